@@ -1,0 +1,1 @@
+//! Supabase from the server: PostgREST calls and the verification of Auth tokens.

@@ -1,0 +1,1 @@
+//! Client and webhook side of Meta's WhatsApp Cloud API.
