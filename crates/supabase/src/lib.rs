@@ -1,1 +1,146 @@
-//! Supabase from the server: PostgREST calls and the verification of Auth tokens.
+//! Supabase from the server: PostgREST calls, Auth administration and the verification of access tokens.
+//!
+//! The crate knows no table. It is given an HTTP client (with its root certificates, pool and time limits) and
+//! a [`Config`], and hands out [`Database`] handles that act either as a signed-in user, so that row level
+//! security holds, or as the service.
+
+pub mod auth;
+mod database;
+mod database_error;
+mod filter;
+mod key;
+mod query;
+
+use std::fmt;
+use std::sync::Arc;
+
+use reqwest::Url;
+
+pub use auth::AccessToken;
+pub use database::Database;
+pub use database_error::{DatabaseError, Source};
+pub use filter::{Condition, FilterValue, Is, LikePattern};
+pub use query::{Nulls, Order, Page, Query};
+
+use key::ApiKey;
+
+/// Where a project answers and what opens it.
+#[derive(Clone)]
+pub struct Config {
+    /// `https://<ref>.supabase.co`, without a path.
+    pub url: String,
+    /// The publishable key (`sb_publishable_...`) or the older `anon` JWT.
+    pub anon_key: String,
+    /// The secret key (`sb_secret_...`) or the older `service_role` JWT.
+    pub service_role_key: String,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is wrong with a [`Config`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The address does not parse or is not http(s).
+    #[error("the Supabase URL is not an http(s) address")]
+    Url,
+    /// The anonymous key is empty or cannot stand in a header.
+    #[error("the Supabase anon key is empty or holds characters no key has")]
+    AnonKey,
+    /// The service key is empty or cannot stand in a header.
+    #[error("the Supabase service role key is empty or holds characters no key has")]
+    ServiceRoleKey,
+}
+
+/// A Supabase project; cheap to clone.
+#[derive(Clone)]
+pub struct Supabase {
+    project: Arc<Project>,
+}
+
+struct Project {
+    http: reqwest::Client,
+    url: Url,
+    anon_key: ApiKey,
+    service_role_key: ApiKey,
+}
+
+impl Supabase {
+    /// A project reached through `http`, whose time limits hold for every call.
+    pub fn new(config: &Config, http: reqwest::Client) -> Result<Self, ConfigError> {
+        Ok(Self {
+            project: Arc::new(Project {
+                http,
+                url: project_url(&config.url)?,
+                anon_key: ApiKey::parse(&config.anon_key).ok_or(ConfigError::AnonKey)?,
+                service_role_key: ApiKey::parse(&config.service_role_key)
+                    .ok_or(ConfigError::ServiceRoleKey)?,
+            }),
+        })
+    }
+
+    /// The database with every right: row level security does not hold.
+    pub fn as_service(&self) -> Database<'_> {
+        Database::new(
+            &self.project.http,
+            &self.project.url,
+            &self.project.service_role_key,
+            None,
+        )
+    }
+
+    /// The database as the user who holds `token`.
+    pub fn as_user(&self, token: &AccessToken) -> Database<'_> {
+        Database::new(
+            &self.project.http,
+            &self.project.url,
+            &self.project.anon_key,
+            Some(token.bearer()),
+        )
+    }
+
+    /// Users and their sessions, with the service key.
+    pub fn auth_admin(&self) -> auth::AuthAdmin<'_> {
+        auth::AuthAdmin::new(
+            &self.project.http,
+            &self.project.url,
+            &self.project.service_role_key,
+        )
+    }
+}
+
+impl fmt::Debug for Supabase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Supabase")
+            .field("url", &self.project.url.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The project's address, always without a trailing slash so that paths can be appended to it.
+fn project_url(text: &str) -> Result<Url, ConfigError> {
+    let mut url = Url::parse(text.trim()).map_err(|_| ConfigError::Url)?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(ConfigError::Url);
+    }
+    url.set_query(None);
+    url.set_fragment(None);
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.pop_if_empty();
+    }
+    Ok(url)
+}
+
+/// `{project}/{segments...}`, each segment percent-encoded.
+fn endpoint(project: &Url, segments: &[&str]) -> Url {
+    let mut url = project.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(segments);
+    }
+    url
+}

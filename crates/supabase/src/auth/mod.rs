@@ -1,0 +1,10 @@
+//! Supabase Auth: who is calling, and the administration of users.
+
+mod access_token;
+mod admin;
+mod jwks;
+mod token_verifier;
+
+pub use access_token::AccessToken;
+pub use admin::{AuthAdmin, AuthError, NewUser, User, UserChanges};
+pub use token_verifier::{Claims, TokenError, TokenVerifier};
