@@ -5,7 +5,7 @@ create table public.broadcast_templates (
   tenant_id uuid not null references public.tenants (id) on delete cascade,
   meta_business_account_id text check (meta_business_account_id ~ '^[0-9]{1,32}$'),
   meta_template_id text,
-  name text not null check (name ~ '^[a-z0-9_]{1,512}$'),
+  name text not null check (name ~ '^[a-z0-9_]+$' and char_length(name) <= 512),
   language text not null default 'id' check (char_length(language) between 2 and 15),
   category text not null default 'MARKETING' check (category in ('MARKETING', 'UTILITY', 'AUTHENTICATION')),
   -- as Meta names it: DRAFT is ours, for a template Meta has not seen
@@ -42,9 +42,8 @@ create table public.broadcast_campaigns (
   scheduled_at timestamptz,
   started_at timestamptz,
   completed_at timestamptz,
-  -- when a change of its numbers was last announced, and whether one waits to be
+  -- when its numbers were last announced to the tenant's topic
   progress_announced_at timestamptz not null default '-infinity',
-  progress_pending boolean not null default false,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   unique (id, tenant_id),
@@ -62,7 +61,6 @@ create index broadcast_campaigns_sending_idx on public.broadcast_campaigns (sess
   where status = 'sending';
 create index broadcast_campaigns_scheduled_idx on public.broadcast_campaigns (scheduled_at)
   where status = 'scheduled';
-create index broadcast_campaigns_progress_idx on public.broadcast_campaigns (id) where progress_pending;
 
 create table public.broadcast_recipients (
   id uuid primary key default gen_random_uuid(),
@@ -102,6 +100,10 @@ create index broadcast_recipients_sending_idx on public.broadcast_recipients (ca
 
 create trigger touch_updated_at before update on public.broadcast_templates
   for each row execute function private.touch_updated_at();
+create trigger touch_updated_at before update on public.broadcast_campaigns
+  for each row
+  when (old.progress_announced_at is not distinct from new.progress_announced_at)
+  execute function private.touch_updated_at();
 
 alter table public.broadcast_templates enable row level security;
 alter table public.broadcast_campaigns enable row level security;

@@ -81,7 +81,9 @@ declare
   routed jsonb;
 begin
   select jsonb_agg(
-    e.value || jsonb_build_object('tenant_id', s.tenant_id, 'session_id', s.id, 'nth', e.nth)
+    e.value || jsonb_build_object(
+      'tenant_id', s.tenant_id, 'session_id', s.id, 'nth', e.nth, 'wa_id', e.value -> 'from'
+    )
   ) into routed
   from jsonb_array_elements(elements) with ordinality as e (value, nth)
   join public.whatsapp_sessions s on s.meta_phone_number_id = e.value ->> 'phone_number_id';
@@ -167,11 +169,11 @@ $$;
 
 -- Statuses: each is kept; a message is found by its wamid or, when its send was never recorded, by the id of
 -- ours that it carries as `biz_opaque_callback_data`.
-create function private.ingest_statuses(elements jsonb) returns integer
+-- Answers with how many it stored and which campaigns' numbers changed.
+create function private.ingest_statuses(elements jsonb, out stored integer, out campaigns uuid[])
 language plpgsql set search_path = '' as $$
 declare
   touched uuid[];
-  stored integer;
 begin
   select coalesce(array_agg(m.id order by m.id), '{}') into touched
   from (
@@ -222,24 +224,21 @@ begin
   on conflict (session_id, whatsapp_message_id, status, occurred_at) do nothing;
 
   perform private.settle_messages(touched);
-  perform private.settle_recipients(touched);
+  campaigns := private.settle_recipients(touched);
 
   select count(*) into stored
   from jsonb_array_elements(elements) as e
   join public.whatsapp_sessions s on s.meta_phone_number_id = e ->> 'phone_number_id';
-  return stored;
 end;
 $$;
 
--- Recipients follow their messages. Callers hold the locks of the messages.
-create function private.settle_recipients(message_ids uuid[]) returns void
+-- Recipients follow their messages; answers with the campaigns whose numbers changed. Callers hold the locks
+-- of the messages.
+create function private.settle_recipients(message_ids uuid[]) returns uuid[]
 language plpgsql set search_path = '' as $$
 declare
   campaigns uuid[];
 begin
-  if cardinality(message_ids) = 0 then
-    return;
-  end if;
   with changed as (
     update public.broadcast_recipients r
     set
@@ -260,12 +259,13 @@ begin
     returning r.campaign_id
   )
   select array_agg(distinct campaign_id) into campaigns from changed;
-  perform private.campaigns_changed(campaigns);
+  return coalesce(campaigns, '{}');
 end;
 $$;
 
 -- Stores one delivery of Meta: the raw body always, and each element that belongs to a number we know.
--- Safe to repeat and to run at the same time as itself. Answers with what it kept.
+-- Safe to repeat and to run at the same time as itself. Answers with the id
+-- of the event and the campaigns whose numbers changed.
 create function public.ingest_webhook(
   body text,
   encoding text default 'utf-8',
@@ -280,13 +280,14 @@ declare
   leftovers jsonb := others;
   message_count integer := 0;
   status_count integer := 0;
+  campaigns uuid[] := '{}';
   strangers jsonb;
 begin
   if jsonb_array_length(messages) > 0 then
     message_count := private.ingest_messages(messages);
   end if;
   if jsonb_array_length(statuses) > 0 then
-    status_count := private.ingest_statuses(statuses);
+    select i.stored, i.campaigns into status_count, campaigns from private.ingest_statuses(statuses) i;
   end if;
 
   if message_count < jsonb_array_length(messages) or status_count < jsonb_array_length(statuses) then
@@ -311,7 +312,7 @@ begin
   )
   returning id into event_id;
 
-  return jsonb_build_object('event_id', event_id, 'messages', message_count, 'statuses', status_count);
+  return jsonb_build_object('event_id', event_id, 'campaigns', campaigns);
 end;
 $$;
 

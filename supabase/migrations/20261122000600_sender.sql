@@ -21,38 +21,31 @@ alter table private.cron_runs enable row level security;
 
 grant all on private.sender_leases, private.cron_runs to service_role;
 
--- Marks campaigns whose numbers changed and announces those that have been silent for a second. A campaign
--- whose row somebody else is announcing right now is left to them.
-create function private.campaigns_changed(campaigns uuid[]) returns void
-language plpgsql set search_path = '' as $$
-begin
-  if campaigns is null or cardinality(campaigns) = 0 then
-    return;
-  end if;
+-- Announces the numbers of campaigns, each at most once a second (the trigger on `progress_announced_at` does
+-- it). Answers with those it was too early for: ask again in a second.
+create function public.announce_campaigns(campaigns uuid[]) returns uuid[]
+language sql set search_path = '' as $$
   with free as (
-    select c.id
-    from public.broadcast_campaigns c
-    where c.id = any (campaigns)
-      and (c.progress_announced_at < clock_timestamp() - interval '1 second' or not c.progress_pending)
+    select c.id from public.broadcast_campaigns c
+    where c.id = any (campaigns) and c.progress_announced_at <= clock_timestamp() - interval '1 second'
     order by c.id
-    for update skip locked
+    for update
+  ),
+  announced as (
+    update public.broadcast_campaigns c set progress_announced_at = clock_timestamp()
+    from free
+    where c.id = free.id
+    returning c.id
   )
-  update public.broadcast_campaigns c
-  set
-    progress_pending = c.progress_announced_at >= clock_timestamp() - interval '1 second',
-    progress_announced_at = case when c.progress_announced_at < clock_timestamp() - interval '1 second'
-      then clock_timestamp() else c.progress_announced_at end
-  from free
-  where c.id = free.id;
-end;
+  select coalesce(array_agg(c.id), '{}') from public.broadcast_campaigns c
+  where c.id = any (campaigns) and c.id not in (select id from announced);
 $$;
 
 -- Ends campaigns that have nobody left to send to.
 create function private.complete_campaigns(campaigns uuid[]) returns void
 language sql set search_path = '' as $$
   update public.broadcast_campaigns c
-  set status = 'completed', completed_at = now(), progress_announced_at = clock_timestamp(),
-    progress_pending = false, updated_at = now()
+  set status = 'completed', completed_at = now()
   where c.id = any (campaigns) and c.status = 'sending'
     and not exists (
       select 1 from public.broadcast_recipients r where r.campaign_id = c.id and r.status = 'pending'
@@ -103,7 +96,7 @@ begin
   on conflict (name) do update set started_at = excluded.started_at, finished_at = null;
 
   update public.broadcast_campaigns c
-  set status = 'sending', started_at = now(), updated_at = now()
+  set status = 'sending', started_at = now()
   where c.status = 'scheduled' and c.scheduled_at <= now();
 
   -- Statuses that slipped between a send and its record.
@@ -126,8 +119,6 @@ begin
   update public.messages m set status = 'unknown'
   where m.status = 'sending' and m.created_at < now() - interval '2 minutes'
     and not exists (select 1 from public.broadcast_recipients r where r.message_id = m.id);
-
-  perform private.campaigns_changed(array(select c.id from public.broadcast_campaigns c where c.progress_pending));
 
   -- Campaigns of numbers nobody holds, with claims left behind: settled even if nothing is left to send.
   perform private.forsake_claims(array(
@@ -349,10 +340,11 @@ $$;
 -- Records what became of claimed recipients, renews the lease if it still holds, and ends campaigns that are
 -- through. Recording never depends on the lease: what happened, happened. `results` is a list of
 -- {"recipient_id", "message_id", "outcome", "whatsapp_message_id"?, "error_code"?, "error_title"?,
--- "error_details"?, "retry_in_ms"?, "pause_campaign"?}; outcomes as in `record_outcomes`.
+-- "error_details"?, "retry_in_ms"?, "pause_campaign"?}; outcomes as in `record_outcomes`. Answers with the
+-- campaigns whose numbers changed.
 create function public.record_recipients(
   session_id uuid, holder uuid, lease_seconds integer, results jsonb
-) returns void
+) returns uuid[]
 language plpgsql set search_path = '' as $$
 declare
   touched uuid[];
@@ -387,7 +379,7 @@ begin
     and b.status in ('sending', 'unknown');
 
   update public.broadcast_campaigns c
-  set status = 'paused', status_reason = p.reason, updated_at = now()
+  set status = 'paused', status_reason = p.reason
   from (
     select b.campaign_id, min(r.error_title) as reason
     from jsonb_to_recordset(results) as r (recipient_id uuid, pause_campaign boolean, error_title text)
@@ -398,6 +390,7 @@ begin
   where c.id = p.campaign_id and c.status = 'sending';
 
   perform private.complete_campaigns(campaigns);
+  return coalesce(campaigns, '{}');
 end;
 $$;
 
@@ -462,6 +455,7 @@ revoke execute on function
   public.record_recipients(uuid, uuid, integer, jsonb),
   public.release_sender(uuid, uuid),
   public.finish_sender_run(jsonb),
+  public.announce_campaigns(uuid[]),
   public.worker_health()
   from public, anon, authenticated;
 grant execute on function
@@ -470,5 +464,6 @@ grant execute on function
   public.record_recipients(uuid, uuid, integer, jsonb),
   public.release_sender(uuid, uuid),
   public.finish_sender_run(jsonb),
+  public.announce_campaigns(uuid[]),
   public.worker_health()
   to service_role;

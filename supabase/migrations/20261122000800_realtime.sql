@@ -48,11 +48,12 @@ begin
   perform private.announce(
     m.tenant_id, v.assigned_to, case tg_op when 'INSERT' then 'message.created' else 'message.updated' end,
     -- the thread shows the text; the full element is read with the message
-    private.message_json(m.row) - 'payload'
+    private.message_json(m) - 'payload'
   )
-  from (select c as row, c.* from changed c) m
+  from changed c
+  join public.messages m on m.id = c.id
   join public.conversations v on v.id = m.conversation_id
-  where not m.metadata ? 'broadcast_campaign_id'
+  where not c.metadata ? 'broadcast_campaign_id'
   order by m.occurred_at;
   return null;
 end;
@@ -69,9 +70,10 @@ begin
   perform private.announce(
     v.tenant_id, v.assigned_to,
     case tg_op when 'INSERT' then 'conversation.created' else 'conversation.updated' end,
-    private.conversation_json(v.row)
+    private.conversation_json(v)
   )
-  from (select c as row, c.* from changed c) v
+  from changed c
+  join public.conversations v on v.id = c.id
   where v.last_message_at is not null;
   return null;
 end;
