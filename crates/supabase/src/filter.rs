@@ -239,3 +239,111 @@ fn is_text(what: Is) -> &'static str {
         Is::False => "is.false",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use reqwest::Url;
+
+    use super::{Condition, Kind, LikePattern, list, quote};
+
+    /// PostgREST's `pQuotedValue`: what is between the quotes, and what follows them.
+    fn read_quoted(text: &str) -> Option<(String, &str)> {
+        let mut value = String::new();
+        let mut rest = text.strip_prefix('"')?.chars();
+        loop {
+            match rest.next()? {
+                '"' => return Some((value, rest.as_str())),
+                '\\' => value.push(rest.next()?),
+                character => value.push(character),
+            }
+        }
+    }
+
+    fn read_list(text: &str) -> Option<Vec<String>> {
+        let mut rest = text.strip_prefix('(')?;
+        let mut values = Vec::new();
+        if rest == ")" {
+            return Some(values);
+        }
+        loop {
+            let (value, after) = read_quoted(rest)?;
+            values.push(value);
+            match after.strip_prefix(',') {
+                Some(next) => rest = next,
+                None => return (after == ")").then_some(values),
+            }
+        }
+    }
+
+    /// What Postgres matches with `ilike`, but with regard to case, after PostgREST has read `*` as `%`.
+    fn like(pattern: &[char], text: &[char]) -> bool {
+        match pattern {
+            [] => text.is_empty(),
+            ['%' | '*', rest @ ..] => (0..=text.len()).any(|from| like(rest, &text[from..])),
+            ['_', rest @ ..] => !text.is_empty() && like(rest, &text[1..]),
+            ['\\', literal, rest @ ..] | [literal, rest @ ..] => {
+                text.first() == Some(literal) && like(rest, &text[1..])
+            }
+        }
+    }
+
+    fn chars(text: &str) -> Vec<char> {
+        text.chars().collect()
+    }
+
+    /// Texts rich in what means something to PostgREST.
+    fn hostile() -> impl Strategy<Value = String> {
+        prop_oneof![
+            r#"[",.()\\{}&=+%#*:;<> a-z0-9\u{0}\u{e9}]{0,24}"#,
+            any::<String>(),
+            Just("x),id=not.is.null&or=(id.gt.0".to_owned()),
+            Just("\\\"),id.gt.\"0".to_owned()),
+            Just("(any).{a,b}".to_owned()),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_quoted_value_reads_back_as_it_was(value in hostile(), rest in hostile()) {
+            let text = quote(&value) + &rest;
+            prop_assert_eq!(read_quoted(&text), Some((value, rest.as_str())));
+        }
+
+        #[test]
+        fn a_list_reads_back_as_it_was(values in prop::collection::vec(hostile(), 0..5)) {
+            prop_assert_eq!(read_list(&list(&values)), Some(values));
+        }
+
+        #[test]
+        fn a_value_never_adds_a_parameter(value in hostile(), other in hostile()) {
+            let mut url = Url::parse("http://host/rest/v1/t").unwrap();
+            Condition::eq("a", value.as_str()).append_to(&mut url);
+            Condition::any([Condition::eq("b", other.as_str()), Condition::gt("c", 1)]).append_to(&mut url);
+            let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+            prop_assert_eq!(pairs.len(), 2);
+            prop_assert_eq!(&pairs[0], &("a".to_owned(), format!("eq.{value}")));
+            prop_assert_eq!(&pairs[1].0, "or");
+            let inside = pairs[1].1.strip_prefix("(b.eq.").unwrap();
+            prop_assert_eq!(read_quoted(inside), Some((other, r#",c.gt."1")"#)));
+        }
+
+        #[test]
+        fn a_search_text_finds_itself_and_has_no_wildcards(
+            text in "[a-z%_*\\\\]{0,6}", before in "[a-z]{0,3}", after in "[a-z]{0,3}",
+        ) {
+            let Condition(Kind::Compare { value, .. }) = Condition::ilike("c", LikePattern::containing(&text)) else {
+                unreachable!()
+            };
+            let pattern = chars(&value);
+            let found = format!("{before}{text}{after}");
+            prop_assert!(like(&pattern, &chars(&found)));
+            // With a foreign character inside it is another text.
+            if text.len() >= 2 && !text.contains('*') {
+                let (head, tail) = text.split_at(1);
+                let other = format!("{head}\u{e9}{tail}");
+                prop_assert!(!like(&pattern, &chars(&other)));
+            }
+        }
+    }
+}

@@ -13,6 +13,8 @@ use tokio::time::{Instant, timeout};
 
 /// Tokens with made-up key ids must not become requests to the Auth server.
 const MIN_INTERVAL: Duration = Duration::from_secs(30);
+/// After a fetch that failed nobody can be let in, so the next one comes sooner.
+const MIN_INTERVAL_AFTER_FAILURE: Duration = Duration::from_secs(2);
 /// After which a key that was taken back stops working here.
 const MAX_AGE: Duration = Duration::from_secs(600);
 const TIME_LIMIT: Duration = Duration::from_secs(3);
@@ -36,6 +38,17 @@ pub(super) struct JwksCache {
 struct Attempt {
     at: Instant,
     succeeded: bool,
+}
+
+impl Attempt {
+    fn is_recent(self) -> bool {
+        let interval = if self.succeeded {
+            MIN_INTERVAL
+        } else {
+            MIN_INTERVAL_AFTER_FAILURE
+        };
+        self.at.elapsed() < interval
+    }
 }
 
 #[derive(Default)]
@@ -79,7 +92,7 @@ impl JwksCache {
             return KeyLookup::Found(Arc::clone(key));
         }
         let attempt = match *last_attempt {
-            Some(attempt) if attempt.at.elapsed() < MIN_INTERVAL => attempt,
+            Some(attempt) if attempt.is_recent() => attempt,
             _ => {
                 let at = Instant::now();
                 // Noted first: whoever gives up waiting for the answer does not undo the limit.
