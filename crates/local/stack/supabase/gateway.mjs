@@ -1,0 +1,120 @@
+// The one origin of the local Supabase: finds the caller, then hands the request to the service it is for.
+import { createServer } from "node:http";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+
+/** @typedef {{ status: number, headers: Record<string, string>, body: string | null }} Answer */
+
+const EXPOSED = "Content-Range, Content-Location, Preference-Applied, X-Total-Count, Link, X-Sb-Error-Code";
+
+/**
+ * @typedef {object} Services
+ * @property {ReturnType<import("./callers.mjs").callerFinder>} callers
+ * @property {Awaited<ReturnType<import("./lite.mjs").startLite>>} lite
+ * @property {ReturnType<import("./rpc.mjs").rpcCaller>} rpc
+ * @property {ReturnType<import("./auth-admin.mjs").authAdmin>} authAdmin
+ * @property {{ handleHttp: (url: URL, body: Buffer, caller: import("./lite.mjs").Caller) => Promise<Answer> }} realtime
+ */
+
+/** @param {Services} services */
+export function createGateway(services) {
+  const server = createServer((request, response) => {
+    serve(services, request, response).catch((error) => {
+      console.error(`${request.method} ${new URL(request.url ?? "/", "http://x").pathname}: ${error?.message ?? error}`);
+      if (response.headersSent) response.destroy();
+      else send(response, json(500, { message: "Internal server error" }));
+    });
+  });
+  // Clients keep connections for long; Node's default of 5 s closes them under a request now and then.
+  server.keepAliveTimeout = 75_000;
+  server.requestTimeout = 0;
+  return server;
+}
+
+/** @param {Services} services @param {import("node:http").IncomingMessage} request @param {import("node:http").ServerResponse} response */
+async function serve(services, request, response) {
+  const url = new URL(request.url ?? "/", `http://${request.headers.host ?? "localhost"}`);
+  response.setHeader("access-control-allow-origin", "*");
+  response.setHeader("access-control-expose-headers", EXPOSED);
+  if (request.method === "OPTIONS" && request.headers["access-control-request-method"]) return preflight(request, response);
+  if (url.pathname === "/_local/health") return send(response, json(200, { status: "ok" }));
+
+  const service = /^\/(rest|auth|storage|realtime)\/v1(?:\/|$)/.exec(url.pathname)?.[1];
+  if (!service) return send(response, json(404, { message: "no Route matched with those values" }));
+  const found = services.callers.find(request, url);
+  if ("refusal" in found) return send(response, json(found.refusal.status, found.refusal.body));
+  const { caller } = found;
+  const body = await readBody(request);
+
+  if (service === "rest" && caller && request.method === "POST") {
+    const name = /^\/rest\/v1\/rpc\/([^/]+)$/.exec(url.pathname)?.[1];
+    const answer = name ? await services.rpc.call(decodeURIComponent(name), request, body, caller) : null;
+    if (answer) return send(response, answer);
+  }
+  if (url.pathname.startsWith("/auth/v1/admin/")) return send(response, await services.authAdmin.handle(request.method ?? "GET", url, body, caller));
+  if (service === "realtime" && caller) {
+    if (request.method !== "POST") return send(response, json(404, { message: "Not found" }));
+    return send(response, await services.realtime.handleHttp(url, body, caller));
+  }
+  await forward(services, { request, response, url, body, caller });
+}
+
+/** @param {Services} services @param {{ request: import("node:http").IncomingMessage, response: import("node:http").ServerResponse, url: URL, body: Buffer, caller: any }} call */
+async function forward(services, { request, response, url, body, caller }) {
+  const headers = new Headers();
+  for (let i = 0; i < request.rawHeaders.length; i += 2) headers.append(request.rawHeaders[i], request.rawHeaders[i + 1]);
+  const hasBody = body.length > 0 && request.method !== "GET" && request.method !== "HEAD";
+  const answer = await services.lite.fetch(new Request(url, { method: request.method, headers, body: hasBody ? body : undefined }), caller);
+  response.statusCode = answer.status;
+  for (const [name, value] of answer.headers) response.setHeader(name, value);
+  response.setHeader("access-control-expose-headers", EXPOSED);
+  if (!answer.body) return void response.end();
+  if (url.pathname.startsWith("/storage/v1/object/") && request.method === "GET") {
+    return pipeline(Readable.fromWeb(/** @type {any} */ (answer.body)), response);
+  }
+  const text = Buffer.from(await answer.arrayBuffer());
+  if (request.method === "POST" && /^\/storage\/v1\/object\/(upload\/)?sign\//.test(url.pathname) && answer.ok) {
+    response.removeHeader("content-length");
+    return void response.end(JSON.stringify(asStorageSigns(JSON.parse(text.toString("utf8")))));
+  }
+  response.end(text);
+}
+
+/** Signed addresses under the names Storage uses. @param {any} value @returns {any} */
+function asStorageSigns(value) {
+  if (Array.isArray(value)) return value.map(asStorageSigns);
+  const { signedUrl, ...rest } = value;
+  if (signedUrl === undefined) return value;
+  const path = signedUrl.replace(/^https?:\/\/[^/]+/, "").replace(/^\/storage\/v1/, "");
+  return path.startsWith("/object/upload/") ? { ...rest, url: path } : { ...rest, signedURL: path };
+}
+
+/** @param {import("node:http").IncomingMessage} request @returns {Promise<Buffer>} */
+async function readBody(request) {
+  if (request.method === "GET" || request.method === "HEAD") return Buffer.alloc(0);
+  const chunks = [];
+  for await (const chunk of request) chunks.push(chunk);
+  return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
+}
+
+/** @param {import("node:http").IncomingMessage} request @param {import("node:http").ServerResponse} response */
+function preflight(request, response) {
+  response.writeHead(204, {
+    "access-control-allow-methods": "GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS",
+    "access-control-allow-headers": request.headers["access-control-request-headers"] ?? "*",
+    "access-control-max-age": "86400",
+  });
+  response.end();
+}
+
+/** @param {number} status @param {unknown} value @returns {Answer} */
+function json(status, value) {
+  return { status, headers: { "content-type": "application/json; charset=utf-8" }, body: JSON.stringify(value) };
+}
+
+/** @param {import("node:http").ServerResponse} response @param {Answer} answer */
+function send(response, { status, headers, body }) {
+  const length = body === null ? {} : { "content-length": String(Buffer.byteLength(body)) };
+  response.writeHead(status, { ...headers, ...length });
+  response.end(body ?? undefined);
+}

@@ -1,0 +1,170 @@
+// The local Supabase as one process: Postgres, PostgREST, Auth, Storage and Realtime on one origin.
+//
+// Reads its configuration as one line of JSON from stdin, prints {"event":"ready"} when everything answers, and ends on
+// SIGTERM, SIGINT or the end of stdin, taking its Postgres with it.
+import { once } from "node:events";
+import { mkdirSync, rmSync } from "node:fs";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { authAdmin } from "./auth-admin.mjs";
+import { callerFinder } from "./callers.mjs";
+import { connect } from "./database.mjs";
+import { createGateway } from "./gateway.mjs";
+import { startLite } from "./lite.mjs";
+import { applyMigrations, readMigrations } from "./migrations.mjs";
+import { preparePlatform } from "./platform.mjs";
+import { startPostgres, SUPERUSER } from "./postgres.mjs";
+import { startRealtime } from "../realtime/realtime.mjs";
+import { rpcCaller } from "./rpc.mjs";
+import { StackError } from "./stack-error.mjs";
+
+/**
+ * @typedef {object} Configuration
+ * @property {number} port
+ * @property {number} postgres_port
+ * @property {string} postgres_password
+ * @property {string} data_dir
+ * @property {boolean} [fresh] begin with an empty database
+ * @property {boolean} [durable] false: fast, and lost with the machine
+ * @property {string} migrations_dir
+ * @property {string} jwt_secret
+ * @property {string} anon_key
+ * @property {string} service_role_key
+ * @property {string} [publishable_key]
+ * @property {string} [secret_key]
+ * @property {string} [supabase_url]
+ * @property {string} site_url
+ * @property {string | null} [database_url] a server to use instead of our own, as its superuser
+ */
+
+/** Undone from the last to the first. @type {(() => Promise<unknown> | unknown)[]} */
+const undo = [];
+let ending = false;
+
+/** @param {object} event */
+const tell = (event) => process.stdout.write(`${JSON.stringify(event)}\n`);
+
+/** @param {number} code @returns {Promise<never>} */
+async function end(code) {
+  if (!ending) {
+    ending = true;
+    for (const step of undo.reverse()) {
+      try {
+        await step();
+      } catch (error) {
+        console.error(`stopping: ${/** @type {Error} */ (error).message}`);
+      }
+    }
+    process.exit(code);
+  }
+  return new Promise(() => {});
+}
+
+/** @param {unknown} error */
+async function fail(error) {
+  if (ending) return;
+  const known = error instanceof StackError || /** @type {any} */ (error)?.code !== undefined;
+  tell({ event: "error", message: known ? /** @type {Error} */ (error).message : String(/** @type {any} */ (error)?.stack ?? error) });
+  await end(1);
+}
+
+process.on("SIGTERM", () => void end(0));
+process.on("SIGINT", () => void end(0));
+process.on("uncaughtException", (error) => void fail(error));
+process.on("unhandledRejection", (error) => void fail(error));
+keepErrorsShort();
+
+const lines = createInterface({ input: process.stdin });
+lines.once("line", (line) => {
+  run(JSON.parse(line)).catch(fail);
+});
+lines.once("close", () => void end(0));
+
+/** @param {Configuration} config */
+async function run(config) {
+  const own = !config.database_url;
+  const databaseUrl = config.database_url ?? (await startOwnPostgres(config));
+  const sql = connect(databaseUrl, { max: 20, connection: { application_name: "supabase-local" } });
+  undo.push(() => sql.end({ timeout: 1 }));
+  await prepareDatabase(sql, config, databaseUrl, own);
+
+  const supabaseUrl = config.supabase_url ?? `http://127.0.0.1:${config.port}`;
+  const callers = callerFinder(config);
+  const lite = await startLite({
+    databaseUrl, jwtSecret: config.jwt_secret, supabaseUrl, siteUrl: config.site_url, storageFolder: path.join(config.data_dir, "storage"),
+  });
+  undo.push(() => lite.stop());
+  const rpc = rpcCaller(sql);
+  const realtime = await startRealtime({ sql, databaseUrl, jwtSecret: config.jwt_secret, claimsOfKey: callers.claimsOfKey });
+  // Before the connections and Postgres itself: a server waits for its last follower.
+  undo.push(() => realtime.stop());
+  await sql.listen("pgrst", () => {
+    rpc.reload();
+    void lite.reloadSchema();
+  });
+
+  const gateway = createGateway({ callers, lite, rpc, authAdmin: authAdmin(sql), realtime });
+  gateway.on("upgrade", realtime.handleUpgrade);
+  gateway.listen(config.port, "127.0.0.1");
+  try {
+    await once(gateway, "listening");
+  } catch (error) {
+    const inUse = /** @type {any} */ (error).code === "EADDRINUSE";
+    throw new StackError(inUse ? `port ${config.port} (Supabase) is in use: choose another with --port` : /** @type {Error} */ (error).message);
+  }
+  undo.push(() => {
+    gateway.close();
+    gateway.closeAllConnections();
+  });
+  if (!ending) tell({ event: "ready" });
+}
+
+/** @param {Configuration} config @returns {Promise<string>} the superuser's address */
+async function startOwnPostgres(config) {
+  const dataDir = path.join(config.data_dir, "postgres");
+  if (config.fresh) for (const folder of ["postgres", "storage"]) rmSync(path.join(config.data_dir, folder), { recursive: true, force: true });
+  mkdirSync(config.data_dir, { recursive: true });
+  const server = await startPostgres({
+    dataDir, port: config.postgres_port, password: config.postgres_password, logFile: path.join(config.data_dir, "postgres.log"), durable: config.durable,
+  });
+  undo.push(() => server.stop());
+  void server.exited.then(() => fail(new StackError(`Postgres has ended by itself: see ${path.join(config.data_dir, "postgres.log")}`)));
+  return `postgresql://${SUPERUSER}:${encodeURIComponent(config.postgres_password)}@127.0.0.1:${config.postgres_port}/postgres`;
+}
+
+/** @param {import("postgres").Sql} sql @param {Configuration} config @param {string} databaseUrl @param {boolean} own */
+async function prepareDatabase(sql, config, databaseUrl, own) {
+  let facts;
+  try {
+    [facts] = await sql`select current_setting('wal_level') as wal, rolsuper as superuser from pg_roles where rolname = current_user`;
+  } catch (error) {
+    const { code, message } = /** @type {any} */ (error);
+    if (own && code === "28P01") throw new StackError(`the database in ${config.data_dir} was made with another password than secrets.json holds: start with --fresh to begin anew`);
+    throw new StackError(`the database does not let us in: ${message || code}`);
+  }
+  if (facts.wal !== "logical" || !facts.superuser) throw new StackError("SUPABASE_DB_URL must name a superuser of a server with wal_level=logical");
+  if (config.fresh && !own) throw new StackError("--fresh cannot empty the server of SUPABASE_DB_URL: empty it by other means");
+
+  await preparePlatform(sql, own ? config.postgres_password : null);
+  const migrations = readMigrations(config.migrations_dir);
+  // Migrations get the rights a hosted project gives them and no more; people and tests get the superuser.
+  if (own) await sql`alter role postgres nosuperuser`;
+  const owner = connect(own ? databaseUrl.replace(`//${SUPERUSER}:`, "//postgres:") : databaseUrl, { max: 1 });
+  try {
+    const { changed } = await applyMigrations(owner, migrations);
+    for (const file of changed) console.error(`${file} has changed since it was applied: start with --fresh to apply it`);
+  } finally {
+    await owner.end({ timeout: 1 });
+    if (own) await sql`alter role postgres superuser`;
+  }
+}
+
+/** Lite prints whole errors of the database, rows of customers included: they are the answer to the client, not a log. */
+function keepErrorsShort() {
+  const print = console.error.bind(console);
+  console.warn = () => {};
+  console.error = (...parts) => {
+    if (parts.some((part) => part !== null && typeof part === "object" && ("code" in part || "relation" in part))) return;
+    print(parts.map((part) => (part instanceof Error ? part.message : String(part))).join(" "));
+  };
+}

@@ -1,0 +1,8 @@
+/** What a person can put right: shown as its one line, without a stack trace. */
+export class StackError extends Error {
+  /** @param {string} message */
+  constructor(message) {
+    super(message.replaceAll(/\s*\n\s*/g, " "));
+    this.name = "StackError";
+  }
+}
