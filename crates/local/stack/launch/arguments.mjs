@@ -1,0 +1,47 @@
+// The options of `npm start -- ...`.
+import { StackError } from "../supabase/stack-error.mjs";
+
+export const USAGE = `npm start -- [options]
+  --fresh         begin with an empty database
+  --no-cron       nothing ticks
+  --no-demo       no demo data beyond the users
+  --port N        ports from N on: app, Supabase, Meta, Upstash, Postgres (default 3000)
+  --data DIR      where data and stack.json lie (default .local)
+  --skip-build    use what was built before
+  --help          this text`;
+
+const HIGHEST_BASE = 65_531;
+
+/**
+ * @param {string[]} args
+ * @returns {{ fresh: boolean, cron: boolean, demo: boolean, port: number, data: string, build: boolean, functions: boolean, help: boolean }}
+ */
+export function readArguments(args) {
+  const options = { fresh: false, cron: true, demo: true, port: 3000, data: ".local", build: true, functions: true, help: false };
+  for (let i = 0; i < args.length; i++) {
+    const [name, inline] = args[i].split(/=(.*)/s, 2);
+    const value = () => {
+      const given = inline ?? args[++i];
+      if (given === undefined || given === "" || given.startsWith("--")) throw new StackError(`${name} needs a value (see npm start -- --help)`);
+      return given;
+    };
+    if (name === "--port") options.port = readPort(value());
+    else if (name === "--data") options.data = value();
+    else if (inline !== undefined) throw new StackError(`unknown option ${args[i]} (see npm start -- --help)`);
+    else if (name === "--fresh") options.fresh = true;
+    else if (name === "--no-cron") options.cron = false;
+    else if (name === "--no-demo") options.demo = false;
+    else if (name === "--skip-build") options.build = false;
+    else if (name === "--without-functions") options.functions = false;
+    else if (name === "--help" || name === "-h") options.help = true;
+    else throw new StackError(`unknown option ${args[i]} (see npm start -- --help)`);
+  }
+  return options;
+}
+
+/** @param {string} text */
+function readPort(text) {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port < 1 || port > HIGHEST_BASE) throw new StackError(`--port needs a number from 1 to ${HIGHEST_BASE}, not ${JSON.stringify(text)}`);
+  return port;
+}

@@ -1,0 +1,52 @@
+// Builds the functions and the Rust half of the stack.
+import { spawn, spawnSync } from "node:child_process";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { StackError } from "../supabase/stack-error.mjs";
+
+const SAY_EVERY = 3000;
+
+/** Where cargo puts what it builds for release. @param {string} root */
+export function releaseFolder(root) {
+  return path.resolve(root, process.env.CARGO_TARGET_DIR || "target", "release");
+}
+
+/** @param {string} root @param {(line: string) => void} say @returns {Promise<void>} */
+export async function build(root, say) {
+  for (const tool of ["cargo", "rustc"]) {
+    if (spawnSync(tool, ["--version"], { cwd: root, stdio: "ignore" }).status !== 0) {
+      throw new StackError(`${tool} is not installed: get Rust from https://rustup.rs and start again`);
+    }
+  }
+  const args = ["build", "--release", "--locked", "--bins", "-p", "whatsapp-crm", "-p", "crm-local"];
+  // On a terminal cargo draws its own progress.
+  const drawn = process.stdout.isTTY && process.stderr.isTTY;
+  const child = spawn("cargo", args, { cwd: root, stdio: ["ignore", "inherit", drawn ? "inherit" : "pipe"] });
+  const tail = drawn ? [] : followBuild(child, say);
+  const code = await new Promise((resolve) => {
+    child.once("error", () => resolve(1));
+    child.once("close", resolve);
+  });
+  if (code === 0) return;
+  if (tail.length > 0) process.stderr.write(`${tail.join("\n")}\n`);
+  throw new StackError("cargo build failed: see the messages above");
+}
+
+/** Says now and then how far cargo is. @param {import("node:child_process").ChildProcess} child @param {(line: string) => void} say @returns {string[]} its last lines */
+function followBuild(child, say) {
+  /** @type {string[]} */
+  const tail = [];
+  let compiled = 0;
+  let said = Date.now();
+  createInterface({ input: /** @type {import("node:stream").Readable} */ (child.stderr) }).on("line", (line) => {
+    tail.push(line);
+    if (tail.length > 60) tail.shift();
+    const crate = /^\s*Compiling (\S+)/.exec(line)?.[1];
+    if (!crate) return;
+    compiled++;
+    if (Date.now() - said < SAY_EVERY) return;
+    said = Date.now();
+    say(`  ${compiled} crates begun, now ${crate}`);
+  });
+  return tail;
+}

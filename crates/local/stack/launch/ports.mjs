@@ -1,0 +1,45 @@
+// Five ports in a row, or any free ones.
+import { createServer } from "node:net";
+import { StackError } from "../supabase/stack-error.mjs";
+
+/** @typedef {{ app: number, supabase: number, meta: number, upstash: number, postgres: number }} Ports */
+
+/** @param {number} base @returns {Ports} */
+export function portsFrom(base) {
+  return { app: base, supabase: base + 1, meta: base + 2, upstash: base + 3, postgres: base + 4 };
+}
+
+/** @returns {Promise<Ports>} that nobody listens on */
+export async function freePorts() {
+  const servers = await Promise.all(Array.from({ length: 5 }, () => listen(0)));
+  const [app, supabase, meta, upstash, postgres] = servers.map((server) => /** @type {import("node:net").AddressInfo} */ (server.address()).port);
+  await Promise.all(servers.map(close));
+  return { app, supabase, meta, upstash, postgres };
+}
+
+/** Refuses when one of the ports is taken. @param {Partial<Ports>} ports */
+export async function requireFree(ports) {
+  for (const [name, port] of Object.entries(ports)) {
+    try {
+      await close(await listen(port));
+    } catch (error) {
+      const { code } = /** @type {NodeJS.ErrnoException} */ (error);
+      const reason = code === "EADDRINUSE" ? "is in use" : code === "EACCES" ? "needs more rights" : `cannot be used (${code})`;
+      throw new StackError(`port ${port} (${name}) ${reason}: choose another with --port`);
+    }
+  }
+}
+
+/** @param {number} port @returns {Promise<import("node:net").Server>} */
+function listen(port) {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(port, "127.0.0.1", () => resolve(server));
+  });
+}
+
+/** @param {import("node:net").Server} server @returns {Promise<void>} */
+function close(server) {
+  return new Promise((resolve) => server.close(() => resolve()));
+}

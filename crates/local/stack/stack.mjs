@@ -1,0 +1,113 @@
+// Starts and stops a whole local stack: for `npm start`, and for tests and benchmarks on free ports and folders of their
+// own.
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { releaseFolder } from "./launch/build.mjs";
+import { startChild } from "./launch/child.mjs";
+import { configure } from "./launch/configuration.mjs";
+import { lockData } from "./launch/data-lock.mjs";
+import { freePorts, requireFree } from "./launch/ports.mjs";
+import { keepSecrets } from "./launch/secrets.mjs";
+import { seed } from "./launch/seed.mjs";
+import { writeWhole } from "./launch/whole-file.mjs";
+import { StackError } from "./supabase/stack-error.mjs";
+
+export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../..");
+const SUPABASE = fileURLToPath(new URL("supabase/server.mjs", import.meta.url));
+
+/**
+ * @typedef {object} StackOptions
+ * @property {string} dataDir where everything is kept; made when missing
+ * @property {import("./launch/ports.mjs").Ports} [ports] free ones otherwise
+ * @property {boolean} [fresh] begin with an empty database
+ * @property {boolean} [cron] tick (default no)
+ * @property {boolean} [demo] demo data beyond the users (default no)
+ * @property {boolean} [functions] run the functions, the Meta simulator and the Redis API (default yes)
+ * @property {string} [functionsDir] where their binaries are (default: what cargo built for release)
+ * @property {boolean} [durable] false: fast, and lost with the machine (default yes)
+ * @property {{ sent: number, delivered: number, read: number }} [webhookDelay] milliseconds from a send to the simulator's webhooks
+ * @property {Record<string, string | undefined>} [environment] what wins over the local defaults (default: nothing)
+ * @property {(step: string) => void} [onStep]
+ * @property {(line: string) => void} [onLog] what the functions and the simulator say
+ * @property {AbortSignal} [signal] stops a start that is under way
+ */
+
+/**
+ * @typedef {object} Stack what `.local/stack.json` holds
+ * @property {string} app_url @property {string} supabase_url @property {string} anon_key @property {string} service_role_key
+ * @property {string | null} database_url @property {string} meta_url @property {string} upstash_url @property {string} upstash_token
+ * @property {string} app_secret @property {string} verify_token @property {string} cron_secret
+ * @property {{ email: string, password: string, role: string, tenant_id: string }[]} users @property {number} pid
+ */
+
+/**
+ * @param {StackOptions} options
+ * @returns {Promise<{ stack: Stack, stop: () => Promise<void>, failed: Promise<string> }>} once everything answers;
+ *   `failed` settles when a part ends by itself
+ */
+export async function startStack(options) {
+  const step = options.onStep ?? (() => {});
+  const dataDir = path.resolve(options.dataDir);
+  mkdirSync(dataDir, { recursive: true });
+  const unlock = lockData(dataDir);
+  const stackFile = path.join(dataDir, "stack.json");
+  rmSync(stackFile, { force: true });
+
+  /** @type {import("./launch/child.mjs").Child[]} */
+  const children = [];
+  /** @type {Promise<void> | null} */
+  let stopping = null;
+  const stop = () => (stopping ??= stopAll());
+  async function stopAll() {
+    rmSync(stackFile, { force: true });
+    // The functions first: they still need the database to finish what they are at.
+    for (const child of [...children].reverse()) await child.stop();
+    unlock();
+  }
+  const goOn = () => {
+    if (options.signal?.aborted) throw new StackError("stopped");
+  };
+
+  try {
+    const functionsDir = options.functionsDir ?? releaseFolder(ROOT);
+    const config = configure({
+      root: ROOT, dataDir, functionsDir, ports: options.ports ?? (await freePorts()), secrets: keepSecrets(dataDir), fresh: options.fresh ?? false,
+      cron: options.cron ?? false, durable: options.durable ?? true, webhookDelay: options.webhookDelay, given: options.environment ?? {},
+    });
+    await requireFree(config.usedPorts);
+    goOn();
+    if (options.fresh) rmSync(config.functions.meta.state_file, { force: true });
+
+    if (config.supabase) {
+      step("Starting Postgres and Supabase");
+      children.push(await startChild({
+        name: "Supabase", command: process.execPath, args: ["--disable-warning=ExperimentalWarning", SUPABASE], config: config.supabase, cwd: ROOT,
+        logFile: path.join(dataDir, "supabase.log"), onLog: options.onLog,
+      }));
+    }
+    goOn();
+    step("Seeding");
+    const { supabase_url: supabaseUrl, service_role_key: serviceKey } = config.addresses;
+    await seed({ supabaseUrl, serviceKey, demo: options.demo ?? false });
+    goOn();
+
+    if (options.functions ?? true) {
+      step("Starting functions, Meta and Redis");
+      const command = path.join(functionsDir, "crm-local");
+      if (!existsSync(command)) throw new StackError(`${command} is not built: start without --skip-build`);
+      children.push(await startChild({
+        name: "crm-local", command, args: ["serve"], config: config.functions, cwd: ROOT, logFile: path.join(dataDir, "crm-local.log"), onLog: options.onLog,
+      }));
+    }
+    goOn();
+
+    const stack = { ...config.addresses, pid: process.pid };
+    writeWhole(stackFile, stack);
+    const failed = Promise.race(children.map((child) => child.exited.then(() => child.name)));
+    return { stack, stop, failed };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}

@@ -1,0 +1,121 @@
+// `npm start`: installs, builds and runs the whole product on this machine.
+//
+// Runs on any Node from 20 on with nothing installed; once the packages are there, on the Node among them.
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { performance } from "node:perf_hooks";
+import { fileURLToPath } from "node:url";
+import { readArguments, USAGE } from "./launch/arguments.mjs";
+import { build } from "./launch/build.mjs";
+import { install, isInstalled } from "./launch/install.mjs";
+import { portsFrom } from "./launch/ports.mjs";
+import { startStack, ROOT } from "./stack.mjs";
+import { StackError } from "./supabase/stack-error.mjs";
+
+const OLDEST_NODE = 20;
+const WANTED_NODE = 24;
+const PARENT_CHECK = 1000;
+const began = performance.now();
+
+/** @param {string} line */
+const say = (line) => process.stdout.write(`${line}\n`);
+const seconds = () => `${((performance.now() - began) / 1000).toFixed(1)} s`;
+
+/** @param {unknown} error @returns {never} */
+function fail(error) {
+  process.stderr.write(`${describe(error)}\n`);
+  process.exit(1);
+}
+
+/** @param {any} error */
+function describe(error) {
+  if (error instanceof StackError) return error.message;
+  if (error?.code === "ENOSPC") return `no space left on the disk (${error.path ?? error.syscall})`;
+  if (error?.code === "EACCES" || error?.code === "EROFS") return `${error.path ?? "a file"} cannot be written (${error.code})`;
+  return String(error?.stack ?? error);
+}
+
+async function main() {
+  const node = Number(process.versions.node.split(".")[0]);
+  if (node < OLDEST_NODE) throw new StackError(`Node ${OLDEST_NODE} or newer is needed, this is ${process.versions.node}`);
+  const options = readArguments(process.argv.slice(2));
+  if (options.help) return say(USAGE);
+
+  if (!isInstalled(ROOT)) {
+    say("Installing npm packages");
+    await install(ROOT);
+  }
+  if (node < WANTED_NODE) return continueOnNewerNode();
+
+  const stopWith = stopper();
+  if (options.functions && options.build) {
+    say("Building (cargo build --release)");
+    await build(ROOT, say);
+    say(`  built (${seconds()})`);
+  }
+  if (stopWith.signal.aborted) return;
+  const { stack, stop, failed } = await startStack({
+    dataDir: path.resolve(ROOT, options.data), ports: portsFrom(options.port), fresh: options.fresh, cron: options.cron, demo: options.demo,
+    functions: options.functions, environment: process.env, onStep: (step) => say(step), onLog: (line) => process.stderr.write(`${line}\n`),
+    signal: stopWith.signal,
+  }).catch((error) => {
+    if (stopWith.signal.aborted) process.exit(0);
+    throw error;
+  });
+
+  banner(stack, options);
+  const reason = await Promise.race([stopWith.asked, failed]);
+  if (reason !== undefined && !stopWith.signal.aborted) process.stderr.write(`${reason} has ended by itself: stopping\n`);
+  await stop();
+  process.exit(stopWith.signal.aborted ? 0 : 1);
+}
+
+/** Node from node_modules takes over; we hand on its end, and it notices ours. */
+function continueOnNewerNode() {
+  const newer = path.join(ROOT, "node_modules", ".bin", "node");
+  if (!existsSync(newer)) throw new StackError(`Node ${WANTED_NODE} is missing in node_modules: delete node_modules and start again`);
+  const child = spawn(newer, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: ["inherit", "inherit", "inherit", "ipc"] });
+  // On Ctrl-C the terminal tells both of us.
+  for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) process.on(signal, () => child.kill(signal === "SIGINT" ? "SIGTERM" : signal));
+  child.once("exit", (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
+}
+
+/** Everything that asks us to stop: signals, and the end of who started us. */
+function stopper() {
+  const controller = new AbortController();
+  const asked = new Promise((resolve) => {
+    const stop = () => {
+      controller.abort();
+      resolve(undefined);
+    };
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, stop);
+    process.on("disconnect", stop);
+    const parent = process.ppid;
+    if (process.env.npm_lifecycle_event) {
+      setInterval(() => {
+        if (process.ppid !== parent) stop();
+      }, PARENT_CHECK).unref();
+    }
+  });
+  return { signal: controller.signal, asked };
+}
+
+/** @param {import("./stack.mjs").Stack} stack @param {ReturnType<typeof readArguments>} options */
+function banner(stack, options) {
+  const rows = [
+    ["App", stack.app_url],
+    ["Supabase", stack.supabase_url],
+    ["Meta simulator", stack.meta_url],
+    ["Redis (Upstash)", stack.upstash_url],
+    ["Postgres", stack.database_url?.replace(/:[^:@/]+@/, ":***@") ?? "elsewhere"],
+  ];
+  say("");
+  for (const [name, address] of rows) say(`  ${name.padEnd(16)} ${address}`);
+  say("");
+  for (const { email, password, role } of stack.users) say(`  ${email.padEnd(18)} ${password}  ${role}`);
+  say("");
+  say(`Ready in ${seconds()}${options.cron ? "" : ", nothing ticks"}. Keys and secrets: ${path.join(options.data, "stack.json")}. Ctrl-C stops everything.`);
+}
+
+main().catch(fail);
