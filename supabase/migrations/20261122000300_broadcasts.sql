@@ -75,6 +75,8 @@ create table public.broadcast_recipients (
     'pending', 'sending', 'sent', 'delivered', 'read', 'failed', 'unknown', 'skipped'
   )),
   message_id uuid unique references public.messages (id) on delete set null,
+  -- the claim it was last handed out with: an outcome that gives it back must name it
+  claim_id uuid,
   -- how often Meta was asked
   attempts smallint not null default 0,
   due_at timestamptz not null default now(),

@@ -119,10 +119,10 @@ begin
       context_message_id, occurred_at
     )
     select distinct on (r.session_id, r.wamid)
-      r.tenant_id, r.session_id, v.id, 'inbound', left(r.type, 64), 'received', r.preview,
+      r.tenant_id, r.session_id, v.id, 'inbound', left(r.kind, 64), 'received', r.preview,
       coalesce(r.payload, '{}'), r.wamid, r.context_id, private.meta_time(r.timestamp)
     from jsonb_to_recordset(routed) as r (
-      tenant_id uuid, session_id uuid, contact_id uuid, nth integer, type text, preview text, payload jsonb,
+      tenant_id uuid, session_id uuid, contact_id uuid, nth integer, kind text, preview text, payload jsonb,
       wamid text, context_id text, timestamp bigint
     )
     join public.conversations v on v.session_id = r.session_id and v.contact_id = r.contact_id
@@ -214,8 +214,8 @@ begin
   )
   select
     s.tenant_id, s.id, m.id, e.value ->> 'wamid', e.value ->> 'status',
-    private.meta_time((e.value ->> 'timestamp')::bigint), (e.value ->> 'error_code')::integer,
-    e.value ->> 'error_title', e.value ->> 'error_details', nullif(e.value -> 'pricing', 'null'),
+    private.meta_time((e.value ->> 'timestamp')::bigint), (e.value #>> '{errors,0,code}')::integer,
+    e.value #>> '{errors,0,title}', e.value #>> '{errors,0,details}', nullif(e.value -> 'pricing', 'null'),
     coalesce(e.value -> 'payload', '{}')
   from jsonb_array_elements(elements) with ordinality as e (value, nth)
   join public.whatsapp_sessions s on s.meta_phone_number_id = e.value ->> 'phone_number_id'
@@ -265,14 +265,15 @@ $$;
 
 -- Stores one delivery of Meta: the raw body always, and each element that belongs to a number we know.
 -- Safe to repeat and to run at the same time as itself. Answers with the id
--- of the event and the campaigns whose numbers changed.
+-- of the event and the campaigns whose numbers changed. Without `keep_event` only the elements are stored.
 create function public.ingest_webhook(
   body text,
   encoding text default 'utf-8',
   is_json boolean default true,
   messages jsonb default '[]',
   statuses jsonb default '[]',
-  others jsonb default '[]'
+  others jsonb default '[]',
+  keep_event boolean default true
 ) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -303,6 +304,10 @@ begin
     leftovers := leftovers || coalesce(strangers, '[]');
   end if;
 
+  if not keep_event then
+    return jsonb_build_object('campaigns', campaigns);
+  end if;
+
   insert into public.webhook_events
     (body, encoding, outcome, messages_count, statuses_count, leftovers)
   values (
@@ -316,6 +321,6 @@ begin
 end;
 $$;
 
-revoke execute on function public.ingest_webhook(text, text, boolean, jsonb, jsonb, jsonb)
+revoke execute on function public.ingest_webhook(text, text, boolean, jsonb, jsonb, jsonb, boolean)
   from public, anon, authenticated;
-grant execute on function public.ingest_webhook(text, text, boolean, jsonb, jsonb, jsonb) to service_role;
+grant execute on function public.ingest_webhook(text, text, boolean, jsonb, jsonb, jsonb, boolean) to service_role;

@@ -75,7 +75,7 @@ begin
 
   perform 1 from public.messages m where m.id = any (orphans) order by m.id for update;
   update public.messages m set status = 'unknown'
-  where m.id = any (orphans) and m.status = 'sending';
+  where m.id = any (orphans) and m.status in ('queued', 'sending');
   perform private.settle_recipients(orphans);
   perform private.complete_campaigns(campaigns);
 end;
@@ -197,7 +197,7 @@ $$;
 
 -- Hands out the next recipients of a number and renews its lease. Each gets its contact, conversation and
 -- message row first. Campaigns of one number take equal shares. Answers with null when the lease is lost,
--- otherwise with {"templates", "recipients", "next_due_ms"}: when nothing is due, how long until something
+-- otherwise with {"claim_id", "templates", "recipients", "next_due_ms"}: when nothing is due, how long until something
 -- is (null: nothing is left).
 create function public.claim_recipients(
   session_id uuid, holder uuid, batch_size integer, lease_seconds integer
@@ -205,6 +205,7 @@ create function public.claim_recipients(
 language plpgsql set search_path = '' as $$
 declare
   session constant uuid := claim_recipients.session_id;
+  claim constant uuid := gen_random_uuid();
   active uuid[];
   claimed uuid[];
 begin
@@ -230,7 +231,7 @@ begin
   if cardinality(active) > 0 then
     with mine as (
       update public.broadcast_recipients r
-      set status = 'sending', attempts = r.attempts + 1
+      set status = 'sending', attempts = r.attempts + 1, claim_id = claim
       where r.id = any (array(
         select q.id
         from unnest(active) as a (campaign_id)
@@ -250,7 +251,7 @@ begin
   end if;
 
   if claimed is null then
-    return jsonb_build_object('templates', '{}'::jsonb, 'recipients', '[]'::jsonb, 'next_due_ms', (
+    return jsonb_build_object('claim_id', claim, 'templates', '{}'::jsonb, 'recipients', '[]'::jsonb, 'next_due_ms', (
       select ceil(1000 * greatest(0, extract(epoch from min(d.due_at) - clock_timestamp())))
       from public.broadcast_campaigns c
       cross join lateral (
@@ -266,6 +267,7 @@ begin
   perform private.prepare_messages(session, claimed);
 
   return jsonb_build_object(
+    'claim_id', claim,
     'next_due_ms', null,
     'templates', (
       select jsonb_object_agg(t.id, jsonb_build_object(
@@ -339,7 +341,7 @@ $$;
 
 -- Records what became of claimed recipients, renews the lease if it still holds, and ends campaigns that are
 -- through. Recording never depends on the lease: what happened, happened. `results` is a list of
--- {"recipient_id", "message_id", "outcome", "whatsapp_message_id"?, "error_code"?, "error_title"?,
+-- {"recipient_id", "message_id", "claim_id", "outcome", "whatsapp_message_id"?, "error_code"?, "error_title"?,
 -- "error_details"?, "retry_in_ms"?, "pause_campaign"?}; outcomes as in `record_outcomes`. Answers with the
 -- campaigns whose numbers changed.
 create function public.record_recipients(
@@ -365,18 +367,20 @@ begin
   update public.broadcast_recipients b
   set
     status = 'pending',
+    claim_id = null,
     attempts = case when r.outcome = 'held' then b.attempts - 1 else b.attempts end,
     due_at = now() + make_interval(secs => coalesce(r.retry_in_ms, 0) / 1000.0),
     error_code = r.error_code,
     error_title = r.error_title,
     error_details = r.error_details
   from jsonb_to_recordset(results) as r (
-    recipient_id uuid, message_id uuid, outcome text, error_code integer, error_title text, error_details text,
-    retry_in_ms double precision
+    recipient_id uuid, message_id uuid, claim_id uuid, outcome text, error_code integer, error_title text,
+    error_details text, retry_in_ms double precision
   )
   join public.messages m on m.id = r.message_id
   where b.id = r.recipient_id and r.outcome in ('retry', 'held') and m.status = 'queued'
-    and b.status in ('sending', 'unknown');
+    -- A report that arrives twice must not give back what has been handed out again since.
+    and b.claim_id = r.claim_id and b.status in ('sending', 'unknown');
 
   update public.broadcast_campaigns c
   set status = 'paused', status_reason = p.reason

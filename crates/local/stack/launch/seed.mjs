@@ -65,7 +65,7 @@ async function seedDemo(call, people) {
       const timestamp = Math.floor(now / 1000) - minutes * 60;
       const id = wamid(from, place);
       return [{
-        phone_number_id: tenant.number.phone_number_id, from, profile_name: name, type: "text", preview: text, wamid: id, timestamp,
+        phone_number_id: tenant.number.phone_number_id, from, profile_name: name, kind: "text", preview: text, wamid: id, timestamp,
         payload: { from, id, timestamp: String(timestamp), type: "text", text: { body: text } },
       }];
     }),
