@@ -1,0 +1,172 @@
+//! Messages as Meta wants them.
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::{Value, json};
+
+/// What Meta gives back at most in the statuses of a message.
+pub const MAX_CALLBACK_DATA: usize = 512;
+
+/// A message to one recipient.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutboundMessage {
+    /// Who gets it.
+    pub to: Recipient,
+    /// What they get.
+    pub content: Content,
+    /// The `wamid` of the message this one answers.
+    pub reply_to: Option<String>,
+    /// Comes back in every status of this message, [`MAX_CALLBACK_DATA`] bytes at most.
+    pub callback_data: Option<String>,
+}
+
+/// Who gets a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recipient {
+    /// A phone number with its country code, with or without the plus.
+    Phone(String),
+    /// A business-scoped user id.
+    UserId(String),
+}
+
+/// What is sent.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Content {
+    /// A text, only within 24 hours of the recipient's last message.
+    Text {
+        /// At most 4,096 characters.
+        body: String,
+        /// Whether the first link is shown with a preview.
+        preview_url: bool,
+    },
+    /// An approved template.
+    Template {
+        /// Its name.
+        name: String,
+        /// Its language, as in `id` or `en_US`.
+        language: String,
+        /// The values of its variables: see [`crate::template::TemplateDefinition::components`].
+        components: Value,
+    },
+}
+
+impl OutboundMessage {
+    /// A message that answers none and carries no data.
+    pub fn new(to: Recipient, content: Content) -> Self {
+        Self {
+            to,
+            content,
+            reply_to: None,
+            callback_data: None,
+        }
+    }
+}
+
+impl Serialize for OutboundMessage {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("messaging_product", "whatsapp")?;
+        map.serialize_entry("recipient_type", "individual")?;
+        match &self.to {
+            // Without a plus Meta puts the business's own country code in front.
+            Recipient::Phone(number) => {
+                map.serialize_entry("to", &format!("+{}", number.trim_start_matches('+')))?;
+            }
+            Recipient::UserId(id) => map.serialize_entry("recipient", id)?,
+        }
+        match &self.content {
+            Content::Text { body, preview_url } => {
+                map.serialize_entry("type", "text")?;
+                map.serialize_entry("text", &json!({"body": body, "preview_url": preview_url}))?;
+            }
+            Content::Template {
+                name,
+                language,
+                components,
+            } => {
+                let mut template = json!({"name": name, "language": {"code": language}});
+                if components
+                    .as_array()
+                    .is_some_and(|components| !components.is_empty())
+                {
+                    template["components"] = components.clone();
+                }
+                map.serialize_entry("type", "template")?;
+                map.serialize_entry("template", &template)?;
+            }
+        }
+        if let Some(wamid) = &self.reply_to {
+            map.serialize_entry("context", &json!({"message_id": wamid}))?;
+        }
+        if let Some(data) = &self.callback_data {
+            map.serialize_entry("biz_opaque_callback_data", data)?;
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{json, to_value};
+
+    use super::{Content, OutboundMessage, Recipient};
+
+    fn text(body: &str) -> Content {
+        Content::Text {
+            body: body.into(),
+            preview_url: false,
+        }
+    }
+
+    #[test]
+    fn a_text_in_answer_to_another() {
+        let mut message = OutboundMessage::new(Recipient::Phone("628110001".into()), text("hello"));
+        message.reply_to = Some("wamid.X".into());
+        message.callback_data = Some("our-id".into());
+        let expected = json!({
+            "messaging_product": "whatsapp", "recipient_type": "individual", "to": "+628110001",
+            "type": "text", "text": {"body": "hello", "preview_url": false},
+            "context": {"message_id": "wamid.X"}, "biz_opaque_callback_data": "our-id",
+        });
+        assert_eq!(to_value(&message).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_plus_is_written_once() {
+        let message = OutboundMessage::new(Recipient::Phone("+628110001".into()), text("x"));
+        assert_eq!(to_value(&message).unwrap()["to"], "+628110001");
+    }
+
+    #[test]
+    fn a_template_to_somebody_without_a_visible_number() {
+        let content = Content::Template {
+            name: "order_ready".into(),
+            language: "id".into(),
+            components: json!([{"type": "body", "parameters": [{"type": "text", "text": "7"}]}]),
+        };
+        let message = OutboundMessage::new(Recipient::UserId("ID.123".into()), content);
+        let expected = json!({
+            "messaging_product": "whatsapp", "recipient_type": "individual", "recipient": "ID.123",
+            "type": "template",
+            "template": {"name": "order_ready", "language": {"code": "id"},
+                "components": [{"type": "body", "parameters": [{"type": "text", "text": "7"}]}]},
+        });
+        assert_eq!(to_value(&message).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_template_without_variables_has_no_components() {
+        for components in [json!([]), json!(null)] {
+            let content = Content::Template {
+                name: "a".into(),
+                language: "id".into(),
+                components,
+            };
+            let message = OutboundMessage::new(Recipient::Phone("62".into()), content);
+            assert!(
+                to_value(&message).unwrap()["template"]
+                    .get("components")
+                    .is_none()
+            );
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! Makes JSON text that Postgres can store out of what arrives.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use super::NotJson;
+
+/// Far below what `jsonb` can nest, far above what Meta sends.
+pub(super) const MAX_DEPTH: usize = 64;
+/// Longer numbers, and larger exponents, can be more than `numeric` holds.
+const MAX_NUMBER_LENGTH: usize = 64;
+const MAX_EXPONENT_DIGITS: usize = 3;
+
+const REPLACEMENT: &str = "\\ufffd";
+
+/// A webhook body as JSON text that Postgres takes as `jsonb`: U+0000 is dropped, lone surrogates and bytes that
+/// are not UTF-8 become U+FFFD, numbers beyond `numeric` become strings. A body nested too deeply counts as not
+/// JSON.
+pub fn storable_json(raw: &[u8]) -> Result<Cow<'_, str>, NotJson> {
+    let clean = Clean::of(raw);
+    if clean.is_deep {
+        return Err(NotJson);
+    }
+    serde_json::from_str::<&RawValue>(&clean.text).map_err(|_| NotJson)?;
+    Ok(clean.text)
+}
+
+/// Text that can be read; not necessarily JSON.
+pub(super) struct Clean<'a> {
+    pub(super) text: Cow<'a, str>,
+    /// Whether something is nested deeper than [`MAX_DEPTH`].
+    pub(super) is_deep: bool,
+}
+
+impl<'a> Clean<'a> {
+    pub(super) fn of(raw: &'a [u8]) -> Self {
+        let text = match std::str::from_utf8(raw) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(raw),
+        };
+        let mut scan = Scan::new(&text);
+        scan.run();
+        let is_deep = scan.deepest > MAX_DEPTH;
+        match scan.finish() {
+            Some(changed) => Self {
+                text: Cow::Owned(changed),
+                is_deep,
+            },
+            None => Self { text, is_deep },
+        }
+    }
+}
+
+/// How deep a value nests.
+pub(super) fn depth(value: &RawValue) -> usize {
+    let mut scan = Scan::new(value.get());
+    scan.run();
+    scan.deepest
+}
+
+/// One pass over the text, copying only when something has to change.
+struct Scan<'a> {
+    text: &'a str,
+    bytes: &'a [u8],
+    at: usize,
+    depth: usize,
+    deepest: usize,
+    changed: String,
+    /// Up to where `changed` holds the text.
+    copied: usize,
+}
+
+impl<'a> Scan<'a> {
+    fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            bytes: text.as_bytes(),
+            at: 0,
+            depth: 0,
+            deepest: 0,
+            changed: String::new(),
+            copied: 0,
+        }
+    }
+
+    fn run(&mut self) {
+        while let Some(&byte) = self.bytes.get(self.at) {
+            match byte {
+                b'"' => self.string(),
+                b'{' | b'[' => {
+                    self.depth += 1;
+                    self.deepest = self.deepest.max(self.depth);
+                    self.at += 1;
+                }
+                b'}' | b']' => {
+                    self.depth = self.depth.saturating_sub(1);
+                    self.at += 1;
+                }
+                b'-' | b'0'..=b'9' => self.number(),
+                _ => self.at += 1,
+            }
+        }
+    }
+
+    fn finish(mut self) -> Option<String> {
+        if self.copied == 0 {
+            return None;
+        }
+        self.changed.push_str(&self.text[self.copied..]);
+        Some(self.changed)
+    }
+
+    /// From the opening quote to behind the closing one.
+    fn string(&mut self) {
+        self.at += 1;
+        while let Some(&byte) = self.bytes.get(self.at) {
+            match byte {
+                b'"' => {
+                    self.at += 1;
+                    return;
+                }
+                b'\\' if self.bytes.get(self.at + 1) == Some(&b'u') => self.escape(),
+                b'\\' => self.at += 2,
+                _ => self.at += 1,
+            }
+        }
+    }
+
+    /// `\uXXXX`, or a pair of them.
+    fn escape(&mut self) {
+        match self.escaped_unit(self.at) {
+            Some(0) => self.replace(6, ""),
+            Some(0xd800..=0xdbff) => match self.escaped_unit(self.at + 6) {
+                Some(0xdc00..=0xdfff) => self.at += 12,
+                _ => self.replace(6, REPLACEMENT),
+            },
+            Some(0xdc00..=0xdfff) => self.replace(6, REPLACEMENT),
+            Some(_) => self.at += 6,
+            // Not JSON; the parser will say so.
+            None => self.at += 2,
+        }
+    }
+
+    fn escaped_unit(&self, at: usize) -> Option<u32> {
+        let [b'\\', b'u', digits @ ..] = self.bytes.get(at..at + 6)? else {
+            return None;
+        };
+        digits.iter().try_fold(0, |unit, digit| {
+            Some(unit << 4 | char::from(*digit).to_digit(16)?)
+        })
+    }
+
+    fn number(&mut self) {
+        let rest = &self.bytes[self.at..];
+        let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+        let length = rest.iter().position(|byte| !is_part(byte)).unwrap_or(rest.len());
+        let exponent = rest[..length].iter().position(|byte| matches!(byte, b'e' | b'E'));
+        let exponent_digits = exponent.map_or(0, |at| length - at - 1);
+        if length > MAX_NUMBER_LENGTH || exponent_digits > MAX_EXPONENT_DIGITS {
+            let number = &self.text[self.at..self.at + length];
+            let quoted = format!("\"{number}\"");
+            self.replace(length, &quoted);
+        } else {
+            self.at += length;
+        }
+    }
+
+    /// Puts something else in place of the next `length` bytes, all of them ASCII.
+    fn replace(&mut self, length: usize, with: &str) {
+        self.changed.push_str(&self.text[self.copied..self.at]);
+        self.changed.push_str(with);
+        self.at += length;
+        self.copied = self.at;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::{Clean, NotJson, storable_json};
+
+    fn clean(text: &str) -> String {
+        storable_json(text.as_bytes()).unwrap().into_owned()
+    }
+
+    #[test]
+    fn what_postgres_cannot_store_is_replaced() {
+        assert_eq!(clean(r#"{"a\u0000b":"\u0000x\u0000"}"#), r#"{"ab":"x"}"#);
+        assert_eq!(clean(r#""\ud83d""#), r#""\ufffd""#);
+        assert_eq!(clean(r#""\ude00\ud83d""#), r#""\ufffd\ufffd""#);
+        assert_eq!(clean(r#""\ud83dx\ude00""#), r#""\ufffdx\ufffd""#);
+        assert_eq!(clean(r#""\ud83d\u0000\ude00""#), r#""\ufffd\ufffd""#);
+        assert_eq!(clean(r#""\uD83D\uD83D\uDE00""#), r#""\ufffd\uD83D\uDE00""#);
+        assert_eq!(storable_json(b"\"a\xffb\"").unwrap(), "\"a\u{fffd}b\"");
+        assert_eq!(clean("[1e400,-1e-9999]"), r#"[1e400,"-1e-9999"]"#);
+        assert_eq!(clean(&"9".repeat(65)), format!("\"{}\"", "9".repeat(65)));
+    }
+
+    #[test]
+    fn what_only_looks_like_it_stays() {
+        for text in [
+            r#""\\u0000""#,
+            r#""\\\\ud800""#,
+            r#""\ud83d\ude00""#,
+            r#""\u00e4\/\u0040""#,
+            r#"["1e99999", -1.5E+10, 12345678901234567890]"#,
+            r#""\"\u0041""#,
+            " null ",
+        ] {
+            assert_eq!(clean(text), text);
+            assert!(matches!(
+                storable_json(text.as_bytes()).unwrap(),
+                std::borrow::Cow::Borrowed(_)
+            ));
+        }
+    }
+
+    #[test]
+    fn what_is_not_json_stays_so() {
+        for text in [
+            "",
+            "{",
+            "[1,]",
+            r#""\ud8"#,
+            r#""\u00zz""#,
+            r#"{"a":1} x"#,
+            "\"\u{0}\"",
+            r#""\"#,
+        ] {
+            assert_eq!(storable_json(text.as_bytes()), Err(NotJson), "{text:?}");
+        }
+        let deep = "[".repeat(65) + &"]".repeat(65);
+        assert_eq!(storable_json(deep.as_bytes()), Err(NotJson));
+        assert!(storable_json(&deep.as_bytes()[1..129]).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_answered(raw in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = storable_json(&raw);
+        }
+
+        #[test]
+        fn the_result_has_nothing_left_to_change(
+            pieces in prop::collection::vec(
+                prop::sample::select(vec![
+                    "\\u0000", "\\ud83d", "\\ude00", "\\uD800", "\\\\", "\\\"", "u0000", "\\n", "a", "\u{e9}", "\\u00e9",
+                ]),
+                0..12,
+            ),
+        ) {
+            let text = format!("[\"{}\"]", pieces.concat());
+            let cleaned = storable_json(text.as_bytes()).unwrap().into_owned();
+            // Reads without loss, holds no U+0000, and a second pass leaves it alone.
+            let value: Value = serde_json::from_str(&cleaned).unwrap();
+            prop_assert!(!value[0].as_str().unwrap().contains('\0'));
+            prop_assert_eq!(Clean::of(cleaned.as_bytes()).text, cleaned.as_str());
+        }
+    }
+}
