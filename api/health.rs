@@ -1,1 +1,7 @@
-fn main() {}
+//! `/api/health`: is the service well?
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::health::service())
+}

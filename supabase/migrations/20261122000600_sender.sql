@@ -172,16 +172,28 @@ begin
 end;
 $$;
 
--- The body of a template with its variables filled in: what the thread shows.
+-- The body of a template with its variables filled in: what the thread shows. A list of variables begins with
+-- the header's, if it takes one.
 create function private.render_template(components jsonb, variables jsonb) returns text
 language plpgsql immutable set search_path = '' as $$
 declare
+  header jsonb;
   body text;
+  before_body integer;
   variable record;
 begin
+  select c into header from jsonb_array_elements(components) as c where upper(c ->> 'type') = 'HEADER';
   select c ->> 'text' into body from jsonb_array_elements(components) as c where upper(c ->> 'type') = 'BODY';
   if jsonb_typeof(variables) = 'array' then
-    for variable in select ordinality as name, value from jsonb_array_elements_text(variables) with ordinality
+    before_body := case
+      when header is null then 0
+      when upper(coalesce(header ->> 'format', 'TEXT')) <> 'TEXT' or header ->> 'text' like '%{{%' then 1
+      else 0
+    end;
+    for variable in
+      select ordinality - before_body as name, value
+      from jsonb_array_elements_text(variables) with ordinality
+      where ordinality > before_body
     loop
       body := replace(body, '{{' || variable.name || '}}', variable.value);
     end loop;
@@ -271,8 +283,7 @@ begin
     'next_due_ms', null,
     'templates', (
       select jsonb_object_agg(t.id, jsonb_build_object(
-        'name', t.name, 'language', t.language, 'parameter_format', t.parameter_format,
-        'components', t.components
+        'name', t.name, 'language', t.language, 'components', t.components
       ))
       from public.broadcast_templates t
       where t.id in (select c.template_id from public.broadcast_campaigns c where c.id = any (active))

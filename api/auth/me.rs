@@ -1,0 +1,7 @@
+//! `/api/auth/me`: who the caller is.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::tenancy::me())
+}

@@ -1,0 +1,7 @@
+//! `/api/broadcast/campaigns`: campaigns: list and create.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::broadcasts::campaigns())
+}

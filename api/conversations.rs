@@ -1,0 +1,7 @@
+//! `/api/conversations`: the inbox.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::inbox::conversations())
+}

@@ -1,0 +1,7 @@
+//! `/api/conversations/{id}`: one conversation.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::inbox::conversation())
+}

@@ -1,0 +1,7 @@
+//! `/api/conversations/{id}/messages`: the messages of a conversation: list and send.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::inbox::messages())
+}

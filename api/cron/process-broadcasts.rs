@@ -1,0 +1,7 @@
+//! `/api/cron/process-broadcasts`: sends what is due, every minute.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::broadcasts::process())
+}

@@ -1,0 +1,7 @@
+//! Where `vercel.json` sends paths under `/api` that no function serves.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::not_found())
+}

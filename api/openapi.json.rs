@@ -1,0 +1,7 @@
+//! `/api/openapi.json`: the API described.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::openapi())
+}

@@ -1,0 +1,7 @@
+//! `/api/whatsapp/webhook`: what Meta tells us.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::webhooks::webhook())
+}

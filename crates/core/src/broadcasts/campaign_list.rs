@@ -1,0 +1,69 @@
+//! `GET /api/broadcast/campaigns`.
+
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::campaign::Campaign;
+use crate::app::App;
+use crate::caller::Permitted;
+use crate::error::{ApiError, ErrorBody};
+use crate::json_body::QueryParameters;
+use crate::paging::{PageNumber, Paged, Rows, default_limit, first_page, page_number, page_size};
+use crate::permissions::BroadcastsView;
+
+/// What to list.
+#[derive(Deserialize)]
+pub(crate) struct Filter {
+    status: Option<CampaignStatus>,
+    #[serde(default = "first_page", deserialize_with = "page_number")]
+    page: u32,
+    #[serde(default = "default_limit", deserialize_with = "page_size")]
+    limit: u32,
+}
+
+/// The state of a campaign.
+#[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum CampaignStatus {
+    Draft,
+    Scheduled,
+    Sending,
+    Paused,
+    Completed,
+    Failed,
+    Cancelled,
+}
+
+pub(super) fn router() -> Router<App> {
+    Router::new().route("/api/broadcast/campaigns", get(list_campaigns))
+}
+
+/// The campaigns of the caller's tenant, the newest first.
+#[utoipa::path(
+    get, path = "/api/broadcast/campaigns", tag = "broadcasts", security(("bearer" = [])),
+    params(
+        ("status" = Option<CampaignStatus>, Query),
+        ("page" = Option<u32>, Query, description = "From 1", minimum = 1),
+        ("limit" = Option<u32>, Query, description = "Rows of a page, by default 20", minimum = 1, maximum = 100),
+    ),
+    responses(
+        (status = 200, body = Paged<Campaign>),
+        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 422, body = ErrorBody),
+    )
+)]
+pub(crate) async fn list_campaigns(
+    permitted: Permitted<BroadcastsView>,
+    QueryParameters(filter): QueryParameters<Filter>,
+) -> Result<Json<Paged<Campaign>>, ApiError> {
+    let Filter { status, page, limit } = filter;
+    let arguments = json!({ "status_filter": status, "page": page, "page_size": limit });
+    let rows: Rows<Campaign> = permitted
+        .caller
+        .database()
+        .rpc("list_campaigns", &arguments)
+        .await?;
+    Ok(Json(rows.into_page(PageNumber { page, limit })))
+}

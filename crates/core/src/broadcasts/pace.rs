@@ -1,0 +1,89 @@
+//! The pace of a number.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How far sends may run ahead of the exact pace: it makes up for the time a claim takes.
+const SLACK: Duration = Duration::from_millis(200);
+/// The slowest a throttled number goes.
+const SLOWEST: Duration = Duration::from_secs(1);
+
+/// Lets one send through at a time, so many a second. Never faster over any stretch of time longer than the
+/// slack.
+pub(super) struct Pace {
+    interval: Duration,
+    /// When the next send is due by the exact pace.
+    next: Instant,
+}
+
+impl Pace {
+    /// A pace of `per_second` sends.
+    pub(super) fn new(per_second: u32) -> Self {
+        Self {
+            interval: Duration::from_secs(1) / per_second.max(1),
+            next: Instant::now(),
+        }
+    }
+
+    /// When the next send is allowed.
+    pub(super) fn next(&self) -> Instant {
+        self.next
+    }
+
+    /// Counts a send that happens now.
+    pub(super) fn count(&mut self) {
+        let earliest = Instant::now().checked_sub(SLACK).unwrap_or(self.next);
+        self.next = self.next.max(earliest) + self.interval;
+    }
+
+    /// Meta says it is too fast: wait a second, and go at half the pace from there.
+    pub(super) fn slow_down(&mut self) {
+        self.interval = (self.interval * 2).min(SLOWEST).max(self.interval);
+        self.next = self.next.max(Instant::now() + Duration::from_secs(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::sleep_until;
+
+    use super::*;
+
+    async fn send(pace: &mut Pace) {
+        sleep_until(pace.next()).await;
+        pace.count();
+    }
+
+    async fn seconds_for(pace: &mut Pace, sends: u32) -> f64 {
+        let start = Instant::now();
+        for _ in 0..sends {
+            send(pace).await;
+        }
+        start.elapsed().as_secs_f64()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_pace_is_kept() {
+        let seconds = seconds_for(&mut Pace::new(10), 301).await;
+        assert!((29.8..=30.1).contains(&seconds), "{seconds}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_is_not_made_up_for_beyond_the_slack() {
+        let mut pace = Pace::new(10);
+        send(&mut pace).await;
+        tokio::time::advance(Duration::from_secs(60)).await;
+        let seconds = seconds_for(&mut pace, 101).await;
+        assert!((9.7..=10.1).contains(&seconds), "{seconds}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slowing_down_halves_the_pace() {
+        let mut pace = Pace::new(10);
+        send(&mut pace).await;
+        pace.slow_down();
+        let seconds = seconds_for(&mut pace, 11).await;
+        assert!((2.8..=3.2).contains(&seconds), "{seconds}");
+    }
+}

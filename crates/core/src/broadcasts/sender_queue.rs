@@ -1,0 +1,155 @@
+//! The database's side of sending: runs, leases, claims and records.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use supabase::{DatabaseError, Supabase};
+use uuid::Uuid;
+use whatsapp::template::Variables;
+
+use crate::outcome::Report;
+
+/// How long a lease holds without being renewed. Claims and records renew it, a few times a second.
+pub(super) const LEASE: Duration = Duration::from_secs(15);
+/// Numbers that one run sends for.
+const MAX_SESSIONS: u32 = 50;
+
+/// A run of the sender, as the database opened it.
+#[derive(Deserialize)]
+pub(super) struct Run {
+    pub(super) sessions: Vec<LeasedNumber>,
+    /// Numbers with work that somebody else is sending for.
+    pub(super) busy: u32,
+}
+
+/// A number this run may send for.
+#[derive(Clone, Deserialize)]
+pub(super) struct LeasedNumber {
+    pub(super) session_id: Uuid,
+    pub(super) phone_number_id: String,
+    pub(super) messages_per_second: u32,
+}
+
+/// Recipients handed out, each to be recorded once.
+#[derive(Deserialize)]
+pub(super) struct Claim {
+    pub(super) claim_id: Uuid,
+    pub(super) templates: HashMap<Uuid, TemplateRow>,
+    pub(super) recipients: Vec<ClaimedRecipient>,
+    /// With no recipients: in how many milliseconds the next is due. None when none is left.
+    pub(super) next_due_ms: Option<f64>,
+}
+
+/// A template as it is stored.
+#[derive(Deserialize)]
+pub(super) struct TemplateRow {
+    pub(super) name: String,
+    pub(super) language: String,
+    pub(super) components: Value,
+}
+
+/// One recipient to send to.
+#[derive(Deserialize)]
+pub(super) struct ClaimedRecipient {
+    pub(super) recipient_id: Uuid,
+    pub(super) message_id: Uuid,
+    pub(super) wa_id: String,
+    pub(super) variables: Variables,
+    /// Attempts, with this one.
+    pub(super) attempts: u32,
+    pub(super) template_id: Uuid,
+}
+
+/// What became of a claimed recipient.
+#[derive(Serialize)]
+pub(super) struct RecipientReport {
+    pub(super) recipient_id: Uuid,
+    pub(super) message_id: Uuid,
+    pub(super) claim_id: Uuid,
+    #[serde(flatten)]
+    pub(super) report: Report,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) retry_in_ms: Option<u64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) pause_campaign: bool,
+}
+
+/// Access to the queue in the name of one run.
+#[derive(Clone)]
+pub(super) struct SenderQueue {
+    supabase: Supabase,
+    holder: Arc<str>,
+}
+
+impl SenderQueue {
+    pub(super) fn new(supabase: Supabase) -> Self {
+        Self {
+            supabase,
+            holder: Uuid::new_v4().to_string().into(),
+        }
+    }
+
+    /// Starts what is due and leases the numbers that have work.
+    pub(super) async fn begin(&self) -> Result<Run, DatabaseError> {
+        let arguments = json!({
+            "holder": &*self.holder, "lease_seconds": LEASE.as_secs(), "max_sessions": MAX_SESSIONS,
+        });
+        self.supabase
+            .as_service()
+            .rpc("begin_sender_run", &arguments)
+            .await
+    }
+
+    /// The next recipients of a number. None when the lease is lost.
+    pub(super) async fn claim(&self, session: Uuid, batch: usize) -> Result<Option<Claim>, DatabaseError> {
+        let arguments = json!({
+            "session_id": session, "holder": &*self.holder, "batch_size": batch, "lease_seconds": LEASE.as_secs(),
+        });
+        self.supabase
+            .as_service()
+            .rpc("claim_recipients", &arguments)
+            .await
+    }
+
+    /// Records outcomes. Safe to repeat. Answers with the campaigns whose numbers changed.
+    pub(super) async fn record(
+        &self,
+        session: Uuid,
+        results: &[RecipientReport],
+    ) -> Result<Vec<Uuid>, DatabaseError> {
+        #[derive(Serialize)]
+        struct Arguments<'a> {
+            session_id: Uuid,
+            holder: &'a str,
+            lease_seconds: u64,
+            results: &'a [RecipientReport],
+        }
+        let arguments = Arguments {
+            session_id: session,
+            holder: &self.holder,
+            lease_seconds: LEASE.as_secs(),
+            results,
+        };
+        self.supabase
+            .as_service()
+            .rpc("record_recipients", &arguments)
+            .await
+    }
+
+    /// Gives a number back.
+    pub(super) async fn release(&self, session: Uuid) -> Result<(), DatabaseError> {
+        let arguments = json!({ "session_id": session, "holder": &*self.holder });
+        self.supabase.as_service().rpc("release_sender", &arguments).await
+    }
+
+    /// Notes that the run is over.
+    pub(super) async fn finish(&self, outcome: &Value) -> Result<(), DatabaseError> {
+        self.supabase
+            .as_service()
+            .rpc("finish_sender_run", &json!({ "outcome": outcome }))
+            .await
+    }
+}

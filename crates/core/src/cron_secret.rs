@@ -1,0 +1,34 @@
+//! Vercel Cron as a caller.
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use axum::extract::FromRequestParts;
+use axum::http::header;
+use axum::http::request::Parts;
+
+use crate::app::App;
+use crate::error::ApiError;
+use crate::text::Text;
+
+/// A caller that knows `CRON_SECRET`. As a handler's argument it is what lets the handler run.
+pub(crate) struct CronCaller;
+
+impl FromRequestParts<App> for CronCaller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
+        let given = parts
+            .headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "))
+            .unwrap_or_default();
+        // The configuration refuses an empty secret, so an absent one never matches.
+        verify_slices_are_equal(given, app.config().cron_secret.as_bytes())
+            .map(|()| Self)
+            .map_err(|_| {
+                ApiError::unauthorized(Text::new(
+                    "This route is for the scheduler only.",
+                    "Rute ini hanya untuk penjadwal.",
+                ))
+            })
+    }
+}

@@ -1,0 +1,87 @@
+//! What a refusal of the database means to a client.
+
+use axum::http::StatusCode;
+use supabase::DatabaseError;
+
+use crate::error::ApiError;
+use crate::text::Text;
+
+impl From<DatabaseError> for ApiError {
+    fn from(error: DatabaseError) -> Self {
+        match error {
+            DatabaseError::Refused {
+                status,
+                code,
+                message,
+                field,
+            } => refused(status, &code, message, field),
+            DatabaseError::Unauthorized(_) => Self::unauthorized(Text::new(
+                "Your session is no longer valid. Please sign in again.",
+                "Sesi Anda sudah tidak berlaku. Silakan masuk lagi.",
+            )),
+            DatabaseError::Forbidden(_) => Self::forbidden(),
+            DatabaseError::NotFound(_) => Self::not_found(),
+            DatabaseError::Conflict { .. } => Self::new(
+                StatusCode::CONFLICT,
+                "conflict",
+                Text::new(
+                    "It conflicts with something that already exists.",
+                    "Bertentangan dengan data yang sudah ada.",
+                ),
+            ),
+            DatabaseError::Retryable(source) | DatabaseError::Unavailable(source) => {
+                Self::unavailable(source.as_str())
+            }
+            // Handlers check values before the database does: what still arrives there is ours to mend.
+            DatabaseError::Invalid(source) | DatabaseError::Unexpected(source) => {
+                Self::internal(source.as_str())
+            }
+        }
+    }
+}
+
+/// The refusals our SQL functions raise, with their Indonesian sentences: (code, status, sentence).
+const REFUSALS: &[(&str, StatusCode, &str)] = &[
+    (
+        "forbidden",
+        StatusCode::FORBIDDEN,
+        "Anda tidak berhak melakukan ini.",
+    ),
+    (
+        "not_found",
+        StatusCode::NOT_FOUND,
+        "Yang Anda cari tidak ada di sini.",
+    ),
+    (
+        "invalid_field",
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "Beberapa isian tidak valid.",
+    ),
+    (
+        "template_not_approved",
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "Template belum disetujui Meta; hanya template yang disetujui dapat dikirim.",
+    ),
+    (
+        "window_closed",
+        StatusCode::CONFLICT,
+        "Pelanggan terakhir menulis lebih dari 24 jam lalu: sekarang hanya template yang disetujui dapat dikirim.",
+    ),
+    (
+        "number_unavailable",
+        StatusCode::CONFLICT,
+        "Nomor percakapan ini sedang tidak dapat mengirim.",
+    ),
+];
+
+fn refused(status: u16, code: &str, message: String, field: Option<String>) -> ApiError {
+    let Some(&(code, status, indonesian)) = REFUSALS.iter().find(|(known, ..)| *known == code) else {
+        return ApiError::internal(format!("unknown refusal {status} {code}: {message}"));
+    };
+    let text = Text::new(message, indonesian);
+    let error = ApiError::new(status, code, text.clone());
+    match field {
+        Some(field) => error.with_field(field, text),
+        None => error,
+    }
+}

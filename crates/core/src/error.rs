@@ -1,0 +1,197 @@
+//! The one error of the HTTP edge: `{"error":{"code","message","fields"?}}`.
+//!
+//! Use the named constructors for what every route can answer; a domain adds its own codes with
+//! [`ApiError::new`]. Errors of the layers below become an `ApiError` by `From`, next to those layers'
+//! conversions, so that handlers use `?`. What went wrong inside is logged once, here, and never sent.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::text::{Language, Text};
+
+/// What a client is told when a request cannot be fulfilled.
+#[derive(Debug, Clone)]
+pub struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: Text,
+    fields: Vec<(String, Text)>,
+    retry_after_seconds: Option<u32>,
+    /// For the log only.
+    source: Option<String>,
+}
+
+/// The body of every error.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ErrorBody {
+    error: ErrorDetails,
+}
+
+/// What went wrong.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ErrorDetails {
+    /// What programs decide on: stable, in snake case.
+    #[schema(example = "invalid_field")]
+    code: String,
+    /// A sentence for people, in the language of `Accept-Language` (English or Indonesian).
+    message: String,
+    /// For a refused body or query: each offending field by its path, with what is wrong with it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    fields: BTreeMap<String, String>,
+}
+
+impl ApiError {
+    /// An error of a domain. `code` is what programs decide on.
+    pub fn new(status: StatusCode, code: &'static str, message: Text) -> Self {
+        Self {
+            status,
+            code,
+            message,
+            fields: Vec::new(),
+            retry_after_seconds: None,
+            source: None,
+        }
+    }
+
+    /// 401: nobody we know is asking.
+    pub fn unauthorized(message: Text) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+    }
+
+    /// 403: the caller may not do this.
+    pub fn forbidden() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            Text::new("You may not do this.", "Anda tidak berhak melakukan ini."),
+        )
+    }
+
+    /// 404: there is no such thing, or not for this caller.
+    pub fn not_found() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            Text::new(
+                "There is no such thing here.",
+                "Yang Anda cari tidak ada di sini.",
+            ),
+        )
+    }
+
+    /// 422 naming one field.
+    pub fn field(field: impl Into<String>, problem: Text) -> Self {
+        Self::fields(vec![(field.into(), problem)])
+    }
+
+    /// 422 naming several fields.
+    pub fn fields(fields: Vec<(String, Text)>) -> Self {
+        let mut error = Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid_field",
+            Text::new("Some fields are not valid.", "Beberapa isian tidak valid."),
+        );
+        error.fields = fields;
+        error
+    }
+
+    /// 413: the body is longer than the route reads.
+    pub fn too_large() -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "payload_too_large",
+            Text::new("The request body is too large.", "Isi permintaan terlalu besar."),
+        )
+    }
+
+    /// 503: a service we need is away; nothing was done, or what was done is safe to repeat.
+    pub fn unavailable(source: impl Into<String>) -> Self {
+        let mut error = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            Text::new(
+                "The service is not available at the moment. Please try again.",
+                "Layanan sedang tidak tersedia. Silakan coba lagi.",
+            ),
+        );
+        error.retry_after_seconds = Some(2);
+        error.source = Some(source.into());
+        error
+    }
+
+    /// 500: our fault. `source` is logged, never sent.
+    pub fn internal(source: impl Into<String>) -> Self {
+        let mut error = Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            Text::new(
+                "Something went wrong on our side.",
+                "Terjadi kesalahan di pihak kami.",
+            ),
+        );
+        error.source = Some(source.into());
+        error
+    }
+
+    /// The same error with one more field named.
+    #[must_use]
+    pub fn with_field(mut self, field: impl Into<String>, problem: Text) -> Self {
+        self.fields.push((field.into(), problem));
+        self
+    }
+
+    /// The status it is answered with.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What programs decide on.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// Renders the error in the language of the client and logs it if it is ours.
+    pub(crate) fn render(&self, language: Language) -> Response {
+        if self.status.is_server_error() {
+            log::error!(
+                "{}: {}",
+                self.code,
+                self.source.as_deref().unwrap_or("no details")
+            );
+        }
+        let body = ErrorBody {
+            error: ErrorDetails {
+                code: self.code.to_owned(),
+                message: self.message.in_language(language).to_owned(),
+                fields: self
+                    .fields
+                    .iter()
+                    .map(|(field, problem)| (field.clone(), problem.in_language(language).to_owned()))
+                    .collect(),
+            },
+        };
+        let mut response = (self.status, Json(body)).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            let bearer = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
+        }
+        if let Some(seconds) = self.retry_after_seconds {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}
+
+/// Carries the error to [`shell`](crate::shell), which knows the client's language.
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}

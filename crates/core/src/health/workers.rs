@@ -1,0 +1,76 @@
+//! `GET /api/health/workers`: is the background work keeping up?
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::error::{ApiError, ErrorBody};
+
+/// Recipients that wait longer than this without anyone sending: cron has missed two of its minutes.
+const LATE_SECONDS: f64 = 150.0;
+
+/// Health of the background work, of all tenants together.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WorkersHealth {
+    /// `ok`, or `late` when recipients wait and nobody sends.
+    #[schema(example = "ok")]
+    status: &'static str,
+    #[serde(flatten)]
+    facts: WorkerFacts,
+}
+
+/// What the database knows of the background work.
+#[derive(Serialize, Deserialize, ToSchema)]
+struct WorkerFacts {
+    /// The last run of `cron/process-broadcasts`. Null before the first.
+    last_run: Option<CronRun>,
+    /// Numbers a sender holds right now.
+    numbers_sending: u64,
+    /// Campaigns in state `sending`.
+    campaigns_sending: u64,
+    /// Recipients not yet handed to Meta, counted up to 10,000.
+    recipients_waiting: u64,
+    /// How long the longest waiting recipient has been due without a sender. Null when none is.
+    overdue_seconds: Option<f64>,
+}
+
+/// One run of a cron job.
+#[derive(Serialize, Deserialize, ToSchema)]
+struct CronRun {
+    started_at: DateTime<Utc>,
+    /// Null while it runs, or when it died.
+    finished_at: Option<DateTime<Utc>>,
+    seconds_ago: f64,
+}
+
+/// `/api/health/workers`.
+pub fn router() -> Router<App> {
+    Router::new().route("/api/health/workers", get(workers_health))
+}
+
+/// Whether campaigns are being sent. 503 when recipients wait and nobody sends.
+#[utoipa::path(
+    get, path = "/api/health/workers", tag = "health",
+    responses(
+        (status = 200, body = WorkersHealth),
+        (status = 503, description = "Late (the same body), or the database is away", body = ErrorBody),
+    )
+)]
+pub(crate) async fn workers_health(State(app): State<App>) -> Result<Response, ApiError> {
+    let facts: WorkerFacts = app.supabase().as_service().rpc("worker_health", &()).await?;
+    let late = facts
+        .overdue_seconds
+        .is_some_and(|seconds| seconds > LATE_SECONDS);
+    let (status, word) = if late {
+        (StatusCode::SERVICE_UNAVAILABLE, "late")
+    } else {
+        (StatusCode::OK, "ok")
+    };
+    Ok((status, Json(WorkersHealth { status: word, facts })).into_response())
+}

@@ -1,0 +1,36 @@
+//! HTTP clients with compiled-in root certificates (a function's image may have none) and time limits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::crypto::aws_lc_rs;
+use rustls::{ClientConfig, RootCertStore};
+
+/// A TLS client could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpClientError {
+    /// The TLS library refused its own defaults.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The HTTP library refused its settings.
+    #[error("the HTTP client cannot be built: {0}")]
+    Http(#[from] reqwest::Error),
+}
+
+/// A pooled client whose calls end within `time_limit`. Does not follow redirects: neither Supabase nor Meta's
+/// Graph API answers with one, and a token must not travel with it.
+pub(crate) fn client(time_limit: Duration) -> Result<reqwest::Client, HttpClientError> {
+    let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(5))
+        .timeout(time_limit)
+        .pool_idle_timeout(Duration::from_secs(60))
+        .build()?;
+    Ok(client)
+}

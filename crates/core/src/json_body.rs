@@ -1,0 +1,124 @@
+//! Bodies and queries that say which field is wrong.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use serde::de::DeserializeOwned;
+
+use crate::error::ApiError;
+use crate::text::Text;
+
+/// A JSON body. Malformed JSON answers 400, a wrong or missing field 422 naming it.
+pub(crate) struct JsonBody<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
+        let content_type = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
+        if !content_type.is_some_and(is_json) {
+            return Err(ApiError::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                Text::new(
+                    "Send the body as application/json.",
+                    "Kirim isi permintaan sebagai application/json.",
+                ),
+            ));
+        }
+        let body = Bytes::from_request(request, state).await.map_err(unreadable)?;
+        let mut json = serde_json::Deserializer::from_slice(&body);
+        let value = serde_path_to_error::deserialize(&mut json).map_err(|error| refuse(&error))?;
+        json.end().map_err(|error| malformed(&error))?;
+        Ok(Self(value))
+    }
+}
+
+fn is_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json") || essence.to_ascii_lowercase().ends_with("+json")
+}
+
+/// A body that could not be read to its end.
+pub(crate) fn unreadable(rejection: BytesRejection) -> ApiError {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return ApiError::too_large();
+    }
+    ApiError::new(
+        StatusCode::BAD_REQUEST,
+        "unreadable_body",
+        Text::new(
+            "The request body did not arrive completely.",
+            "Isi permintaan tidak sampai seluruhnya.",
+        ),
+    )
+}
+
+fn refuse(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
+    if !error.inner().is_data() {
+        return malformed(error.inner());
+    }
+    let mut field = error.path().to_string();
+    let problem = problem_of(&error.inner().to_string());
+    // A missing field is reported where it should have been.
+    if let Some(missing) = missing_field(&problem) {
+        field = if field == "." {
+            missing.to_owned()
+        } else {
+            format!("{field}.{missing}")
+        };
+        return ApiError::field(field, Text::new("is required", "wajib diisi"));
+    }
+    let field = if field == "." { "body".to_owned() } else { field };
+    ApiError::field(field, Text::new(problem, "tidak valid"))
+}
+
+/// serde's sentence without the position behind it.
+fn problem_of(message: &str) -> String {
+    message.split(" at line ").next().unwrap_or(message).to_owned()
+}
+
+fn missing_field(problem: &str) -> Option<&str> {
+    problem.strip_prefix("missing field `")?.strip_suffix('`')
+}
+
+fn malformed(error: &serde_json::Error) -> ApiError {
+    let place = format!("line {}, column {}", error.line(), error.column());
+    ApiError::new(
+        StatusCode::BAD_REQUEST,
+        "invalid_json",
+        Text::new(
+            format!("The body is not valid JSON ({place})."),
+            format!("Isi permintaan bukan JSON yang valid ({place})."),
+        ),
+    )
+}
+
+/// Query parameters. A wrong one answers 422 naming it.
+pub(crate) struct QueryParameters<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for QueryParameters<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+        let pairs = url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+        let mut object = serde_json::Map::new();
+        for (name, value) in pairs {
+            object.insert(name.into_owned(), value.into_owned().into());
+        }
+        serde_path_to_error::deserialize(serde_json::Value::Object(object))
+            .map(Self)
+            .map_err(|error| refuse(&error))
+    }
+}
+
+/// An answer with a status of its own.
+pub(crate) fn created<T>(value: T) -> (StatusCode, Json<T>) {
+    (StatusCode::CREATED, Json(value))
+}

@@ -1,0 +1,94 @@
+//! What became of a message we asked Meta to send, as the database records it.
+
+use serde::Serialize;
+use whatsapp::client::{Accepted, MetaError, SendError};
+
+/// The outcomes of `private.record_outcomes`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Outcome {
+    Sent,
+    Failed,
+    Retry,
+    Held,
+    Unknown,
+}
+
+/// An outcome with what Meta said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Report {
+    pub(crate) outcome: Outcome,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) whatsapp_message_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error_code: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error_title: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error_details: Option<String>,
+}
+
+impl Report {
+    /// What the answer to a send means for the message. The consequences for its number are the sender's.
+    pub(crate) fn of(answer: &Result<Accepted, SendError>) -> Self {
+        match answer {
+            Ok(accepted) => Self {
+                whatsapp_message_id: Some(accepted.wamid.clone()),
+                ..Self::bare(Outcome::Sent)
+            },
+            Err(SendError::Rejected { error }) => Self::told(Outcome::Failed, error),
+            Err(SendError::Retryable { error, .. }) => Self::told(Outcome::Retry, error),
+            Err(SendError::TokenInvalid { error } | SendError::AccountBlocked { error }) => {
+                Self::told(Outcome::Held, error)
+            }
+            Err(SendError::NotSent { .. }) => Self {
+                error_title: Some("Meta could not be reached".to_owned()),
+                ..Self::bare(Outcome::Retry)
+            },
+            Err(SendError::OutcomeUnknown { .. }) => Self {
+                error_title: Some("Meta's answer was lost: the message may have been sent".to_owned()),
+                ..Self::bare(Outcome::Unknown)
+            },
+        }
+    }
+
+    /// The same, as a failure: nobody will try again.
+    pub(crate) fn given_up(self) -> Self {
+        Self {
+            outcome: Outcome::Failed,
+            ..self
+        }
+    }
+
+    /// Nothing was tried: it goes back to the queue.
+    pub(crate) fn held() -> Self {
+        Self::bare(Outcome::Held)
+    }
+
+    /// We refuse it ourselves.
+    pub(crate) fn refused_here(reason: &str) -> Self {
+        Self {
+            error_title: Some(reason.to_owned()),
+            ..Self::bare(Outcome::Failed)
+        }
+    }
+
+    fn bare(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            whatsapp_message_id: None,
+            error_code: None,
+            error_title: None,
+            error_details: None,
+        }
+    }
+
+    fn told(outcome: Outcome, error: &MetaError) -> Self {
+        Self {
+            error_code: (error.code != MetaError::NO_CODE).then_some(error.code),
+            error_title: Some(error.message.clone()),
+            error_details: error.details.clone(),
+            ..Self::bare(outcome)
+        }
+    }
+}

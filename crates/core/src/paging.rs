@@ -1,0 +1,76 @@
+//! Paged lists.
+
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+
+/// The most rows of one page.
+pub(crate) const MAX_LIMIT: u32 = 100;
+const DEFAULT_LIMIT: u32 = 20;
+
+/// Which page of a list: `?page=1&limit=20`. Queries name the two fields themselves, with the functions below,
+/// so that a wrong one is reported by its name.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PageNumber {
+    pub(crate) page: u32,
+    pub(crate) limit: u32,
+}
+
+/// The page when nobody says.
+pub(crate) fn first_page() -> u32 {
+    1
+}
+
+/// How many rows a page has when nobody says.
+pub(crate) fn default_limit() -> u32 {
+    DEFAULT_LIMIT
+}
+
+/// Reads a page number, from 1.
+pub(crate) fn page_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    number_between(deserializer, 1, 1_000_000)
+}
+
+/// Reads a page size: 1 to 100.
+pub(crate) fn page_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    number_between(deserializer, 1, MAX_LIMIT)
+}
+
+fn number_between<'de, D: Deserializer<'de>>(deserializer: D, low: u32, high: u32) -> Result<u32, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let number = text
+        .parse::<u32>()
+        .ok()
+        .filter(|number| (low..=high).contains(number));
+    number.ok_or_else(|| serde::de::Error::custom(format!("must be a number from {low} to {high}")))
+}
+
+/// One page of a list that is paged by number.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Paged<T> {
+    /// The rows of this page.
+    pub(crate) data: Vec<T>,
+    /// How many rows there are on all pages.
+    pub(crate) total: u64,
+    /// The page, from 1.
+    pub(crate) page: u32,
+    /// The most rows of a page.
+    pub(crate) limit: u32,
+}
+
+/// How the database answers a list.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Rows<T> {
+    pub(crate) rows: Vec<T>,
+    pub(crate) total: u64,
+}
+
+impl<T> Rows<T> {
+    pub(crate) fn into_page(self, number: PageNumber) -> Paged<T> {
+        Paged {
+            data: self.rows,
+            total: self.total,
+            page: number.page,
+            limit: number.limit,
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Tenants and their people.
+
+pub(crate) mod me;
+
+pub use me::router as me;

@@ -1,0 +1,39 @@
+//! `GET /api/auth/me`: who the caller is and what they may do.
+
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::caller::{Access, Caller};
+use crate::error::ErrorBody;
+
+/// The signed-in person.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Me {
+    email: Option<String>,
+    #[serde(flatten)]
+    access: Access,
+}
+
+/// `/api/auth/me`.
+pub fn router() -> Router<App> {
+    Router::new().route("/api/auth/me", get(me))
+}
+
+/// Who the caller is: person, tenant, roles and permissions.
+#[utoipa::path(
+    get, path = "/api/auth/me", tag = "auth", security(("bearer" = [])),
+    responses(
+        (status = 200, body = Me),
+        (status = 401, description = "No valid access token", body = ErrorBody),
+        (status = 403, description = "The account belongs to no tenant or is deactivated", body = ErrorBody),
+    )
+)]
+pub(crate) async fn me(caller: Caller) -> Json<Me> {
+    Json(Me {
+        email: caller.email,
+        access: (*caller.access).clone(),
+    })
+}

@@ -1,0 +1,60 @@
+//! `POST /api/whatsapp/webhook`: Meta reports messages, statuses and everything else.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+
+use super::ingest;
+use crate::app::App;
+use crate::background::Background;
+use crate::error::{ApiError, ErrorBody};
+use crate::json_body::unreadable;
+use crate::text::Text;
+
+/// Meta sends up to 3 MB.
+const MAX_BODY: usize = 4 * 1024 * 1024;
+const SIGNATURE: &str = "x-hub-signature-256";
+
+pub(super) fn router() -> Router<App> {
+    Router::new()
+        .route("/api/whatsapp/webhook", post(receive_webhook))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+}
+
+/// Stores one delivery. 200 for whatever is signed and stored, also what we do not understand; 5xx only when
+/// it could not be stored, so that Meta delivers it again.
+#[utoipa::path(
+    post, path = "/api/whatsapp/webhook", tag = "whatsapp",
+    params(("X-Hub-Signature-256" = String, Header, description = "`sha256=` and the HMAC of the raw body")),
+    request_body(content = Object, description = "Meta's webhook payload, up to 4 MB"),
+    responses(
+        (status = 200, description = "Stored"),
+        (status = 401, description = "Not signed by Meta", body = ErrorBody),
+        (status = 413, body = ErrorBody), (status = 503, body = ErrorBody),
+    )
+)]
+pub(crate) async fn receive_webhook(
+    State(app): State<App>,
+    background: Background,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<StatusCode, ApiError> {
+    let body = body.map_err(unreadable)?;
+    let signature = headers
+        .get(SIGNATURE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    app.config().app_secrets.verify(&body, signature).map_err(|_| {
+        ApiError::unauthorized(Text::new(
+            "The signature does not fit the body.",
+            "Tanda tangan tidak cocok dengan isi permintaan.",
+        ))
+    })?;
+
+    let campaigns = ingest::store(app.supabase(), &body).await?;
+    app.progress().changed(&campaigns, &background);
+    Ok(StatusCode::OK)
+}

@@ -1,0 +1,49 @@
+//! Serves a router of the core as a Vercel function.
+//!
+//! `vercel_runtime`'s own axum layer reads every body into memory and drops the platform's state; this one
+//! streams bodies and gives handlers the platform's way to keep working after the answer.
+
+mod logger;
+
+use std::process::ExitCode;
+
+use axum::Router;
+use axum::body::Body;
+use crm_core::{App, Background, Config};
+use tower::ServiceExt;
+use vercel_runtime::axum::StreamingUtils;
+use vercel_runtime::{AppState, Error, Request, Response, ResponseBody, service_fn};
+
+/// Serves `router` until the platform ends the process. A function that cannot start says why, all of it, in
+/// one line on stderr.
+pub fn serve(router: Router<App>) -> ExitCode {
+    logger::start();
+    let started = start(router);
+    match started {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(router: Router<App>) -> Result<(), Error> {
+    let app = App::new(Config::from_environment()?)?;
+    let router = crm_core::shell(router, app);
+    // One thread: a function instance has one core, and waits far more than it computes.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(vercel_runtime::run(service_fn(move |request, state| {
+        answer(router.clone(), request, state)
+    })))
+}
+
+async fn answer(router: Router, request: Request, state: AppState) -> Result<Response<ResponseBody>, Error> {
+    let mut request = request.map(Body::new);
+    let background = Background::new(move |work| state.wait_until(work));
+    request.extensions_mut().insert(background);
+    let Ok(response) = router.oneshot(request).await;
+    StreamingUtils::process_response(response).await
+}
