@@ -1,0 +1,8 @@
+//! The crate as its callers use it.
+
+#![expect(clippy::unwrap_used, reason = "a failing helper fails the test")]
+
+mod sending;
+mod shared_samples;
+mod template;
+mod webhook;
