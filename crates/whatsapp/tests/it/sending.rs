@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use reqwest::dns::{Name, Resolve, Resolving};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -55,13 +56,17 @@ fn http(status: &str, headers: &str, body: &str) -> String {
     )
 }
 
-fn graph(url: &str) -> GraphClient {
+fn client_builder() -> reqwest::ClientBuilder {
+    // Fails when another test was first, which is as good.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let http = reqwest::Client::builder()
+    reqwest::Client::builder()
         .tls_certs_only([])
         .no_proxy()
-        .timeout(Duration::from_millis(500));
-    GraphClient::new(http.build().unwrap(), url, GraphVersion::DEFAULT).unwrap()
+        .timeout(Duration::from_millis(500))
+}
+
+fn graph(url: &str) -> GraphClient {
+    GraphClient::new(client_builder().build().unwrap(), url, GraphVersion::DEFAULT).unwrap()
 }
 
 fn message() -> OutboundMessage {
@@ -165,7 +170,17 @@ async fn a_connection_refused_is_not_sent() {
 
 #[tokio::test]
 async fn a_name_that_does_not_exist_is_not_sent() {
-    assert_eq!(name(&send_to("http://does-not-exist.invalid").await), "not sent");
+    struct NoSuchName;
+    impl Resolve for NoSuchName {
+        fn resolve(&self, _: Name) -> Resolving {
+            Box::pin(async { Err("no such name".into()) })
+        }
+    }
+    let http = client_builder().dns_resolver(NoSuchName).build().unwrap();
+    let graph = GraphClient::new(http, "http://graph.example", GraphVersion::DEFAULT).unwrap();
+    let token = SystemToken::parse("EAAG-token").unwrap();
+    let result = graph.number(NUMBER, &token).send(&message()).await;
+    assert_eq!(name(&result), "not sent", "{result:?}");
 }
 
 #[tokio::test]
@@ -447,9 +462,7 @@ fn what_cannot_work_is_refused_and_secrets_do_not_show() {
         format!("{:?}", SystemToken::parse("hidden").unwrap()),
         "SystemToken(..)"
     );
-    let http = reqwest::Client::builder().tls_certs_only([]);
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let http = http.build().unwrap();
+    let http = client_builder().build().unwrap();
     for url in [
         "",
         "graph.facebook.com",
