@@ -1,0 +1,28 @@
+//! What the process says: events for the launcher on standard output, lines for people on standard error.
+
+use std::fmt::Display;
+use std::io::Write;
+
+use serde_json::json;
+
+/// Writes one line for people to standard error, marked with the part it comes from.
+pub fn line(part: &str, message: impl Display) {
+    // A closed standard error must not take the stack down.
+    let _ = writeln!(std::io::stderr().lock(), "[{part}] {message}");
+}
+
+/// Tells the launcher that everything answers.
+pub fn ready() {
+    event(&json!({"event": "ready"}));
+}
+
+/// Tells the launcher in one line why nothing was started.
+pub fn error(message: &str) {
+    event(&json!({"event": "error", "message": message}));
+}
+
+fn event(value: &serde_json::Value) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = writeln!(stdout, "{value}");
+    let _ = stdout.flush();
+}

@@ -1,0 +1,261 @@
+//! The Meta simulator: the Graph endpoints the product uses, as strict as Meta, with signed webhooks back, a ledger
+//! of everything accepted, faults on order and a way to act as the customer's phone (`/_sim/`).
+
+mod account;
+mod control;
+mod customer;
+mod fault;
+mod graph;
+mod graph_error;
+mod journal;
+mod ledger;
+mod media;
+mod message_rules;
+mod messages;
+mod numbers;
+mod rate;
+mod settings;
+mod subscriptions;
+mod template;
+mod template_fill;
+mod template_rules;
+mod templates;
+mod wamid;
+mod webhooks;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+pub use account::Number;
+pub use journal::JournalError;
+pub use settings::WebhookDelays;
+pub use template::Template;
+
+use crate::clock::Clock;
+use account::Accounts;
+use fault::Faults;
+use journal::{Journal, Record};
+use ledger::Ledger;
+use media::MediaStore;
+use settings::Settings;
+use webhooks::outbox::Outbox;
+use webhooks::poster::Poster;
+
+/// How long the application may take to answer a webhook.
+const WEBHOOK_TIME_LIMIT: Duration = Duration::from_secs(20);
+
+/// The simulator's secrets, numbers and templates.
+#[derive(Clone, Deserialize)]
+pub struct MetaConfig {
+    /// Key of the webhook signatures.
+    pub app_secret: String,
+    /// Token of the webhook verification.
+    #[serde(default)]
+    pub verify_token: String,
+    /// The bearer token calls must carry.
+    pub access_token: String,
+    /// Id of the app that is subscribed.
+    #[serde(default)]
+    pub app_id: String,
+    /// Where webhooks go.
+    pub webhook_url: String,
+    /// File that keeps windows, numbers and templates over a restart.
+    #[serde(default)]
+    pub state_file: Option<PathBuf>,
+    /// Delays of the status webhooks.
+    #[serde(default)]
+    pub webhook_delay_ms: WebhookDelays,
+    /// Business numbers.
+    #[serde(default)]
+    pub numbers: Vec<Number>,
+    /// Message templates.
+    #[serde(default)]
+    pub templates: Vec<Template>,
+}
+
+/// A simulator that cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum SimulatorError {
+    /// The state file cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// No HTTP client.
+    #[error("the webhook client cannot be built: {0}")]
+    Client(String),
+}
+
+/// The running simulator.
+#[derive(Debug)]
+pub struct Simulator {
+    access_token: String,
+    app_id: String,
+    clock: Clock,
+    first_settings: Settings,
+    settings: watch::Sender<Arc<Settings>>,
+    accounts: Arc<Accounts>,
+    media: MediaStore,
+    ledger: Ledger,
+    faults: Faults,
+    journal: Journal,
+    poster: Arc<Poster>,
+    outbox: Outbox,
+    deliveries: AtomicU64,
+}
+
+impl Simulator {
+    /// Reads the state file and starts the webhook queue, which ends with `stop`.
+    pub fn start(
+        config: MetaConfig,
+        clock: Clock,
+        stop: CancellationToken,
+    ) -> Result<Arc<Self>, SimulatorError> {
+        let path = config.state_file.as_deref();
+        let kept = Journal::read(path)?;
+        let accounts = Arc::new(Accounts::default());
+        config
+            .numbers
+            .into_iter()
+            .for_each(|number| accounts.put_number(number));
+        for template in config.templates {
+            accounts.put_template(template);
+        }
+        let state = KeptState::replay(kept, &accounts, clock.now_ms());
+        let journal = Journal::start(path, &state.records)?;
+        let first_settings = Settings {
+            webhook_delay_ms: config.webhook_delay_ms,
+            ..Settings::default()
+        };
+        let (settings, changes) = watch::channel(Arc::new(first_settings.clone()));
+        let poster = Arc::new(Poster {
+            client: crate::http_client::build(WEBHOOK_TIME_LIMIT).map_err(SimulatorError::Client)?,
+            app_secret: config.app_secret,
+            verify_token: config.verify_token,
+            webhook_url: config.webhook_url,
+            accounts: accounts.clone(),
+        });
+        let simulator = Arc::new(Self {
+            access_token: config.access_token,
+            app_id: config.app_id,
+            first_settings,
+            settings,
+            accounts,
+            media: MediaStore::default(),
+            ledger: Ledger::default(),
+            faults: Faults::default(),
+            journal,
+            outbox: Outbox::start(poster.clone(), changes, clock.clone(), stop),
+            poster,
+            clock,
+            deliveries: AtomicU64::new(0),
+        });
+        for template in state.under_review {
+            templates::review(&simulator, &template);
+        }
+        Ok(simulator)
+    }
+
+    /// The HTTP side: Graph endpoints under `/{version}/`, control under `/_sim/`.
+    pub fn router(self: &Arc<Self>) -> axum::Router {
+        graph::router(self.clone()).nest("/_sim", control::router(self.clone()))
+    }
+
+    fn settings(&self) -> Arc<Settings> {
+        self.settings.borrow().clone()
+    }
+
+    fn reset_rates(&self) {
+        self.accounts.lines().iter().for_each(|line| line.forget_rates());
+    }
+}
+
+/// What an earlier run left, put in order.
+struct KeptState {
+    records: Vec<Record>,
+    under_review: Vec<Arc<Template>>,
+}
+
+impl KeptState {
+    fn replay(kept: Vec<Record>, accounts: &Accounts, now_ms: i64) -> Self {
+        let mut numbers = Vec::new();
+        let mut created: Vec<Template> = Vec::new();
+        let mut removed = Vec::new();
+        let mut subscriptions = std::collections::BTreeMap::new();
+        let mut windows = std::collections::BTreeMap::new();
+        for record in kept {
+            match record {
+                Record::Number(number) => {
+                    accounts.put_number(number.clone());
+                    numbers.push(Record::Number(number));
+                }
+                Record::Template(template) => {
+                    accounts.put_template(template.clone());
+                    created.retain(|old| old.id != template.id);
+                    created.push(template);
+                }
+                Record::TemplateRemoved {
+                    business_account_id,
+                    id,
+                    name,
+                } => {
+                    accounts.remove_templates(&business_account_id, &name, Some(&id));
+                    created.retain(|old| old.id != id);
+                    removed.push(Record::TemplateRemoved {
+                        business_account_id,
+                        id,
+                        name,
+                    });
+                }
+                Record::Subscription(subscription) => {
+                    accounts.put_subscription(subscription.clone());
+                    subscriptions.insert(subscription.business_account_id.clone(), subscription);
+                }
+                Record::Window {
+                    phone_number_id,
+                    contact,
+                    opened_at,
+                } => {
+                    windows.insert((phone_number_id, contact), opened_at);
+                }
+                Record::WindowClosed {
+                    phone_number_id,
+                    contact,
+                } => {
+                    windows.remove(&(phone_number_id, contact));
+                }
+            }
+        }
+        windows.retain(|_, opened_at| now_ms - *opened_at < account::WINDOW_MS);
+        for ((phone_number_id, contact), opened_at) in &windows {
+            if let Some(line) = accounts.line(phone_number_id) {
+                line.open_window(contact, *opened_at);
+            }
+        }
+        let pending = created.iter().filter(|template| template.status == "PENDING");
+        let under_review = pending
+            .filter_map(|template| accounts.template_by_id(&template.id))
+            .collect();
+        let mut records = numbers;
+        records.extend(created.into_iter().map(Record::Template));
+        records.extend(removed);
+        records.extend(subscriptions.into_values().map(Record::Subscription));
+        records.extend(
+            windows
+                .into_iter()
+                .map(|((phone_number_id, contact), opened_at)| Record::Window {
+                    phone_number_id,
+                    contact,
+                    opened_at,
+                }),
+        );
+        Self {
+            records,
+            under_review,
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Business numbers in the Graph API.
+
+use serde_json::{Map, Value, json};
+
+use super::Simulator;
+use super::account::Line;
+use super::graph::{Call, Parameters, page};
+use super::graph_error::GraphError;
+
+const DEFAULT_FIELDS: &str = "verified_name,code_verification_status,display_phone_number,quality_rating,platform_type,\
+                              throughput,webhook_configuration";
+
+fn field(simulator: &Simulator, line: &Line, name: &str) -> Option<Value> {
+    let number = &line.number;
+    Some(match name {
+        "id" => json!(number.phone_number_id),
+        "display_phone_number" => json!(number.display_phone_number),
+        "verified_name" => json!(number.verified_name),
+        "quality_rating" => json!("GREEN"),
+        "name_status" | "new_name_status" => json!("APPROVED"),
+        "status" => json!("CONNECTED"),
+        "account_mode" => json!("LIVE"),
+        "is_official_business_account" => json!(false),
+        "is_pin_enabled" => json!(true),
+        "code_verification_status" => json!("VERIFIED"),
+        "platform_type" => json!("CLOUD_API"),
+        "throughput" => {
+            json!({"level": if matches!(simulator.settings().throughput, 1..=80) { "STANDARD" } else { "HIGH" }})
+        }
+        "whatsapp_business_manager_messaging_limit" | "messaging_limit_tier" => json!(number.messaging_limit),
+        "webhook_configuration" => {
+            let account = &number.business_account_id;
+            let mut configuration = json!({"application": simulator.poster.webhook_url});
+            if let Some(uri) = simulator.accounts.subscription(account).override_callback_uri {
+                configuration["whatsapp_business_account"] = json!(uri);
+            }
+            configuration
+        }
+        "health_status" => {
+            let entity = |kind: &str, id: &str| json!({"entity_type": kind, "id": id, "can_send_message": "AVAILABLE"});
+            json!({"can_send_message": "AVAILABLE", "entities": [
+                entity("PHONE_NUMBER", &number.phone_number_id),
+                entity("WABA", &number.business_account_id),
+                entity("APP", &simulator.app_id),
+            ]})
+        }
+        _ => return None,
+    })
+}
+
+/// A number with the fields asked for.
+pub(crate) fn show(simulator: &Simulator, line: &Line, parameters: &Parameters) -> Result<Value, GraphError> {
+    let wanted = parameters.get("fields").map_or(DEFAULT_FIELDS, String::as_str);
+    let mut object = Map::new();
+    for name in wanted.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        let value = field(simulator, line, name).ok_or_else(|| {
+            GraphError::invalid_parameter(format!(
+                "Tried accessing nonexisting field ({name}) on node type (WhatsAppBusinessPhoneNumber)"
+            ))
+        })?;
+        object.insert(name.to_owned(), value);
+    }
+    object.insert("id".to_owned(), json!(line.number.phone_number_id));
+    Ok(Value::Object(object))
+}
+
+/// `GET /{WABA}/phone_numbers`.
+pub(crate) fn list(simulator: &Simulator, call: &Call) -> Result<Value, GraphError> {
+    if !simulator.accounts.has_business_account(&call.node) {
+        return Err(call.no_such_object());
+    }
+    let lines = simulator.accounts.lines();
+    let rows = lines
+        .iter()
+        .filter(|line| line.number.business_account_id == call.node);
+    let rows = rows
+        .map(|line| show(simulator, line, &call.parameters))
+        .collect::<Result<_, _>>()?;
+    page(call, rows)
+}
+
+/// `POST /{PNID}/register`.
+pub(crate) async fn register(simulator: &Simulator, call: Call) -> Result<Value, GraphError> {
+    if simulator.accounts.line(&call.node).is_none() {
+        return Err(call.no_such_object());
+    }
+    let body = call.json().await?;
+    if body["messaging_product"] != "whatsapp" {
+        return Err(GraphError::invalid_parameter(
+            "The parameter messaging_product is required.",
+        ));
+    }
+    let pin = body["pin"]
+        .as_str()
+        .ok_or_else(|| GraphError::with_details(131_008, "The parameter pin is required."))?;
+    if pin.len() != 6 || !pin.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(GraphError::with_details(
+            131_009,
+            "Param pin must be 6 digits long.",
+        ));
+    }
+    Ok(json!({"success": true}))
+}

@@ -1,0 +1,6 @@
+//! Webhooks back to the application: shape, signature, queue and redelivery.
+
+pub(crate) mod outbox;
+pub(crate) mod payload;
+pub(crate) mod poster;
+pub(crate) mod signed_json;
