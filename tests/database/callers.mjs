@@ -1,0 +1,32 @@
+// Who asks: PostgREST sets the role and the claims of the token for each transaction, and so do these.
+
+/** @typedef {import("postgres").Sql} Sql */
+
+/** @param {Sql} sql a pool, or a transaction */
+export function callers(sql) {
+  /**
+   * As a signed-in user. `claims` are whatever else the token says.
+   * @template Result
+   * @param {{ id: string }} user @param {(sql: Sql) => Promise<Result>} work @param {object} [claims]
+   * @returns {Promise<Result>}
+   */
+  const as = (user, work, claims = {}) => acting(sql, "authenticated", { sub: user.id, ...claims }, work);
+  /** Without a token. @template Result @param {(sql: Sql) => Promise<Result>} work @returns {Promise<Result>} */
+  const asAnon = (work) => acting(sql, "anon", {}, work);
+  /** With the service key. @template Result @param {(sql: Sql) => Promise<Result>} work @returns {Promise<Result>} */
+  const asService = (work) => acting(sql, "service_role", {}, work);
+  return { as, asAnon, asService };
+}
+
+/** @param {Sql} sql @param {string} role @param {object} claims @param {(sql: Sql) => Promise<any>} work */
+function acting(sql, role, claims, work) {
+  const become = async (/** @type {any} */ transaction) => {
+    await transaction`select
+      set_config('request.jwt.claims', ${JSON.stringify({ role, ...claims })}, true), set_config('role', ${role}, true)`;
+    const result = await work(transaction);
+    // Within a larger transaction the next statement is the superuser's again.
+    await transaction`select set_config('role', 'none', true), set_config('request.jwt.claims', '', true)`;
+    return result;
+  };
+  return "savepoint" in sql ? /** @type {any} */ (sql).savepoint(become) : sql.begin(become);
+}

@@ -1,0 +1,56 @@
+// The database under test, with what tests say about it.
+import { after } from "node:test";
+import postgres from "postgres";
+import { openStack } from "../stack.mjs";
+import { broadcasts } from "./broadcasts.mjs";
+import { callers } from "./callers.mjs";
+import { inbox } from "./inbox.mjs";
+import { tenancy } from "./tenancy.mjs";
+
+const CONNECTIONS = 20;
+
+/**
+ * Everything a test does goes through the returned `world`: as the superuser by `sql`, as anybody else by `as`.
+ * @param {{ own?: boolean }} [options] `own`: a database that no other file uses
+ */
+export async function useDatabase({ own = false } = {}) {
+  const { stack, stop } = await openStack({ own, functions: false });
+  const sql = connect(stack);
+  after(async () => {
+    await sql.end({ timeout: 5 });
+    await stop();
+  });
+  return { ...world(sql), connect: (options) => connect(stack, options) };
+}
+
+/** @param {postgres.Sql} sql a pool, or a transaction: then everything happens in it */
+export function world(sql) {
+  const { as, asAnon, asService } = callers(sql);
+  const known = { sql, as, asAnon, asService };
+  return { ...known, ...tenancy(known), ...inbox(known), ...broadcasts(known) };
+}
+
+/**
+ * Runs `work` in a transaction that leaves nothing behind.
+ * @template Result
+ * @param {postgres.Sql} sql @param {(world: ReturnType<typeof world>) => Promise<Result>} work
+ * @returns {Promise<Result>}
+ */
+export async function rolledBack(sql, work) {
+  const over = new Error("rolled back");
+  let result;
+  try {
+    await sql.begin(async (transaction) => {
+      result = await work(world(transaction));
+      throw over;
+    });
+  } catch (error) {
+    if (error !== over) throw error;
+  }
+  return result;
+}
+
+/** @param {{ database_url: string }} stack @param {postgres.Options<any>} [options] */
+function connect(stack, options) {
+  return postgres(stack.database_url, { max: CONNECTIONS, onnotice: () => {}, ...options });
+}

@@ -1,0 +1,177 @@
+// Every table and function against everyone who might reach it.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { describe, test } from "node:test";
+import { rolledBack, useDatabase } from "./database.mjs";
+import { CALLED_BY_SERVICE, CALLED_BY_USERS, CALLERS, PRIVATE_RUN_BY_USERS, TABLES } from "./matrix.mjs";
+import { DENIED } from "./refusals.mjs";
+
+const database = await useDatabase();
+const { sql } = database;
+const OPERATIONS = /** @type {const} */ (["select", "insert", "update", "delete"]);
+
+const tables = await sql`
+  select c.relname as name, (
+    select array_agg(a.attname::text) from pg_attribute a where a.attrelid = c.oid and a.attnum = any (i.indkey)
+  ) as key, (
+    select min(a.attname::text) from pg_attribute a
+    where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attidentity = '' and a.attgenerated = ''
+  ) as settable
+  from pg_class c
+  left join pg_index i on i.indrelid = c.oid and i.indisprimary
+  where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'f')
+  order by 1`;
+const { callers, rows } = await prepare();
+
+describe("tables", () => {
+  test("of schema public are those of the matrix", () => {
+    assert.deepEqual(tables.map(({ name }) => name), Object.keys(TABLES).sort());
+  });
+
+  for (const { name, key, settable } of tables) {
+    test(`${name} is open to nobody else`, async () => {
+      const [row] = await sql`select * from ${sql("public." + name)} where ${matches(name, key)}`;
+      assert.ok(row, "a row that could be seen");
+      /** @type {Record<string, Record<string, string>>} */
+      const actual = {};
+      for (const caller of CALLERS) {
+        actual[caller] = {};
+        for (const operation of OPERATIONS) actual[caller][operation] = await outcomeOf(caller, operation, { name, key, settable });
+      }
+      assert.deepEqual(actual, expected(name));
+    });
+  }
+});
+
+/** @param {string} table */
+function expected(table) {
+  const { seenBy } = TABLES[table];
+  return Object.fromEntries(CALLERS.map((caller) => {
+    if (caller === "service") return [caller, { select: "done", insert: "done", update: "done", delete: "done" }];
+    const select = seenBy.includes(caller) ? "done" : seenBy.length === 0 || caller === "anon" ? "denied" : "hidden";
+    return [caller, { select, insert: "denied", update: "denied", delete: "denied" }];
+  }));
+}
+
+/**
+ * done: the row was reached. hidden: the caller may ask, and gets nothing. denied: the caller may not even ask.
+ * @param {typeof CALLERS[number]} caller @param {typeof OPERATIONS[number]} operation
+ * @param {{ name: string, key: string[], settable: string }} table
+ */
+async function outcomeOf(caller, operation, { name, key, settable }) {
+  const table = sql("public." + name);
+  const where = matches(name, key);
+  const whole = sql.json(rows[name]);
+  const act = async (/** @type {import("postgres").Sql} */ sql) => {
+    switch (operation) {
+      case "select": return sql`select from ${table} where ${where}`;
+      case "update": return sql`update ${table} set ${sql(settable)} = ${sql(settable)} where ${where}`;
+      case "delete": return sql`delete from ${table} where ${where}`;
+      case "insert": {
+        // The right to insert is asked for before the key is looked at; who has it needs the place free.
+        if (caller === "service") await sql`delete from ${table} where ${where}`;
+        return sql`insert into ${table} overriding system value select * from jsonb_populate_record(null::${table}, ${whole})`;
+      }
+    }
+  };
+  try {
+    return await rolledBack(sql, async ({ as, asAnon, asService }) => {
+      const run = caller === "anon" ? asAnon(act) : caller === "service" ? asService(act) : as(callers[caller], act);
+      return (await run).count === 1 ? "done" : "hidden";
+    });
+  } catch (error) {
+    const { code, message } = /** @type {any} */ (error);
+    return code === DENIED ? "denied" : `${code}: ${message}`;
+  }
+}
+
+/** The row of a table that this test made. @param {string} name @param {string[]} key */
+function matches(name, key) {
+  const row = rows[name] ?? assert.fail(`nothing is made for table ${name}: do so in prepare()`);
+  return key.map((column) => sql`${sql(column)} = ${row[column]}`).reduce((all, one) => sql`${all} and ${one}`);
+}
+
+/** One row for each table, of one tenant, and those who ask for it. */
+async function prepare() {
+  const { newTenant, newUser, newNumber, receivesMessage, newOutbound, delivers, newCampaign, assign } = database;
+  const tenant = await newTenant();
+  const [admin, manager, agent, deactivated] = [
+    await newUser(tenant, "admin"), await newUser(tenant, "manager"), await newUser(tenant, "agent"),
+    await newUser(tenant, "admin", { deactivated: true }),
+  ];
+  const foreigner = await newUser(await newTenant(), "admin");
+  const permission = `things.${randomUUID().replaceAll(/\d/g, (digit) => "ghijklmnop"[Number(digit)]).replaceAll("-", "_")}`;
+  await sql`insert into public.permissions values (${permission}, 'Do things', 'things')`;
+  const [role] = await sql`insert into public.roles (tenant_id, key, name, level) values (${tenant.id}, 'cashier', 'Cashier', 3) returning id`;
+  await sql`insert into public.role_permissions values (${role.id}, ${permission})`;
+  await sql`insert into public.user_roles (user_id, role_id) values (${agent.id}, ${role.id})`;
+  const number = await newNumber(tenant);
+  const { conversation, message, contact } = await receivesMessage(number);
+  await assign(conversation, agent);
+  const outbound = await newOutbound(conversation);
+  const status = { phone_number_id: number.meta_phone_number_id, wamid: outbound.whatsapp_message_id, status: "sent", timestamp: 1_700_000_000 };
+  const { event_id: event } = await delivers({ statuses: [status] });
+  const campaign = await newCampaign(number);
+
+  const found = {
+    tenants: sql`id = ${tenant.id}`,
+    profiles: sql`user_id = ${agent.id}`,
+    roles: sql`id = ${role.id}`,
+    permissions: sql`permission_key = ${permission}`,
+    role_permissions: sql`role_id = ${role.id}`,
+    user_roles: sql`role_id = ${role.id}`,
+    whatsapp_sessions: sql`id = ${number.id}`,
+    contacts: sql`id = ${contact.id}`,
+    conversations: sql`id = ${conversation.id}`,
+    messages: sql`id = ${message.id}`,
+    message_status_events: sql`message_id = ${outbound.id}`,
+    webhook_events: sql`id = ${event}`,
+    broadcast_templates: sql`id = ${campaign.template.id}`,
+    broadcast_campaigns: sql`id = ${campaign.id}`,
+    broadcast_recipients: sql`campaign_id = ${campaign.id}`,
+  };
+  /** @type {Record<string, any>} */
+  const rows = {};
+  for (const [name, condition] of Object.entries(found)) {
+    const [row] = await sql`select to_jsonb(t) as value from ${sql("public." + name)} t where ${condition}`;
+    rows[name] = row.value;
+  }
+  // Templates outlive their campaigns: this one must not be in the way of its own deletion.
+  const [unused] = await sql`
+    insert into public.broadcast_templates (tenant_id, name) values (${tenant.id}, 'unused') returning to_jsonb(broadcast_templates) as value`;
+  rows.broadcast_templates = unused.value;
+  return { rows, callers: { admin, manager, agent, deactivated, foreigner } };
+}
+
+describe("functions", async () => {
+  const functions = await sql`
+    select
+      n.nspname as schema, p.proname as name, p.prorettype = 'trigger'::regtype as is_trigger,
+      has_function_privilege('anon', p.oid, 'execute') as anon,
+      has_function_privilege('authenticated', p.oid, 'execute') as authenticated,
+      has_function_privilege('service_role', p.oid, 'execute') as service
+    from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+    where n.nspname in ('public', 'private')`;
+  const names = (/** @type {(row: any) => boolean} */ wanted) => functions.filter(wanted).map(({ name }) => name).sort();
+  const isPublic = (/** @type {any} */ row) => row.schema === "public";
+
+  test("of schema public are those of the matrix, each once", () => {
+    assert.deepEqual(names(isPublic), [...CALLED_BY_USERS, ...CALLED_BY_SERVICE].sort());
+  });
+
+  test("are closed to callers without a token", () => {
+    assert.deepEqual(names((row) => row.anon), []);
+  });
+
+  test("are open to users by name", () => {
+    assert.deepEqual(names((row) => isPublic(row) && row.authenticated), [...CALLED_BY_USERS].sort());
+  });
+
+  test("of schema private are open to users by name", () => {
+    assert.deepEqual(names((row) => !isPublic(row) && row.authenticated), [...PRIVATE_RUN_BY_USERS].sort());
+  });
+
+  test("are all open to the service", () => {
+    assert.deepEqual(names((row) => !row.service && !row.is_trigger), []);
+  });
+});

@@ -1,0 +1,43 @@
+// The stack that tests run against: the one named by CRM_TEST_STACK (a stack.json), or one of their own.
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after } from "node:test";
+import { startStack } from "../crates/local/stack/stack.mjs";
+
+/** @typedef {import("../crates/local/stack/stack.mjs").Stack} Stack */
+/** @typedef {Partial<import("../crates/local/stack/stack.mjs").StackOptions> & { own?: boolean }} UseOptions */
+
+/**
+ * A running stack. One of its own, on free ports and in a temporary folder, is started where none is named, or where
+ * `own` asks for it: for tests that would meet others' rows.
+ * @param {UseOptions} [options] of `startStack`, for a stack of its own
+ * @returns {Promise<{ stack: Stack, stop: () => Promise<void> }>}
+ */
+export async function openStack({ own = false, ...options } = {}) {
+  const named = process.env.CRM_TEST_STACK;
+  if (named && !own) return { stack: JSON.parse(readFileSync(named, "utf8")), stop: async () => {} };
+
+  const folder = mkdtempSync(path.join(tmpdir(), "crm-tests-"));
+  const removeFolder = () => rmSync(folder, { recursive: true, force: true });
+  try {
+    const { stack, stop } = await startStack({ dataDir: folder, durable: false, ...options });
+    return {
+      stack,
+      stop: async () => {
+        await stop();
+        removeFolder();
+      },
+    };
+  } catch (error) {
+    removeFolder();
+    throw error;
+  }
+}
+
+/** The same for a test file: stopped after its tests. @param {UseOptions} [options] @returns {Promise<Stack>} */
+export async function useStack(options) {
+  const { stack, stop } = await openStack(options);
+  after(stop);
+  return stack;
+}
