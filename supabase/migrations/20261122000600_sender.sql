@@ -264,7 +264,8 @@ begin
 
   if claimed is null then
     return jsonb_build_object('claim_id', claim, 'templates', '{}'::jsonb, 'recipients', '[]'::jsonb, 'next_due_ms', (
-      select ceil(1000 * greatest(0, extract(epoch from min(d.due_at) - clock_timestamp())))
+      -- null when nothing waits: `greatest` alone would make a zero of it
+      select min(greatest(0, ceil(1000 * extract(epoch from d.due_at - clock_timestamp()))))
       from public.broadcast_campaigns c
       cross join lateral (
         select r.due_at from public.broadcast_recipients r
