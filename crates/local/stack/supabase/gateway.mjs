@@ -2,6 +2,7 @@
 import { createServer } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { answerSigns, asksForSigns } from "./storage-signs.mjs";
 
 /** @typedef {{ status: number, headers: Record<string, string>, body: string | null }} Answer */
 
@@ -63,8 +64,17 @@ async function serve(services, request, response) {
 async function forward(services, { request, response, url, body, caller }) {
   const headers = new Headers();
   for (let i = 0; i < request.rawHeaders.length; i += 2) headers.append(request.rawHeaders[i], request.rawHeaders[i + 1]);
-  const hasBody = body.length > 0 && request.method !== "GET" && request.method !== "HEAD";
-  const answer = await services.lite.fetch(new Request(url, { method: request.method, headers, body: hasBody ? body : undefined }), caller);
+  const ask = (/** @type {URL} */ to, /** @type {Buffer | string} */ content) =>
+    services.lite.fetch(new Request(to, { method: request.method, headers, body: content.length > 0 ? content : undefined }), caller);
+  if (asksForSigns(request.method ?? "", url.pathname)) {
+    headers.delete("content-length");
+    const { status, value } = await answerSigns(url.pathname, parse(body), async (path, content) => {
+      const answer = await ask(new URL(path, url), JSON.stringify(content));
+      return { status: answer.status, value: await answer.json() };
+    });
+    return send(response, json(status, value));
+  }
+  const answer = await ask(url, body);
   response.statusCode = answer.status;
   for (const [name, value] of answer.headers) response.setHeader(name, value);
   response.setHeader("access-control-expose-headers", EXPOSED);
@@ -72,21 +82,16 @@ async function forward(services, { request, response, url, body, caller }) {
   if (url.pathname.startsWith("/storage/v1/object/") && request.method === "GET") {
     return pipeline(Readable.fromWeb(/** @type {any} */ (answer.body)), response);
   }
-  const text = Buffer.from(await answer.arrayBuffer());
-  if (request.method === "POST" && /^\/storage\/v1\/object\/(upload\/)?sign\//.test(url.pathname) && answer.ok) {
-    response.removeHeader("content-length");
-    return void response.end(JSON.stringify(asStorageSigns(JSON.parse(text.toString("utf8")))));
-  }
-  response.end(text);
+  response.end(Buffer.from(await answer.arrayBuffer()));
 }
 
-/** Signed addresses under the names Storage uses. @param {any} value @returns {any} */
-function asStorageSigns(value) {
-  if (Array.isArray(value)) return value.map(asStorageSigns);
-  const { signedUrl, ...rest } = value;
-  if (signedUrl === undefined) return value;
-  const path = signedUrl.replace(/^https?:\/\/[^/]+/, "").replace(/^\/storage\/v1/, "");
-  return path.startsWith("/object/upload/") ? { ...rest, url: path } : { ...rest, signedURL: path };
+/** @param {Buffer} body @returns {any} */
+function parse(body) {
+  try {
+    return JSON.parse(body.toString("utf8"));
+  } catch {
+    return {};
+  }
 }
 
 /** @param {import("node:http").IncomingMessage} request @returns {Promise<Buffer>} */

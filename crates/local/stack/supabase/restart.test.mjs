@@ -1,0 +1,166 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import path from "node:path";
+import { afterEach, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { client, projectConfig, signedIn, startProject, superuser, temporaryFolder } from "./test-project.mjs";
+
+/** @type {(() => unknown)[]} */
+const cleanups = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+/** @param {object} [changes] */
+async function newConfig(changes) {
+  const place = temporaryFolder();
+  cleanups.push(place.remove);
+  return projectConfig(place.folder, changes);
+}
+
+/** @param {Awaited<ReturnType<typeof projectConfig>>} config */
+async function start(config) {
+  const project = await startProject(config);
+  cleanups.push(() => project.process.kill("SIGKILL"));
+  return project;
+}
+
+/** @param {{ data_dir: string }} config */
+const lockFile = (config) => path.join(config.data_dir, "postgres", "postmaster.pid");
+
+/** @param {number} pid */
+async function ended(pid) {
+  for (;;) {
+    try {
+      process.kill(pid, 0);
+    } catch {
+      return;
+    }
+    await pause(10);
+  }
+}
+
+test("a killed server leaves no Postgres behind, and its data is there again", async () => {
+  const config = await newConfig({ durable: true });
+  const first = await start(config);
+  const ada = await signedIn(first, "ada");
+  assert.equal((await ada.supabase.from("notes").insert({ owner_id: ada.id, body: "kept" })).error, null);
+  const postgres = Number.parseInt(readFileSync(lockFile(config), "utf8"), 10);
+  first.process.kill("SIGKILL");
+  await first.exited;
+  await ended(postgres);
+
+  const second = await start(config);
+  const session = await client(second, config.anon_key).auth.signInWithPassword(ada);
+  assert.equal(session.error, null);
+  const service = client(second, config.service_role_key);
+  assert.deepEqual((await service.from("notes").select("body")).data, [{ body: "kept" }]);
+  assert.equal(await second.stop(), 0);
+  assert.equal(existsSync(lockFile(config)), false);
+});
+
+test("Postgres and its keeper killed too: recovered all the same", async () => {
+  const config = await newConfig({ durable: true });
+  const first = await start(config);
+  const ada = await signedIn(first, "ada");
+  assert.equal((await ada.supabase.from("notes").insert({ owner_id: ada.id, body: "recovered" })).error, null);
+  const postgres = Number.parseInt(readFileSync(lockFile(config), "utf8"), 10);
+  first.process.kill("SIGSTOP");
+  process.kill(postgres, "SIGKILL");
+  first.process.kill("SIGKILL");
+  await first.exited;
+
+  const second = await start(config);
+  assert.deepEqual((await client(second, config.service_role_key).from("notes").select("body")).data, [{ body: "recovered" }]);
+  assert.equal(await second.stop(), 0);
+});
+
+test("Postgres dying under the server ends the server with a reason", async () => {
+  const config = await newConfig();
+  const project = await start(config);
+  const line = new Promise((/** @type {(text: string) => void} */ resolve) => project.process.stdout?.on("data", (data) => resolve(String(data))));
+  process.kill(Number.parseInt(readFileSync(lockFile(config), "utf8"), 10), "SIGKILL");
+  assert.match(JSON.parse(await line).message, /Postgres has ended by itself/);
+  assert.equal(await project.exited, 1);
+});
+
+test("the server ends with its stdin", async () => {
+  const project = await start(await newConfig());
+  project.process.stdin?.end();
+  assert.equal(await project.exited, 0);
+  assert.equal(existsSync(lockFile(project.config)), false);
+});
+
+test("an interrupted initdb is made again, a lock naming another process is taken", async () => {
+  const config = await newConfig();
+  const half = path.join(config.data_dir, "postgres.half");
+  mkdirSync(path.join(half, "base"), { recursive: true });
+  writeFileSync(path.join(half, "PG_VERSION"), "17\n");
+  const first = await start(config);
+  assert.equal(existsSync(half), false);
+  await first.stop();
+  writeFileSync(lockFile(config), `${process.pid}\n${config.data_dir}/postgres\n1\n${config.postgres_port}\n\n127.0.0.1\n\nready   \n`);
+  const second = await start(config);
+  assert.equal(await second.stop(), 0);
+});
+
+test("a folder that is none of ours, of another Postgres or damaged is named in one line", async () => {
+  const config = await newConfig();
+  const folder = path.join(config.data_dir, "postgres");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(path.join(folder, "something"), "");
+  await assert.rejects(startProject(config), (/** @type {Error} */ error) => /is not a Postgres data folder/.test(error.message) && !error.message.includes("\n"));
+  writeFileSync(path.join(folder, "PG_VERSION"), "16\n");
+  await assert.rejects(startProject(config), /holds data of Postgres 16, this is Postgres 17/);
+  writeFileSync(path.join(folder, "PG_VERSION"), "17\n");
+  await assert.rejects(startProject(config), (/** @type {Error} */ error) => /Postgres did not start with .*--fresh/.test(error.message) && !error.message.includes("\n"));
+  const fresh = await start({ ...config, fresh: true });
+  assert.equal(await fresh.stop(), 0);
+});
+
+test("a port in use is named", async () => {
+  const config = await newConfig();
+  const blocker = createServer().listen(config.port, "127.0.0.1");
+  cleanups.push(() => blocker.close());
+  await assert.rejects(startProject(config), new RegExp(`port ${config.port} \\(Supabase\\) is in use`));
+  const other = await newConfig({ postgres_port: config.port });
+  await assert.rejects(startProject(other), new RegExp(`port ${config.port} \\(Postgres\\) is in use`));
+});
+
+test("a password that is not the database's is named", async () => {
+  const config = await newConfig();
+  await (await start(config)).stop();
+  await assert.rejects(startProject({ ...config, postgres_password: "another" }), /another password/);
+});
+
+test("a failing migration names file, place and reason, and leaves nothing of itself", async () => {
+  const config = await newConfig();
+  const folder = path.join(config.data_dir, "migrations");
+  mkdirSync(folder);
+  writeFileSync(path.join(folder, "1_good.sql"), "create table public.good (id int);");
+  writeFileSync(path.join(folder, "2_bad.sql"), "create table public.half (id int);\ncomment on table public.half is 'ä';\nselect  nonsense from public.half;");
+  const changed = { ...config, migrations_dir: folder };
+  await assert.rejects(startProject(changed), /2_bad\.sql:3:9: column "nonsense" does not exist \[42703\]/);
+  // Without the superuser: a hosted project would refuse this one.
+  writeFileSync(path.join(folder, "2_bad.sql"), "create table public.half (id int); alter system set work_mem = '8MB';");
+  await assert.rejects(startProject(changed), /2_bad\.sql/);
+  writeFileSync(path.join(folder, "2_bad.sql"), "create table public.half (id int);");
+  const project = await start(changed);
+  const sql = superuser(config);
+  const tables = await sql`select tablename from pg_tables where schemaname = 'public' order by 1`;
+  await sql.end();
+  assert.deepEqual(tables.map((row) => row.tablename), ["good", "half"]);
+  await project.stop();
+});
+
+test("an existing server is used by its address", async () => {
+  const host = await start(await newConfig({ migrations_dir: "/nonexistent" }));
+  const url = `postgresql://postgres:${encodeURIComponent(host.config.postgres_password)}@127.0.0.1:${host.config.postgres_port}/postgres`;
+  const guest = await start(await newConfig({ database_url: url }));
+  assert.equal(existsSync(path.join(guest.config.data_dir, "postgres")), false);
+  const ada = await signedIn(guest, "ada");
+  assert.equal((await ada.supabase.from("notes").insert({ owner_id: ada.id, body: "elsewhere" })).error, null);
+  assert.equal(await guest.stop(), 0);
+  assert.equal(await host.stop(), 0);
+});
