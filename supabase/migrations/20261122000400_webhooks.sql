@@ -43,16 +43,25 @@ begin
     );
 
   insert into public.contacts as c (tenant_id, wa_id, user_id, profile_name, username)
-  select distinct on (p.tenant_id, p.wa_id)
+  select
     p.tenant_id, p.wa_id,
-    case when not exists (
+    -- A user id is one contact's: where it comes with several phone numbers, the last has it.
+    case when p.nth = max(p.nth) over (partition by p.tenant_id, p.user_id) and not exists (
       select 1 from public.contacts o where o.tenant_id = p.tenant_id and o.user_id = p.user_id
     ) then p.user_id end,
     p.profile_name, p.username
-  from jsonb_to_recordset(people)
-    as p (tenant_id uuid, wa_id text, user_id text, profile_name text, username text, nth integer)
-  where p.wa_id is not null
-  order by p.tenant_id, p.wa_id, p.nth desc
+  from (
+    select
+      p.tenant_id, p.wa_id, max(p.nth) as nth,
+      (array_agg(p.user_id order by p.nth desc) filter (where p.user_id is not null))[1] as user_id,
+      (array_agg(p.profile_name order by p.nth desc) filter (where p.profile_name is not null))[1] as profile_name,
+      (array_agg(p.username order by p.nth desc) filter (where p.username is not null))[1] as username
+    from jsonb_to_recordset(people)
+      as p (tenant_id uuid, wa_id text, user_id text, profile_name text, username text, nth integer)
+    where p.wa_id is not null
+    group by p.tenant_id, p.wa_id
+  ) p
+  order by p.tenant_id, p.wa_id
   on conflict (tenant_id, wa_id) do update set
     profile_name = coalesce(excluded.profile_name, c.profile_name),
     username = coalesce(excluded.username, c.username),
@@ -62,11 +71,15 @@ begin
     is distinct from (c.profile_name, c.username, c.user_id);
 
   insert into public.contacts as c (tenant_id, user_id, profile_name, username)
-  select distinct on (p.tenant_id, p.user_id) p.tenant_id, p.user_id, p.profile_name, p.username
+  select
+    p.tenant_id, p.user_id,
+    (array_agg(p.profile_name order by p.nth desc) filter (where p.profile_name is not null))[1],
+    (array_agg(p.username order by p.nth desc) filter (where p.username is not null))[1]
   from jsonb_to_recordset(people)
     as p (tenant_id uuid, wa_id text, user_id text, profile_name text, username text, nth integer)
   where p.wa_id is null and p.user_id is not null
-  order by p.tenant_id, p.user_id, p.nth desc
+  group by p.tenant_id, p.user_id
+  order by p.tenant_id, p.user_id
   on conflict (tenant_id, user_id) do update set
     profile_name = coalesce(excluded.profile_name, c.profile_name),
     username = coalesce(excluded.username, c.username)
@@ -116,11 +129,13 @@ begin
   with fresh as (
     insert into public.messages (
       tenant_id, session_id, conversation_id, direction, type, status, content, payload, whatsapp_message_id,
-      context_message_id, occurred_at
+      context_message_id, occurred_at, created_at
     )
     select distinct on (r.session_id, r.wamid)
       r.tenant_id, r.session_id, v.id, 'inbound', left(r.kind, 64), 'received', r.preview,
-      coalesce(r.payload, '{}'), r.wamid, r.context_id, private.meta_time(r.timestamp)
+      coalesce(r.payload, '{}'), r.wamid, r.context_id, private.meta_time(r.timestamp),
+      -- keeps messages of one second in their order
+      now() + r.nth * interval '1 microsecond'
     from jsonb_to_recordset(routed) as r (
       tenant_id uuid, session_id uuid, contact_id uuid, nth integer, kind text, preview text, payload jsonb,
       wamid text, context_id text, timestamp bigint
@@ -128,14 +143,14 @@ begin
     join public.conversations v on v.session_id = r.session_id and v.contact_id = r.contact_id
     order by r.session_id, r.wamid, r.nth
     on conflict (session_id, whatsapp_message_id) do nothing
-    returning id, conversation_id, type, content, occurred_at
+    returning id, conversation_id, type, content, occurred_at, created_at
   ),
   news as (
     select
       f.conversation_id,
       count(*) as messages,
       max(f.occurred_at) as last_at,
-      (array_agg(left(f.content, 200) order by f.occurred_at desc, f.id desc))[1] as preview,
+      (array_agg(left(f.content, 200) order by f.occurred_at desc, f.created_at desc))[1] as preview,
       -- notices of the platform are no words of the customer: they open no window
       max(f.occurred_at) filter (where f.type not in ('system', 'request_welcome')) as last_inbound_at
     from fresh f

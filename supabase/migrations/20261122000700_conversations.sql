@@ -59,13 +59,14 @@ create function public.list_messages(conversation_id uuid, before uuid, page_siz
 language plpgsql stable set search_path = '' as $$
 declare
   cursor_at timestamptz := 'infinity';
+  cursor_created timestamptz := 'infinity';
   cursor_id uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 begin
   if not exists (select 1 from public.conversations v where v.id = list_messages.conversation_id) then
     return null;
   end if;
   if before is not null then
-    select m.occurred_at, m.id into cursor_at, cursor_id from public.messages m
+    select m.occurred_at, m.created_at, m.id into cursor_at, cursor_created, cursor_id from public.messages m
     where m.id = before and m.conversation_id = list_messages.conversation_id;
     if not found then
       raise sqlstate 'PT422' using message = 'There is no such message in this conversation.',
@@ -78,13 +79,13 @@ begin
       select m
       from public.messages m
       where m.conversation_id = list_messages.conversation_id
-        and (m.occurred_at, m.id) < (cursor_at, cursor_id)
-      order by m.occurred_at desc, m.id desc
+        and (m.occurred_at, m.created_at, m.id) < (cursor_at, cursor_created, cursor_id)
+      order by m.occurred_at desc, m.created_at desc, m.id desc
       limit page_size + 1
     ),
     numbered as (
       select (page.m).id as id, private.message_json(page.m) as row,
-        row_number() over (order by (page.m).occurred_at desc, (page.m).id desc) as nth
+        row_number() over (order by (page.m).occurred_at desc, (page.m).created_at desc, (page.m).id desc) as nth
       from page
     )
     select jsonb_build_object(

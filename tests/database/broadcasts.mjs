@@ -36,7 +36,7 @@ export function broadcasts({ sql }) {
 
   /** @param {{ id: string }} campaign in the order they were listed */
   async function recipientsOf(campaign) {
-    return sql`select * from public.broadcast_recipients where campaign_id = ${campaign.id} order by position`;
+    return [...await sql`select * from public.broadcast_recipients where campaign_id = ${campaign.id} order by position`];
   }
 
   /** @param {{ id: string }} campaign */

@@ -1,0 +1,13 @@
+// Waits for something to be so.
+import assert from "node:assert/strict";
+import { setTimeout as pause } from "node:timers/promises";
+
+const LIMIT = 10_000;
+const BETWEEN_LOOKS = 5;
+
+/** @param {() => Promise<boolean>} condition */
+export async function becomesTrue(condition) {
+  for (const end = Date.now() + LIMIT; !(await condition()); await pause(BETWEEN_LOOKS)) {
+    if (Date.now() > end) assert.fail(`not so within ${LIMIT / 1000} s: ${condition}`);
+  }
+}
