@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 
-use serde_json::value::RawValue;
-
 use super::NotJson;
+use super::outline::Outline;
 
 /// Far below what `jsonb` can nest, far above what Meta sends.
 pub(super) const MAX_DEPTH: usize = 64;
@@ -18,45 +17,37 @@ const REPLACEMENT: &str = "\\ufffd";
 /// are not UTF-8 become U+FFFD, numbers beyond `numeric` become strings. A body nested too deeply counts as not
 /// JSON.
 pub fn storable_json(raw: &[u8]) -> Result<Cow<'_, str>, NotJson> {
-    let clean = Clean::of(raw);
-    if clean.is_deep {
+    let text = utf8(raw);
+    let outline = Outline::of(&text)?;
+    if outline.root().depth() > MAX_DEPTH {
         return Err(NotJson);
     }
-    serde_json::from_str::<&RawValue>(&clean.text).map_err(|_| NotJson)?;
-    Ok(clean.text)
+    let cleaned = if outline.is_suspicious {
+        cleaned(&text)
+    } else {
+        None
+    };
+    Ok(cleaned.map_or(text, Cow::Owned))
 }
 
-/// Text that can be read; not necessarily JSON.
-pub(super) struct Clean<'a> {
-    pub(super) text: Cow<'a, str>,
-    /// Whether something is nested deeper than [`MAX_DEPTH`].
-    pub(super) is_deep: bool,
-}
-
-impl<'a> Clean<'a> {
-    pub(super) fn of(raw: &'a [u8]) -> Self {
-        let text = match std::str::from_utf8(raw) {
-            Ok(text) => Cow::Borrowed(text),
-            Err(_) => String::from_utf8_lossy(raw),
-        };
-        let mut scan = Scan::new(&text);
-        scan.run();
-        let is_deep = scan.deepest > MAX_DEPTH;
-        match scan.finish() {
-            Some(changed) => Self {
-                text: Cow::Owned(changed),
-                is_deep,
-            },
-            None => Self { text, is_deep },
-        }
+pub(super) fn utf8(raw: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(raw) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(raw),
     }
 }
 
-/// How deep a value nests.
-pub(super) fn depth(value: &RawValue) -> usize {
-    let mut scan = Scan::new(value.get());
+/// A well-formed text with what Postgres cannot store replaced; `None` when nothing had to be.
+pub(super) fn cleaned(text: &str) -> Option<String> {
+    let mut scan = Scan {
+        text,
+        bytes: text.as_bytes(),
+        at: 0,
+        changed: String::new(),
+        copied: 0,
+    };
     scan.run();
-    scan.deepest
+    scan.finish()
 }
 
 /// One pass over the text, copying only when something has to change.
@@ -64,39 +55,16 @@ struct Scan<'a> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
-    depth: usize,
-    deepest: usize,
     changed: String,
     /// Up to where `changed` holds the text.
     copied: usize,
 }
 
-impl<'a> Scan<'a> {
-    fn new(text: &'a str) -> Self {
-        Self {
-            text,
-            bytes: text.as_bytes(),
-            at: 0,
-            depth: 0,
-            deepest: 0,
-            changed: String::new(),
-            copied: 0,
-        }
-    }
-
+impl Scan<'_> {
     fn run(&mut self) {
         while let Some(&byte) = self.bytes.get(self.at) {
             match byte {
                 b'"' => self.string(),
-                b'{' | b'[' => {
-                    self.depth += 1;
-                    self.deepest = self.deepest.max(self.depth);
-                    self.at += 1;
-                }
-                b'}' | b']' => {
-                    self.depth = self.depth.saturating_sub(1);
-                    self.at += 1;
-                }
                 b'-' | b'0'..=b'9' => self.number(),
                 _ => self.at += 1,
             }
@@ -137,7 +105,6 @@ impl<'a> Scan<'a> {
             },
             Some(0xdc00..=0xdfff) => self.replace(6, REPLACEMENT),
             Some(_) => self.at += 6,
-            // Not JSON; the parser will say so.
             None => self.at += 2,
         }
     }
@@ -180,7 +147,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::Value;
 
-    use super::{Clean, NotJson, storable_json};
+    use super::{NotJson, cleaned, storable_json};
 
     fn clean(text: &str) -> String {
         storable_json(text.as_bytes()).unwrap().into_owned()
@@ -253,11 +220,11 @@ mod tests {
             ),
         ) {
             let text = format!("[\"{}\"]", pieces.concat());
-            let cleaned = storable_json(text.as_bytes()).unwrap().into_owned();
+            let text = storable_json(text.as_bytes()).unwrap().into_owned();
             // Reads without loss, holds no U+0000, and a second pass leaves it alone.
-            let value: Value = serde_json::from_str(&cleaned).unwrap();
+            let value: Value = serde_json::from_str(&text).unwrap();
             prop_assert!(!value[0].as_str().unwrap().contains('\0'));
-            prop_assert_eq!(Clean::of(cleaned.as_bytes()).text, cleaned.as_str());
+            prop_assert_eq!(cleaned(&text), None);
         }
     }
 }

@@ -4,7 +4,7 @@
 //! read costs none of the others: it is kept as an [`Other`] with the reason.
 
 mod clean;
-mod object;
+mod outline;
 mod preview;
 mod read;
 

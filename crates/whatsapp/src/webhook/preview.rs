@@ -1,36 +1,34 @@
 //! One line for each kind of message.
 
-use serde_json::value::RawValue;
-
-use super::object::{Object, list};
+use super::outline::{Element, Object};
 
 /// What a list of conversations can show. `None` where only the kind says anything (a photo without a caption).
-pub(super) fn preview(kind: &str, message: &Object<'_>) -> Option<String> {
+pub(super) fn preview(kind: &str, message: Object<'_>) -> Option<String> {
     match kind {
         "text" => message.object("text")?.text("body"),
         "image" | "video" | "audio" | "sticker" => message.object(kind)?.text("caption"),
-        "document" => first_text(&message.object(kind)?, &["caption", "filename"]),
-        "location" => location(&message.object(kind)?),
-        "contacts" => contacts(&message.list(kind)?),
-        "interactive" => interactive(&message.object(kind)?),
-        "button" => first_text(&message.object(kind)?, &["text", "payload"]),
+        "document" => first_text(message.object(kind)?, &["caption", "filename"]),
+        "location" => location(message.object(kind)?),
+        "contacts" => contacts(message.list(kind)?),
+        "interactive" => interactive(message.object(kind)?),
+        "button" => first_text(message.object(kind)?, &["text", "payload"]),
         "reaction" => message.object(kind)?.text("emoji"),
         "order" => message.object(kind)?.text("text"),
         "system" => message.object(kind)?.text("body"),
-        "edit" => edited(&message.object(kind)?),
+        "edit" => edited(message.object(kind)?),
         "unsupported" | "unknown" | "ephemeral" => failure(message),
         _ => first_text(
-            &message.object(kind)?,
+            message.object(kind)?,
             &["body", "text", "caption", "title", "name"],
         ),
     }
 }
 
-fn first_text(object: &Object<'_>, names: &[&str]) -> Option<String> {
+fn first_text(object: Object<'_>, names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| object.text(name))
 }
 
-fn location(location: &Object<'_>) -> Option<String> {
+fn location(location: Object<'_>) -> Option<String> {
     first_text(location, &["name", "address"]).or_else(|| {
         Some(format!(
             "{}, {}",
@@ -40,11 +38,8 @@ fn location(location: &Object<'_>) -> Option<String> {
     })
 }
 
-fn contacts(contacts: &[&RawValue]) -> Option<String> {
-    let names: Vec<String> = contacts
-        .iter()
-        .filter_map(|contact| contact_name(contact))
-        .collect();
+fn contacts<'a>(contacts: impl Iterator<Item = Element<'a>>) -> Option<String> {
+    let names: Vec<String> = contacts.filter_map(contact_name).collect();
     if names.is_empty() {
         None
     } else {
@@ -52,48 +47,45 @@ fn contacts(contacts: &[&RawValue]) -> Option<String> {
     }
 }
 
-fn contact_name(contact: &RawValue) -> Option<String> {
-    let contact = Object::read(contact)?;
+fn contact_name(contact: Element<'_>) -> Option<String> {
+    let contact = contact.object()?;
     let name = contact
         .object("name")
-        .and_then(|name| first_text(&name, &["formatted_name", "first_name"]));
-    let phone = || Object::read(list(contact.get("phones")?)?.first()?)?.text("phone");
+        .and_then(|name| first_text(name, &["formatted_name", "first_name"]));
+    let phone = || contact.list("phones")?.next()?.object()?.text("phone");
     name.or_else(phone)
 }
 
 /// The set of subtypes is open: whatever it is called, the answer lies in the member of that name.
-fn interactive(interactive: &Object<'_>) -> Option<String> {
+fn interactive(interactive: Object<'_>) -> Option<String> {
     let answer = interactive.object(&interactive.text("type")?)?;
-    first_text(&answer, &["title", "body", "response", "name"])
+    first_text(answer, &["title", "body", "response", "name"])
 }
 
 /// The new wording of the message that was changed.
-fn edited(edit: &Object<'_>) -> Option<String> {
+fn edited(edit: Object<'_>) -> Option<String> {
     let message = edit.object("message")?;
     let kind = message.text("type").filter(|kind| kind != "edit")?;
-    preview(&kind, &message)
+    preview(&kind, message)
 }
 
 /// Why Meta could not pass the message on, unless a text came with it all the same.
-fn failure(message: &Object<'_>) -> Option<String> {
+fn failure(message: Object<'_>) -> Option<String> {
     if let Some(body) = message.object("text").and_then(|body| body.text("body")) {
         return Some(body);
     }
-    let error = Object::read(message.list("errors")?.first()?)?;
+    let error = message.list("errors")?.next()?.object()?;
     let details = error.object("error_data").and_then(|data| data.text("details"));
-    details.or_else(|| first_text(&error, &["message", "title"]))
+    details.or_else(|| first_text(error, &["message", "title"]))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::value::RawValue;
-
-    use super::super::object::text;
-    use super::{Object, preview};
+    use super::super::outline::Outline;
+    use super::preview;
 
     fn of(kind: &str, json: &str) -> Option<String> {
-        let raw: &RawValue = serde_json::from_str(json).unwrap();
-        preview(kind, &Object::read(raw).unwrap())
+        preview(kind, Outline::of(json).unwrap().root().object().unwrap())
     }
 
     #[test]
@@ -189,8 +181,7 @@ mod tests {
             ("true", None),
             ("[1]", None),
         ] {
-            let raw: &RawValue = serde_json::from_str(json).unwrap();
-            assert_eq!(text(raw).as_deref(), expected);
+            assert_eq!(Outline::of(json).unwrap().root().text().as_deref(), expected);
         }
     }
 }

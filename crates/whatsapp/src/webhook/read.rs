@@ -1,9 +1,7 @@
 //! Takes a webhook body apart.
 
-use serde_json::value::RawValue;
-
-use super::clean::{Clean, MAX_DEPTH, depth};
-use super::object::{Object, is_null, list, text};
+use super::clean::{MAX_DEPTH, cleaned, utf8};
+use super::outline::{Element, Object, Outline};
 use super::preview::preview;
 use super::{Delivery, Message, NotJson, Other, Reason, Status, StatusError};
 
@@ -12,20 +10,24 @@ const MAX_NAME: usize = 64;
 
 /// Reads a webhook body whose signature has been checked.
 pub fn parse(raw: &[u8]) -> Result<Delivery, NotJson> {
-    let clean = Clean::of(raw);
-    let document: &RawValue = serde_json::from_str(&clean.text).map_err(|_| NotJson)?;
-    let mut reader = Reader {
-        delivery: Delivery::default(),
-        is_deep: clean.is_deep,
+    let text = utf8(raw);
+    let outline = Outline::of(&text)?;
+    let cleaned = if outline.is_suspicious {
+        cleaned(&text)
+    } else {
+        None
     };
-    reader.document(document);
+    let mut reader = Reader::default();
+    match cleaned {
+        Some(cleaned) => reader.document(Outline::of(&cleaned)?.root()),
+        None => reader.document(outline.root()),
+    }
     Ok(reader.delivery)
 }
 
+#[derive(Default)]
 struct Reader {
     delivery: Delivery,
-    /// Whether the depth of each element has to be looked at.
-    is_deep: bool,
 }
 
 /// What the levels above say about an element.
@@ -46,24 +48,26 @@ struct Contact {
 }
 
 impl Reader {
-    fn document(&mut self, document: &RawValue) {
+    fn document(&mut self, document: Element<'_>) {
         let nowhere = Origin::default();
-        let Some(body) = Object::read(document) else {
+        let Some(body) = document.object() else {
             return self.other(nowhere, Some(Reason::NotAnObject), document);
         };
         if body.text("object").is_some_and(|object| object != OBJECT) {
             return self.other(nowhere, Some(Reason::ForeignObject), document);
         }
-        match body.list("entry") {
-            Some(entries) if !entries.is_empty() => entries.iter().for_each(|entry| self.entry(entry)),
-            Some(_) => self.other(nowhere, Some(Reason::Empty), document),
+        let Some(entries) = body.get("entry").filter(|entries| entries.holds_something()) else {
+            return self.other(nowhere, Some(Reason::Empty), document);
+        };
+        match entries.list() {
+            Some(entries) => entries.for_each(|entry| self.entry(entry)),
             None => self.other(nowhere, Some(Reason::NotAList), document),
         }
     }
 
-    fn entry(&mut self, raw: &RawValue) {
-        let Some(entry) = Object::read(raw) else {
-            return self.other(Origin::default(), Some(Reason::NotAnObject), raw);
+    fn entry(&mut self, element: Element<'_>) {
+        let Some(entry) = element.object() else {
+            return self.other(Origin::default(), Some(Reason::NotAnObject), element);
         };
         let account = entry.id("id");
         let origin = Origin {
@@ -71,26 +75,28 @@ impl Reader {
             timestamp: entry.seconds("time"),
             ..Origin::default()
         };
-        match entry.list("changes") {
-            Some(changes) if !changes.is_empty() => {
-                changes.iter().for_each(|change| self.change(origin, change));
-            }
-            Some(_) => self.other(origin, Some(Reason::Empty), raw),
-            None => self.other(origin, Some(Reason::NotAList), raw),
+        let Some(changes) = entry.get("changes").filter(|changes| changes.holds_something()) else {
+            return self.other(origin, Some(Reason::Empty), element);
+        };
+        match changes.list() {
+            Some(changes) => changes.for_each(|change| self.change(origin, change)),
+            None => self.other(origin, Some(Reason::NotAList), element),
         }
     }
 
-    fn change(&mut self, origin: Origin<'_>, raw: &RawValue) {
-        let Some(change) = Object::read(raw) else {
-            return self.other(origin, Some(Reason::NotAnObject), raw);
+    fn change(&mut self, origin: Origin<'_>, element: Element<'_>) {
+        let Some(change) = element.object() else {
+            return self.other(origin, Some(Reason::NotAnObject), element);
         };
-        let field = change.text("field").unwrap_or_default();
-        let field = field.get(..MAX_NAME).unwrap_or(&field);
-        let origin = Origin { field, ..origin };
+        let field = change.text("field").map(shortened).unwrap_or_default();
+        let origin = Origin {
+            field: &field,
+            ..origin
+        };
         let Some(value) = change.get("value") else {
-            return self.other(origin, Some(Reason::Empty), raw);
+            return self.other(origin, Some(Reason::Empty), element);
         };
-        let Some(parts) = Object::read(value) else {
+        let Some(parts) = value.object() else {
             let reason = (field == "messages").then_some(Reason::NotAnObject);
             return self.other(origin, reason, value);
         };
@@ -105,7 +111,7 @@ impl Reader {
                     ..origin
                 },
                 value,
-                &parts,
+                parts,
             );
         } else {
             // Some events name their number elsewhere, and some carry a portfolio's id in place of the account's.
@@ -123,26 +129,20 @@ impl Reader {
         }
     }
 
-    fn messages(&mut self, origin: Origin<'_>, value: &RawValue, parts: &Object<'_>) {
+    fn messages(&mut self, origin: Origin<'_>, value: Element<'_>, parts: Object<'_>) {
         let contacts = contacts(parts);
         let mut is_empty = true;
         let mut has_unknown_part = false;
         for (name, part) in parts.members() {
-            match name {
-                "messages" => {
-                    let read = |raw: &RawValue, object: &Object<'_>| message(origin, &contacts, raw, object);
-                    is_empty &= !self.each(origin, part, read);
-                }
-                "statuses" => {
-                    let read = |raw: &RawValue, object: &Object<'_>| status(origin, &contacts, raw, object);
-                    is_empty &= !self.each(origin, part, read);
-                }
-                "errors" if holds_something(part) => {
+            match &*name {
+                "messages" => is_empty &= !self.each(origin, &contacts, part, read_message),
+                "statuses" => is_empty &= !self.each(origin, &contacts, part, read_status),
+                "errors" if part.holds_something() => {
                     self.other(origin, Some(Reason::ValueErrors), part);
                     is_empty = false;
                 }
                 "messaging_product" | "metadata" | "contacts" | "errors" => {}
-                _ => has_unknown_part |= holds_something(part),
+                _ => has_unknown_part |= part.holds_something(),
             }
         }
         if has_unknown_part {
@@ -153,41 +153,33 @@ impl Reader {
     }
 
     /// Whether there was anything.
-    fn each(
-        &mut self,
-        origin: Origin<'_>,
-        part: &RawValue,
-        read: impl Fn(&RawValue, &Object<'_>) -> Result<Element, Reason>,
-    ) -> bool {
-        let Some(elements) = list(part) else {
-            if !is_null(part) {
+    fn each(&mut self, origin: Origin<'_>, contacts: &[Contact], part: Element<'_>, read: Read) -> bool {
+        let Some(elements) = part.list() else {
+            if !part.is_null() {
                 self.other(origin, Some(Reason::NotAList), part);
             }
-            return !is_null(part);
+            return !part.is_null();
         };
-        for raw in &elements {
-            let element = if self.is_deep && depth(raw) > MAX_DEPTH {
+        for element in elements {
+            let event = if element.depth() > MAX_DEPTH {
                 Err(Reason::TooDeep)
             } else {
-                Object::read(raw)
+                element
+                    .object()
                     .ok_or(Reason::NotAnObject)
-                    .and_then(|object| read(raw, &object))
+                    .and_then(|object| read(origin, contacts, element, object))
             };
-            match element {
-                Ok(Element::Message(message)) => self.delivery.messages.push(message),
-                Ok(Element::Status(status)) => self.delivery.statuses.push(status),
-                Err(reason) => self.other(origin, Some(reason), raw),
+            match event {
+                Ok(Event::Message(message)) => self.delivery.messages.push(message),
+                Ok(Event::Status(status)) => self.delivery.statuses.push(status),
+                Err(reason) => self.other(origin, Some(reason), element),
             }
         }
-        !elements.is_empty()
+        part.holds_something()
     }
 
-    fn other(&mut self, origin: Origin<'_>, reason: Option<Reason>, payload: &RawValue) {
-        let is_too_deep = self.is_deep && depth(payload) > MAX_DEPTH;
-        // As a string it is stored all the same.
-        let as_text = is_too_deep
-            .then(|| serde_json::value::to_raw_value(payload.get()).ok())
-            .flatten();
+    fn other(&mut self, origin: Origin<'_>, reason: Option<Reason>, payload: Element<'_>) {
+        let is_too_deep = payload.depth() > MAX_DEPTH;
         self.delivery.others.push(Other {
             field: origin.field.to_owned(),
             business_account_id: origin.business_account_id.map(str::to_owned),
@@ -198,22 +190,29 @@ impl Reader {
             } else {
                 reason
             },
-            payload: as_text.unwrap_or_else(|| payload.to_owned()),
+            // As a string it is stored all the same.
+            payload: if is_too_deep {
+                payload.raw_text()
+            } else {
+                payload.raw()
+            },
         });
     }
 }
 
-enum Element {
+enum Event {
     Message(Message),
     Status(Status),
 }
 
-fn message(
+type Read = fn(Origin<'_>, &[Contact], Element<'_>, Object<'_>) -> Result<Event, Reason>;
+
+fn read_message(
     origin: Origin<'_>,
     contacts: &[Contact],
-    raw: &RawValue,
-    message: &Object<'_>,
-) -> Result<Element, Reason> {
+    element: Element<'_>,
+    message: Object<'_>,
+) -> Result<Event, Reason> {
     let phone_number_id = origin.phone_number_id.ok_or(Reason::NoPhoneNumber)?.to_owned();
     let wamid = message.id("id").ok_or(Reason::NoId)?;
     let (from, user_id) = (message.wa_id("from"), message.id("from_user_id"));
@@ -223,7 +222,7 @@ fn message(
     let contact = find(contacts, from.as_deref(), user_id.as_deref());
     let kind = message.text("type").filter(|kind| kind.len() <= MAX_NAME);
     let kind = kind.unwrap_or_else(|| "unknown".to_owned());
-    Ok(Element::Message(Message {
+    Ok(Event::Message(Message {
         phone_number_id,
         business_account_id: origin.business_account_id.map(str::to_owned),
         wamid,
@@ -236,16 +235,16 @@ fn message(
         kind,
         context_id: message.object("context").and_then(|context| context.id("id")),
         group_id: message.id("group_id"),
-        payload: raw.to_owned(),
+        payload: element.raw(),
     }))
 }
 
-fn status(
+fn read_status(
     origin: Origin<'_>,
     contacts: &[Contact],
-    raw: &RawValue,
-    status: &Object<'_>,
-) -> Result<Element, Reason> {
+    element: Element<'_>,
+    status: Object<'_>,
+) -> Result<Event, Reason> {
     if status.text("type").is_some_and(|kind| kind == "call") {
         return Err(Reason::CallStatus);
     }
@@ -257,8 +256,7 @@ fn status(
         .ok_or(Reason::NoStatus)?;
     let (recipient_id, user_id) = (status.wa_id("recipient_id"), status.id("recipient_user_id"));
     let contact = find(contacts, recipient_id.as_deref(), user_id.as_deref());
-    let errors = status.list("errors").unwrap_or_default();
-    Ok(Element::Status(Status {
+    Ok(Event::Status(Status {
         phone_number_id,
         business_account_id: origin.business_account_id.map(str::to_owned),
         wamid,
@@ -267,18 +265,21 @@ fn status(
         recipient_id: recipient_id.or_else(|| contact?.wa_id.clone()),
         recipient_user_id: user_id.or_else(|| contact?.user_id.clone()),
         callback_data: status.text("biz_opaque_callback_data"),
-        errors: errors.into_iter().filter_map(error).collect(),
-        pricing: status.get("pricing").map(ToOwned::to_owned),
-        conversation: status.get("conversation").map(ToOwned::to_owned),
-        payload: raw.to_owned(),
+        errors: status
+            .list("errors")
+            .map(|errors| errors.filter_map(error).collect())
+            .unwrap_or_default(),
+        pricing: status.get("pricing").map(Element::raw),
+        conversation: status.get("conversation").map(Element::raw),
+        payload: element.raw(),
     }))
 }
 
-fn error(raw: &RawValue) -> Option<StatusError> {
-    let error = Object::read(raw)?;
+fn error(element: Element<'_>) -> Option<StatusError> {
+    let error = element.object()?;
     // Three forms: nested, at the top, and a bare text.
     let nested = error.object("error_data").and_then(|data| data.text("details"));
-    let bare = || text(error.get("error_data")?);
+    let bare = || error.text("error_data");
     let message = || {
         error
             .text("message")
@@ -294,18 +295,15 @@ fn error(raw: &RawValue) -> Option<StatusError> {
     })
 }
 
-fn contacts(parts: &Object<'_>) -> Vec<Contact> {
-    let contacts = parts.list("contacts").unwrap_or_default();
+fn contacts(parts: Object<'_>) -> Vec<Contact> {
+    let contacts = parts.list("contacts");
     contacts
-        .into_iter()
-        .filter_map(Object::read)
-        .map(|contact| self::contact(&contact))
-        .collect()
+        .map(|contacts| contacts.filter_map(Element::object).map(contact).collect())
+        .unwrap_or_default()
 }
 
-fn contact(contact: &Object<'_>) -> Contact {
+fn contact(contact: Object<'_>) -> Contact {
     let profile = contact.object("profile");
-    let profile = profile.as_ref();
     Contact {
         wa_id: contact.wa_id("wa_id"),
         user_id: contact.id("user_id"),
@@ -322,12 +320,11 @@ fn find<'a>(contacts: &'a [Contact], wa_id: Option<&str>, user_id: Option<&str>)
     })
 }
 
-fn holds_something(value: &RawValue) -> bool {
-    match value.get().as_bytes() {
-        [b'[' | b'{', .., last] => {
-            let inside = &value.get()[1..value.get().len() - 1];
-            matches!(last, b']' | b'}') && !inside.trim().is_empty()
-        }
-        _ => false,
+/// No field of Meta's is that long.
+fn shortened(name: String) -> String {
+    if name.len() <= MAX_NAME {
+        name
+    } else {
+        name.chars().take(MAX_NAME).collect()
     }
 }
