@@ -1,0 +1,220 @@
+// The running product as tests use it: sentences over its real interfaces.
+import assert from "node:assert/strict";
+import { createHmac, randomUUID } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
+import { createClient } from "@supabase/supabase-js";
+import { useStack } from "../stack.mjs";
+
+const PATIENCE = 30_000;
+
+/** Numbers of customers that no other test writes from. */
+let customers = 6_281_300_000_000 + Math.floor(Math.random() * 1e6) * 100;
+
+/** @param {import("../stack.mjs").UseOptions} [options] */
+export async function useApp(options) {
+  const stack = await useStack({ demo: true, webhookDelay: { sent: 0, delivered: 0, read: 0 }, ...options });
+  return new App(stack);
+}
+
+export class App {
+  /** @param {import("../stack.mjs").Stack} stack */
+  constructor(stack) {
+    this.stack = stack;
+    this.phoneNumberId = "555000000000001";
+    /** @type {Map<string, Promise<string>>} */
+    this.tokens = new Map();
+  }
+
+  /** A customer's number that has not written before. */
+  newCustomer() {
+    customers += 1;
+    return String(customers);
+  }
+
+  /** @param {string} who `admin`, `manager`, `agent`, or `stranger`: an admin of the other tenant */
+  user(who) {
+    const [first] = this.stack.users;
+    const tenant = (/** @type {any} */ user) => (user.tenant_id === first.tenant_id) === (who !== "stranger");
+    const role = who === "stranger" ? "admin" : who;
+    const user = this.stack.users.find((known) => tenant(known) && known.role === role);
+    assert.ok(user, `no such demo user: ${who}`);
+    return user;
+  }
+
+  /** A supabase-js client that is signed in. @param {string} who */
+  async signIn(who) {
+    const client = createClient(this.stack.supabase_url, this.stack.anon_key, { auth: { persistSession: false } });
+    const { email, password } = this.user(who);
+    const { data, error } = await client.auth.signInWithPassword({ email, password });
+    assert.equal(error, null);
+    await client.realtime.setAuth(data.session?.access_token);
+    return client;
+  }
+
+  /** @param {string} who */
+  token(who) {
+    if (!this.tokens.has(who)) {
+      const session = this.signIn(who).then((client) => client.auth.getSession());
+      this.tokens.set(who, session.then(({ data }) => String(data.session?.access_token)));
+    }
+    return /** @type {Promise<string>} */ (this.tokens.get(who));
+  }
+
+  /**
+   * @param {string} method @param {string} path
+   * @param {{ as?: string, body?: unknown, raw?: string | Buffer, headers?: Record<string, string> }} [request]
+   * @returns {Promise<{ status: number, headers: Headers, body: any }>}
+   */
+  async call(method, path, { as, body, raw, headers = {} } = {}) {
+    if (as) headers = { authorization: `Bearer ${await this.token(as)}`, ...headers };
+    if (body !== undefined) headers = { "content-type": "application/json", ...headers };
+    const response = await fetch(this.stack.app_url + path, {
+      method, headers, body: body === undefined ? raw : JSON.stringify(body),
+    });
+    const text = await response.text();
+    let json;
+    try {
+      json = JSON.parse(text);
+    } catch {
+      json = text;
+    }
+    return { status: response.status, headers: response.headers, body: json };
+  }
+
+  /** The same, for what must succeed. @param {string} method @param {string} path @param {object} [request] */
+  async succeeds(method, path, request) {
+    const { status, body } = await this.call(method, path, request);
+    assert.ok(status < 300, `${method} ${path} answered ${status} ${JSON.stringify(body)}`);
+    return body;
+  }
+
+  /** The same, for what must be refused in the one error format. @param {number} status @param {string} code @param {string} method @param {string} path @param {object} [request] */
+  async refuses(status, code, method, path, request) {
+    const answer = await this.call(method, path, request);
+    assert.equal(answer.status, status, `${method} ${path} answered ${answer.status} ${JSON.stringify(answer.body)}`);
+    assert.deepEqual(Object.keys(answer.body), ["error"]);
+    assert.equal(answer.body.error.code, code);
+    assert.equal(typeof answer.body.error.message, "string");
+    return answer;
+  }
+
+  /** Calls the Meta simulator's control. @param {string} method @param {string} path @param {unknown} [body] */
+  async meta(method, path, body) {
+    const response = await fetch(`${this.stack.meta_url}/_sim/${path}`, {
+      method, headers: { "content-type": "application/json" }, body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    const answer = await response.json();
+    assert.ok(response.ok, `the simulator answered ${response.status} ${JSON.stringify(answer)}`);
+    return answer;
+  }
+
+  /** Orders a failure of Meta. @param {object} fault */
+  metaFails(fault) {
+    return this.meta("POST", "faults", fault);
+  }
+
+  metaIsWell() {
+    return this.meta("DELETE", "faults");
+  }
+
+  /** A customer writes; the webhook has been answered when this returns. @param {{ from: string, name?: string, text?: string, to?: string }} message */
+  async receivesMessage({ from, name = "Pelanggan", text = "Halo", to = this.phoneNumberId }) {
+    const answer = await this.meta("POST", "customer/messages", { phone_number_id: to, from, name, text });
+    assert.equal(answer.status, 200, JSON.stringify(answer));
+    return answer.wamid;
+  }
+
+  /** The conversation with a customer. @param {string} from @param {string} [as] */
+  async conversationWith(from, as = "admin") {
+    const { data } = await this.succeeds("GET", "/api/conversations?limit=100", { as });
+    return data.find((/** @type {any} */ conversation) => conversation.contact.wa_id === from);
+  }
+
+  /** Posts a webhook as Meta would. @param {unknown} payload @param {{ secret?: string }} [options] */
+  postsWebhook(payload, { secret = this.stack.app_secret } = {}) {
+    const raw = typeof payload === "string" ? payload : JSON.stringify(payload);
+    const signature = `sha256=${createHmac("sha256", secret).update(raw).digest("hex")}`;
+    return this.call("POST", "/api/whatsapp/webhook", { raw, headers: { "x-hub-signature-256": signature } });
+  }
+
+  /** Calls cron as Vercel does. */
+  runsCron() {
+    const headers = { authorization: `Bearer ${this.stack.cron_secret}` };
+    return this.call("GET", "/api/cron/process-broadcasts", { headers });
+  }
+
+  /** Rows by the service key. @param {string} table @param {string} query @returns {Promise<any[]>} */
+  async rows(table, query) {
+    const response = await fetch(`${this.stack.supabase_url}/rest/v1/${table}?${query}`, { headers: this.serviceHeaders() });
+    assert.equal(response.status, 200);
+    return response.json();
+  }
+
+  /** @param {string} table @param {string} query @param {object} changes */
+  async changes(table, query, changes) {
+    const response = await fetch(`${this.stack.supabase_url}/rest/v1/${table}?${query}`, {
+      method: "PATCH", headers: { ...this.serviceHeaders(), "content-type": "application/json" }, body: JSON.stringify(changes),
+    });
+    assert.ok(response.ok, await response.text());
+  }
+
+  serviceHeaders() {
+    const key = this.stack.service_role_key;
+    return { apikey: key, authorization: `Bearer ${key}` };
+  }
+
+  /** The number of the demo tenant goes as fast as a test wants. @param {number} perSecond */
+  async setsPace(perSecond) {
+    await this.meta("PUT", "settings", { throughput: 0 });
+    await this.changes("whatsapp_sessions", `meta_phone_number_id=eq.${this.phoneNumberId}`, { messages_per_second: perSecond });
+  }
+
+  async template() {
+    const tenant = this.user("admin").tenant_id;
+    const [template] = await this.rows("broadcast_templates", `tenant_id=eq.${tenant}&name=eq.promo_akhir_tahun`);
+    return template;
+  }
+
+  /** @param {string[]} numbers @param {object} [more] */
+  async createsCampaign(numbers, more = {}) {
+    const recipients = numbers.map((phone_number, i) => ({ phone_number, variables: [`Pelanggan ${i}`] }));
+    const body = { name: `Kampanye ${randomUUID()}`, template_id: (await this.template()).id, recipients, ...more };
+    return this.succeeds("POST", "/api/broadcast/campaigns", { as: "manager", body });
+  }
+
+  /** @param {string} id */
+  campaign(id) {
+    return this.succeeds("GET", `/api/broadcast/campaigns/${id}`, { as: "manager" });
+  }
+
+  /** Everything Meta accepted for these numbers, by number. @param {string[]} numbers */
+  async ledger(numbers) {
+    const wanted = new Set(numbers);
+    /** @type {Map<string, any[]>} */
+    const accepted = new Map();
+    for (let offset = 0; ; offset += 1000) {
+      const { entries, total } = await this.meta("GET", `ledger?offset=${offset}&limit=1000`);
+      for (const entry of entries) {
+        if (wanted.has(entry.to)) accepted.set(entry.to, [...(accepted.get(entry.to) ?? []), entry]);
+      }
+      if (offset + entries.length >= total) return accepted;
+    }
+  }
+
+  /** Every webhook of Meta has arrived. */
+  metaIsQuiet() {
+    return eventually("Meta's webhooks arrive", async () => (await this.meta("GET", "idle")).pending_webhooks === 0);
+  }
+}
+
+/**
+ * Waits until `look` gives something.
+ * @template T @param {string} what @param {() => Promise<T> | T} look @param {number} [patience] @returns {Promise<NonNullable<T>>}
+ */
+export async function eventually(what, look, patience = PATIENCE) {
+  for (const end = Date.now() + patience; ; await pause(20)) {
+    const found = await look();
+    if (found) return /** @type {any} */ (found);
+    assert.ok(Date.now() < end, `did not come true: ${what}`);
+  }
+}

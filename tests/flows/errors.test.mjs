@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { useApp } from "./app.mjs";
+
+const app = await useApp({ demo: false });
+const document = await app.succeeds("GET", "/api/openapi.json");
+const ID = "6f9619ff-8b86-4011-b42d-00c04fc964ff";
+const METHODS = ["get", "post", "put", "patch", "delete"];
+/** @type {[string, Record<string, any>][]} */
+const routes = Object.entries(document.paths);
+
+test("every documented route answers, and every other method gets 405 with Allow", async () => {
+  for (const [path, operations] of routes) {
+    for (const method of METHODS) {
+      if (method in operations || (path.startsWith("/api/cron/") && method === "post")) continue;
+      const refused = await app.refuses(405, "method_not_allowed", method.toUpperCase(), path.replace("{id}", ID));
+      const allowed = String(refused.headers.get("allow")).toLowerCase();
+      for (const known of Object.keys(operations)) assert.ok(allowed.includes(known), `${path} allows ${allowed}`);
+    }
+  }
+});
+
+test("without a token every protected route answers 401", async () => {
+  for (const [path, operations] of routes) {
+    for (const [method, operation] of Object.entries(operations)) {
+      if (!operation.security) continue;
+      const body = method === "post" ? {} : undefined;
+      const refused = await app.refuses(401, "unauthorized", method.toUpperCase(), path.replace("{id}", ID), { body });
+      assert.equal(refused.headers.get("www-authenticate"), "Bearer");
+    }
+  }
+});
+
+test("a token that is not ours, or no token at all, tells nobody anything", async () => {
+  const encode = (/** @type {object} */ part) => Buffer.from(JSON.stringify(part)).toString("base64url");
+  const claims = { sub: ID, role: "authenticated", aud: "authenticated", iss: `${app.stack.supabase_url}/auth/v1`, exp: 4_000_000_000 };
+  for (const token of [`${encode({ alg: "none" })}.${encode(claims)}.x`, `${encode({ alg: "HS256" })}.${encode(claims)}.AAAA`, "x", app.stack.anon_key, app.stack.service_role_key]) {
+    await app.refuses(401, "unauthorized", "GET", "/api/auth/me", { headers: { authorization: `Bearer ${token}` } });
+  }
+  await app.refuses(401, "unauthorized", "GET", "/api/auth/me", { headers: { authorization: "Basic eDp5" } });
+});
+
+test("cron wants its secret, the whole of it", async () => {
+  const { cron_secret } = app.stack;
+  for (const secret of ["", "wrong", cron_secret.slice(0, -1), `${cron_secret}x`]) {
+    await app.refuses(401, "unauthorized", "GET", "/api/cron/process-broadcasts", { headers: { authorization: `Bearer ${secret}` } });
+  }
+});
+
+test("unknown routes answer 404 in the one format, in the client's language", async () => {
+  for (const path of ["/api/nowhere", "/api/conversations/1/2/3/4", "/api"]) await app.refuses(404, "not_found", "GET", path);
+  const answer = await app.refuses(404, "not_found", "GET", "/api/nowhere", { headers: { "accept-language": "id" } });
+  assert.match(answer.body.error.message, /tidak ada/);
+});
+
+test("malformed bodies and queries name what is wrong", async () => {
+  const messages = `/api/conversations/${ID}/messages`;
+  const json = { "content-type": "application/json" };
+  await app.refuses(400, "invalid_json", "POST", messages, { as: "admin", raw: '{"text":', headers: json });
+  await app.refuses(400, "invalid_json", "POST", messages, { as: "admin", raw: '{"text":"x"} {}', headers: json });
+  await app.refuses(415, "unsupported_media_type", "POST", messages, { as: "admin", raw: "text=x" });
+  for (const [field, body] of /** @type {[string, unknown][]} */ ([
+    ["text", {}], ["text", { text: "" }], ["text", { text: "x".repeat(4097) }], ["text", { text: 5 }], ["type", { type: "telepathy", text: "x" }],
+  ])) {
+    const refused = await app.refuses(422, "invalid_field", "POST", messages, { as: "admin", body });
+    assert.ok(field in refused.body.error.fields, JSON.stringify(refused.body));
+  }
+  for (const [field, query] of [["limit", "limit=0"], ["limit", "limit=101"], ["page", "page=x"], ["status", "status=lost"]]) {
+    const refused = await app.refuses(422, "invalid_field", "GET", `/api/conversations?${query}`, { as: "admin" });
+    assert.ok(field in refused.body.error.fields, JSON.stringify(refused.body));
+  }
+  await app.refuses(404, "not_found", "GET", "/api/conversations/not-an-id", { as: "admin" });
+});
+
+test("health is public and tells no secret", async () => {
+  const health = await app.succeeds("GET", "/api/health");
+  assert.deepEqual([health.status, health.database, health.redis], ["ok", "ok", "ok"]);
+  assert.equal(health.meta.graph_version, "v25.0");
+  const workers = await app.succeeds("GET", "/api/health/workers");
+  assert.equal(workers.status, "ok");
+});
