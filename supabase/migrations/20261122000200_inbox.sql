@@ -240,7 +240,7 @@ begin
       min(e.occurred_at) filter (where e.status in ('delivered', 'read', 'played')) as arrived_at,
       min(e.occurred_at) filter (where e.status = 'failed') as failed_at,
       bool_or(e.status = 'played') as played,
-      (array_agg(e.pricing order by e.occurred_at, e.id) filter (where e.pricing is not null))[1] as pricing
+      (array_agg(e.pricing order by e.occurred_at, e.status) filter (where e.pricing is not null))[1] as pricing
     from public.message_status_events e
     where e.message_id = any (ids)
     group by e.message_id
@@ -273,14 +273,16 @@ begin
     select e.error_code, e.error_title, e.error_details
     from public.message_status_events e
     where s.status = 'failed' and e.message_id = s.message_id and e.status = 'failed'
-    order by e.occurred_at, e.id
+    order by e.occurred_at
     limit 1
   ) f on true
   where m.id = s.message_id
     and m.direction = 'outbound'
     and s.status is not null
-    and (m.status, m.sent_at, m.delivered_at, m.read_at, m.pricing)
+    and (m.status, m.sent_at, m.delivered_at, m.read_at, m.failed_at, m.error_code, m.error_title, m.error_details,
+        m.pricing)
       is distinct from (s.status, least(m.sent_at, s.sent_at), s.delivered_at, s.read_at,
+        case when s.status = 'failed' then s.failed_at end, f.error_code, f.error_title, f.error_details,
         coalesce(s.pricing, m.pricing));
 end;
 $$;

@@ -189,6 +189,7 @@ create function private.ingest_statuses(elements jsonb, out stored integer, out 
 language plpgsql set search_path = '' as $$
 declare
   touched uuid[];
+  late uuid[];
 begin
   select coalesce(array_agg(m.id order by m.id), '{}') into touched
   from (
@@ -209,34 +210,55 @@ begin
 
   perform 1 from public.messages m where m.id = any (touched) order by m.id for update;
 
-  -- The send's own answer may still be on its way, or lost: the status tells its wamid.
-  update public.messages m
-  set whatsapp_message_id = e.wamid
-  from (
-    select distinct on (e ->> 'callback_data') e ->> 'callback_data' as callback_data, e ->> 'wamid' as wamid
-    from jsonb_array_elements(elements) as e
-    order by 1, 2
-  ) e
-  where m.id = any (touched) and m.whatsapp_message_id is null and m.id::text = e.callback_data
-    and not exists (
-      select 1 from public.messages o
-      where o.session_id = m.session_id and o.whatsapp_message_id = e.wamid
-    );
-
-  insert into public.message_status_events (
-    tenant_id, session_id, message_id, whatsapp_message_id, status, occurred_at, error_code, error_title,
-    error_details, pricing, payload
+  -- The send's own answer may still be on its way, or lost: the status tells its wamid, and with it whose the
+  -- statuses are that came before and told no id of ours.
+  with named as (
+    update public.messages m
+    set whatsapp_message_id = e.wamid
+    from (
+      select distinct on (s.id, e ->> 'callback_data')
+        s.id as session_id, e ->> 'callback_data' as callback_data, e ->> 'wamid' as wamid
+      from jsonb_array_elements(elements) as e
+      join public.whatsapp_sessions s on s.meta_phone_number_id = e ->> 'phone_number_id'
+      order by 1, 2, 3
+    ) e
+    where m.id = any (touched) and m.whatsapp_message_id is null
+      and m.id::text = e.callback_data and m.session_id = e.session_id
+      and not exists (
+        select 1 from public.messages o
+        where o.session_id = m.session_id and o.whatsapp_message_id = e.wamid
+      )
+    returning m.id, m.session_id, m.whatsapp_message_id
   )
-  select
-    s.tenant_id, s.id, m.id, e.value ->> 'wamid', e.value ->> 'status',
-    private.meta_time((e.value ->> 'timestamp')::bigint), (e.value #>> '{errors,0,code}')::integer,
-    e.value #>> '{errors,0,title}', e.value #>> '{errors,0,details}', nullif(e.value -> 'pricing', 'null'),
-    coalesce(e.value -> 'payload', '{}')
-  from jsonb_array_elements(elements) with ordinality as e (value, nth)
-  join public.whatsapp_sessions s on s.meta_phone_number_id = e.value ->> 'phone_number_id'
-  left join public.messages m on m.session_id = s.id and m.whatsapp_message_id = e.value ->> 'wamid'
-  order by s.id, e.value ->> 'wamid', e.value ->> 'status', e.nth
-  on conflict (session_id, whatsapp_message_id, status, occurred_at) do nothing;
+  update public.message_status_events e
+  set message_id = n.id
+  from named n
+  where e.session_id = n.session_id and e.whatsapp_message_id = n.whatsapp_message_id and e.message_id is null;
+
+  with kept as (
+    insert into public.message_status_events (
+      tenant_id, session_id, message_id, whatsapp_message_id, status, occurred_at, error_code, error_title,
+      error_details, pricing, payload
+    )
+    select
+      s.tenant_id, s.id, m.id, e.value ->> 'wamid', e.value ->> 'status',
+      private.meta_time((e.value ->> 'timestamp')::bigint), (e.value #>> '{errors,0,code}')::integer,
+      e.value #>> '{errors,0,title}', e.value #>> '{errors,0,details}', nullif(e.value -> 'pricing', 'null'),
+      coalesce(e.value -> 'payload', '{}')
+    from jsonb_array_elements(elements) with ordinality as e (value, nth)
+    join public.whatsapp_sessions s on s.meta_phone_number_id = e.value ->> 'phone_number_id'
+    left join public.messages m on m.session_id = s.id and m.whatsapp_message_id = e.value ->> 'wamid'
+    order by s.id, e.value ->> 'wamid', e.value ->> 'status', e.nth
+    on conflict (session_id, whatsapp_message_id, status, occurred_at) do nothing
+    returning message_id
+  )
+  select array_agg(distinct k.message_id) into late from kept k where k.message_id <> all (touched);
+
+  -- Their sends were recorded since we looked.
+  if late is not null then
+    perform 1 from public.messages m where m.id = any (late) order by m.id for update;
+    touched := touched || late;
+  end if;
 
   perform private.settle_messages(touched);
   campaigns := private.settle_recipients(touched);
@@ -268,9 +290,9 @@ begin
     from public.messages m
     where m.id = any (message_ids) and r.message_id = m.id
       and m.status in ('sent', 'delivered', 'read', 'played', 'failed', 'unknown')
-      and (r.status, r.error_code, r.delivered_at, r.read_at)
-        is distinct from (case m.status when 'played' then 'read' else m.status end, m.error_code,
-          m.delivered_at, m.read_at)
+      and (r.status, r.error_code, r.error_title, r.error_details, r.sent_at, r.delivered_at, r.read_at, r.failed_at)
+        is distinct from (case m.status when 'played' then 'read' else m.status end, m.error_code, m.error_title,
+          m.error_details, m.sent_at, m.delivered_at, m.read_at, m.failed_at)
     returning r.campaign_id
   )
   select array_agg(distinct campaign_id) into campaigns from changed;
