@@ -83,7 +83,7 @@ export async function startStack(options) {
       step("Starting Postgres and Supabase");
       children.push(await startChild({
         name: "Supabase", command: process.execPath, args: ["--disable-warning=ExperimentalWarning", SUPABASE], config: config.supabase, cwd: ROOT,
-        logFile: path.join(dataDir, "supabase.log"), onLog: options.onLog,
+        logFile: path.join(dataDir, "supabase.log"), onLog: options.onLog, signal: options.signal,
       }));
     }
     goOn();
@@ -97,7 +97,7 @@ export async function startStack(options) {
       const command = path.join(functionsDir, "crm-local");
       if (!existsSync(command)) throw new StackError(`${command} is not built: start without --skip-build`);
       children.push(await startChild({
-        name: "crm-local", command, args: ["serve"], config: config.functions, cwd: ROOT, logFile: path.join(dataDir, "crm-local.log"), onLog: options.onLog,
+        name: "crm-local", command, args: ["serve"], config: config.functions, cwd: ROOT, logFile: path.join(dataDir, "crm-local.log"), onLog: options.onLog, signal: options.signal,
       }));
     }
     goOn();

@@ -32,7 +32,8 @@ function fail(error) {
 function describe(error) {
   if (error instanceof StackError) return error.message;
   if (error?.code === "ENOSPC") return `no space left on the disk (${error.path ?? error.syscall})`;
-  if (error?.code === "EACCES" || error?.code === "EROFS") return `${error.path ?? "a file"} cannot be written (${error.code})`;
+  // Node words what the system refuses in one line, with the path.
+  if (error?.syscall) return error.message;
   return String(error?.stack ?? error);
 }
 

@@ -18,9 +18,10 @@ const STOP_LIMIT = 20_000;
  * @param {string} options.cwd
  * @param {string} options.logFile
  * @param {(line: string) => void} [options.onLog]
+ * @param {AbortSignal} [options.signal] ends it while it is starting
  * @returns {Promise<Child>} once it is ready
  */
-export async function startChild({ name, command, args = [], config, cwd, logFile, onLog }) {
+export async function startChild({ name, command, args = [], config, cwd, logFile, onLog, signal }) {
   // In a group of its own: Ctrl-C reaches the launcher alone, which stops its parts in order.
   const child = spawn(command, args, { cwd, stdio: ["pipe", "pipe", "pipe"], detached: true });
   const log = createWriteStream(logFile, { flags: "w", mode: 0o600 });
@@ -47,7 +48,10 @@ export async function startChild({ name, command, args = [], config, cwd, logFil
     clearTimeout(limit);
   };
 
+  const abort = () => void stop();
+  signal?.addEventListener("abort", abort);
   try {
+    if (signal?.aborted) throw new StackError("stopped");
     await new Promise((resolve, reject) => {
       const late = setTimeout(() => reject(new StackError(`${name} did not get ready within ${READY_LIMIT / 1000} s: see ${logFile}`)), READY_LIMIT);
       const settle = (/** @type {(value: any) => void} */ then) => (/** @type {any} */ value) => {
@@ -69,6 +73,8 @@ export async function startChild({ name, command, args = [], config, cwd, logFil
   } catch (error) {
     await stop();
     throw error;
+  } finally {
+    signal?.removeEventListener("abort", abort);
   }
   return { name, exited, stop };
 }
