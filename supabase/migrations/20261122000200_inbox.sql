@@ -231,7 +231,8 @@ begin
     return;
   end if;
 
-  with facts as (
+  -- Materialised: a plan made while the tables were small would gather them anew for each message.
+  with facts as materialized (
     select
       e.message_id,
       min(e.occurred_at) filter (where e.status = 'sent') as sent_at,
