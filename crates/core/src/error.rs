@@ -16,7 +16,10 @@ use crate::text::{Language, Text};
 
 /// What a client is told when a request cannot be fulfilled.
 #[derive(Debug, Clone)]
-pub struct ApiError {
+pub struct ApiError(Box<Refusal>);
+
+#[derive(Debug, Clone)]
+struct Refusal {
     status: StatusCode,
     code: &'static str,
     message: Text,
@@ -48,14 +51,14 @@ pub(crate) struct ErrorDetails {
 impl ApiError {
     /// An error of a domain. `code` is what programs decide on.
     pub fn new(status: StatusCode, code: &'static str, message: Text) -> Self {
-        Self {
+        Self(Box::new(Refusal {
             status,
             code,
             message,
             fields: Vec::new(),
             retry_after_seconds: None,
             source: None,
-        }
+        }))
     }
 
     /// 401: nobody we know is asking.
@@ -96,7 +99,7 @@ impl ApiError {
             "invalid_field",
             Text::new("Some fields are not valid.", "Beberapa isian tidak valid."),
         );
-        error.fields = fields;
+        error.0.fields = fields;
         error
     }
 
@@ -119,8 +122,8 @@ impl ApiError {
                 "Layanan sedang tidak tersedia. Silakan coba lagi.",
             ),
         );
-        error.retry_after_seconds = Some(2);
-        error.source = Some(source.into());
+        error.0.retry_after_seconds = Some(2);
+        error.0.source = Some(source.into());
         error
     }
 
@@ -134,53 +137,54 @@ impl ApiError {
                 "Terjadi kesalahan di pihak kami.",
             ),
         );
-        error.source = Some(source.into());
+        error.0.source = Some(source.into());
         error
     }
 
     /// The same error with one more field named.
     #[must_use]
     pub fn with_field(mut self, field: impl Into<String>, problem: Text) -> Self {
-        self.fields.push((field.into(), problem));
+        self.0.fields.push((field.into(), problem));
         self
     }
 
     /// The status it is answered with.
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     /// What programs decide on.
     pub fn code(&self) -> &'static str {
-        self.code
+        self.0.code
     }
 
     /// Renders the error in the language of the client and logs it if it is ours.
     pub(crate) fn render(&self, language: Language) -> Response {
-        if self.status.is_server_error() {
+        if self.0.status.is_server_error() {
             log::error!(
                 "{}: {}",
-                self.code,
-                self.source.as_deref().unwrap_or("no details")
+                self.0.code,
+                self.0.source.as_deref().unwrap_or("no details")
             );
         }
         let body = ErrorBody {
             error: ErrorDetails {
-                code: self.code.to_owned(),
-                message: self.message.in_language(language).to_owned(),
+                code: self.0.code.to_owned(),
+                message: self.0.message.in_language(language).to_owned(),
                 fields: self
+                    .0
                     .fields
                     .iter()
                     .map(|(field, problem)| (field.clone(), problem.in_language(language).to_owned()))
                     .collect(),
             },
         };
-        let mut response = (self.status, Json(body)).into_response();
-        if self.status == StatusCode::UNAUTHORIZED {
+        let mut response = (self.0.status, Json(body)).into_response();
+        if self.0.status == StatusCode::UNAUTHORIZED {
             let bearer = HeaderValue::from_static("Bearer");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
         }
-        if let Some(seconds) = self.retry_after_seconds {
+        if let Some(seconds) = self.0.retry_after_seconds {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         response
@@ -190,7 +194,7 @@ impl ApiError {
 /// Carries the error to [`shell`](crate::shell), which knows the client's language.
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut response = self.status.into_response();
+        let mut response = self.0.status.into_response();
         response.extensions_mut().insert(self);
         response
     }

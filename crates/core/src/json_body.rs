@@ -32,7 +32,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
                 ),
             ));
         }
-        let body = Bytes::from_request(request, state).await.map_err(unreadable)?;
+        let body = Bytes::from_request(request, state)
+            .await
+            .map_err(|rejection| unreadable(&rejection))?;
         let mut json = serde_json::Deserializer::from_slice(&body);
         let value = serde_path_to_error::deserialize(&mut json).map_err(|error| refuse(&error))?;
         json.end().map_err(|error| malformed(&error))?;
@@ -46,7 +48,7 @@ fn is_json(content_type: &str) -> bool {
 }
 
 /// A body that could not be read to its end.
-pub(crate) fn unreadable(rejection: BytesRejection) -> ApiError {
+pub(crate) fn unreadable(rejection: &BytesRejection) -> ApiError {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         return ApiError::too_large();
     }

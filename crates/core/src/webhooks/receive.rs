@@ -42,7 +42,7 @@ pub(crate) async fn receive_webhook(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<StatusCode, ApiError> {
-    let body = body.map_err(unreadable)?;
+    let body = body.map_err(|rejection| unreadable(&rejection))?;
     let signature = headers
         .get(SIGNATURE)
         .and_then(|value| value.to_str().ok())
