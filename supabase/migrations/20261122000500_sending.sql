@@ -104,27 +104,23 @@ begin
 
   perform 1 from public.messages m where m.id = any (touched) order by m.id for update;
 
+  -- What has its outcome keeps it: a status from Meta told more than the answer to the call, or this is recorded
+  -- twice because an answer of ours was lost on its way.
   update public.messages m
   set
-    status = case
-      -- a status from Meta has already told more than the answer to the call
-      when m.status not in ('pending', 'queued', 'sending', 'unknown') then m.status
-      when r.outcome in ('retry', 'held') then 'queued'
-      else r.outcome
-    end,
+    status = case when r.outcome in ('retry', 'held') then 'queued' else r.outcome end,
     whatsapp_message_id = coalesce(m.whatsapp_message_id, r.whatsapp_message_id),
     sent_at = case when r.outcome = 'sent' then coalesce(m.sent_at, now()) else m.sent_at end,
-    failed_at = case when r.outcome = 'failed' then now() else m.failed_at end,
-    error_code = case when r.outcome = 'sent' then m.error_code else r.error_code end,
-    error_title = case when r.outcome = 'sent' then m.error_title else r.error_title end,
-    error_details = case when r.outcome = 'sent' then m.error_details else r.error_details end
+    failed_at = case when r.outcome = 'failed' then now() end,
+    error_code = r.error_code,
+    error_title = r.error_title,
+    error_details = r.error_details
   from jsonb_to_recordset(results) as r (
     message_id uuid, outcome text, whatsapp_message_id text, error_code integer, error_title text,
     error_details text
   )
   where m.id = r.message_id and m.direction = 'outbound'
-    -- Recorded twice (an answer of ours was lost on its way): the first stands.
-    and (m.status in ('pending', 'queued', 'sending', 'unknown') or m.whatsapp_message_id is null);
+    and m.status in ('pending', 'queued', 'sending', 'unknown');
 
   -- Statuses that came first.
   update public.message_status_events e
