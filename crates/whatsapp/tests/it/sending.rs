@@ -356,6 +356,7 @@ async fn transient_refusals_may_be_repeated_but_not_where_the_outcome_is_unknown
     assert_eq!(of("400 Bad Request", 999_999).await, "retryable");
     assert_eq!(of("500 Internal Server Error", 999_999).await, "unknown");
     assert_eq!(of("500 Internal Server Error", 131_000).await, "unknown");
+    assert_eq!(of("500 Internal Server Error", 131_045).await, "rejected");
     assert_eq!(of("400 Bad Request", 190).await, "token");
 }
 
