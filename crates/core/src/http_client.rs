@@ -30,7 +30,8 @@ pub(crate) fn client(time_limit: Duration) -> Result<reqwest::Client, HttpClient
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(5))
         .timeout(time_limit)
-        .pool_idle_timeout(Duration::from_secs(60))
+        // Shorter than what servers allow: a connection they close while we write leaves a send unknown.
+        .pool_idle_timeout(Duration::from_secs(15))
         .build()?;
     Ok(client)
 }
