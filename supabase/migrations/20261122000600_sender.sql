@@ -99,26 +99,33 @@ begin
   set status = 'sending', started_at = now()
   where c.status = 'scheduled' and c.scheduled_at <= now();
 
-  -- Statuses that slipped between a send and its record.
-  with joined as (
+  -- Statuses that slipped between a send and its record. Messages are locked first, as everywhere.
+  leased := array(
+    select distinct m.id
+    from public.message_status_events e
+    join public.messages m on m.session_id = e.session_id and m.whatsapp_message_id = e.whatsapp_message_id
+    where e.message_id is null and e.received_at > now() - interval '1 hour'
+  );
+  if cardinality(leased) > 0 then
+    perform 1 from public.messages m where m.id = any (leased) order by m.id for update;
     update public.message_status_events e
     set message_id = m.id
     from public.messages m
-    where e.message_id is null and e.received_at > now() - interval '1 hour'
-      and m.session_id = e.session_id and m.whatsapp_message_id = e.whatsapp_message_id
-    returning m.id
-  )
-  select array_agg(distinct id) into leased from joined;
-  if leased is not null then
-    perform 1 from public.messages m where m.id = any (leased) order by m.id for update;
+    where m.id = any (leased) and e.session_id = m.session_id
+      and e.whatsapp_message_id = m.whatsapp_message_id and e.message_id is null;
     perform private.settle_messages(leased);
     perform private.settle_recipients(leased);
   end if;
 
   -- Replies whose function died between the call to Meta and its record.
   update public.messages m set status = 'unknown'
-  where m.status = 'sending' and m.created_at < now() - interval '2 minutes'
-    and not exists (select 1 from public.broadcast_recipients r where r.message_id = m.id);
+  where m.id = any (array(
+    select o.id from public.messages o
+    where o.status = 'sending' and o.created_at < now() - interval '2 minutes'
+      and not exists (select 1 from public.broadcast_recipients r where r.message_id = o.id)
+    -- what is locked is being recorded
+    for update skip locked
+  ));
 
   -- Campaigns of numbers nobody holds, with claims left behind: settled even if nothing is left to send.
   perform private.forsake_claims(array(
@@ -127,6 +134,11 @@ begin
       and not exists (
         select 1 from private.sender_leases l where l.session_id = c.session_id and l.leased_until > now()
       )
+  ));
+
+  -- Campaigns whose last recipients were settled by a status, or recorded side by side.
+  perform private.complete_campaigns(array(
+    select c.id from public.broadcast_campaigns c where c.status = 'sending' order by c.id
   ));
 
   with work as (
@@ -236,7 +248,8 @@ begin
         select 1 from public.broadcast_recipients r
         where r.campaign_id = c.id and r.status = 'pending' and r.due_at <= now()
       )
-    order by c.id
+    -- who goes short in this batch is a matter of chance
+    order by random()
     limit batch_size
   );
 
@@ -246,15 +259,19 @@ begin
       set status = 'sending', attempts = r.attempts + 1, claim_id = claim
       where r.id = any (array(
         select q.id
-        from unnest(active) as a (campaign_id)
+        from unnest(active) with ordinality as a (campaign_id, turn)
         cross join lateral (
-          select p.id
-          from public.broadcast_recipients p
-          where p.campaign_id = a.campaign_id and p.status = 'pending' and p.due_at <= now()
-          order by p.due_at, p.position
-          limit ceil(batch_size::numeric / cardinality(active))::integer
-          for update skip locked
+          select n.id, row_number() over (order by n.due_at, n.position) as nth
+          from (
+            select p.id, p.due_at, p.position
+            from public.broadcast_recipients p
+            where p.campaign_id = a.campaign_id and p.status = 'pending' and p.due_at <= now()
+            order by p.due_at, p.position
+            limit ceil(batch_size::numeric / cardinality(active))::integer
+            for update skip locked
+          ) n
         ) q
+        order by q.nth, a.turn
         limit batch_size
       ))
       returning r.id
@@ -369,6 +386,15 @@ begin
   where l.session_id = record_recipients.session_id and l.holder = record_recipients.holder
     and l.leased_until > now();
 
+  -- A report that arrives twice must not give back what has been handed out again since.
+  results := (
+    select coalesce(jsonb_agg(r.value), '[]')
+    from jsonb_array_elements(results) as r
+    where r.value ->> 'outcome' not in ('retry', 'held') or exists (
+      select 1 from public.broadcast_recipients b
+      where b.id = (r.value ->> 'recipient_id')::uuid and b.claim_id = (r.value ->> 'claim_id')::uuid
+    )
+  );
   perform private.record_outcomes(results);
 
   select array_agg(r.message_id), array_agg(distinct b.campaign_id) into touched, campaigns
@@ -391,8 +417,13 @@ begin
   )
   join public.messages m on m.id = r.message_id
   where b.id = r.recipient_id and r.outcome in ('retry', 'held') and m.status = 'queued'
-    -- A report that arrives twice must not give back what has been handed out again since.
     and b.claim_id = r.claim_id and b.status in ('sending', 'unknown');
+
+  -- Its last recipients had been taken for lost.
+  update public.broadcast_campaigns c
+  set status = 'sending', completed_at = null
+  where c.id = any (campaigns) and c.status = 'completed'
+    and exists (select 1 from public.broadcast_recipients r where r.campaign_id = c.id and r.status = 'pending');
 
   update public.broadcast_campaigns c
   set status = 'paused', status_reason = p.reason

@@ -5,8 +5,8 @@ import assert from "node:assert/strict";
 export const DENIED = "42501";
 /** A row of another table is missing. */
 export const NO_SUCH_ROW = "23503";
-/** What a caller tries again: a deadlock, a serialisation failure, a row that another has just made. */
-export const PASSING = ["40P01", "40001", "23505"];
+/** A deadlock, a serialisation failure, a row that another has just made. */
+const PASSING = ["40P01", "40001", "23505"];
 
 /** @param {Promise<unknown>} attempt @param {{ code: string, detail?: string, hint?: string, message?: RegExp }} expected */
 export async function isRefused(attempt, expected) {
@@ -17,4 +17,19 @@ export async function isRefused(attempt, expected) {
     if (message) assert.match(error.message, message);
     return true;
   });
+}
+
+/**
+ * As the functions do: what lost against another is tried again.
+ * @template Result
+ * @param {() => Promise<Result>} attempt
+ */
+export async function retried(attempt) {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (tries === 10 || !PASSING.includes(/** @type {any} */ (error).code)) throw error;
+    }
+  }
 }

@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { chance } from "./chance.mjs";
 import { useDatabase } from "./database.mjs";
 import { dateOf, inboundText, seconds, someWamid, statusOf } from "./inbox.mjs";
-import { PASSING } from "./refusals.mjs";
+import { retried } from "./refusals.mjs";
 import { someDigits } from "./tenancy.mjs";
 import { becomesTrue } from "./waiting.mjs";
 
@@ -448,21 +448,6 @@ test("a delivery is not for users to make", async () => {
   await asService((sql) => sql`select public.ingest_webhook(body => '{}', messages => ${sql.json([inboundText(number)])})`);
   assert.equal((await messagesOf(number)).length, 1);
 });
-
-/**
- * As the webhook function does: what lost against another delivery is tried again.
- * @template Result
- * @param {() => Promise<Result>} attempt
- */
-async function retried(attempt) {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (tries === 10 || !PASSING.includes(/** @type {any} */ (error).code)) throw error;
-    }
-  }
-}
 
 /** @template Item @param {Item[]} list @param {number} size @returns {Item[][]} */
 function chunks(list, size) {
