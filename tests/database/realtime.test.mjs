@@ -1,0 +1,241 @@
+// Live updates: which topics hear of a change, and who may listen to them.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { describe, test } from "node:test";
+import { useDatabase } from "./database.mjs";
+import { inboundText, seconds, statusOf } from "./inbox.mjs";
+import { DENIED, isRefused } from "./refusals.mjs";
+
+const {
+  sql, as, asAnon, asService, newTenant, newStranger, newUser, newNumber, newCampaign, recipientsOf, receivesMessage, delivers, newOutbound, assign, deactivate,
+} = await useDatabase();
+
+const newInbox = async () => {
+  const tenant = await newTenant();
+  const [number, agent] = [await newNumber(tenant), await newUser(tenant, "agent")];
+  /** @type {Record<string, string>} */
+  const names = { [`tenant:${tenant.id}`]: "all", [`tenant:${tenant.id}:unassigned`]: "unassigned", [`agent:${agent.id}`]: "agent" };
+  const known = new Set();
+  /** What was announced since it was last asked. */
+  const heard = async () => {
+    const rows = await sql`
+      select * from realtime.messages
+      where topic like ${`tenant:${tenant.id}%`} or topic = ${`agent:${agent.id}`}
+      order by inserted_at, ctid`;
+    const fresh = rows.filter(({ id }) => !known.has(id));
+    for (const { id } of fresh) known.add(id);
+    assert.ok(fresh.every((row) => row.private && row.extension === "broadcast"), "to private topics only");
+    return fresh.map(({ topic, event, payload }) => ({ topic: names[topic] ?? topic, event, payload }));
+  };
+  return { tenant, number, agent, heard };
+};
+const told = (/** @type {any[]} */ announced) => announced.map(({ topic, event }) => `${event} to ${topic}`).sort();
+
+describe("those who hear", () => {
+  test("of an unassigned conversation are supervisors and agents alike", async () => {
+    const { number, heard } = await newInbox();
+    const { conversation, message, contact } = await receivesMessage(number, { text: "Halo", profile_name: "Rina" });
+    const announced = await heard();
+    assert.deepEqual(told(announced), [
+      "conversation.updated to all", "conversation.updated to unassigned", "message.created to all", "message.created to unassigned",
+    ]);
+    for (const { event, payload } of announced) {
+      if (event === "message.created") {
+        assert.deepEqual([payload.id, payload.conversation_id, payload.content, payload.direction], [message.id, conversation.id, "Halo", "inbound"]);
+        assert.ok(!("payload" in payload) && !("tenant_id" in payload) && !("idempotency_key" in payload), "no more than the thread shows");
+      } else {
+        assert.deepEqual(
+          [payload.id, payload.unread_count, payload.last_message_preview, payload.window_open, payload.contact.id, payload.contact.name],
+          [conversation.id, 1, "Halo", true, contact.id, "Rina"],
+        );
+      }
+    }
+  });
+
+  test("of an assigned conversation are supervisors and its agent", async () => {
+    const { number, agent, heard } = await newInbox();
+    const { conversation, contact } = await receivesMessage(number);
+    await assign(conversation, agent);
+    await heard();
+    await receivesMessage(number, { from: contact.wa_id });
+    assert.deepEqual(told(await heard()), [
+      "conversation.updated to agent", "conversation.updated to all", "message.created to agent", "message.created to all",
+    ]);
+  });
+
+  test("of an assignment include the agent", async () => {
+    const { number, agent, heard } = await newInbox();
+    const { conversation } = await receivesMessage(number);
+    await heard();
+    await assign(conversation, agent);
+    const announced = await heard();
+    assert.deepEqual(told(announced), ["conversation.updated to agent", "conversation.updated to all"]);
+    assert.ok(announced.every(({ payload }) => payload.assigned_to === agent.id));
+  });
+
+  test("of a reply and its ticks are the same", async () => {
+    const { number, agent, heard } = await newInbox();
+    const { conversation } = await receivesMessage(number);
+    await heard();
+    const [{ answer }] = await as(agent, (sql) => sql`select public.create_reply(${conversation.id}, 'text', 'Siap', '{}') as answer`);
+    assert.deepEqual(told(await heard()), [
+      "conversation.updated to all", "conversation.updated to unassigned", "message.created to all", "message.created to unassigned",
+    ]);
+    const wamid = `wamid.${randomUUID()}`;
+    await asService((sql) => sql`select public.record_replies(${sql.json([{ message_id: answer.message.id, outcome: "sent", whatsapp_message_id: wamid }])})`);
+    const sent = await heard();
+    assert.deepEqual(told(sent), ["message.updated to all", "message.updated to unassigned"]);
+    assert.ok(sent.every(({ payload }) => payload.status === "sent"));
+    await delivers({ statuses: [statusOf(number, wamid, "read", { timestamp: seconds() })] });
+    const read = await heard();
+    assert.deepEqual(told(read), ["message.updated to all", "message.updated to unassigned"]);
+    assert.ok(read.every(({ payload }) => payload.status === "read" && payload.read_at !== null));
+  });
+
+  test("of one delivery hear of each message, and of each conversation once", async () => {
+    const { number, heard } = await newInbox();
+    const [one, two] = ["6281100001", "6281100002"];
+    await delivers({ messages: [one, one, two].map((from) => inboundText(number, { from })) });
+    const announced = (await heard()).filter(({ topic }) => topic === "all");
+    assert.deepEqual(announced.map(({ event }) => event).sort(), [...Array(2).fill("conversation.updated"), ...Array(3).fill("message.created")]);
+  });
+
+  test("nothing are all, when a delivery is repeated", async () => {
+    const { number, heard } = await newInbox();
+    const { element, conversation } = await receivesMessage(number);
+    const outbound = await newOutbound(conversation);
+    const statuses = [statusOf(number, outbound.whatsapp_message_id, "delivered")];
+    await delivers({ statuses });
+    await heard();
+    await delivers({ messages: [element], statuses });
+    assert.deepEqual(await heard(), []);
+  });
+
+  test("of one tenant hear nothing of another", async () => {
+    const [own, other] = [await newInbox(), await newInbox()];
+    await receivesMessage(other.number);
+    assert.deepEqual(await own.heard(), []);
+    assert.notEqual((await other.heard()).length, 0);
+  });
+});
+
+describe("a campaign", () => {
+  test("sends without a word about its messages and conversations", async () => {
+    const { number, heard } = await newInbox();
+    const campaign = await newCampaign(number, { recipients: 3 });
+    const recipients = await recipientsOf(campaign);
+    await asService((sql) => sql`select private.prepare_messages(${number.id}, ${recipients.map(({ id }) => id)}::uuid[])`);
+    const messages = await sql`select id, conversation_id from public.messages where session_id = ${number.id}`;
+    assert.equal(messages.length, 3);
+    const results = messages.map(({ id }) => ({ message_id: id, outcome: "sent", whatsapp_message_id: `wamid.${id}` }));
+    await asService((sql) => sql`select public.record_replies(${sql.json(results)})`);
+    await delivers({ statuses: messages.map(({ id }) => statusOf(number, `wamid.${id}`, "delivered")) });
+    assert.equal((await sql`select from public.messages where session_id = ${number.id} and status = 'delivered'`).count, 3);
+    assert.deepEqual(await heard(), []);
+  });
+
+  test("is heard of once somebody answers", async () => {
+    const { number, heard } = await newInbox();
+    const campaign = await newCampaign(number);
+    const [recipient] = await recipientsOf(campaign);
+    await asService((sql) => sql`select private.prepare_messages(${number.id}, ${[recipient.id]}::uuid[])`);
+    const { conversation } = await receivesMessage(number, { from: recipient.wa_id, text: "Mau!" });
+    assert.equal(conversation.status, "open");
+    assert.deepEqual(told(await heard()), [
+      "conversation.updated to all", "conversation.updated to unassigned", "message.created to all", "message.created to unassigned",
+    ]);
+  });
+
+  test("tells supervisors its numbers when asked to, and when its status changes", async () => {
+    const { number, heard } = await newInbox();
+    const campaign = await newCampaign(number, { status: "paused", recipients: 4 });
+    const announce = () => asService((sql) => sql`select public.announce_campaigns(${[campaign.id]}::uuid[])`);
+    await announce();
+    await announce();
+    const [progress, ...more] = await heard();
+    assert.deepEqual([progress.topic, progress.event, progress.payload.id, more.length], ["all", "campaign.updated", campaign.id, 0]);
+    assert.deepEqual([progress.payload.statistics.total, progress.payload.statistics.pending], [4, 4]);
+    await sql`update public.broadcast_campaigns set status = 'cancelled' where id = ${campaign.id}`;
+    assert.deepEqual((await heard()).map(({ topic, payload }) => [topic, payload.status]), [["all", "cancelled"]]);
+    await sql`update public.broadcast_campaigns set name = 'Promo 2' where id = ${campaign.id}`;
+    assert.deepEqual(await heard(), []);
+  });
+});
+
+describe("a topic", () => {
+  /** Whether a person may listen, as the helper says and as the policy does with what was announced there. */
+  const listens = async (/** @type {any} */ user, /** @type {string} */ topic) => {
+    const ask = async (/** @type {import("postgres").Sql} */ sql) => {
+      await sql`select set_config('realtime.topic', ${topic}, true)`;
+      return (await sql`select from realtime.messages where topic = ${topic} limit 1`).count === 1;
+    };
+    const reads = user === null ? await asAnon(ask) : await as(user, ask);
+    if (user !== null) {
+      const [{ may }] = await as(user, (sql) => sql`select private.may_listen(${topic}) as may`);
+      assert.equal(may, reads, `the helper and the policy agree on ${topic}`);
+    }
+    return reads;
+  };
+
+  for (const agentsSeeUnassigned of [true, false]) {
+    test(`is open to those it is for${agentsSeeUnassigned ? "" : ", where agents do not see what is unassigned"}`, async () => {
+      const tenant = await newTenant({ agentsSeeUnassigned });
+      const [admin, manager, agent, colleague] = await Promise.all(/** @type {const} */ (["admin", "manager", "agent", "agent"]).map((role) => newUser(tenant, role)));
+      const people = {
+        admin, manager, agent, colleague,
+        "without a role": await newUser(tenant, null),
+        deactivated: await newUser(tenant, "admin", { deactivated: true }),
+        foreigner: await newUser(await newTenant(), "admin"),
+        "without a tenant": await newStranger(),
+        nobody: null,
+      };
+      const unassigned = agentsSeeUnassigned ? ["admin", "manager", "agent", "colleague"] : [];
+      const topics = {
+        [`tenant:${tenant.id}`]: ["admin", "manager"],
+        [`tenant:${tenant.id}:unassigned`]: unassigned,
+        [`agent:${agent.id}`]: ["agent"],
+        [`agent:${people.deactivated.id}`]: [],
+        [`tenant:${tenant.id}:anything`]: [],
+        [`tenant:${tenant.id.toUpperCase()}`]: [],
+        "tenant:%": [],
+        "tenant:": [],
+        [`agent:${randomUUID()}`]: [],
+      };
+      for (const [topic, listeners] of Object.entries(topics)) {
+        await sql`select realtime.send('{}', 'test', ${topic}, true)`;
+        const actual = [];
+        for (const [name, person] of Object.entries(people)) if (await listens(person, topic)) actual.push(name);
+        assert.deepEqual(actual, listeners, topic);
+      }
+    });
+  }
+
+  test("closes when its listener is deactivated or loses the tenant's leave", async () => {
+    const tenant = await newTenant();
+    const agent = await newUser(tenant, "agent");
+    const topic = `tenant:${tenant.id}:unassigned`;
+    await sql`select realtime.send('{}', 'test', ${topic}, true)`;
+    assert.equal(await listens(agent, topic), true);
+    await sql`update public.tenants set agents_see_unassigned = false where id = ${tenant.id}`;
+    assert.equal(await listens(agent, topic), false);
+    await sql`update public.tenants set agents_see_unassigned = true where id = ${tenant.id}`;
+    await deactivate(agent);
+    assert.equal(await listens(agent, topic), false);
+  });
+
+  test("is not for clients to speak on", async () => {
+    const tenant = await newTenant();
+    const admin = await newUser(tenant, "admin");
+    const topic = `tenant:${tenant.id}`;
+    const speaks = (/** @type {import("postgres").Sql} */ sql) => sql`select set_config('realtime.topic', ${topic}, true)`.then(
+      () => sql`insert into realtime.messages (topic, extension, event, payload, private) values (${topic}, 'broadcast', 'message.created', '{}', true)`,
+    );
+    await isRefused(as(admin, speaks), { code: DENIED });
+    await isRefused(asAnon(speaks), { code: DENIED });
+  });
+});
+
+test("the inbox's tables are published whole", async () => {
+  const tables = await sql`select tablename from pg_publication_tables where pubname = 'supabase_realtime' and schemaname = 'public' order by 1`;
+  assert.deepEqual(tables.map(({ tablename }) => tablename), ["contacts", "conversations", "messages"]);
+});
