@@ -1,0 +1,29 @@
+//! `crm-local exec-function`: becomes a function that does not outlive the gateway, even one that is killed.
+
+use std::convert::Infallible;
+use std::ffi::OsStr;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+/// Replaces this process by the binary, a child of `gateway`; returns only when that fails.
+pub fn exec_function(gateway: &OsStr, binary: &OsStr) -> Result<Infallible, String> {
+    #[cfg(target_os = "linux")]
+    end_with(gateway)?;
+    #[cfg(not(target_os = "linux"))]
+    let _ = gateway;
+    Err(format!("{}: {}", binary.display(), Command::new(binary).exec()))
+}
+
+#[cfg(target_os = "linux")]
+fn end_with(gateway: &OsStr) -> Result<(), String> {
+    use nix::sys::prctl::set_pdeathsig;
+    use nix::sys::signal::Signal;
+    use nix::unistd::getppid;
+
+    set_pdeathsig(Signal::SIGKILL).map_err(|error| error.to_string())?;
+    // The gateway may have gone before the line above.
+    if gateway != getppid().to_string().as_str() {
+        return Err("the gateway is gone".to_owned());
+    }
+    Ok(())
+}

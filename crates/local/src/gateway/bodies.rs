@@ -1,0 +1,138 @@
+//! Bodies on their way through the gateway, in either direction: passed on as they come, never held whole.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::SendRequest;
+use tokio::time::{Instant, Sleep};
+
+use super::pool::Pool;
+
+/// What Vercel takes as the body of a request.
+pub(crate) const REQUEST_LIMIT: u64 = 4_718_592;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// A request's body that breaks off where it grows too long.
+#[derive(Debug)]
+pub(crate) struct RequestBody {
+    inner: Incoming,
+    remaining: u64,
+    too_long: Arc<AtomicBool>,
+}
+
+impl RequestBody {
+    /// The body, and what tells later whether it was too long.
+    pub(crate) fn new(inner: Incoming) -> (Self, Arc<AtomicBool>) {
+        let too_long = Arc::new(AtomicBool::new(false));
+        (
+            Self {
+                inner,
+                remaining: REQUEST_LIMIT,
+                too_long: too_long.clone(),
+            },
+            too_long,
+        )
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Failure;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        let polled = Pin::new(&mut self.inner).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(data) = frame.data_ref()
+        {
+            match self.remaining.checked_sub(data.len() as u64) {
+                Some(remaining) => self.remaining = remaining,
+                None => {
+                    self.too_long.store(true, Ordering::Release);
+                    return Poll::Ready(Some(Err("the body is too long".into())));
+                }
+            }
+        }
+        polled.map_err(Into::into)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// A response's body that ends with its time, and gives its connection back when it was read to the end.
+pub(crate) struct ResponseBody {
+    inner: Incoming,
+    deadline: Pin<Box<Sleep>>,
+    ended: bool,
+    connection: Option<(SendRequest<RequestBody>, Arc<Pool>)>,
+}
+
+impl ResponseBody {
+    pub(crate) fn new(
+        inner: Incoming,
+        deadline: Instant,
+        sender: SendRequest<RequestBody>,
+        pool: Arc<Pool>,
+    ) -> Self {
+        let deadline = Box::pin(tokio::time::sleep_until(deadline));
+        Self {
+            inner,
+            deadline,
+            ended: false,
+            connection: Some((sender, pool)),
+        }
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = Failure;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        let polled = Pin::new(&mut self.inner).poll_frame(context);
+        match &polled {
+            Poll::Ready(None) => self.ended = true,
+            Poll::Pending if self.deadline.as_mut().poll(context).is_ready() => {
+                return Poll::Ready(Some(Err("the function took too long".into())));
+            }
+            _ => {}
+        }
+        polled.map_err(Into::into)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl Drop for ResponseBody {
+    fn drop(&mut self) {
+        let read_to_the_end = self.ended || self.inner.is_end_stream();
+        if let Some((sender, pool)) = self.connection.take()
+            && read_to_the_end
+        {
+            pool.give_back(sender);
+        }
+    }
+}

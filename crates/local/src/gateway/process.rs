@@ -1,0 +1,278 @@
+//! One running function: how it is started, watched, listened to and ended.
+
+use std::collections::{BTreeMap, HashSet};
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use parking_lot::Mutex;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::net::UnixListener;
+use tokio::process::{Child, Command};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::ipc::{self, Frame};
+use super::pool::Pool;
+use crate::console;
+
+/// How long a function may take to listen.
+const START_LIMIT: Duration = Duration::from_secs(20);
+/// How long it may take to finish its work after SIGTERM.
+const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+/// Below the ports that the system gives to outgoing connections.
+const PORTS: std::ops::Range<u64> = 20_000..32_000;
+
+/// Why a function does not run.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum StartFailure {
+    #[error("the binary {0} does not exist: build the functions first")]
+    NotBuilt(PathBuf),
+    #[error("it could not be started: {0}")]
+    System(String),
+    #[error("it ended before it listened ({0})")]
+    Ended(String),
+    #[error("it did not listen within {} seconds", START_LIMIT.as_secs())]
+    TooSlow,
+    #[error("the gateway is stopping")]
+    Stopping,
+}
+
+impl From<std::io::Error> for StartFailure {
+    fn from(error: std::io::Error) -> Self {
+        Self::System(error.to_string())
+    }
+}
+
+/// What all functions have in common.
+#[derive(Debug)]
+pub(crate) struct Launcher {
+    root: PathBuf,
+    environment: BTreeMap<String, String>,
+    exec_through: Option<PathBuf>,
+    sockets: tempfile::TempDir,
+    started: AtomicU64,
+    next_port: AtomicU64,
+}
+
+impl Launcher {
+    /// `exec_through` names the program whose `exec-function` ends functions together with the gateway.
+    pub(crate) fn new(
+        root: PathBuf,
+        environment: BTreeMap<String, String>,
+        exec_through: Option<PathBuf>,
+    ) -> std::io::Result<Self> {
+        let random = u64::from(uuid::Uuid::new_v4().as_fields().0);
+        Ok(Self {
+            root,
+            environment,
+            exec_through,
+            // Private to this user: whoever writes to a socket can pretend to be its function.
+            sockets: tempfile::Builder::new().prefix("crm-local-").tempdir()?,
+            started: AtomicU64::new(0),
+            next_port: AtomicU64::new(random),
+        })
+    }
+
+    fn free_port(&self) -> Option<u16> {
+        let width = PORTS.end - PORTS.start;
+        (0..width).find_map(|_| {
+            let step = self.next_port.fetch_add(1, Ordering::Relaxed);
+            let port = u16::try_from(PORTS.start + step % width).ok()?;
+            std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+                .is_ok()
+                .then_some(port)
+        })
+    }
+
+    fn command(&self, binary: &Path, port: u16, socket: &Path) -> Command {
+        let mut command = match &self.exec_through {
+            Some(program) => {
+                let mut command = Command::new(program);
+                command
+                    .arg("exec-function")
+                    .arg(std::process::id().to_string())
+                    .arg(binary);
+                command
+            }
+            None => Command::new(binary),
+        };
+        command.env_clear().envs(&self.environment);
+        for name in ["PATH", "HOME", "TZ"] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        command
+            .env("VERCEL_DEV_PORT", port.to_string())
+            .env("VERCEL_IPC_PATH", socket)
+            .current_dir(&self.root)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // A Ctrl-C at the terminal is for the gateway, which lets functions finish.
+            .process_group(0)
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Starts a binary and waits until it listens. `gone` is called once the process has ended.
+    pub(crate) async fn launch(
+        &self,
+        name: &str,
+        binary: &Path,
+        gone: impl FnOnce() + Send + 'static,
+    ) -> Result<Arc<Process>, StartFailure> {
+        if !binary.is_file() {
+            return Err(StartFailure::NotBuilt(binary.to_owned()));
+        }
+        let port = self
+            .free_port()
+            .ok_or_else(|| StartFailure::System("no port is free".to_owned()))?;
+        let number = self.started.fetch_add(1, Ordering::Relaxed);
+        let socket = self.sockets.path().join(format!("{number}.sock"));
+        let listener = UnixListener::bind(&socket)?;
+        let mut child = self.command(binary, port, &socket).spawn()?;
+        let output = [
+            child.stdout.take().map(|stream| pass_on(name, stream)),
+            child.stderr.take().map(|stream| pass_on(name, stream)),
+        ];
+        let process = Arc::new(Process {
+            pid: child.id().unwrap_or_default(),
+            pool: Pool::new(port),
+            open: Mutex::default(),
+            exited: CancellationToken::new(),
+            stop: CancellationToken::new(),
+        });
+        let (started, listens) = oneshot::channel();
+        let listening = tokio::spawn(hear(name.to_owned(), listener, process.clone(), started));
+        let failure = tokio::select! {
+            // A function that ended has closed its socket too: which of the two is seen first says nothing.
+            Ok(()) = listens => None,
+            status = child.wait() => Some(StartFailure::Ended(described(status))),
+            () = tokio::time::sleep(START_LIMIT) => Some(StartFailure::TooSlow),
+        };
+        let _ = std::fs::remove_file(&socket);
+        if let Some(failure) = failure {
+            let _ = child.kill().await;
+            listening.abort();
+            // Its last line says why: it is to be read before the answer.
+            for reader in output.into_iter().flatten() {
+                let _ = tokio::time::timeout(Duration::from_secs(1), reader).await;
+            }
+            return Err(failure);
+        }
+        tokio::spawn(watch(name.to_owned(), child, process.clone(), listening, gone));
+        Ok(process)
+    }
+}
+
+/// A function that listens.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    pub(crate) pool: Arc<Pool>,
+    open: Mutex<HashSet<u64>>,
+    exited: CancellationToken,
+    stop: CancellationToken,
+}
+
+impl Process {
+    /// Remembers a request until its `end` frame.
+    pub(crate) fn begin(&self, request_id: u64) {
+        self.open.lock().insert(request_id);
+    }
+
+    /// Requests whose work, what they left behind included, is not done.
+    pub(crate) fn open_requests(&self) -> usize {
+        self.open.lock().len()
+    }
+
+    pub(crate) fn has_exited(&self) -> bool {
+        self.exited.is_cancelled()
+    }
+
+    /// Waits for the end of the process, for a moment.
+    pub(crate) async fn exits_within(&self, limit: Duration) -> bool {
+        tokio::time::timeout(limit, self.exited.cancelled()).await.is_ok()
+    }
+
+    /// Lets it finish, or ends it.
+    pub(crate) async fn stop(&self) {
+        self.stop.cancel();
+        self.exited.cancelled().await;
+    }
+}
+
+async fn hear(name: String, listener: UnixListener, process: Arc<Process>, started: oneshot::Sender<()>) {
+    let Ok((stream, _)) = listener.accept().await else {
+        return;
+    };
+    let mut started = Some(started);
+    ipc::listen(stream, |frame| match frame {
+        Frame::ServerStarted => {
+            if let Some(started) = started.take() {
+                let _ = started.send(());
+            }
+        }
+        Frame::End { request_id } => {
+            process.open.lock().remove(&request_id);
+        }
+        Frame::Log { level, message } => {
+            message
+                .lines()
+                .for_each(|line| console::line(&name, format_args!("{level} {line}")));
+        }
+    })
+    .await;
+}
+
+fn pass_on(name: &str, stream: impl AsyncRead + Unpin + Send + 'static) -> JoinHandle<()> {
+    let name = name.to_owned();
+    tokio::spawn(async move {
+        let mut reader = BufReader::new(stream);
+        let mut line = Vec::new();
+        while reader
+            .read_until(b'\n', &mut line)
+            .await
+            .is_ok_and(|length| length > 0)
+        {
+            console::line(&name, String::from_utf8_lossy(&line).trim_end());
+            line.clear();
+        }
+    })
+}
+
+async fn watch(
+    name: String,
+    mut child: Child,
+    process: Arc<Process>,
+    listening: JoinHandle<()>,
+    gone: impl FnOnce(),
+) {
+    tokio::select! {
+        status = child.wait() => console::line("gateway", format_args!("{name} ended ({})", described(status))),
+        () = process.stop.cancelled() => {
+            if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+            }
+            if tokio::time::timeout(DRAIN_LIMIT, child.wait()).await.is_err() {
+                console::line("gateway", format_args!("{name} did not finish in time and is killed"));
+                let _ = child.kill().await;
+            }
+        }
+    }
+    listening.abort();
+    process.exited.cancel();
+    gone();
+}
+
+fn described(status: std::io::Result<ExitStatus>) -> String {
+    status.map_or_else(|error| error.to_string(), |status| status.to_string())
+}
