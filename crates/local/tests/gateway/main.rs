@@ -1,0 +1,11 @@
+//! The gateway with real functions behind it, in this process and as `crm-local serve`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test helper fails by panicking"
+)]
+
+mod requests;
+mod serve;
+mod site;

@@ -1,0 +1,266 @@
+//! Requests through the gateway.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use http_body_util::StreamBody;
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use crate::site::{Site, answer, eventually, is_gone, kill};
+
+#[tokio::test]
+async fn a_function_sees_the_original_address_with_its_parameters() {
+    let site = Site::start().await;
+    let (status, told) = site.get("/api/items/a%20b?limit=2").await;
+    assert_eq!(
+        (status, &told["address"]),
+        (200, &json!("/api/items/a%20b?id=a%20b&limit=2"))
+    );
+    assert!(told["name"].as_str().unwrap().ends_with("/items-id"));
+    assert_eq!(site.get("/things/7").await.1["address"], "/things/7?id=7");
+    assert_eq!(
+        site.get("/api/openapi.json").await.1["address"],
+        "/api/openapi.json"
+    );
+    assert_eq!(site.get("/").await, (200, json!("home")));
+    let (status, body) = site.get("/api/nothing").await;
+    assert_eq!((status, &body["error"]["code"]), (404, &json!("not_found")));
+}
+
+#[tokio::test]
+async fn headers_are_vercels_and_cannot_be_forged() {
+    let site = Site::start().await;
+    let request = site.client.post(format!("{}/api/echo", site.url)).body("hello");
+    let request = request
+        .header("x-vercel-internal-request-id", "abc")
+        .header("x-vercel-internal-trust", "me");
+    let (_, told) = answer(
+        request
+            .header("x-forwarded-for", "9.9.9.9")
+            .header("x-mine", "kept"),
+    )
+    .await;
+    assert_eq!((&told["method"], &told["length"]), (&json!("POST"), &json!(5)));
+    let headers = &told["headers"];
+    assert!(
+        headers["x-vercel-internal-request-id"]
+            .as_str()
+            .unwrap()
+            .parse::<u64>()
+            .is_ok()
+    );
+    assert!(
+        !headers["x-vercel-internal-invocation-id"]
+            .as_str()
+            .unwrap()
+            .is_empty()
+    );
+    assert!(headers.get("x-vercel-internal-trust").is_none());
+    assert_eq!(
+        (&headers["x-forwarded-for"], &headers["x-forwarded-proto"]),
+        (&json!("127.0.0.1"), &json!("http"))
+    );
+    let host = site.url.strip_prefix("http://").unwrap();
+    assert_eq!(
+        (&headers["host"], &headers["x-forwarded-host"]),
+        (&json!(host), &json!(host))
+    );
+    assert!(headers["x-vercel-id"].as_str().unwrap().starts_with("local1::"));
+    assert_eq!(headers["x-mine"], "kept");
+}
+
+#[tokio::test]
+async fn a_function_gets_its_environment_and_nothing_else() {
+    let site = Site::start().await;
+    let (_, told) = site.get("/api/echo").await;
+    let names: BTreeSet<&str> = told["environment"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let allowed = BTreeSet::from([
+        "HOME",
+        "PATH",
+        "SETTING",
+        "TZ",
+        "VERCEL_DEV_PORT",
+        "VERCEL_IPC_PATH",
+    ]);
+    assert!(
+        names.is_subset(&allowed) && names.contains("SETTING"),
+        "{names:?}"
+    );
+}
+
+#[tokio::test]
+async fn first_requests_at_the_same_time_share_one_start() {
+    let site = Site::start().await;
+    assert_eq!(site.listed("echo").await["pid"], Value::Null);
+    let answers = join_all((0..20).map(|_| site.get("/api/echo"))).await;
+    let pids: BTreeSet<u64> = answers
+        .iter()
+        .map(|(_, told)| told["pid"].as_u64().unwrap())
+        .collect();
+    assert_eq!(pids.len(), 1);
+    let listed = site.listed("echo").await;
+    assert_eq!(
+        (listed["pid"].as_u64(), &listed["requests"]),
+        (pids.first().copied(), &json!(20))
+    );
+    assert_eq!(listed["route"], "/api/echo");
+    assert_eq!(site.listed("slow").await["pid"], Value::Null);
+}
+
+#[tokio::test]
+async fn bodies_are_passed_on_as_they_come() {
+    let site = Site::start().await;
+    let (chunks, mut received) = mpsc::unbounded_channel::<Bytes>();
+    let frames = futures_util::stream::poll_fn(move |context| {
+        received
+            .poll_recv(context)
+            .map(|chunk| chunk.map(|chunk| Ok::<_, std::io::Error>(http_body::Frame::data(chunk))))
+    });
+    let request = site.client.post(format!("{}/api/echo?stream=1", site.url));
+    chunks.send(Bytes::from_static(b"one")).unwrap();
+    let mut response = request
+        .body(reqwest::Body::wrap(StreamBody::new(frames)))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.chunk().await.unwrap().unwrap(), "one");
+    chunks.send(Bytes::from_static(b"two")).unwrap();
+    assert_eq!(response.chunk().await.unwrap().unwrap(), "two");
+    drop(chunks);
+    assert_eq!(response.chunk().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_body_beyond_the_limit_is_413() {
+    const LIMIT: usize = 4_718_592;
+    let site = Site::start().await;
+    let url = format!("{}/api/echo", site.url);
+    let (status, told) = answer(site.client.post(&url).body(vec![b'x'; LIMIT])).await;
+    assert_eq!((status, &told["length"]), (200, &json!(LIMIT)));
+    let (status, body) = answer(site.client.post(&url).body(vec![b'x'; LIMIT + 1])).await;
+    assert_eq!(
+        (status, &body["error"]["code"]),
+        (413, &json!("payload_too_large"))
+    );
+    let chunks = futures_util::stream::iter(
+        (0..=LIMIT / 65_536)
+            .map(|_| Ok::<_, std::io::Error>(http_body::Frame::data(Bytes::from(vec![b'x'; 65_536])))),
+    );
+    let unannounced = reqwest::Body::wrap(StreamBody::new(chunks));
+    let (status, body) = answer(site.client.post(&url).body(unannounced)).await;
+    assert_eq!(
+        (status, &body["error"]["code"]),
+        (413, &json!("payload_too_large"))
+    );
+    assert_eq!(site.get("/api/echo").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_killed_function_fails_its_requests_and_the_next_one_starts_it_anew() {
+    let site = Site::start().await;
+    let never = site.repository.file("never");
+    let path = format!("/api/echo?until={never}");
+    let (waiting, pid) = tokio::join!(site.get(&path), async {
+        let listed = site.has_open_requests("echo", 1).await;
+        kill(&listed["pid"], Signal::SIGKILL);
+        listed["pid"].clone()
+    });
+    assert_eq!(
+        (waiting.0, &waiting.1["error"]["code"]),
+        (500, &json!("function_crashed"))
+    );
+    let (status, told) = site.get("/api/echo").await;
+    assert_eq!(status, 200);
+    assert_ne!(told["pid"], pid);
+}
+
+#[tokio::test]
+async fn an_idle_function_that_was_killed_is_started_anew() {
+    let site = Site::start().await;
+    for _ in 0..5 {
+        let pid = site.get("/api/echo").await.1["pid"].clone();
+        kill(&pid, Signal::SIGKILL);
+        eventually(async || site.listed("echo").await["pid"].is_null().then_some(())).await;
+        let (status, told) = site.get("/api/echo").await;
+        assert_eq!(status, 200, "{told}");
+        assert_ne!(told["pid"], pid);
+    }
+}
+
+#[tokio::test]
+async fn a_function_that_exits_during_a_request_is_a_crash() {
+    let site = Site::start().await;
+    let (status, body) = site.get("/api/echo?exit=1").await;
+    assert_eq!(
+        (status, &body["error"]["code"]),
+        (500, &json!("function_crashed"))
+    );
+    assert_eq!(site.get("/api/echo").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_function_that_cannot_start_says_so_each_time() {
+    let site = Site::start().await;
+    for path in ["/api/broken", "/api/broken", "/api/unbuilt"] {
+        let (status, body) = site.get(path).await;
+        assert_eq!(
+            (status, &body["error"]["code"]),
+            (500, &json!("function_failed_to_start")),
+            "{body}"
+        );
+    }
+    let answers = join_all((0..5).map(|_| site.get("/api/broken"))).await;
+    assert!(answers.iter().all(|(status, _)| *status == 500));
+}
+
+#[tokio::test]
+async fn a_request_that_takes_too_long_is_504() {
+    let site = Site::start().await;
+    let never = site.repository.file("never");
+    let (status, body) = site.get(&format!("/api/slow?until={never}")).await;
+    assert_eq!(
+        (status, &body["error"]["code"]),
+        (504, &json!("function_timeout"))
+    );
+    assert_eq!(site.get("/api/slow").await.0, 200);
+}
+
+#[tokio::test]
+async fn work_left_behind_keeps_a_request_open_and_is_finished_on_stop() {
+    let site = Site::start().await;
+    let done = site.repository.file("done");
+    let pid = site
+        .get(&format!("/api/echo?afterwards={done}&log=a%20line"))
+        .await
+        .1["pid"]
+        .as_u64()
+        .unwrap();
+    assert_eq!(site.listed("echo").await["open_requests"], 1);
+    std::fs::write(&done, "").unwrap();
+    site.has_open_requests("echo", 0).await;
+    let done = site.repository.file("done later");
+    site.get(&format!("/api/echo?afterwards={}", done.replace(' ', "%20")))
+        .await;
+    let stopping = tokio::spawn({
+        let gateway = site.gateway.clone();
+        async move { gateway.stop().await }
+    });
+    let refused = eventually(async || {
+        let (status, body) = site.get("/api/echo").await;
+        (status == 500).then_some(body)
+    })
+    .await;
+    assert_eq!(refused["error"]["code"], "function_failed_to_start");
+    assert!(!is_gone(pid) && !stopping.is_finished());
+    std::fs::write(&done, "").unwrap();
+    stopping.await.unwrap();
+    assert!(is_gone(pid));
+}
