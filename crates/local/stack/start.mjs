@@ -92,10 +92,11 @@ function stopper() {
     };
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, stop);
     process.on("disconnect", stop);
-    const parent = process.ppid;
     if (process.env.npm_lifecycle_event) {
+      // The script `exec`s us: our parent is npm itself, and its killing would go unnoticed.
+      const npm = process.ppid;
       setInterval(() => {
-        if (process.ppid !== parent) stop();
+        if (process.ppid !== npm) stop();
       }, PARENT_CHECK).unref();
     }
   });

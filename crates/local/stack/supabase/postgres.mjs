@@ -1,7 +1,8 @@
 // A real Postgres from npm, in a folder of its own: made, started, recovered and stopped.
 import { spawn, spawnSync } from "node:child_process";
-import { chownSync, existsSync, mkdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { mkdtempSync, openSync, closeSync } from "node:fs";
+import {
+  chownSync, closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -50,7 +51,7 @@ exit "$code"
  */
 export async function startPostgres(options) {
   const tools = findTools(options.dataDir);
-  const made = prepareFolder(options, tools);
+  const made = await prepareFolder(options, tools);
   await endPrevious(options.dataDir);
   for (const end = Date.now() + STOP_LIMIT; ; await pause(100)) {
     try {
@@ -101,7 +102,7 @@ function chooseIdentity(folders) {
 }
 
 /** @param {PostgresOptions} options @param {Tools} tools whether the cluster had to be made */
-function prepareFolder({ dataDir, password, durable = true }, tools) {
+async function prepareFolder({ dataDir, password, durable = true }, tools) {
   const versionFile = path.join(dataDir, "PG_VERSION");
   if (existsSync(versionFile)) {
     const major = readFileSync(versionFile, "utf8").trim();
@@ -111,9 +112,12 @@ function prepareFolder({ dataDir, password, durable = true }, tools) {
   if (existsSync(dataDir)) throw new StackError(`${dataDir} is not a Postgres data folder (PG_VERSION is missing): start with --fresh to begin anew`);
 
   // Made beside its place and moved there when whole, so that an interrupted initdb is simply made again.
-  const half = `${dataDir}.half`;
-  rmSync(half, { recursive: true, force: true });
-  mkdirSync(half, { recursive: true, mode: 0o700 });
+  // Each attempt has its own: the initdb of a killed run may still be at it.
+  const parent = path.dirname(dataDir);
+  for (const left of readdirSync(parent).filter((name) => name.startsWith(`${path.basename(dataDir)}.half`))) {
+    rmSync(path.join(parent, left), { recursive: true, force: true });
+  }
+  const half = mkdtempSync(`${dataDir}.half-`);
   const secrets = mkdtempSync(path.join(tmpdir(), "crm-initdb-"));
   const passwordFile = path.join(secrets, "password");
   writeFileSync(passwordFile, password, { mode: 0o600 });
@@ -124,15 +128,37 @@ function prepareFolder({ dataDir, password, durable = true }, tools) {
     path.join(tools.bin, "initdb"), "-D", half, "-U", SUPERUSER, "-A", "scram-sha-256", "-E", "UTF8", "--no-instructions",
     "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", `--pwfile=${passwordFile}`, ...(durable ? [] : ["--no-sync"]),
   ]);
-  const result = spawnSync(file, args, { ...tools.identity.options, cwd: "/", encoding: "utf8", env: environment() });
+  const { code, said } = await runToEnd(file, args, { ...tools.identity.options, cwd: "/", env: environment() });
   rmSync(secrets, { recursive: true, force: true });
-  if (result.status !== 0) {
-    const reason = /error: .*/.exec(result.stderr ?? "")?.[0] ?? result.error?.message ?? `status ${result.status}`;
+  if (code !== 0) {
+    const reason = /(?:error|FATAL|PANIC): .*/.exec(said)?.[0] ?? `status ${code}`;
     rmSync(half, { recursive: true, force: true });
-    throw new StackError(`initdb could not make ${dataDir}: ${/No space left/.test(reason) ? "no space left on the disk" : reason}`);
+    throw new StackError(`Postgres cannot make ${dataDir}: ${/No space left/.test(said) ? "no space left on the disk" : reason}`);
   }
   renameSync(half, dataDir);
   return true;
+}
+
+/**
+ * @param {string} file @param {string[]} args @param {import("node:child_process").SpawnOptions} options
+ * @returns {Promise<{ code: number | null, said: string }>}
+ */
+function runToEnd(file, args, options) {
+  return new Promise((resolve) => {
+    let said = "";
+    const child = spawn(file, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
+    for (const output of [child.stdout, child.stderr]) output?.on("data", (/** @type {Buffer} */ data) => (said += data));
+    child.once("error", (error) => resolve({ code: null, said: `error: ${error.message}` }));
+    child.once("close", (code) => resolve({ code, said }));
+    endWithUs(child);
+  });
+}
+
+/** A program that knows nothing of us is not left behind. @param {import("node:child_process").ChildProcess} child */
+function endWithUs(child) {
+  const end = () => child.kill("SIGKILL");
+  process.once("exit", end);
+  child.once("close", () => process.off("exit", end));
 }
 
 /**

@@ -10,9 +10,7 @@ import { authAdmin } from "./auth-admin.mjs";
 import { callerFinder } from "./callers.mjs";
 import { connect } from "./database.mjs";
 import { createGateway } from "./gateway.mjs";
-import { startLite } from "./lite.mjs";
 import { applyMigrations, readMigrations } from "./migrations.mjs";
-import { preparePlatform } from "./platform.mjs";
 import { startPostgres, SUPERUSER } from "./postgres.mjs";
 import { startRealtime } from "../realtime/realtime.mjs";
 import { rpcCaller } from "./rpc.mjs";
@@ -83,10 +81,16 @@ lines.once("close", () => void end(0));
 /** @param {Configuration} config */
 async function run(config) {
   const own = !config.database_url;
+  // Lite is large: it is read while Postgres starts.
+  const loading = Promise.all([import("./lite.mjs"), import("./platform.mjs")]);
+  loading.catch(() => {});
   const databaseUrl = config.database_url ?? (await startOwnPostgres(config));
   const sql = connect(databaseUrl, { max: 20, connection: { application_name: "supabase-local" } });
   undo.push(() => sql.end({ timeout: 1 }));
-  await prepareDatabase(sql, config, databaseUrl, own);
+  const [{ startLite }, { preparePlatform }] = await loading;
+  await admit(sql, config, own);
+  await preparePlatform(sql, own ? config.postgres_password : null);
+  await migrate(sql, config, databaseUrl, own);
 
   const supabaseUrl = config.supabase_url ?? `http://127.0.0.1:${config.port}`;
   const callers = callerFinder(config);
@@ -132,8 +136,8 @@ async function startOwnPostgres(config) {
   return `postgresql://${SUPERUSER}:${encodeURIComponent(config.postgres_password)}@127.0.0.1:${config.postgres_port}/postgres`;
 }
 
-/** @param {import("postgres").Sql} sql @param {Configuration} config @param {string} databaseUrl @param {boolean} own */
-async function prepareDatabase(sql, config, databaseUrl, own) {
+/** Whether this database can be ours. @param {import("postgres").Sql} sql @param {Configuration} config @param {boolean} own */
+async function admit(sql, config, own) {
   let facts;
   try {
     [facts] = await sql`select current_setting('wal_level') as wal, rolsuper as superuser from pg_roles where rolname = current_user`;
@@ -144,8 +148,10 @@ async function prepareDatabase(sql, config, databaseUrl, own) {
   }
   if (facts.wal !== "logical" || !facts.superuser) throw new StackError("SUPABASE_DB_URL must name a superuser of a server with wal_level=logical");
   if (config.fresh && !own) throw new StackError("--fresh cannot empty the server of SUPABASE_DB_URL: empty it by other means");
+}
 
-  await preparePlatform(sql, own ? config.postgres_password : null);
+/** @param {import("postgres").Sql} sql @param {Configuration} config @param {string} databaseUrl @param {boolean} own */
+async function migrate(sql, config, databaseUrl, own) {
   const migrations = readMigrations(config.migrations_dir);
   // Migrations get the rights a hosted project gives them and no more; people and tests get the superuser.
   if (own) await sql`alter role postgres nosuperuser`;

@@ -1,0 +1,57 @@
+// `npm run bench`: the figures of docs/figures.md, measured here and now. `npm run bench -- spawn` measures only that.
+// A missed bound is marked; only a measurement that broke makes it fail.
+import { build } from "./launch/build.mjs";
+import { prepare } from "./launch/prepare.mjs";
+import { ROOT } from "./stack.mjs";
+
+await prepare(ROOT);
+const { Skipped } = await import("./bench/figure.mjs");
+const { machine } = await import("./bench/machine.mjs");
+const { table } = await import("./bench/table.mjs");
+
+/** @type {Record<string, () => Promise<import("./bench/figure.mjs").Figure[]>>} */
+const sections = {
+  spawn: (await import("./bench/spawn.mjs")).spawn,
+  instructions: (await import("./bench/instructions.mjs")).instructions,
+  "webhook-cpu": (await import("./bench/webhook-cpu.mjs")).webhookCpu,
+  sender: (await import("./bench/sender.mjs")).sender,
+  "big-webhook": (await import("./bench/big-webhook.mjs")).bigWebhook,
+  claim: (await import("./bench/claim.mjs")).claim,
+  sizes: (await import("./bench/sizes.mjs")).sizes,
+};
+
+const say = (/** @type {string} */ line) => process.stdout.write(`${line}\n`);
+const asked = process.argv.slice(2).filter((argument) => argument !== "--skip-build");
+const unknown = asked.filter((name) => !(name in sections));
+if (unknown.length > 0) {
+  say(`unknown: ${unknown.join(", ")}; usage: npm run bench -- [--skip-build] [${Object.keys(sections).join("] [")}]`);
+  process.exit(2);
+}
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(130));
+
+if (!process.argv.includes("--skip-build")) {
+  try {
+    await build(ROOT, say);
+  } catch (error) {
+    say(error instanceof Error ? error.message : String(error));
+    process.exit(1);
+  }
+}
+say(machine());
+
+const measured = [];
+let broken = false;
+for (const name of asked.length > 0 ? asked : Object.keys(sections)) {
+  const since = performance.now();
+  process.stdout.write(`measuring ${name} ... `);
+  try {
+    measured.push({ name, figures: await sections[name]() });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    if (!(error instanceof Skipped)) broken = true;
+    measured.push({ name, figures: [{ what: name, skipped: error instanceof Skipped ? reason : `BROKEN: ${reason}` }] });
+  }
+  say(`${((performance.now() - since) / 1000).toFixed(0)} s`);
+}
+say(`\n${table(measured)}\n\n${machine()}`);
+process.exit(broken ? 1 : 0);
