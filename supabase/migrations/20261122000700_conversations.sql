@@ -40,7 +40,7 @@ language sql stable set search_path = '' as $$
         select v
         from public.conversations v
         where v.last_message_at is not null and (status_filter is null or v.status = status_filter)
-        order by v.last_message_at desc, v.id
+        order by v.last_message_at desc nulls last, v.id
         limit page_size offset (page - 1)::bigint * page_size
       ) p
     ), '[]')

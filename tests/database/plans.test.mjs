@@ -1,0 +1,211 @@
+// The paths that every request and every minute take read no large table from end to end. On a database of its own, for
+// plans depend on what is in the tables.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, before, describe, test } from "node:test";
+import { useDatabase, world } from "./database.mjs";
+import { inboundText, someWamid, statusOf } from "./inbox.mjs";
+
+const TENANTS = 20;
+const CONVERSATIONS = 1000; // of each tenant
+const MESSAGES = 2; // of each conversation
+const LONG_THREAD = 2000;
+const RECIPIENTS = 1500; // of each tenant's campaign, every tenth pending
+const LARGE = ["messages", "message_status_events", "broadcast_recipients", "conversations", "contacts"];
+
+const database = await useDatabase({ own: true });
+/** What Postgres says while the watched connection works. @type {string[]} */
+let notices = [];
+const watched = database.connect({ max: 1, onnotice: ({ message }) => notices.push(message ?? "") });
+const { sql, as, asService } = world(watched);
+after(() => watched.end());
+const known = await fill();
+// It tells of the statements within functions too, as each role runs them.
+await sql.unsafe(`
+  load 'auto_explain';
+  -- pages come from memory or an SSD, as they do in the cloud
+  set random_page_cost = 1.1;
+  set auto_explain.log_min_duration = 0;
+  set auto_explain.log_nested_statements = on;
+  set client_min_messages = log`);
+
+/** `sorts`: what an index must give in order. @type {Record<string, { run: () => Promise<any>, uses: RegExp[], sorts?: RegExp }>} */
+const PATHS = {
+  "claiming recipients": {
+    run: () => asService((sql) => sql`select public.claim_recipients(${known.number.id}, ${known.holder}, 20, 600)`),
+    uses: [/broadcast_recipients_queue_idx/],
+  },
+  "recording outcomes": {
+    run: async () => {
+      const [{ claim }] = await asService((sql) => sql`select public.claim_recipients(${known.number.id}, ${known.holder}, 20, 600) as claim`);
+      const results = claim.recipients.map((/** @type {any} */ { recipient_id, message_id }) => ({
+        recipient_id, message_id, claim_id: claim.claim_id, outcome: "sent", whatsapp_message_id: someWamid(),
+      }));
+      assert.equal(results.length, 20);
+      await asService((sql) => sql`select public.record_recipients(${known.number.id}, ${known.holder}, 600, ${sql.json(results)})`);
+    },
+    uses: [/broadcast_recipients_queue_idx/, /broadcast_recipients_message_id_key/, /messages_pkey/],
+  },
+  "beginning a run": {
+    run: () => asService((sql) => sql`select public.begin_sender_run(${randomUUID()}, 15, 0)`),
+    uses: [/messages_sending_idx/, /broadcast_recipients_sending_idx/, /message_status_events_unmatched_idx/],
+  },
+  "the workers' health": {
+    run: () => asService((sql) => sql`select public.worker_health()`),
+    uses: [/broadcast_recipients_queue_idx/],
+  },
+  "a campaign with its counts": {
+    run: () => as(known.admin, (sql) => sql`select public.get_campaign(${known.campaign.id})`),
+    uses: [/broadcast_recipients_(status|campaign)\w*/],
+  },
+  "the list of campaigns": {
+    run: () => as(known.admin, (sql) => sql`select public.list_campaigns(null, 1, 20)`),
+    uses: [/broadcast_recipients_(status|campaign)\w*/],
+  },
+  "a page of the inbox, for an admin": {
+    run: () => as(known.admin, (sql) => sql`select public.list_conversations('open', 1, 25)`),
+    uses: [/conversations_inbox_idx/],
+    sorts: /Sort Key: v\w*\.last_message_at/,
+  },
+  "a page of the inbox, for an agent": {
+    run: () => as(known.agent, (sql) => sql`select public.list_conversations(null, 1, 25)`),
+    uses: [/conversations_inbox_idx/],
+    sorts: /Sort Key: v\w*\.last_message_at/,
+  },
+  "a page of a thread, for an admin": {
+    run: () => readThread(known.admin),
+    uses: [/messages_thread_idx/],
+    sorts: /Sort Key: m\w*\.occurred_at/,
+  },
+  "a page of a thread, for an agent": {
+    run: () => readThread(known.agent),
+    uses: [/messages_thread_idx/],
+    sorts: /Sort Key: m\w*\.occurred_at/,
+  },
+  "a reply": {
+    run: () => as(known.agent, (sql) => sql`select public.create_reply(${known.conversation.id}, 'text', 'Siap', '{}', ${randomUUID()})`),
+    uses: [/conversations_pkey/],
+  },
+  "statuses of messages": {
+    run: () => asService((sql) => {
+      const statuses = known.wamids.map((wamid) => statusOf(known.number, wamid, "read"));
+      return sql`select public.ingest_webhook(body => '{}', statuses => ${sql.json([...statuses, statusOf(known.number, someWamid(), "sent", { callback_data: randomUUID() })])})`;
+    }),
+    uses: [/messages_session_id_whatsapp_message_id_key/, /message_status_events_message_idx/],
+  },
+  "messages of customers": {
+    run: () => asService((sql) => {
+      const messages = [inboundText(known.number), inboundText(known.number, { from: known.contact.wa_id }), inboundText(known.number, { from: null, user_id: `ID.${randomUUID()}` })];
+      return sql`select public.ingest_webhook(body => '{}', messages => ${sql.json(messages)})`;
+    }),
+    uses: [/contacts_tenant_id_wa_id_key/, /contacts_tenant_id_user_id_key/],
+  },
+};
+
+for (const mode of ["force_custom_plan", "force_generic_plan"]) {
+  describe(`with plan_cache_mode = ${mode}`, () => {
+    before(async () => {
+      await sql.unsafe(`set plan_cache_mode = ${mode}`);
+    });
+
+    for (const [name, { run, uses, sorts }] of Object.entries(PATHS)) {
+      test(`${name} needs no scan of a large table`, async () => {
+        const plans = await plansOf(run);
+        assert.deepEqual(plans.filter((plan) => scansIn(plan).length > 0 || sorts?.test(plan)), []);
+        for (const index of uses) assert.ok(plans.some((plan) => index.test(plan)), `${index} is used:\n${plans.join("\n")}`);
+      });
+    }
+  });
+}
+
+test("a scan of a large table is seen, within functions too", async () => {
+  const plans = await plansOf(() => sql.unsafe("do $$ begin perform count(*) from public.messages m where m.content = 'x'; end $$"));
+  assert.deepEqual(plans.flatMap(scansIn), ["Seq Scan on messages"]);
+});
+
+/** @param {() => Promise<any>} run */
+async function plansOf(run) {
+  notices = [];
+  await run();
+  const plans = notices.filter((text) => text.startsWith("duration:"));
+  assert.notEqual(plans.length, 0, "plans are told");
+  return plans;
+}
+
+/** @param {string} plan */
+function scansIn(plan) {
+  const found = [...plan.matchAll(/Seq Scan on (?:public\.)?(\w+)/g)].filter(([, table]) => LARGE.includes(table));
+  return [...new Set(found.map(([, table]) => `Seq Scan on ${table}`))];
+}
+
+/** The newest page and the one after it. @param {any} user */
+async function readThread(user) {
+  const [{ page }] = await as(user, (sql) => sql`select public.list_messages(${known.conversation.id}, null, 50) as page`);
+  await as(user, (sql) => sql`select public.list_messages(${known.conversation.id}, ${page.next_cursor}, 50)`);
+}
+
+/** Twenty tenants with 40,000 messages and 30,000 recipients between them; what is asked for belongs to one. */
+async function fill() {
+  const { sql, newTenant, newUser, newNumber, newTemplate } = database;
+  const offices = [];
+  for (let i = 0; i < TENANTS; i++) {
+    const tenant = await newTenant();
+    offices.push({ tenant, number: await newNumber(tenant), template: await newTemplate(tenant), agent: await newUser(tenant, "agent") });
+  }
+  const sessions = offices.map(({ number }) => number.id);
+  await sql.begin(async (sql) => {
+    // Neither announcements nor checks of foreign keys: rows in bulk.
+    await sql`set local session_replication_role = replica`;
+    await sql`
+      insert into public.contacts (tenant_id, wa_id, user_id)
+      select s.tenant_id, (620000000 + n)::text, case when n % 2 = 0 then 'ID.' || n end
+      from public.whatsapp_sessions s cross join generate_series(1, ${CONVERSATIONS}::integer) n
+      where s.id = any (${sessions}::uuid[])`;
+    await sql`
+      insert into public.conversations (tenant_id, session_id, contact_id, status, assigned_to, last_message_at, window_expires_at)
+      select
+        s.tenant_id, s.id, c.id, case when random() < 0.3 then 'open' else 'resolved' end,
+        case when random() < 0.3 then (select user_id from public.profiles p where p.tenant_id = s.tenant_id limit 1) end,
+        now() - random() * interval '30 days', now() + interval '1 hour'
+      from public.whatsapp_sessions s join public.contacts c on c.tenant_id = s.tenant_id
+      where s.id = any (${sessions}::uuid[])`;
+    await sql`
+      insert into public.messages
+        (tenant_id, session_id, conversation_id, direction, type, status, content, whatsapp_message_id, occurred_at)
+      select
+        v.tenant_id, v.session_id, v.id, case when n % 2 = 0 then 'outbound' else 'inbound' end, 'text',
+        case when n % 2 = 0 then 'delivered' else 'received' end, 'Halo ' || n, 'wamid.' || v.id || n, v.last_message_at - n * interval '1 minute'
+      from public.conversations v cross join generate_series(1, ${MESSAGES}::integer) n
+      where v.session_id = any (${sessions}::uuid[])`;
+    await sql`
+      insert into public.message_status_events (tenant_id, session_id, message_id, whatsapp_message_id, status, occurred_at)
+      select m.tenant_id, m.session_id, m.id, m.whatsapp_message_id, told.status, m.occurred_at
+      from public.messages m cross join unnest(array['sent', 'delivered']) as told (status)
+      where m.direction = 'outbound' and m.session_id = any (${sessions}::uuid[])`;
+    await sql`
+      insert into public.broadcast_campaigns (tenant_id, name, status, session_id, template_id)
+      select s.tenant_id, 'Promo', 'sending', s.id, t.id
+      from public.whatsapp_sessions s join public.broadcast_templates t on t.tenant_id = s.tenant_id
+      where s.id = any (${sessions}::uuid[])`;
+    await sql`
+      insert into public.broadcast_recipients (tenant_id, campaign_id, position, wa_id, variables, status)
+      select k.tenant_id, k.id, n, (630000000 + n)::text, '["Rina"]', case when n % 10 = 0 then 'pending' else 'failed' end
+      from public.broadcast_campaigns k cross join generate_series(1, ${RECIPIENTS}::integer) n
+      where k.session_id = any (${sessions}::uuid[])`;
+  });
+  const { tenant, number, agent } = offices[7];
+  const [conversation] = await sql`select * from public.conversations where session_id = ${number.id} and assigned_to = ${agent.id} limit 1`;
+  await sql`
+    insert into public.messages (tenant_id, session_id, conversation_id, direction, type, status, content, occurred_at, metadata)
+    select ${tenant.id}, ${number.id}, ${conversation.id}, 'inbound', 'text', 'received', 'Halo', now() - n * interval '1 minute', '{"broadcast_campaign_id": "silent"}'
+    from generate_series(1, ${LONG_THREAD}::integer) n`;
+  await sql`analyze`;
+
+  const holder = randomUUID();
+  await sql`insert into private.sender_leases values (${number.id}, ${holder}, now() + interval '1 hour')`;
+  const [contact] = await sql`select * from public.contacts where id = ${conversation.contact_id}`;
+  const [campaign] = await sql`select * from public.broadcast_campaigns where session_id = ${number.id}`;
+  const outbound = await sql`select whatsapp_message_id from public.messages where session_id = ${number.id} and direction = 'outbound' limit 5`;
+  const admin = await newUser(tenant, "admin");
+  return { number, agent, admin, holder, conversation, contact, campaign, wamids: outbound.map((row) => row.whatsapp_message_id) };
+}
