@@ -8,6 +8,7 @@ import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import { readArguments, USAGE } from "./launch/arguments.mjs";
 import { build } from "./launch/build.mjs";
+import { requireIdle } from "./launch/data-lock.mjs";
 import { install, isInstalled } from "./launch/install.mjs";
 import { portsFrom } from "./launch/ports.mjs";
 import { startStack, ROOT } from "./stack.mjs";
@@ -42,6 +43,8 @@ async function main() {
   if (node < OLDEST_NODE) throw new StackError(`Node ${OLDEST_NODE} or newer is needed, this is ${process.versions.node}`);
   const options = readArguments(process.argv.slice(2));
   if (options.help) return say(USAGE);
+  const dataDir = path.resolve(ROOT, options.data);
+  requireIdle(dataDir);
 
   if (!isInstalled(ROOT)) {
     say("Installing npm packages");
@@ -57,7 +60,7 @@ async function main() {
   }
   if (stopWith.signal.aborted) return;
   const { stack, stop, failed } = await startStack({
-    dataDir: path.resolve(ROOT, options.data), ports: portsFrom(options.port), fresh: options.fresh, cron: options.cron, demo: options.demo,
+    dataDir, ports: portsFrom(options.port), fresh: options.fresh, cron: options.cron, demo: options.demo,
     functions: options.functions, environment: process.env, onStep: (step) => say(step), onLog: (line) => process.stderr.write(`${line}\n`),
     signal: stopWith.signal,
   }).catch((error) => {

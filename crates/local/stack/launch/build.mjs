@@ -5,6 +5,7 @@ import { createInterface } from "node:readline";
 import { StackError } from "../supabase/stack-error.mjs";
 
 const SAY_EVERY = 3000;
+const SAY_AT_LEAST_EVERY = 15_000;
 
 /** Where cargo puts what it builds for release. @param {string} root */
 export function releaseFolder(root) {
@@ -18,7 +19,7 @@ export async function build(root, say) {
       throw new StackError(`${tool} is not installed: get Rust from https://rustup.rs and start again`);
     }
   }
-  const args = ["build", "--release", "--locked", "--bins", "-p", "whatsapp-crm", "-p", "crm-local"];
+  const args = ["build", "--release", "--bins", "-p", "whatsapp-crm", "-p", "crm-local"];
   // On a terminal cargo draws its own progress.
   const drawn = process.stdout.isTTY && process.stderr.isTTY;
   const child = spawn("cargo", args, { cwd: root, stdio: ["ignore", "inherit", drawn ? "inherit" : "pipe"] });
@@ -36,8 +37,13 @@ export async function build(root, say) {
 function followBuild(child, say) {
   /** @type {string[]} */
   const tail = [];
+  const began = Date.now();
   let compiled = 0;
-  let said = Date.now();
+  let said = began;
+  const quiet = setInterval(() => {
+    if (Date.now() - said >= SAY_AT_LEAST_EVERY) say(`  still building (${Math.round((Date.now() - began) / 1000)} s)`);
+  }, SAY_AT_LEAST_EVERY);
+  child.once("close", () => clearInterval(quiet));
   createInterface({ input: /** @type {import("node:stream").Readable} */ (child.stderr) }).on("line", (line) => {
     tail.push(line);
     if (tail.length > 60) tail.shift();

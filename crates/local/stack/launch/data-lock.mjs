@@ -3,12 +3,25 @@ import { closeSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import path from "node:path";
 import { StackError } from "../supabase/stack-error.mjs";
 
+/** Refuses when a stack runs on the folder. @param {string} dataDir */
+export function requireIdle(dataDir) {
+  const holder = readHolder(lockOf(dataDir));
+  if (holder && isRunning(holder)) throw alreadyRunning(dataDir, holder.pid);
+}
+
+/** @param {string} dataDir */
+const lockOf = (dataDir) => path.join(dataDir, "stack.lock");
+
+/** @param {string} dataDir @param {number} pid */
+const alreadyRunning = (dataDir, pid) =>
+  new StackError(`a stack is already running on ${dataDir} (process ${pid}): stop it first, or name another folder with --data`);
+
 /**
  * Takes the folder, also from a process that has died without giving it back.
  * @param {string} dataDir @returns {() => void} gives it back
  */
 export function lockData(dataDir) {
-  const file = path.join(dataDir, "stack.lock");
+  const file = lockOf(dataDir);
   for (let attempt = 0; attempt < 3; attempt++) {
     try {
       const descriptor = openSync(file, "wx", 0o600);
@@ -17,8 +30,7 @@ export function lockData(dataDir) {
       return () => rmSync(file, { force: true });
     } catch (error) {
       if (/** @type {NodeJS.ErrnoException} */ (error).code !== "EEXIST") throw error;
-      const holder = readHolder(file);
-      if (holder && isRunning(holder)) throw new StackError(`a stack is already running on ${dataDir} (process ${holder.pid}): stop it first, or name another folder with --data`);
+      requireIdle(dataDir);
       rmSync(file, { force: true });
     }
   }

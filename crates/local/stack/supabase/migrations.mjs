@@ -29,7 +29,7 @@ export function readMigrations(folder) {
  * Applies what is pending.
  * @param {import("postgres").Sql} owner role `postgres`, with the rights a hosted project gives it
  * @param {Migration[]} migrations
- * @returns {Promise<{ applied: number, changed: string[] }>} `changed`: files that differ from what was applied
+ * @returns {Promise<{ changed: string[] }>} `changed`: files that differ from what was applied
  */
 export async function applyMigrations(owner, migrations) {
   await owner.unsafe(
@@ -37,27 +37,27 @@ export async function applyMigrations(owner, migrations) {
       "create table if not exists supabase_migrations.schema_migrations (version text not null primary key, statements text[], name text)",
   );
   const history = await owner`select version, statements from supabase_migrations.schema_migrations`;
-  const done = new Map(history.map((row) => [row.version, row.statements?.[0]]));
+  // The Supabase CLI splits a file into its statements; we keep it whole, and can tell when it was changed.
+  const done = new Map(history.map((row) => [row.version, row.statements?.length === 1 ? row.statements[0] : null]));
   const changed = [];
-  let applied = 0;
   for (const migration of migrations) {
     if (done.has(migration.version)) {
-      if (done.get(migration.version) !== migration.text) changed.push(migration.file);
+      const applied = done.get(migration.version);
+      if (applied !== null && applied !== migration.text) changed.push(migration.file);
       continue;
     }
     try {
       await owner.begin(async (sql) => {
         await sql.unsafe(migration.text);
-        await sql.unsafe("reset all");
+        await sql.unsafe("reset role; reset all");
         await sql`insert into supabase_migrations.schema_migrations (version, statements, name)
           values (${migration.version}, ${[migration.text]}, ${migration.name})`;
       });
     } catch (error) {
       throw new StackError(explain(migration, error));
     }
-    applied++;
   }
-  return { applied, changed };
+  return { changed };
 }
 
 /** @param {Migration} migration @param {any} error */

@@ -59,6 +59,9 @@ alter default privileges for role postgres in schema public
   grant all on sequences to postgres, anon, authenticated, service_role;
 
 -- auth
+alter table auth.users add column if not exists instance_id uuid, add column if not exists is_super_admin boolean;
+alter table auth.identities alter column id set default gen_random_uuid();
+
 create or replace function auth.uid() returns uuid language sql stable as $$
   select coalesce(
     nullif(current_setting('request.jwt.claim.sub', true), ''),
