@@ -6,6 +6,7 @@ import { ROOT } from "./stack.mjs";
 
 await prepare(ROOT);
 const { Skipped } = await import("./bench/figure.mjs");
+const { stopLocalStack } = await import("./bench/local-stack.mjs");
 const { machine } = await import("./bench/machine.mjs");
 const { table } = await import("./bench/table.mjs");
 
@@ -27,7 +28,7 @@ if (unknown.length > 0) {
   say(`unknown: ${unknown.join(", ")}; usage: npm run bench -- [--skip-build] [${Object.keys(sections).join("] [")}]`);
   process.exit(2);
 }
-for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(130));
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => stopLocalStack().finally(() => process.exit(130)));
 
 if (!process.argv.includes("--skip-build")) {
   try {
@@ -53,5 +54,6 @@ for (const name of asked.length > 0 ? asked : Object.keys(sections)) {
   }
   say(`${((performance.now() - since) / 1000).toFixed(0)} s`);
 }
+await stopLocalStack();
 say(`\n${table(measured)}\n\n${machine()}`);
 process.exit(broken ? 1 : 0);

@@ -83,6 +83,7 @@ export async function startStack(options) {
       step("Starting Postgres and Supabase");
       children.push(await startChild({
         name: "Supabase", command: process.execPath, args: ["--disable-warning=ExperimentalWarning", SUPABASE], config: config.supabase, cwd: ROOT,
+        env: { NODE_COMPILE_CACHE: path.join(ROOT, "node_modules", ".cache", "node") },
         logFile: path.join(dataDir, "supabase.log"), onLog: options.onLog, signal: options.signal,
       }));
     }

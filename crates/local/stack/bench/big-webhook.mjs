@@ -1,1 +1,53 @@
-export async function bigWebhook() { return []; }
+// One POST with as many updates as Meta puts into one, through the real function, Supabase Lite and the real Postgres.
+import postgres from "postgres";
+import { TENANTS } from "../launch/demo-tenants.mjs";
+import { localStack } from "./local-stack.mjs";
+import { delivery, PATH, signature, textMessage } from "./webhook-request.mjs";
+
+const UPDATES = 1000;
+const [{ id: tenantId, number }] = TENANTS;
+
+/** @returns {Promise<import("./figure.mjs").Figure[]>} */
+export async function bigWebhook() {
+  const stack = await localStack();
+  const sql = postgres(stack.database_url ?? "", { max: 1, onnotice: () => {} });
+  try {
+    const texts = Array.from({ length: UPDATES }, (_, n) => textMessage(n));
+    const messages = await post(stack, delivery({ contacts: texts.map(({ contact }) => contact), messages: texts.map(({ message }) => message) }));
+    await stored(sql`select count(*)::int as n from public.messages where direction = 'inbound'`);
+
+    const sent = await sql`
+      insert into public.messages (tenant_id, session_id, conversation_id, direction, type, status, content, whatsapp_message_id)
+      select ${tenantId}, v.session_id, v.id, 'outbound', 'text', 'sent', 'Halo', 'wamid.bench.' || v.id
+      from public.conversations v join public.whatsapp_sessions s on s.id = v.session_id
+      where s.meta_phone_number_id = ${number.phone_number_id}
+      returning whatsapp_message_id as id`;
+    const statuses = await post(stack, delivery({
+      statuses: sent.map(({ id }, n) => ({ id, status: "delivered", timestamp: String(1_790_000_000 + n), recipient_id: String(6_281_400_000_000 + n) })),
+    }));
+    await stored(sql`select count(*)::int as n from public.messages where direction = 'outbound' and status = 'delivered'`);
+    return [
+      { what: "one POST with 1,000 messages of 1,000 new customers, local stack", value: messages, unit: "ms" },
+      { what: "one POST with 1,000 statuses, local stack", value: statuses, unit: "ms" },
+    ];
+  } finally {
+    await sql.end();
+  }
+}
+
+/** @param {import("../stack.mjs").Stack} stack @param {string} body @returns {Promise<number>} milliseconds */
+async function post(stack, body) {
+  const headers = { "content-type": "application/json", "x-hub-signature-256": signature(body, stack.app_secret) };
+  const began = performance.now();
+  const response = await fetch(stack.app_url + PATH, { method: "POST", headers, body });
+  const text = await response.text();
+  const time = performance.now() - began;
+  if (response.status !== 200) throw new Error(`the webhook was answered ${response.status} ${text}`);
+  return time;
+}
+
+/** @param {Promise<{ n: number }[]>} count */
+async function stored(count) {
+  const [{ n }] = await count;
+  if (n !== UPDATES) throw new Error(`${n} of ${UPDATES} updates were stored`);
+}

@@ -1,1 +1,116 @@
-export async function claim() { return []; }
+// Claiming and recording a batch on the real Postgres: does it take longer when more are waiting?
+import { randomUUID } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
+import postgres from "postgres";
+import { TEMPLATES, TENANTS } from "../launch/demo-tenants.mjs";
+import { median } from "./figure.mjs";
+import { localStack } from "./local-stack.mjs";
+
+const BATCH = 500;
+const ROUNDS = 15;
+const WARM_UP = 2;
+const LEASE = 3600;
+const MANY = 1_000_000;
+const FEW = 10_000;
+const PATIENCE = 120_000;
+
+/** @returns {Promise<import("./figure.mjs").Figure[]>} */
+export async function claim() {
+  const stack = await localStack();
+  const sql = postgres(stack.database_url ?? "", { max: 1, onnotice: () => {} });
+  try {
+    const holder = randomUUID();
+    const many = await newQueue(sql, TENANTS[0], MANY);
+    const few = await newQueue(sql, TENANTS[1], FEW);
+    await settles(sql);
+    const [{ run }] = await sql`select public.begin_sender_run(${holder}, ${LEASE}, 50) as run`;
+    if (run.sessions.length !== 2) throw new Error(`${run.sessions.length} of 2 numbers were leased`);
+
+    // In turn, so that whatever else the machine does meets both.
+    for (let round = -WARM_UP; round < ROUNDS; round++) {
+      for (const queue of [many, few]) {
+        const { claimed, recorded } = await claimAndRecord(sql, queue.session, holder);
+        if (round >= 0) queue.times.push({ claimed, recorded });
+      }
+    }
+    await same(sql, [many, few]);
+    const [claimAtMany, claimAtFew] = [many, few].map(({ times }) => median(times.map(({ claimed }) => claimed)));
+    const [recordAtMany, recordAtFew] = [many, few].map(({ times }) => median(times.map(({ recorded }) => recorded)));
+    return [
+      { what: "claim of 500 at 1M queued / at 10k", prototype: "1.2 x", most: 2, value: claimAtMany / claimAtFew, unit: "x", digits: 2 },
+      { what: "claim of 500 at 1M queued", value: claimAtMany, unit: "ms", digits: 1 },
+      { what: "record of 500 at 1M queued / at 10k", most: 2, value: recordAtMany / recordAtFew, unit: "x", digits: 2 },
+      { what: "record of 500 at 1M queued", value: recordAtMany, unit: "ms", digits: 1 },
+    ];
+  } finally {
+    await sql.end();
+  }
+}
+
+/** @typedef {{ session: string, campaign: string, size: number, times: { claimed: number, recorded: number }[] }} Queue */
+
+/** @param {postgres.Sql} sql @param {import("../launch/demo-tenants.mjs").Tenant} tenant @param {number} size @returns {Promise<Queue>} */
+async function newQueue(sql, tenant, size) {
+  const [{ session }] = await sql`select id as session from public.whatsapp_sessions where meta_phone_number_id = ${tenant.number.phone_number_id}`;
+  const [{ template }] = await sql`
+    insert into public.broadcast_templates (tenant_id, name, language, status, components)
+    values (${tenant.id}, 'bench', 'id', 'APPROVED', ${sql.json(TEMPLATES[0].components)})
+    returning id as template`;
+  const [{ campaign }] = await sql`
+    insert into public.broadcast_campaigns (tenant_id, name, status, session_id, template_id)
+    values (${tenant.id}, 'bench', 'sending', ${session}, ${template})
+    returning id as campaign`;
+  await sql`
+    insert into public.broadcast_recipients (tenant_id, campaign_id, position, wa_id, variables)
+    select ${tenant.id}, ${campaign}, n, (6281600000000 + n)::text, '["Rina Kusuma"]'
+    from generate_series(1, ${size}::integer) n`;
+  return { session, campaign, size, times: [] };
+}
+
+/** Until the work that follows from the load is done: statistics, pages, and who reads the log of changes. @param {postgres.Sql} sql */
+async function settles(sql) {
+  await sql`vacuum (analyze) public.broadcast_recipients`;
+  await sql`checkpoint`;
+  const [{ target }] = await sql`select pg_current_wal_lsn()::text as target`;
+  for (const end = Date.now() + PATIENCE; ; await pause(100)) {
+    const behind = await sql`select from pg_replication_slots where active and confirmed_flush_lsn < ${target}::pg_lsn`;
+    if (behind.length === 0) return;
+    if (Date.now() > end) throw new Error("Realtime did not catch up with the load");
+  }
+}
+
+/**
+ * As the sender does it, and undone: the queues keep their sizes.
+ * @param {postgres.Sql} sql @param {string} session @param {string} holder @returns {Promise<{ claimed: number, recorded: number }>} milliseconds
+ */
+async function claimAndRecord(sql, session, holder) {
+  const undone = new Error("undone");
+  const times = { claimed: 0, recorded: 0 };
+  await sql.begin(async (sql) => {
+    await sql`select set_config('role', 'service_role', true)`;
+    let began = performance.now();
+    const [{ claim }] = await sql`select public.claim_recipients(${session}, ${holder}, ${BATCH}, ${LEASE}) as claim`;
+    times.claimed = performance.now() - began;
+    if (claim?.recipients.length !== BATCH) throw new Error(`${claim?.recipients.length} of ${BATCH} recipients were claimed`);
+
+    const results = claim.recipients.map((/** @type {any} */ { recipient_id, message_id }) => ({
+      recipient_id, message_id, claim_id: claim.claim_id, outcome: "sent", whatsapp_message_id: `wamid.${message_id}`,
+    }));
+    began = performance.now();
+    const [{ campaigns }] = await sql`select public.record_recipients(${session}, ${holder}, ${LEASE}, ${sql.json(results)}) as campaigns`;
+    times.recorded = performance.now() - began;
+    if (campaigns.length !== 1) throw new Error("the record changed no campaign");
+    throw undone;
+  }).catch((error) => {
+    if (error !== undone) throw error;
+  });
+  return times;
+}
+
+/** @param {postgres.Sql} sql @param {Queue[]} queues */
+async function same(sql, queues) {
+  for (const { campaign, size } of queues) {
+    const [{ pending }] = await sql`select count(*)::int as pending from public.broadcast_recipients where campaign_id = ${campaign} and status = 'pending'`;
+    if (pending !== size) throw new Error(`${pending} of ${size} recipients are waiting after the measurement`);
+  }
+}

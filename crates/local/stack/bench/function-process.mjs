@@ -1,12 +1,12 @@
 // A built function, started as Vercel starts it.
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { releaseFolder } from "../launch/build.mjs";
 import { freePorts } from "../launch/ports.mjs";
 import { ROOT } from "../stack.mjs";
+import { newFolder } from "./folder.mjs";
 
 const START_LIMIT = 60_000;
 
@@ -46,8 +46,7 @@ export function binary(name) {
 export async function startFunction(name, { environment = {}, under = [], onSpawn } = {}) {
   const file = binary(name);
   const { app: port } = await freePorts();
-  const folder = mkdtempSync(path.join(tmpdir(), "crm-bench-"));
-  const socket = path.join(folder, "ipc");
+  const socket = path.join(newFolder(), "ipc");
   const ipc = createServer();
   await new Promise((resolve) => ipc.listen(socket, () => resolve(undefined)));
 
@@ -68,7 +67,6 @@ export async function startFunction(name, { environment = {}, under = [], onSpaw
     const status = await exited;
     running.delete(child);
     ipc.close();
-    rmSync(folder, { recursive: true, force: true });
     if (status !== 0) throw new Error(`${name} ended with ${status}: ${said}`);
   };
   try {

@@ -1,10 +1,10 @@
 // Instructions of a webhook, counted by valgrind's callgrind: twice as many requests, and the difference shared out.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { askOften } from "./connection.mjs";
 import { Skipped } from "./figure.mjs";
+import { newFolder } from "./folder.mjs";
 import { startFunction } from "./function-process.mjs";
 import { startPostgrest } from "./stand-ins.mjs";
 import { textWebhooks } from "./webhook-request.mjs";
@@ -37,17 +37,13 @@ async function perRequest(environment, requests, status) {
 
 /** @param {Record<string, string>} environment @param {Buffer[]} requests @param {number} count @param {number} status */
 async function instructionsOf(environment, requests, count, status) {
-  const folder = mkdtempSync(path.join(tmpdir(), "crm-bench-"));
-  try {
-    const log = path.join(folder, "log");
-    const under = ["valgrind", "--tool=callgrind", `--callgrind-out-file=${path.join(folder, "out")}`, `--log-file=${log}`];
-    const started = await startFunction("whatsapp-webhook", { environment, under });
-    await askOften({ port: started.port, requests, count, connections: 1, status });
-    await started.stop();
-    const collected = /Collected : (\d+)/.exec(readFileSync(log, "utf8"));
-    if (collected === null) throw new Error("callgrind did not say what it counted");
-    return Number(collected[1]);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  const folder = newFolder();
+  const log = path.join(folder, "log");
+  const under = ["valgrind", "--tool=callgrind", `--callgrind-out-file=${path.join(folder, "out")}`, `--log-file=${log}`];
+  const started = await startFunction("whatsapp-webhook", { environment, under });
+  await askOften({ port: started.port, requests, count, connections: 1, status });
+  await started.stop();
+  const collected = /Collected : (\d+)/.exec(readFileSync(log, "utf8"));
+  if (collected === null) throw new Error("callgrind did not say what it counted");
+  return Number(collected[1]);
 }

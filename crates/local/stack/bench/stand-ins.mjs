@@ -1,12 +1,11 @@
 // What stands in for Supabase and Meta while a function is measured: each a process of its own.
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { startChild } from "../launch/child.mjs";
 import { TEMPLATES, templateId, TENANTS } from "../launch/demo-tenants.mjs";
 import { freePorts } from "../launch/ports.mjs";
 import { ROOT } from "../stack.mjs";
+import { newFolder } from "./folder.mjs";
 import { APP_SECRET, binary, META_TOKEN, VERIFY_TOKEN } from "./function-process.mjs";
 
 const STUB = fileURLToPath(new URL("postgrest-stub.mjs", import.meta.url));
@@ -47,16 +46,6 @@ export async function startMeta() {
 
 /** @param {string} name @param {string} command @param {string[]} args @param {object} config @returns {Promise<() => Promise<void>>} that stops it */
 async function start(name, command, args, config) {
-  const folder = mkdtempSync(path.join(tmpdir(), "crm-bench-"));
-  const forget = () => rmSync(folder, { recursive: true, force: true });
-  try {
-    const child = await startChild({ name, command, args, config, cwd: ROOT, logFile: path.join(folder, "log") });
-    return async () => {
-      await child.stop();
-      forget();
-    };
-  } catch (error) {
-    forget();
-    throw error;
-  }
+  const child = await startChild({ name, command, args, config, cwd: ROOT, logFile: path.join(newFolder(), "log") });
+  return child.stop;
 }

@@ -16,14 +16,15 @@ const STOP_LIMIT = 20_000;
  * @param {string[]} [options.args]
  * @param {object} options.config
  * @param {string} options.cwd
+ * @param {Record<string, string>} [options.env] beside our own environment
  * @param {string} options.logFile
  * @param {(line: string) => void} [options.onLog]
  * @param {AbortSignal} [options.signal] ends it while it is starting
  * @returns {Promise<Child>} once it is ready
  */
-export async function startChild({ name, command, args = [], config, cwd, logFile, onLog, signal }) {
+export async function startChild({ name, command, args = [], config, cwd, env, logFile, onLog, signal }) {
   // In a group of its own: Ctrl-C reaches the launcher alone, which stops its parts in order.
-  const child = spawn(command, args, { cwd, stdio: ["pipe", "pipe", "pipe"], detached: true });
+  const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ["pipe", "pipe", "pipe"], detached: true });
   const log = createWriteStream(logFile, { flags: "w", mode: 0o600 });
   log.on("error", () => {});
   child.stdin.on("error", () => {});
