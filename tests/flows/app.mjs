@@ -120,7 +120,7 @@ export class App {
   /** A customer writes; the webhook has been answered when this returns. @param {{ from: string, name?: string, text?: string, to?: string }} message */
   async receivesMessage({ from, name = "Pelanggan", text = "Halo", to = this.phoneNumberId }) {
     const answer = await this.meta("POST", "customer/messages", { phone_number_id: to, from, name, text });
-    assert.equal(answer.status, 200, JSON.stringify(answer));
+    assert.equal(answer.webhook_status, 200, JSON.stringify(answer));
     return answer.wamid;
   }
 
