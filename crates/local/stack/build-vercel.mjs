@@ -31,7 +31,7 @@ async function main() {
   say("");
   for (const line of await sizes(functions)) say(line);
   say("");
-  say(`${functions.length} functions and ${staticFiles.length} static files in .vercel/output (${((performance.now() - began) / 1000).toFixed(0)} s)`);
+  say(`.vercel/output: ${functions.length} functions, ${staticFiles.length} static (${((performance.now() - began) / 1000).toFixed(0)} s)`);
   if (!prebuilt) say("Built for this machine, to be tested. `vercel deploy` builds on Vercel; for `vercel deploy --prebuilt` use --prebuilt.");
 }
 

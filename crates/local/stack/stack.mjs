@@ -14,6 +14,8 @@ import { writeWhole } from "./launch/whole-file.mjs";
 import { StackError } from "./supabase/stack-error.mjs";
 
 export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../..");
+// How long the parts of a killed launcher take to end.
+const LETTING_GO = 10_000;
 const SUPABASE = fileURLToPath(new URL("supabase/server.mjs", import.meta.url));
 
 /**
@@ -75,7 +77,8 @@ export async function startStack(options) {
       root: ROOT, dataDir, functionsDir, ports: options.ports ?? (await freePorts()), secrets: keepSecrets(dataDir), fresh: options.fresh ?? false,
       cron: options.cron ?? false, durable: options.durable ?? true, webhookDelay: options.webhookDelay, given: options.environment ?? {},
     });
-    await requireFree(config.usedPorts);
+    const killedBefore = existsSync(path.join(dataDir, "supabase", "postgres", "postmaster.pid"));
+    await requireFree(config.usedPorts, killedBefore ? LETTING_GO : 0);
     goOn();
     if (options.fresh) rmSync(config.functions.meta.state_file, { force: true });
 

@@ -15,7 +15,7 @@ export class Product {
   async signIn(role) {
     const user = this.stack.users.find((known) => known.role === role && known.tenant_id === this.tenant);
     if (!user) throw new Error(`the stack has no ${role}`);
-    const client = createClient(this.stack.supabase_url, this.stack.anon_key, { auth: { persistSession: false } });
+    const client = createClient(this.stack.supabase_url, this.stack.anon_key, { auth: { persistSession: false, autoRefreshToken: false } });
     const { data, error } = await client.auth.signInWithPassword({ email: user.email, password: user.password });
     if (error) throw new Error(`${user.email} cannot sign in: ${error.message}`);
     await client.realtime.setAuth(data.session.access_token);

@@ -1,5 +1,6 @@
 // Five ports in a row, or any free ones.
 import { createServer } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
 import { StackError } from "../supabase/stack-error.mjs";
 
 /** @typedef {{ app: number, supabase: number, meta: number, upstash: number, postgres: number }} Ports */
@@ -17,10 +18,16 @@ export async function freePorts() {
   return { app, supabase, meta, upstash, postgres };
 }
 
-/** Refuses when one of the ports is taken. @param {Partial<Ports>} ports */
-export async function requireFree(ports) {
+/**
+ * Refuses when one of the ports is taken.
+ * @param {Partial<Ports>} ports
+ * @param {number} [patience] milliseconds in which a run that was killed may still let go of them
+ */
+export async function requireFree(ports, patience = 0) {
+  const end = Date.now() + patience;
   for (const [name, port] of Object.entries(ports)) {
     try {
+      while (Date.now() < end && !(await isFree(port))) await pause(100);
       await close(await listen(port));
     } catch (error) {
       const { code } = /** @type {NodeJS.ErrnoException} */ (error);
@@ -29,6 +36,9 @@ export async function requireFree(ports) {
     }
   }
 }
+
+/** @param {number} port */
+const isFree = (port) => listen(port).then(close).then(() => true, () => false);
 
 /** @param {number} port @returns {Promise<import("node:net").Server>} */
 function listen(port) {

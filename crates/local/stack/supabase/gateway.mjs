@@ -26,8 +26,8 @@ export function createGateway(services) {
       else send(response, json(500, { message: "Internal server error" }));
     });
   });
-  // Clients keep connections for long; Node's default of 5 s closes them under a request now and then.
-  server.keepAliveTimeout = 75_000;
+  // Clients keep connections for 90 s: closing earlier would now and then take one from under a request.
+  server.keepAliveTimeout = 120_000;
   server.requestTimeout = 0;
   return server;
 }

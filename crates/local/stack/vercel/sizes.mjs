@@ -1,4 +1,4 @@
-// How large the functions are, and what is sent of each.
+// How large the functions are, and what of each is sent.
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
@@ -7,10 +7,15 @@ import { table } from "./table.mjs";
 
 const deflate = promisify(deflateRaw);
 
+/** @param {number} bytes */
+export const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
+
 /** @param {import("./output.mjs").BuiltFunction[]} functions @returns {Promise<string[]>} */
 export async function sizes(functions) {
-  const rows = await Promise.all(functions.map(async (built) => [`/${built.name}`, built.settings.maxDuration, built.bytes / 1e6, (await zipped(built)) / 1e6]));
-  return table(["Route", "Limit s", "MB", "MB zipped"], rows);
+  const rows = await Promise.all(
+    functions.map(async (built) => [`/${built.name}`, `${built.settings.maxDuration} s`, megabytes(built.bytes), megabytes(await zipped(built))]),
+  );
+  return table(["route", "limit", "MB", "MB zipped"], rows);
 }
 
 /** @param {import("./output.mjs").BuiltFunction} built */

@@ -1,11 +1,12 @@
-// Lines of a table: texts to the left, numbers to the right.
+// Lines of a table: figures to the right, texts to the left.
 
-/** @param {string[]} heads @param {(string | number)[][]} rows @returns {string[]} */
+const FIGURE = /^[\d.]+( \w+)?$/;
+
+/** @param {string[]} heads @param {string[][]} rows @returns {string[]} */
 export function table(heads, rows) {
-  const texts = rows.map((row) => row.map((cell) => (typeof cell === "number" ? cell.toFixed(1) : cell)));
-  const widths = heads.map((head, i) => Math.max(head.length, ...texts.map((row) => row[i].length)));
-  const toTheRight = heads.map((_, i) => rows.some((row) => typeof row[i] === "number"));
+  const widths = heads.map((head, i) => Math.max(head.length, ...rows.map((row) => row[i].length)));
+  const toTheRight = heads.map((_, i) => rows.every((row) => FIGURE.test(row[i])));
   const line = (/** @type {string[]} */ cells) =>
     `  ${cells.map((cell, i) => (toTheRight[i] ? cell.padStart(widths[i]) : cell.padEnd(widths[i]))).join("  ")}`.trimEnd();
-  return [line(heads), line(widths.map((width) => "-".repeat(width))), ...texts.map(line)];
+  return [line(heads), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)];
 }
