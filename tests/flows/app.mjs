@@ -43,7 +43,7 @@ export class App {
 
   /** A supabase-js client that is signed in. @param {string} who */
   async signIn(who) {
-    const client = createClient(this.stack.supabase_url, this.stack.anon_key, { auth: { persistSession: false } });
+    const client = createClient(this.stack.supabase_url, this.stack.anon_key, { auth: { persistSession: false, autoRefreshToken: false } });
     const { email, password } = this.user(who);
     const { data, error } = await client.auth.signInWithPassword({ email, password });
     assert.equal(error, null);

@@ -1,0 +1,135 @@
+// A function out of `.vercel/output`, started and talked to as Vercel's runtime does: over a socket with JSON frames that
+// end in NUL, and HTTP requests that carry the numbers of their invocation.
+import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { request } from "node:http";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { freePorts } from "../../crates/local/stack/launch/ports.mjs";
+
+const PATIENCE = 30_000;
+
+/** What a function must be told; nothing answers at these addresses. */
+export const ENVIRONMENT = {
+  NEXT_PUBLIC_SUPABASE_URL: "http://127.0.0.1:9",
+  NEXT_PUBLIC_SUPABASE_ANON_KEY: "sb_publishable_test",
+  SUPABASE_SERVICE_ROLE_KEY: "sb_secret_test",
+  META_APP_SECRET: "0123456789abcdef0123456789abcdef",
+  META_WEBHOOK_VERIFY_TOKEN: "a-verify-token",
+  META_WHATSAPP_TOKEN: "EAAtest",
+  CRON_SECRET: "a-cron-secret-of-24-chars",
+};
+
+/** @typedef {{ type: string, payload: any }} Frame */
+/** @typedef {{ status: number, headers: import("node:http").IncomingHttpHeaders, text: string, json: () => any, requestId: number, invocationId: string }} Answer */
+
+export class FunctionProcess {
+  /** @type {Frame[]} */
+  frames = [];
+  stderr = "";
+  #requests = 0;
+  /** @type {Set<() => void>} */
+  #watchers = new Set();
+
+  /**
+   * Starts it; it may not listen yet.
+   * @param {import("../../crates/local/stack/vercel/output.mjs").BuiltFunction} built
+   * @param {Record<string, string>} environment
+   */
+  static async spawn(built, environment = ENVIRONMENT) {
+    const { app: port } = await freePorts();
+    const folder = mkdtempSync(path.join(tmpdir(), "crm-vercel-"));
+    const socket = path.join(folder, "ipc");
+    const started = new FunctionProcess(port, folder);
+    started.ipc = createServer((from) => started.#listenTo(from));
+    await new Promise((resolve) => started.ipc.listen(socket, () => resolve(undefined)));
+    started.child = spawn(built.executable, [], {
+      cwd: built.folder,
+      env: { ...environment, VERCEL_DEV_PORT: String(port), VERCEL_IPC_PATH: socket },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    started.child.stderr.setEncoding("utf8").on("data", (/** @type {string} */ text) => (started.stderr += text));
+    /** @type {Promise<number | string>} */
+    started.exited = new Promise((resolve) => started.child.once("close", (code, signal) => resolve(signal ?? code)));
+    started.exited.then(() => started.#notice());
+    return started;
+  }
+
+  /** The same, once it listens. @param {import("../../crates/local/stack/vercel/output.mjs").BuiltFunction} built */
+  static async start(built) {
+    const started = await FunctionProcess.spawn(built);
+    started.began = await started.frame((frame) => frame.type === "server-started");
+    return started;
+  }
+
+  /** @param {number} port @param {string} folder */
+  constructor(port, folder) {
+    this.port = port;
+    this.folder = folder;
+  }
+
+  /** Asks it something, as one invocation. @param {string} method @param {string} url @returns {Promise<Answer>} */
+  ask(method, url) {
+    const requestId = ++this.#requests;
+    const invocationId = randomUUID();
+    const headers = { "x-vercel-internal-invocation-id": invocationId, "x-vercel-internal-request-id": String(requestId), connection: "close" };
+    return new Promise((resolve, reject) => {
+      const question = request({ host: "127.0.0.1", port: this.port, method, path: url, headers, timeout: PATIENCE }, (answer) => {
+        let text = "";
+        answer.setEncoding("utf8").on("data", (chunk) => (text += chunk));
+        answer.once("end", () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, text, json: () => JSON.parse(text), requestId, invocationId }));
+      });
+      question.once("timeout", () => question.destroy(new Error(`${method} ${url} was not answered`)));
+      question.once("error", reject);
+      question.end();
+    });
+  }
+
+  /** The first frame that fits, now or later. @param {(frame: Frame) => boolean} fits @returns {Promise<Frame>} */
+  frame(fits) {
+    return new Promise((resolve, reject) => {
+      const settle = (/** @type {() => void} */ then) => {
+        clearTimeout(late);
+        this.#watchers.delete(look);
+        then();
+      };
+      const look = () => {
+        const found = this.frames.find(fits);
+        if (found) settle(() => resolve(found));
+        else if (this.child.exitCode !== null) settle(() => reject(new Error(`it ended with ${this.child.exitCode}: ${this.stderr}`)));
+      };
+      const late = setTimeout(() => settle(() => reject(new Error(`no such frame: ${JSON.stringify(this.frames)} ${this.stderr}`))), PATIENCE);
+      this.#watchers.add(look);
+      look();
+    });
+  }
+
+  /** Ends it as Vercel does. @returns {Promise<number | string>} its status */
+  async stop() {
+    this.child.kill("SIGTERM");
+    const late = setTimeout(() => this.child.kill("SIGKILL"), PATIENCE);
+    const status = await this.exited;
+    clearTimeout(late);
+    this.ipc.close();
+    rmSync(this.folder, { recursive: true, force: true });
+    return status;
+  }
+
+  /** @param {import("node:net").Socket} from */
+  #listenTo(from) {
+    let rest = "";
+    from.on("error", () => {});
+    from.setEncoding("utf8").on("data", (text) => {
+      const frames = (rest + text).split("\0");
+      rest = frames.pop() ?? "";
+      this.frames.push(...frames.map((frame) => JSON.parse(frame)));
+      this.#notice();
+    });
+  }
+
+  #notice() {
+    for (const look of [...this.#watchers]) look();
+  }
+}
