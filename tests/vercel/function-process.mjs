@@ -42,32 +42,36 @@ export class FunctionProcess {
     const { app: port } = await freePorts();
     const folder = mkdtempSync(path.join(tmpdir(), "crm-vercel-"));
     const socket = path.join(folder, "ipc");
-    const started = new FunctionProcess(port, folder);
-    started.ipc = createServer((from) => started.#listenTo(from));
-    await new Promise((resolve) => started.ipc.listen(socket, () => resolve(undefined)));
-    started.child = spawn(built.executable, [], {
+    const ipc = createServer();
+    await new Promise((resolve) => ipc.listen(socket, () => resolve(undefined)));
+    const child = spawn(built.executable, [], {
       cwd: built.folder,
       env: { ...environment, VERCEL_DEV_PORT: String(port), VERCEL_IPC_PATH: socket },
       stdio: ["ignore", "ignore", "pipe"],
     });
-    started.child.stderr.setEncoding("utf8").on("data", (/** @type {string} */ text) => (started.stderr += text));
-    /** @type {Promise<number | string>} */
-    started.exited = new Promise((resolve) => started.child.once("close", (code, signal) => resolve(signal ?? code)));
-    started.exited.then(() => started.#notice());
-    return started;
+    return new FunctionProcess(port, folder, ipc, child);
   }
 
   /** The same, once it listens. @param {import("../../crates/local/stack/vercel/output.mjs").BuiltFunction} built */
   static async start(built) {
     const started = await FunctionProcess.spawn(built);
-    started.began = await started.frame((frame) => frame.type === "server-started");
+    await started.frame(({ type }) => type === "server-started");
     return started;
   }
 
-  /** @param {number} port @param {string} folder */
-  constructor(port, folder) {
+  /**
+   * @param {number} port @param {string} folder @param {import("node:net").Server} ipc
+   * @param {import("node:child_process").ChildProcessByStdio<null, null, import("node:stream").Readable>} child
+   */
+  constructor(port, folder, ipc, child) {
     this.port = port;
     this.folder = folder;
+    this.child = child;
+    this.ipc = ipc.on("connection", (from) => this.#listenTo(from));
+    child.stderr.setEncoding("utf8").on("data", (/** @type {string} */ text) => (this.stderr += text));
+    /** @type {Promise<number | string>} */
+    this.exited = new Promise((resolve) => child.once("close", (code, signal) => resolve(signal ?? code ?? "")));
+    this.exited.then(() => this.#notice());
   }
 
   /** Asks it something, as one invocation. @param {string} method @param {string} url @returns {Promise<Answer>} */
