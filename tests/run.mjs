@@ -23,7 +23,7 @@ async function run(command, args, environment = {}) {
 
 /** @param {string[]} files patterns @param {{ atOnce?: number, environment?: NodeJS.ProcessEnv }} [options] */
 const nodeTests = (files, { atOnce = 2, environment = {} } = {}) =>
-  run(process.execPath, ["--disable-warning=ExperimentalWarning", "--test", `--test-concurrency=${atOnce}`, ...files], environment);
+  run(process.execPath, ["--disable-warning=ExperimentalWarning", "--test", "--test-force-exit", `--test-concurrency=${atOnce}`, ...files], environment);
 
 /** One stack for all database tests: they share it and make tenants of their own. */
 async function onOneStack(/** @type {(stackFile: string) => Promise<void>} */ tests) {
