@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
-import { useDatabase } from "./database.mjs";
+import { useDatabase, world } from "./database.mjs";
 import { dateOf, seconds, someWamid, statusOf } from "./inbox.mjs";
 import { DENIED, isRefused } from "./refusals.mjs";
+import { becomesTrue, isWaitedFor } from "./waiting.mjs";
 
 const { sql, as, asAnon, asService, newTenant, newUser, newStranger, newNumber, receivesMessage, delivers, conversationOf, newOutbound, messageNow, assign } =
   await useDatabase();
@@ -134,6 +135,22 @@ describe("a reply", () => {
     const again = await replies(agent, conversation, { key });
     assert.deepEqual([again.repeated, again.message.id, again.message.status], [true, first.message.id, "sent"]);
     assert.equal(again.phone_number_id, undefined, "nothing to send with");
+  });
+
+  test("with a key that is just being used waits for the row, and is it", async () => {
+    const { agent, conversation } = await newInbox();
+    const key = randomUUID();
+    let second;
+    const first = await sql.begin(async (transaction) => {
+      const [{ pid }] = await transaction`select pg_backend_pid() as pid`;
+      const answer = await world(transaction).as(agent, (sql) => sql`
+        select public.create_reply(${conversation.id}, 'text', 'Siap', '{}', ${key}) as answer`);
+      second = replies(agent, conversation, { key });
+      await becomesTrue(() => isWaitedFor(sql, pid));
+      return answer[0].answer;
+    });
+    const { repeated, message } = await second;
+    assert.deepEqual([repeated, message.id], [true, first.message.id]);
   });
 
   test("with the same key in another conversation is another", async () => {

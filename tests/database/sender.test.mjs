@@ -8,7 +8,7 @@ import { useDatabase } from "./database.mjs";
 import { seconds, someWamid, statusOf } from "./inbox.mjs";
 import { isRefused, retried } from "./refusals.mjs";
 import { someDigits } from "./tenancy.mjs";
-import { becomesTrue } from "./waiting.mjs";
+import { becomesTrue, isWaitedFor } from "./waiting.mjs";
 
 const {
   sql, as, asService, newTenant, newUser, newNumber, newTemplate, newCampaign, recipientsOf, campaignNow, delivers, messageNow,
@@ -303,6 +303,13 @@ describe("a claim", () => {
     }
   });
 
+  test("leaves none of four campaigns out of a batch of five", async () => {
+    const { number, holder, campaigns } = await newRun({ campaigns: 4, recipients: 10 });
+    await claims(number, holder, 5);
+    const got = await Promise.all(campaigns.map(async (campaign) => (await statusesOf(campaign)).filter((status) => status === "sending").length));
+    assert.deepEqual(got.sort(), [1, 1, 1, 2]);
+  });
+
   test("lets no campaign starve, however many there are", async () => {
     const { number, holder, campaigns } = await newRun({ campaigns: 8, recipients: 60 });
     const asked = 48;
@@ -394,6 +401,21 @@ describe("a record", () => {
       await records(number, holder, retry.map((report) => ({ ...report, outcome: "held" })));
       assert.deepEqual({ recipients: await recipientsOf(campaign), message: await messageNow({ id: fresh.recipients[0].message_id }) }, before);
     }
+  });
+
+  test("that arrives twice at the same moment counts once", async () => {
+    const { number, holder, campaign } = await newRun({ recipients: 1 });
+    const held = reportsOf(await claims(number, holder), "held", FAILURE);
+    let second;
+    await sql.begin(async (first) => {
+      await first`select public.record_recipients(${number.id}, ${holder}, ${LEASE}, ${sql.json(held)})`;
+      const [{ pid }] = await first`select pg_backend_pid() as pid`;
+      second = records(number, randomUUID(), held);
+      await becomesTrue(() => isWaitedFor(sql, pid));
+    });
+    await second;
+    const [recipient] = await recipientsOf(campaign);
+    assert.deepEqual([recipient.status, recipient.attempts], ["pending", 0]);
   });
 
   test("that comes after the lease was lost still counts", async () => {
@@ -559,10 +581,7 @@ describe("a campaign", () => {
       // done, or waiting for the first: either way it has not seen what the first did
       let settled = false;
       second.then(() => (settled = true), () => (settled = true));
-      await becomesTrue(async () => {
-        const [{ waiting }] = await sql`select count(*)::integer as waiting from pg_stat_activity where ${pid} = any (pg_blocking_pids(pid))`;
-        return settled || waiting === 1;
-      });
+      await becomesTrue(async () => settled || isWaitedFor(sql, pid));
     });
     await second;
     await releases(number, holder);

@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { chance } from "./chance.mjs";
 import { useDatabase } from "./database.mjs";
 import { dateOf, seconds, someWamid, statusOf } from "./inbox.mjs";
-import { becomesTrue } from "./waiting.mjs";
+import { becomesTrue, isWaitedFor } from "./waiting.mjs";
 
 const { sql, asService, newTenant, newNumber, newCampaign, receivesMessage, delivers, newOutbound, messageNow } = await useDatabase();
 
@@ -197,10 +197,7 @@ describe("a status that comes before the send is recorded", () => {
       const [{ pid }] = await holder`select pg_backend_pid() as pid from public.messages where id = ${other.id} for update`;
       // It has looked for the messages, and now waits for this one.
       delivery = delivers({ statuses: [statusOf(number, other.whatsapp_message_id, "delivered"), statusOf(number, wamid, "delivered")] });
-      await becomesTrue(async () => {
-        const [{ waiting }] = await sql`select count(*)::integer as waiting from pg_stat_activity where ${pid} = any (pg_blocking_pids(pid))`;
-        return waiting === 1;
-      });
+      await becomesTrue(() => isWaitedFor(sql, pid));
       await recordsSent(message, wamid);
     });
     await delivery;

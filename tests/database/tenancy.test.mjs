@@ -168,6 +168,39 @@ test("a user who is deactivated loses everything at once", async () => {
   await isRefused(reply, { code: "PT403", detail: "forbidden" });
 });
 
+describe("each permission opens what it is for and nothing else", () => {
+  const SEEN = {
+    "conversations.view": ["conversations", "contacts"],
+    "conversations.view_all": ["conversations", "contacts"],
+    "messages.view": [],
+    "conversations.view, messages.view": ["conversations", "contacts", "messages"],
+    "messages.send": [],
+    "contacts.view": ["contacts"],
+    "broadcasts.view": ["broadcast_templates", "broadcast_campaigns", "broadcast_recipients"],
+    "broadcasts.create, broadcasts.send": [],
+    "agents.manage, numbers.manage, reports.view": [],
+  };
+  for (const [permissions, expected] of Object.entries(SEEN)) {
+    test(permissions, async () => {
+      const tenant = await newTenant();
+      const number = await newNumber(tenant);
+      const user = await newUser(tenant, null);
+      await sql`
+        with made as (insert into public.roles (tenant_id, key, name, level) values (${tenant.id}, 'custom', 'Custom', 1) returning id),
+        given as (insert into public.role_permissions select id, unnest(${permissions.split(", ")}::text[]) from made)
+        insert into public.user_roles (user_id, role_id) select ${user.id}, id from made`;
+      await receivesMessage(number);
+      await newCampaign(number);
+      const tables = ["conversations", "contacts", "messages", "broadcast_templates", "broadcast_campaigns", "broadcast_recipients"];
+      const seen = [];
+      for (const table of tables) {
+        if ((await as(user, (sql) => sql`select from ${sql("public." + table)}`)).count > 0) seen.push(table);
+      }
+      assert.deepEqual(seen, expected);
+    });
+  }
+});
+
 describe("the inbox", () => {
   /** What the caller sees of a conversation, in every place where it could show. */
   const viewOf = async (/** @type {any} */ user, /** @type {any} */ { conversation, contact, outbound }) =>

@@ -11,3 +11,8 @@ export async function becomesTrue(condition) {
     if (Date.now() > end) assert.fail(`not so within ${LIMIT / 1000} s: ${condition}`);
   }
 }
+
+/** Whether another connection waits for a lock of this one. @param {import("postgres").Sql} sql @param {number} pid */
+export async function isWaitedFor(sql, pid) {
+  return (await sql`select from pg_stat_activity where ${pid} = any (pg_blocking_pids(pid))`).count > 0;
+}

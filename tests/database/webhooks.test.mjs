@@ -7,7 +7,7 @@ import { useDatabase } from "./database.mjs";
 import { dateOf, inboundText, seconds, someWamid, statusOf } from "./inbox.mjs";
 import { retried } from "./refusals.mjs";
 import { someDigits } from "./tenancy.mjs";
-import { becomesTrue } from "./waiting.mjs";
+import { becomesTrue, isWaitedFor } from "./waiting.mjs";
 
 const { sql, connect, newTenant, newUser, as, asService, newNumber, receivesMessage, delivers, conversationOf, newOutbound, messageNow } =
   await useDatabase();
@@ -103,15 +103,10 @@ describe("two deliveries at the same moment", () => {
     const element = inboundText(number);
     let second;
     await sql.begin(async (first) => {
-      const ingest = first`select public.ingest_webhook(body => '{}', messages => ${sql.json([element])})`;
-      await ingest;
+      await first`select public.ingest_webhook(body => '{}', messages => ${sql.json([element])})`;
       second = delivers({ messages: [element] }).then(() => "stored", (error) => error.code);
       const [{ pid }] = await first`select pg_backend_pid() as pid`;
-      await becomesTrue(async () => {
-        const [{ waiting }] = await sql`
-          select count(*)::integer as waiting from pg_stat_activity where ${pid} = any (pg_blocking_pids(pid))`;
-        return waiting === 1;
-      });
+      await becomesTrue(() => isWaitedFor(sql, pid));
     });
     assert.equal(await second, "stored");
     const [conversation, ...more] = await conversationsOf(number);
