@@ -78,8 +78,8 @@ create table public.messages (
   session_id uuid not null,
   conversation_id uuid not null,
   direction text not null check (direction in ('inbound', 'outbound')),
-  type text not null check (char_length(type) between 1 and 64),
-  status text not null check (status in (
+  type text not null default 'text' check (char_length(type) between 1 and 64),
+  status text not null default 'pending' check (status in (
     'received', 'pending', 'queued', 'sending', 'sent', 'delivered', 'read', 'played', 'failed', 'unknown'
   )),
   -- what a person reads: the text, or a preview of anything else

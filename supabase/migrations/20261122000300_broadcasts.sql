@@ -66,7 +66,7 @@ create table public.broadcast_recipients (
   id uuid primary key default gen_random_uuid(),
   tenant_id uuid not null references public.tenants (id) on delete cascade,
   campaign_id uuid not null,
-  position integer not null,
+  position integer not null default 0,
   wa_id text not null check (wa_id ~ '^[0-9]{1,20}$'),
   name text check (char_length(name) <= 200),
   -- what fills the template: a list for positional variables, an object for named ones

@@ -7,13 +7,12 @@ use axum::routing::get;
 use axum::{Json, Router};
 use futures_util::future::join_all;
 use serde::Serialize;
-use serde_json::json;
 use tokio::sync::oneshot;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use utoipa::ToSchema;
 
 use super::number_sender::{NumberReport, NumberSender};
-use super::sender_queue::SenderQueue;
+use super::sender_queue::{Run, SenderQueue};
 use crate::app::App;
 use crate::background::Background;
 use crate::cron_secret::CronCaller;
@@ -23,11 +22,14 @@ use crate::error::{ApiError, ErrorBody};
 /// `vercel.json` leaves what is on its way the time to end.
 const SENDING_TIME: Duration = Duration::from_secs(57);
 
+/// How often a run looks whether a number that another run holds has become free.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
 /// What a run did.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RunReport {
     numbers: Vec<NumberReport>,
-    /// Numbers with work that another run is sending for.
+    /// Numbers with work that another run was still sending for at the end.
     busy: u32,
 }
 
@@ -39,8 +41,9 @@ pub fn router() -> Router<App> {
     )
 }
 
-/// Starts campaigns that are due and sends for every number that nobody else is sending for. May be called at
-/// any time and any number of times at once.
+/// Starts campaigns that are due and sends for every number that nobody else is sending for. While another run
+/// holds a number with work, it waits and takes over if that run dies. May be called at any time and any number
+/// of times at once.
 #[utoipa::path(
     get, path = "/api/cron/process-broadcasts", tag = "cron", security(("cron" = [])),
     responses((status = 200, body = RunReport), (status = 401, body = ErrorBody), (status = 503, body = ErrorBody))
@@ -52,24 +55,54 @@ pub(crate) async fn process_broadcasts(
 ) -> Result<Json<RunReport>, ApiError> {
     let deadline = Instant::now() + SENDING_TIME;
     let queue = SenderQueue::new(app.supabase().clone());
-    let run = queue.begin().await?;
-    let busy = run.busy;
+    let first = queue.begin().await?;
 
     // Not part of the request's own future: a caller that hangs up must not cut sends from their records.
-    let (finished, reports) = oneshot::channel();
+    let (finished, report) = oneshot::channel();
     let work = background.clone();
     background.run(async move {
-        let senders = run.sessions.into_iter().map(|number| {
-            NumberSender::new(app.clone(), queue.clone(), number, work.clone(), deadline).run()
-        });
-        let numbers = join_all(senders).await;
-        if let Err(error) = queue.finish(&json!({ "numbers": numbers, "busy": busy })).await {
+        let report = send_until(deadline, first, &app, &queue, &work).await;
+        if let Err(error) = queue.finish(&report).await {
             log::warn!("the end of the run is not recorded: {}", error.source_text());
         }
-        drop(finished.send(numbers));
+        drop(finished.send(report));
     });
-    let numbers = reports
+    let report = report
         .await
         .map_err(|_| ApiError::internal("the run ended without a report"))?;
-    Ok(Json(RunReport { numbers, busy }))
+    Ok(Json(report))
+}
+
+async fn send_until(
+    deadline: Instant,
+    first: Run,
+    app: &App,
+    queue: &SenderQueue,
+    background: &Background,
+) -> RunReport {
+    let mut numbers = Vec::new();
+    let mut run = first;
+    loop {
+        let senders = run.sessions.into_iter().map(|number| {
+            NumberSender::new(app.clone(), queue.clone(), number, background.clone(), deadline).run()
+        });
+        numbers.extend(join_all(senders).await);
+        if run.busy == 0 || Instant::now() + LOOK_AGAIN >= deadline {
+            return RunReport {
+                numbers,
+                busy: run.busy,
+            };
+        }
+        sleep(LOOK_AGAIN).await;
+        run = match queue.begin().await {
+            Ok(run) => run,
+            Err(error) => {
+                log::warn!("no further look at the queue: {}", error.source_text());
+                return RunReport {
+                    numbers,
+                    busy: run.busy,
+                };
+            }
+        };
+    }
 }

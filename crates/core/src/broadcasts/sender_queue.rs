@@ -146,7 +146,7 @@ impl SenderQueue {
     }
 
     /// Notes that the run is over.
-    pub(super) async fn finish(&self, outcome: &Value) -> Result<(), DatabaseError> {
+    pub(super) async fn finish(&self, outcome: &impl Serialize) -> Result<(), DatabaseError> {
         self.supabase
             .as_service()
             .rpc("finish_sender_run", &json!({ "outcome": outcome }))
