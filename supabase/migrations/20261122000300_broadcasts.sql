@@ -70,7 +70,12 @@ create table public.broadcast_recipients (
   wa_id text not null check (wa_id ~ '^[0-9]{1,20}$'),
   name text check (char_length(name) <= 200),
   -- what fills the template: a list for positional variables, an object for named ones
-  variables jsonb not null default '[]',
+  variables jsonb not null default '[]' check (case jsonb_typeof(variables)
+    -- One recipient that cannot be read would stop the number's whole queue.
+    when 'array' then not jsonb_path_exists(variables, 'strict $[*] ? (@.type() == "array" || @.type() == "object")')
+    when 'object' then not jsonb_path_exists(variables, 'strict $.* ? (@.type() == "array" || @.type() == "object")')
+    else false
+  end),
   status text not null default 'pending' check (status in (
     'pending', 'sending', 'sent', 'delivered', 'read', 'failed', 'unknown', 'skipped'
   )),
@@ -290,7 +295,7 @@ begin
 
   insert into public.broadcast_recipients (tenant_id, campaign_id, position, wa_id, name, variables)
   select tenant, campaign.id, r.position, r.value ->> 'wa_id', r.value ->> 'name',
-    coalesce(r.value -> 'variables', '[]')
+    coalesce(nullif(r.value -> 'variables', 'null'), '[]')
   from jsonb_array_elements(recipients) with ordinality as r (value, position)
   on conflict on constraint broadcast_recipients_campaign_id_wa_id_key do nothing;
   if not found then

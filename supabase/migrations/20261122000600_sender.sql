@@ -192,7 +192,7 @@ declare
   header jsonb;
   body text;
   before_body integer;
-  variable record;
+  named jsonb := variables;
 begin
   select c into header from jsonb_array_elements(components) as c where upper(c ->> 'type') = 'HEADER';
   select c ->> 'text' into body from jsonb_array_elements(components) as c where upper(c ->> 'type') = 'BODY';
@@ -202,20 +202,16 @@ begin
       when upper(coalesce(header ->> 'format', 'TEXT')) <> 'TEXT' or header ->> 'text' like '%{{%' then 1
       else 0
     end;
-    for variable in
-      select ordinality - before_body as name, value
-      from jsonb_array_elements_text(variables) with ordinality
-      where ordinality > before_body
-    loop
-      body := replace(body, '{{' || variable.name || '}}', variable.value);
-    end loop;
-  else
-    for variable in select key as name, value from jsonb_each_text(variables)
-    loop
-      body := replace(body, '{{' || variable.name || '}}', variable.value);
-    end loop;
+    select coalesce(jsonb_object_agg(v.nth - before_body, v.value), '{}') into named
+    from jsonb_array_elements(variables) with ordinality as v (value, nth)
+    where v.nth > before_body;
   end if;
-  return body;
+
+  -- In one pass: a value may look like a placeholder itself.
+  return (
+    select string_agg(m.part[1] || coalesce(named ->> btrim(m.part[2], '{}'), m.part[2]), '' order by m.nth)
+    from regexp_matches(body, '(.*?)(\{\{\w+\}\}|$)', 'g') with ordinality as m (part, nth)
+  );
 end;
 $$;
 

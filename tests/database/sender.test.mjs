@@ -238,6 +238,29 @@ describe("a claim", () => {
     assert.deepEqual(thread, { status: "resolved", last_message_at: null, unread_count: 0, wa_id: first.wa_id, name: "Ibu Rina" });
   });
 
+  const BODY = { type: "BODY", text: "Halo {{1}},\npesanan {{2}} siap. {{1}}!" };
+  const RENDERED = [
+    { variables: ["Rina", "KS-1"], content: "Halo Rina,\npesanan KS-1 siap. Rina!" },
+    { variables: ["{{2}}", "{{1}} & \\1"], content: "Halo {{2}},\npesanan {{1}} & \\1 siap. {{2}}!" },
+    { variables: ["Rina"], content: "Halo Rina,\npesanan {{2}} siap. Rina!" },
+    { variables: ["Rina", 7, "a button's"], content: "Halo Rina,\npesanan 7 siap. Rina!" },
+    { variables: { name: "Rina", order_id: "KS-1" }, body: "Halo {{name}}: {{order_id}}", content: "Halo Rina: KS-1" },
+    { variables: ["a header's", "Rina", "KS-1"], header: { type: "HEADER", format: "IMAGE" }, content: "Halo Rina,\npesanan KS-1 siap. Rina!" },
+    { variables: ["a header's", "Rina", "KS-1"], header: { type: "header", text: "Untuk {{1}}" }, content: "Halo Rina,\npesanan KS-1 siap. Rina!" },
+    { variables: ["Rina", "KS-1"], header: { type: "HEADER", format: "TEXT", text: "Kabar" }, content: "Halo Rina,\npesanan KS-1 siap. Rina!" },
+    { variables: [], body: "Tanpa variabel", content: "Tanpa variabel" },
+  ];
+  for (const { variables, body, header, content } of RENDERED) {
+    test(`fills ${JSON.stringify(body ?? BODY.text)}${header ? ` under ${JSON.stringify(header)}` : ""} with ${JSON.stringify(variables)}`, async () => {
+      const { number, holder, campaign } = await newRun({ recipients: 1 });
+      const components = [...(header ? [header] : []), body ? { type: "BODY", text: body } : BODY, { type: "FOOTER", text: "Balas {{1}}" }];
+      await sql`update public.broadcast_templates set components = ${sql.json(components)} where id = ${campaign.template.id}`;
+      await sql`update public.broadcast_recipients set variables = ${sql.json(variables)} where campaign_id = ${campaign.id}`;
+      const { recipients: [{ message_id }] } = await claims(number, holder);
+      assert.equal((await messageNow({ id: message_id })).content, content);
+    });
+  }
+
   test("uses the contact and conversation that are there, and leaves their names and state", async () => {
     const { number, holder, campaign } = await newRun({ recipients: 1 });
     const [recipient] = await recipientsOf(campaign);
@@ -819,6 +842,16 @@ describe("creating a campaign", () => {
     await isRefused(creates(manager, template), { ...refused("session_id"), message: /Several/ });
     assert.equal((await creates(manager, template, { session: second })).session_id, second.id);
     assert.equal((await creates(manager, await newTemplate(tenant, { businessAccount: number.meta_business_account_id }))).session_id, number.id);
+  });
+
+  test("takes no variables that nobody could read, which would stop the whole queue", async () => {
+    const { template, manager } = await newOffice();
+    for (const variables of ["Rina", 7, true, [["Rina"]], [{ a: 1 }], { name: ["Rina"] }, { name: {} }]) {
+      await isRefused(creates(manager, template, { recipients: [{ wa_id: someDigits(), variables }] }), { code: "23514" });
+    }
+    const readable = [null, undefined, [], {}, ["Rina", 7, null, true], { name: "Rina", order: 7 }];
+    const campaign = await creates(manager, template, { recipients: readable.map((variables) => ({ wa_id: someDigits(), variables })) });
+    assert.deepEqual((await recipientsOf(campaign)).map(({ variables }) => variables), [[], [], ...readable.slice(2)]);
   });
 
   test("is all or nothing", async () => {
