@@ -215,18 +215,34 @@ fn source_text(status: u16, code: &str, body: Option<&Body>, headers: &HeaderMap
         ));
     };
     let mut line = format!("HTTP {status}");
-    for part in [
-        Some(code.to_owned()),
-        body.message.clone(),
-        text(body.details.clone()),
-        text(body.hint.clone()),
-    ] {
+    // Not the details: they quote rows, and rows are people's data.
+    for part in [Some(code.to_owned()), body.message.clone()] {
         if let Some(part) = part.filter(|part| !part.is_empty()) {
             line.push_str(": ");
-            line.push_str(&part);
+            line.push_str(&without_values(&part));
         }
     }
     Source::new(line)
+}
+
+/// Postgres's sentence without the values it quotes: `"…"` after a colon, and anything that may be a phone
+/// number or a wamid.
+fn without_values(message: &str) -> String {
+    let sentence = match message.split_once(": \"") {
+        Some((sentence, _)) => sentence,
+        None => message,
+    };
+    let mut masked = String::with_capacity(sentence.len());
+    for word in sentence.split_inclusive(' ') {
+        let digits = word.bytes().filter(u8::is_ascii_digit).count();
+        if digits >= 6 || word.contains("wamid") {
+            masked.push_str("(value) ");
+        } else {
+            masked.push_str(word);
+        }
+    }
+    masked.truncate(masked.trim_end().len());
+    masked
 }
 
 fn text(value: Option<serde_json::Value>) -> Option<String> {

@@ -201,7 +201,32 @@ async fn database_text_is_for_logs_only() {
     let body = json!({"code": "23505", "message": "secret text", "details": "secret detail"});
     let error = as_user(409, body).await;
     assert_eq!(error.to_string(), "it conflicts with what is already there");
-    assert_eq!(error.source_text(), "HTTP 409: 23505: secret text: secret detail");
+    assert_eq!(error.source_text(), "HTTP 409: 23505: secret text");
+}
+
+#[tokio::test]
+async fn the_log_holds_no_values() {
+    for (message, logged) in [
+        (
+            "invalid input syntax for type bigint: \"6281234567\"",
+            "HTTP 400: 22P02: invalid input syntax for type bigint",
+        ),
+        (
+            "contact 6281234567 sent wamid.HBgN",
+            "HTTP 400: 22P02: contact (value) sent (value)",
+        ),
+        (
+            "relation \"messages\" does not exist",
+            "HTTP 400: 22P02: relation \"messages\" does not exist",
+        ),
+    ] {
+        let error = as_user(
+            400,
+            json!({"code": "22P02", "message": message, "details": "62811222333"}),
+        )
+        .await;
+        assert_eq!(error.source_text(), logged);
+    }
 }
 
 #[tokio::test]
