@@ -28,6 +28,11 @@ begin
     raise sqlstate 'PT403' using message = 'You may not send messages.', detail = 'forbidden';
   end if;
 
+  if content is null or char_length(content) not between 1 and 4096 then
+    raise sqlstate 'PT422' using message = 'A message has 1 to 4096 characters.', detail = 'invalid_field',
+      hint = 'text';
+  end if;
+
   select v.* into conversation from public.conversations v
   where v.id = create_reply.conversation_id
     and v.tenant_id = private.tenant_id()

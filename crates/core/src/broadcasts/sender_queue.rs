@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use supabase::{DatabaseError, Supabase};
+use tokio::time::sleep;
 use uuid::Uuid;
 use whatsapp::template::Variables;
 
@@ -14,6 +15,8 @@ use crate::outcome::Report;
 
 /// How long a lease holds without being renewed. Claims and records renew it, a few times a second.
 pub(super) const LEASE: Duration = Duration::from_secs(15);
+/// Tries of a call that lost against others for the same rows.
+const TRIES: u32 = 3;
 /// Numbers that one run sends for.
 const MAX_SESSIONS: u32 = 50;
 
@@ -97,10 +100,18 @@ impl SenderQueue {
         let arguments = json!({
             "holder": &*self.holder, "lease_seconds": LEASE.as_secs(), "max_sessions": MAX_SESSIONS,
         });
-        self.supabase
-            .as_service()
-            .rpc("begin_sender_run", &arguments)
-            .await
+        let mut tries = 1;
+        loop {
+            let begun = self.supabase.as_service().rpc("begin_sender_run", &arguments).await;
+            match begun {
+                // Webhooks hold rows it tidies up: they are free in a moment.
+                Err(DatabaseError::Retryable(_)) if tries < TRIES => {
+                    sleep(Duration::from_millis(100)).await;
+                    tries += 1;
+                }
+                begun => return begun,
+            }
+        }
     }
 
     /// The next recipients of a number. None when the lease is lost.

@@ -66,7 +66,7 @@ pub(super) async fn store(supabase: &Supabase, raw: &[u8]) -> Result<Vec<Uuid>, 
         keep_event: true,
     };
     match ingest(&database, &arguments).await {
-        Err(DatabaseError::Invalid(source)) => {
+        Err(DatabaseError::Invalid(source) | DatabaseError::Conflict { source, .. }) => {
             log::warn!("a delivery is stored element by element: {}", source.as_str());
             store_one_by_one(&database, &arguments, leftovers_of(&delivery)).await
         }
@@ -122,7 +122,7 @@ async fn store_one_by_one<'a>(
         };
         match ingest(database, &element).await {
             Ok(changed) => campaigns.extend(changed),
-            Err(DatabaseError::Invalid(_)) => leftovers.push(Leftover {
+            Err(DatabaseError::Invalid(_) | DatabaseError::Conflict { .. }) => leftovers.push(Leftover {
                 field: "messages",
                 phone_number_id: None,
                 reason: LeftoverReason::Ours("refused_by_database"),
