@@ -55,8 +55,13 @@ export class FunctionProcess {
   /** The same, once it listens. @param {import("../../crates/local/stack/vercel/output.mjs").BuiltFunction} built */
   static async start(built) {
     const started = await FunctionProcess.spawn(built);
-    await started.frame(({ type }) => type === "server-started");
-    return started;
+    try {
+      await started.frame(({ type }) => type === "server-started");
+      return started;
+    } catch (error) {
+      await started.stop();
+      throw error;
+    }
   }
 
   /**

@@ -144,8 +144,9 @@ describe("the functions", () => {
   it("say in one line what their environment lacks, all of it", async () => {
     for (const name of routes) {
       const started = await FunctionProcess.spawn(built(name), {});
-      assert.equal(await started.exited, 1, name);
+      const status = await started.exited;
       await started.stop();
+      assert.equal(status, 1, name);
       const lines = started.stderr.trim().split("\n");
       assert.equal(lines.length, 1, started.stderr);
       const { level, message } = JSON.parse(lines[0]);
@@ -212,8 +213,10 @@ describe("the functions", () => {
 async function firstAnswer(one) {
   const began = performance.now();
   const started = await FunctionProcess.start(one);
-  await started.ask("PROPFIND", examplePath(one.name));
-  const took = performance.now() - began;
-  await started.stop();
-  return took;
+  try {
+    await started.ask("PROPFIND", examplePath(one.name));
+    return performance.now() - began;
+  } finally {
+    await started.stop();
+  }
 }
