@@ -35,7 +35,10 @@ async fn handle(request: Request, state: AppState) -> Result<Response<ResponseBo
         exists(&file).await;
     }
     if let Some(file) = query.get("afterwards").cloned() {
-        state.wait_until(async move { exists(&file).await });
+        state.wait_until(async move {
+            exists(&file).await;
+            let _ = std::fs::write(format!("{file}.done"), "");
+        });
     }
     if query.contains_key("stream") {
         return Ok(Response::new(ResponseBody(body.map_err(Error::from).boxed())));

@@ -13,6 +13,8 @@ pub struct VercelJson {
     pub output_directory: Option<PathBuf>,
     /// Rewrites in their order.
     pub rewrites: Vec<RewriteRule>,
+    /// Headers of answers, in their order.
+    pub headers: Vec<HeadersRule>,
     /// Settings of functions by file pattern, in their order: the first that matches counts.
     #[serde(deserialize_with = "in_order")]
     pub functions: Vec<(String, FunctionSettings)>,
@@ -27,6 +29,24 @@ pub struct RewriteRule {
     pub source: String,
     /// Path that is served instead.
     pub destination: String,
+}
+
+/// Headers for the answers of some paths.
+#[derive(Debug, Clone, Deserialize)]
+pub struct HeadersRule {
+    /// Pattern of the path, in path-to-regexp's words.
+    pub source: String,
+    /// The headers.
+    pub headers: Vec<AddedHeader>,
+}
+
+/// A header that is added.
+#[derive(Debug, Clone, Deserialize)]
+pub struct AddedHeader {
+    /// Its name.
+    pub key: String,
+    /// Its value.
+    pub value: String,
 }
 
 /// Settings of functions.

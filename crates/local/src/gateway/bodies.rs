@@ -12,6 +12,7 @@ use hyper::client::conn::http1::SendRequest;
 use tokio::time::{Instant, Sleep};
 
 use super::pool::Pool;
+use super::process::OpenRequest;
 
 /// What Vercel takes as the body of a request.
 pub(crate) const REQUEST_LIMIT: u64 = 4_718_592;
@@ -78,22 +79,24 @@ pub(crate) struct ResponseBody {
     inner: Incoming,
     deadline: Pin<Box<Sleep>>,
     ended: bool,
-    connection: Option<(SendRequest<RequestBody>, Arc<Pool>)>,
+    connection: Option<Connection>,
+}
+
+/// What a response holds on to until it was read.
+pub(crate) struct Connection {
+    pub(crate) sender: SendRequest<RequestBody>,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) open: OpenRequest,
 }
 
 impl ResponseBody {
-    pub(crate) fn new(
-        inner: Incoming,
-        deadline: Instant,
-        sender: SendRequest<RequestBody>,
-        pool: Arc<Pool>,
-    ) -> Self {
+    pub(crate) fn new(inner: Incoming, deadline: Instant, connection: Connection) -> Self {
         let deadline = Box::pin(tokio::time::sleep_until(deadline));
         Self {
             inner,
             deadline,
             ended: false,
-            connection: Some((sender, pool)),
+            connection: Some(connection),
         }
     }
 }
@@ -129,10 +132,11 @@ impl Body for ResponseBody {
 impl Drop for ResponseBody {
     fn drop(&mut self) {
         let read_to_the_end = self.ended || self.inner.is_end_stream();
-        if let Some((sender, pool)) = self.connection.take()
+        if let Some(connection) = self.connection.take()
             && read_to_the_end
         {
-            pool.give_back(sender);
+            connection.open.answered();
+            connection.pool.give_back(connection.sender);
         }
     }
 }

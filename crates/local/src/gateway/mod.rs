@@ -1,9 +1,11 @@
 //! The gateway: serves static files and runs the built functions as Vercel does.
 
+mod added_headers;
 mod bodies;
 mod function;
 mod function_files;
 mod ipc;
+mod path_pattern;
 mod pool;
 mod process;
 mod proxy;
@@ -25,10 +27,11 @@ use hyper::body::Incoming;
 use serde_json::json;
 
 pub use function_files::ManifestError;
-pub use rewrites::RewriteError;
+pub use rewrites::RuleError;
 
 use crate::error_body::ErrorBody;
 use crate::vercel_json::VercelJson;
+use added_headers::AddedHeaders;
 use function::Function;
 use function_files::FunctionFile;
 use process::Launcher;
@@ -52,9 +55,9 @@ pub enum GatewayError {
     /// The functions are not known.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// A rewrite is wrong.
+    /// A rule of `vercel.json` is wrong.
     #[error(transparent)]
-    Rewrite(#[from] RewriteError),
+    Rule(#[from] RuleError),
     /// No folder for the sockets.
     #[error("no temporary folder can be made: {0}")]
     Folder(#[from] std::io::Error),
@@ -64,6 +67,7 @@ pub enum GatewayError {
 #[derive(Debug)]
 pub struct Gateway {
     site: Site,
+    headers: AddedHeaders,
     functions: Vec<Arc<Function>>,
     launcher: Arc<Launcher>,
 }
@@ -84,6 +88,7 @@ impl Gateway {
         Ok(Arc::new(Self {
             functions: functions.collect(),
             site: Site::new(&options.root, project, &files)?,
+            headers: AddedHeaders::compile(&project.headers)?,
             launcher: Arc::new(Launcher::new(
                 options.root,
                 options.environment,
@@ -94,10 +99,16 @@ impl Gateway {
 
     /// Answers one request.
     pub async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response {
-        let path = request.uri().path();
+        let path = request.uri().path().to_owned();
         if path == "/_gateway/functions" && request.method() == Method::GET {
             return self.list();
         }
+        let mut response = self.answer(&path, request, peer).await;
+        self.headers.apply(&path, response.headers_mut());
+        response
+    }
+
+    async fn answer(&self, path: &str, request: Request<Incoming>, peer: SocketAddr) -> Response {
         match self.site.resolve(path).await {
             Target::File(file) => {
                 self.site

@@ -104,7 +104,10 @@ impl Launcher {
             None => Command::new(binary),
         };
         command.env_clear().envs(&self.environment);
-        for name in ["PATH", "HOME", "TZ"] {
+        for name in ["PATH", "HOME", "TZ"]
+            .into_iter()
+            .filter(|name| !self.environment.contains_key(*name))
+        {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);
             }
@@ -184,9 +187,14 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Remembers a request until its `end` frame.
-    pub(crate) fn begin(&self, request_id: u64) {
+    /// Remembers a request until its `end` frame, or until the mark is dropped early.
+    pub(crate) fn begin(self: &Arc<Self>, request_id: u64) -> OpenRequest {
         self.open.lock().insert(request_id);
+        OpenRequest {
+            process: self.clone(),
+            request_id,
+            answered: false,
+        }
     }
 
     /// Requests whose work, what they left behind included, is not done.
@@ -207,6 +215,29 @@ impl Process {
     pub(crate) async fn stop(&self) {
         self.stop.cancel();
         self.exited.cancelled().await;
+    }
+}
+
+/// A request that a process works on. A function whose caller left sends no `end` frame.
+#[derive(Debug)]
+pub(crate) struct OpenRequest {
+    process: Arc<Process>,
+    request_id: u64,
+    answered: bool,
+}
+
+impl OpenRequest {
+    /// The answer is complete: the `end` frame tells when the work is.
+    pub(crate) fn answered(mut self) {
+        self.answered = true;
+    }
+}
+
+impl Drop for OpenRequest {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.process.open.lock().remove(&self.request_id);
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use http::{Request, StatusCode, Uri};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::bodies::{REQUEST_LIMIT, RequestBody, ResponseBody};
+use super::bodies::{Connection, REQUEST_LIMIT, RequestBody, ResponseBody};
 use super::function::Function;
 use super::process::{Launcher, StartFailure};
 use crate::console;
@@ -130,11 +130,16 @@ async fn attempt(
         let unsent = match process.pool.take().await {
             Err(_) => request,
             Ok(mut sender) => {
-                process.begin(request_id);
+                let open = process.begin(request_id);
                 match sender.try_send_request(request).await {
                     Ok(response) => {
-                        let body = |inner| ResponseBody::new(inner, deadline, sender, process.pool.clone());
-                        return Ok(strip(response.map(|inner| Body::new(body(inner)))));
+                        let connection = Connection {
+                            sender,
+                            pool: process.pool.clone(),
+                            open,
+                        };
+                        let body = |inner| Body::new(ResponseBody::new(inner, deadline, connection));
+                        return Ok(strip(response.map(body)));
                     }
                     Err(mut error) => match error.take_message() {
                         Some(unsent) => unsent,

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::function_files::FunctionFile;
-use super::rewrites::{Rewrite, RewriteError};
+use super::rewrites::{Rewrite, RuleError};
 use super::routes::{Matched, Routes};
 use super::static_files::StaticFiles;
 use crate::vercel_json::VercelJson;
@@ -31,7 +31,7 @@ impl Site {
         root: &Path,
         project: &VercelJson,
         functions: &[FunctionFile],
-    ) -> Result<Self, RewriteError> {
+    ) -> Result<Self, RuleError> {
         let folder = project.output_directory.as_deref().unwrap_or(Path::new("public"));
         Ok(Self {
             files: StaticFiles::new(root.join(folder)),
@@ -181,6 +181,21 @@ mod tests {
         let case = site(r#"{"rewrites":[{"source":"/(.*)","destination":"/index.html"}]}"#);
         assert_eq!(case.goes("/api/health").await, "api/health.rs ");
         assert_eq!(case.goes("/api/items/7").await, "index.html");
+    }
+
+    #[tokio::test]
+    async fn a_rewrite_may_answer_for_all_unknown_api_paths() {
+        let case = site(
+            r#"{"rewrites":[{"source":"/api(/(?!items/[^/]+$|items/[^/]+/notes$).*)?","destination":"/api/health"}]}"#,
+        );
+        assert_eq!(case.goes("/api").await, "api/health.rs ");
+        assert_eq!(case.goes("/api/unknown/path").await, "api/health.rs ");
+        assert_eq!(case.goes("/api/items/7").await, "api/items/[id].rs id=7");
+        assert_eq!(
+            case.goes("/api/items/7/notes").await,
+            "api/items/[id]/notes.rs id=7"
+        );
+        assert_eq!(case.goes("/inbox").await, "nothing");
     }
 
     #[test]

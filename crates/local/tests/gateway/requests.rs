@@ -230,6 +230,7 @@ async fn a_request_that_takes_too_long_is_504() {
         (status, &body["error"]["code"]),
         (504, &json!("function_timeout"))
     );
+    assert_eq!(site.listed("slow").await["open_requests"], 0);
     assert_eq!(site.get("/api/slow").await.0, 200);
 }
 

@@ -41,6 +41,8 @@ impl Serve {
         });
         let mut child = Command::new(env!("CARGO_BIN_EXE_crm-local"))
             .arg("serve")
+            // What a killed program leaves goes with the repository.
+            .env("TMPDIR", repository.root())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -124,6 +126,21 @@ async fn the_end_of_standard_input_stops_everything() {
     assert_eq!(serve.exit_code().await, Some(0));
     assert!(is_gone(function));
     assert_eq!(serve.event().await, None);
+}
+
+#[tokio::test]
+async fn work_that_functions_left_behind_is_finished_first() {
+    let mut serve = Serve::ready(free_ports()).await;
+    let file = serve.repository.file("go");
+    let url = format!("{}/api/echo?afterwards={file}", serve.app());
+    let (_, told) = answer(serve.client.get(url)).await;
+    drop(serve.stdin.take());
+    // The gateway takes no more connections once it is stopping.
+    eventually(async || serve.client.get(serve.app()).send().await.err()).await;
+    assert!(!is_gone(told["pid"].as_u64().unwrap()));
+    std::fs::write(&file, "").unwrap();
+    assert_eq!(serve.exit_code().await, Some(0));
+    assert!(std::path::Path::new(&format!("{file}.done")).exists());
 }
 
 #[tokio::test]

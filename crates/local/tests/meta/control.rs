@@ -225,6 +225,32 @@ async fn a_reset_forgets_ledger_faults_settings_rates_and_waiting_webhooks() {
 }
 
 #[tokio::test]
+async fn a_webhook_under_way_at_a_reset_does_not_come_again() {
+    let mut meta = Meta::start().await;
+    meta.receiver.hold_answers();
+    meta.send(&promo("62812000000")).await;
+    meta.receiver.next().await;
+    assert_eq!(meta.post("/_sim/reset", &json!({})).await.0, 200);
+    meta.settings(&json!({"redelivery_ms": [1]})).await;
+    meta.receiver.answers(&[500]);
+    meta.receiver.answer_again();
+    while meta.summary().await["webhooks"]["failed"] == 0 {
+        tokio::task::yield_now().await;
+    }
+    meta.send(&promo("62813000000")).await;
+    assert_eq!(
+        meta.receiver.next().await.value()["statuses"][0]["recipient_id"],
+        "62813000000"
+    );
+    meta.becomes_idle().await;
+    assert!(meta.receiver.is_empty());
+    assert_eq!(
+        meta.summary().await["webhooks"],
+        json!({"sent": 1, "failed": 1, "pending": 0})
+    );
+}
+
+#[tokio::test]
 async fn numbers_and_templates_can_be_added() {
     let mut meta = Meta::start().await;
     let number =
