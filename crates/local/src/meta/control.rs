@@ -1,4 +1,18 @@
 //! `/_sim/`: looking into the simulator and steering it. For this machine only, hence without a token.
+//!
+//! | Call | Does |
+//! |---|---|
+//! | `GET /_sim/ledger?phone_number_id=&to=&type=&template=&biz_opaque_callback_data=&wamid=&offset=&limit=` | `{total, entries}`, in order of acceptance |
+//! | `GET /_sim/ledger/summary` (same filters) | counts: accepted, recipients, duplicates, by status, refused by code, webhooks |
+//! | `GET /_sim/idle` | `{pending_webhooks}`: 0 once every update was answered 200 |
+//! | `POST /_sim/customer/messages` `{phone_number_id, from, name?, user_id?, text}` or `{.., message: {type, ..}}` | a customer writes: `{wamid, webhook_status, queued}` |
+//! | `POST /_sim/windows` `{phone_number_id, contact, open}` | opens or closes the 24 hours of a pair |
+//! | `POST /_sim/webhooks` any body | signs and posts it as it is: `{status, body}` |
+//! | `POST /_sim/webhooks/verification` | the `hub.challenge` question: `{verified, reason?}` |
+//! | `GET`, `PUT /_sim/settings` | see [`super::settings`]; what is absent stays |
+//! | `GET`, `POST`, `DELETE /_sim/faults` | see [`super::fault`] |
+//! | `GET`, `POST /_sim/numbers`, `/_sim/templates` | lists, adds and changes; a changed template status is told by webhook |
+//! | `POST /_sim/reset` `{windows?: true}` | forgets ledger, faults, settings, rates and waiting webhooks |
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
