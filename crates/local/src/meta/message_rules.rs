@@ -438,6 +438,7 @@ mod tests {
     fn lists_have_at_most_10_rows_in_total() {
         assert_eq!(outcome("interactive", list(1, 10)), Ok(()));
         assert_eq!(outcome("interactive", list(10, 1)), Ok(()));
+        assert_eq!(outcome("interactive", list(1, 11)), Err(131_009));
         assert_eq!(outcome("interactive", list(2, 6)), Err(131_009));
         assert_eq!(outcome("interactive", list(11, 1)), Err(131_009));
         let mut untitled = list(2, 1);

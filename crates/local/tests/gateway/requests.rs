@@ -73,6 +73,20 @@ async fn headers_are_vercels_and_cannot_be_forged() {
 }
 
 #[tokio::test]
+async fn files_functions_and_errors_carry_the_headers_of_the_project() {
+    let site = Site::start().await;
+    for path in ["/", "/api/echo", "/api/nothing"] {
+        let response = site
+            .client
+            .get(format!("{}{path}", site.url))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.headers()["x-frame-options"], "DENY", "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_function_gets_its_environment_and_nothing_else() {
     let site = Site::start().await;
     let (_, told) = site.get("/api/echo").await;

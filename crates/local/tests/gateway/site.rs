@@ -55,6 +55,7 @@ impl Repository {
         let vercel_json = json!({
             "functions": {"api/slow.rs": {"maxDuration": 1}},
             "rewrites": [{"source": "/things/:id", "destination": "/api/items/:id"}],
+            "headers": [{"source": "/(.*)", "headers": [{"key": "X-Frame-Options", "value": "DENY"}]}],
             "crons": [{"path": "/api/echo", "schedule": "* * * * *"}],
         });
         std::fs::write(root.join("vercel.json"), vercel_json.to_string()).unwrap();

@@ -234,9 +234,14 @@ async fn a_webhook_under_way_at_a_reset_does_not_come_again() {
     meta.settings(&json!({"redelivery_ms": [1]})).await;
     meta.receiver.answers(&[500]);
     meta.receiver.answer_again();
-    while meta.summary().await["webhooks"]["failed"] == 0 {
-        tokio::task::yield_now().await;
-    }
+    let fails = async {
+        while meta.summary().await["webhooks"]["failed"] == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), fails)
+        .await
+        .expect("the webhook fails");
     meta.send(&promo("62813000000")).await;
     assert_eq!(
         meta.receiver.next().await.value()["statuses"][0]["recipient_id"],
@@ -276,4 +281,18 @@ async fn numbers_and_templates_can_be_added() {
         "message_template_status_update"
     );
     assert_eq!(webhook.value()["event"], "PAUSED");
+}
+
+#[tokio::test]
+async fn a_number_that_is_changed_keeps_its_windows() {
+    let meta = Meta::start().await;
+    meta.open_window(CUSTOMER).await;
+    let number = json!({"phone_number_id": NUMBER, "display_phone_number": "+62 811-1000-0001",
+        "business_account_id": crate::simulator::ACCOUNT, "verified_name": "Toko Baru"});
+    assert_eq!(meta.post("/_sim/numbers", &number).await.0, 200);
+    assert_eq!(
+        meta.get(&format!("/v25.0/{NUMBER}")).await.1["verified_name"],
+        "Toko Baru"
+    );
+    assert_eq!(meta.send(&text(CUSTOMER)).await.0, 200);
 }
