@@ -102,7 +102,11 @@ impl SenderQueue {
         });
         let mut tries = 1;
         loop {
-            let begun = self.supabase.as_service().rpc("begin_sender_run", &arguments).await;
+            let begun = self
+                .supabase
+                .as_service()
+                .rpc("begin_sender_run", &arguments)
+                .await;
             match begun {
                 // Webhooks hold rows it tidies up: they are free in a moment.
                 Err(DatabaseError::Retryable(_)) if tries < TRIES => {
