@@ -82,7 +82,8 @@ end;
 $$;
 
 -- Opens a run of the sender: starts campaigns that are due, tidies up what died half-way, and leases the
--- numbers that have work and no holder. Answers {"sessions": [...], "busy": n}.
+-- numbers that have work and no holder. Answers {"sessions": [...], "busy": n}: how many others have work, or a
+-- holder at work.
 create function public.begin_sender_run(holder uuid, lease_seconds integer, max_sessions integer) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -156,6 +157,15 @@ begin
       )
     order by s.id
   ),
+  -- A number somebody holds may have everything claimed, and come back with more: or its holder has died.
+  held as (
+    select l.session_id as id
+    from private.sender_leases l
+    where l.leased_until > now()
+      and exists (
+        select 1 from public.broadcast_campaigns c where c.session_id = l.session_id and c.status = 'sending'
+      )
+  ),
   taken as (
     insert into private.sender_leases as l (session_id, holder, leased_until)
     select w.id, begin_sender_run.holder, now() + make_interval(secs => lease_seconds)
@@ -169,7 +179,8 @@ begin
       where l.leased_until <= now()
     returning l.session_id
   )
-  select array_agg(t.session_id), (select count(*) from work) into leased, wanting from taken t;
+  select array_agg(t.session_id), (select count(*) from (select id from work union select id from held) u)
+  into leased, wanting from taken t;
 
   return jsonb_build_object(
     'busy', wanting - coalesce(cardinality(leased), 0),
