@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::site::{Site, answer, eventually, is_gone, kill};
+use crate::site::{Site, answer, eventually, handles_sigterm, is_gone, kill};
 
 #[tokio::test]
 async fn a_function_sees_the_original_address_with_its_parameters() {
@@ -264,6 +264,7 @@ async fn work_left_behind_keeps_a_request_open_and_is_finished_on_stop() {
     let done = site.repository.file("done later");
     site.get(&format!("/api/echo?afterwards={}", done.replace(' ', "%20")))
         .await;
+    handles_sigterm(pid).await;
     let stopping = tokio::spawn({
         let gateway = site.gateway.clone();
         async move { gateway.stop().await }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use crate::site::{Repository, answer, eventually, is_gone, kill, listed};
+use crate::site::{Repository, answer, eventually, handles_sigterm, is_gone, kill, listed};
 
 struct Serve {
     child: Child,
@@ -134,10 +134,12 @@ async fn work_that_functions_left_behind_is_finished_first() {
     let file = serve.repository.file("go");
     let url = format!("{}/api/echo?afterwards={file}", serve.app());
     let (_, told) = answer(serve.client.get(url)).await;
+    let function = told["pid"].as_u64().unwrap();
+    handles_sigterm(function).await;
     drop(serve.stdin.take());
     // The gateway takes no more connections once it is stopping.
     eventually(async || serve.client.get(serve.app()).send().await.err()).await;
-    assert!(!is_gone(told["pid"].as_u64().unwrap()));
+    assert!(!is_gone(function));
     std::fs::write(&file, "").unwrap();
     assert_eq!(serve.exit_code().await, Some(0));
     assert!(std::path::Path::new(&format!("{file}.done")).exists());

@@ -172,6 +172,20 @@ pub(crate) fn is_gone(pid: u64) -> bool {
     }
 }
 
+/// Waits until a process handles SIGTERM: the runtime of the functions begins to after it has begun to answer.
+pub(crate) async fn handles_sigterm(pid: u64) {
+    eventually(async || {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let caught = status
+            .lines()
+            .find_map(|line| line.strip_prefix("SigCgt:"))
+            .unwrap();
+        let caught = u64::from_str_radix(caught.trim(), 16).unwrap();
+        (caught & (1 << (nix::sys::signal::Signal::SIGTERM as u32 - 1)) != 0).then_some(())
+    })
+    .await;
+}
+
 pub(crate) fn kill(pid: &Value, signal: nix::sys::signal::Signal) {
     let pid = i32::try_from(pid.as_i64().unwrap()).unwrap();
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).unwrap();
