@@ -52,13 +52,14 @@ pub enum AppError {
 impl App {
     /// Builds the clients. Connects to nothing.
     pub fn new(config: Config) -> Result<Self, AppError> {
-        let database_http = http_client::client(DATABASE_TIME_LIMIT)?;
+        let tls = http_client::tls()?;
+        let database_http = http_client::client(&tls, DATABASE_TIME_LIMIT)?;
         let supabase = Supabase::new(&config.supabase, database_http.clone())?;
         let tokens = TokenVerifier::new(&config.supabase.url, config.jwt_secret.as_deref(), database_http)?;
-        let meta_http = http_client::client(META_TIME_LIMIT)?;
+        let meta_http = http_client::client(&tls, META_TIME_LIMIT)?;
         let graph = GraphClient::new(meta_http, &config.graph_base_url, config.graph_version)?;
         let redis = match &config.redis {
-            Some(redis) => Some(Redis::new(redis, http_client::client(REDIS_TIME_LIMIT)?)),
+            Some(redis) => Some(Redis::new(redis, http_client::client(&tls, REDIS_TIME_LIMIT)?)),
             None => None,
         };
         Ok(Self {

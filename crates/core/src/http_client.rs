@@ -17,16 +17,22 @@ pub enum HttpClientError {
     Http(#[from] reqwest::Error),
 }
 
+/// TLS with the compiled-in roots: made once in a process, for it is most of what a client costs.
+pub(crate) fn tls() -> Result<ClientConfig, HttpClientError> {
+    let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    Ok(
+        ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth(),
+    )
+}
+
 /// A pooled client whose calls end within `time_limit`. Does not follow redirects: neither Supabase nor Meta's
 /// Graph API answers with one, and a token must not travel with it.
-pub(crate) fn client(time_limit: Duration) -> Result<reqwest::Client, HttpClientError> {
-    let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+pub(crate) fn client(tls: &ClientConfig, time_limit: Duration) -> Result<reqwest::Client, HttpClientError> {
     let client = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
+        .tls_backend_preconfigured(tls.clone())
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(5))
         .timeout(time_limit)

@@ -113,7 +113,7 @@ impl NumberSender {
     /// Sends until nothing is left, the deadline comes, or the number may not go on.
     pub(super) async fn run(self) -> NumberReport {
         let per_second = self.number.messages_per_second as usize;
-        let (jobs, waiting) = mpsc::channel(per_second.div_ceil(20));
+        let (jobs, waiting) = mpsc::channel(per_second.div_ceil(20).min(MAX_BATCH));
         let (done, reports) = mpsc::channel(MAX_BATCH);
 
         let ((), (), tally) = tokio::join!(
