@@ -29,7 +29,9 @@ if (unknown.length > 0) {
   say(`unknown: ${unknown.join(", ")}; usage: npm run bench -- [--skip-build] [${Object.keys(sections).join("] [")}]`);
   process.exit(2);
 }
-for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => stopLocalStack().finally(() => process.exit(130)));
+/** @type {Promise<never> | null} */
+let interrupted = null;
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => (interrupted = stopLocalStack().then(() => process.exit(130))));
 
 if (!process.argv.includes("--skip-build")) {
   try {
@@ -49,6 +51,7 @@ for (const name of asked.length > 0 ? asked : Object.keys(sections)) {
   try {
     measured.push({ name, figures: await sections[name]() });
   } catch (error) {
+    await interrupted;
     const reason = error instanceof Error ? error.message : String(error);
     if (!(error instanceof Skipped)) broken = true;
     measured.push({ name, figures: [{ what: name, skipped: error instanceof Skipped ? reason : `BROKEN: ${reason}` }] });

@@ -1,6 +1,5 @@
 // One POST with as many updates as Meta puts into one, through the real function, Supabase Lite and the real Postgres.
-import postgres from "postgres";
-import { localStack } from "./local-stack.mjs";
+import { localStack, onDatabase } from "./local-stack.mjs";
 import { delivery, PATH, signature, textMessage } from "./webhook-request.mjs";
 
 const UPDATES = 1000;
@@ -8,8 +7,7 @@ const UPDATES = 1000;
 /** @returns {Promise<import("./figure.mjs").Figure[]>} */
 export async function bigWebhook() {
   const stack = await localStack();
-  const sql = postgres(stack.database_url ?? "", { max: 1, onnotice: () => {} });
-  try {
+  return onDatabase(stack, async (sql) => {
     const texts = Array.from({ length: UPDATES }, (_, n) => textMessage(n));
     const messages = await post(stack, delivery({ contacts: texts.map(({ contact }) => contact), messages: texts.map(({ message }) => message) }));
     await stored(sql`select count(*)::int as n from public.messages where direction = 'inbound'`);
@@ -28,9 +26,7 @@ export async function bigWebhook() {
       { what: "one POST with 1,000 messages of 1,000 new customers, local stack", value: messages, unit: "ms" },
       { what: "one POST with 1,000 statuses, local stack", value: statuses, unit: "ms" },
     ];
-  } finally {
-    await sql.end();
-  }
+  });
 }
 
 /** @param {import("../stack.mjs").Stack} stack @param {string} body @returns {Promise<number>} milliseconds */

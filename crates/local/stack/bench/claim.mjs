@@ -1,10 +1,9 @@
 // Claiming and recording a batch on the real Postgres: does it take longer when more are waiting, or where all is new?
 import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
-import postgres from "postgres";
 import { TEMPLATES, TENANTS } from "../launch/demo-tenants.mjs";
 import { median } from "./figure.mjs";
-import { localStack } from "./local-stack.mjs";
+import { localStack, onDatabase } from "./local-stack.mjs";
 
 const BATCH = 500;
 const ROUNDS = 15;
@@ -20,8 +19,7 @@ const PATIENCE = 120_000;
 /** @returns {Promise<import("./figure.mjs").Figure[]>} */
 export async function claim() {
   const stack = await localStack();
-  const sql = postgres(stack.database_url ?? "", { max: 1, onnotice: () => {} });
-  try {
+  return onDatabase(stack, async (sql) => {
     const holder = randomUUID();
     const first = await firstCampaign(sql, holder);
     const many = await newQueue(sql, TENANTS[0], MANY);
@@ -47,15 +45,13 @@ export async function claim() {
       { what: "record of 500 at 1M queued", value: recordAtMany, unit: "ms", digits: 1 },
       { what: "claim of 500 in a new database's first campaign / at 10k", most: 2, value: first / claimAtFew, unit: "x", digits: 2 },
     ];
-  } finally {
-    await sql.end();
-  }
+  });
 }
 
 /**
  * The first campaign of a new database, most of it, at once after it is made: Postgres knows nothing of the tables yet, and
  * keeps the plans it made while they were empty.
- * @param {postgres.Sql} sql @param {string} holder @returns {Promise<number>} milliseconds of a claim, at the beginning or at the end
+ * @param {import("postgres").Sql} sql @param {string} holder @returns {Promise<number>} milliseconds of a claim, at the beginning or at the end
  */
 async function firstCampaign(sql, holder) {
   const queue = await newQueue(sql, TENANTS[0], (FIRST_CLAIMS + 1) * BATCH);
@@ -69,7 +65,7 @@ async function firstCampaign(sql, holder) {
 
 /** @typedef {{ session: string, campaign: string, size: number, times: { claimed: number, recorded: number }[] }} Queue */
 
-/** @param {postgres.Sql} sql @param {import("../launch/demo-tenants.mjs").Tenant} tenant @param {number} size @returns {Promise<Queue>} */
+/** @param {import("postgres").Sql} sql @param {import("../launch/demo-tenants.mjs").Tenant} tenant @param {number} size @returns {Promise<Queue>} */
 async function newQueue(sql, tenant, size) {
   const [{ session }] = await sql`select id as session from public.whatsapp_sessions where meta_phone_number_id = ${tenant.number.phone_number_id}`;
   const [{ template }] = await sql`
@@ -87,7 +83,7 @@ async function newQueue(sql, tenant, size) {
   return { session, campaign, size, times: [] };
 }
 
-/** Until the work that follows from the load is done: statistics, pages, and who reads the log of changes. @param {postgres.Sql} sql */
+/** Until the work that follows from the load is done: statistics, pages, and who reads the log of changes. @param {import("postgres").Sql} sql */
 async function settles(sql) {
   await sql`vacuum (analyze)`;
   await sql`checkpoint`;
@@ -101,7 +97,7 @@ async function settles(sql) {
 
 /**
  * As the sender does it; undone unless it is kept, so that queues keep their sizes.
- * @param {postgres.Sql} sql @param {string} session @param {string} holder @param {{ keep?: boolean }} [options] @returns {Promise<{ claimed: number, recorded: number }>} milliseconds
+ * @param {import("postgres").Sql} sql @param {string} session @param {string} holder @param {{ keep?: boolean }} [options] @returns {Promise<{ claimed: number, recorded: number }>} milliseconds
  */
 async function claimAndRecord(sql, session, holder, { keep = false } = {}) {
   const undone = new Error("undone");
@@ -127,7 +123,7 @@ async function claimAndRecord(sql, session, holder, { keep = false } = {}) {
   return times;
 }
 
-/** @param {postgres.Sql} sql @param {Queue[]} queues */
+/** @param {import("postgres").Sql} sql @param {Queue[]} queues */
 async function same(sql, queues) {
   for (const { campaign, size } of queues) {
     const [{ pending }] = await sql`select count(*)::int as pending from public.broadcast_recipients where campaign_id = ${campaign} and status = 'pending'`;
