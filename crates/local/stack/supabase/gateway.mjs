@@ -64,8 +64,9 @@ async function serve(services, request, response) {
 async function forward(services, { request, response, url, body, caller }) {
   const headers = new Headers();
   for (let i = 0; i < request.rawHeaders.length; i += 2) headers.append(request.rawHeaders[i], request.rawHeaders[i + 1]);
+  const rest = await restRequest(services, request, url);
   const ask = (/** @type {URL} */ to, /** @type {Buffer | string} */ content) =>
-    services.lite.fetch(new Request(to, { method: request.method, headers, body: content.length > 0 ? content : undefined }), caller);
+    services.lite.fetch(new Request(to, { method: request.method, headers, body: content.length > 0 ? content : undefined }), caller, rest);
   if (asksForSigns(request.method ?? "", url.pathname)) {
     headers.delete("content-length");
     const { status, value } = await answerSigns(url.pathname, parse(body), async (path, content) => {
@@ -83,6 +84,15 @@ async function forward(services, { request, response, url, body, caller }) {
     return pipeline(Readable.fromWeb(/** @type {any} */ (answer.body)), response);
   }
   response.end(Buffer.from(await answer.arrayBuffer()));
+}
+
+/** @param {Services} services @param {import("node:http").IncomingMessage} request @param {URL} url @returns {Promise<import("./lite.mjs").RestRequest | null>} */
+async function restRequest(services, { method = "GET", headers }, url) {
+  const path = /^\/rest\/v1(\/.*)$/.exec(url.pathname)?.[1];
+  if (path === undefined) return null;
+  const name = /^\/rpc\/([^/]+)$/.exec(path)?.[1];
+  const readOnly = method === "GET" || method === "HEAD" || (name !== undefined && (await services.rpc.isReadOnly(decodeURIComponent(name))));
+  return { method, path, headers, readOnly };
 }
 
 /** @param {Buffer} body @returns {any} */

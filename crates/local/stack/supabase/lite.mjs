@@ -2,6 +2,7 @@
 process.env.LITE_TELEMETRY = "0";
 process.env.EXPERIMENTAL_STORAGE = "1";
 
+const { AsyncLocalStorage } = await import("node:async_hooks");
 const { App, InMemoryEmailDriver } = await import("@supabase/lite");
 const { PostgresConnection } = await import("@supabase/lite/postgres");
 const { TYPES } = await import("./database.mjs");
@@ -11,8 +12,15 @@ const { FolderStorage } = await import("./folder-storage.mjs");
 
 /** @typedef {import("./keys.mjs").Claims} Claims */
 /** @typedef {{ claims: Claims, kind: "publishable" | "secret", user: boolean }} Caller */
+/** @typedef {{ method: string, path: string, headers: Record<string, unknown>, readOnly: boolean }} RestRequest of PostgREST, its path below /rest/v1 */
+
+/** The request being answered, where Lite does not hand it on. @type {import("node:async_hooks").AsyncLocalStorage<RestRequest | null>} */
+const current = new AsyncLocalStorage();
 
 class Connection extends PostgresConnection {
+  /** @type {ReturnType<import("./pre-request.mjs").preRequest> | null} */
+  preRequest = null;
+
   /**
    * Lite would grant everything to every API role here, undoing the migrations' own grants.
    * @returns {Promise<boolean>}
@@ -21,24 +29,32 @@ class Connection extends PostgresConnection {
     return true;
   }
 
-  /** Role and claims in one statement. @param {any} db @param {any} vars */
+  /**
+   * Role and claims in one statement; of a request to PostgREST also what the request is, and what comes before its query.
+   * @param {any} db @param {any} vars
+   */
   async applyJwtSessionContext(db, vars) {
     const role = vars.auth?.role || "anon";
+    const request = current.getStore();
+    if (request) {
+      await run(
+        db,
+        "select set_config('response.status', '', true), set_config('response.headers', '', true), set_config('request.method', $1, true), set_config('request.path', $2, true), set_config('request.headers', $3, true)",
+        [request.method, request.path, JSON.stringify(request.headers)],
+      );
+      if (request.readOnly) await run(db, "set local transaction_read_only = on", []);
+    }
     await run(
       db,
       "select set_config('request.jwt.claims', $1, true), set_config('storage.operation', $2, true), set_config('search_path', $3, true), set_config('role', $4, true)",
       [JSON.stringify(vars.auth?.jwt ?? { role }), String(vars.storage?.operation ?? ""), "public, extensions", role],
     );
+    const before = request ? await this.preRequest?.statement() : null;
+    if (before) await run(db, before, []);
   }
 
-  /** @param {any} db @param {any} request */
-  async applyRpcRequestGucs(db, request) {
-    await run(
-      db,
-      "select set_config('response.status', '', true), set_config('response.headers', '', true), set_config('request.method', $1, true), set_config('request.path', $2, true), set_config('request.headers', $3, true)",
-      [request.method, request.path, JSON.stringify(request.requestHeaders ?? {})],
-    );
-  }
+  /** Nothing: all of it was said above, before the function a project names. */
+  async applyRpcRequestGucs() {}
 
   /** @param {any} error */
   normalizeDbError(error) {
@@ -61,6 +77,7 @@ function run(db, text, parameters) {
  * @property {string} supabaseUrl
  * @property {string} siteUrl
  * @property {string} storageFolder
+ * @property {ReturnType<import("./pre-request.mjs").preRequest>} preRequest
  */
 
 /** @param {LiteOptions} options */
@@ -69,6 +86,7 @@ export async function startLite(options) {
     url: options.databaseUrl,
     postgresOptions: { max: 20, types: TYPES, onnotice: () => {}, connection: { application_name: "supabase-lite" } },
   });
+  connection.preRequest = options.preRequest;
   const app = new App({
     connection,
     api: { enabled: true, schemas: ["public"] },
@@ -111,8 +129,11 @@ export async function startLite(options) {
 
   return {
     app,
-    /** @param {Request} request @param {Caller | null} caller @returns {Promise<Response>} */
-    fetch: (request, caller) => app.server.fetch(request, { caller, peerAddress: null }),
+    /**
+     * @param {Request} request @param {Caller | null} caller @param {RestRequest | null} [rest] when it is for PostgREST
+     * @returns {Promise<Response>}
+     */
+    fetch: (request, caller, rest = null) => current.run(rest, () => app.server.fetch(request, { caller, peerAddress: null })),
     reloadSchema: () => connection.clearSchemaCache(),
     stop: () => connection.driver.end({ timeout: 2 }),
   };

@@ -39,6 +39,9 @@ begin
 end;
 $$;
 
+-- A hosted project lets `postgres` set everything of PostgREST's on its role.
+grant set on parameter "pgrst.db_pre_request", "pgrst.db_max_rows", "pgrst.db_schemas" to postgres;
+
 alter role postgres set search_path to "$user", public, extensions;
 alter role supabase_auth_admin set search_path to auth;
 alter role supabase_storage_admin set search_path to storage;

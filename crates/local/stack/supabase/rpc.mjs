@@ -32,16 +32,26 @@ const CATALOG = `
   join pg_catalog.pg_type t on t.oid = p.prorettype
   where n.nspname = 'public' and p.prokind = 'f'`;
 
-/** @param {import("postgres").Sql} sql the superuser's connections */
-export function rpcCaller(sql) {
+/**
+ * @param {import("postgres").Sql} sql the superuser's connections
+ * @param {ReturnType<import("./pre-request.mjs").preRequest>} preRequest
+ */
+export function rpcCaller(sql, preRequest) {
   /** @type {Promise<Map<string, Routine>> | null} */
   let catalog = null;
+  /** @param {string} name */
+  async function find(name) {
+    catalog ??= readCatalog(sql);
+    return (await catalog.catch(() => (catalog = null)))?.get(name);
+  }
 
   return {
     /** Forget what functions there are. */
     reload: () => {
       catalog = null;
     },
+    /** Whether PostgREST would call it in a transaction that may not write. @param {string} name */
+    isReadOnly: async (name) => (await find(name))?.readOnly ?? false,
     /**
      * @param {string} name @param {import("node:http").IncomingMessage} request @param {Buffer} body @param {Caller} caller
      * @returns {Promise<Answer | null>} null: for Lite
@@ -49,13 +59,12 @@ export function rpcCaller(sql) {
     async call(name, request, body, caller) {
       const wanted = wantedForm(request);
       if (wanted === null) return null;
-      catalog ??= readCatalog(sql);
-      const routine = (await catalog.catch(() => (catalog = null)))?.get(name);
+      const routine = await find(name);
       if (!routine) return null;
       const text = body.length === 0 ? "{}" : body.toString("utf8");
       const given = keysOf(text);
       if (!given || !accepts(routine, given)) return null;
-      return invoke(sql, { name, routine, given, text, request, caller, wanted });
+      return invoke(sql, { name, routine, given, text, request, caller, wanted, before: await preRequest.statement() });
     },
   };
 }
@@ -143,10 +152,10 @@ function statement(name, routine, given) {
 
 /**
  * @param {import("postgres").Sql} sql
- * @param {{ name: string, routine: Routine, given: string[], text: string, request: import("node:http").IncomingMessage, caller: Caller, wanted: "list" | "object" }} call
+ * @param {{ name: string, routine: Routine, given: string[], text: string, request: import("node:http").IncomingMessage, caller: Caller, wanted: "list" | "object", before: string | null }} call
  * @returns {Promise<Answer>}
  */
-async function invoke(sql, { name, routine, given, text, request, caller, wanted }) {
+async function invoke(sql, { name, routine, given, text, request, caller, wanted, before }) {
   const role = caller.claims.role ?? "anon";
   const connection = await sql.reserve();
   try {
@@ -160,8 +169,10 @@ async function invoke(sql, { name, routine, given, text, request, caller, wanted
         [JSON.stringify(caller.claims), `/rpc/${name}`, JSON.stringify(request.headers), role],
         { prepare: true },
       ),
+      ...(before === null ? [] : [connection.unsafe(before)]),
       connection.unsafe(statement(name, routine, given), [text], { prepare: true }),
     ];
+    const main = steps.length - 1;
     const one = wanted === "object" && routine.set;
     if (!one) steps.push(connection.unsafe("commit"));
     const settled = await Promise.allSettled(steps);
@@ -170,7 +181,7 @@ async function invoke(sql, { name, routine, given, text, request, caller, wanted
       if (one) await connection.unsafe("rollback");
       return refusal(failed.reason, role);
     }
-    const [row] = /** @type {PromiseFulfilledResult<any>} */ (settled[2]).value;
+    const [row] = /** @type {PromiseFulfilledResult<any>} */ (settled[main]).value;
     if (one) {
       await connection.unsafe(row.rows === 1 ? "commit" : "rollback");
       if (row.rows !== 1) {

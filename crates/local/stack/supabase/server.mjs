@@ -12,6 +12,7 @@ import { connect } from "./database.mjs";
 import { createGateway } from "./gateway.mjs";
 import { applyMigrations, readMigrations } from "./migrations.mjs";
 import { startPostgres, SUPERUSER } from "./postgres.mjs";
+import { preRequest } from "./pre-request.mjs";
 import { startRealtime } from "../realtime/realtime.mjs";
 import { rpcCaller } from "./rpc.mjs";
 import { StackError } from "./stack-error.mjs";
@@ -94,15 +95,17 @@ async function run(config) {
 
   const supabaseUrl = config.supabase_url ?? `http://127.0.0.1:${config.port}`;
   const callers = callerFinder(config);
+  const before = preRequest(sql);
   const lite = await startLite({
-    databaseUrl, jwtSecret: config.jwt_secret, supabaseUrl, siteUrl: config.site_url, storageFolder: path.join(config.data_dir, "storage"),
+    preRequest: before, databaseUrl, jwtSecret: config.jwt_secret, supabaseUrl, siteUrl: config.site_url, storageFolder: path.join(config.data_dir, "storage"),
   });
   undo.push(() => lite.stop());
-  const rpc = rpcCaller(sql);
+  const rpc = rpcCaller(sql, before);
   const realtime = await startRealtime({ sql, databaseUrl, jwtSecret: config.jwt_secret, claimsOfKey: callers.claimsOfKey });
   // Before the connections and Postgres itself: a server waits for its last follower.
   undo.push(() => realtime.stop());
   await sql.listen("pgrst", () => {
+    before.reload();
     rpc.reload();
     void lite.reloadSchema();
   });
