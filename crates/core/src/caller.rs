@@ -1,81 +1,126 @@
 //! Who is asking, and what they may do.
+//!
+//! A caller is a person with an access token of Supabase Auth, or an integration with an API key: either comes as
+//! a bearer. Handlers take [`Caller`] or [`Permitted`] as an argument.
 
-use std::collections::HashMap;
-use std::marker::PhantomData;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+mod access;
+mod credential;
+mod database;
+mod permitted;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::extract::FromRequestParts;
-use axum::http::header;
 use axum::http::request::Parts;
-use serde::{Deserialize, Serialize};
+use axum::http::{StatusCode, header};
+use supabase::Database;
 use supabase::auth::TokenError;
-use supabase::{AccessToken, Database};
-use utoipa::ToSchema;
-use uuid::Uuid;
+
+pub(crate) use access::{Access, AccessCache, CallerKind, RoleSummary};
+pub(crate) use database::CallerDatabase;
+pub(crate) use permitted::{AllOf, AnyOf, Permitted, Requirement};
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::permissions::Permission;
+use crate::rate_limit::{self, Guarded};
 use crate::text::Text;
+use crate::trace::{Actor, Trace};
+use credential::Credential;
+use permitted::Verdict;
 
-/// How long a process remembers what a caller may do. A change of roles is felt after that at the latest;
-/// rows are guarded by the database's own check at every query.
-const REMEMBERED: Duration = Duration::from_secs(15);
-/// More callers than that at once and the memory starts anew.
-const MAX_REMEMBERED: usize = 1000;
-
-/// What the database knows of a caller.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub(crate) struct Access {
-    pub(crate) user_id: Uuid,
-    pub(crate) display_name: String,
-    /// The language of the person: `id` or `en`.
-    pub(crate) locale: String,
-    pub(crate) tenant: TenantSummary,
-    pub(crate) roles: Vec<RoleSummary>,
-    /// Keys such as `messages.send`.
-    pub(crate) permissions: Vec<String>,
-}
-
-/// The caller's tenant.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub(crate) struct TenantSummary {
-    id: Uuid,
-    name: String,
-    slug: String,
-    /// IANA name, for example `Asia/Jakarta`: times are shown in it.
-    timezone: String,
-    /// `id` or `en`
-    locale: String,
-}
-
-/// A role the caller holds.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub(crate) struct RoleSummary {
-    id: Uuid,
-    key: String,
-    name: String,
-    /// 10 is the highest.
-    level: u8,
-}
-
-/// A signed-in person of a tenant.
+/// Somebody of a tenant: a person, or an integration.
 pub(crate) struct Caller {
+    /// What the database knew of the caller when the request began.
     pub(crate) access: Arc<Access>,
+    /// Of a person.
     pub(crate) email: Option<String>,
-    token: AccessToken,
+    credential: Credential,
+    /// Whether `access` was read before this request.
+    remembered: bool,
+    /// The version of the rights the database is told we rely on.
+    version: AtomicI64,
+    /// What the handler asked for: asked again when rights change during the request.
+    verdict: fn(&Access) -> Verdict,
+    trace: Arc<Trace>,
     app: App,
 }
 
 impl Caller {
     /// The database as the caller sees it: row level security holds.
-    pub(crate) fn database(&self) -> Database<'_> {
-        self.app.supabase().as_user(&self.token)
+    pub(crate) fn database(&self) -> CallerDatabase<'_> {
+        CallerDatabase::new(self)
     }
 
-    fn may(&self, permission: &str) -> bool {
-        self.access.permissions.iter().any(|held| held == permission)
+    /// The database with every right, for what no caller may do alone. The tenant must come from stored rows.
+    pub(crate) fn service(&self) -> Database<'_> {
+        self.trace.mark(self.app.supabase().as_service())
+    }
+
+    /// What the caller may do at this moment, past the memory of the process.
+    pub(crate) async fn current_access(&self) -> Result<Arc<Access>, ApiError> {
+        if self.remembered {
+            self.renewed_access().await
+        } else {
+            Ok(Arc::clone(&self.access))
+        }
+    }
+
+    async fn renewed_access(&self) -> Result<Arc<Access>, ApiError> {
+        let access = self.credential.access(&self.app, &self.trace).await?;
+        self.version.store(access.version, Ordering::Relaxed);
+        Ok(access)
+    }
+
+    /// Refuses unless the caller meets a further requirement, which depends on what was asked.
+    pub(crate) fn require<R: Requirement>(&self) -> Result<(), ApiError> {
+        R::of(&self.access).permit()
+    }
+
+    async fn identify(
+        parts: &mut Parts,
+        app: &App,
+        verdict: fn(&Access) -> Verdict,
+    ) -> Result<Self, ApiError> {
+        let trace = Trace::of(parts);
+        let authorization = parts.headers.get(header::AUTHORIZATION);
+        let authorization = authorization.map(|value| value.to_str().unwrap_or_default());
+        let credential = Credential::from_authorization(authorization)?;
+        let email = match credential.verify(app, &trace).await {
+            Err(error) if error.status() == StatusCode::UNAUTHORIZED => {
+                rate_limit::admit(app, &trace, Guarded::Credentials).await?;
+                return Err(error);
+            }
+            verified => verified?,
+        };
+        let remembered = app.access().remembered(credential.as_str());
+        let is_remembered = remembered.is_some();
+        let access = match remembered {
+            Some(access) => Ok(access),
+            None => credential.access(app, &trace).await,
+        };
+        let access = match access {
+            Err(error) if error.status() == StatusCode::UNAUTHORIZED => {
+                rate_limit::admit(app, &trace, Guarded::Credentials).await?;
+                return Err(error);
+            }
+            access => access?,
+        };
+        trace.identify(Actor {
+            kind: access.kind,
+            id: access.user_id,
+        });
+        verdict(&access).permit()?;
+        Ok(Self {
+            version: AtomicI64::new(access.version),
+            access,
+            email,
+            remembered: is_remembered,
+            credential,
+            verdict,
+            trace,
+            app: app.clone(),
+        })
     }
 }
 
@@ -83,35 +128,8 @@ impl FromRequestParts<App> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
-        let authorization = parts.headers.get(header::AUTHORIZATION);
-        let authorization = authorization.map(|value| value.to_str().unwrap_or_default());
-        let token = AccessToken::from_authorization(authorization)?;
-        let claims = app.tokens().verify(&token).await?;
-        let access = match app.access().remembered(&token) {
-            Some(access) => access,
-            None => app.access().remember(&token, read_access(app, &token).await?),
-        };
-        Ok(Self {
-            access,
-            email: claims.email,
-            token,
-            app: app.clone(),
-        })
+        Self::identify(parts, app, |_| Verdict::Allowed).await
     }
-}
-
-async fn read_access(app: &App, token: &AccessToken) -> Result<Access, ApiError> {
-    let access: Option<Access> = app.supabase().as_user(token).rpc("current_access", &()).await?;
-    access.ok_or_else(|| {
-        ApiError::new(
-            axum::http::StatusCode::FORBIDDEN,
-            "no_tenant",
-            Text::new(
-                "Your account belongs to no organisation, or has been deactivated.",
-                "Akun Anda tidak terdaftar di organisasi mana pun, atau telah dinonaktifkan.",
-            ),
-        )
-    })
 }
 
 impl From<TokenError> for ApiError {
@@ -130,53 +148,5 @@ impl From<TokenError> for ApiError {
                 Self::unavailable("the signing keys of Supabase Auth cannot be fetched")
             }
         }
-    }
-}
-
-/// A caller who holds permission `P`. As a handler's argument it is what lets the handler run.
-pub(crate) struct Permitted<P> {
-    pub(crate) caller: Caller,
-    permission: PhantomData<P>,
-}
-
-impl<P: Permission> FromRequestParts<App> for Permitted<P> {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
-        let caller = Caller::from_request_parts(parts, app).await?;
-        if !caller.may(P::KEY) {
-            return Err(ApiError::forbidden());
-        }
-        Ok(Self {
-            caller,
-            permission: PhantomData,
-        })
-    }
-}
-
-/// What recent callers may do, by their token.
-#[derive(Default)]
-pub(crate) struct AccessCache {
-    entries: Mutex<HashMap<String, (Instant, Arc<Access>)>>,
-}
-
-impl AccessCache {
-    fn remembered(&self, token: &AccessToken) -> Option<Arc<Access>> {
-        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let (since, access) = entries.get(token.as_str())?;
-        (since.elapsed() < REMEMBERED).then(|| Arc::clone(access))
-    }
-
-    fn remember(&self, token: &AccessToken, access: Access) -> Arc<Access> {
-        let access = Arc::new(access);
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        if entries.len() >= MAX_REMEMBERED {
-            entries.retain(|_, (since, _)| since.elapsed() < REMEMBERED);
-        }
-        if entries.len() >= MAX_REMEMBERED {
-            entries.clear();
-        }
-        entries.insert(token.as_str().to_owned(), (Instant::now(), Arc::clone(&access)));
-        access
     }
 }

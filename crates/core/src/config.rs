@@ -29,6 +29,8 @@ pub struct Config {
     pub cron_secret: String,
     /// `UPSTASH_REDIS_REST_URL` and `UPSTASH_REDIS_REST_TOKEN`: both or neither
     pub redis: Option<RedisConfig>,
+    /// `NEXT_PUBLIC_APP_URL`: where links in mails lead
+    pub app_url: Option<String>,
     /// `DEFAULT_TENANT_ID` or `NEXT_PUBLIC_DEFAULT_TENANT_ID`
     pub default_tenant_id: Option<Uuid>,
 }
@@ -73,6 +75,7 @@ impl Config {
         let graph_version = reader.parsed("META_GRAPH_VERSION", Some("v25.0"), GraphVersion::parse);
         let cron_secret = reader.required(&["CRON_SECRET"]);
         let redis = reader.redis();
+        let app_url = reader.optional_web_address("NEXT_PUBLIC_APP_URL");
         let default_tenant_id = reader.default_tenant_id();
 
         match (app_secrets, meta_token, graph_version) {
@@ -87,6 +90,7 @@ impl Config {
                     graph_version,
                     cron_secret,
                     redis,
+                    app_url,
                     default_tenant_id,
                 })
             }

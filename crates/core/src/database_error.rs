@@ -72,6 +72,87 @@ const REFUSALS: &[(&str, StatusCode, &str)] = &[
         StatusCode::CONFLICT,
         "Nomor percakapan ini sedang tidak dapat mengirim.",
     ),
+    (
+        "email_not_confirmed",
+        StatusCode::FORBIDDEN,
+        "Konfirmasi alamat e-mail Anda terlebih dahulu.",
+    ),
+    (
+        "already_member",
+        StatusCode::CONFLICT,
+        "Anda sudah menjadi anggota sebuah organisasi.",
+    ),
+    (
+        "slug_taken",
+        StatusCode::CONFLICT,
+        "Nama singkat ini sudah dipakai.",
+    ),
+    (
+        "email_taken",
+        StatusCode::CONFLICT,
+        "Alamat ini sudah dipakai oleh sebuah akun.",
+    ),
+    ("name_taken", StatusCode::CONFLICT, "Nama ini sudah dipakai."),
+    (
+        "role_too_high",
+        StatusCode::FORBIDDEN,
+        "Peran atau orang ini tidak berada di bawah tingkat Anda sendiri.",
+    ),
+    (
+        "permission_not_held",
+        StatusCode::FORBIDDEN,
+        "Anda tidak dapat memberikan izin yang tidak Anda miliki.",
+    ),
+    (
+        "own_account",
+        StatusCode::FORBIDDEN,
+        "Anda tidak dapat melakukan ini pada diri sendiri.",
+    ),
+    (
+        "predefined_role",
+        StatusCode::CONFLICT,
+        "Peran bawaan sama untuk semua: buatlah peran sendiri.",
+    ),
+    (
+        "role_in_use",
+        StatusCode::CONFLICT,
+        "Peran ini masih dipakai oleh seseorang atau sebuah kunci API.",
+    ),
+    (
+        "last_super_admin",
+        StatusCode::CONFLICT,
+        "Super Admin terakhir tidak dapat dikeluarkan.",
+    ),
+    (
+        "module_required",
+        StatusCode::CONFLICT,
+        "Modul ini masih dibutuhkan.",
+    ),
+    (
+        "module_dependency",
+        StatusCode::CONFLICT,
+        "Modul ini membutuhkan modul lain yang sedang nonaktif.",
+    ),
+    (
+        "unknown_api_key",
+        StatusCode::UNAUTHORIZED,
+        "Kunci API ini tidak dikenal.",
+    ),
+    (
+        "api_key_revoked",
+        StatusCode::UNAUTHORIZED,
+        "Kunci API ini telah dicabut.",
+    ),
+    (
+        "api_key_expired",
+        StatusCode::UNAUTHORIZED,
+        "Kunci API ini telah kedaluwarsa.",
+    ),
+    (
+        "access_changed",
+        StatusCode::CONFLICT,
+        "Hak Anda baru saja berubah. Silakan coba lagi.",
+    ),
 ];
 
 fn refused(status: u16, code: &str, message: String, field: Option<String>) -> ApiError {

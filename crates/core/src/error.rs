@@ -27,6 +27,7 @@ struct Refusal {
     retry_after_seconds: Option<u32>,
     /// For the log only.
     source: Option<String>,
+    request_id: Option<String>,
 }
 
 /// The body of every error.
@@ -58,6 +59,7 @@ impl ApiError {
             fields: Vec::new(),
             retry_after_seconds: None,
             source: None,
+            request_id: None,
         }))
     }
 
@@ -141,6 +143,13 @@ impl ApiError {
         error
     }
 
+    /// The same error, telling when to try again.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.0.retry_after_seconds = Some(seconds);
+        self
+    }
+
     /// The same error with one more field named.
     #[must_use]
     pub fn with_field(mut self, field: impl Into<String>, problem: Text) -> Self {
@@ -158,11 +167,17 @@ impl ApiError {
         self.0.code
     }
 
+    /// Names the request in the log.
+    pub(crate) fn trace(&mut self, request_id: &str) {
+        self.0.request_id = Some(request_id.to_owned());
+    }
+
     /// Renders the error in the language of the client and logs it if it is ours.
     pub(crate) fn render(&self, language: Language) -> Response {
         if self.0.status.is_server_error() {
             log::error!(
-                "{}: {}",
+                "{}: {}: {}",
+                self.0.request_id.as_deref().unwrap_or("no request"),
                 self.0.code,
                 self.0.source.as_deref().unwrap_or("no details")
             );

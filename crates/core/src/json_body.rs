@@ -77,6 +77,13 @@ fn refuse(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
         };
         return ApiError::field(field, Text::new("is required", "wajib diisi"));
     }
+    if let Some(unknown) = unknown_field(&problem) {
+        let field = if field == "." { unknown.to_owned() } else { field };
+        return ApiError::field(
+            field,
+            Text::new("is not a field of this request", "bukan isian permintaan ini"),
+        );
+    }
     let field = if field == "." { "body".to_owned() } else { field };
     ApiError::field(field, Text::new(problem, "tidak valid"))
 }
@@ -88,6 +95,10 @@ fn problem_of(message: &str) -> String {
 
 fn missing_field(problem: &str) -> Option<&str> {
     problem.strip_prefix("missing field `")?.strip_suffix('`')
+}
+
+fn unknown_field(problem: &str) -> Option<&str> {
+    problem.strip_prefix("unknown field `")?.split('`').next()
 }
 
 fn malformed(error: &serde_json::Error) -> ApiError {

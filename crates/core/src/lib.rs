@@ -3,7 +3,10 @@
 //! Knows nothing of the platform it runs on. `crates/function` serves a router of this crate as a Vercel
 //! function; [`router`] is all of them at once.
 
+pub mod agents;
+pub mod api_keys;
 mod app;
+pub mod audit;
 mod background;
 pub mod broadcasts;
 mod caller;
@@ -11,19 +14,24 @@ mod config;
 mod cron_secret;
 mod database_error;
 mod error;
+mod field_rules;
 pub mod health;
 mod http_client;
 pub mod inbox;
 mod json_body;
+pub mod modules;
 mod openapi;
 mod outcome;
 mod paging;
 mod path_id;
 mod permissions;
+mod rate_limit;
+pub mod rbac;
 mod redis;
 mod shell;
 pub mod tenancy;
 mod text;
+mod trace;
 pub mod webhooks;
 
 pub use app::App;
@@ -38,6 +46,11 @@ use axum::Router;
 /// Every route of the product in one router.
 pub fn router() -> Router<App> {
     Router::new()
+        .merge(agents::agents())
+        .merge(agents::agent())
+        .merge(api_keys::api_keys())
+        .merge(api_keys::api_key())
+        .merge(audit::audit_logs())
         .merge(broadcasts::campaigns())
         .merge(broadcasts::campaign())
         .merge(broadcasts::process())
@@ -46,8 +59,16 @@ pub fn router() -> Router<App> {
         .merge(inbox::conversations())
         .merge(inbox::conversation())
         .merge(inbox::messages())
+        .merge(modules::modules())
+        .merge(modules::module())
         .merge(openapi())
+        .merge(rbac::permissions())
+        .merge(rbac::role())
+        .merge(rbac::roles())
+        .merge(rbac::templates())
+        .merge(rbac::user())
         .merge(tenancy::me())
+        .merge(tenancy::tenant())
         .merge(webhooks::webhook())
 }
 

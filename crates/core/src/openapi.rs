@@ -9,6 +9,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 
 use crate::app::App;
+use crate::rate_limit::{Limited, PublicRoute};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -18,6 +19,15 @@ use crate::app::App;
             come in English or Indonesian as `Accept-Language` asks.",
     ),
     paths(
+        crate::agents::agent::deactivate_agent,
+        crate::agents::agent::get_agent,
+        crate::agents::agent::update_agent,
+        crate::agents::agent_list::list_agents,
+        crate::agents::invitation::invite_agent,
+        crate::api_keys::api_key::revoke_api_key,
+        crate::api_keys::api_key_list::create_api_key,
+        crate::api_keys::api_key_list::list_api_keys,
+        crate::audit::audit_log_list::list_audit_logs,
         crate::broadcasts::campaign_creation::create_campaign,
         crate::broadcasts::campaign::get_campaign,
         crate::broadcasts::campaign_list::list_campaigns,
@@ -28,22 +38,49 @@ use crate::app::App;
         crate::inbox::conversation_list::list_conversations,
         crate::inbox::message_list::list_messages,
         crate::inbox::reply::send_message,
+        crate::modules::module_list::list_modules,
+        crate::modules::module_switch::get_module,
+        crate::modules::module_switch::set_module,
         crate::openapi::openapi,
+        crate::rbac::permission_list::list_permissions,
+        crate::rbac::role::delete_role,
+        crate::rbac::role::get_role,
+        crate::rbac::role::update_role,
+        crate::rbac::roles::create_role,
+        crate::rbac::roles::list_roles,
+        crate::rbac::templates::delete_permission_template,
+        crate::rbac::templates::list_permission_templates,
+        crate::rbac::templates::save_permission_template,
+        crate::rbac::user::get_user_access,
+        crate::rbac::user::set_user_roles,
         crate::tenancy::me::me,
+        crate::tenancy::sign_up::create_tenant,
+        crate::tenancy::tenant::get_tenant,
+        crate::tenancy::tenant::update_tenant,
         crate::webhooks::receive::receive_webhook,
         crate::webhooks::verify::verify_webhook,
     ),
     modifiers(&Security),
     tags(
+        (name = "agents", description = "The people of a tenant"),
+        (name = "api-keys", description = "Keys for integrations"),
+        (name = "audit", description = "Who did what"),
         (name = "auth", description = "Who is asking"),
         (name = "broadcasts", description = "Campaigns"),
         (name = "conversations", description = "The inbox"),
         (name = "cron", description = "Called by Vercel Cron"),
         (name = "health", description = "Is the product well?"),
+        (name = "modules", description = "Parts of the product that a tenant switches on and off"),
+        (name = "rbac", description = "Roles and permissions"),
+        (name = "tenant", description = "The organisation"),
         (name = "whatsapp", description = "Called by Meta"),
     )
 )]
-struct Document;
+pub(crate) struct Document;
+
+impl PublicRoute for Document {
+    const NAME: &'static str = "openapi";
+}
 
 struct Security;
 
@@ -69,7 +106,7 @@ pub(crate) fn router() -> Router<App> {
     get, path = "/api/openapi.json", tag = "health",
     responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json"))
 )]
-pub(crate) async fn openapi() -> impl IntoResponse {
+pub(crate) async fn openapi(_: Limited<Document>) -> impl IntoResponse {
     let headers = [
         (header::CONTENT_TYPE, "application/json"),
         (header::CACHE_CONTROL, "public, max-age=300"),

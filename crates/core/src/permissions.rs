@@ -19,9 +19,28 @@ macro_rules! permissions {
 }
 
 permissions! {
+    AgentsCreate = "agents.create";
+    AgentsDelete = "agents.delete";
+    AgentsUpdate = "agents.update";
+    AgentsView = "agents.view";
+    ApiKeysCreate = "api_keys.create";
+    ApiKeysRevoke = "api_keys.revoke";
+    ApiKeysView = "api_keys.view";
+    AuditExport = "audit.export";
+    AuditView = "audit.view";
     BroadcastsCreate = "broadcasts.create";
+    BroadcastsSend = "broadcasts.send";
     BroadcastsView = "broadcasts.view";
     ConversationsView = "conversations.view";
     MessagesSend = "messages.send";
     MessagesView = "messages.view";
+    ModulesManage = "modules.manage";
+    ModulesView = "modules.view";
+    ProfileUpdate = "profile.update";
+    RbacManagePermissions = "rbac.manage_permissions";
+    RbacManageRoles = "rbac.manage_roles";
+    RbacManageUsers = "rbac.manage_users";
+    RbacView = "rbac.view";
+    SettingsUpdate = "settings.update";
+    SettingsView = "settings.view";
 }

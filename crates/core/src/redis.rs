@@ -1,6 +1,7 @@
 //! Upstash Redis over its REST interface: caches and limits, never the truth.
 
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::config::RedisConfig;
@@ -12,6 +13,8 @@ pub(crate) enum RedisError {
     Unavailable(#[source] reqwest::Error),
     #[error("Redis refused: {0}")]
     Refused(String),
+    #[error("Redis takes too long")]
+    Late,
 }
 
 pub(crate) struct Redis {
@@ -27,6 +30,15 @@ enum Answer {
     Result { result: Value },
 }
 
+impl Answer {
+    fn into_result(self) -> Result<Value, RedisError> {
+        match self {
+            Self::Result { result } => Ok(result),
+            Self::Error { error } => Err(RedisError::Refused(error)),
+        }
+    }
+}
+
 impl Redis {
     pub(crate) fn new(config: &RedisConfig, http: reqwest::Client) -> Self {
         Self {
@@ -38,17 +50,24 @@ impl Redis {
 
     /// Runs one command, for example `["SET", "key", "value"]`.
     pub(crate) async fn command(&self, command: &[&str]) -> Result<Value, RedisError> {
-        let response = self
-            .http
-            .post(&self.url)
-            .bearer_auth(&self.token)
-            .json(command)
-            .send()
-            .await;
-        let answer = response.map_err(RedisError::Unavailable)?.json::<Answer>().await;
-        match answer.map_err(RedisError::Unavailable)? {
-            Answer::Result { result } => Ok(result),
-            Answer::Error { error } => Err(RedisError::Refused(error)),
-        }
+        self.post(&self.url, &command).await.and_then(Answer::into_result)
+    }
+
+    /// Adds one to a counter and answers with it. The counter goes `seconds` after it was last counted.
+    pub(crate) async fn count(&self, key: &str, seconds: i64) -> Result<i64, RedisError> {
+        let seconds = seconds.to_string();
+        let commands: [&[&str]; 2] = [&["INCR", key], &["EXPIRE", key, &seconds]];
+        let url = format!("{}/multi-exec", self.url);
+        let answers: Vec<Answer> = self.post(&url, &commands).await?;
+        let count = answers.into_iter().next().map(Answer::into_result).transpose()?;
+        count
+            .and_then(|count| count.as_i64())
+            .ok_or_else(|| RedisError::Refused("the counter is no number".to_owned()))
+    }
+
+    async fn post<T: DeserializeOwned>(&self, url: &str, body: &impl Serialize) -> Result<T, RedisError> {
+        let request = self.http.post(url).bearer_auth(&self.token).json(body);
+        let response = request.send().await.map_err(RedisError::Unavailable)?;
+        response.json().await.map_err(RedisError::Unavailable)
     }
 }

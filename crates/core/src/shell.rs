@@ -2,39 +2,103 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::{MatchedPath, State};
 use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
-use axum::middleware::{Next, from_fn};
-use axum::response::Response;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
+use serde_json::json;
 
 use crate::app::App;
+use crate::background::Background;
 use crate::error::ApiError;
 use crate::text::{Language, Text};
+use crate::trace::{Actor, REQUEST_ID, Trace};
 
 /// Completes a router of this crate: unknown paths, wrong methods, errors and panics all answer in the one
 /// error format, in the language the client asks for.
 pub fn shell(router: Router<App>, app: App) -> Router {
     router
         .fallback(|| async { ApiError::not_found() })
+        .layer(from_fn_with_state(app.clone(), trace_request))
         .layer(from_fn(answer_in_one_format))
         .with_state(app)
+}
+
+/// Gives the request an id that the answer carries, and has the audit log told of what was refused.
+async fn trace_request(State(app): State<App>, mut request: Request<Body>, next: Next) -> Response {
+    let trace = Trace::begin(request.headers());
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map(|path| path.as_str().to_owned());
+    let route = route.map(|path| format!("{} {path}", request.method()));
+    let background = request
+        .extensions()
+        .get::<Background>()
+        .cloned()
+        .unwrap_or_default();
+    request.extensions_mut().insert(Arc::clone(&trace));
+
+    let mut response = next.run(request).await;
+    if let Ok(id) = HeaderValue::from_str(trace.request_id()) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    let Some(error) = response.extensions_mut().get_mut::<ApiError>() else {
+        return response;
+    };
+    error.trace(trace.request_id());
+    if let (Some(action), Some(actor), Some(route)) = (refusal(error), trace.actor(), route) {
+        let reason = error.code();
+        background.run(async move { record_refusal(&app, &trace, action, actor, &route, reason).await });
+    }
+    response
+}
+
+/// The security event an answer is, if it is one.
+fn refusal(error: &ApiError) -> Option<&'static str> {
+    match (error.status(), error.code()) {
+        (StatusCode::UNAUTHORIZED, _) | (_, "no_tenant") => Some("auth.refused"),
+        (StatusCode::FORBIDDEN, _) => Some("permission.refused"),
+        _ => None,
+    }
+}
+
+async fn record_refusal(app: &App, trace: &Trace, action: &str, actor: Actor, route: &str, reason: &str) {
+    let arguments = json!({
+        "action": action, "actor_type": actor.kind, "actor_id": actor.id, "route": route, "reason": reason,
+    });
+    let service = trace.mark(app.supabase().as_service());
+    if let Err(error) = service.rpc::<()>("record_refusal", &arguments).await {
+        log::error!(
+            "{action} of {} was not recorded: {}",
+            actor.id,
+            error.source_text()
+        );
+    }
 }
 
 async fn answer_in_one_format(request: Request<Body>, next: Next) -> Response {
     let language = language_of(request.headers());
     let mut response = match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => response,
-        Err(panic) => return ApiError::internal(panic_message(panic.as_ref())).render(language),
+        Err(panic) => ApiError::internal(panic_message(panic.as_ref())).into_response(),
     };
-
-    if let Some(error) = response.extensions_mut().remove::<ApiError>() {
-        return error.render(language);
-    }
     if response.status() == StatusCode::METHOD_NOT_ALLOWED {
-        return method_not_allowed(&response, language);
+        response.extensions_mut().insert(method_not_allowed());
+    }
+    if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+        let headers = std::mem::take(response.headers_mut());
+        response = error.render(language);
+        for kept in [header::ALLOW, REQUEST_ID] {
+            if let Some(value) = headers.get(&kept) {
+                response.headers_mut().insert(kept, value.clone());
+            }
+        }
     }
     if !response.headers().contains_key(header::CACHE_CONTROL) {
         let no_store = HeaderValue::from_static("private, no-store");
@@ -50,20 +114,15 @@ fn language_of(headers: &HeaderMap) -> Language {
     Language::from_accept_language(header.unwrap_or_default())
 }
 
-fn method_not_allowed(refusal: &Response, language: Language) -> Response {
-    let error = ApiError::new(
+fn method_not_allowed() -> ApiError {
+    ApiError::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "method_not_allowed",
         Text::new(
             "This method is not allowed here.",
             "Metode ini tidak diizinkan di sini.",
         ),
-    );
-    let mut response = error.render(language);
-    if let Some(allowed) = refusal.headers().get(header::ALLOW) {
-        response.headers_mut().insert(header::ALLOW, allowed.clone());
-    }
-    response
+    )
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {

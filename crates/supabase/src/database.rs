@@ -18,8 +18,11 @@ pub struct Database<'a> {
     http: &'a reqwest::Client,
     project: &'a Url,
     key: &'a ApiKey,
-    /// The user's token; without one the service is calling.
+    /// The user's token; without one the holder of the key is calling.
     user: Option<HeaderValue>,
+    is_service: bool,
+    /// Sent beside our own with every call.
+    headers: HeaderMap,
 }
 
 /// What PostgREST answered.
@@ -36,13 +39,23 @@ impl<'a> Database<'a> {
         project: &'a Url,
         key: &'a ApiKey,
         user: Option<HeaderValue>,
+        is_service: bool,
     ) -> Self {
         Self {
             http,
             project,
             key,
             user,
+            is_service,
+            headers: HeaderMap::new(),
         }
+    }
+
+    /// The same, with a header on every call: functions of the database read it from `request.headers`.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
     }
 
     /// A query on a table or view.
@@ -87,6 +100,7 @@ impl<'a> Database<'a> {
             .http
             .request(method, url)
             .header(API_KEY, self.key.header.clone())
+            .headers(self.headers.clone())
             .header(ACCEPT, JSON);
         if let Some(bearer) = self.user.as_ref().or(self.key.bearer.as_ref()) {
             request = request.header(AUTHORIZATION, bearer.clone());
@@ -106,7 +120,7 @@ impl<'a> Database<'a> {
             status,
             headers,
             body: body.into(),
-            as_user: self.user.is_some(),
+            as_user: !self.is_service,
         })
     }
 }

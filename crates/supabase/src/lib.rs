@@ -91,6 +91,19 @@ impl Supabase {
             &self.project.url,
             &self.project.service_role_key,
             None,
+            true,
+        )
+    }
+
+    /// The database as somebody who is not signed in: what a request's headers make of them is up to the
+    /// project's pre-request function.
+    pub fn as_anonymous(&self) -> Database<'_> {
+        Database::new(
+            &self.project.http,
+            &self.project.url,
+            &self.project.anon_key,
+            None,
+            false,
         )
     }
 
@@ -101,6 +114,7 @@ impl Supabase {
             &self.project.url,
             &self.project.anon_key,
             Some(token.bearer()),
+            false,
         )
     }
 

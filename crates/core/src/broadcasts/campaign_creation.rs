@@ -14,10 +14,10 @@ use whatsapp::template::{Problem, ProblemReason, TemplateDefinition};
 use super::campaign::Campaign;
 use super::recipient::{Recipient, RecipientInput};
 use crate::app::App;
-use crate::caller::{Caller, Permitted};
+use crate::caller::{AllOf, Caller, Permitted};
 use crate::error::{ApiError, ErrorBody};
 use crate::json_body::{JsonBody, created};
-use crate::permissions::BroadcastsCreate;
+use crate::permissions::{BroadcastsCreate, BroadcastsSend};
 use crate::text::Text;
 
 /// Recipients that one request may list.
@@ -76,7 +76,7 @@ pub(super) fn router() -> Router<App> {
     )
 )]
 pub(crate) async fn create_campaign(
-    permitted: Permitted<BroadcastsCreate>,
+    permitted: Permitted<AllOf<(BroadcastsCreate, BroadcastsSend)>>,
     JsonBody(campaign): JsonBody<NewCampaign>,
 ) -> Result<(StatusCode, Json<CreatedCampaign>), ApiError> {
     let name = checked_name(&campaign.name)?;

@@ -10,6 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::rate_limit::{Limited, PublicRoute};
 
 /// Health of the service.
 #[derive(Serialize, ToSchema)]
@@ -37,6 +38,13 @@ struct GraphHealth {
     graph_version_expires_soon: bool,
 }
 
+/// What requests are counted under.
+pub(crate) struct Health;
+
+impl PublicRoute for Health {
+    const NAME: &'static str = "health";
+}
+
 /// `/api/health`.
 pub fn router() -> Router<App> {
     Router::new().route("/api/health", get(service_health))
@@ -47,7 +55,7 @@ pub fn router() -> Router<App> {
     get, path = "/api/health", tag = "health",
     responses((status = 200, body = ServiceHealth), (status = 503, body = ServiceHealth))
 )]
-pub(crate) async fn service_health(State(app): State<App>) -> Response {
+pub(crate) async fn service_health(State(app): State<App>, _: Limited<Health>) -> Response {
     let (database, redis) = tokio::join!(database(&app), redis(&app));
     let health = ServiceHealth {
         status: if database == "ok" { "ok" } else { "degraded" },

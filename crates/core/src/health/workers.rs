@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::error::{ApiError, ErrorBody};
+use crate::rate_limit::{Limited, PublicRoute};
 
 /// Recipients that wait longer than this without anyone sending: cron has missed two of its minutes.
 const LATE_SECONDS: f64 = 150.0;
@@ -49,6 +50,13 @@ struct CronRun {
     seconds_ago: f64,
 }
 
+/// What requests are counted under.
+pub(crate) struct Workers;
+
+impl PublicRoute for Workers {
+    const NAME: &'static str = "workers";
+}
+
 /// `/api/health/workers`.
 pub fn router() -> Router<App> {
     Router::new().route("/api/health/workers", get(workers_health))
@@ -62,7 +70,10 @@ pub fn router() -> Router<App> {
         (status = 503, description = "Late (the same body), or the database is away", body = ErrorBody),
     )
 )]
-pub(crate) async fn workers_health(State(app): State<App>) -> Result<Response, ApiError> {
+pub(crate) async fn workers_health(
+    State(app): State<App>,
+    _: Limited<Workers>,
+) -> Result<Response, ApiError> {
     let facts: WorkerFacts = app.supabase().as_service().rpc("worker_health", &()).await?;
     let late = facts
         .overdue_seconds

@@ -7,11 +7,12 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::caller::{Access, Caller};
-use crate::error::ErrorBody;
+use crate::error::{ApiError, ErrorBody};
 
-/// The signed-in person.
+/// The signed-in person, or the integration.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Me {
+    /// Of a person.
     email: Option<String>,
     #[serde(flatten)]
     access: Access,
@@ -22,7 +23,7 @@ pub fn router() -> Router<App> {
     Router::new().route("/api/auth/me", get(me))
 }
 
-/// Who the caller is: person, tenant, roles and permissions.
+/// Who the caller is: person or key, tenant, roles, permissions and modules, as they are now.
 #[utoipa::path(
     get, path = "/api/auth/me", tag = "auth", security(("bearer" = [])),
     responses(
@@ -31,9 +32,10 @@ pub fn router() -> Router<App> {
         (status = 403, description = "The account belongs to no tenant or is deactivated", body = ErrorBody),
     )
 )]
-pub(crate) async fn me(caller: Caller) -> Json<Me> {
-    Json(Me {
+pub(crate) async fn me(caller: Caller) -> Result<Json<Me>, ApiError> {
+    let access = caller.current_access().await?;
+    Ok(Json(Me {
         email: caller.email,
-        access: (*caller.access).clone(),
-    })
+        access: (*access).clone(),
+    }))
 }

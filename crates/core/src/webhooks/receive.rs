@@ -1,9 +1,11 @@
 //! `POST /api/whatsapp/webhook`: Meta reports messages, statuses and everything else.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Extension, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 
@@ -12,7 +14,9 @@ use crate::app::App;
 use crate::background::Background;
 use crate::error::{ApiError, ErrorBody};
 use crate::json_body::unreadable;
+use crate::rate_limit::{self, Guarded};
 use crate::text::Text;
+use crate::trace::Trace;
 
 /// Meta sends up to 3 MB.
 const MAX_BODY: usize = 4 * 1024 * 1024;
@@ -39,6 +43,7 @@ pub(super) fn router() -> Router<App> {
 pub(crate) async fn receive_webhook(
     State(app): State<App>,
     background: Background,
+    Extension(trace): Extension<Arc<Trace>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<StatusCode, ApiError> {
@@ -47,12 +52,13 @@ pub(crate) async fn receive_webhook(
         .get(SIGNATURE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    app.config().app_secrets.verify(&body, signature).map_err(|_| {
-        ApiError::unauthorized(Text::new(
+    if app.config().app_secrets.verify(&body, signature).is_err() {
+        rate_limit::admit(&app, &trace, Guarded::Signatures).await?;
+        return Err(ApiError::unauthorized(Text::new(
             "The signature does not fit the body.",
             "Tanda tangan tidak cocok dengan isi permintaan.",
-        ))
-    })?;
+        )));
+    }
 
     let campaigns = ingest::store(app.supabase(), &body).await?;
     app.progress().changed(&campaigns, &background);

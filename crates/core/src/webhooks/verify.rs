@@ -11,6 +11,7 @@ use serde::Deserialize;
 use crate::app::App;
 use crate::error::{ApiError, ErrorBody};
 use crate::json_body::QueryParameters;
+use crate::rate_limit::{Limited, PublicRoute};
 use crate::text::Text;
 
 /// Meta's question. Source: Meta, "Create a webhook endpoint", validation requests.
@@ -22,6 +23,10 @@ pub(crate) struct Challenge {
     verify_token: String,
     #[serde(rename = "hub.challenge", default)]
     challenge: String,
+}
+
+impl PublicRoute for Challenge {
+    const NAME: &'static str = "webhook";
 }
 
 pub(super) fn router() -> Router<App> {
@@ -43,6 +48,7 @@ pub(super) fn router() -> Router<App> {
 )]
 pub(crate) async fn verify_webhook(
     State(app): State<App>,
+    _: Limited<Challenge>,
     QueryParameters(question): QueryParameters<Challenge>,
 ) -> Result<impl IntoResponse, ApiError> {
     let expected = app.config().verify_token.as_bytes();

@@ -144,6 +144,23 @@ impl<'a> AuthAdmin<'a> {
         read(&send(request).await?.1)
     }
 
+    /// Creates a user and has Auth write them a mail with a link to sign in by. `redirect_to` is where the link
+    /// leads after that. Who has confirmed the address already is [`AuthError::EmailTaken`].
+    pub async fn invite(
+        &self,
+        email: &str,
+        redirect_to: Option<&str>,
+        user_metadata: &Map<String, Value>,
+    ) -> Result<User, AuthError> {
+        let mut url = endpoint(self.project, &["auth", "v1", "invite"]);
+        if let Some(address) = redirect_to {
+            url.query_pairs_mut().append_pair("redirect_to", address);
+        }
+        let body = serde_json::json!({ "email": email, "data": user_metadata });
+        let request = self.request(Method::POST, &url).json(&body);
+        read(&send(request).await?.1)
+    }
+
     /// A user by id.
     pub async fn get_user(&self, id: Uuid) -> Result<User, AuthError> {
         let request = self.request(Method::GET, &self.user(id));

@@ -1,0 +1,7 @@
+//! `/api/agents/{id}`: one person of the tenant.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::agents::agent())
+}

@@ -1,0 +1,7 @@
+//! `/api/modules`: the registry of modules.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::modules::modules())
+}

@@ -1,0 +1,7 @@
+//! `/api/modules/{id}`: one module.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::modules::module())
+}

@@ -1,0 +1,7 @@
+//! `/api/rbac/permissions`: what can be permitted.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::rbac::permissions())
+}

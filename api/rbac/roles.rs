@@ -1,0 +1,7 @@
+//! `/api/rbac/roles`: roles.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::rbac::roles())
+}

@@ -1,0 +1,7 @@
+//! `/api/rbac/roles/{id}`: one role.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::rbac::role())
+}

@@ -1,0 +1,7 @@
+//! `/api/rbac/users/{id}`: the roles of one person.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::rbac::user())
+}

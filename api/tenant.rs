@@ -1,0 +1,7 @@
+//! `/api/tenant`: the organisation.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::tenancy::tenant())
+}

@@ -1,0 +1,73 @@
+//! `GET /api/agents`.
+
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::{Deserialize, Deserializer};
+use serde_json::json;
+
+use super::agent_details::Agent;
+use crate::app::App;
+use crate::caller::Permitted;
+use crate::error::{ApiError, ErrorBody};
+use crate::field_rules::optional_text;
+use crate::json_body::QueryParameters;
+use crate::paging::{PageNumber, Paged, Rows, default_limit, first_page, page_number, page_size};
+use crate::permissions::AgentsView;
+
+/// Whom to list.
+#[derive(Deserialize)]
+pub(crate) struct Filter {
+    search: Option<String>,
+    #[serde(default, deserialize_with = "truth")]
+    active: Option<bool>,
+    #[serde(default = "first_page", deserialize_with = "page_number")]
+    page: u32,
+    #[serde(default = "default_limit", deserialize_with = "page_size")]
+    limit: u32,
+}
+
+fn truth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    match String::deserialize(deserializer)?.as_str() {
+        "true" => Ok(Some(true)),
+        "false" => Ok(Some(false)),
+        _ => Err(serde::de::Error::custom("must be true or false")),
+    }
+}
+
+pub(super) fn router() -> Router<App> {
+    Router::new().route("/api/agents", get(list_agents))
+}
+
+/// The people of the tenant by name.
+#[utoipa::path(
+    get, path = "/api/agents", tag = "agents", security(("bearer" = [])),
+    params(
+        ("search" = Option<String>, Query, description = "Part of a name or an address"),
+        ("active" = Option<bool>, Query),
+        ("page" = Option<u32>, Query, minimum = 1),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100),
+    ),
+    responses(
+        (status = 200, body = Paged<Agent>), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 422, body = ErrorBody),
+    )
+)]
+pub(crate) async fn list_agents(
+    permitted: Permitted<AgentsView>,
+    QueryParameters(filter): QueryParameters<Filter>,
+) -> Result<Json<Paged<Agent>>, ApiError> {
+    let Filter {
+        search,
+        active,
+        page,
+        limit,
+    } = filter;
+    let search = search
+        .map(|text| optional_text("search", &text, 200))
+        .transpose()?;
+    let arguments = json!({
+        "search": search.filter(|text| !text.is_empty()), "active": active, "page": page, "page_size": limit,
+    });
+    let rows: Rows<Agent> = permitted.caller.database().rpc("list_agents", &arguments).await?;
+    Ok(Json(rows.into_page(PageNumber { page, limit })))
+}

@@ -1,0 +1,6 @@
+//! Who did what.
+
+pub(crate) mod audit_log_list;
+mod csv;
+
+pub use audit_log_list::router as audit_logs;

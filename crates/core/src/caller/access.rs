@@ -1,0 +1,94 @@
+//! What the database knows of a caller, and the memory of it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// How long a process remembers what a caller may do. Not how long it relies on it: with every call the database is
+/// told the version we know, and refuses an older one.
+const REMEMBERED: Duration = Duration::from_secs(15);
+/// More callers than that at once and the memory starts anew.
+const MAX_REMEMBERED: usize = 1000;
+
+/// What the database knows of a caller.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Access {
+    /// `user`: a person. `api_key`: an integration.
+    pub(crate) kind: CallerKind,
+    /// The person's id, or the key's.
+    pub(crate) user_id: Uuid,
+    pub(crate) display_name: String,
+    /// The language of the person: `id` or `en`.
+    pub(crate) locale: String,
+    pub(crate) tenant: TenantSummary,
+    pub(crate) roles: Vec<RoleSummary>,
+    /// Keys such as `messages.send`, inherited ones included, without those of disabled modules.
+    pub(crate) permissions: Vec<String>,
+    /// The modules that are enabled.
+    pub(crate) modules: Vec<String>,
+    #[serde(skip_serializing)]
+    pub(crate) disabled_permissions: Vec<String>,
+    #[serde(skip_serializing)]
+    pub(crate) version: i64,
+}
+
+/// What a caller is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum CallerKind {
+    User,
+    ApiKey,
+}
+
+/// The caller's tenant.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub(crate) struct TenantSummary {
+    pub(crate) id: Uuid,
+    name: String,
+    slug: String,
+    /// IANA name, for example `Asia/Jakarta`: times are shown in it.
+    pub(crate) timezone: String,
+    /// `id` or `en`
+    locale: String,
+}
+
+/// A role somebody holds.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub(crate) struct RoleSummary {
+    id: Uuid,
+    key: String,
+    name: String,
+    /// 10 is the highest.
+    level: u8,
+}
+
+/// What recent callers may do, by their credential.
+#[derive(Default)]
+pub(crate) struct AccessCache {
+    entries: Mutex<HashMap<String, (Instant, Arc<Access>)>>,
+}
+
+impl AccessCache {
+    pub(super) fn remembered(&self, credential: &str) -> Option<Arc<Access>> {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, access) = entries.get(credential)?;
+        (since.elapsed() < REMEMBERED).then(|| Arc::clone(access))
+    }
+
+    pub(super) fn remember(&self, credential: &str, access: Access) -> Arc<Access> {
+        let access = Arc::new(access);
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if entries.len() >= MAX_REMEMBERED {
+            entries.retain(|_, (since, _)| since.elapsed() < REMEMBERED);
+        }
+        if entries.len() >= MAX_REMEMBERED {
+            entries.clear();
+        }
+        entries.insert(credential.to_owned(), (Instant::now(), Arc::clone(&access)));
+        access
+    }
+}

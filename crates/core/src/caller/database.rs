@@ -1,0 +1,56 @@
+//! The database as one caller sees it, with rights that cannot be out of date.
+
+use std::sync::atomic::Ordering;
+
+use axum::http::{HeaderName, HeaderValue};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use supabase::{Database, DatabaseError, Query};
+
+use super::Caller;
+use crate::error::ApiError;
+
+const ACCESS_VERSION: HeaderName = HeaderName::from_static("x-access-version");
+
+/// The database in a caller's name.
+pub(crate) struct CallerDatabase<'a> {
+    caller: &'a Caller,
+}
+
+impl<'a> CallerDatabase<'a> {
+    pub(super) fn new(caller: &'a Caller) -> Self {
+        Self { caller }
+    }
+
+    /// Calls a function. Rights that changed since they were read are read again, and asked again for what the
+    /// handler needs, before the call is repeated: the database did nothing the first time.
+    pub(crate) async fn rpc<T: DeserializeOwned>(
+        &self,
+        function: &'static str,
+        arguments: &(impl Serialize + ?Sized),
+    ) -> Result<T, ApiError> {
+        match self.as_caller().rpc(function, arguments).await {
+            Err(DatabaseError::Refused { code, .. }) if code == "access_changed" => {
+                let access = self.caller.renewed_access().await?;
+                (self.caller.verdict)(&access).permit()?;
+                Ok(self.as_caller().rpc(function, arguments).await?)
+            }
+            answer => Ok(answer?),
+        }
+    }
+
+    /// A query on a table, under the caller's policies.
+    pub(crate) fn from(&self, table: &'static str) -> Query<'a> {
+        let database = self.caller.credential.database(&self.caller.app);
+        self.caller.trace.mark(database).from(table)
+    }
+
+    fn as_caller(&self) -> Database<'a> {
+        let version = self.caller.version.load(Ordering::Relaxed);
+        let database = self.caller.credential.database(&self.caller.app);
+        self.caller
+            .trace
+            .mark(database)
+            .with_header(ACCESS_VERSION, HeaderValue::from(version))
+    }
+}

@@ -1,0 +1,105 @@
+//! What a handler needs, as a type: leaving it out does not compile.
+
+use std::marker::PhantomData;
+
+use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+
+use super::Caller;
+use super::access::Access;
+use crate::app::App;
+use crate::error::ApiError;
+use crate::permissions::Permission;
+use crate::text::Text;
+
+/// Whether a caller may go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Allowed,
+    ModuleDisabled,
+    Forbidden,
+}
+
+impl Verdict {
+    pub(super) fn permit(self) -> Result<(), ApiError> {
+        match self {
+            Self::Allowed => Ok(()),
+            Self::Forbidden => Err(ApiError::forbidden()),
+            Self::ModuleDisabled => Err(ApiError::new(
+                StatusCode::FORBIDDEN,
+                "module_disabled",
+                Text::new(
+                    "Your organisation has switched this module off.",
+                    "Organisasi Anda telah menonaktifkan modul ini.",
+                ),
+            )),
+        }
+    }
+}
+
+/// What a handler can need: a permission, [`AnyOf`] several, or [`AllOf`] them.
+pub(crate) trait Requirement: Send {
+    fn of(access: &Access) -> Verdict;
+}
+
+impl<P: Permission> Requirement for P {
+    fn of(access: &Access) -> Verdict {
+        if access.disabled_permissions.iter().any(|key| key == P::KEY) {
+            Verdict::ModuleDisabled
+        } else if access.permissions.iter().any(|key| key == P::KEY) {
+            Verdict::Allowed
+        } else {
+            Verdict::Forbidden
+        }
+    }
+}
+
+/// At least one of two, three or four: `AnyOf<(A, B)>`.
+pub(crate) struct AnyOf<T>(PhantomData<T>);
+/// Every one of two, three or four: `AllOf<(A, B)>`.
+pub(crate) struct AllOf<T>(PhantomData<T>);
+
+macro_rules! combined {
+    ($($name:ident),+) => {
+        impl<$($name: Requirement),+> Requirement for AnyOf<($($name,)+)> {
+                    fn of(access: &Access) -> Verdict {
+                let verdicts = [$($name::of(access)),+];
+                [Verdict::Allowed, Verdict::ModuleDisabled]
+                    .into_iter()
+                    .find(|verdict| verdicts.contains(verdict))
+                    .unwrap_or(Verdict::Forbidden)
+            }
+        }
+
+        impl<$($name: Requirement),+> Requirement for AllOf<($($name,)+)> {
+                    fn of(access: &Access) -> Verdict {
+                let verdicts = [$($name::of(access)),+];
+                [Verdict::ModuleDisabled, Verdict::Forbidden]
+                    .into_iter()
+                    .find(|verdict| verdicts.contains(verdict))
+                    .unwrap_or(Verdict::Allowed)
+            }
+        }
+    };
+}
+combined!(A, B);
+combined!(A, B, C);
+combined!(A, B, C, D);
+
+/// A caller who meets requirement `R`. As a handler's argument it is what lets the handler run.
+pub(crate) struct Permitted<R> {
+    pub(crate) caller: Caller,
+    requirement: PhantomData<R>,
+}
+
+impl<R: Requirement> FromRequestParts<App> for Permitted<R> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
+        Ok(Self {
+            caller: Caller::identify(parts, app, R::of).await?,
+            requirement: PhantomData,
+        })
+    }
+}

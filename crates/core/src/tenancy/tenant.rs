@@ -1,0 +1,140 @@
+//! `GET` and `PATCH /api/tenant`: the settings of the caller's organisation.
+
+use axum::routing::get;
+use axum::{Json, Router};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::business_hours::BusinessHours;
+use crate::app::App;
+use crate::caller::Permitted;
+use crate::error::{ApiError, ErrorBody};
+use crate::field_rules::required_text;
+use crate::json_body::JsonBody;
+use crate::permissions::{SettingsUpdate, SettingsView};
+use crate::text::Text;
+
+/// An organisation with its settings.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(crate) struct Tenant {
+    id: Uuid,
+    name: String,
+    slug: String,
+    /// IANA name: times are entered and shown in it.
+    #[schema(example = "Asia/Jakarta")]
+    timezone: String,
+    locale: Locale,
+    business_hours: BusinessHours,
+    /// Whether agents see conversations that nobody is assigned to.
+    agents_see_unassigned: bool,
+    /// How long the audit log is kept.
+    audit_retention_days: u32,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+/// A language of the product.
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Locale {
+    Id,
+    En,
+}
+
+/// What to change; what is not named stays.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TenantChanges {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slug: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timezone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    locale: Option<Locale>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    business_hours: Option<BusinessHours>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agents_see_unassigned: Option<bool>,
+    /// 30 to 3650; for Super Admins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit_retention_days: Option<u32>,
+}
+
+pub(super) fn router() -> Router<App> {
+    Router::new().route("/api/tenant", get(get_tenant).patch(update_tenant))
+}
+
+/// The settings of the caller's organisation.
+#[utoipa::path(
+    get, path = "/api/tenant", tag = "tenant", security(("bearer" = [])),
+    responses((status = 200, body = Tenant), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody))
+)]
+pub(crate) async fn get_tenant(permitted: Permitted<SettingsView>) -> Result<Json<Tenant>, ApiError> {
+    Ok(Json(
+        permitted.caller.database().rpc("get_tenant", &json!({})).await?,
+    ))
+}
+
+/// Changes settings of the caller's organisation.
+#[utoipa::path(
+    patch, path = "/api/tenant", tag = "tenant", security(("bearer" = [])), request_body = TenantChanges,
+    responses(
+        (status = 200, body = Tenant), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 409, description = "`slug_taken`", body = ErrorBody), (status = 422, body = ErrorBody),
+    )
+)]
+pub(crate) async fn update_tenant(
+    permitted: Permitted<SettingsUpdate>,
+    JsonBody(mut changes): JsonBody<TenantChanges>,
+) -> Result<Json<Tenant>, ApiError> {
+    if let Some(name) = &changes.name {
+        changes.name = Some(required_text("name", name, 200)?);
+    }
+    if let Some(slug) = &changes.slug {
+        check_slug(slug)?;
+    }
+    if let Some(hours) = &changes.business_hours {
+        hours.check()?;
+    }
+    if changes
+        .audit_retention_days
+        .is_some_and(|days| !(30..=3650).contains(&days))
+    {
+        return Err(ApiError::field(
+            "audit_retention_days",
+            Text::new("must be from 30 to 3650", "harus antara 30 dan 3650"),
+        ));
+    }
+    let tenant = permitted
+        .caller
+        .database()
+        .rpc("update_tenant", &json!({ "changes": changes }))
+        .await?;
+    Ok(Json(tenant))
+}
+
+/// The form of a short name: lower-case letters and digits, with single hyphens between them.
+pub(super) fn check_slug(slug: &str) -> Result<(), ApiError> {
+    let fits = (1..=63).contains(&slug.len())
+        && slug.split('-').all(|part| {
+            !part.is_empty()
+                && part
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        });
+    if fits {
+        return Ok(());
+    }
+    Err(ApiError::field(
+        "slug",
+        Text::new(
+            "must have 1 to 63 lower-case letters and digits, with single hyphens between them",
+            "harus terdiri dari 1 sampai 63 huruf kecil dan angka, boleh dipisah tanda hubung tunggal",
+        ),
+    ))
+}

@@ -1,0 +1,136 @@
+//! What is known of a request wherever it goes: its id, where it came from, and who turned out to ask.
+
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use supabase::Database;
+use uuid::Uuid;
+
+use crate::caller::CallerKind;
+
+/// Answered with every response, and written into the audit log.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const CLIENT_IP: HeaderName = HeaderName::from_static("x-client-ip");
+
+/// Who asks, as far as the request showed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Actor {
+    pub(crate) kind: CallerKind,
+    pub(crate) id: Uuid,
+}
+
+/// One request on its way.
+#[derive(Debug, Default)]
+pub(crate) struct Trace {
+    request_id: String,
+    ip: Option<IpAddr>,
+    actor: OnceLock<Actor>,
+}
+
+impl Trace {
+    /// Begins with what the request says. An id of the client's is kept if it looks like one.
+    pub(crate) fn begin(headers: &HeaderMap) -> Arc<Self> {
+        let given = headers.get(&REQUEST_ID).and_then(|value| value.to_str().ok());
+        let request_id = given
+            .filter(|id| looks_like_an_id(id))
+            .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned);
+        Arc::new(Self {
+            request_id,
+            ip: client_ip(headers),
+            actor: OnceLock::new(),
+        })
+    }
+
+    /// The trace of the request that [`shell`](crate::shell) began; an empty one outside of it.
+    pub(crate) fn of(parts: &Parts) -> Arc<Self> {
+        parts.extensions.get::<Arc<Self>>().cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// Where the request came from, as the platform says.
+    pub(crate) fn ip(&self) -> Option<IpAddr> {
+        self.ip
+    }
+
+    pub(crate) fn actor(&self) -> Option<Actor> {
+        self.actor.get().copied()
+    }
+
+    /// Notes who asks. The first to say so is right.
+    pub(crate) fn identify(&self, actor: Actor) {
+        self.actor.get_or_init(|| actor);
+    }
+
+    /// Tells the database which request its calls belong to: the audit log keeps it.
+    pub(crate) fn mark<'a>(&self, database: Database<'a>) -> Database<'a> {
+        let mut database = database;
+        if let Ok(id) = HeaderValue::from_str(&self.request_id) {
+            database = database.with_header(REQUEST_ID, id);
+        }
+        match self.ip.map(|ip| HeaderValue::from_str(&ip.to_string())) {
+            Some(Ok(ip)) => database.with_header(CLIENT_IP, ip),
+            _ => database,
+        }
+    }
+}
+
+fn looks_like_an_id(text: &str) -> bool {
+    (8..=128).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':'))
+}
+
+/// Vercel sets both headers itself, whatever the client sent
+/// (<https://vercel.com/docs/headers/request-headers>).
+fn client_ip(headers: &HeaderMap) -> Option<IpAddr> {
+    ["x-real-ip", "x-forwarded-for"].into_iter().find_map(|name| {
+        let value = headers.get(name)?.to_str().ok()?;
+        value.split(',').next()?.trim().parse().ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trace(headers: &[(&'static str, &str)]) -> Arc<Trace> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(*name, HeaderValue::from_str(value).unwrap());
+        }
+        Trace::begin(&map)
+    }
+
+    #[test]
+    fn a_request_keeps_its_id_and_gets_one_where_it_has_none() {
+        assert_eq!(
+            trace(&[("x-request-id", "checkout-4711")]).request_id(),
+            "checkout-4711"
+        );
+        for strange in ["short", "with space in it", "<script>alert(1)</script>"] {
+            let id = trace(&[("x-request-id", strange)]);
+            assert!(Uuid::parse_str(id.request_id()).is_ok(), "{strange}");
+        }
+    }
+
+    #[test]
+    fn the_address_is_the_platforms() {
+        let ip = |headers: &[(&'static str, &str)]| trace(headers).ip().map(|ip| ip.to_string());
+        assert_eq!(
+            ip(&[("x-forwarded-for", "203.0.113.7, 10.0.0.1")]).as_deref(),
+            Some("203.0.113.7")
+        );
+        assert_eq!(
+            ip(&[("x-real-ip", "2001:db8::1"), ("x-forwarded-for", "203.0.113.7")]).as_deref(),
+            Some("2001:db8::1")
+        );
+        assert_eq!(ip(&[("x-forwarded-for", "unknown")]), None);
+        assert_eq!(ip(&[]), None);
+    }
+}
