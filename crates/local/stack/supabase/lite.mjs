@@ -22,6 +22,11 @@ const { FolderStorage } = await import("./folder-storage.mjs");
 /** The request being answered, where Lite does not hand it on. @type {import("node:async_hooks").AsyncLocalStorage<CurrentRequest>} */
 const current = new AsyncLocalStorage();
 
+// The role comes last: what it may not set has been set by then.
+const OF_CALLER = "set_config('request.jwt.claims', $1, true), set_config('storage.operation', $2, true), set_config('search_path', $3, true), set_config('role', $4, true)";
+const OF_REQUEST =
+  "set_config('response.status', '', true), set_config('response.headers', '', true), set_config('request.method', $5, true), set_config('request.path', $6, true), set_config('request.headers', $7, true), set_config('transaction_read_only', $8, true)";
+
 class Connection extends PostgresConnection {
   /** @type {ReturnType<import("./pre-request.mjs").preRequest> | null} */
   preRequest = null;
@@ -41,19 +46,10 @@ class Connection extends PostgresConnection {
   async applyJwtSessionContext(db, vars) {
     const role = vars.auth?.role || "anon";
     const request = current.getStore()?.rest;
-    if (request) {
-      await run(
-        db,
-        "select set_config('response.status', '', true), set_config('response.headers', '', true), set_config('request.method', $1, true), set_config('request.path', $2, true), set_config('request.headers', $3, true)",
-        [request.method, request.path, JSON.stringify(request.headers)],
-      );
-      if (request.readOnly) await run(db, "set local transaction_read_only = on", []);
-    }
-    await run(
-      db,
-      "select set_config('request.jwt.claims', $1, true), set_config('storage.operation', $2, true), set_config('search_path', $3, true), set_config('role', $4, true)",
-      [JSON.stringify(vars.auth?.jwt ?? { role }), String(vars.storage?.operation ?? ""), "public, extensions", role],
-    );
+    await run(db, `select ${request ? `${OF_REQUEST}, ` : ""}${OF_CALLER}`, [
+      JSON.stringify(vars.auth?.jwt ?? { role }), String(vars.storage?.operation ?? ""), "public, extensions", role,
+      ...(request ? [request.method, request.path, JSON.stringify(request.headers), request.readOnly ? "on" : "off"] : []),
+    ]);
     const before = request ? await this.preRequest?.statement() : null;
     if (before) await run(db, before, []);
   }
