@@ -128,7 +128,7 @@ test("--fresh begins anew, --no-demo without demo data; a killed launcher takes 
   const counts = await Promise.all(["conversations", "broadcast_templates", "whatsapp_sessions", "profiles"].map(
     async (table) => (await service.from(table).select("*", { count: "exact", head: true })).count,
   ));
-  assert.deepEqual(counts, [0, 0, 2, 5]);
+  assert.deepEqual(counts, [0, 0, 2, 7]);
   const postgres = postgresPid();
   child.kill("SIGKILL");
   await exited;

@@ -2,8 +2,8 @@
 
 const PASSWORD = "demo-password-1";
 
-/** @typedef {{ email: string, name: string, role: "admin" | "manager" | "agent" }} Person */
-/** @typedef {{ id: string, name: string, slug: string, number: { phone_number_id: string, business_account_id: string, display_phone_number: string }, people: Person[] }} Tenant */
+/** @typedef {{ email: string, name: string, role: "super_admin" | "admin" | "manager" | "agent" }} Person */
+/** @typedef {{ id: string, name: string, slug: string, number: { phone_number_id: string, business_account_id: string, display_phone_number: string }, people: Person[], owner: Person }} Tenant */
 
 /** @type {Tenant[]} */
 export const TENANTS = [
@@ -18,6 +18,7 @@ export const TENANTS = [
       { email: "agent1@kopi.test", name: "Putri Lestari", role: "agent" },
       { email: "agent2@kopi.test", name: "Agus Prasetyo", role: "agent" },
     ],
+    owner: { email: "owner@kopi.test", name: "Ratna Dewi", role: "super_admin" },
   },
   {
     id: "00000000-0000-0000-0000-000000000002",
@@ -25,13 +26,18 @@ export const TENANTS = [
     slug: "toko-melati",
     number: { phone_number_id: "555000000000002", business_account_id: "555100000000002", display_phone_number: "+62 811-1000-0002" },
     people: [{ email: "admin@toko.test", name: "Dewi Anggraini", role: "admin" }],
+    owner: { email: "owner@toko.test", name: "Hendra Wijaya", role: "super_admin" },
   },
 ];
 
+/** Everybody with a log-in, the owners last. */
+export const PEOPLE = [
+  ...TENANTS.flatMap((tenant) => tenant.people.map((person) => ({ ...person, tenant_id: tenant.id }))),
+  ...TENANTS.map((tenant) => ({ ...tenant.owner, tenant_id: tenant.id })),
+];
+
 /** The demo log-ins as stack.json lists them. */
-export const USERS = TENANTS.flatMap((tenant) =>
-  tenant.people.map(({ email, role }) => ({ email, password: PASSWORD, role, tenant_id: tenant.id })),
-);
+export const USERS = PEOPLE.map(({ email, role, tenant_id }) => ({ email, password: PASSWORD, role, tenant_id }));
 
 /** Approved templates, in the shape of Meta's API; the simulator knows them for both numbers. */
 export const TEMPLATES = [

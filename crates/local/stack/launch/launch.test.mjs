@@ -97,8 +97,8 @@ test("another Supabase needs its keys", (t) => {
 
 test("the demo log-ins are an admin, a manager and two agents, and another tenant's admin", () => {
   const [first, second] = [...new Set(USERS.map((user) => user.tenant_id))];
-  assert.deepEqual(USERS.filter((user) => user.tenant_id === first).map((user) => user.role).sort(), ["admin", "agent", "agent", "manager"]);
-  assert.deepEqual(USERS.filter((user) => user.tenant_id === second).map((user) => user.role), ["admin"]);
+  assert.deepEqual(USERS.filter((user) => user.tenant_id === first).map((user) => user.role).sort(), ["admin", "agent", "agent", "manager", "super_admin"]);
+  assert.deepEqual(USERS.filter((user) => user.tenant_id === second).map((user) => user.role), ["admin", "super_admin"]);
 });
 
 test("a folder has one holder at a time, and the dead hold nothing", (t) => {

@@ -1,7 +1,7 @@
 // Puts the local users and, if wanted, demo data into the database: through the Auth admin API and PostgREST with the
 // service key, as any client could. What is there already stays.
 import { StackError } from "../supabase/stack-error.mjs";
-import { CONVERSATIONS, TEMPLATES, templateId, TENANTS, USERS } from "./demo-tenants.mjs";
+import { CONVERSATIONS, PEOPLE, TEMPLATES, templateId, TENANTS, USERS } from "./demo-tenants.mjs";
 
 /** @typedef {{ supabaseUrl: string, serviceKey: string, demo: boolean }} SeedOptions */
 
@@ -25,19 +25,19 @@ async function seedPeople(call) {
   const { users } = await call.send("GET", "/auth/v1/admin/users?per_page=1000");
   /** @type {Map<string, string>} */
   const ids = new Map(users.map((/** @type {any} */ user) => [user.email, user.id]));
-  const people = TENANTS.flatMap((tenant) => tenant.people.map((person) => ({ ...person, tenant_id: tenant.id })));
-  for (const { email, name } of people) {
+  for (const { email, name } of PEOPLE) {
     if (ids.has(email)) continue;
     const password = USERS.find((user) => user.email === email)?.password;
     const user = await call.send("POST", "/auth/v1/admin/users", { email, password, email_confirm: true, user_metadata: { name } });
     ids.set(email, user.id);
   }
-  await call.add("profiles", "user_id", people.map(({ email, name, tenant_id }) => ({ user_id: ids.get(email), tenant_id, display_name: name })));
+  await call.add("profiles", "user_id", PEOPLE.map(({ email, name, tenant_id }) => ({ user_id: ids.get(email), tenant_id, display_name: name })));
   const roles = await call.send("GET", "/rest/v1/roles?tenant_id=is.null&select=id,key");
-  await call.add(
-    "user_roles", "user_id,role_id",
-    people.map(({ email, role }) => ({ user_id: ids.get(email), role_id: roles.find((/** @type {any} */ known) => known.key === role)?.id })),
-  );
+  const holders = PEOPLE.flatMap(({ email, role }) => {
+    const held = roles.find((/** @type {any} */ known) => known.key === role);
+    return held ? [{ user_id: ids.get(email), role_id: held.id }] : [];
+  });
+  await call.add("user_roles", "user_id,role_id", holders);
   return ids;
 }
 

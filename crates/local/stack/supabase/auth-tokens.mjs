@@ -1,47 +1,93 @@
-// Access tokens with the claims a hosted project puts into them, and refusal of banned users.
+// Sign-ins and access tokens the way a hosted project has them: complete claims, no banned users, the hook asked.
 import { readToken, signToken } from "./keys.mjs";
+
+/** @typedef {{ jwtSecret: string, supabaseUrl: string, passwordHook: ReturnType<import("./password-hook.mjs").passwordVerification> }} Mending */
 
 const MENDED = Symbol("mended");
 
 /**
  * Lite makes an Auth service for each request; what it inherits is mended once.
- * @param {any} service @param {{ jwtSecret: string, supabaseUrl: string }} options
+ * @param {any} service @param {Mending} options
  */
 export function mendAuthService(service, options) {
   const shared = Object.getPrototypeOf(service);
   if (shared[MENDED]) return;
   shared[MENDED] = true;
 
-  const signIn = shared.createSessionForUser;
+  const startSession = shared.createSessionForUser;
   /** @this {any} @param {any} user @param {any[]} rest */
   shared.createSessionForUser = async function (user, ...rest) {
     await refuseBanned(this, user);
-    return complete(await signIn.call(this, user, ...rest), options);
+    return complete(await startSession.call(this, user, ...rest), rest[2]?.authenticationMethod, options);
   };
   const refresh = shared.createRefreshResponse;
   /** @this {any} @param {any} user @param {any[]} rest */
   shared.createRefreshResponse = async function (user, ...rest) {
     await refuseBanned(this, user);
-    return complete(await refresh.call(this, user, ...rest), options);
+    return complete(await refresh.call(this, user, ...rest), undefined, options);
   };
+  const signIn = shared.signInWithPassword;
+  /** @this {any} @param {unknown} email @param {unknown} password */
+  shared.signInWithPassword = async function (email, password) {
+    return checkPassword(this, () => signIn.call(this, email, password), { email, password, startSession: shared.createSessionForUser, ...options });
+  };
+}
+
+/**
+ * The hook is asked about known users, whatever the password; what Lite checks before the password comes after it.
+ * @param {any} service @param {() => Promise<any>} signIn
+ * @param {{ email: unknown, password: unknown, startSession: Function } & Mending} options
+ */
+async function checkPassword(service, signIn, { email, password, startSession, passwordHook }) {
+  const user = typeof email === "string" && password ? await service.repo.findUserByEmail(email.toLowerCase()) : null;
+  if (!user?.encrypted_password) return signIn();
+  await refuseBanned(service, user);
+  const ask = async (/** @type {boolean} */ valid) => {
+    const refusal = await passwordHook(user.id, valid);
+    if (refusal) throw await authError(service, refusal.status, refusal.code, refusal.message);
+  };
+
+  const read = service.repo.parseUserJson;
+  service.repo.parseUserJson = (/** @type {any} */ row) => ({ ...read.call(service.repo, row), confirmed_at: row.email_confirmed_at ?? new Date().toISOString() });
+  let valid = false;
+  service.createSessionForUser = async (/** @type {any[]} */ ...given) => {
+    valid = true;
+    delete service.repo.parseUserJson;
+    await ask(true);
+    if (!user.email_confirmed_at) throw await authError(service, 400, "email_not_confirmed", "Email not confirmed");
+    return startSession.call(service, ...given);
+  };
+  try {
+    return await signIn();
+  } catch (error) {
+    if (!valid && /** @type {any} */ (error).code === "invalid_credentials") await ask(false);
+    throw error;
+  } finally {
+    delete service.repo.parseUserJson;
+    delete service.createSessionForUser;
+  }
 }
 
 /** @param {any} service @param {any} user */
 async function refuseBanned(service, user) {
   if (!user.banned_until || new Date(user.banned_until) <= new Date()) return;
-  // Lite keeps its class of errors to itself; a sign-in without anything raises one.
-  const sample = await service.signInWithPassword().catch((/** @type {any} */ error) => error);
-  throw new sample.constructor(400, "user_banned", "User is banned");
+  throw await authError(service, 400, "user_banned", "User is banned");
 }
 
-/** @param {any} session @param {{ jwtSecret: string, supabaseUrl: string }} options */
-function complete(session, { jwtSecret, supabaseUrl }) {
+/** Lite keeps its class of errors to itself; a refresh without a token raises one. @param {any} service @param {number} status @param {string} code @param {string} message */
+async function authError(service, status, code, message) {
+  const sample = await service.refreshSession().catch((/** @type {any} */ error) => error);
+  return new sample.constructor(status, code, message);
+}
+
+/** @param {any} session @param {string | undefined} method @param {Mending} options */
+function complete(session, method, { jwtSecret, supabaseUrl }) {
   const { user } = session;
   const claims = readToken(session.access_token) ?? {};
   const complete = {
     iss: `${supabaseUrl}/auth/v1`,
     aal: "aal1",
-    amr: [{ method: "password", timestamp: claims.iat }],
+    amr: [{ method: method ?? "password", timestamp: claims.iat }],
     phone: user.phone ?? "",
     app_metadata: user.app_metadata,
     user_metadata: user.user_metadata,

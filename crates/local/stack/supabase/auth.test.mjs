@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { readToken, verifyToken } from "./keys.mjs";
-import { client, projectConfig, signedIn, startProject, temporaryFolder } from "./test-project.mjs";
+import { client, projectConfig, signedIn, startProject, superuser, temporaryFolder } from "./test-project.mjs";
 
 /** @type {Awaited<ReturnType<typeof startProject>>} */
 let project;
@@ -59,9 +59,46 @@ test("a wrong password and an unknown address are refused alike", async () => {
   }
 });
 
-test("nobody signs up by himself", async () => {
-  const { error } = await stranger().signUp({ email: "self@example.test", password: "password-of-tests" });
-  assert.equal(error?.code, "signup_disabled");
+test("who signs up is signed in at once, and only once", async () => {
+  const auth = stranger();
+  const email = "Self@example.test";
+  const { data, error } = await auth.signUp({ email, password: "password-of-tests", options: { data: { name: "Self" } } });
+  assert.equal(error, null);
+  assert.equal(data.user?.email, "self@example.test");
+  assert.equal(data.user?.user_metadata.name, "Self");
+  assert.ok(data.user?.email_confirmed_at);
+  const claims = readToken(data.session?.access_token ?? "");
+  assert.equal(claims?.sub, data.user?.id);
+  assert.deepEqual(claims?.app_metadata, { provider: "email", providers: ["email"] });
+  assert.equal((await auth.getUser()).data.user?.id, data.user?.id);
+  assert.equal((await stranger().signInWithPassword({ email, password: "password-of-tests" })).error, null);
+
+  const code = async (/** @type {Parameters<typeof auth.signUp>[0]} */ wanted) => (await stranger().signUp(wanted)).error?.code;
+  assert.equal(await code({ email: "self@example.test", password: "password-of-tests" }), "user_already_exists");
+  assert.equal(await code({ email: "weak@example.test", password: "1234567" }), "weak_password");
+  assert.equal(await code({ email: "not an address", password: "password-of-tests" }), "validation_failed");
+  await admin.updateUserById(data.user?.id ?? "", { ban_duration: "24h" });
+  assert.equal(await code({ email, password: "password-of-tests" }), "user_already_exists");
+});
+
+test("a session is a row: without it neither token is good for Auth", async () => {
+  const user = await signedIn(project, "revoked");
+  const other = await signedIn(project, "kept");
+  const again = await stranger().signInWithPassword(user);
+  const service = client(project, project.config.service_role_key);
+  const sql = superuser(project.config);
+  const rows = await sql`select id::text from auth.sessions where user_id = ${user.id}`;
+  await sql.end();
+  const sessions = [user.session, again.data.session].map((session) => readToken(session?.access_token ?? "")?.session_id);
+  assert.deepEqual(rows.map((row) => row.id).sort(), sessions.sort());
+
+  const ended = await service.rpc("end_sessions", { owner_id: user.id });
+  assert.equal(ended.data, 2);
+  for (const session of [user.session, again.data.session]) {
+    assert.equal((await stranger().refreshSession({ refresh_token: session?.refresh_token ?? "" })).error?.code, "refresh_token_not_found");
+    assert.equal((await stranger().getUser(session?.access_token)).error?.name, "AuthSessionMissingError");
+  }
+  assert.equal((await other.supabase.auth.refreshSession()).error, null);
 });
 
 test("users are created, read, changed and deleted with the service key", async () => {

@@ -2,6 +2,8 @@
 import { createServer } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { isAdminPath } from "./auth-admin.mjs";
+import { acceptedInvitation } from "./auth-verify.mjs";
 import { answerSigns, asksForSigns } from "./storage-signs.mjs";
 
 /** @typedef {{ status: number, headers: Record<string, string>, body: string | null }} Answer */
@@ -14,6 +16,7 @@ const EXPOSED = "Content-Range, Content-Location, Preference-Applied, X-Total-Co
  * @property {Awaited<ReturnType<import("./lite.mjs").startLite>>} lite
  * @property {ReturnType<import("./rpc.mjs").rpcCaller>} rpc
  * @property {ReturnType<import("./auth-admin.mjs").authAdmin>} authAdmin
+ * @property {ReturnType<import("./mails.mjs").mailbox>} mails
  * @property {{ handleHttp: (url: URL, body: Buffer, caller: import("./lite.mjs").Caller) => Promise<Answer> }} realtime
  */
 
@@ -39,6 +42,11 @@ async function serve(services, request, response) {
   response.setHeader("access-control-expose-headers", EXPOSED);
   if (request.method === "OPTIONS" && request.headers["access-control-request-method"]) return preflight(request, response);
   if (url.pathname === "/_local/health") return send(response, json(200, { status: "ok" }));
+  if (url.pathname === "/_local/mails") {
+    // Links that sign somebody in are for who sits here, not for a page of another origin.
+    response.removeHeader("access-control-allow-origin");
+    return send(response, json(200, await services.mails.read()));
+  }
 
   const service = /^\/(rest|auth|storage|realtime)\/v1(?:\/|$)/.exec(url.pathname)?.[1];
   if (!service) return send(response, json(404, { message: "no Route matched with those values" }));
@@ -52,7 +60,7 @@ async function serve(services, request, response) {
     const answer = name ? await services.rpc.call(decodeURIComponent(name), request, body, caller) : null;
     if (answer) return send(response, answer);
   }
-  if (url.pathname.startsWith("/auth/v1/admin/")) return send(response, await services.authAdmin.handle(request.method ?? "GET", url, body, caller));
+  if (isAdminPath(url.pathname)) return send(response, await services.authAdmin.handle(request.method ?? "GET", url, body, caller));
   if (service === "realtime" && caller) {
     if (request.method !== "POST") return send(response, json(404, { message: "Not found" }));
     return send(response, await services.realtime.handleHttp(url, body, caller));
@@ -64,9 +72,9 @@ async function serve(services, request, response) {
 async function forward(services, { request, response, url, body, caller }) {
   const headers = new Headers();
   for (let i = 0; i < request.rawHeaders.length; i += 2) headers.append(request.rawHeaders[i], request.rawHeaders[i + 1]);
-  const rest = await restRequest(services, request, url);
+  const current = { url, rest: await restRequest(services, request, url) };
   const ask = (/** @type {URL} */ to, /** @type {Buffer | string} */ content) =>
-    services.lite.fetch(new Request(to, { method: request.method, headers, body: content.length > 0 ? content : undefined }), caller, rest);
+    services.lite.fetch(new Request(to, { method: request.method, headers, body: content.length > 0 ? content : undefined }), caller, current);
   if (asksForSigns(request.method ?? "", url.pathname)) {
     headers.delete("content-length");
     const { status, value } = await answerSigns(url.pathname, parse(body), async (path, content) => {
@@ -75,9 +83,13 @@ async function forward(services, { request, response, url, body, caller }) {
     });
     return send(response, json(status, value));
   }
-  const answer = await ask(url, body);
+  const invitation = acceptedInvitation(request.method ?? "", url, body);
+  if (invitation) headers.delete("content-length");
+  const answer = await ask(invitation?.url ?? url, invitation?.body ?? body);
   response.statusCode = answer.status;
   for (const [name, value] of answer.headers) response.setHeader(name, value);
+  const location = answer.headers.get("location");
+  if (invitation && location) response.setHeader("location", invitation.location(location));
   response.setHeader("access-control-expose-headers", EXPOSED);
   if (!answer.body) return void response.end();
   if (url.pathname.startsWith("/storage/v1/object/") && request.method === "GET") {

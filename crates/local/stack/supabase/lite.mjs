@@ -3,19 +3,29 @@ process.env.LITE_TELEMETRY = "0";
 process.env.EXPERIMENTAL_STORAGE = "1";
 
 const { AsyncLocalStorage } = await import("node:async_hooks");
-const { App, InMemoryEmailDriver } = await import("@supabase/lite");
+const { App } = await import("@supabase/lite");
 const { PostgresConnection } = await import("@supabase/lite/postgres");
 const { TYPES } = await import("./database.mjs");
 const { restError } = await import("./rest-error.mjs");
+const { SHORTEST_PASSWORD } = await import("./auth-users.mjs");
 const { mendAuthService } = await import("./auth-tokens.mjs");
+const { passwordVerification } = await import("./password-hook.mjs");
+const { liteMailer } = await import("./mails.mjs");
 const { FolderStorage } = await import("./folder-storage.mjs");
 
 /** @typedef {import("./keys.mjs").Claims} Claims */
 /** @typedef {{ claims: Claims, kind: "publishable" | "secret", user: boolean }} Caller */
 /** @typedef {{ method: string, path: string, headers: Record<string, unknown>, readOnly: boolean }} RestRequest of PostgREST, its path below /rest/v1 */
 
-/** The request being answered, where Lite does not hand it on. @type {import("node:async_hooks").AsyncLocalStorage<RestRequest | null>} */
+/** @typedef {{ url: URL, rest: RestRequest | null }} CurrentRequest */
+
+/** The request being answered, where Lite does not hand it on. @type {import("node:async_hooks").AsyncLocalStorage<CurrentRequest>} */
 const current = new AsyncLocalStorage();
+
+// The role comes last: what it may not set has been set by then.
+const OF_CALLER = "set_config('request.jwt.claims', $1, true), set_config('storage.operation', $2, true), set_config('search_path', $3, true), set_config('role', $4, true)";
+const OF_REQUEST =
+  "set_config('response.status', '', true), set_config('response.headers', '', true), set_config('request.method', $5, true), set_config('request.path', $6, true), set_config('request.headers', $7, true), set_config('transaction_read_only', $8, true)";
 
 class Connection extends PostgresConnection {
   /** @type {ReturnType<import("./pre-request.mjs").preRequest> | null} */
@@ -35,20 +45,11 @@ class Connection extends PostgresConnection {
    */
   async applyJwtSessionContext(db, vars) {
     const role = vars.auth?.role || "anon";
-    const request = current.getStore();
-    if (request) {
-      await run(
-        db,
-        "select set_config('response.status', '', true), set_config('response.headers', '', true), set_config('request.method', $1, true), set_config('request.path', $2, true), set_config('request.headers', $3, true)",
-        [request.method, request.path, JSON.stringify(request.headers)],
-      );
-      if (request.readOnly) await run(db, "set local transaction_read_only = on", []);
-    }
-    await run(
-      db,
-      "select set_config('request.jwt.claims', $1, true), set_config('storage.operation', $2, true), set_config('search_path', $3, true), set_config('role', $4, true)",
-      [JSON.stringify(vars.auth?.jwt ?? { role }), String(vars.storage?.operation ?? ""), "public, extensions", role],
-    );
+    const request = current.getStore()?.rest;
+    await run(db, `select ${request ? `${OF_REQUEST}, ` : ""}${OF_CALLER}`, [
+      JSON.stringify(vars.auth?.jwt ?? { role }), String(vars.storage?.operation ?? ""), "public, extensions", role,
+      ...(request ? [request.method, request.path, JSON.stringify(request.headers), request.readOnly ? "on" : "off"] : []),
+    ]);
     const before = request ? await this.preRequest?.statement() : null;
     if (before) await run(db, before, []);
   }
@@ -72,12 +73,14 @@ function run(db, text, parameters) {
 
 /**
  * @typedef {object} LiteOptions
+ * @property {import("postgres").Sql} sql of the superuser
  * @property {string} databaseUrl of the superuser
  * @property {string} jwtSecret
  * @property {string} supabaseUrl
  * @property {string} siteUrl
  * @property {string} storageFolder
  * @property {ReturnType<import("./pre-request.mjs").preRequest>} preRequest
+ * @property {ReturnType<import("./mails.mjs").mailbox>} mails
  */
 
 /** @param {LiteOptions} options */
@@ -86,6 +89,7 @@ export async function startLite(options) {
     url: options.databaseUrl,
     postgresOptions: { max: 20, types: TYPES, onnotice: () => {}, connection: { application_name: "supabase-lite" } },
   });
+  const passwordHook = passwordVerification(options.sql);
   connection.preRequest = options.preRequest;
   const app = new App({
     connection,
@@ -95,24 +99,25 @@ export async function startLite(options) {
       enabled: true,
       jwt_secret: options.jwtSecret,
       site_url: options.siteUrl,
-      additional_redirect_urls: [`${options.siteUrl}/**`],
-      enable_signup: false,
-      email: { enable_signup: false, enable_confirmations: false },
+      additional_redirect_urls: [options.siteUrl, options.siteUrl.replace("//127.0.0.1", "//localhost")].map((url) => `${url}/**`),
+      minimum_password_length: SHORTEST_PASSWORD,
+      enable_signup: true,
+      email: { enable_signup: true, enable_confirmations: false },
     },
     storage: { enabled: true, file_size_limit: "100MiB" },
     studio: { enabled: false },
     options: {
-      drivers: { email: new InMemoryEmailDriver() },
       // The caller has been identified before Lite sees the request.
       server: { apiKeys: false, admin: false, disableStudio: true, disableFallback: true, middlewares: [identify] },
     },
   });
+  app._mailer = liteMailer(options.mails, () => current.getStore()?.url.searchParams.get("redirect_to"));
   app._storageAdapter = new FolderStorage(options.storageFolder);
   await app.init();
 
   /** @param {any} c @param {() => Promise<void>} next */
   async function identify(c, next) {
-    mendAuthService(c.var.authService, options);
+    mendAuthService(c.var.authService, { ...options, passwordHook });
     /** @type {Caller | undefined} */
     const caller = c.env.caller;
     if (caller) {
@@ -130,10 +135,10 @@ export async function startLite(options) {
   return {
     app,
     /**
-     * @param {Request} request @param {Caller | null} caller @param {RestRequest | null} [rest] when it is for PostgREST
+     * @param {Request} request @param {Caller | null} caller @param {CurrentRequest} context
      * @returns {Promise<Response>}
      */
-    fetch: (request, caller, rest = null) => current.run(rest, () => app.server.fetch(request, { caller, peerAddress: null })),
+    fetch: (request, caller, context) => current.run(context, () => app.server.fetch(request, { caller, peerAddress: null })),
     reloadSchema: () => connection.clearSchemaCache(),
     stop: () => connection.driver.end({ timeout: 2 }),
   };

@@ -220,3 +220,13 @@ begin
   end if;
 end;
 $$;
+
+-- What our own half of Auth keeps.
+create schema if not exists supabase_local;
+create table if not exists supabase_local.mails (
+  id bigint generated always as identity primary key,
+  recipient text not null,
+  type text not null,
+  action_link text not null,
+  sent_at timestamptz not null default now()
+);

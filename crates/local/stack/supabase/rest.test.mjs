@@ -217,6 +217,6 @@ test("the rights of migrations are those of a hosted project, people get the sup
   const [role] = await sql`select rolsuper from pg_roles where rolname = 'postgres'`;
   await sql.end();
   assert.equal(owner.tableowner, "postgres");
-  assert.deepEqual(history.map((row) => [row.version, row.name]), [["20260101000000", "notes"], ["20260101000100", "functions"], ["20260101000200", "begin_request"]]);
+  assert.deepEqual(history.map((row) => [row.version, row.name]), [["20260101000000", "notes"], ["20260101000100", "functions"], ["20260101000200", "begin_request"], ["20260101000300", "sessions"]]);
   assert.equal(role.rolsuper, true);
 });

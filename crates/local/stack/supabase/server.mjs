@@ -10,6 +10,7 @@ import { authAdmin } from "./auth-admin.mjs";
 import { callerFinder } from "./callers.mjs";
 import { connect } from "./database.mjs";
 import { createGateway } from "./gateway.mjs";
+import { mailbox } from "./mails.mjs";
 import { applyMigrations, readMigrations } from "./migrations.mjs";
 import { startPostgres, SUPERUSER } from "./postgres.mjs";
 import { preRequest } from "./pre-request.mjs";
@@ -96,8 +97,9 @@ async function run(config) {
   const supabaseUrl = config.supabase_url ?? `http://127.0.0.1:${config.port}`;
   const callers = callerFinder(config);
   const before = preRequest(sql);
+  const mails = mailbox(sql, { supabaseUrl, siteUrl: config.site_url });
   const lite = await startLite({
-    preRequest: before, databaseUrl, jwtSecret: config.jwt_secret, supabaseUrl, siteUrl: config.site_url, storageFolder: path.join(config.data_dir, "storage"),
+    sql, preRequest: before, mails, databaseUrl, jwtSecret: config.jwt_secret, supabaseUrl, siteUrl: config.site_url, storageFolder: path.join(config.data_dir, "storage"),
   });
   undo.push(() => lite.stop());
   const rpc = rpcCaller(sql, before);
@@ -110,7 +112,7 @@ async function run(config) {
     void lite.reloadSchema();
   });
 
-  const gateway = createGateway({ callers, lite, rpc, authAdmin: authAdmin(sql), realtime });
+  const gateway = createGateway({ callers, lite, rpc, authAdmin: authAdmin(sql, mails), mails, realtime });
   gateway.on("upgrade", realtime.handleUpgrade);
   gateway.listen(config.port, "127.0.0.1");
   try {

@@ -1,0 +1,46 @@
+// The mails a hosted project would send: kept where a developer can read them, never sent and never logged.
+
+const SHOWN = 50;
+
+/** @typedef {{ to: string, type: string, token: string, redirectTo: string }} Mail */
+
+/** @param {import("postgres").Sql} sql of the superuser @param {{ supabaseUrl: string, siteUrl: string }} addresses */
+export function mailbox(sql, { supabaseUrl, siteUrl }) {
+  const allowed = [siteUrl, siteUrl.replace("//127.0.0.1", "//localhost"), siteUrl.replace("//localhost", "//127.0.0.1")].map((url) => new URL(url).origin);
+
+  return {
+    /** Where a link leads in the end: nowhere but to our own site. @param {unknown} wanted */
+    redirectTo(wanted) {
+      return typeof wanted === "string" && URL.canParse(wanted) && allowed.includes(new URL(wanted).origin) ? wanted : siteUrl;
+    },
+    /** The address in a mail. @param {Omit<Mail, "to">} mail */
+    actionLink({ type, token, redirectTo }) {
+      const query = new URLSearchParams({ token, type, redirect_to: redirectTo });
+      return `${supabaseUrl}/auth/v1/verify?${query}`;
+    },
+    /** @param {Mail} mail */
+    async send(mail) {
+      await sql`insert into supabase_local.mails (recipient, type, action_link) values (${mail.to}, ${mail.type}, ${this.actionLink(mail)})`;
+    },
+    /** The latest first. */
+    read: async () =>
+      sql`select recipient as to, type, action_link, sent_at from supabase_local.mails order by id desc limit ${SHOWN}`,
+  };
+}
+
+/**
+ * What Lite sends, put into the same box.
+ * @param {ReturnType<typeof mailbox>} mails @param {() => unknown} wantedRedirect what the request being answered asks for
+ */
+export function liteMailer(mails, wantedRedirect) {
+  const sender = (/** @type {string} */ type) => (/** @type {string} */ to, /** @type {string} */ token) =>
+    mails.send({ to, type, token, redirectTo: mails.redirectTo(wantedRedirect()) });
+  return {
+    sendConfirmation: sender("signup"),
+    sendRecovery: sender("recovery"),
+    sendMagicLink: sender("magiclink"),
+    sendEmailChange: sender("email_change"),
+    /** A code without a link, which nothing of ours asks for. */
+    sendReauthentication: async () => {},
+  };
+}
