@@ -267,7 +267,7 @@ begin
     return;
   end if;
   insert into private.api_key_places as p (api_key_id, ip) values (note_api_key_use.key_id, note_api_key_use.ip)
-  on conflict (api_key_id, ip) do update set last_used_at = now()
+  on conflict on constraint api_key_places_pkey do update set last_used_at = now()
   returning p.first_used_at = p.last_used_at and xmax = 0 into is_new;
   if is_new and exists (
     select 1 from private.api_key_places p

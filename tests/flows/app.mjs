@@ -23,6 +23,52 @@ export class App {
     this.phoneNumberId = "555000000000001";
     /** @type {Map<string, Promise<string>>} */
     this.tokens = new Map();
+    /** @type {Map<string, { id?: string, email: string, password: string, role: string, tenant_id: string }>} */
+    this.members = new Map();
+  }
+
+  /**
+   * A new person with one predefined role, who signs in as the returned name.
+   * @param {string | string[]} role key @param {{ tenant?: string, name?: string }} [options]
+   */
+  async newMember(role, { tenant = this.user("admin").tenant_id, name = `${role}-${randomUUID().slice(0, 8)}` } = {}) {
+    const [email, password] = [`${name}@example.test`, randomUUID()];
+    const created = await this.auth("POST", "admin/users", { email, password, email_confirm: true });
+    const role_keys = Array.isArray(role) ? role : [role];
+    await this.rpc("add_member", { tenant_id: tenant, user_id: created.id, display_name: name, role_keys });
+    this.members.set(name, { id: created.id, email, password, role: role_keys[0], tenant_id: tenant });
+    return name;
+  }
+
+  /** The id of somebody whom `newMember` made. @param {string} name */
+  idOf(name) {
+    return /** @type {string} */ (this.members.get(name)?.id);
+  }
+
+  /** Auth with the service key. @param {string} method @param {string} path @param {object} [body] */
+  async auth(method, path, body) {
+    const response = await fetch(`${this.stack.supabase_url}/auth/v1/${path}`, {
+      method, headers: { ...this.serviceHeaders(), "content-type": "application/json" }, body: body && JSON.stringify(body),
+    });
+    const answer = await response.json();
+    assert.ok(response.ok, `Auth answered ${response.status} ${JSON.stringify(answer)}`);
+    return answer;
+  }
+
+  /** A function of the database with the service key. @param {string} name @param {object} [args] */
+  async rpc(name, args = {}) {
+    const response = await fetch(`${this.stack.supabase_url}/rest/v1/rpc/${name}`, {
+      method: "POST", headers: { ...this.serviceHeaders(), "content-type": "application/json" }, body: JSON.stringify(args),
+    });
+    const text = await response.text();
+    assert.ok(response.ok, `${name} answered ${response.status} ${text}`);
+    return text === "" ? null : JSON.parse(text);
+  }
+
+  /** The id of a predefined role. @param {string} key */
+  async roleId(key) {
+    const [role] = await this.rows("roles", `key=eq.${key}&tenant_id=is.null&select=id`);
+    return role.id;
   }
 
   /** A customer's number that has not written before. */
@@ -33,6 +79,8 @@ export class App {
 
   /** @param {string} who `admin`, `manager`, `agent`, or `stranger`: an admin of the other tenant */
   user(who) {
+    const member = this.members.get(who);
+    if (member) return member;
     const [first] = this.stack.users;
     const tenant = (/** @type {any} */ user) => (user.tenant_id === first.tenant_id) === (who !== "stranger");
     const role = who === "stranger" ? "admin" : who;

@@ -93,9 +93,9 @@ impl Caller {
             }
             verified => verified?,
         };
-        let remembered = app.access().remembered(credential.as_str());
-        let is_remembered = remembered.is_some();
-        let access = match remembered {
+        let known = app.access().remembered(credential.as_str());
+        let remembered = known.is_some();
+        let access = match known {
             Some(access) => Ok(access),
             None => credential.access(app, &trace).await,
         };
@@ -110,17 +110,23 @@ impl Caller {
             kind: access.kind,
             id: access.user_id,
         });
-        verdict(&access).permit()?;
-        Ok(Self {
+        let mut caller = Self {
             version: AtomicI64::new(access.version),
             access,
             email,
-            remembered: is_remembered,
+            remembered,
             credential,
             verdict,
             trace,
             app: app.clone(),
-        })
+        };
+        // A refusal from memory may be out of date; a permission is checked by the database with the version.
+        if caller.remembered && (verdict)(&caller.access) != Verdict::Allowed {
+            caller.access = caller.renewed_access().await?;
+            caller.remembered = false;
+        }
+        (verdict)(&caller.access).permit()?;
+        Ok(caller)
     }
 }
 

@@ -1,0 +1,74 @@
+// Who may ask what: every route by method. A new one needs a line here.
+//
+// `from`: the lowest predefined role that may; higher ones inherit it. `open`: everybody, without a token. `secret`: who
+// knows the cron secret. `signed`: Meta. `anybody`: whoever is signed in, of a tenant or not.
+// `foreign`: the tenant's own thing, of which another tenant's Super Admin is told 404: [name of the thing, path to it].
+
+/** @typedef {{ from?: string, open?: true, secret?: true, signed?: true, anybody?: true, foreign?: string }} Who */
+
+/** @type {Record<string, Who>} */
+export const ROUTES = {
+  "GET /api/health": { open: true },
+  "GET /api/health/workers": { open: true },
+  "GET /api/openapi.json": { open: true },
+  "GET /api/whatsapp/webhook": { open: true },
+  "POST /api/whatsapp/webhook": { signed: true },
+  "GET /api/cron/process-broadcasts": { secret: true },
+
+  "GET /api/auth/me": { from: "restricted" },
+  "POST /api/tenant": { anybody: true },
+  "GET /api/tenant": { from: "manager" },
+  "PATCH /api/tenant": { from: "admin" },
+
+  "GET /api/rbac/permissions": { from: "manager" },
+  "GET /api/rbac/templates": { from: "manager" },
+  "POST /api/rbac/templates": { from: "admin" },
+  "DELETE /api/rbac/templates": { from: "admin" },
+  "GET /api/rbac/roles": { from: "manager" },
+  "POST /api/rbac/roles": { from: "admin" },
+  "GET /api/rbac/roles/{id}": { from: "manager", foreign: "role" },
+  "PATCH /api/rbac/roles/{id}": { from: "admin", foreign: "role" },
+  "DELETE /api/rbac/roles/{id}": { from: "admin", foreign: "role" },
+  "GET /api/rbac/users/{id}": { from: "manager", foreign: "person" },
+  "PUT /api/rbac/users/{id}": { from: "admin", foreign: "person" },
+
+  "GET /api/agents": { from: "team_lead" },
+  "POST /api/agents": { from: "admin" },
+  "GET /api/agents/{id}": { from: "team_lead", foreign: "person" },
+  // one's own name and language; of others from admin
+  "PATCH /api/agents/{id}": { from: "restricted", foreign: "person" },
+  "DELETE /api/agents/{id}": { from: "admin", foreign: "person" },
+
+  "GET /api/modules": { from: "manager" },
+  "GET /api/modules/{id}": { from: "manager" },
+  "PATCH /api/modules/{id}": { from: "admin" },
+
+  "GET /api/api-keys": { from: "admin" },
+  "POST /api/api-keys": { from: "admin" },
+  "DELETE /api/api-keys/{id}": { from: "admin", foreign: "key" },
+
+  "GET /api/audit-logs": { from: "admin" },
+
+  "GET /api/conversations": { from: "guest" },
+  "GET /api/conversations/{id}": { from: "guest", foreign: "conversation" },
+  "GET /api/conversations/{id}/messages": { from: "viewer", foreign: "conversation" },
+  "POST /api/conversations/{id}/messages": { from: "junior_agent", foreign: "conversation" },
+
+  "GET /api/broadcast/campaigns": { from: "manager" },
+  "POST /api/broadcast/campaigns": { from: "manager" },
+  "GET /api/broadcast/campaigns/{id}": { from: "manager", foreign: "campaign" },
+};
+
+/** From the lowest to the highest. */
+export const ROLES = [
+  "restricted", "guest", "viewer", "junior_agent", "agent", "senior_agent", "team_lead", "manager", "admin", "super_admin",
+];
+
+/** Bodies that reach the thing itself: others are refused for their fields first. @type {Record<string, object>} */
+export const BODIES = {
+  "PUT /api/rbac/users/{id}": { role_ids: ["00000000-0000-4000-8000-000000000001"] },
+  "PATCH /api/rbac/roles/{id}": { description: "x" },
+  "PATCH /api/agents/{id}": { display_name: "x" },
+  "PATCH /api/modules/{id}": { enabled: true },
+  "POST /api/conversations/{id}/messages": { text: "x" },
+};

@@ -1,0 +1,112 @@
+// Every route against everyone who might ask it.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { before, describe, test } from "node:test";
+import { useApp } from "./app.mjs";
+import { BODIES, ROLES, ROUTES } from "./route-matrix.mjs";
+
+const app = await useApp();
+const document = await app.succeeds("GET", "/api/openapi.json");
+const documented = Object.entries(document.paths).flatMap(([path, operations]) =>
+  Object.keys(/** @type {object} */ (operations)).map((method) => `${method.toUpperCase()} ${path}`),
+);
+const NOBODY = "6f9619ff-8b86-4011-b42d-00c04fc964ff";
+/** @type {Record<string, string>} */
+const people = {};
+/** @type {Record<string, string>} */
+const things = {};
+let deactivated = "";
+let key = "";
+
+before(async () => {
+  for (const role of ROLES) people[role] = await app.newMember(role);
+  deactivated = await app.newMember("admin");
+  await app.token(deactivated);
+  await app.succeeds("DELETE", `/api/agents/${app.idOf(deactivated)}`, { as: people.super_admin });
+  const [conversation] = await app.rows("conversations", `tenant_id=eq.${app.user("admin").tenant_id}&select=id&limit=1`);
+  const role = await app.succeeds("POST", "/api/rbac/roles", { as: people.admin, body: { name: `Kasir ${randomUUID()}`, level: 2 } });
+  const made = await app.succeeds("POST", "/api/api-keys", { as: people.admin, body: { name: "kasir", role_id: await app.roleId("manager") } });
+  const campaign = await app.createsCampaign([app.newCustomer()], { scheduled_at: "2099-01-01T00:00:00Z" });
+  key = made.key;
+  Object.assign(things, { conversation: conversation.id, role: role.id, person: app.idOf(people.agent), key: made.id, campaign: campaign.id });
+});
+
+test("the matrix names every route, and none that is not there", () => {
+  assert.deepEqual(Object.keys(ROUTES).sort(), documented.sort());
+});
+
+/** @param {string} route @param {string} id @param {object} request */
+function ask(route, id, request) {
+  const [method, path] = route.split(" ");
+  const body = ["POST", "PUT", "PATCH"].includes(method) ? (BODIES[route] ?? {}) : undefined;
+  return app.call(method, path.replace("{id}", id), { body, ...request });
+}
+
+describe("every route", () => {
+  for (const [route, who] of Object.entries(ROUTES)) {
+    test(`${route} is for whom it is for`, async () => {
+      const anonymous = await ask(route, NOBODY, {});
+      if (who.open) {
+        // Meta's question without its token is refused, but not for want of credentials.
+        assert.notEqual(anonymous.status, 401);
+        return;
+      }
+      assert.equal(anonymous.status, 401, JSON.stringify(anonymous.body));
+      assert.equal(anonymous.body.error.code, "unauthorized");
+
+      for (const [name, headers] of Object.entries({ cron: { authorization: `Bearer ${app.stack.cron_secret}` }, nonsense: { authorization: "Bearer x" } })) {
+        const { status } = await ask(route, NOBODY, { headers });
+        assert.equal(status === 401, !(who.secret && name === "cron"), `${name} got ${status}`);
+      }
+      if (who.secret || who.signed) {
+        const { status } = await ask(route, NOBODY, { as: people.super_admin });
+        assert.equal(status, 401, "a Super Admin is not Meta, nor cron");
+        return;
+      }
+
+      const lowest = who.from ? ROLES.indexOf(who.from) : 0;
+      for (const [level, role] of ROLES.entries()) {
+        const { status, body } = await ask(route, NOBODY, { as: people[role] });
+        if (level < lowest) {
+          assert.deepEqual([status, body.error?.code], [403, "forbidden"], `${role} got ${status} ${JSON.stringify(body)}`);
+        } else {
+          assert.ok(![401, 403].includes(status) || body.error?.code === "own_account" || forOthers(route, role), `${role} got ${status} ${JSON.stringify(body)}`);
+          assert.ok(status < 500, `${role} got ${status} ${JSON.stringify(body)}`);
+        }
+      }
+
+      const gone = await ask(route, NOBODY, { as: deactivated });
+      if (!who.anybody) assert.deepEqual([gone.status, gone.body.error?.code], [403, "no_tenant"]);
+
+      const byKey = await ask(route, NOBODY, { headers: { authorization: `Bearer ${key}` } });
+      const keyMay = lowest <= ROLES.indexOf("manager");
+      if (who.anybody) assert.equal(byKey.status, 401, "an integration opens no organisation");
+      else assert.equal(byKey.status === 403, !keyMay || forOthers(route, "manager"), `the key got ${byKey.status} ${JSON.stringify(byKey.body)}`);
+
+      if (who.foreign) {
+        const before = await app.rows("audit_logs", `select=id&order=id.desc&limit=1&tenant_id=eq.${app.user("admin").tenant_id}&action=not.like.*refused`);
+        const stranger = await ask(route, things[who.foreign], { as: "owner-of-another" });
+        assert.deepEqual([stranger.status, stranger.body.error?.code], [404, "not_found"], JSON.stringify(stranger.body));
+        const after = await app.rows("audit_logs", `select=id&order=id.desc&limit=1&tenant_id=eq.${app.user("admin").tenant_id}&action=not.like.*refused`);
+        assert.deepEqual(after, before, "nothing was changed");
+      }
+    });
+  }
+});
+
+/** Somebody who may change themselves only is refused others. @param {string} route @param {string} role */
+function forOthers(route, role) {
+  return route === "PATCH /api/agents/{id}" && ROLES.indexOf(role) < ROLES.indexOf("admin");
+}
+
+before(async () => {
+  await app.newMember("super_admin", { tenant: app.user("stranger").tenant_id, name: "owner-of-another" });
+});
+
+test("every route belongs to one module of the registry", async () => {
+  const { data } = await app.succeeds("GET", "/api/modules", { as: people.admin });
+  for (const path of Object.keys(document.paths)) {
+    const owners = data.filter((/** @type {any} */ module) => module.routes.some((/** @type {string} */ route) => path === route || path.startsWith(`${route}/`)));
+    assert.deepEqual(owners.length, 1, `${path} belongs to ${owners.map((/** @type {any} */ module) => module.id)}`);
+  }
+});
