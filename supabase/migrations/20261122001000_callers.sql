@@ -279,6 +279,49 @@ grant all on public.api_keys, private.api_key_secrets, private.api_key_places, p
 create policy "members with the right read the keys of their tenant" on public.api_keys for select to authenticated
   using (tenant_id = (select private.tenant_id()) and (select private.has_permission('api_keys.view')));
 
+-- What a table shows directly is no more than what the API shows by the same permissions: people of the inbox know
+-- each other's names and the numbers they write from; who holds what is for those who look after people or roles.
+grant execute on function private.caller_roles() to authenticated;
+drop policy "members read the people of their tenant" on public.profiles;
+create policy "members read their own profile, and their colleagues'" on public.profiles for select to authenticated
+  using (
+    tenant_id = (select private.tenant_id())
+    and (
+      user_id = (select auth.uid())
+      or (select private.has_permission('conversations.view'))
+      or (select private.has_permission('agents.view'))
+    )
+  );
+drop policy "members read predefined and own roles" on public.roles;
+create policy "members read roles they hold or look after" on public.roles for select to authenticated
+  using (
+    (select private.tenant_id()) is not null
+    and (tenant_id is null or tenant_id = (select private.tenant_id()))
+    and (
+      id in (select private.caller_roles())
+      or (select private.has_permission('rbac.view'))
+      or (select private.has_permission('agents.view'))
+    )
+  );
+drop policy "members read who holds which role" on public.user_roles;
+create policy "members read which roles they hold, and colleagues'" on public.user_roles for select to authenticated
+  using (
+    exists (select 1 from public.profiles p where p.user_id = user_roles.user_id)
+    and (
+      user_id = (select auth.uid())
+      or (select private.has_permission('rbac.view'))
+      or (select private.has_permission('agents.view'))
+    )
+  );
+drop policy "members read their numbers" on public.whatsapp_sessions;
+create policy "members read the numbers they work with" on public.whatsapp_sessions for select to authenticated
+  using (
+    tenant_id = (select private.tenant_id())
+    and (
+      (select private.has_permission('numbers.view')) or (select private.has_permission('conversations.view'))
+    )
+  );
+
 -- Templates are read by those who send them singly, too.
 drop policy "members with the right read templates" on public.broadcast_templates;
 create policy "members with the right read templates" on public.broadcast_templates for select to authenticated
