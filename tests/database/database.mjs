@@ -25,8 +25,8 @@ export async function useDatabase({ own = false } = {}) {
 
 /** @param {postgres.Sql} sql a pool, or a transaction: then everything happens in it */
 export function world(sql) {
-  const { as, asAnon, asService } = callers(sql);
-  const known = { sql, as, asAnon, asService };
+  const { as, asAnon, asService, requests } = callers(sql);
+  const known = { sql, as, asAnon, asService, requests };
   return { ...known, ...tenancy(known), ...inbox(known), ...broadcasts(known) };
 }
 
