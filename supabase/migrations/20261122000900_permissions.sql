@@ -397,10 +397,12 @@ create policy "members read which modules are off" on public.tenant_modules for 
   using (tenant_id = (select private.tenant_id()));
 
 create function private.module_enabled(tenant uuid, module text) returns boolean
-language sql stable security definer set search_path = '' as $$
-  select not exists (
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  return not exists (
     select 1 from public.tenant_modules t where t.tenant_id = tenant and t.module_id = module and not t.enabled
   );
+end;
 $$;
 
 revoke execute on function private.renew_holdings(uuid[]), private.renew_holdings_of_changed_roles(),
