@@ -454,7 +454,7 @@ begin
     coalesce(save_permission_template.description, ''),
     array(select distinct w.key from unnest(save_permission_template.permissions) as w (key) order by 1)
   )
-  on conflict (tenant_id, key) do update
+  on conflict on constraint permission_templates_tenant_id_key_key do update
     set name = excluded.name, description = excluded.description, permissions = excluded.permissions
   returning * into saved;
   return private.permission_template_json(saved);
@@ -585,7 +585,7 @@ begin
   end if;
   insert into public.tenant_modules as t (tenant_id, module_id, enabled)
   values (tenant, module.id, set_module.enabled)
-  on conflict (tenant_id, module_id) do update set enabled = excluded.enabled where t.enabled <> excluded.enabled;
+  on conflict on constraint tenant_modules_pkey do update set enabled = excluded.enabled where t.enabled <> excluded.enabled;
   return private.module_json(module, tenant);
 end;
 $$;

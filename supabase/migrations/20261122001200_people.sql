@@ -203,6 +203,7 @@ $$;
 create function public.invite_agent(email text, display_name text, role_ids uuid[], locale text default null)
 returns jsonb
 language plpgsql security definer set search_path = '' as $$
+#variable_conflict use_column
 declare
   address constant text := lower(trim(invite_agent.email));
   tenant constant uuid := private.tenant_id();
