@@ -30,7 +30,17 @@ export function callers(sql) {
     };
     return user === null ? asAnon(begun) : as(user, begun);
   };
-  return { as, asAnon, asService, requests };
+  /**
+   * Calls a function of schema public, as the API does.
+   * @param {{ id: string } | "service"} caller @param {string} name @param {Record<string, any>} [parameters]
+   */
+  const calls = async (caller, name, parameters = {}) => {
+    const named = Object.keys(parameters).map((parameter, i) => `${parameter} => $${i + 1}`);
+    const work = (/** @type {Sql} */ sql) => sql.unsafe(`select public.${name}(${named}) as answer`, Object.values(parameters));
+    const [{ answer }] = await (caller === "service" ? asService(work) : as(caller, work));
+    return answer;
+  };
+  return { as, asAnon, asService, requests, calls };
 }
 
 /** @param {Sql} sql @param {string} role @param {object} claims @param {(sql: Sql) => Promise<any>} work */
