@@ -52,6 +52,7 @@ insert into public.modules (id, name, name_id, description, description_id, is_c
     'Tells other systems what happens here.', 'Memberi tahu sistem lain tentang kejadian di sini.', false,
     '{/api/webhooks,/api/cron/deliver-webhooks}', '{core}');
 
+-- With defaults: an extension adds a permission by its key, name and category.
 alter table public.permissions
   add column permission_name_id text not null default '',
   add column description text not null default '',
@@ -244,10 +245,6 @@ on conflict (permission_key) do update set
 insert into public.role_permissions (role_id, permission_key)
 select r.id, l.permission_key from listed l join public.roles r on r.tenant_id is null and r.level = l.level;
 
-alter table public.permissions
-  alter column permission_name_id drop default, alter column description drop default,
-  alter column description_id drop default, alter column module_id drop default;
-
 -- What each role holds when everything is counted.
 create table private.role_holdings (
   role_id uuid not null references public.roles (id) on delete cascade,
@@ -315,6 +312,8 @@ create trigger renew_holdings_inserted after insert on public.roles
   referencing new table as changed for each statement execute function private.renew_holdings_of_changed_roles();
 create trigger renew_holdings_updated after update on public.roles
   referencing new table as changed for each statement execute function private.renew_holdings_of_changed_roles();
+create trigger renew_holdings_deleted after delete on public.roles
+  referencing old table as changed for each statement execute function private.renew_holdings_of_changed_roles();
 create trigger renew_holdings_inserted after insert on public.role_permissions
   referencing new table as changed for each statement execute function private.renew_holdings_of_changed_roles();
 create trigger renew_holdings_updated after update on public.role_permissions
@@ -389,19 +388,21 @@ grant all on public.modules, public.permission_templates, public.tenant_modules 
 
 create policy "members read the list of modules" on public.modules for select to authenticated
   using ((select private.tenant_id()) is not null);
-create policy "members read predefined and own templates" on public.permission_templates for select to authenticated
+create policy "members with the right read predefined and own templates" on public.permission_templates
+  for select to authenticated
   using (
-    (select private.tenant_id()) is not null
-    and (tenant_id is null or tenant_id = (select private.tenant_id()))
+    (tenant_id is null or tenant_id = (select private.tenant_id())) and (select private.has_permission('rbac.view'))
   );
 create policy "members read which modules are off" on public.tenant_modules for select to authenticated
   using (tenant_id = (select private.tenant_id()));
 
 create function private.module_enabled(tenant uuid, module text) returns boolean
-language sql stable security definer set search_path = '' as $$
-  select not exists (
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  return not exists (
     select 1 from public.tenant_modules t where t.tenant_id = tenant and t.module_id = module and not t.enabled
   );
+end;
 $$;
 
 revoke execute on function private.renew_holdings(uuid[]), private.renew_holdings_of_changed_roles(),

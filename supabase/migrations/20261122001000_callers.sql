@@ -47,59 +47,83 @@ alter table private.api_key_places enable row level security;
 alter table private.access_versions enable row level security;
 
 -- Null for a stranger, for a deactivated or banned person, for a key that is revoked or has expired: every policy
--- turns that into "nothing".
+-- turns that into "nothing". This and what follows is asked by every statement: plpgsql keeps the plans, where sql
+-- would make them anew each time.
 create or replace function private.tenant_id() returns uuid
-language sql stable security definer set search_path = '' as $$
-  select p.tenant_id
-  from public.profiles p
-  join auth.users u on u.id = p.user_id
-  where p.user_id = (select auth.uid()) and p.deactivated_at is null
-    and (u.banned_until is null or u.banned_until <= now())
-  union all
-  select k.tenant_id
-  from public.api_keys k
-  where k.id = (select auth.uid()) and k.revoked_at is null and (k.expires_at is null or k.expires_at > now());
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  return coalesce(
+    (
+      select p.tenant_id
+      from public.profiles p
+      join auth.users u on u.id = p.user_id
+      where p.user_id = (select auth.uid()) and p.deactivated_at is null
+        and (u.banned_until is null or u.banned_until <= now())
+    ),
+    (
+      select k.tenant_id
+      from public.api_keys k
+      where k.id = (select auth.uid()) and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())
+    )
+  );
+end;
 $$;
 
 -- The caller as a person: null for an API key, which no column of people may name.
 create function private.person_id() returns uuid
-language sql stable security definer set search_path = '' as $$
-  select p.user_id from public.profiles p where p.user_id = (select auth.uid());
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  return (select p.user_id from public.profiles p where p.user_id = (select auth.uid()));
+end;
 $$;
 
 create function private.caller_roles() returns setof uuid
-language sql stable security definer set search_path = '' as $$
-  select ur.role_id from public.user_roles ur
-  where ur.user_id = (select auth.uid()) and private.tenant_id() is not null
-  union all
-  select k.role_id from public.api_keys k
-  where k.id = (select auth.uid()) and private.tenant_id() is not null;
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  if private.tenant_id() is not null then
+    return query
+      select ur.role_id from public.user_roles ur where ur.user_id = (select auth.uid())
+      union all
+      select k.role_id from public.api_keys k where k.id = (select auth.uid());
+  end if;
+end;
 $$;
 
 -- May the caller do this? The one answer for policies, functions and the API. A disabled module takes its
 -- permissions with it.
 create or replace function private.has_permission(wanted text) returns boolean
-language sql stable security definer set search_path = '' as $$
-  select exists (
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  return exists (
     select 1
     from private.role_holdings h
     join public.permissions p on p.permission_key = h.permission_key
     where h.permission_key = wanted and h.role_id in (select private.caller_roles())
       and private.module_enabled((select private.tenant_id()), p.module_id)
   );
+end;
 $$;
 
 create or replace function private.sees_unassigned() returns boolean
-language sql stable security definer set search_path = '' as $$
-  select coalesce((select t.agents_see_unassigned from public.tenants t where t.id = private.tenant_id()), false);
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  return coalesce(
+    (select t.agents_see_unassigned from public.tenants t where t.id = (select private.tenant_id())), false
+  );
+end;
 $$;
 
+-- Null for a caller without a tenant.
 create function private.access_version() returns bigint
-language sql stable security definer set search_path = '' as $$
-  select coalesce(v.version, 0)
-  from (select private.tenant_id() as id) t
-  left join private.access_versions v on v.tenant_id = t.id
-  where t.id is not null;
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  tenant constant uuid := private.tenant_id();
+begin
+  if tenant is null then
+    return null;
+  end if;
+  return coalesce((select v.version from private.access_versions v where v.tenant_id = tenant), 0);
+end;
 $$;
 
 create function private.renew_access() returns trigger
@@ -231,45 +255,48 @@ notify pgrst, 'reload config';
 
 -- Everything a request must know about its caller, in one call. Null for a caller without a tenant.
 create or replace function public.current_access() returns jsonb
-language sql stable security definer set search_path = '' as $$
-  with held as (
-    select distinct h.permission_key, private.module_enabled(private.tenant_id(), p.module_id) as enabled
-    from private.role_holdings h
-    join public.permissions p on p.permission_key = h.permission_key
-    where h.role_id in (select private.caller_roles())
-  )
-  select jsonb_build_object(
-    'kind', case when k.id is null then 'user' else 'api_key' end,
-    'user_id', auth.uid(),
-    'display_name', coalesce(p.display_name, k.name),
-    'locale', coalesce(p.locale, t.locale),
-    'version', private.access_version(),
-    'tenant', jsonb_build_object(
-      'id', t.id, 'name', t.name, 'slug', t.slug, 'timezone', t.timezone, 'locale', t.locale
-    ),
-    'roles', coalesce((
-      select jsonb_agg(
-        jsonb_build_object('id', r.id, 'key', r.key, 'name', r.name, 'level', r.level) order by r.level desc, r.key
-      )
-      from public.roles r where r.id in (select private.caller_roles())
-    ), '[]'),
-    'permissions', coalesce((
-      select jsonb_agg(held.permission_key order by held.permission_key) from held where held.enabled
-    ), '[]'),
-    'modules', (
-      select jsonb_agg(m.id order by m.id) from public.modules m where private.module_enabled(t.id, m.id)
-    ),
-    -- of modules that are switched off, whoever would hold them
-    'disabled_permissions', coalesce((
-      select jsonb_agg(d.permission_key order by d.permission_key)
-      from public.tenant_modules tm join public.permissions d on d.module_id = tm.module_id
-      where tm.tenant_id = t.id and not tm.enabled
-    ), '[]')
-  )
-  from public.tenants t
-  left join public.profiles p on p.user_id = (select auth.uid())
-  left join public.api_keys k on k.id = (select auth.uid())
-  where t.id = (select private.tenant_id());
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  tenant constant uuid := private.tenant_id();
+  roles constant uuid[] := array(select private.caller_roles());
+  disabled constant text[] := array(
+    select t.module_id from public.tenant_modules t where t.tenant_id = tenant and not t.enabled
+  );
+begin
+  return (
+    select jsonb_build_object(
+      'kind', case when k.id is null then 'user' else 'api_key' end,
+      'user_id', auth.uid(),
+      'display_name', coalesce(p.display_name, k.name),
+      'locale', coalesce(p.locale, t.locale),
+      'version', private.access_version(),
+      'tenant', jsonb_build_object(
+        'id', t.id, 'name', t.name, 'slug', t.slug, 'timezone', t.timezone, 'locale', t.locale
+      ),
+      'roles', coalesce((
+        select jsonb_agg(
+          jsonb_build_object('id', r.id, 'key', r.key, 'name', r.name, 'level', r.level) order by r.level desc, r.key
+        )
+        from public.roles r where r.id = any (roles)
+      ), '[]'),
+      'permissions', coalesce((
+        select jsonb_agg(distinct h.permission_key order by h.permission_key)
+        from private.role_holdings h join public.permissions d on d.permission_key = h.permission_key
+        where h.role_id = any (roles) and d.module_id <> all (disabled)
+      ), '[]'),
+      'modules', (select jsonb_agg(m.id order by m.id) from public.modules m where m.id <> all (disabled)),
+      -- of modules that are switched off, whoever would hold them
+      'disabled_permissions', coalesce((
+        select jsonb_agg(d.permission_key order by d.permission_key)
+        from public.permissions d where d.module_id = any (disabled)
+      ), '[]')
+    )
+    from public.tenants t
+    left join public.profiles p on p.user_id = (select auth.uid())
+    left join public.api_keys k on k.id = (select auth.uid())
+    where t.id = tenant
+  );
+end;
 $$;
 
 alter table public.api_keys enable row level security;
@@ -278,6 +305,49 @@ grant select on public.api_keys to authenticated;
 grant all on public.api_keys, private.api_key_secrets, private.api_key_places, private.access_versions to service_role;
 create policy "members with the right read the keys of their tenant" on public.api_keys for select to authenticated
   using (tenant_id = (select private.tenant_id()) and (select private.has_permission('api_keys.view')));
+
+-- What a table shows directly is no more than what the API shows by the same permissions: people of the inbox know
+-- each other's names and the numbers they write from; who holds what is for those who look after people or roles.
+grant execute on function private.caller_roles() to authenticated;
+drop policy "members read the people of their tenant" on public.profiles;
+create policy "members read their own profile, and their colleagues'" on public.profiles for select to authenticated
+  using (
+    tenant_id = (select private.tenant_id())
+    and (
+      user_id = (select auth.uid())
+      or (select private.has_permission('conversations.view'))
+      or (select private.has_permission('agents.view'))
+    )
+  );
+drop policy "members read predefined and own roles" on public.roles;
+create policy "members read roles they hold or look after" on public.roles for select to authenticated
+  using (
+    (select private.tenant_id()) is not null
+    and (tenant_id is null or tenant_id = (select private.tenant_id()))
+    and (
+      id in (select private.caller_roles())
+      or (select private.has_permission('rbac.view'))
+      or (select private.has_permission('agents.view'))
+    )
+  );
+drop policy "members read who holds which role" on public.user_roles;
+create policy "members read which roles they hold, and colleagues'" on public.user_roles for select to authenticated
+  using (
+    exists (select 1 from public.profiles p where p.user_id = user_roles.user_id)
+    and (
+      user_id = (select auth.uid())
+      or (select private.has_permission('rbac.view'))
+      or (select private.has_permission('agents.view'))
+    )
+  );
+drop policy "members read their numbers" on public.whatsapp_sessions;
+create policy "members read the numbers they work with" on public.whatsapp_sessions for select to authenticated
+  using (
+    tenant_id = (select private.tenant_id())
+    and (
+      (select private.has_permission('numbers.view')) or (select private.has_permission('conversations.view'))
+    )
+  );
 
 -- Templates are read by those who send them singly, too.
 drop policy "members with the right read templates" on public.broadcast_templates;

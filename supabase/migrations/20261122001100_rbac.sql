@@ -105,7 +105,7 @@ create function private.require_a_super_admin(tenant uuid, leaving uuid) returns
 language plpgsql security definer set search_path = '' as $$
 begin
   -- Two who remove each other must not both succeed. A tenant that is being deleted is not there any more.
-  perform 1 from public.tenants t where t.id = tenant for update;
+  perform 1 from public.tenants t where t.id = tenant for no key update;
   if found and not exists (
     select 1
     from public.profiles p
@@ -137,7 +137,9 @@ create trigger keep_a_super_admin after update or delete on public.user_roles
   for each row when (old.role_id = '00000000-0000-4000-8000-000000000010')
   execute function private.keep_a_super_admin();
 create trigger keep_a_super_admin_active after update on public.profiles
-  for each row when (old.deactivated_at is null and new.deactivated_at is not null)
+  for each row when (
+    old.deactivated_at is null and (new.deactivated_at is not null or new.tenant_id <> old.tenant_id)
+  )
   execute function private.keep_a_super_admin();
 -- before: its roles go with it
 create trigger keep_a_super_admin before delete on public.profiles
@@ -272,7 +274,7 @@ begin
   if permissions is not null or taken_away is not null or template is not null then
     perform private.require('rbac.manage_permissions');
   end if;
-  perform 1 from public.tenants t where t.id = tenant for update;
+  perform 1 from public.tenants t where t.id = tenant for no key update;
   if exists (
     select 1 from public.roles r
     where lower(r.name) = lower(create_role.name) and (r.tenant_id is null or r.tenant_id = tenant)
@@ -363,7 +365,7 @@ begin
   );
   perform private.refuse_beyond_caller(
     role.id, case when changes ? 'template' then 'template' when changes ? 'permissions' then 'permissions'
-      when changes ? 'level' then 'level' when changes ? 'inherits' then 'inherits' end
+      when changes ? 'level' then 'level' when changes ? 'inherits' then 'inherits' else 'taken_away' end
   );
   return (select private.role_json(r) from public.roles r where r.id = role.id);
 end;
@@ -396,7 +398,8 @@ begin
   return (
     select jsonb_agg(jsonb_build_object(
       'permission_key', p.permission_key, 'permission_name', p.permission_name,
-      'permission_name_id', p.permission_name_id, 'description', p.description, 'description_id', p.description_id,
+      'permission_name_id', coalesce(nullif(p.permission_name_id, ''), p.permission_name),
+      'description', p.description, 'description_id', coalesce(nullif(p.description_id, ''), p.description),
       'category', p.category, 'module_id', p.module_id
     ) order by p.category, p.permission_key)
     from public.permissions p
@@ -561,7 +564,7 @@ begin
     raise sqlstate 'PT404' using message = 'There is no such module.', detail = 'not_found';
   end if;
   -- Modules depend on each other: one change at a time.
-  perform 1 from public.tenants t where t.id = tenant for update;
+  perform 1 from public.tenants t where t.id = tenant for no key update;
   if not set_module.enabled then
     if module.is_core then
       raise sqlstate 'PT409' using message = 'The product does not work without this module.',

@@ -624,6 +624,92 @@ begin
 end;
 $$;
 
+-- A reply of an integration has no person as its sender.
+create or replace function public.create_reply(
+  conversation_id uuid,
+  type text,
+  content text,
+  payload jsonb,
+  idempotency_key text default null
+) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  conversation public.conversations;
+  contact public.contacts;
+  session public.whatsapp_sessions;
+  message public.messages;
+begin
+  if not private.has_permission('messages.send') then
+    raise sqlstate 'PT403' using message = 'You may not send messages.', detail = 'forbidden';
+  end if;
+
+  if content is null or char_length(content) not between 1 and 4096 then
+    raise sqlstate 'PT422' using message = 'A message has 1 to 4096 characters.', detail = 'invalid_field',
+      hint = 'text';
+  end if;
+
+  select v.* into conversation from public.conversations v
+  where v.id = create_reply.conversation_id
+    and v.tenant_id = private.tenant_id()
+    and (
+      private.has_permission('conversations.view_all')
+      or (private.has_permission('conversations.view') and (
+        v.assigned_to = auth.uid() or (v.assigned_to is null and private.sees_unassigned())
+      ))
+    )
+  for update;
+  if not found then
+    raise sqlstate 'PT404' using message = 'There is no such conversation.', detail = 'not_found';
+  end if;
+  select c.* into strict contact from public.contacts c where c.id = conversation.contact_id;
+  select s.* into strict session from public.whatsapp_sessions s where s.id = conversation.session_id;
+
+  if idempotency_key is not null then
+    select m.* into message from public.messages m
+    where m.conversation_id = conversation.id and m.idempotency_key = create_reply.idempotency_key;
+    if found then
+      return jsonb_build_object('message', to_jsonb(message), 'repeated', true);
+    end if;
+  end if;
+
+  if session.status <> 'connected' then
+    raise sqlstate 'PT409' using
+      message = format('The number of this conversation is %s%s.', session.status,
+        coalesce(': ' || session.status_reason, '')),
+      detail = 'number_unavailable';
+  end if;
+  if conversation.window_expires_at is null or conversation.window_expires_at <= now() then
+    raise sqlstate 'PT409' using
+      message = 'The customer last wrote more than 24 hours ago: only an approved template may be sent now.',
+      detail = 'window_closed';
+  end if;
+
+  insert into public.messages (
+    tenant_id, session_id, conversation_id, direction, type, status, content, payload, sent_by, idempotency_key
+  )
+  values (
+    conversation.tenant_id, session.id, conversation.id, 'outbound', create_reply.type, 'sending',
+    create_reply.content, create_reply.payload, private.person_id(), create_reply.idempotency_key
+  )
+  returning * into message;
+
+  update public.conversations v
+  set
+    last_message_at = message.occurred_at,
+    last_message_preview = left(message.content, 200),
+    last_message_direction = 'outbound',
+    unread_count = 0
+  where v.id = conversation.id;
+
+  return jsonb_build_object(
+    'message', to_jsonb(message),
+    'repeated', false,
+    'phone_number_id', session.meta_phone_number_id,
+    'wa_id', contact.wa_id,
+    'user_id', contact.user_id
+  );
+end;
+$$;
 revoke execute on all functions in schema private from public;
 revoke execute on function
   public.create_tenant(text, text, text, text, text), public.get_tenant(), public.update_tenant(jsonb),

@@ -103,7 +103,7 @@ $$;
 --   people    only what people and integrations do is written: for tables that machines fill, whose rows are their
 --             own history
 --   -column   a change of it alone is none
--- A statement that touches more than 1000 rows is one entry with their number.
+-- A statement that touches more than 1000 rows is one entry for each tenant, with the number of its rows.
 create function private.audit() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -114,6 +114,7 @@ declare
   who record;
   befores jsonb[] := '{}';
   afters jsonb[] := '{}';
+  tenants jsonb[];
   touched integer;
 begin
   select * into who from private.actor();
@@ -136,12 +137,24 @@ begin
   end if;
 
   if touched > 1000 then
+    if coalesce(afters[1], befores[1]) ? 'tenant_id' then
+      execute format(
+        'select array_agg(jsonb_build_object(''id'', t.tenant_id, ''rows'', t.n)) from (
+          select c.tenant_id, count(*) as n from %I c group by c.tenant_id
+        ) t', case tg_op when 'DELETE' then 'before' else 'after' end
+      ) into tenants;
+    else
+      tenants := array[jsonb_build_object(
+        'id', private.tenant_of(entity, coalesce(afters[1], befores[1])), 'rows', touched
+      )];
+    end if;
     insert into public.audit_logs
       (tenant_id, actor_type, actor_id, actor_name, action, entity, after, request_id, ip)
-    select t.id, who.actor_type, who.actor_id, who.actor_name, entity || '.' || verb, entity,
-      jsonb_build_object('rows', touched), private.request_header('x-request-id'), private.request_header('x-client-ip')
-    from (select private.tenant_of(entity, coalesce(afters[1], befores[1])) as id) t
-    where t.id is not null;
+    select (t ->> 'id')::uuid, who.actor_type, who.actor_id, who.actor_name, entity || '.' || verb, entity,
+      jsonb_build_object('rows', t -> 'rows'), private.request_header('x-request-id'),
+      private.request_header('x-client-ip')
+    from unnest(tenants) t
+    where t ->> 'id' is not null;
     return null;
   end if;
 

@@ -15,7 +15,32 @@ export function callers(sql) {
   const asAnon = (work) => acting(sql, "anon", {}, work);
   /** With the service key. @template Result @param {(sql: Sql) => Promise<Result>} work @returns {Promise<Result>} */
   const asService = (work) => acting(sql, "service_role", {}, work);
-  return { as, asAnon, asService };
+  /**
+   * A request as PostgREST runs it, with headers, and the function it calls before everything else. `user` null: without
+   * a token.
+   * @template Result
+   * @param {{ id: string } | null} user @param {Record<string, string>} headers @param {(sql: Sql) => Promise<Result>} work
+   * @returns {Promise<Result>}
+   */
+  const requests = (user, headers, work) => {
+    const begun = async (/** @type {Sql} */ sql) => {
+      await sql`select set_config('request.headers', ${JSON.stringify(headers)}, true)`;
+      await sql`select private.begin_request()`;
+      return work(sql);
+    };
+    return user === null ? asAnon(begun) : as(user, begun);
+  };
+  /**
+   * Calls a function of schema public, as the API does.
+   * @param {{ id: string } | "service"} caller @param {string} name @param {Record<string, any>} [parameters]
+   */
+  const calls = async (caller, name, parameters = {}) => {
+    const named = Object.keys(parameters).map((parameter, i) => `${parameter} => $${i + 1}`);
+    const work = (/** @type {Sql} */ sql) => sql.unsafe(`select public.${name}(${named}) as answer`, Object.values(parameters));
+    const [{ answer }] = await (caller === "service" ? asService(work) : as(caller, work));
+    return answer;
+  };
+  return { as, asAnon, asService, requests, calls };
 }
 
 /** @param {Sql} sql @param {string} role @param {object} claims @param {(sql: Sql) => Promise<any>} work */
@@ -25,7 +50,8 @@ function acting(sql, role, claims, work) {
       set_config('request.jwt.claims', ${JSON.stringify({ role, ...claims })}, true), set_config('role', ${role}, true)`;
     const result = await work(transaction);
     // Within a larger transaction the next statement is the superuser's again.
-    await transaction`select set_config('role', 'none', true), set_config('request.jwt.claims', '', true)`;
+    await transaction`select
+      set_config('role', 'none', true), set_config('request.jwt.claims', '', true), set_config('request.headers', '', true)`;
     return result;
   };
   return "savepoint" in sql ? /** @type {any} */ (sql).savepoint(become) : sql.begin(become);

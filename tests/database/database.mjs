@@ -25,8 +25,7 @@ export async function useDatabase({ own = false } = {}) {
 
 /** @param {postgres.Sql} sql a pool, or a transaction: then everything happens in it */
 export function world(sql) {
-  const { as, asAnon, asService } = callers(sql);
-  const known = { sql, as, asAnon, asService };
+  const known = { sql, ...callers(sql) };
   return { ...known, ...tenancy(known), ...inbox(known), ...broadcasts(known) };
 }
 

@@ -1,42 +1,94 @@
 // Who may do what with each table and function of schema public. A new one needs a line here.
 //
-// Rows and callers of the matrix: the rows belong to one tenant; its conversation is assigned to `agent`. `foreigner`
-// is an admin of another tenant, `deactivated` was an admin of this one. Nobody but the service writes tables: clients
-// change things through functions alone.
+// Rows and callers of the matrix: the rows belong to one tenant; its conversation is assigned to `agent`. There is one
+// person for each predefined role, who holds it and no other. `api_key` is a key with the role of a manager,
+// `foreigner` the Super Admin of another tenant, `deactivated` was a Super Admin of this one. Nobody but the service
+// writes tables: clients change things through functions alone.
 
-export const CALLERS = /** @type {const} */ (["anon", "admin", "manager", "agent", "foreigner", "deactivated", "service"]);
+/** The predefined roles, from level 10 to level 1. */
+export const ROLES = /** @type {const} */ ([
+  "super_admin", "admin", "manager", "team_lead", "senior_agent", "agent", "junior_agent", "viewer", "guest", "restricted",
+]);
+export const CALLERS = /** @type {const} */ (["anon", ...ROLES, "api_key", "foreigner", "deactivated", "service"]);
 
-const everyMember = ["admin", "manager", "agent"];
-const supervisors = ["admin", "manager"];
+/** Whoever has this role or a higher one; a key counts as its role. @param {typeof ROLES[number]} role @returns {string[]} */
+const from = (role) => {
+  const people = ROLES.slice(0, ROLES.indexOf(role) + 1);
+  return people.includes("manager") ? [...people, "api_key"] : people;
+};
+const everyMember = from("restricted");
 const everyTenant = [...everyMember, "foreigner"];
 const nobody = /** @type {string[]} */ ([]);
+const ALL = ["select", "insert", "update", "delete"];
 
-/** Who sees the tenant's row, besides the service. @type {Record<string, { seenBy: string[] }>} */
+/**
+ * Who sees the tenant's row, besides the service; and what the service may do with it, where that is not everything.
+ * @type {Record<string, { seenBy: string[], service?: string[] }>}
+ */
 export const TABLES = {
   tenants: { seenBy: everyMember },
-  profiles: { seenBy: everyMember },
-  roles: { seenBy: everyMember },
-  // the list of what can be permitted, and is the same for all
+  // somebody else's
+  profiles: { seenBy: from("guest") },
+  // one of the tenant's own, that none of the callers holds
+  roles: { seenBy: from("team_lead") },
+  role_permissions: { seenBy: from("team_lead") },
+  user_roles: { seenBy: from("team_lead") },
+  permission_templates: { seenBy: from("manager") },
+  // the lists of what can be permitted and switched on, and are the same for all
   permissions: { seenBy: everyTenant },
-  role_permissions: { seenBy: everyMember },
-  user_roles: { seenBy: everyMember },
+  modules: { seenBy: everyTenant },
+  tenant_modules: { seenBy: everyMember },
+  invitations: { seenBy: from("team_lead") },
+  api_keys: { seenBy: from("admin") },
+  // append-only, by triggers
+  audit_logs: { seenBy: from("admin"), service: ["select"] },
 
-  whatsapp_sessions: { seenBy: everyMember },
-  contacts: { seenBy: everyMember },
-  conversations: { seenBy: everyMember },
-  messages: { seenBy: everyMember },
-  message_status_events: { seenBy: everyMember },
+  whatsapp_sessions: { seenBy: from("guest") },
+  contacts: { seenBy: [...from("senior_agent"), "agent"] },
+  conversations: { seenBy: [...from("team_lead"), "agent"] },
+  messages: { seenBy: [...from("team_lead"), "agent"] },
+  message_status_events: { seenBy: [...from("team_lead"), "agent"] },
   // a delivery may hold several tenants' data
   webhook_events: { seenBy: nobody },
 
-  broadcast_templates: { seenBy: supervisors },
-  broadcast_campaigns: { seenBy: supervisors },
-  broadcast_recipients: { seenBy: supervisors },
+  broadcast_templates: { seenBy: from("agent") },
+  broadcast_campaigns: { seenBy: from("manager") },
+  broadcast_recipients: { seenBy: from("manager") },
 };
+
+/** What the service may do with a table. @param {string} table */
+export const allowedToService = (table) => TABLES[table].service ?? ALL;
 
 /** What a signed-in user may call; without a token nothing can be called. */
 export const CALLED_BY_USERS = [
   "current_access",
+  "create_tenant",
+  "get_tenant",
+  "update_tenant",
+  "list_roles",
+  "get_role",
+  "create_role",
+  "update_role",
+  "delete_role",
+  "list_permissions",
+  "list_permission_templates",
+  "save_permission_template",
+  "delete_permission_template",
+  "get_user_access",
+  "set_user_roles",
+  "list_agents",
+  "get_agent",
+  "invite_agent",
+  "withdraw_invitation",
+  "update_agent",
+  "list_modules",
+  "get_module",
+  "set_module",
+  "list_api_keys",
+  "create_api_key",
+  "revoke_api_key",
+  "list_audit_logs",
+
   "list_conversations",
   "get_conversation",
   "list_messages",
@@ -48,6 +100,11 @@ export const CALLED_BY_USERS = [
 
 /** What only the service may call. */
 export const CALLED_BY_SERVICE = [
+  "complete_invitation",
+  "add_member",
+  "record_refusal",
+  "note_api_key_use",
+  "prune_audit_logs",
   "ingest_webhook",
   "record_replies",
   "break_session",
@@ -60,10 +117,21 @@ export const CALLED_BY_SERVICE = [
   "worker_health",
 ];
 
+/** What Supabase Auth calls, and the service may. */
+export const CALLED_BY_AUTH = ["hook_password_verification_attempt"];
+
+/** What runs before a request has an identity. Schema private is not exposed. */
+export const PRIVATE_RUN_BY_ANYBODY = ["begin_request", "api_key_of"];
+
 /** What policies and the functions above run in the caller's name. Schema private is not exposed. */
 export const PRIVATE_RUN_BY_USERS = [
+  ...PRIVATE_RUN_BY_ANYBODY,
   "tenant_id",
+  "person_id",
+  "caller_roles",
+  "access_version",
   "has_permission",
+  "require",
   "sees_unassigned",
   "may_listen",
   "conversation_json",

@@ -1,12 +1,14 @@
-// Every table and function against everyone who might reach it.
+// Every table and function against everyone who might reach it. On a database of its own: a permission and a module are
+// added to lists that belong to all tenants.
 import assert from "node:assert/strict";
-import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import { rolledBack, useDatabase } from "./database.mjs";
-import { CALLED_BY_SERVICE, CALLED_BY_USERS, CALLERS, PRIVATE_RUN_BY_USERS, TABLES } from "./matrix.mjs";
+import {
+  allowedToService, CALLED_BY_AUTH, CALLED_BY_SERVICE, CALLED_BY_USERS, CALLERS, PRIVATE_RUN_BY_ANYBODY, PRIVATE_RUN_BY_USERS, ROLES, TABLES,
+} from "./matrix.mjs";
 import { DENIED } from "./refusals.mjs";
 
-const database = await useDatabase();
+const database = await useDatabase({ own: true });
 const { sql } = database;
 const OPERATIONS = /** @type {const} */ (["select", "insert", "update", "delete"]);
 
@@ -33,21 +35,23 @@ describe("tables", () => {
       const [row] = await sql`select * from ${sql("public." + name)} where ${matches(name, key)}`;
       assert.ok(row, "a row that could be seen");
       /** @type {Record<string, Record<string, string>>} */
-      const actual = {};
-      for (const caller of CALLERS) {
-        actual[caller] = {};
-        for (const operation of OPERATIONS) actual[caller][operation] = await outcomeOf(caller, operation, { name, key, settable });
-      }
+      const actual = Object.fromEntries(await Promise.all(CALLERS.map(async (caller) => {
+        const outcomes = [];
+        for (const operation of OPERATIONS) outcomes.push([operation, await outcomeOf(caller, operation, { name, key, settable })]);
+        return [caller, Object.fromEntries(outcomes)];
+      })));
       assert.deepEqual(actual, expected(name));
     });
   }
 });
 
-/** @param {string} table */
-function expected(table) {
-  const { seenBy } = TABLES[table];
+/** @param {string} name */
+function expected(name) {
+  const { seenBy } = TABLES[name];
   return Object.fromEntries(CALLERS.map((caller) => {
-    if (caller === "service") return [caller, { select: "done", insert: "done", update: "done", delete: "done" }];
+    if (caller === "service") {
+      return [caller, Object.fromEntries(OPERATIONS.map((operation) => [operation, allowedToService(name).includes(operation) ? "done" : "denied"]))];
+    }
     const select = seenBy.includes(caller) ? "done" : seenBy.length === 0 || caller === "anon" ? "denied" : "hidden";
     return [caller, { select, insert: "denied", update: "denied", delete: "denied" }];
   }));
@@ -69,14 +73,14 @@ async function outcomeOf(caller, operation, { name, key, settable }) {
       case "delete": return sql`delete from ${table} where ${where}`;
       case "insert": {
         // The right to insert is asked for before the key is looked at; who has it needs the place free.
-        if (caller === "service") await sql`delete from ${table} where ${where}`;
+        if (caller === "service" && allowedToService(name).includes("delete")) await sql`delete from ${table} where ${where}`;
         return sql`insert into ${table} overriding system value select * from jsonb_populate_record(null::${table}, ${whole})`;
       }
     }
   };
   try {
     return await rolledBack(sql, async ({ as, asAnon, asService }) => {
-      const run = caller === "anon" ? asAnon(act) : caller === "service" ? asService(act) : as(callers[caller], act);
+      const run = caller === "anon" ? asAnon(act) : caller === "service" ? asService(act) : as(callers[caller] ?? assert.fail(caller), act);
       return (await run).count === 1 ? "done" : "hidden";
     });
   } catch (error) {
@@ -93,18 +97,24 @@ function matches(name, key) {
 
 /** One row for each table, of one tenant, and those who ask for it. */
 async function prepare() {
-  const { newTenant, newUser, newNumber, receivesMessage, newOutbound, delivers, newCampaign, assign } = database;
+  const { newTenant, newUser, newUserWith, newApiKey, newNumber, receivesMessage, newOutbound, delivers, newCampaign, assign } = database;
   const tenant = await newTenant();
-  const [admin, manager, agent, deactivated] = [
-    await newUser(tenant, "admin"), await newUser(tenant, "manager"), await newUser(tenant, "agent"),
-    await newUser(tenant, "admin", { deactivated: true }),
-  ];
-  const foreigner = await newUser(await newTenant(), "admin");
-  const permission = `things.${randomUUID().replaceAll(/\d/g, (digit) => "ghijklmnop"[Number(digit)]).replaceAll("-", "_")}`;
-  await sql`insert into public.permissions values (${permission}, 'Do things', 'things')`;
-  const [role] = await sql`insert into public.roles (tenant_id, key, name, level) values (${tenant.id}, 'cashier', 'Cashier', 3) returning id`;
-  await sql`insert into public.role_permissions values (${role.id}, ${permission})`;
-  await sql`insert into public.user_roles (user_id, role_id) values (${agent.id}, ${role.id})`;
+  /** @type {Record<string, { id: string }>} */
+  const callers = {};
+  for (const role of ROLES) callers[role] = await newUser(tenant, role);
+  callers.api_key = await newApiKey(tenant, "manager");
+  callers.foreigner = await newUser(await newTenant(), "super_admin");
+  callers.deactivated = await newUser(tenant, "super_admin", { deactivated: true });
+  const { agent } = callers;
+
+  await sql`insert into public.permissions (permission_key, permission_name, category) values ('things.do', 'Do things', 'things')`;
+  const { own: role, ...colleague } = await newUserWith(tenant, { permissions: ["things.do"] });
+  const key = await newApiKey(tenant, "agent");
+  await sql`
+    insert into public.modules (id, name, name_id, description, description_id, routes) values ('things', 'Things', 'Hal', '', '', '{}')`;
+  await sql`insert into public.tenant_modules values (${tenant.id}, 'things', true)`;
+  await sql`insert into public.permission_templates (tenant_id, key, name, permissions) values (${tenant.id}, 'own', 'Own', '{}')`;
+  await sql`insert into public.invitations (tenant_id, email, role_ids) values (${tenant.id}, 'new@example.test', '{}')`;
   const number = await newNumber(tenant);
   const { conversation, message, contact } = await receivesMessage(number);
   await assign(conversation, agent);
@@ -115,9 +125,15 @@ async function prepare() {
 
   const found = {
     tenants: sql`id = ${tenant.id}`,
-    profiles: sql`user_id = ${agent.id}`,
+    profiles: sql`user_id = ${colleague.id}`,
     roles: sql`id = ${role.id}`,
-    permissions: sql`permission_key = ${permission}`,
+    permissions: sql`permission_key = 'things.do'`,
+    modules: sql`id = 'things'`,
+    tenant_modules: sql`tenant_id = ${tenant.id}`,
+    permission_templates: sql`tenant_id = ${tenant.id}`,
+    invitations: sql`tenant_id = ${tenant.id}`,
+    api_keys: sql`id = ${key.id}`,
+    audit_logs: sql`tenant_id = ${tenant.id} and entity = 'tenants'`,
     role_permissions: sql`role_id = ${role.id}`,
     user_roles: sql`role_id = ${role.id}`,
     whatsapp_sessions: sql`id = ${number.id}`,
@@ -140,7 +156,7 @@ async function prepare() {
   const [unused] = await sql`
     insert into public.broadcast_templates (tenant_id, name) values (${tenant.id}, 'unused') returning to_jsonb(broadcast_templates) as value`;
   rows.broadcast_templates = unused.value;
-  return { rows, callers: { admin, manager, agent, deactivated, foreigner } };
+  return { rows, callers };
 }
 
 describe("functions", async () => {
@@ -149,6 +165,7 @@ describe("functions", async () => {
       n.nspname as schema, p.proname as name, p.prorettype = 'trigger'::regtype as is_trigger,
       has_function_privilege('anon', p.oid, 'execute') as anon,
       has_function_privilege('authenticated', p.oid, 'execute') as authenticated,
+      has_function_privilege('supabase_auth_admin', p.oid, 'execute') as auth,
       has_function_privilege('service_role', p.oid, 'execute') as service
     from pg_proc p join pg_namespace n on n.oid = p.pronamespace
     where n.nspname in ('public', 'private')`;
@@ -156,11 +173,11 @@ describe("functions", async () => {
   const isPublic = (/** @type {any} */ row) => row.schema === "public";
 
   test("of schema public are those of the matrix, each once", () => {
-    assert.deepEqual(names(isPublic), [...CALLED_BY_USERS, ...CALLED_BY_SERVICE].sort());
+    assert.deepEqual(names(isPublic), [...CALLED_BY_USERS, ...CALLED_BY_SERVICE, ...CALLED_BY_AUTH].sort());
   });
 
-  test("are closed to callers without a token", () => {
-    assert.deepEqual(names((row) => row.anon), []);
+  test("are closed to callers without a token, but for what gives them an identity", () => {
+    assert.deepEqual(names((row) => row.anon), [...PRIVATE_RUN_BY_ANYBODY].sort());
   });
 
   test("are open to users by name", () => {
@@ -169,6 +186,10 @@ describe("functions", async () => {
 
   test("of schema private are open to users by name", () => {
     assert.deepEqual(names((row) => !isPublic(row) && row.authenticated), [...PRIVATE_RUN_BY_USERS].sort());
+  });
+
+  test("are open to Supabase Auth by name", () => {
+    assert.deepEqual(names((row) => row.auth), [...CALLED_BY_AUTH].sort());
   });
 
   test("are all open to the service", () => {

@@ -1,4 +1,5 @@
 // Tenants, people and numbers that only one test knows.
+import assert from "node:assert/strict";
 import { randomInt, randomUUID } from "node:crypto";
 
 /** @param {{ sql: import("postgres").Sql }} known */
@@ -12,16 +13,17 @@ export function tenancy({ sql }) {
     return tenant;
   }
 
-  /** @param {{ metadata?: object }} [options] somebody who can sign in and belongs nowhere */
-  async function newStranger({ metadata = {} } = {}) {
+  /** @param {{ metadata?: object, confirmed?: boolean }} [options] somebody who can sign in and belongs nowhere */
+  async function newStranger({ metadata = {}, confirmed = true } = {}) {
     const id = randomUUID();
     await sql`
-      insert into auth.users (id, email, raw_user_meta_data) values (${id}, ${`${id}@example.test`}, ${sql.json(metadata)})`;
-    return { id };
+      insert into auth.users (id, email, raw_user_meta_data, email_confirmed_at)
+      values (${id}, ${`${id}@example.test`}, ${sql.json(metadata)}, ${confirmed ? new Date() : null})`;
+    return { id, email: `${id}@example.test` };
   }
 
   /**
-   * @param {{ id: string }} tenant @param {"admin" | "manager" | "agent" | null} role
+   * @param {{ id: string }} tenant @param {string | null} role the key of a predefined one
    * @param {{ deactivated?: boolean, metadata?: object }} [options]
    */
   async function newUser(tenant, role, { deactivated = false, metadata = {} } = {}) {
@@ -33,11 +35,59 @@ export function tenancy({ sql }) {
     return { id, tenant, role };
   }
 
-  /** @param {{ id: string }} user @param {string} role predefined */
+  /** @param {{ id: string }} user @param {string | { id: string }} role one of `newRole`, or the key of a predefined one */
   async function giveRole(user, role) {
-    await sql`
+    const given = await sql`
       insert into public.user_roles (user_id, role_id)
-      select ${user.id}, id from public.roles where tenant_id is null and key = ${role}`;
+      select ${user.id}, id from public.roles
+      where ${typeof role === "string" ? sql`tenant_id is null and key = ${role}` : sql`id = ${role.id}`}`;
+    assert.equal(given.count, 1, `there is a role ${role}`);
+  }
+
+  /**
+   * A role of the tenant's own, that holds what is named and nothing else, unless it inherits.
+   * @param {{ id: string }} tenant
+   * @param {{ level?: number, permissions?: string[], takenAway?: string[], inherits?: boolean }} [options]
+   */
+  async function newRole(tenant, { level = 3, permissions = [], takenAway = [], inherits = false } = {}) {
+    const key = `r_${randomUUID().replaceAll("-", "")}`;
+    const [role] = await sql`
+      insert into public.roles (tenant_id, key, name, level, inherits) values (${tenant.id}, ${key}, ${key}, ${level}, ${inherits})
+      returning *`;
+    await sql`
+      insert into public.role_permissions (role_id, permission_key, granted)
+      select ${role.id}::uuid, k, true from unnest(${permissions}::text[]) k
+      union all select ${role.id}::uuid, k, false from unnest(${takenAway}::text[]) k`;
+    return role;
+  }
+
+  /** Somebody with a role of their own. @param {{ id: string }} tenant @param {Parameters<typeof newRole>[1]} [options] */
+  async function newUserWith(tenant, options) {
+    const [user, role] = [await newUser(tenant, null), await newRole(tenant, options)];
+    await giveRole(user, role);
+    return { ...user, own: role };
+  }
+
+  /**
+   * An API key. It asks as a user of its id does.
+   * @param {{ id: string }} tenant @param {string | { id: string }} role as of `giveRole`
+   * @param {{ expiresAt?: Date | null, revokedAt?: Date | null }} [options]
+   */
+  async function newApiKey(tenant, role, { expiresAt = null, revokedAt = null } = {}) {
+    const secret = `crm_${randomUUID()}`;
+    const [key] = await sql`
+      insert into public.api_keys (tenant_id, name, prefix, role_id, expires_at, revoked_at)
+      select ${tenant.id}, 'Shop', ${secret.slice(0, 12)}, id, ${expiresAt}::timestamptz, ${revokedAt}::timestamptz from public.roles
+      where ${typeof role === "string" ? sql`tenant_id is null and key = ${role}` : sql`id = ${role.id}`}
+      returning *`;
+    await sql`insert into private.api_key_secrets values (${key.id}, sha256(convert_to(${secret}, 'UTF8')))`;
+    return { ...key, secret };
+  }
+
+  /** The ids of predefined roles. @param {string[]} keys */
+  async function predefined(...keys) {
+    const roles = await sql`select id, key from public.roles where tenant_id is null and key = any (${keys}::text[])`;
+    return keys.map((key) => roles.find((role) => role.key === key)?.id ?? assert.fail(`there is a role ${key}`));
   }
 
   /** @param {{ id: string }} user */
@@ -58,7 +108,7 @@ export function tenancy({ sql }) {
     return number;
   }
 
-  return { newTenant, newStranger, newUser, giveRole, deactivate, newNumber };
+  return { newTenant, newStranger, newUser, newUserWith, newRole, giveRole, newApiKey, predefined, deactivate, newNumber };
 }
 
 /** As Meta's ids and phone numbers look. */

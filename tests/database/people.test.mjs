@@ -1,0 +1,284 @@
+// People of a tenant: invited, changed, deactivated.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { describe, test } from "node:test";
+import { useDatabase } from "./database.mjs";
+import { isRefused } from "./refusals.mjs";
+
+const { sql, as, calls, newTenant, newStranger, newUser, newUserWith, newRole, newNumber, newApiKey, predefined, receivesMessage, assign } = await useDatabase();
+const [SUPER_ADMIN, ADMIN, MANAGER, AGENT] = await predefined("super_admin", "admin", "manager", "agent");
+
+const newOffice = async () => {
+  const tenant = await newTenant();
+  return { tenant, admin: await newUser(tenant, "admin"), agent: await newUser(tenant, "agent"), colleague: await newUser(tenant, "agent") };
+};
+const someAddress = () => `${randomUUID()}@example.test`;
+const invites = (/** @type {any} */ user, email = someAddress(), /** @type {any} */ more = {}) =>
+  calls(user, "invite_agent", { email, display_name: "Baru", role_ids: [AGENT], ...more });
+const keysOf = (/** @type {any[]} */ roles) => roles.map(({ key }) => key).sort();
+
+describe("an invitation", () => {
+  test("makes the invited account a member, with its roles", async () => {
+    const { tenant, admin } = await newOffice();
+    const role = await newRole(tenant);
+    const person = await newStranger();
+    const { invitation_id, ...known } = await invites(admin, ` ${person.email.toUpperCase()} `, { role_ids: [AGENT, role.id, role.id], locale: "en" });
+    assert.deepEqual(known, { registered_user_id: person.id, unconfirmed_user_id: null });
+    const agent = await calls("service", "complete_invitation", { invitation_id, user_id: person.id });
+    assert.deepEqual([agent.id, agent.email, agent.display_name, agent.locale, agent.active], [person.id, person.email, "Baru", "en", true]);
+    assert.deepEqual(keysOf(agent.roles), ["agent", role.key].sort());
+    assert.equal((await calls(person, "current_access")).tenant.id, tenant.id);
+    await isRefused(calls("service", "complete_invitation", { invitation_id, user_id: person.id }), { code: "PT404", detail: "not_found" });
+  });
+
+  test("tells what Auth knows of the address", async () => {
+    const { admin } = await newOffice();
+    const { invitation_id, ...unknown } = await invites(admin);
+    assert.deepEqual(unknown, { registered_user_id: null, unconfirmed_user_id: null });
+    const unconfirmed = await newStranger({ confirmed: false });
+    const { invitation_id: second, ...known } = await invites(admin, unconfirmed.email);
+    assert.deepEqual(known, { registered_user_id: null, unconfirmed_user_id: unconfirmed.id });
+    assert.notEqual(second, invitation_id);
+  });
+
+  test("again renews the open one", async () => {
+    const { tenant, admin } = await newOffice();
+    const email = someAddress();
+    const first = await invites(admin, email);
+    const again = await invites(admin, email, { display_name: "Lain", role_ids: [MANAGER] });
+    assert.equal(again.invitation_id, first.invitation_id);
+    const rows = await sql`select * from public.invitations where tenant_id = ${tenant.id}`;
+    assert.deepEqual(rows.map((row) => [row.email, row.display_name, row.role_ids, row.invited_by]), [[email, "Lain", [MANAGER], admin.id]]);
+  });
+
+  test("is refused for somebody who belongs somewhere, in the same words wherever that is", async () => {
+    const { admin, agent } = await newOffice();
+    const elsewhere = await newUser(await newTenant(), "agent");
+    const messages = new Set();
+    for (const person of [agent, elsewhere]) {
+      const [{ email }] = await sql`select email from auth.users where id = ${person.id}`;
+      await assert.rejects(invites(admin, email), (/** @type {any} */ error) => {
+        assert.deepEqual([error.code, error.detail, error.hint], ["PT409", "email_taken", "email"]);
+        messages.add(error.message);
+        return true;
+      });
+    }
+    assert.equal(messages.size, 1);
+  });
+
+  test("is refused without a role, and with one that may not be given", async () => {
+    const { admin } = await newOffice();
+    for (const roleIds of [[], [randomUUID()]]) {
+      await isRefused(invites(admin, someAddress(), { role_ids: roleIds }), { code: "PT422", detail: "invalid_field", hint: "role_ids" });
+    }
+    for (const role of [ADMIN, SUPER_ADMIN]) {
+      await isRefused(invites(admin, someAddress(), { role_ids: [role] }), { code: "PT403", detail: "role_too_high", hint: "role_ids" });
+    }
+  });
+
+  test("is not completed by another address, nor for somebody who has joined another tenant meanwhile", async () => {
+    const { admin } = await newOffice();
+    const [person, other] = [await newStranger(), await newStranger()];
+    const { invitation_id } = await invites(admin, person.email);
+    await isRefused(calls("service", "complete_invitation", { invitation_id, user_id: other.id }), { code: "PT404", detail: "not_found" });
+    await calls(person, "create_tenant", { name: "Sendiri" });
+    await isRefused(calls("service", "complete_invitation", { invitation_id, user_id: person.id }), { code: "PT409", detail: "email_taken", hint: "email" });
+  });
+
+  test("that is withdrawn cannot be completed, and others' cannot be withdrawn", async () => {
+    const { tenant, admin } = await newOffice();
+    const person = await newStranger();
+    const { invitation_id } = await invites(admin, person.email);
+    await calls(await newUser(await newTenant(), "super_admin"), "withdraw_invitation", { invitation_id });
+    const open = async () => (await sql`select from public.invitations where tenant_id = ${tenant.id} and withdrawn_at is null`).count;
+    assert.equal(await open(), 1);
+    await calls(admin, "withdraw_invitation", { invitation_id });
+    assert.equal(await open(), 0);
+    await isRefused(calls("service", "complete_invitation", { invitation_id, user_id: person.id }), { code: "PT404", detail: "not_found" });
+    assert.notEqual((await invites(admin, person.email)).invitation_id, invitation_id);
+  });
+
+  test("gives no role of a tenant that it is not of", async () => {
+    const { tenant } = await newOffice();
+    const [person, foreign] = [await newStranger(), await newRole(await newTenant())];
+    const [{ id }] = await sql`
+      insert into public.invitations (tenant_id, email, role_ids) values (${tenant.id}, ${person.email}, ${[AGENT, foreign.id]}) returning id`;
+    assert.deepEqual(keysOf((await calls("service", "complete_invitation", { invitation_id: id, user_id: person.id })).roles), ["agent"]);
+  });
+});
+
+describe("the operator's add_member", () => {
+  test("makes an account a member", async () => {
+    const [tenant, person] = [await newTenant(), await newStranger()];
+    const role = await newRole(tenant);
+    const agent = await calls("service", "add_member", { tenant_id: tenant.id, user_id: person.id, display_name: "Rina", role_keys: ["agent", role.key] });
+    assert.deepEqual([agent.display_name, keysOf(agent.roles)], ["Rina", ["agent", role.key].sort()]);
+  });
+
+  test("is refused where something is not there, and leaves nothing", async () => {
+    const [tenant, person] = [await newTenant(), await newStranger()];
+    const foreign = await newRole(await newTenant());
+    const adds = (/** @type {any} */ more) =>
+      calls("service", "add_member", { tenant_id: tenant.id, user_id: person.id, display_name: "Rina", role_keys: ["agent"], ...more });
+    await isRefused(adds({ tenant_id: randomUUID() }), { code: "PT404", detail: "not_found", hint: "tenant" });
+    for (const keys of [[], ["no_such"], ["agent", "no_such"], [foreign.key]]) {
+      await isRefused(adds({ role_keys: keys }), { code: "PT422", detail: "invalid_field", hint: "role" });
+    }
+    assert.equal((await sql`select from public.profiles where user_id = ${person.id}`).count, 0);
+    await adds({});
+    await isRefused(adds({}), { code: "PT409", detail: "email_taken", hint: "email" });
+  });
+});
+
+describe("people", () => {
+  test("are listed by name, searched and paged", async () => {
+    const tenant = await newTenant();
+    const admin = await newUser(tenant, "admin");
+    for (const [i, name] of ["Citra", "adi", "Budi"].entries()) {
+      const user = await newUser(tenant, "agent", { deactivated: i === 2 });
+      await sql`update public.profiles set display_name = ${name} where user_id = ${user.id}`;
+    }
+    await newUser(await newTenant(), "agent");
+    const list = async (/** @type {any} */ more = {}) => {
+      const { total, rows } = await calls(admin, "list_agents", { search: null, active: null, page: 1, page_size: 50, ...more });
+      return [total, rows.map((/** @type {any} */ row) => row.display_name)];
+    };
+    assert.deepEqual(await list(), [4, ["adi", "admin", "Budi", "Citra"]]);
+    assert.deepEqual(await list({ page: 2, page_size: 3 }), [4, ["Citra"]]);
+    assert.deepEqual(await list({ active: true }), [3, ["adi", "admin", "Citra"]]);
+    assert.deepEqual(await list({ active: false }), [1, ["Budi"]]);
+    assert.deepEqual(await list({ search: "UD" }), [1, ["Budi"]]);
+    assert.deepEqual(await list({ search: "%" }), [0, []]);
+  });
+
+  test("are told with their roles and open conversations, to their own tenant", async () => {
+    const { tenant, admin, agent } = await newOffice();
+    const number = await newNumber(tenant);
+    for (const status of ["open", "resolved", "pending"]) {
+      const { conversation } = await receivesMessage(number);
+      await assign(conversation, agent);
+      await sql`update public.conversations set status = ${status} where id = ${conversation.id}`;
+    }
+    const told = await calls(admin, "get_agent", { user_id: agent.id });
+    assert.deepEqual([told.id, keysOf(told.roles), told.open_conversations], [agent.id, ["agent"], 2]);
+    assert.equal(await calls(await newUser(await newTenant(), "admin"), "get_agent", { user_id: agent.id }), null);
+  });
+});
+
+describe("a person who is changed", () => {
+  test("has what is named changed", async () => {
+    const { admin, agent } = await newOffice();
+    const changed = await calls(admin, "update_agent", { user_id: agent.id, changes: { display_name: "Rina", locale: "en", role_ids: [MANAGER] } });
+    assert.deepEqual([changed.display_name, changed.locale, keysOf(changed.roles), changed.reassigned_conversations], ["Rina", "en", ["manager"], 0]);
+    const reset = await calls(admin, "update_agent", { user_id: agent.id, changes: { locale: null } });
+    assert.deepEqual([reset.display_name, reset.locale], ["Rina", null]);
+  });
+
+  test("may be oneself, but for rights", async () => {
+    const { agent, colleague, admin } = await newOffice();
+    assert.equal((await calls(agent, "update_agent", { user_id: agent.id, changes: { display_name: "Saya" } })).display_name, "Saya");
+    await isRefused(calls(agent, "update_agent", { user_id: colleague.id, changes: { display_name: "Dia" } }), { code: "PT403", detail: "forbidden" });
+    for (const changes of [{ active: false }, { active: true }, { role_ids: [AGENT] }, { reassign_to: colleague.id }, { display_name: "X", role_ids: [SUPER_ADMIN] }]) {
+      await isRefused(calls(admin, "update_agent", { user_id: admin.id, changes }), { code: "PT403", detail: "own_account" });
+    }
+  });
+
+  test("is of the tenant and below one's level", async () => {
+    const { tenant, admin } = await newOffice();
+    const [stranger, peer] = [await newUser(await newTenant(), "agent"), await newUser(tenant, "admin")];
+    for (const userId of [stranger.id, randomUUID()]) {
+      await isRefused(calls(admin, "update_agent", { user_id: userId, changes: { display_name: "X" } }), { code: "PT404", detail: "not_found" });
+    }
+    await isRefused(calls(admin, "update_agent", { user_id: peer.id, changes: { display_name: "X" } }), { code: "PT403", detail: "role_too_high" });
+  });
+
+  test("needs the permission for what is done", async () => {
+    const { tenant, agent } = await newOffice();
+    const editor = await newUserWith(tenant, { level: 9, permissions: ["agents.update"] });
+    const forbidden = { code: "PT403", detail: "forbidden" };
+    await calls(editor, "update_agent", { user_id: agent.id, changes: { display_name: "Rina" } });
+    await isRefused(calls(editor, "update_agent", { user_id: agent.id, changes: { active: false } }), forbidden);
+    await isRefused(calls(editor, "update_agent", { user_id: agent.id, changes: { role_ids: [AGENT] } }), forbidden);
+    const remover = await newUserWith(tenant, { level: 9, permissions: ["agents.delete"] });
+    await calls(remover, "update_agent", { user_id: agent.id, changes: { active: false } });
+    await isRefused(calls(remover, "update_agent", { user_id: agent.id, changes: { active: true } }), forbidden);
+    // Together with what one may do, what one may not is refused too.
+    await isRefused(calls(remover, "update_agent", { user_id: agent.id, changes: { active: false, role_ids: [AGENT] } }), forbidden);
+  });
+});
+
+describe("a person who is deactivated", () => {
+  const newWorkload = async () => {
+    const { tenant, admin, agent, colleague } = await newOffice();
+    const number = await newNumber(tenant);
+    const conversations = [];
+    for (const status of ["open", "snoozed", "resolved"]) {
+      const { conversation } = await receivesMessage(number);
+      await assign(conversation, agent);
+      await sql`update public.conversations set status = ${status} where id = ${conversation.id}`;
+      conversations.push(conversation);
+    }
+    const assignees = async () => Promise.all(conversations.map(async ({ id }) =>
+      (await sql`select assigned_to from public.conversations where id = ${id}`)[0].assigned_to));
+    return { tenant, admin, agent, colleague, assignees };
+  };
+
+  test("loses every session and all access, and gives open conversations back", async () => {
+    const { admin, agent, assignees } = await newWorkload();
+    await sql`insert into auth.sessions (id, user_id) values (${randomUUID()}, ${agent.id}), (${randomUUID()}, ${agent.id})`;
+    const answer = await calls(admin, "update_agent", { user_id: agent.id, changes: { active: false } });
+    assert.deepEqual([answer.active, answer.reassigned_conversations], [false, 2]);
+    assert.equal((await sql`select from auth.sessions where user_id = ${agent.id}`).count, 0);
+    assert.equal(await calls(agent, "current_access"), null);
+    assert.deepEqual(await assignees(), [null, null, agent.id]);
+    const back = await calls(admin, "update_agent", { user_id: agent.id, changes: { active: true } });
+    assert.deepEqual([back.active, back.deactivated_at, keysOf(back.roles)], [true, null, ["agent"]]);
+    assert.notEqual(await calls(agent, "current_access"), null);
+  });
+
+  test("hands open conversations to a colleague", async () => {
+    const { admin, agent, colleague, assignees } = await newWorkload();
+    const answer = await calls(admin, "update_agent", { user_id: agent.id, changes: { active: false, reassign_to: colleague.id } });
+    assert.equal(answer.reassigned_conversations, 2);
+    assert.deepEqual(await assignees(), [colleague.id, colleague.id, agent.id]);
+  });
+
+  test("hands nothing to somebody who is away or elsewhere, and stays", async () => {
+    const { tenant, admin, agent, assignees } = await newWorkload();
+    const [away, stranger] = [await newUser(tenant, "agent", { deactivated: true }), await newUser(await newTenant(), "agent")];
+    for (const successor of [away.id, stranger.id, agent.id, randomUUID()]) {
+      await isRefused(calls(admin, "update_agent", { user_id: agent.id, changes: { active: false, reassign_to: successor } }), {
+        code: "PT422", detail: "invalid_field", hint: "reassign_to",
+      });
+    }
+    assert.deepEqual(await assignees(), [agent.id, agent.id, agent.id]);
+    assert.notEqual(await calls(agent, "current_access"), null);
+  });
+
+  test("keeps the time of the first deactivation", async () => {
+    const { admin, agent } = await newOffice();
+    const first = await calls(admin, "update_agent", { user_id: agent.id, changes: { active: false } });
+    const again = await calls(admin, "update_agent", { user_id: agent.id, changes: { active: false } });
+    assert.equal(again.deactivated_at, first.deactivated_at);
+  });
+});
+
+test("a person banned in Auth loses everything, and has it back afterwards", async () => {
+  const { agent } = await newOffice();
+  const bans = (/** @type {Date | null} */ until) => sql`update auth.users set banned_until = ${until} where id = ${agent.id}`;
+  await bans(new Date(Date.now() + 60_000));
+  assert.equal(await calls(agent, "current_access"), null);
+  assert.equal((await as(agent, (sql) => sql`select from public.profiles`)).count, 0);
+  await bans(new Date(Date.now() - 1000));
+  assert.notEqual(await calls(agent, "current_access"), null);
+});
+
+test("an API key of the same level may look after people, too", async () => {
+  const { tenant, agent } = await newOffice();
+  const key = await newApiKey(tenant, "admin");
+  const changed = await calls(key, "update_agent", { user_id: agent.id, changes: { display_name: "Rina" } });
+  assert.equal(changed.display_name, "Rina");
+  const { invitation_id } = await invites(key);
+  assert.equal((await sql`select invited_by from public.invitations where id = ${invitation_id}`)[0].invited_by, null);
+  await isRefused(calls(key, "update_agent", { user_id: key.id, changes: { display_name: "Saya" } }), { code: "PT404", detail: "not_found" });
+});

@@ -1,0 +1,81 @@
+// What each predefined role adds to what the role below it holds.
+
+/** @type {Record<string, Record<string, string[]>>} actions by category */
+export const ADDED = {
+  restricted: {
+    profile: ["update"],
+  },
+  guest: {
+    conversations: ["view"],
+  },
+  viewer: {
+    labels: ["view"],
+    media: ["view"],
+    messages: ["view"],
+    notes: ["view"],
+    quick_replies: ["view"],
+  },
+  junior_agent: {
+    media: ["upload"],
+    messages: ["send", "send_media"],
+    notes: ["create"],
+    numbers: ["view"],
+  },
+  agent: {
+    contacts: ["create", "update"],
+    conversations: ["create", "update"],
+    labels: ["assign"],
+    messages: ["forward", "send_template"],
+    notes: ["update"],
+    quick_replies: ["create"],
+    templates: ["view"],
+  },
+  senior_agent: {
+    contacts: ["merge", "view"],
+    messages: ["schedule"],
+    segments: ["view"],
+  },
+  team_lead: {
+    agents: ["assign", "view"],
+    contacts: ["block"],
+    conversations: ["assign", "view_all"],
+    labels: ["create", "update"],
+    messages: ["delete"],
+    notes: ["delete"],
+    quick_replies: ["delete", "update"],
+    reports: ["view"],
+  },
+  manager: {
+    broadcasts: ["cancel", "create", "delete", "export", "pause", "retry", "send", "update", "view"],
+    chatbots: ["create", "delete", "update", "view"],
+    contacts: ["delete", "export", "import", "manage_fields"],
+    labels: ["delete"],
+    media: ["delete"],
+    modules: ["view"],
+    numbers: ["events", "manage"],
+    queue: ["manage", "view"],
+    rbac: ["view"],
+    recipient_lists: ["create", "delete", "export", "import", "view"],
+    reports: ["export"],
+    segments: ["create", "delete", "update"],
+    settings: ["view"],
+    templates: ["create", "delete", "submit", "sync", "update"],
+  },
+  admin: {
+    agents: ["create", "delete", "update"],
+    api_keys: ["create", "revoke", "view"],
+    audit: ["export", "view"],
+    billing: ["view"],
+    contacts: ["erase"],
+    conversations: ["delete"],
+    modules: ["manage"],
+    numbers: ["replay"],
+    rbac: ["manage_permissions", "manage_roles", "manage_users"],
+    settings: ["update"],
+    webhooks: ["create", "delete", "update", "view"],
+  },
+  super_admin: {
+    admin: ["full_access", "retention"],
+    billing: ["manage"],
+  },
+};
