@@ -202,7 +202,8 @@ describe("API keys", () => {
     await app.receivesMessage({ from });
     const conversation = await app.conversationWith(from);
     const sent = await app.succeeds("POST", `/api/conversations/${conversation.id}/messages`, { ...bearer(made.key), body: { text: "Pesanan Anda dikirim" } });
-    assert.deepEqual([sent.status, sent.sent_by], ["sent", null]);
+    assert.ok(["sent", "delivered", "read"].includes(sent.status), sent.status);
+    assert.equal(sent.sent_by, null);
     await app.refuses(403, "forbidden", "GET", "/api/api-keys", bearer(made.key));
     const template = await app.template();
     const campaign = await app.succeeds("POST", "/api/broadcast/campaigns", {

@@ -63,6 +63,9 @@ pub(crate) async fn invite_agent(
     JsonBody(agent): JsonBody<NewAgent>,
 ) -> Result<(StatusCode, Json<Agent>), ApiError> {
     let address = email("email", &agent.email)?;
+    if let Some(password) = &agent.password {
+        check_password(password)?;
+    }
     let arguments = json!({
         "email": address,
         "display_name": optional_text("display_name", &agent.display_name, 200)?,
@@ -87,6 +90,20 @@ pub(crate) async fn invite_agent(
         }
     }
     Ok(created(joined?))
+}
+
+/// Auth does not measure what its administrators set, and uses the first 72 bytes only.
+fn check_password(password: &str) -> Result<(), ApiError> {
+    if password.chars().count() >= 8 && password.len() <= 72 {
+        return Ok(());
+    }
+    Err(ApiError::field(
+        "password",
+        Text::new(
+            "must have 8 to 72 characters",
+            "harus terdiri dari 8 sampai 72 karakter",
+        ),
+    ))
 }
 
 async fn join(
