@@ -1,0 +1,41 @@
+// Open routes and failures are counted; the counter never takes the service down.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { useApp } from "./app.mjs";
+
+const LIMIT = 600;
+const app = await useApp({ demo: false });
+
+/** Asks until the answer is 429; answers with how often it was another. @param {() => Promise<any>} ask @param {number} expected */
+async function untilRefused(ask, expected) {
+  // The minute may turn while we count: then it begins anew, once.
+  for (let asked = 0; asked <= 2 * LIMIT; asked++) {
+    const answer = await ask();
+    if (answer.status === 429) return { asked, answer };
+    assert.equal(answer.status, expected);
+  }
+  return assert.fail("never refused");
+}
+
+test("an address that asks an open route too often is told to wait, and others are not", async () => {
+  const { asked, answer } = await untilRefused(() => app.call("GET", "/api/openapi.json"), 200);
+  assert.ok(asked >= LIMIT, `refused after ${asked}`);
+  assert.equal(answer.body.error.code, "too_many_requests");
+  const seconds = Number(answer.headers.get("retry-after"));
+  assert.ok(seconds >= 1 && seconds <= 60, `retry after ${seconds}`);
+  assert.equal((await app.call("GET", "/api/health")).status, 200, "each route by itself");
+});
+
+test("bearers that are refused are counted, and good ones go on", async () => {
+  const headers = { authorization: `Bearer crm_${"0".repeat(64)}` };
+  await untilRefused(() => app.call("GET", "/api/auth/me", { headers }), 401);
+  await app.succeeds("GET", "/api/auth/me", { as: "admin" });
+});
+
+test("without Redis nobody is refused", async () => {
+  const alone = await useApp({ own: true, demo: false, environment: { UPSTASH_REDIS_REST_URL: "http://127.0.0.1:9", UPSTASH_REDIS_REST_TOKEN: "x" } });
+  for (let asked = 0; asked <= LIMIT + 10; asked += 10) {
+    const answers = await Promise.all(Array.from({ length: 10 }, () => alone.call("GET", "/api/openapi.json")));
+    assert.deepEqual(answers.map(({ status }) => status), Array(10).fill(200));
+  }
+});
