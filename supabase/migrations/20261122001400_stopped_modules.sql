@@ -210,3 +210,44 @@ begin
   );
 end;
 $$;
+
+-- What stands still on purpose is not overdue.
+create or replace function public.worker_health() returns jsonb
+language sql stable set search_path = '' as $$
+  select jsonb_build_object(
+    'last_run', (
+      select jsonb_build_object(
+        'started_at', r.started_at, 'finished_at', r.finished_at,
+        'seconds_ago', floor(extract(epoch from now() - r.started_at))
+      )
+      from private.cron_runs r where r.name = 'process-broadcasts'
+    ),
+    'numbers_sending', (select count(*) from private.sender_leases l where l.leased_until > now()),
+    'campaigns_sending', (select count(*) from public.broadcast_campaigns c where c.status = 'sending'),
+    'recipients_waiting', (
+      select count(*) from (
+        select 1
+        from public.broadcast_campaigns c
+        join public.broadcast_recipients r on r.campaign_id = c.id and r.status = 'pending'
+        where c.status = 'sending'
+        limit 10000
+      ) q
+    ),
+    'overdue_seconds', (
+      select floor(extract(epoch from now() - min(d.due_at)))
+      from public.broadcast_campaigns c
+      join public.whatsapp_sessions s on s.id = c.session_id and s.status = 'connected'
+        and private.module_enabled(s.tenant_id, 'broadcast')
+      cross join lateral (
+        select r.due_at from public.broadcast_recipients r
+        where r.campaign_id = c.id and r.status = 'pending' and r.due_at <= now()
+        order by r.due_at, r.position
+        limit 1
+      ) d
+      where c.status = 'sending'
+        and not exists (
+          select 1 from private.sender_leases l where l.session_id = s.id and l.leased_until > now()
+        )
+    )
+  );
+$$;

@@ -1,0 +1,120 @@
+// Every function that takes an id, called by a Super Admin of another tenant with the ids of this one: it answers nothing
+// about it, or refuses, and changes nothing. Functions are found in the catalogue: a new one is tried as well.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { describe, test } from "node:test";
+import { rolledBack, useDatabase } from "./database.mjs";
+import { CALLED_BY_USERS } from "./matrix.mjs";
+
+const database = await useDatabase();
+const { sql, calls } = database;
+
+/** What else a call needs, by function and parameter: with it the call succeeds on rows of the caller's own. */
+const SAMPLES = {
+  update_role: { changes: { description: "x" } },
+  update_agent: { changes: { display_name: "x" } },
+  set_user_roles: {},
+  create_api_key: { name: "Toko", expires_at: null },
+  invite_agent: { email: "neu@example.test", display_name: "", locale: null },
+  create_reply: { type: "text", content: "Halo", payload: {}, idempotency_key: null },
+  create_campaign: { name: "Promo", recipients: [{ wa_id: "62811", variables: ["Rina"] }], sender_id: null, scheduled_at: new Date(Date.now() + 86_400_000) },
+  list_messages: { before: null, page_size: 10 },
+};
+/** Ids within `changes`. @type {[string, (own: any, id: string) => any][]} */
+const NESTED = [
+  ["update_agent", (own, id) => ({ user_id: own.person, changes: { role_ids: [id] } })],
+  ["update_agent", (own, id) => ({ user_id: own.person, changes: { active: false, reassign_to: id } })],
+  ["update_role", (own, id) => ({ role_id: own.role, changes: { id, tenant_id: id, description: "x" } })],
+];
+/** What an id parameter is of, where its name does not say it. @type {Record<string, string>} */
+const KINDS = { user_id: "person", sender_id: "person", actor: "person", role_ids: "role", session_id: "number", key_id: "key", before: "message" };
+const kindOf = (/** @type {string} */ parameter) => KINDS[parameter] ?? parameter.replace(/_id$/, "");
+
+const functions = await sql`
+  select p.proname as name, array(
+    select jsonb_build_object('name', a.name, 'type', format_type(a.type, null))
+    from unnest(p.proargnames, p.proargtypes::oid[]) as a (name, type)
+  ) as parameters
+  from pg_proc p
+  where p.pronamespace = 'public'::regnamespace and p.proname = any (${CALLED_BY_USERS})
+    and p.proargtypes::oid[] && array['uuid', 'uuid[]']::regtype[]::oid[]
+  order by 1`;
+const [victim, own] = [await newTenantWithAll(), await newTenantWithAll()];
+
+for (const { name, parameters } of functions) {
+  const idParameters = parameters.filter((/** @type {any} */ { type }) => type === "uuid" || type === "uuid[]");
+
+  describe(name, () => {
+    test("succeeds on rows of the caller's own", async () => {
+      await rolledBack(sql, ({ calls }) => calls(own.owner, name, callWith(name, idParameters)));
+    });
+
+    for (const parameter of idParameters) {
+      test(`knows no ${parameter.name} of another tenant`, async () => {
+        for (const [kind, id] of Object.entries(victim.ids)) {
+          await tellsNothing(name, callWith(name, idParameters, parameter, id), `${parameter.name} is a ${kind}`);
+        }
+      });
+    }
+  });
+}
+
+for (const [name, parametersWith] of NESTED) {
+  test(`${name} knows no id of another tenant in ${JSON.stringify(parametersWith({}, "…").changes)}`, async () => {
+    for (const [kind, id] of Object.entries(victim.ids)) await tellsNothing(name, parametersWith(own.ids, id), kind);
+  });
+}
+
+/** @param {string} name @param {any[]} idParameters @param {any} [replaced] @param {string} [id] in its place */
+function callWith(name, idParameters, replaced, id) {
+  const call = { .../** @type {Record<string, any>} */ (SAMPLES)[name] };
+  for (const { name: parameter, type } of idParameters) {
+    if (replaced?.name !== parameter && parameter in call) continue;
+    const value = replaced?.name === parameter ? id : own.ids[kindOf(parameter)];
+    call[parameter] = type === "uuid[]" ? [value] : value;
+  }
+  return call;
+}
+
+/** @param {string} name @param {Record<string, any>} parameters @param {string} what */
+async function tellsNothing(name, parameters, what) {
+  const before = await stateOf(victim);
+  try {
+    const answer = JSON.stringify(await calls(own.owner, name, parameters)) ?? "";
+    for (const id of Object.values(victim.ids)) assert.ok(!answer.includes(id), `${what}: ${answer}`);
+  } catch (error) {
+    const { code, message } = /** @type {any} */ (error);
+    if (!["PT403", "PT404", "PT422"].includes(code)) throw new Error(`${what}: ${code} ${message}`, { cause: error });
+  }
+  assert.equal(await stateOf(victim), before, `${what} changes nothing`);
+}
+
+/** Everything that is the tenant's. @param {any} office */
+async function stateOf({ tenant }) {
+  const tables = await sql`
+    select c.relname as name from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id'
+    where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' order by 1`;
+  const states = tables.map(({ name }) =>
+    sql`select ${name} as name, md5(string_agg(t::text, ',' order by t::text)) as state from ${sql(`public.${name}`)} t where tenant_id = ${tenant.id}`);
+  const rights = sql`
+    select md5(string_agg(ur::text, ',' order by ur::text)) as state
+    from public.user_roles ur join public.profiles p on p.user_id = ur.user_id where p.tenant_id = ${tenant.id}`;
+  return JSON.stringify([...await Promise.all(states.map(async (query) => (await query)[0])), ...await rights]);
+}
+
+async function newTenantWithAll() {
+  const { newTenant, newUser, newRole, newApiKey, newNumber, newTemplate, newCampaign, receivesMessage } = database;
+  const tenant = await newTenant();
+  const owner = await newUser(tenant, "super_admin");
+  const number = await newNumber(tenant);
+  const { conversation, contact, message } = await receivesMessage(number);
+  const [invitation] = await sql`
+    insert into public.invitations (tenant_id, email, role_ids) values (${tenant.id}, ${`${randomUUID()}@example.test`}, '{}') returning id`;
+  /** @type {Record<string, string>} */
+  const ids = {
+    tenant: tenant.id, person: (await newUser(tenant, "agent")).id, role: (await newRole(tenant)).id, key: (await newApiKey(tenant, "agent")).id,
+    invitation: invitation.id, number: number.id, conversation: conversation.id, contact: contact.id, message: message.id,
+    template: (await newTemplate(tenant)).id, campaign: (await newCampaign(number, { status: "draft" })).id,
+  };
+  return { tenant, owner, ids };
+}
