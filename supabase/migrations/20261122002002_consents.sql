@@ -72,7 +72,7 @@ $$;
 
 -- Meta's field `user_preferences`: who wants no more marketing, or wants it again. It also tells of people who never
 -- wrote: their word is kept all the same.
-create function private.ingest_preferences(session public.whatsapp_sessions, value jsonb) returns void
+create function private.ingest_preferences(session public.whatsapp_sessions, notice jsonb) returns void
 language plpgsql set search_path = '' as $$
 declare
   words jsonb;
@@ -87,9 +87,9 @@ begin
     'occurred_at', private.meta_time(case when p.value ->> 'timestamp' ~ '^[0-9]{1,15}$'
       then (p.value ->> 'timestamp')::bigint end)
   )) into words
-  from jsonb_array_elements(private.json_list(value -> 'user_preferences')) with ordinality as p (value, nth)
+  from jsonb_array_elements(private.json_list(notice -> 'user_preferences')) with ordinality as p (value, nth)
   left join lateral (
-    select c.value from jsonb_array_elements(private.json_list(value -> 'contacts')) as c
+    select c.value from jsonb_array_elements(private.json_list(notice -> 'contacts')) as c
     where c.value ->> 'wa_id' = p.value ->> 'wa_id' or c.value ->> 'user_id' = p.value ->> 'user_id'
     limit 1
   ) c on true

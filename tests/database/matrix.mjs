@@ -50,8 +50,8 @@ export const TABLES = {
   message_status_events: { seenBy: [...from("team_lead"), "agent"] },
   // a delivery may hold several tenants' data
   webhook_events: { seenBy: nobody },
-  contact_consents: { seenBy: everyMember },
-  account_events: { seenBy: supervisors },
+  contact_consents: { seenBy: [...from("senior_agent"), "agent"] },
+  account_events: { seenBy: from("junior_agent") },
 
   broadcast_templates: { seenBy: from("agent") },
   broadcast_campaigns: { seenBy: from("manager") },
