@@ -37,14 +37,15 @@ function withoutNulls(element) {
 export function inbox({ sql, asService }) {
   /**
    * One delivery of Meta.
-   * @param {{ messages?: object[], statuses?: object[], others?: object[], body?: string, is_json?: boolean, keep_event?: boolean }} delivery
+   * @param {{ messages?: object[], statuses?: object[], others?: object[], events?: object[], body?: string, is_json?: boolean, keep_event?: boolean, replay_of?: number | null, patient?: boolean }} delivery
    * @returns {Promise<{ event_id: number, campaigns: string[] }>}
    */
-  async function delivers({ messages = [], statuses = [], others = [], body = "{}", is_json = true, keep_event = true }) {
+  async function delivers({ messages = [], statuses = [], others = [], events = [], body = "{}", is_json = true, keep_event = true, replay_of = null, patient = false }) {
     const [row] = await asService((sql) => sql`
       select public.ingest_webhook(
         body => ${body}, is_json => ${is_json}, keep_event => ${keep_event}, messages => ${sql.json(messages)},
-        statuses => ${sql.json(statuses)}, others => ${sql.json(others)}
+        statuses => ${sql.json(statuses)}, others => ${sql.json(others)}, events => ${sql.json(events)},
+        replay_of => ${replay_of}, patient => ${patient}
       ) as answer`);
     return row.answer;
   }
@@ -68,14 +69,14 @@ export function inbox({ sql, asService }) {
 
   /**
    * A message of ours, as its sender left it.
-   * @param {any} conversation @param {{ status?: string, wamid?: string | null, sentAt?: Date | null, metadata?: object }} [options]
+   * @param {any} conversation @param {{ status?: string, wamid?: string | null, sentAt?: Date | null, metadata?: object, at?: Date }} [options]
    */
-  async function newOutbound(conversation, { status = "sent", wamid = someWamid(), sentAt = null, metadata = {} } = {}) {
+  async function newOutbound(conversation, { status = "sent", wamid = someWamid(), sentAt = null, metadata = {}, at = new Date() } = {}) {
     const [message] = await sql`
       insert into public.messages
-        (tenant_id, session_id, conversation_id, direction, type, status, content, whatsapp_message_id, sent_at, metadata)
+        (tenant_id, session_id, conversation_id, direction, type, status, content, whatsapp_message_id, sent_at, metadata, occurred_at)
       values (${conversation.tenant_id}, ${conversation.session_id}, ${conversation.id}, 'outbound', 'text', ${status},
-        'Siap', ${wamid}, ${sentAt}, ${sql.json(metadata)})
+        'Siap', ${wamid}, ${sentAt}, ${sql.json(metadata)}, ${at})
       returning *`;
     return message;
   }

@@ -122,6 +122,13 @@ async function prepare() {
   const status = { phone_number_id: number.meta_phone_number_id, wamid: outbound.whatsapp_message_id, status: "sent", timestamp: 1_700_000_000 };
   const { event_id: event } = await delivers({ statuses: [status] });
   const campaign = await newCampaign(number);
+  const preference = { wa_id: contact.wa_id, category: "marketing_messages", value: "stop", timestamp: "1700000000" };
+  await delivers({
+    events: [
+      { field: "user_preferences", phone_number_id: number.meta_phone_number_id, payload: { user_preferences: [preference] } },
+      { field: "security", business_account_id: number.meta_business_account_id, payload: { event: "PIN_CHANGED" } },
+    ],
+  });
 
   const found = {
     tenants: sql`id = ${tenant.id}`,
@@ -142,6 +149,8 @@ async function prepare() {
     messages: sql`id = ${message.id}`,
     message_status_events: sql`message_id = ${outbound.id}`,
     webhook_events: sql`id = ${event}`,
+    contact_consents: sql`contact_id = ${contact.id}`,
+    account_events: sql`tenant_id = ${tenant.id}`,
     broadcast_templates: sql`id = ${campaign.template.id}`,
     broadcast_campaigns: sql`id = ${campaign.id}`,
     broadcast_recipients: sql`campaign_id = ${campaign.id}`,

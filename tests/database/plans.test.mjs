@@ -98,7 +98,7 @@ const PATHS = {
       const messages = [inboundText(known.number), inboundText(known.number, { from: known.contact.wa_id }), inboundText(known.number, { from: null, user_id: `ID.${randomUUID()}` })];
       return sql`select public.ingest_webhook(body => '{}', messages => ${sql.json(messages)})`;
     }),
-    uses: [/contacts_tenant_id_wa_id_key/, /contacts_tenant_id_user_id_key/],
+    uses: [/contacts_phone_key/, /contacts_tenant_id_user_id_key/, /messages_thread_idx/],
   },
 };
 

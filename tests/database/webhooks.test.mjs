@@ -38,7 +38,8 @@ describe("a text message", () => {
     assert.deepEqual([tenant_id, contact_id], [number.tenant_id, contact.id]);
     assert.deepEqual(state, {
       session_id: number.id, status: "open", assigned_to: null, unread_count: 1, last_message_at: dateOf(at), last_message_preview: "Apa kabar?",
-      last_message_direction: "inbound", last_inbound_at: dateOf(at), window_expires_at: dateOf(at + DAY),
+      last_message_type: "text", last_message_direction: "inbound", last_inbound_at: dateOf(at), window_expires_at: dateOf(at + DAY),
+      referral: null, referral_at: null,
     });
     assert.deepEqual(
       [message.direction, message.type, message.status, message.content, message.occurred_at, message.context_message_id, message.payload],
@@ -62,7 +63,7 @@ describe("a text message", () => {
     for (const _ of [1, 2]) {
       const { event_id } = await delivers({ body, messages: [element], statuses: [statusOf(number, someWamid(), "sent")] });
       const { received_at, id, ...event } = await eventOf(event_id);
-      assert.deepEqual(event, { body, encoding: "utf-8", outcome: "stored", messages_count: 1, statuses_count: 1, leftovers: [] });
+      assert.deepEqual(event, { body, encoding: "utf-8", outcome: "stored", messages_count: 1, statuses_count: 1, events_count: 0, leftovers: [], replayed_at: null });
     }
   });
 
@@ -189,7 +190,7 @@ describe("one call", () => {
     const start = seconds(2000);
     const messages = Array.from({ length: 600 }, (_, i) => inboundText(number, { from: people[i % 40], timestamp: start + i, text: `${i}` }));
     const { conversation } = await receivesMessage(number, { from: people[0], timestamp: start - 1 });
-    const outbound = await Promise.all(Array.from({ length: 100 }, () => newOutbound(conversation)));
+    const outbound = await Promise.all(Array.from({ length: 100 }, () => newOutbound(conversation, { at: dateOf(start - 10) })));
     const statuses = outbound.flatMap(({ whatsapp_message_id: wamid }) =>
       ["sent", "delivered", "read", "played"].map((status, i) => statusOf(number, wamid, status, { timestamp: start + i })),
     );
@@ -384,7 +385,7 @@ test("sixteen connections that post overlapping deliveries leave what one would 
   const statuses = [];
   for (const number of numbers) {
     const { conversation } = await receivesMessage(number, { from: people[0].from, timestamp: start - 1 });
-    const outbound = await Promise.all(Array.from({ length: 15 }, () => newOutbound(conversation)));
+    const outbound = await Promise.all(Array.from({ length: 15 }, () => newOutbound(conversation, { at: dateOf(start - 10) })));
     for (const { whatsapp_message_id: wamid } of outbound) {
       statuses.push(...kinds.map((status, i) => statusOf(number, wamid, status, { timestamp: start + i })));
     }

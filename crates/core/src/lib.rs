@@ -59,6 +59,8 @@ pub fn router() -> Router<App> {
         .merge(inbox::conversations())
         .merge(inbox::conversation())
         .merge(inbox::messages())
+        .merge(inbox::message())
+        .merge(inbox::message_status())
         .merge(modules::modules())
         .merge(modules::module())
         .merge(openapi())
@@ -70,6 +72,7 @@ pub fn router() -> Router<App> {
         .merge(tenancy::me())
         .merge(tenancy::tenant())
         .merge(webhooks::webhook())
+        .merge(webhooks::replay())
 }
 
 /// `/api/openapi.json`.

@@ -84,7 +84,10 @@ async fn record_refusal(app: &App, trace: &Trace, action: &str, actor: Actor, ro
 
 async fn answer_in_one_format(request: Request<Body>, next: Next) -> Response {
     let language = language_of(request.headers());
-    let mut response = match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+    let mut response = match AssertUnwindSafe(language.speaks(next.run(request)))
+        .catch_unwind()
+        .await
+    {
         Ok(response) => response,
         Err(panic) => ApiError::internal(panic_message(panic.as_ref())).into_response(),
     };

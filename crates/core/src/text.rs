@@ -1,6 +1,11 @@
 //! Sentences people read, in every language of the product.
 
 use std::borrow::Cow;
+use std::future::Future;
+
+tokio::task_local! {
+    static OF_REQUEST: Language;
+}
 
 /// A language the product speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +17,17 @@ pub enum Language {
 }
 
 impl Language {
+    /// The language of the request that is being answered: what is written for people deep within an answer asks here.
+    /// English outside of requests.
+    pub(crate) fn of_request() -> Self {
+        OF_REQUEST.try_get().unwrap_or(Self::English)
+    }
+
+    /// Runs work that answers in this language.
+    pub(crate) async fn speaks<F: Future>(self, work: F) -> F::Output {
+        OF_REQUEST.scope(self, work).await
+    }
+
     /// The language an `Accept-Language` header asks for first, of those we speak. English without one.
     pub fn from_accept_language(header: &str) -> Self {
         let mut best = (0_u16, Self::English);

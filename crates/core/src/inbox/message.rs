@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::failure::Failure;
+
 /// One message of a conversation.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Message {
@@ -19,7 +21,7 @@ pub(crate) struct Message {
     /// `received` for inbound messages; else `pending`, `queued`, `sending`, `sent`, `delivered`, `read`,
     /// `played`, `failed`, or `unknown`: handed to Meta, and whether it went out is not known.
     pub(crate) status: String,
-    /// The text, or a preview of anything else.
+    /// The text, or a preview of anything else. Null once it was taken back.
     content: Option<String>,
     /// The element as Meta sent it, or as we send it.
     #[schema(value_type = Object)]
@@ -30,10 +32,20 @@ pub(crate) struct Message {
     /// The WhatsApp id of the message this one answers.
     context_message_id: Option<String>,
     sent_by: Option<Uuid>,
-    /// Meta's code, when it failed.
-    error_code: Option<i32>,
-    error_title: Option<String>,
-    error_details: Option<String>,
+    /// The WhatsApp id of the message this one reacts to, edits or takes back.
+    #[serde(default)]
+    target_message_id: Option<String>,
+    /// The reactions that stand.
+    #[serde(default)]
+    reactions: Vec<Reaction>,
+    /// When its writer last changed it.
+    #[serde(default)]
+    edited_at: Option<DateTime<Utc>>,
+    /// When its writer took it back.
+    #[serde(default)]
+    revoked_at: Option<DateTime<Utc>>,
+    #[serde(flatten)]
+    failure: Failure,
     #[schema(value_type = Option<Object>)]
     pricing: Option<serde_json::Value>,
     /// Where the message stands in its thread.
@@ -43,4 +55,15 @@ pub(crate) struct Message {
     read_at: Option<DateTime<Utc>>,
     failed_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
+}
+
+/// A reaction to a message.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Reaction {
+    emoji: String,
+    /// `inbound`: the customer's. `outbound`: ours.
+    direction: String,
+    occurred_at: DateTime<Utc>,
+    /// The message it came as.
+    message_id: Uuid,
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use supabase::{Database, DatabaseError, Supabase};
 use tokio::time::sleep;
 use uuid::Uuid;
-use whatsapp::webhook::{self, Delivery, Message, Reason, Status};
+use whatsapp::webhook::{self, Delivery, Message, Other, Reason, Status};
 
 /// Tries of a call that lost against another delivery for the same rows.
 const TRIES: u32 = 5;
@@ -19,11 +19,39 @@ struct Arguments<'a> {
     body: &'a str,
     encoding: &'static str,
     is_json: bool,
-    messages: &'a [Message],
+    /// Messages of customers, echoes and history alike.
+    messages: &'a [&'a Message],
     statuses: &'a [Status],
+    events: &'a [&'a Other],
     others: &'a [Leftover<'a>],
     keep_event: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replay_of: Option<i64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    patient: bool,
 }
+
+/// Fields that are about an account, a number or a template, and the people's own wishes: `private.ingest_event` knows
+/// what to do with them.
+const EVENT_FIELDS: [&str; 17] = [
+    "account_alerts",
+    "account_review_update",
+    "account_settings_update",
+    "account_update",
+    "business_capability_update",
+    "business_username_update",
+    "business_username_updates",
+    "flows",
+    "message_template_components_update",
+    "message_template_quality_update",
+    "message_template_status_update",
+    "phone_number_name_update",
+    "phone_number_quality_update",
+    "security",
+    "template_category_update",
+    "template_correct_category_detection",
+    "user_preferences",
+];
 
 /// What stays in the raw event only, and why.
 #[derive(Serialize)]
@@ -49,26 +77,52 @@ struct Stored {
 
 /// Stores a delivery whose signature has been checked. Answers with the campaigns whose numbers changed.
 pub(super) async fn store(supabase: &Supabase, raw: &[u8]) -> Result<Vec<Uuid>, DatabaseError> {
+    store_as(supabase, raw, None).await
+}
+
+/// Stores what a kept delivery holds once more: what is there already stays as it is.
+pub(super) async fn replay(supabase: &Supabase, raw: &[u8], event: i64) -> Result<Vec<Uuid>, DatabaseError> {
+    store_as(supabase, raw, Some(event)).await
+}
+
+async fn store_as(
+    supabase: &Supabase,
+    raw: &[u8],
+    replay_of: Option<i64>,
+) -> Result<Vec<Uuid>, DatabaseError> {
     let database = supabase.as_service();
-    let (body, encoding) = storable(raw);
+    // A replay has its delivery where it was.
+    let (body, encoding) = match replay_of {
+        None => storable(raw),
+        Some(_) => (String::new(), "utf-8"),
+    };
     let parsed = webhook::parse(raw);
     let is_json = parsed.is_ok();
     let delivery = parsed.unwrap_or_default();
-    let leftovers = leftovers_of(&delivery);
+    let (events, leftovers) = events_and_leftovers(&delivery);
+    let messages: Vec<&Message> = delivery.messages.iter().chain(&delivery.past).collect();
 
-    let arguments = Arguments {
+    let mut arguments = Arguments {
         body: &body,
         encoding,
         is_json,
-        messages: &delivery.messages,
+        messages: &messages,
         statuses: &delivery.statuses,
+        events: &events,
         others: &leftovers,
         keep_event: true,
+        replay_of,
+        patient: false,
     };
     match ingest(&database, &arguments).await {
-        Err(DatabaseError::Invalid(source) | DatabaseError::Conflict { source, .. }) => {
+        Err(DatabaseError::Conflict { .. }) => {
+            arguments.patient = true;
+            ingest(&database, &arguments).await
+        }
+        // Something in it is no JSON to the database: the rest must not suffer.
+        Err(DatabaseError::Invalid(source)) => {
             log::warn!("a delivery is stored element by element: {}", source.as_str());
-            store_one_by_one(&database, &arguments, leftovers_of(&delivery)).await
+            store_one_by_one(&database, &arguments, events_and_leftovers(&delivery).1).await
         }
         stored => stored,
     }
@@ -82,20 +136,27 @@ fn storable(raw: &[u8]) -> (String, &'static str) {
     }
 }
 
-fn leftovers_of(delivery: &Delivery) -> Vec<Leftover<'_>> {
-    let others = delivery.others.iter();
-    others
-        .map(|other| Leftover {
-            field: &other.field,
-            phone_number_id: other.phone_number_id.as_deref(),
-            reason: other
-                .reason
-                .map_or(LeftoverReason::Ours("not_handled"), LeftoverReason::Parser),
-        })
-        .collect()
+fn events_and_leftovers(delivery: &Delivery) -> (Vec<&Other>, Vec<Leftover<'_>>) {
+    let (events, others): (Vec<&Other>, Vec<&Other>) =
+        delivery.others.iter().partition(|other| is_event(other));
+    (events, others.into_iter().map(leftover).collect())
 }
 
-/// The database refuses something in it: the rest must not suffer.
+fn is_event(other: &Other) -> bool {
+    other.reason.is_none() && EVENT_FIELDS.contains(&&*other.field)
+}
+
+fn leftover(other: &Other) -> Leftover<'_> {
+    Leftover {
+        field: &other.field,
+        phone_number_id: other.phone_number_id.as_deref(),
+        reason: other
+            .reason
+            .map_or(LeftoverReason::Ours("not_handled"), LeftoverReason::Parser),
+    }
+}
+
+/// The database cannot even read the call: each element by itself, and the delivery with what is left.
 async fn store_one_by_one<'a>(
     database: &Database<'_>,
     whole: &Arguments<'_>,
@@ -104,26 +165,27 @@ async fn store_one_by_one<'a>(
     let mut campaigns = Vec::new();
     let messages = whole
         .messages
-        .iter()
-        .map(|message| (std::slice::from_ref(message), &[][..]));
-    let statuses = whole
-        .statuses
-        .iter()
-        .map(|status| (&[][..], std::slice::from_ref(status)));
-    for (messages, statuses) in messages.chain(statuses) {
+        .chunks(1)
+        .map(|message| (message, &[][..], &[][..]));
+    let statuses = whole.statuses.chunks(1).map(|status| (&[][..], status, &[][..]));
+    let events = whole.events.chunks(1).map(|event| (&[][..], &[][..], event));
+    for (messages, statuses, events) in messages.chain(statuses).chain(events) {
         let element = Arguments {
             body: "",
             encoding: "utf-8",
             is_json: true,
             messages,
             statuses,
+            events,
             others: &[],
             keep_event: false,
+            replay_of: None,
+            patient: false,
         };
         match ingest(database, &element).await {
             Ok(changed) => campaigns.extend(changed),
             Err(DatabaseError::Invalid(_) | DatabaseError::Conflict { .. }) => leftovers.push(Leftover {
-                field: "messages",
+                field: "",
                 phone_number_id: None,
                 reason: LeftoverReason::Ours("refused_by_database"),
             }),
@@ -133,6 +195,7 @@ async fn store_one_by_one<'a>(
     let event = Arguments {
         messages: &[],
         statuses: &[],
+        events: &[],
         others: &leftovers,
         ..*whole
     };

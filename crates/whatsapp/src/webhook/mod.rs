@@ -4,7 +4,9 @@
 //! read costs none of the others: it is kept as an [`Other`] with the reason.
 
 mod clean;
+mod form;
 mod outline;
+mod past;
 mod preview;
 mod read;
 
@@ -19,20 +21,22 @@ pub use read::parse;
 #[error("the webhook body is not JSON")]
 pub struct NotJson;
 
-/// One webhook body, taken apart. Serialises to `{"messages":[…],"statuses":[…],"others":[…]}`, in a form that
-/// Postgres can store as `jsonb`: without U+0000 and without lone surrogates. Fields without a value are left
-/// out.
+/// One webhook body, taken apart. Serialises to `{"messages":[…],"statuses":[…],"past":[…],"others":[…]}`, in a
+/// form that Postgres can store as `jsonb`: without U+0000 and without lone surrogates. Fields without a value are
+/// left out.
 #[derive(Debug, Default, Serialize)]
 pub struct Delivery {
     /// Messages people sent.
     pub messages: Vec<Message>,
     /// What became of messages we sent.
     pub statuses: Vec<Status>,
+    /// Messages that went by without us: sent from the phone app, or from before the number was connected.
+    pub past: Vec<Message>,
     /// Every other event, and what could not be read.
     pub others: Vec<Other>,
 }
 
-/// A message somebody sent to one of our numbers.
+/// A message somebody sent to one of our numbers; or, among the [`past`](Delivery::past), one the number sent.
 #[derive(Debug, Serialize)]
 pub struct Message {
     /// The number it was sent to.
@@ -42,16 +46,16 @@ pub struct Message {
     pub business_account_id: Option<String>,
     /// Meta's id of the message; holds a phone number, so it is personal data.
     pub wamid: String,
-    /// The sender's `wa_id`: digits. Absent when the person hides their number.
+    /// The customer's `wa_id`: digits. Absent when the person hides their number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// The sender's business-scoped id. This or `from` is present.
+    /// The customer's business-scoped id. This or `from` is present.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
-    /// The name the sender gave themselves.
+    /// The name the customer gave themselves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile_name: Option<String>,
-    /// The sender's username.
+    /// The customer's username.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
     /// Seconds since 1970.
@@ -59,17 +63,67 @@ pub struct Message {
     pub timestamp: Option<i64>,
     /// Meta's name of the type; `unknown` where it gives none.
     pub kind: String,
-    /// What a list of conversations can show: the text, the caption, the button's title.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub preview: Option<String>,
+    /// What a list of conversations can show: the text, the caption, the button's title; a sign for the kind where
+    /// there are no words.
+    pub preview: String,
     /// The message this one answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context_id: Option<String>,
     /// The group it was sent in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group_id: Option<String>,
+    /// The answers of a filled-in form (`nfm_reply`), which Meta sends as a string of JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub form_response: Option<Box<RawValue>>,
+    /// How it came to us.
+    #[serde(skip_serializing_if = "Source::is_live")]
+    pub source: Source,
+    /// Who wrote it.
+    #[serde(skip_serializing_if = "Direction::is_inbound")]
+    pub direction: Direction,
+    /// How far a message of the history came: `SENT`, `DELIVERED`, `READ`, `PLAYED`, `ERROR`, `PENDING`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history_status: Option<String>,
     /// The whole element.
     pub payload: Box<RawValue>,
+}
+
+/// How a message came to us.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// Sent to us just now.
+    #[default]
+    Live,
+    /// Sent from the phone app of the business.
+    Echo,
+    /// From before the number was connected.
+    History,
+}
+
+/// Who wrote a message.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// The customer.
+    #[default]
+    Inbound,
+    /// The business.
+    Outbound,
+}
+
+impl Source {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+    fn is_live(&self) -> bool {
+        *self == Self::Live
+    }
+}
+
+impl Direction {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+    fn is_inbound(&self) -> bool {
+        *self == Self::Inbound
+    }
 }
 
 /// What became of a message we sent.

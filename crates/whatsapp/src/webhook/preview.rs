@@ -2,8 +2,13 @@
 
 use super::outline::{Element, Object};
 
-/// What a list of conversations can show. `None` where only the kind says anything (a photo without a caption).
-pub(super) fn preview(kind: &str, message: Object<'_>) -> Option<String> {
+/// What a list of conversations can show: the words of the message or, where it has none, a sign for its kind. Signs need
+/// no translation; a client that wants words has the kind.
+pub(super) fn preview(kind: &str, message: Object<'_>) -> String {
+    words(kind, message).unwrap_or_else(|| sign(kind, message))
+}
+
+fn words(kind: &str, message: Object<'_>) -> Option<String> {
     match kind {
         "text" => message.object("text")?.text("body"),
         "image" | "video" | "audio" | "sticker" => message.object(kind)?.text("caption"),
@@ -22,6 +27,42 @@ pub(super) fn preview(kind: &str, message: Object<'_>) -> Option<String> {
             &["body", "text", "caption", "title", "name"],
         ),
     }
+}
+
+fn sign(kind: &str, message: Object<'_>) -> String {
+    let sign = match kind {
+        "image" => "\u{1f4f7}",
+        "video" => "\u{1f3a5}",
+        "audio" if is_voice(message) => "\u{1f3a4}",
+        "audio" => "\u{1f3b5}",
+        "sticker" => "\u{1f3f7}\u{fe0f}",
+        "document" => "\u{1f4c4}",
+        "media_placeholder" => "\u{1f4ce}",
+        "location" => "\u{1f4cd}",
+        "contacts" => "\u{1f464}",
+        "interactive" | "button" => "\u{2611}\u{fe0f}",
+        "order" => return format!("\u{1f6d2} {}", pieces(message)),
+        "system" => "\u{2139}\u{fe0f}",
+        "request_welcome" => "\u{1f44b}",
+        "reaction" => "\u{21a9}\u{fe0f}",
+        "edit" => "\u{270f}\u{fe0f}",
+        "revoke" => "\u{1f6ab}",
+        _ => "\u{2754}",
+    };
+    sign.to_owned()
+}
+
+fn is_voice(message: Object<'_>) -> bool {
+    let voice = message.object("audio").and_then(|audio| audio.get("voice"));
+    voice.is_some_and(|voice| voice.json() == "true")
+}
+
+/// How many different things an order is for.
+fn pieces(message: Object<'_>) -> usize {
+    let items = message
+        .object("order")
+        .and_then(|order| order.list("product_items"));
+    items.map_or(0, Iterator::count)
 }
 
 fn first_text(object: Object<'_>, names: &[&str]) -> Option<String> {
@@ -66,7 +107,7 @@ fn interactive(interactive: Object<'_>) -> Option<String> {
 fn edited(edit: Object<'_>) -> Option<String> {
     let message = edit.object("message")?;
     let kind = message.text("type").filter(|kind| kind != "edit")?;
-    preview(&kind, message)
+    words(&kind, message)
 }
 
 /// Why Meta could not pass the message on, unless a text came with it all the same.
@@ -84,91 +125,114 @@ mod tests {
     use super::super::outline::Outline;
     use super::preview;
 
-    fn of(kind: &str, json: &str) -> Option<String> {
+    fn of(kind: &str, json: &str) -> String {
         preview(kind, Outline::of(json).unwrap().root().object().unwrap())
     }
 
     #[test]
     fn each_kind_has_its_line() {
         let table = [
-            ("text", r#"{"text":{"body":"hello"}}"#, Some("hello")),
+            ("text", r#"{"text":{"body":"hello"}}"#, "hello"),
+            ("image", r#"{"image":{"id":"1","caption":"a cat"}}"#, "a cat"),
+            ("image", r#"{"image":{"id":"1"}}"#, "\u{1f4f7}"),
+            ("audio", r#"{"audio":{"id":"1"}}"#, "\u{1f3b5}"),
+            ("audio", r#"{"audio":{"id":"1","voice":true}}"#, "\u{1f3a4}"),
+            ("sticker", r#"{"sticker":{"id":"1"}}"#, "\u{1f3f7}\u{fe0f}"),
+            ("location", r#"{"location":{"latitude":1}}"#, "\u{1f4cd}"),
             (
-                "image",
-                r#"{"image":{"id":"1","caption":"a cat"}}"#,
-                Some("a cat"),
+                "order",
+                r#"{"order":{"text":"","product_items":[{},{}]}}"#,
+                "\u{1f6d2} 2",
             ),
-            ("image", r#"{"image":{"id":"1"}}"#, None),
+            (
+                "order",
+                r#"{"order":{"text":"two, please","product_items":[{},{}]}}"#,
+                "two, please",
+            ),
+            ("revoke", r#"{"revoke":{"original_message_id":"m"}}"#, "\u{1f6ab}"),
             (
                 "document",
                 r#"{"document":{"id":"1","filename":"bill.pdf"}}"#,
-                Some("bill.pdf"),
+                "bill.pdf",
             ),
             (
                 "document",
                 r#"{"document":{"caption":"the bill","filename":"b.pdf"}}"#,
-                Some("the bill"),
+                "the bill",
             ),
             (
                 "location",
                 r#"{"location":{"latitude":-6.2,"longitude":106.8,"address":"Jl. A"}}"#,
-                Some("Jl. A"),
+                "Jl. A",
             ),
             (
                 "location",
                 r#"{"location":{"latitude":"-6.2","longitude":106.8}}"#,
-                Some("-6.2, 106.8"),
+                "-6.2, 106.8",
             ),
             (
                 "contacts",
                 r#"{"contacts":[{"name":{"formatted_name":"A"}},{"phones":[{"phone":"7"}]},5]}"#,
-                Some("A, 7"),
+                "A, 7",
             ),
             (
                 "interactive",
                 r#"{"interactive":{"type":"button_reply","button_reply":{"id":"1","title":"Yes"}}}"#,
-                Some("Yes"),
+                "Yes",
             ),
             (
                 "interactive",
                 r#"{"interactive":{"type":"nfm_reply","nfm_reply":{"body":"Sent","name":"flow"}}}"#,
-                Some("Sent"),
+                "Sent",
             ),
-            ("interactive", r#"{"interactive":{"type":"new_kind"}}"#, None),
+            (
+                "interactive",
+                r#"{"interactive":{"type":"new_kind"}}"#,
+                "\u{2611}\u{fe0f}",
+            ),
             (
                 "interactive",
                 r#"{"interactive":{"type":"new_kind","new_kind":{"title":"T"}}}"#,
-                Some("T"),
+                "T",
             ),
-            ("button", r#"{"button":{"payload":"P","text":"T"}}"#, Some("T")),
-            ("reaction", r#"{"reaction":{"message_id":"m","emoji":""}}"#, None),
+            ("button", r#"{"button":{"payload":"P","text":"T"}}"#, "T"),
+            (
+                "reaction",
+                r#"{"reaction":{"message_id":"m","emoji":""}}"#,
+                "\u{21a9}\u{fe0f}",
+            ),
             (
                 "reaction",
                 r#"{"reaction":{"message_id":"m","emoji":"\ud83d\udc4d"}}"#,
-                Some("\u{1f44d}"),
+                "\u{1f44d}",
             ),
             (
                 "edit",
                 r#"{"edit":{"message":{"type":"text","text":{"body":"new"}}}}"#,
-                Some("new"),
+                "new",
             ),
-            ("edit", r#"{"edit":{"message":{"type":"edit","edit":{}}}}"#, None),
+            (
+                "edit",
+                r#"{"edit":{"message":{"type":"edit","edit":{}}}}"#,
+                "\u{270f}\u{fe0f}",
+            ),
             (
                 "unsupported",
                 r#"{"errors":[{"title":"T","error_data":{"details":"D"}}]}"#,
-                Some("D"),
+                "D",
             ),
             (
                 "unknown",
                 r#"{"text":{"body":"without a type"}}"#,
-                Some("without a type"),
+                "without a type",
             ),
-            ("request_welcome", "{}", None),
-            ("brand_new", r#"{"brand_new":{"title":"T"}}"#, Some("T")),
-            ("text", r#"{"text":"hello"}"#, None),
-            ("text", r#"{"text":null}"#, None),
+            ("request_welcome", "{}", "\u{1f44b}"),
+            ("brand_new", r#"{"brand_new":{"title":"T"}}"#, "T"),
+            ("text", r#"{"text":"hello"}"#, "\u{2754}"),
+            ("text", r#"{"text":null}"#, "\u{2754}"),
         ];
         for (kind, json, expected) in table {
-            assert_eq!(of(kind, json).as_deref(), expected, "{kind} {json}");
+            assert_eq!(of(kind, json), expected, "{kind} {json}");
         }
     }
 

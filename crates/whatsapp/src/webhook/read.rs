@@ -1,9 +1,10 @@
 //! Takes a webhook body apart.
 
 use super::clean::{MAX_DEPTH, cleaned, utf8};
+use super::form::form_response;
 use super::outline::{Element, Object, Outline};
 use super::preview::preview;
-use super::{Delivery, Message, NotJson, Other, Reason, Status, StatusError};
+use super::{Delivery, Direction, Message, NotJson, Other, Reason, Source, Status, StatusError};
 
 const OBJECT: &str = "whatsapp_business_account";
 const MAX_NAME: usize = 64;
@@ -26,21 +27,25 @@ pub fn parse(raw: &[u8]) -> Result<Delivery, NotJson> {
 }
 
 #[derive(Default)]
-struct Reader {
+pub(super) struct Reader {
     delivery: Delivery,
 }
 
 /// What the levels above say about an element.
 #[derive(Clone, Copy, Default)]
-struct Origin<'a> {
-    field: &'a str,
-    business_account_id: Option<&'a str>,
-    phone_number_id: Option<&'a str>,
-    timestamp: Option<i64>,
+pub(super) struct Origin<'a> {
+    pub(super) field: &'a str,
+    pub(super) business_account_id: Option<&'a str>,
+    pub(super) phone_number_id: Option<&'a str>,
+    pub(super) timestamp: Option<i64>,
+    /// The number's own digits, where the direction of a message follows from them.
+    pub(super) business: Option<&'a str>,
+    /// Whom a thread of the history is with.
+    pub(super) customer: Option<&'a str>,
 }
 
 /// Somebody mentioned beside the messages.
-struct Contact {
+pub(super) struct Contact {
     wa_id: Option<String>,
     user_id: Option<String>,
     name: Option<String>,
@@ -104,29 +109,31 @@ impl Reader {
         let number = parts
             .object("metadata")
             .and_then(|metadata| metadata.id("phone_number_id"));
-        if field == "messages" {
-            self.messages(
-                Origin {
-                    phone_number_id: number.as_deref(),
-                    ..origin
-                },
-                value,
-                parts,
-            );
-        } else {
-            // Some events name their number elsewhere, and some carry a portfolio's id in place of the account's.
-            let settings = parts.object("phone_number_settings");
-            let number = number.or_else(|| settings?.id("phone_number_id"));
-            let account = parts
-                .object("waba_info")
-                .and_then(|account| account.id("waba_id"));
-            let origin = Origin {
-                phone_number_id: number.as_deref(),
-                business_account_id: account.as_deref().or(origin.business_account_id),
-                ..origin
-            };
-            self.other(origin, None, value);
+        let origin = Origin {
+            phone_number_id: number.as_deref(),
+            ..origin
+        };
+        match &*field {
+            "messages" => self.messages(origin, value, parts),
+            "smb_message_echoes" => self.echoes(origin, value, parts),
+            "history" => self.history(origin, value, parts),
+            _ => self.event(origin, value, parts),
         }
+    }
+
+    fn event(&mut self, origin: Origin<'_>, value: Element<'_>, parts: Object<'_>) {
+        // Some events name their number elsewhere, and some carry a portfolio's id in place of the account's.
+        let settings = parts.object("phone_number_settings");
+        let number = settings.and_then(|settings| settings.id("phone_number_id"));
+        let account = parts
+            .object("waba_info")
+            .and_then(|account| account.id("waba_id"));
+        let origin = Origin {
+            phone_number_id: origin.phone_number_id.or(number.as_deref()),
+            business_account_id: account.as_deref().or(origin.business_account_id),
+            ..origin
+        };
+        self.other(origin, None, value);
     }
 
     fn messages(&mut self, origin: Origin<'_>, value: Element<'_>, parts: Object<'_>) {
@@ -153,7 +160,13 @@ impl Reader {
     }
 
     /// Whether there was anything.
-    fn each(&mut self, origin: Origin<'_>, contacts: &[Contact], part: Element<'_>, read: Read) -> bool {
+    pub(super) fn each(
+        &mut self,
+        origin: Origin<'_>,
+        contacts: &[Contact],
+        part: Element<'_>,
+        read: Read,
+    ) -> bool {
         let Some(elements) = part.list() else {
             if !part.is_null() {
                 self.other(origin, Some(Reason::NotAList), part);
@@ -172,13 +185,14 @@ impl Reader {
             match event {
                 Ok(Event::Message(message)) => self.delivery.messages.push(message),
                 Ok(Event::Status(status)) => self.delivery.statuses.push(status),
+                Ok(Event::Past(message)) => self.delivery.past.push(message),
                 Err(reason) => self.other(origin, Some(reason), element),
             }
         }
         part.holds_something()
     }
 
-    fn other(&mut self, origin: Origin<'_>, reason: Option<Reason>, payload: Element<'_>) {
+    pub(super) fn other(&mut self, origin: Origin<'_>, reason: Option<Reason>, payload: Element<'_>) {
         let is_too_deep = payload.depth() > MAX_DEPTH;
         self.delivery.others.push(Other {
             field: origin.field.to_owned(),
@@ -200,12 +214,13 @@ impl Reader {
     }
 }
 
-enum Event {
+pub(super) enum Event {
     Message(Message),
     Status(Status),
+    Past(Message),
 }
 
-type Read = fn(Origin<'_>, &[Contact], Element<'_>, Object<'_>) -> Result<Event, Reason>;
+pub(super) type Read = fn(Origin<'_>, &[Contact], Element<'_>, Object<'_>) -> Result<Event, Reason>;
 
 fn read_message(
     origin: Origin<'_>,
@@ -213,20 +228,46 @@ fn read_message(
     element: Element<'_>,
     message: Object<'_>,
 ) -> Result<Event, Reason> {
+    let sender = sender(message);
+    message_of(origin, contacts, element, message, sender).map(Event::Message)
+}
+
+/// By phone number and by user id. A notice of a change may name the person in its body only.
+fn sender(message: Object<'_>) -> (Option<String>, Option<String>) {
+    let (from, user_id) = (message.wa_id("from"), message.id("from_user_id"));
+    let notice = message
+        .object("system")
+        .filter(|_| from.is_none() && user_id.is_none());
+    match notice {
+        Some(notice) => (
+            notice.wa_id("customer"),
+            notice.id("previous_user_id").or_else(|| notice.id("user_id")),
+        ),
+        None => (from, user_id),
+    }
+}
+
+/// A message as it stands, with this customer: phone number and user id.
+pub(super) fn message_of(
+    origin: Origin<'_>,
+    contacts: &[Contact],
+    element: Element<'_>,
+    message: Object<'_>,
+    (wa_id, user_id): (Option<String>, Option<String>),
+) -> Result<Message, Reason> {
     let phone_number_id = origin.phone_number_id.ok_or(Reason::NoPhoneNumber)?.to_owned();
     let wamid = message.id("id").ok_or(Reason::NoId)?;
-    let (from, user_id) = (message.wa_id("from"), message.id("from_user_id"));
-    if from.is_none() && user_id.is_none() {
+    if wa_id.is_none() && user_id.is_none() {
         return Err(Reason::NoSender);
     }
-    let contact = find(contacts, from.as_deref(), user_id.as_deref());
+    let contact = find(contacts, wa_id.as_deref(), user_id.as_deref());
     let kind = message.text("type").filter(|kind| kind.len() <= MAX_NAME);
     let kind = kind.unwrap_or_else(|| "unknown".to_owned());
-    Ok(Event::Message(Message {
+    Ok(Message {
         phone_number_id,
         business_account_id: origin.business_account_id.map(str::to_owned),
         wamid,
-        from: from.or_else(|| contact?.wa_id.clone()),
+        from: wa_id.or_else(|| contact?.wa_id.clone()),
         user_id: user_id.or_else(|| contact?.user_id.clone()),
         profile_name: contact.and_then(|contact| contact.name.clone()),
         username: contact.and_then(|contact| contact.username.clone()),
@@ -235,8 +276,12 @@ fn read_message(
         kind,
         context_id: message.object("context").and_then(|context| context.id("id")),
         group_id: message.id("group_id"),
+        form_response: form_response(message),
+        source: Source::Live,
+        direction: Direction::Inbound,
+        history_status: None,
         payload: element.raw(),
-    }))
+    })
 }
 
 fn read_status(
@@ -295,7 +340,7 @@ fn error(element: Element<'_>) -> Option<StatusError> {
     })
 }
 
-fn contacts(parts: Object<'_>) -> Vec<Contact> {
+pub(super) fn contacts(parts: Object<'_>) -> Vec<Contact> {
     let contacts = parts.list("contacts");
     contacts
         .map(|contacts| contacts.filter_map(Element::object).map(contact).collect())

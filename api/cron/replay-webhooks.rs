@@ -1,0 +1,7 @@
+//! `/api/cron/replay-webhooks`: stores kept deliveries once more.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::webhooks::replay())
+}

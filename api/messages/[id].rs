@@ -1,0 +1,7 @@
+//! `/api/messages/{id}`: one message and its history.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::inbox::message())
+}

@@ -1,0 +1,7 @@
+//! `/api/messages/status`: the states of many messages.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::inbox::message_status())
+}

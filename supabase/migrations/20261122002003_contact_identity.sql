@@ -1,0 +1,482 @@
+-- One person is one contact: known by phone number in any of the forms WhatsApp and people write it, by Meta's user id,
+-- or by both; whoever turns out to be known twice is merged, and a changed number takes its history along.
+
+-- The same for every form of one number. WhatsApp's own ids keep old forms: Brazilian mobiles without the ninth digit,
+-- Mexican ones with a 1, Argentinian ones with or without the 9. A Brazilian 9 is only left out where a landline cannot
+-- be meant.
+create function private.phone_key(wa_id text) returns text
+language sql immutable strict parallel safe set search_path = '' as $$
+  select case
+    when wa_id ~ '^55[1-9][0-9]9[6-9][0-9]{7}$' then left(wa_id, 4) || substr(wa_id, 6)
+    when wa_id ~ '^521[0-9]{10}$' then '52' || substr(wa_id, 4)
+    when wa_id ~ '^549[0-9]{10}$' then '54' || substr(wa_id, 4)
+    when wa_id ~ '^6208[0-9]{7,12}$' then '62' || substr(wa_id, 4)
+    else wa_id
+  end;
+$$;
+grant execute on function private.phone_key(text) to authenticated, service_role;
+
+alter table public.contacts add column phone_key text generated always as (private.phone_key(wa_id)) stored;
+
+-- Numbers and user ids a contact had, and until when: what was sent under them before belongs to the contact still.
+create table private.former_identities (
+  id bigint generated always as identity primary key,
+  tenant_id uuid not null references public.tenants (id) on delete cascade,
+  contact_id uuid not null,
+  phone_key text,
+  user_id text,
+  until timestamptz not null,
+  unique nulls not distinct (tenant_id, phone_key, user_id, contact_id),
+  check ((phone_key is null) <> (user_id is null)),
+  foreign key (contact_id, tenant_id) references public.contacts (id, tenant_id) on delete cascade
+);
+create index former_identities_user_idx on private.former_identities (tenant_id, user_id) where user_id is not null;
+create index former_identities_contact_idx on private.former_identities (contact_id, tenant_id);
+alter table private.former_identities enable row level security;
+grant all on private.former_identities to service_role;
+
+-- Lets everything that names `gone` name `kept`. Tables are found by their foreign keys, so that one that is added
+-- later is not forgotten; a row that `kept` has already is dropped.
+create function private.move_references(target regclass, gone uuid, kept uuid) returns void
+language plpgsql set search_path = '' as $$
+declare
+  reference record;
+  place tid;
+begin
+  for reference in
+    select f.conrelid::regclass as referrer, a.attname as referring
+    from pg_catalog.pg_constraint f
+    cross join lateral unnest(f.conkey, f.confkey) as k (own, other)
+    join pg_catalog.pg_attribute a on a.attrelid = f.conrelid and a.attnum = k.own
+    join pg_catalog.pg_attribute o on o.attrelid = f.confrelid and o.attnum = k.other
+    where f.contype = 'f' and f.confrelid = target and o.attname = 'id'
+    order by 1, 2
+  loop
+    begin
+      execute format('update %s set %I = $1 where %I = $2', reference.referrer, reference.referring, reference.referring)
+        using kept, gone;
+    exception when unique_violation then
+      for place in execute format('select ctid from %s where %I = $1', reference.referrer, reference.referring) using gone
+      loop
+        begin
+          execute format('update %s set %I = $1 where ctid = $2', reference.referrer, reference.referring)
+            using kept, place;
+        exception when unique_violation then
+          execute format('delete from %s where ctid = $1', reference.referrer) using place;
+        end;
+      end loop;
+    end;
+  end loop;
+end;
+$$;
+
+-- One conversation out of two with the same person and number.
+create function private.merge_conversations(kept uuid, gone uuid) returns void
+language plpgsql set search_path = '' as $$
+declare
+  old public.conversations;
+begin
+  perform 1 from public.conversations v where v.id in (kept, gone) order by v.id for update;
+  select * into strict old from public.conversations v where v.id = gone;
+
+  update public.messages m
+  set
+    conversation_id = kept,
+    idempotency_key = case when exists (
+      select 1 from public.messages o where o.conversation_id = kept and o.idempotency_key = m.idempotency_key
+    ) then null else m.idempotency_key end
+  where m.conversation_id = gone;
+  perform private.move_references('public.conversations', gone, kept);
+  delete from public.conversations v where v.id = gone;
+
+  update public.conversations v
+  set
+    unread_count = v.unread_count + old.unread_count,
+    assigned_to = coalesce(v.assigned_to, old.assigned_to),
+    -- whichever asks for more attention
+    status = case
+      when 'open' in (v.status, old.status) then 'open'
+      when 'pending' in (v.status, old.status) then 'pending'
+      when 'snoozed' in (v.status, old.status) then 'snoozed'
+      else v.status
+    end,
+    last_inbound_at = greatest(v.last_inbound_at, old.last_inbound_at),
+    window_expires_at = greatest(v.window_expires_at, old.window_expires_at),
+    created_at = least(v.created_at, old.created_at)
+  where v.id = kept;
+  perform private.refresh_conversations(array[kept]);
+
+  -- Clients may have the conversation that is no more on their screens.
+  perform private.announce(old.tenant_id, old.assigned_to, 'conversation.merged',
+    jsonb_build_object('id', gone, 'merged_into', kept));
+end;
+$$;
+
+-- One contact out of two that are the same person. What `kept` knows stays; `gone` fills the gaps.
+create function private.merge_contacts(kept uuid, gone uuid) returns void
+language plpgsql set search_path = '' as $$
+declare
+  old public.contacts;
+  pair record;
+  gaps text;
+begin
+  if kept = gone then
+    return;
+  end if;
+  perform 1 from public.contacts c where c.id in (kept, gone) order by c.id for update;
+  select c.* into old from public.contacts c
+  where c.id = gone and c.tenant_id = (select k.tenant_id from public.contacts k where k.id = kept);
+  if not found then
+    return;
+  end if;
+
+  for pair in
+    select k.id as kept, g.id as gone
+    from public.conversations g
+    join public.conversations k on k.session_id = g.session_id and k.contact_id = merge_contacts.kept
+    where g.contact_id = merge_contacts.gone
+    order by g.id
+  loop
+    perform private.merge_conversations(pair.kept, pair.gone);
+  end loop;
+  perform private.move_references('public.contacts', gone, kept);
+  delete from public.contacts c where c.id = gone;
+
+  -- Every column that may be empty, also those of later migrations; objects are put together.
+  select string_agg(
+    case when a.atttypid = 'jsonb'::regtype
+      then format('%1$I = case when jsonb_typeof(c.%1$I) = ''object'' and jsonb_typeof(($1).%1$I) = ''object''
+        then ($1).%1$I || c.%1$I else coalesce(c.%1$I, ($1).%1$I) end', a.attname)
+      else format('%1$I = coalesce(c.%1$I, ($1).%1$I)', a.attname)
+    end, ', ')
+  into gaps
+  from pg_catalog.pg_attribute a
+  where a.attrelid = 'public.contacts'::regclass and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
+    and (not a.attnotnull or a.atttypid = 'jsonb'::regtype);
+  execute format('update public.contacts c set %s, created_at = least(c.created_at, ($1).created_at) where c.id = $2', gaps)
+    using old, kept;
+  perform private.settle_consents(array[kept]);
+end;
+$$;
+
+-- Gives a contact a phone number, or the form of it that WhatsApp uses. Answers with the contact that has it now:
+-- another one, if that turned out to be the same person.
+create function private.give_phone(contact uuid, new_wa_id text) returns uuid
+language plpgsql set search_path = '' as $$
+declare
+  known public.contacts;
+  holder uuid;
+begin
+  select c.* into strict known from public.contacts c where c.id = contact for update;
+  select c.id into holder from public.contacts c
+  where c.tenant_id = known.tenant_id and c.phone_key = private.phone_key(new_wa_id);
+  if holder is not null and holder <> contact then
+    perform private.merge_contacts(kept => holder, gone => contact);
+    return holder;
+  end if;
+  update public.contacts c set wa_id = new_wa_id where c.id = contact and c.wa_id is distinct from new_wa_id;
+  return contact;
+end;
+$$;
+
+-- Gives a contact Meta's user id. Whoever had it is the same person, unless known by another phone number: then the
+-- id has moved on.
+create function private.give_user_id(contact uuid, new_user_id text) returns void
+language plpgsql set search_path = '' as $$
+declare
+  known public.contacts;
+  holder public.contacts;
+begin
+  select c.* into strict known from public.contacts c where c.id = contact for update;
+  if known.user_id is not distinct from new_user_id then
+    return;
+  end if;
+  select c.* into holder from public.contacts c where c.tenant_id = known.tenant_id and c.user_id = new_user_id for update;
+  if holder.id is not null and holder.wa_id is null then
+    perform private.merge_contacts(kept => contact, gone => holder.id);
+  elsif holder.id is not null then
+    update public.contacts c set user_id = null where c.id = holder.id;
+  end if;
+  update public.contacts c set user_id = new_user_id where c.id = contact and c.user_id is distinct from new_user_id;
+end;
+$$;
+
+-- Contacts of people Meta names: known by phone number, by Meta's user id, or both. `people` is a list of {"tenant_id",
+-- "wa_id"?, "user_id"?, "profile_name"?, "username"?, "nth"}; of several namings of a person the last counts.
+create or replace function private.upsert_contacts(people jsonb) returns void
+language plpgsql set search_path = '' as $$
+declare
+  pair record;
+begin
+  -- Who shows number and id together, and was not known by both: rare, and once in a lifetime.
+  for pair in
+    select p.tenant_id, p.wa_id, p.user_id, by_phone.id as by_phone, by_user.id as by_user, by_user.wa_id as old_wa_id
+    from (
+      select distinct on (p.tenant_id, p.user_id) p.tenant_id, p.user_id, p.wa_id
+      from jsonb_to_recordset(people) as p (tenant_id uuid, wa_id text, user_id text, nth integer)
+      where p.wa_id is not null and p.user_id is not null
+      order by p.tenant_id, p.user_id, p.nth desc
+    ) p
+    left join lateral (
+      select c.id, c.user_id from public.contacts c
+      where c.tenant_id = p.tenant_id and c.phone_key = private.phone_key(p.wa_id)
+    ) by_phone on true
+    left join lateral (
+      select c.id, c.wa_id from public.contacts c where c.tenant_id = p.tenant_id and c.user_id = p.user_id
+    ) by_user on true
+    where by_phone.id is distinct from by_user.id
+    order by 1, 2, 3
+  loop
+    if pair.by_phone is not null then
+      perform private.give_user_id(pair.by_phone, pair.user_id);
+    elsif pair.old_wa_id is null then
+      perform private.give_phone(pair.by_user, pair.wa_id);
+    else
+      update public.contacts c set user_id = null where c.id = pair.by_user;
+    end if;
+  end loop;
+
+  insert into public.contacts as c (tenant_id, wa_id, user_id, profile_name, username)
+  select
+    p.tenant_id, p.wa_id,
+    -- A user id is one contact's: where it comes with several phone numbers, the last has it.
+    case when p.nth = max(p.nth) over (partition by p.tenant_id, p.user_id) and not exists (
+      select 1 from public.contacts o where o.tenant_id = p.tenant_id and o.user_id = p.user_id
+    ) then p.user_id end,
+    p.profile_name, p.username
+  from (
+    select
+      p.tenant_id, max(p.nth) as nth,
+      (array_agg(p.wa_id order by p.nth desc))[1] as wa_id,
+      (array_agg(p.user_id order by p.nth desc) filter (where p.user_id is not null))[1] as user_id,
+      (array_agg(p.profile_name order by p.nth desc) filter (where p.profile_name is not null))[1] as profile_name,
+      (array_agg(p.username order by p.nth desc) filter (where p.username is not null))[1] as username
+    from jsonb_to_recordset(people)
+      as p (tenant_id uuid, wa_id text, user_id text, profile_name text, username text, nth integer)
+    where p.wa_id is not null
+    group by p.tenant_id, private.phone_key(p.wa_id)
+  ) p
+  order by p.tenant_id, private.phone_key(p.wa_id)
+  on conflict (tenant_id, phone_key) do update set
+    -- the form WhatsApp uses now
+    wa_id = excluded.wa_id,
+    profile_name = coalesce(excluded.profile_name, c.profile_name),
+    username = coalesce(excluded.username, c.username),
+    user_id = coalesce(excluded.user_id, c.user_id)
+  where (excluded.wa_id, coalesce(excluded.profile_name, c.profile_name), coalesce(excluded.username, c.username),
+      coalesce(excluded.user_id, c.user_id))
+    is distinct from (c.wa_id, c.profile_name, c.username, c.user_id);
+
+  insert into public.contacts as c (tenant_id, user_id, profile_name, username)
+  select
+    p.tenant_id, p.user_id,
+    (array_agg(p.profile_name order by p.nth desc) filter (where p.profile_name is not null))[1],
+    (array_agg(p.username order by p.nth desc) filter (where p.username is not null))[1]
+  from jsonb_to_recordset(people)
+    as p (tenant_id uuid, wa_id text, user_id text, profile_name text, username text, nth integer)
+  where p.wa_id is null and p.user_id is not null
+  group by p.tenant_id, p.user_id
+  order by p.tenant_id, p.user_id
+  on conflict (tenant_id, user_id) do update set
+    profile_name = coalesce(excluded.profile_name, c.profile_name),
+    username = coalesce(excluded.username, c.username)
+  where (coalesce(excluded.profile_name, c.profile_name), coalesce(excluded.username, c.username))
+    is distinct from (c.profile_name, c.username);
+end;
+$$;
+
+-- The contact of somebody Meta names, as the person was known at that time.
+create function private.find_contact(tenant uuid, wa_id text, user_id text, at timestamptz) returns uuid
+language sql stable set search_path = '' as $$
+  select coalesce(
+    (
+      select f.contact_id from private.former_identities f
+      where f.tenant_id = tenant and f.phone_key = private.phone_key(find_contact.wa_id) and f.until >= at
+      order by f.until
+      limit 1
+    ),
+    (
+      select f.contact_id from private.former_identities f
+      where find_contact.wa_id is null and f.tenant_id = tenant and f.user_id = find_contact.user_id and f.until >= at
+      order by f.until
+      limit 1
+    ),
+    (
+      select c.id from public.contacts c
+      where c.tenant_id = tenant and c.phone_key = private.phone_key(find_contact.wa_id)
+    ),
+    (
+      select c.id from public.contacts c
+      where find_contact.wa_id is null and c.tenant_id = tenant and c.user_id = find_contact.user_id
+    )
+  );
+$$;
+
+-- A person tells through WhatsApp that their number or their user id has changed. Safe to repeat.
+create function private.carry_over(contact uuid, notice jsonb, old_wa_id text, at timestamptz) returns void
+language plpgsql set search_path = '' as $$
+declare
+  known public.contacts;
+  new_wa_id constant text := nullif(ltrim(coalesce(notice ->> 'new_wa_id', notice ->> 'wa_id'), '+'), '');
+  new_user_id constant text := nullif(notice ->> 'user_id', '');
+  former_user_id text := nullif(notice ->> 'previous_user_id', '');
+  person uuid := contact;
+  holder uuid;
+begin
+  select c.* into strict known from public.contacts c where c.id = contact;
+
+  if notice ->> 'type' = 'user_changed_number' and new_wa_id ~ '^[0-9]{1,20}$'
+    and private.phone_key(new_wa_id) is distinct from private.phone_key(old_wa_id)
+  then
+    if former_user_id is null and new_user_id is distinct from known.user_id then
+      former_user_id := known.user_id;
+    end if;
+    -- The new number may itself have been left since.
+    holder := private.find_contact(known.tenant_id, new_wa_id, null, at);
+    if holder is not null and holder <> contact then
+      perform private.merge_contacts(kept => holder, gone => contact);
+      person := holder;
+    elsif holder is null then
+      update public.contacts c set wa_id = new_wa_id where c.id = contact;
+    end if;
+    if old_wa_id is not null then
+      insert into private.former_identities (tenant_id, contact_id, phone_key, until)
+      values (known.tenant_id, person, private.phone_key(old_wa_id), at)
+      on conflict (tenant_id, phone_key, user_id, contact_id) do update
+        set until = greatest(former_identities.until, excluded.until);
+    end if;
+  elsif notice ->> 'type' <> 'user_changed_user_id' or new_user_id is null then
+    return;
+  end if;
+
+  if former_user_id is not null and former_user_id is distinct from new_user_id then
+    insert into private.former_identities (tenant_id, contact_id, user_id, until)
+    values (known.tenant_id, person, former_user_id, at)
+    on conflict (tenant_id, phone_key, user_id, contact_id) do update
+      set until = greatest(former_identities.until, excluded.until);
+    -- Known under the old id alone, from before the change.
+    select c.id into holder from public.contacts c
+    where c.tenant_id = known.tenant_id and c.user_id = former_user_id and c.wa_id is null and c.id <> person;
+    if holder is not null then
+      perform private.merge_contacts(kept => person, gone => holder);
+    end if;
+    update public.contacts c set user_id = null
+    where c.id = person and c.user_id = former_user_id and c.wa_id is not null;
+  end if;
+  if new_user_id is not null then
+    perform private.give_user_id(person, new_user_id);
+  end if;
+end;
+$$;
+
+-- What Meta tells about the recipients of our messages: the number behind the one we dialled, the id behind the number.
+-- `known` is a list of {"contact_id", "wa_id"?, "user_id"?}.
+create function private.learn_recipients(known jsonb) returns void
+language plpgsql set search_path = '' as $$
+declare
+  news record;
+  person uuid;
+begin
+  for news in
+    select distinct c.id, c.wa_id as old_wa_id, c.phone_key, c.user_id as old_user_id, k.wa_id, k.user_id
+    from jsonb_to_recordset(known) as k (contact_id uuid, wa_id text, user_id text)
+    cross join lateral (select c.* from public.contacts c where c.id = k.contact_id) c
+    where (k.wa_id ~ '^[0-9]{1,20}$' and c.wa_id is distinct from k.wa_id
+        and (c.wa_id is null or c.phone_key = private.phone_key(k.wa_id)))
+      or (c.user_id is null and char_length(k.user_id) between 1 and 160)
+    order by 1, 5, 6
+  loop
+    select c.id into person from public.contacts c where c.id = news.id;
+    if person is null then
+      continue;
+    end if;
+    if news.wa_id ~ '^[0-9]{1,20}$' and news.old_wa_id is distinct from news.wa_id
+      and (news.old_wa_id is null or news.phone_key = private.phone_key(news.wa_id))
+    then
+      person := private.give_phone(person, news.wa_id);
+    end if;
+    if news.old_user_id is null and news.user_id is not null
+      and (news.wa_id is null or news.phone_key is null or news.phone_key = private.phone_key(news.wa_id))
+    then
+      perform private.give_user_id(person, news.user_id);
+    end if;
+  end loop;
+end;
+$$;
+
+-- As before, but a recipient is the contact of the same number in whatever form.
+create or replace function private.prepare_messages(session uuid, claimed uuid[]) returns void
+language plpgsql set search_path = '' as $$
+begin
+  insert into public.contacts (tenant_id, wa_id, name)
+  select r.tenant_id, min(r.wa_id), min(r.name)
+  from public.broadcast_recipients r
+  where r.id = any (claimed) and r.message_id is null
+  group by r.tenant_id, private.phone_key(r.wa_id)
+  order by r.tenant_id, private.phone_key(r.wa_id)
+  on conflict (tenant_id, phone_key) do nothing;
+
+  -- A campaign does not fill the inbox: its conversations open when the customer answers.
+  insert into public.conversations (tenant_id, session_id, contact_id, status)
+  select distinct r.tenant_id, session, c.id, 'resolved'
+  from public.broadcast_recipients r
+  join public.contacts c on c.tenant_id = r.tenant_id and c.phone_key = private.phone_key(r.wa_id)
+  where r.id = any (claimed) and r.message_id is null
+  order by 2, 3
+  on conflict (session_id, contact_id) do nothing;
+
+  with fresh as (
+    insert into public.messages (
+      tenant_id, session_id, conversation_id, direction, type, status, content, payload, metadata, sent_by
+    )
+    select
+      r.tenant_id, session, v.id, 'outbound', 'template', 'sending',
+      private.render_template(t.components, r.variables),
+      jsonb_build_object('template', jsonb_build_object(
+        'name', t.name, 'language', t.language, 'variables', r.variables
+      )),
+      jsonb_build_object('broadcast_campaign_id', r.campaign_id, 'broadcast_recipient_id', r.id),
+      k.sender_id
+    from public.broadcast_recipients r
+    join public.broadcast_campaigns k on k.id = r.campaign_id
+    join public.broadcast_templates t on t.id = k.template_id
+    join public.contacts c on c.tenant_id = r.tenant_id and c.phone_key = private.phone_key(r.wa_id)
+    join public.conversations v on v.session_id = session and v.contact_id = c.id
+    where r.id = any (claimed) and r.message_id is null
+    returning id, (metadata ->> 'broadcast_recipient_id')::uuid as recipient_id
+  )
+  update public.broadcast_recipients r set message_id = f.id from fresh f where r.id = f.recipient_id;
+
+  update public.messages m set status = 'sending'
+  from public.broadcast_recipients r
+  where r.id = any (claimed) and m.id = r.message_id and m.status = 'queued';
+end;
+$$;
+
+-- Whoever was stored twice while nobody knew.
+do $$
+declare
+  pair record;
+begin
+  for pair in
+    select k.id as kept, c.id as gone
+    from (
+      select c.*, first_value(c.id) over (partition by c.tenant_id, c.phone_key order by c.created_at, c.id) as first
+      from public.contacts c
+      where c.phone_key is not null
+    ) c
+    join public.contacts k on k.id = c.first
+    where c.id <> c.first
+  loop
+    perform private.merge_contacts(pair.kept, pair.gone);
+  end loop;
+end;
+$$;
+create unique index contacts_phone_key on public.contacts (tenant_id, phone_key);
+
+revoke execute on function
+  private.phone_key(text), private.move_references(regclass, uuid, uuid), private.merge_conversations(uuid, uuid),
+  private.merge_contacts(uuid, uuid), private.give_phone(uuid, text), private.give_user_id(uuid, text),
+  private.find_contact(uuid, text, text, timestamptz), private.carry_over(uuid, jsonb, text, timestamptz),
+  private.learn_recipients(jsonb)
+  from public;

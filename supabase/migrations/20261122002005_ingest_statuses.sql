@@ -1,0 +1,129 @@
+-- Statuses, as before; and what they tell about the people they are about: the number behind the one we dialled, their
+-- user id, and who wants no marketing any more (131050).
+
+create or replace function private.ingest_statuses(elements jsonb, out stored integer, out campaigns uuid[])
+language plpgsql set search_path = '' as $$
+declare
+  touched uuid[];
+  late uuid[];
+begin
+  select coalesce(array_agg(m.id order by m.id), '{}') into touched
+  from (
+    select distinct coalesce(by_wamid.id, by_callback.id) as id
+    from jsonb_array_elements(elements) as e
+    join public.whatsapp_sessions s on s.meta_phone_number_id = e ->> 'phone_number_id'
+    left join public.messages by_wamid
+      on by_wamid.session_id = s.id and by_wamid.whatsapp_message_id = e ->> 'wamid'
+    left join public.messages by_callback
+      on by_wamid.id is null
+      and by_callback.id = case
+        when e ->> 'callback_data' ~ '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'
+        then (e ->> 'callback_data')::uuid end
+      and by_callback.session_id = s.id
+      and by_callback.direction = 'outbound'
+  ) m
+  where m.id is not null;
+
+  perform 1 from public.messages m where m.id = any (touched) order by m.id for update;
+
+  -- The send's own answer may still be on its way, or lost: the status tells its wamid, and with it whose the
+  -- statuses are that came before and told no id of ours.
+  with named as (
+    update public.messages m
+    set whatsapp_message_id = e.wamid
+    from (
+      select distinct on (s.id, e ->> 'callback_data')
+        s.id as session_id, e ->> 'callback_data' as callback_data, e ->> 'wamid' as wamid
+      from jsonb_array_elements(elements) as e
+      join public.whatsapp_sessions s on s.meta_phone_number_id = e ->> 'phone_number_id'
+      order by 1, 2, 3
+    ) e
+    where m.id = any (touched) and m.whatsapp_message_id is null
+      and m.id::text = e.callback_data and m.session_id = e.session_id
+      and not exists (
+        select 1 from public.messages o
+        where o.session_id = m.session_id and o.whatsapp_message_id = e.wamid
+      )
+    returning m.id, m.session_id, m.whatsapp_message_id
+  )
+  update public.message_status_events e
+  set message_id = n.id
+  from named n
+  where e.session_id = n.session_id and e.whatsapp_message_id = n.whatsapp_message_id and e.message_id is null;
+
+  with kept as (
+    insert into public.message_status_events (
+      tenant_id, session_id, message_id, whatsapp_message_id, status, occurred_at, error_code, error_title,
+      error_details, pricing, payload
+    )
+    select
+      s.tenant_id, s.id, m.id, e.value ->> 'wamid', e.value ->> 'status',
+      private.meta_time((e.value ->> 'timestamp')::bigint),
+      -- a code beyond an integer is none of Meta's, and no reason to lose the status
+      case when e.value #>> '{errors,0,code}' ~ '^-?[0-9]{1,9}$' then (e.value #>> '{errors,0,code}')::integer end,
+      e.value #>> '{errors,0,title}', e.value #>> '{errors,0,details}', nullif(e.value -> 'pricing', 'null'),
+      coalesce(e.value -> 'payload', '{}')
+    from jsonb_array_elements(elements) with ordinality as e (value, nth)
+    join public.whatsapp_sessions s on s.meta_phone_number_id = e.value ->> 'phone_number_id'
+    left join public.messages m on m.session_id = s.id and m.whatsapp_message_id = e.value ->> 'wamid'
+    order by s.id, e.value ->> 'wamid', e.value ->> 'status', e.nth
+    on conflict (session_id, whatsapp_message_id, status, occurred_at) do nothing
+    returning message_id
+  )
+  select array_agg(distinct k.message_id) into late from kept k where k.message_id <> all (touched);
+
+  -- Their sends were recorded since we looked.
+  if late is not null then
+    perform 1 from public.messages m where m.id = any (late) order by m.id for update;
+    touched := touched || late;
+  end if;
+
+  perform private.settle_messages(touched);
+  campaigns := private.settle_recipients(touched);
+  perform private.follow_recipients(elements);
+
+  select count(*) into stored
+  from jsonb_array_elements(elements) as e
+  join public.whatsapp_sessions s on s.meta_phone_number_id = e ->> 'phone_number_id';
+end;
+$$;
+
+-- Whom the statuses were about: only where they belong to a message of ours, whose contact we know.
+create function private.follow_recipients(elements jsonb) returns void
+language plpgsql set search_path = '' as $$
+declare
+  people jsonb;
+  refusals jsonb;
+begin
+  select
+    jsonb_agg(distinct jsonb_build_object(
+      'contact_id', r.contact_id, 'wa_id', r.element -> 'recipient_id', 'user_id', r.element -> 'recipient_user_id'
+    )) filter (where r.element #>> '{payload,recipient_type}' is distinct from 'group'
+      and coalesce(r.element ->> 'recipient_id', r.element ->> 'recipient_user_id') is not null),
+    jsonb_agg(jsonb_build_object(
+      'tenant_id', r.tenant_id, 'contact_id', r.contact_id, 'state', 'opted_out', 'source', 'error_131050',
+      'proof', r.element -> 'payload', 'occurred_at', private.meta_time((r.element ->> 'timestamp')::bigint)
+    )) filter (where r.element ->> 'status' = 'failed' and r.element #>> '{errors,0,code}' = '131050')
+  into people, refusals
+  from (
+    select m.tenant_id, e as element, (
+      select v.contact_id from public.conversations v where v.id = m.conversation_id
+    ) as contact_id
+    from jsonb_array_elements(elements) as e
+    join public.whatsapp_sessions s on s.meta_phone_number_id = e ->> 'phone_number_id'
+    cross join lateral (
+      select o.tenant_id, o.conversation_id from public.messages o
+      where o.session_id = s.id and o.whatsapp_message_id = e ->> 'wamid' and o.direction = 'outbound'
+    ) m
+  ) r;
+
+  -- First, for a contact may be merged away below.
+  if refusals is not null then
+    perform private.record_consents(refusals);
+  end if;
+  if people is not null then
+    perform private.learn_recipients(people);
+  end if;
+end;
+$$;
+revoke execute on function private.follow_recipients(jsonb) from public;
