@@ -27,7 +27,7 @@ const NESTED = [
   ["update_role", (own, id) => ({ role_id: own.role, changes: { id, tenant_id: id, description: "x" } })],
 ];
 /** What an id parameter is of, where its name does not say it. @type {Record<string, string>} */
-const KINDS = { user_id: "person", sender_id: "person", actor: "person", role_ids: "role", session_id: "number", key_id: "key", before: "message" };
+const KINDS = { user_id: "person", sender_id: "person", actor: "person", role_ids: "role", session_id: "number", key_id: "key", before: "message", ids: "message" };
 const kindOf = (/** @type {string} */ parameter) => KINDS[parameter] ?? parameter.replace(/_id$/, "");
 
 const functions = await sql`
