@@ -18,6 +18,11 @@ const SAMPLES = {
   invite_agent: { email: "neu@example.test", display_name: "", locale: null },
   create_reply: { type: "text", content: "Halo", payload: {}, idempotency_key: null },
   create_campaign: { name: "Promo", recipients: [{ wa_id: "62811", variables: ["Rina"] }], sender_id: null, scheduled_at: new Date(Date.now() + 86_400_000) },
+  act_on_campaign: { action: "duplicate", options: {} },
+  update_campaign: { changes: { name: "Promo" } },
+  delete_campaign: {},
+  check_campaign: {},
+  list_campaign_recipients: { after: null, page_size: 10 },
   list_messages: { before: null, page_size: 10 },
 };
 /** Ids within `changes`. @type {[string, (own: any, id: string) => any][]} */

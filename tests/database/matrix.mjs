@@ -55,6 +55,9 @@ export const TABLES = {
 
   broadcast_templates: { seenBy: from("agent") },
   broadcast_campaigns: { seenBy: from("manager") },
+  // the same for all
+  calling_codes: { seenBy: everyTenant },
+  message_prices: { seenBy: from("manager") },
   broadcast_recipients: { seenBy: from("manager") },
 };
 
@@ -100,6 +103,17 @@ export const CALLED_BY_USERS = [
   "list_campaigns",
   "get_campaign",
   "create_campaign",
+  "update_campaign",
+  "delete_campaign",
+  "act_on_campaign",
+  "check_campaign",
+  "list_campaign_recipients",
+  "list_message_prices",
+  "set_message_prices",
+  "control_scheduler",
+  "get_queue",
+  "list_scheduled_campaigns",
+  "retry_failed",
 ];
 
 /** What only the service may call. */
@@ -146,4 +160,5 @@ export const PRIVATE_RUN_BY_USERS = [
   "message_json",
   "campaign_json",
   "campaign_counts",
+  "render_template",
 ];

@@ -133,6 +133,11 @@ async function prepare() {
     ],
   });
 
+  await sql`
+    insert into public.message_prices (tenant_id, country, category, effective_from, currency, amount)
+    values (${tenant.id}, 'ID', 'MARKETING', '2026-01-01', 'USD', 0.04)`;
+  await sql`insert into public.calling_codes values ('0', 'XX', 'UTC')`;
+
   const found = {
     tenants: sql`id = ${tenant.id}`,
     profiles: sql`user_id = ${colleague.id}`,
@@ -156,6 +161,8 @@ async function prepare() {
     account_events: sql`tenant_id = ${tenant.id}`,
     broadcast_templates: sql`id = ${campaign.template.id}`,
     broadcast_campaigns: sql`id = ${campaign.id}`,
+    calling_codes: sql`prefix = '0'`,
+    message_prices: sql`tenant_id = ${tenant.id}`,
     broadcast_recipients: sql`campaign_id = ${campaign.id}`,
   };
   /** @type {Record<string, any>} */

@@ -737,7 +737,7 @@ describe("a campaign", () => {
     const percent = (/** @type {number} */ part, /** @type {number} */ whole) => (whole === 0 ? 0 : Math.floor((1000 * part) / whole) / 10);
     const expected = {
       total: rows.length, pending: n("pending"), sending: n("sending"), sent: n("sent", "delivered", "read"), delivered: n("delivered", "read"),
-      read: n("read"), failed: n("failed"), unknown: n("unknown"), skipped: n("skipped"),
+      read: n("read"), failed: n("failed"), unknown: n("unknown"), skipped: n("skipped"), replied: 0, reply_rate_percent: 0,
       progress_percent: percent(rows.length - n("pending", "sending"), rows.length),
       delivery_rate_percent: percent(n("delivered", "read"), n("sent", "delivered", "read")),
       read_rate_percent: percent(n("read"), n("sent", "delivered", "read")),

@@ -1,25 +1,38 @@
 //! Campaigns: one template to many recipients, sent by cron.
 
 pub(crate) mod campaign;
+pub(crate) mod campaign_action;
+pub(crate) mod campaign_change;
+pub(crate) mod campaign_check;
 pub(crate) mod campaign_creation;
 pub(crate) mod campaign_list;
 mod number_sender;
 mod pace;
+pub(crate) mod prices;
 pub(crate) mod process;
 mod progress;
 mod recipient;
+pub(crate) mod recipient_list;
 mod sender_queue;
 
 use axum::Router;
 
 use crate::app::App;
 
-pub use campaign::router as campaign;
+pub use campaign_action::{cancel, complete, duplicate, pause, resume, retry, send};
+pub use campaign_check::router as check;
+pub use prices::router as prices;
 pub use process::router as process;
+pub use recipient_list::router as recipients;
 
 pub(crate) use progress::ProgressAnnouncer;
 
 /// `/api/broadcast/campaigns`.
 pub fn campaigns() -> Router<App> {
     campaign_list::router().merge(campaign_creation::router())
+}
+
+/// `/api/broadcast/campaigns/{id}`.
+pub fn campaign() -> Router<App> {
+    campaign::router().merge(campaign_change::router())
 }

@@ -153,6 +153,16 @@ const REFUSALS: &[(&str, StatusCode, &str)] = &[
         StatusCode::CONFLICT,
         "Hak Anda baru saja berubah. Silakan coba lagi.",
     ),
+    (
+        "campaign_state",
+        StatusCode::CONFLICT,
+        "Kampanye dalam status ini tidak dapat diubah seperti itu.",
+    ),
+    (
+        "nothing_to_retry",
+        StatusCode::CONFLICT,
+        "Tidak ada lagi yang dapat dicoba ulang.",
+    ),
 ];
 
 fn refused(status: u16, code: &str, message: String, field: Option<String>) -> ApiError {

@@ -25,6 +25,7 @@ mod outcome;
 mod paging;
 mod path_id;
 mod permissions;
+pub mod queue;
 mod rate_limit;
 pub mod rbac;
 mod redis;
@@ -53,7 +54,17 @@ pub fn router() -> Router<App> {
         .merge(audit::audit_logs())
         .merge(broadcasts::campaigns())
         .merge(broadcasts::campaign())
+        .merge(broadcasts::cancel())
+        .merge(broadcasts::check())
+        .merge(broadcasts::complete())
+        .merge(broadcasts::duplicate())
+        .merge(broadcasts::pause())
+        .merge(broadcasts::prices())
         .merge(broadcasts::process())
+        .merge(broadcasts::recipients())
+        .merge(broadcasts::resume())
+        .merge(broadcasts::retry())
+        .merge(broadcasts::send())
         .merge(health::service())
         .merge(health::workers())
         .merge(inbox::conversations())
@@ -64,6 +75,11 @@ pub fn router() -> Router<App> {
         .merge(modules::modules())
         .merge(modules::module())
         .merge(openapi())
+        .merge(queue::debug_queue())
+        .merge(queue::retry())
+        .merge(queue::scheduled())
+        .merge(queue::scheduler())
+        .merge(queue::status())
         .merge(rbac::permissions())
         .merge(rbac::role())
         .merge(rbac::roles())

@@ -28,8 +28,13 @@ permissions! {
     ApiKeysView = "api_keys.view";
     AuditExport = "audit.export";
     AuditView = "audit.view";
+    BroadcastsCancel = "broadcasts.cancel";
     BroadcastsCreate = "broadcasts.create";
+    BroadcastsDelete = "broadcasts.delete";
+    BroadcastsPause = "broadcasts.pause";
+    BroadcastsRetry = "broadcasts.retry";
     BroadcastsSend = "broadcasts.send";
+    BroadcastsUpdate = "broadcasts.update";
     BroadcastsView = "broadcasts.view";
     ConversationsView = "conversations.view";
     MessagesSend = "messages.send";
@@ -37,6 +42,8 @@ permissions! {
     ModulesManage = "modules.manage";
     ModulesView = "modules.view";
     ProfileUpdate = "profile.update";
+    QueueManage = "queue.manage";
+    QueueView = "queue.view";
     RbacManagePermissions = "rbac.manage_permissions";
     RbacManageRoles = "rbac.manage_roles";
     RbacManageUsers = "rbac.manage_users";

@@ -2,7 +2,7 @@
 
 use axum::routing::get;
 use axum::{Json, Router};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, NaiveTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -13,6 +13,7 @@ use crate::caller::Permitted;
 use crate::error::{ApiError, ErrorBody};
 use crate::path_id::PathId;
 use crate::permissions::BroadcastsView;
+use crate::text::Text;
 
 /// One template to many recipients.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -29,8 +30,19 @@ pub(crate) struct Campaign {
     /// The person it is sent by.
     sender_id: Option<Uuid>,
     scheduled_at: Option<DateTime<Utc>>,
+    /// The same as the clock shows it in `timezone`; with `recipient_local`, the time on each recipient's clock.
+    scheduled_local: Option<NaiveDateTime>,
+    /// The tenant's.
+    timezone: String,
+    /// Whether each recipient gets it at that time of their own country.
+    recipient_local: bool,
+    /// When nothing leaves.
+    quiet_hours: Option<QuietHours>,
     started_at: Option<DateTime<Utc>>,
     completed_at: Option<DateTime<Utc>>,
+    cancelled_at: Option<DateTime<Utc>>,
+    /// The campaign it is a copy of.
+    copied_from: Option<Uuid>,
     pub(super) statistics: Statistics,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -49,13 +61,45 @@ pub(super) struct Statistics {
     failed: u64,
     /// Handed to Meta, and whether it went out is not known. Never sent again by itself.
     unknown: u64,
+    /// Left out: opted out of marketing, or the campaign was cancelled before their turn.
     skipped: u64,
+    /// Answered within a week.
+    replied: u64,
     /// Recipients that are done with, of all.
     progress_percent: f64,
     /// Delivered, of sent.
     delivery_rate_percent: f64,
     /// Read, of sent.
     read_rate_percent: f64,
+    /// Answered, of sent.
+    reply_rate_percent: f64,
+}
+
+/// When nothing leaves: `{"from": "21:00", "to": "08:00"}`, in the tenant's time zone, or by each recipient's clock.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct QuietHours {
+    #[schema(example = "21:00")]
+    from: String,
+    #[schema(example = "08:00")]
+    to: String,
+}
+
+impl QuietHours {
+    /// Refuses what are no two different times of a day.
+    pub(crate) fn check(&self) -> Result<(), ApiError> {
+        let is_time = |text: &str| text.len() == 5 && NaiveTime::parse_from_str(text, "%H:%M").is_ok();
+        if is_time(&self.from) && is_time(&self.to) && self.from != self.to {
+            return Ok(());
+        }
+        Err(ApiError::field(
+            "quiet_hours",
+            Text::new(
+                "must have two different times as HH:MM",
+                "harus berisi dua waktu berbeda dalam bentuk JJ:MM",
+            ),
+        ))
+    }
 }
 
 /// A campaign with its template and the reasons of its failures.
@@ -85,8 +129,7 @@ struct FailureGroup {
     count: u64,
 }
 
-/// `/api/broadcast/campaigns/{id}`.
-pub fn router() -> Router<App> {
+pub(super) fn router() -> Router<App> {
     Router::new().route("/api/broadcast/campaigns/{id}", get(get_campaign))
 }
 

@@ -4,18 +4,18 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use whatsapp::template::{Problem, ProblemReason, TemplateDefinition};
 
-use super::campaign::Campaign;
+use super::campaign::{Campaign, QuietHours};
 use super::recipient::{Recipient, RecipientInput};
 use crate::app::App;
-use crate::caller::{AllOf, Caller, Permitted};
+use crate::caller::{Caller, Permitted};
 use crate::error::{ApiError, ErrorBody};
+use crate::field_rules::required_text;
 use crate::json_body::{JsonBody, created};
 use crate::permissions::{BroadcastsCreate, BroadcastsSend};
 use crate::text::Text;
@@ -37,11 +37,22 @@ pub(crate) struct NewCampaign {
     session_id: Option<Uuid>,
     /// The person it is sent by: the caller, if left out.
     sender_id: Option<Uuid>,
-    /// When to start. Without it, or with a time that has passed, the next cron minute starts it.
-    scheduled_at: Option<DateTime<Utc>>,
+    /// When to start: with an offset, or as the clock of the tenant shows it. Without it, or with a time that has
+    /// passed, the next cron minute starts it.
+    #[schema(example = "2026-12-01T09:00")]
+    scheduled_at: Option<String>,
+    /// Whether each recipient gets it at that time of their own country.
+    #[serde(default)]
+    recipient_local: bool,
+    quiet_hours: Option<QuietHours>,
+    /// Whether it waits for `POST /api/broadcast/campaigns/{id}/send`. A draft may have a template that is not approved
+    /// yet, and no recipients.
+    #[serde(default)]
+    draft: bool,
     /// 1 to 10,000 phone numbers, or objects with `phone_number`, `name` and `variables`. A number listed
     /// twice gets one message.
     #[schema(max_items = 10000, min_items = 1)]
+    #[serde(default)]
     recipients: Vec<RecipientInput>,
 }
 
@@ -76,12 +87,21 @@ pub(super) fn router() -> Router<App> {
     )
 )]
 pub(crate) async fn create_campaign(
-    permitted: Permitted<AllOf<(BroadcastsCreate, BroadcastsSend)>>,
+    permitted: Permitted<BroadcastsCreate>,
     JsonBody(campaign): JsonBody<NewCampaign>,
 ) -> Result<(StatusCode, Json<CreatedCampaign>), ApiError> {
-    let name = checked_name(&campaign.name)?;
+    if !campaign.draft {
+        permitted.caller.require::<BroadcastsSend>()?;
+    }
+    let name = required_text("name", &campaign.name, 200)?;
+    if let Some(hours) = &campaign.quiet_hours {
+        hours.check()?;
+    }
     let template = read_template(&permitted.caller, campaign.template_id).await?;
-    let recipients = checked_recipients(campaign.recipients, &template)?;
+    let recipients = match campaign.recipients {
+        none if none.is_empty() && campaign.draft => Vec::new(),
+        listed => checked_recipients(listed, &template)?,
+    };
     let given = recipients.len() as u64;
 
     let arguments = json!({
@@ -90,7 +110,12 @@ pub(crate) async fn create_campaign(
         "recipients": recipients,
         "session_id": campaign.session_id,
         "sender_id": campaign.sender_id,
-        "scheduled_at": campaign.scheduled_at,
+        "options": {
+            "draft": campaign.draft,
+            "scheduled_at": campaign.scheduled_at,
+            "recipient_local": campaign.recipient_local,
+            "quiet_hours": campaign.quiet_hours,
+        },
     });
     let campaign: Campaign = permitted
         .caller
@@ -102,18 +127,6 @@ pub(crate) async fn create_campaign(
         campaign,
         duplicates_removed,
     }))
-}
-
-fn checked_name(name: &str) -> Result<&str, ApiError> {
-    let name = name.trim();
-    if name.is_empty() || name.chars().count() > 200 || name.contains('\0') {
-        let problem = Text::new(
-            "must have 1 to 200 characters",
-            "harus terdiri dari 1 sampai 200 karakter",
-        );
-        return Err(ApiError::field("name", problem));
-    }
-    Ok(name)
 }
 
 async fn read_template(caller: &Caller, id: Uuid) -> Result<TemplateDefinition, ApiError> {

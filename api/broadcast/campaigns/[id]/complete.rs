@@ -1,0 +1,7 @@
+//! `/api/broadcast/campaigns/{id}/complete`: has a campaign looked at.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::broadcasts::complete())
+}

@@ -1,0 +1,7 @@
+//! `/api/broadcast/campaigns/{id}/retry`: tries failed recipients again.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::broadcasts::retry())
+}

@@ -1,0 +1,7 @@
+//! `/api/broadcast/campaigns/{id}/send`: sends a campaign.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::broadcasts::send())
+}

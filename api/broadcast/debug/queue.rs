@@ -1,0 +1,7 @@
+//! `/api/broadcast/debug/queue`: the queue, under its former name.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::queue::debug_queue())
+}

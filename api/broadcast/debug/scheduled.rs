@@ -1,0 +1,7 @@
+//! `/api/broadcast/debug/scheduled`: campaigns that wait for their time.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::queue::scheduled())
+}

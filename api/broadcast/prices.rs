@@ -1,0 +1,7 @@
+//! `/api/broadcast/prices`: what Meta asks for a message.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::broadcasts::prices())
+}

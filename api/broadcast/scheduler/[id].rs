@@ -1,0 +1,7 @@
+//! `/api/broadcast/scheduler/{id}`: starts, stops or triggers the scheduler.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::queue::scheduler())
+}

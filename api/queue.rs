@@ -1,0 +1,7 @@
+//! `/api/queue`: the queue.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::queue::status())
+}

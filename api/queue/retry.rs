@@ -1,0 +1,7 @@
+//! `/api/queue/retry`: the dead letters, once more.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::queue::retry())
+}

@@ -1,0 +1,102 @@
+//! `PATCH` and `DELETE /api/broadcast/campaigns/{id}`: before it has begun.
+
+use axum::http::StatusCode;
+use axum::routing::patch;
+use axum::{Json, Router};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::campaign::{Campaign, QuietHours};
+use crate::app::App;
+use crate::caller::Permitted;
+use crate::error::{ApiError, ErrorBody};
+use crate::field_rules::required_text;
+use crate::json_body::JsonBody;
+use crate::path_id::PathId;
+use crate::permissions::{BroadcastsDelete, BroadcastsUpdate};
+
+/// What to change; what is not named stays.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CampaignChanges {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// With an offset, or as the clock of the tenant shows it. Null takes it away.
+    #[serde(default, deserialize_with = "named", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "2026-12-01T09:00")]
+    scheduled_at: Option<Option<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recipient_local: Option<bool>,
+    /// Null takes them away.
+    #[serde(default, deserialize_with = "named", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<QuietHours>)]
+    quiet_hours: Option<Option<QuietHours>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sender_id: Option<Uuid>,
+}
+
+/// Tells a field that is null from one that is not there.
+fn named<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+pub(super) fn router() -> Router<App> {
+    Router::new().route(
+        "/api/broadcast/campaigns/{id}",
+        patch(update_campaign).delete(delete_campaign),
+    )
+}
+
+/// Changes a draft, or a campaign that waits for its time.
+#[utoipa::path(
+    patch, path = "/api/broadcast/campaigns/{id}", tag = "broadcasts", security(("bearer" = [])),
+    params(("id" = Uuid, Path)), request_body = CampaignChanges,
+    responses(
+        (status = 200, body = Campaign), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 409, description = "`campaign_state`", body = ErrorBody),
+        (status = 422, body = ErrorBody),
+    )
+)]
+pub(crate) async fn update_campaign(
+    permitted: Permitted<BroadcastsUpdate>,
+    PathId(id): PathId,
+    JsonBody(mut changes): JsonBody<CampaignChanges>,
+) -> Result<Json<Campaign>, ApiError> {
+    if let Some(name) = &changes.name {
+        changes.name = Some(required_text("name", name, 200)?);
+    }
+    if let Some(Some(hours)) = &changes.quiet_hours {
+        hours.check()?;
+    }
+    let arguments = json!({ "campaign_id": id, "changes": changes });
+    Ok(Json(
+        permitted
+            .caller
+            .database()
+            .rpc("update_campaign", &arguments)
+            .await?,
+    ))
+}
+
+/// Deletes a campaign from which nobody got anything.
+#[utoipa::path(
+    delete, path = "/api/broadcast/campaigns/{id}", tag = "broadcasts", security(("bearer" = [])),
+    params(("id" = Uuid, Path)),
+    responses(
+        (status = 204), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
+        (status = 409, description = "`campaign_state`", body = ErrorBody),
+    )
+)]
+pub(crate) async fn delete_campaign(
+    permitted: Permitted<BroadcastsDelete>,
+    PathId(id): PathId,
+) -> Result<StatusCode, ApiError> {
+    permitted
+        .caller
+        .database()
+        .rpc::<()>("delete_campaign", &json!({ "campaign_id": id }))
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
