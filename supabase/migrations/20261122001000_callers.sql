@@ -307,20 +307,6 @@ grant all on public.api_keys, private.api_key_secrets, private.api_key_places, p
 create policy "members with the right read the keys of their tenant" on public.api_keys for select to authenticated
   using (tenant_id = (select private.tenant_id()) and (select private.has_permission('api_keys.view')));
 
--- No client has a right to a table of schema private. That none is meant to stands beside the table as well.
-do $$
-declare
-  hidden text;
-begin
-  for hidden in
-    select c.relname from pg_catalog.pg_class c
-    where c.relnamespace = 'private'::regnamespace and c.relkind = 'r'
-  loop
-    execute format('create policy "nobody" on private.%I to authenticated using (false)', hidden);
-  end loop;
-end;
-$$;
-
 -- What a table shows directly is no more than what the API shows by the same permissions: people of the inbox know
 -- each other's names and the numbers they write from; who holds what is for those who look after people or roles.
 grant execute on function private.caller_roles() to authenticated;

@@ -77,7 +77,7 @@ language sql immutable set search_path = '' as $$
       when e.value = 'null' then e.value
       when e.key ~ '(token|secret|password|hash|sealed|pin$)' and e.key <> 'key_prefix' then to_jsonb('***'::text)
       when entity = 'messages' and e.key in ('content', 'payload', 'metadata') then to_jsonb('***'::text)
-      when e.key in ('last_message_preview', 'variables') then to_jsonb('***'::text)
+      when e.key in ('last_message_preview', 'variables', 'reactions', 'proof') then to_jsonb('***'::text)
       else e.value
     end
   ), '{}')
@@ -192,17 +192,17 @@ begin
 end;
 $$;
 
--- Has the changes of a table written to the log.
+-- Has the changes of a table written to the log. Said again, it replaces what was said before.
 create function private.audit_table(name text, variadic options text[]) returns void
 language plpgsql set search_path = '' as $$
 declare
   arguments constant text := (select string_agg(quote_literal(o), ', ' order by n) from unnest(options) with ordinality x (o, n));
 begin
-  execute format('create trigger audit_inserted after insert on public.%I referencing new table as after
+  execute format('create or replace trigger audit_inserted after insert on public.%I referencing new table as after
     for each statement execute function private.audit(%s)', name, arguments);
-  execute format('create trigger audit_updated after update on public.%I referencing old table as before
+  execute format('create or replace trigger audit_updated after update on public.%I referencing old table as before
     new table as after for each statement execute function private.audit(%s)', name, arguments);
-  execute format('create trigger audit_deleted after delete on public.%I referencing old table as before
+  execute format('create or replace trigger audit_deleted after delete on public.%I referencing old table as before
     for each statement execute function private.audit(%s)', name, arguments);
 end;
 $$;
