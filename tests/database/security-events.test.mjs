@@ -8,7 +8,7 @@ const { sql, asService, calls, newTenant, newStranger, newUser, newApiKey } = aw
 
 /** Security events of a tenant, in order. @param {{ id: string }} tenant */
 const eventsOf = async (tenant) => [...await sql`
-  select * from public.audit_logs where tenant_id = ${tenant.id} and action ~ '^(auth|api_key|access)\\.' order by id`];
+  select * from public.audit_logs where tenant_id = ${tenant.id} and action ~ '^(auth|api_key|permission)\\.' order by id`];
 const passes = (/** @type {{ id: string }} */ tenant, /** @type {string} */ time) => sql.begin(async (sql) => {
   // Time passes for what is written already: the log itself does not let go of it.
   await sql`set local session_replication_role = replica`;
@@ -16,7 +16,7 @@ const passes = (/** @type {{ id: string }} */ tenant, /** @type {string} */ time
 });
 const HEADERS = { "x-request-id": "req-9", "x-client-ip": "192.0.2.9" };
 /** @param {{ id: string }} actor @param {any} [more] */
-const refuses = (actor, { action = "access.refused", type = "user", route = "POST /api/rbac/roles", reason = "forbidden" } = {}) => asService(async (sql) => {
+const refuses = (actor, { action = "permission.refused", type = "user", route = "POST /api/rbac/roles", reason = "forbidden" } = {}) => asService(async (sql) => {
   await sql`select set_config('request.headers', ${JSON.stringify(HEADERS)}, true)`;
   await sql`select public.record_refusal(${action}, ${type}, ${actor.id}, ${route}, ${reason})`;
 });
@@ -30,7 +30,7 @@ describe("a refusal", () => {
     assert.deepEqual(more, []);
     assert.deepEqual(
       [event.action, event.actor_type, event.actor_id, event.actor_name, event.entity, event.entity_id, event.after, event.before, event.request_id, event.ip],
-      ["access.refused", "user", user.id, "agent", "route", "POST /api/rbac/roles", { reason: "forbidden" }, null, "req-9", "192.0.2.9"],
+      ["permission.refused", "user", user.id, "agent", "route", "POST /api/rbac/roles", { reason: "forbidden" }, null, "req-9", "192.0.2.9"],
     );
   });
 
