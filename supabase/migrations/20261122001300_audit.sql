@@ -346,19 +346,28 @@ begin
 end;
 $$;
 
--- Ends what is older than its tenant wants it kept, at most `batch` entries of a tenant at once. Answers with how many.
+-- Ends what is older than its tenant wants it kept (of a tenant that is gone, than a year), at most `batch` entries of a
+-- tenant at once. Answers with how many.
 create function public.prune_audit_logs(batch integer default 10000) returns bigint
 language plpgsql security definer set search_path = '' as $$
 declare
   pruned bigint;
 begin
   perform set_config('app.pruning_audit_logs', 'on', true);
-  with old as (
+  with recursive logged as (
+    (select l.tenant_id from public.audit_logs l order by l.tenant_id limit 1)
+    union all
+    select (select l.tenant_id from public.audit_logs l where l.tenant_id > g.tenant_id order by l.tenant_id limit 1)
+    from logged g where g.tenant_id is not null
+  ),
+  old as (
     select o.id
-    from public.tenants t
+    from logged g
+    left join public.tenants t on t.id = g.tenant_id
     cross join lateral (
       select l.id from public.audit_logs l
-      where l.tenant_id = t.id and l.occurred_at < now() - make_interval(days => t.audit_retention_days)
+      where l.tenant_id = g.tenant_id
+        and l.occurred_at < now() - make_interval(days => coalesce(t.audit_retention_days, 365))
       order by l.occurred_at
       limit batch
     ) o

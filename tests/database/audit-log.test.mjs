@@ -141,6 +141,16 @@ describe("the end of an entry comes", () => {
     });
   });
 
+  test("after a year, where the tenant is gone", async () => {
+    const gone = { id: randomUUID() };
+    await writes(gone, 2, { days: 366 });
+    await writes(gone, 3, { days: 364 });
+    await rolledBack(sql, async ({ sql, calls }) => {
+      await calls("service", "prune_audit_logs");
+      assert.equal(await countOf(gone, sql), 3);
+    });
+  });
+
   test("bit by bit, oldest first", async () => {
     const { tenant } = await newOffice();
     for (const days of [500, 400, 450]) await writes(tenant, 1, { action: `test.${days}`, days });
