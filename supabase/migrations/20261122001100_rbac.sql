@@ -84,6 +84,8 @@ language plpgsql security definer set search_path = '' as $$
 declare
   profile public.profiles;
 begin
+  -- People of a tenant are changed one at a time, and what the caller may do is looked at again after the wait.
+  perform 1 from public.tenants t where t.id = private.tenant_id() for no key update;
   select p.* into profile from public.profiles p
   where p.user_id = person and p.tenant_id = private.tenant_id()
   for update;

@@ -77,7 +77,7 @@ language sql immutable set search_path = '' as $$
       when e.value = 'null' then e.value
       when e.key ~ '(token|secret|password|hash|sealed|pin$)' and e.key <> 'key_prefix' then to_jsonb('***'::text)
       when entity = 'messages' and e.key in ('content', 'payload', 'metadata') then to_jsonb('***'::text)
-      when e.key in ('last_message_preview', 'variables') then to_jsonb('***'::text)
+      when e.key in ('last_message_preview', 'variables', 'reactions', 'proof') then to_jsonb('***'::text)
       else e.value
     end
   ), '{}')
@@ -192,17 +192,17 @@ begin
 end;
 $$;
 
--- Has the changes of a table written to the log.
+-- Has the changes of a table written to the log. Said again, it replaces what was said before.
 create function private.audit_table(name text, variadic options text[]) returns void
 language plpgsql set search_path = '' as $$
 declare
   arguments constant text := (select string_agg(quote_literal(o), ', ' order by n) from unnest(options) with ordinality x (o, n));
 begin
-  execute format('create trigger audit_inserted after insert on public.%I referencing new table as after
+  execute format('create or replace trigger audit_inserted after insert on public.%I referencing new table as after
     for each statement execute function private.audit(%s)', name, arguments);
-  execute format('create trigger audit_updated after update on public.%I referencing old table as before
+  execute format('create or replace trigger audit_updated after update on public.%I referencing old table as before
     new table as after for each statement execute function private.audit(%s)', name, arguments);
-  execute format('create trigger audit_deleted after delete on public.%I referencing old table as before
+  execute format('create or replace trigger audit_deleted after delete on public.%I referencing old table as before
     for each statement execute function private.audit(%s)', name, arguments);
 end;
 $$;
@@ -346,19 +346,28 @@ begin
 end;
 $$;
 
--- Ends what is older than its tenant wants it kept, at most `batch` entries of a tenant at once. Answers with how many.
+-- Ends what is older than its tenant wants it kept (of a tenant that is gone, than a year), at most `batch` entries of a
+-- tenant at once. Answers with how many.
 create function public.prune_audit_logs(batch integer default 10000) returns bigint
 language plpgsql security definer set search_path = '' as $$
 declare
   pruned bigint;
 begin
   perform set_config('app.pruning_audit_logs', 'on', true);
-  with old as (
+  with recursive logged as (
+    (select l.tenant_id from public.audit_logs l order by l.tenant_id limit 1)
+    union all
+    select (select l.tenant_id from public.audit_logs l where l.tenant_id > g.tenant_id order by l.tenant_id limit 1)
+    from logged g where g.tenant_id is not null
+  ),
+  old as (
     select o.id
-    from public.tenants t
+    from logged g
+    left join public.tenants t on t.id = g.tenant_id
     cross join lateral (
       select l.id from public.audit_logs l
-      where l.tenant_id = t.id and l.occurred_at < now() - make_interval(days => t.audit_retention_days)
+      where l.tenant_id = g.tenant_id
+        and l.occurred_at < now() - make_interval(days => coalesce(t.audit_retention_days, 365))
       order by l.occurred_at
       limit batch
     ) o

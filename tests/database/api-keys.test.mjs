@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
-import { useDatabase } from "./database.mjs";
+import { useDatabase, world } from "./database.mjs";
 import { DENIED, isRefused } from "./refusals.mjs";
 
 const { sql, as, asService, requests, calls, newTenant, newUser, newRole, newApiKey, newNumber, newTemplate, predefined, receivesMessage } = await useDatabase();
@@ -108,6 +108,13 @@ describe("a request with a key", () => {
     await isRefused(requests(null, { "x-api-key": key.secret }, (sql) => sql`update public.conversations set status = 'resolved'`), { code: DENIED });
     await calls(admin, "revoke_api_key", { key_id: key.id });
     assert.equal((await as(key, (sql) => sql`select from public.conversations`)).count, 0, "nothing once it is revoked");
+  });
+
+  test("is known where nothing may be written, as in a GET", async () => {
+    const key = await newApiKey(await newTenant(), "agent");
+    const access = await sql.begin("read only", (sql) => world(sql).requests(null, { "x-api-key": key.secret }, async (sql) =>
+      (await sql`select public.current_access() as access`)[0].access));
+    assert.equal(access.user_id, key.id);
   });
 
   test("of a token stays the token's, whatever key comes with it", async () => {

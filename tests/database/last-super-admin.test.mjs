@@ -77,8 +77,12 @@ describe("one of two goes", () => {
 });
 
 describe("two who remove each other at the same time do not both succeed", () => {
-  const removes = { role: (/** @type {any} */ sql, /** @type {any} */ user) => sql`select public.set_user_roles(${user.id}, ${[AGENT]})`,
-    account: (/** @type {any} */ sql, /** @type {any} */ user) => sql`select public.update_agent(${user.id}, '{"active": false}')` };
+  /** @type {Record<string, (sql: any, user: any) => Promise<any>>} */
+  const removes = {
+    role: (sql, user) => sql`select public.set_user_roles(${user.id}, ${[AGENT]})`,
+    account: (sql, user) => sql`select public.update_agent(${user.id}, '{"active": false}')`,
+  };
+  const REMOVED_MEANWHILE = { role: { code: "PT403", detail: "role_too_high" }, account: { code: "PT404", detail: "not_found" } };
   for (const [one, other] of /** @type {const} */ ([["role", "role"], ["account", "account"], ["role", "account"], ["account", "role"]])) {
     test(`by ${one} and by ${other}`, async () => {
       const { tenant, owner } = await newOffice();
@@ -92,8 +96,24 @@ describe("two who remove each other at the same time do not both succeed", () =>
         waiting.catch(() => {});
         await becomesTrue(() => isWaitedFor(sql, pid));
       });
-      await isRefused(/** @type {Promise<any>} */ (waiting), REFUSED);
+      await isRefused(/** @type {Promise<any>} */ (waiting), REMOVED_MEANWHILE[one]);
       assert.equal(await countIn(tenant), 1);
     });
   }
+
+  test("in the tables", async () => {
+    const { tenant, owner } = await newOffice();
+    const second = await newUser(tenant, "super_admin");
+    /** @type {Promise<any> | undefined} */
+    let waiting;
+    await sql.begin(async (held) => {
+      const [{ pid }] = await held`select pg_backend_pid() as pid`;
+      await held`delete from public.user_roles where user_id = ${second.id}`;
+      waiting = sql`update public.profiles set deactivated_at = now() where user_id = ${owner.id}`.execute();
+      waiting.catch(() => {});
+      await becomesTrue(() => isWaitedFor(sql, pid));
+    });
+    await isRefused(/** @type {Promise<any>} */ (waiting), REFUSED);
+    assert.equal(await countIn(tenant), 1);
+  });
 });

@@ -9,7 +9,7 @@ const FROM_PLATFORM = `not exists (
 
 /**
  * `broken` is SQL that makes an offence, to show that the rule sees it; `found` is what the rule must call it.
- * @typedef {{ query: string, broken: string, found: string }} Rule
+ * @typedef {{ query: string, broken: string, found: string | string[] }} Rule
  * @type {Record<string, Rule>}
  */
 export const RULES = {
@@ -69,6 +69,103 @@ export const RULES = {
           or exists (select 1 from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where a.grantee = 0))`,
     broken: "create function private.lint_call() returns integer language sql set search_path = '' as 'select 1'; grant execute on function private.lint_call() to public",
     found: "private.lint_call()",
+  },
+  "schema private lets nobody in either": {
+    query: `
+      select c.relname as offender from pg_class c
+      where c.relnamespace = 'private'::regnamespace and c.relkind in ('r', 'p')
+        and (not c.relrowsecurity or not exists (select 1 from pg_policy p where p.polrelid = c.oid))`,
+    broken: "create table private.lint_open (id integer primary key); alter table private.lint_open enable row level security",
+    found: "lint_open",
+  },
+  "every policy is in force": {
+    query: `
+      select format('%s: %s', p.polrelid::regclass, p.polname) as offender from pg_policy p
+      join pg_class c on c.oid = p.polrelid where c.relnamespace = any (${OURS}) and not c.relrowsecurity`,
+    broken: `${NEW_TABLE}; create policy idle on public.lint to authenticated using (false)`,
+    found: "lint: idle",
+  },
+  "no policy lets everything through": {
+    query: `
+      select format('%s: %s', tablename, policyname) as offender from pg_policies
+      where (schemaname in ('public', 'private') or (schemaname, tablename) in (('realtime', 'messages'), ('storage', 'objects')))
+        and permissive = 'PERMISSIVE'
+        and (btrim(qual, '() ') in ('true', '1 = 1') or btrim(with_check, '() ') in ('true', '1 = 1'))`,
+    broken: `${NEW_TABLE}; create policy wide on public.lint to authenticated using (true)`,
+    found: "lint: wide",
+  },
+  "no policy asks what users can edit, nor lets in who is nobody": {
+    query: `
+      select format('%s: %s', tablename, policyname) as offender from pg_policies
+      where (schemaname in ('public', 'private') or (schemaname, tablename) in (('realtime', 'messages'), ('storage', 'objects')))
+        and coalesce(qual, '') || coalesce(with_check, '') ~ '(user_metadata|(auth\\.(uid|jwt|role)\\(\\)( AS \\w+)?|private\\.tenant_id\\(\\)( AS \\w+)?)\\)? IS NULL)'`,
+    broken: `${NEW_TABLE}; create policy planted on public.lint to authenticated
+      using (id = ((select auth.jwt()) -> 'user_metadata' ->> 'tenant_id')::uuid);
+      create table public.lint_other (id integer primary key); create policy stranger on public.lint_other to authenticated using ((select auth.uid()) is null)`,
+    found: ["lint: planted", "lint_other: stranger"],
+  },
+  "accounts of Auth are shown by no view": {
+    query: `
+      select distinct c.relname as offender
+      from pg_depend d
+      join pg_rewrite r on r.oid = d.objid
+      join pg_class c on c.oid = r.ev_class
+      where d.classid = 'pg_rewrite'::regclass and d.refobjid = 'auth.users'::regclass
+        and c.relnamespace = any (${OURS}) and c.relkind in ('v', 'm')`,
+    broken: "create view public.lint_accounts with (security_invoker = on) as select id, email from auth.users",
+    found: "lint_accounts",
+  },
+  "no secret is in a column that clients read": {
+    query: `
+      select format('%s.%s', c.relname, a.attname) as offender
+      from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+      where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'f')
+        and a.attname ~ '(password|passwd|secret|token|api_key|private_key|key_hash|sealed|credential|cvv|otp|_pin$|^pin$)'
+        and a.attname !~ '_id$'
+        and has_column_privilege('authenticated', c.oid, a.attnum, 'select')`,
+    broken: "create table public.lint (id integer primary key, access_token text); grant select on public.lint to authenticated",
+    found: "lint.access_token",
+  },
+  "every table has a primary key": {
+    query: `
+      select c.oid::regclass::text as offender from pg_class c
+      where c.relnamespace = any (${OURS}) and c.relkind in ('r', 'p')
+        and not exists (select 1 from pg_index i where i.indrelid = c.oid and i.indisprimary)`,
+    broken: "create table public.lint (id integer)",
+    found: "lint",
+  },
+  "no index is broken": {
+    query: `
+      select i.indexrelid::regclass::text as offender from pg_index i join pg_class c on c.oid = i.indrelid
+      where c.relnamespace = any (${OURS}) and not (i.indisvalid and i.indisready)`,
+    broken: `${NEW_TABLE}; create index lint_broken on public.lint (name); update pg_index set indisvalid = false where indexrelid = 'public.lint_broken'::regclass`,
+    found: "lint_broken",
+  },
+  "no extension is in a schema of ours": {
+    query: `select e.extname as offender from pg_extension e where e.extnamespace = any (${OURS})`,
+    broken: "create extension citext schema public",
+    found: "citext",
+  },
+  "no table points at an account of Auth by what may change": {
+    query: `
+      select format('%s.%s', f.conrelid::regclass, f.conname) as offender from pg_constraint f
+      where f.contype = 'f' and f.connamespace = any (${OURS}) and f.confrelid = 'auth.users'::regclass
+        and not exists (select 1 from pg_index i where i.indexrelid = f.conindid and i.indisprimary)`,
+    broken: "create table public.lint (id integer primary key, phone text references auth.users (phone))",
+    found: "lint.lint_phone_fkey",
+  },
+  "a function with its owner's rights asks whom it works for": {
+    // Which of them users may call is in the matrix; what each refuses is in the tests of its subject.
+    query: `
+      select p.oid::regprocedure::text as offender from pg_proc p
+      where p.pronamespace = any (${OURS}) and p.prosecdef and p.prorettype <> 'trigger'::regtype
+        and has_function_privilege('authenticated', p.oid, 'execute')
+        and p.prosrc !~ '(private\\.(require|tenant_id|has_permission|caller_roles)\\(|auth\\.uid\\()'
+        -- looks a key up by its secret
+        and p.oid <> 'private.api_key_of(text)'::regprocedure`,
+    broken: `create function public.lint_all() returns bigint language sql security definer set search_path = '' as 'select count(*) from public.messages';
+      grant execute on function public.lint_all() to authenticated`,
+    found: "lint_all()",
   },
   "clients may read tables and no more": {
     query: `

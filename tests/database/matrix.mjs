@@ -162,3 +162,13 @@ export const PRIVATE_RUN_BY_USERS = [
   "campaign_counts",
   "render_template",
 ];
+
+/** Tables whose changes the audit log does not tell of, and why. @type {Record<string, string>} */
+export const UNAUDITED = {
+  audit_logs: "is the log",
+  permissions: "the same for all tenants: migrations change it",
+  modules: "the same for all tenants: migrations change it",
+  account_events: "is a history itself: Meta's notices",
+  message_status_events: "is a history itself: Meta's",
+  webhook_events: "is a history itself: of deliveries that may hold several tenants' data",
+};

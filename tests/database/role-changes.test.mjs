@@ -211,3 +211,31 @@ describe("the roles of a person", () => {
     await isRefused(newApiKey(tenant, foreign), { code: "23503" });
   });
 });
+
+describe("at the same time", () => {
+  test("two roles of one name are made once", async () => {
+    const { owner, admin } = await newOffice();
+    const made = await Promise.allSettled([owner, admin, owner].map((user) => calls(user, "create_role", { name: "Kasir", level: 3 })));
+    assert.deepEqual(made.map(({ status }) => status).sort(), ["fulfilled", "rejected", "rejected"]);
+    for (const result of made) if (result.status === "rejected") assert.equal(result.reason.detail, "name_taken");
+  });
+
+  test("changes of roles all count", async () => {
+    const { tenant, owner } = await newOffice();
+    const roles = await Promise.all([1, 2, 3].map(() => newRole(tenant, { level: 4, inherits: true })));
+    const keys = ["reports.view", "reports.export", "agents.view", "audit.view"];
+    await Promise.all(roles.flatMap((role) => [
+      ...keys.map((key) => sql`insert into public.role_permissions values (${role.id}, ${key}, true)`),
+      calls(owner, "update_role", { role_id: role.id, changes: { level: 6 } }),
+    ]));
+    const ids = roles.map(({ id }) => id);
+    const holdings = () => sql`select * from private.role_holdings where role_id = any (${ids}::uuid[]) order by 1, 2`;
+    const held = [...await holdings()];
+    await sql`select private.renew_holdings(${ids}::uuid[])`;
+    assert.deepEqual(held, [...await holdings()], "what is kept is what is counted");
+    for (const id of ids) {
+      const own = held.filter((row) => row.role_id === id).map((row) => row.permission_key);
+      assert.ok([...keys, "messages.send_template"].every((key) => own.includes(key)));
+    }
+  });
+});

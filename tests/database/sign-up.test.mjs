@@ -6,6 +6,12 @@ import { useDatabase } from "./database.mjs";
 import { isRefused } from "./refusals.mjs";
 
 const { sql, calls, newTenant, newStranger, newUser, newApiKey } = await useDatabase();
+/** Who came by an anonymous sign-in. */
+async function newAnonymous() {
+  const id = randomUUID();
+  await sql`insert into auth.users (id, is_anonymous) values (${id}, true)`;
+  return { id };
+}
 const someName = () => `Toko ${randomUUID()}`;
 
 describe("sign-up", () => {
@@ -38,6 +44,7 @@ describe("sign-up", () => {
 
   for (const [what, newPerson, expected] of /** @type {[string, () => Promise<any>, any][]} */ ([
     ["an unconfirmed address", () => newStranger({ confirmed: false }), { code: "PT403", detail: "email_not_confirmed" }],
+    ["somebody anonymous", newAnonymous, { code: "PT403", detail: "email_not_confirmed" }],
     ["a token of nobody", async () => ({ id: randomUUID() }), { code: "PT403", detail: "email_not_confirmed" }],
     ["a token without a user", async () => ({ id: undefined }), { code: "PT403", detail: "email_not_confirmed" }],
     ["an API key", async () => newApiKey(await newTenant(), "super_admin"), { code: "PT403", detail: "email_not_confirmed" }],
