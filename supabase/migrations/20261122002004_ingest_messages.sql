@@ -1,11 +1,6 @@
 -- Messages as they come in: from customers, from the phone app of the business (echoes), and from before the number was
 -- connected (history).
 
--- The advertisement or post that brought the customer, as it came with the latest message that names one.
-alter table public.conversations
-  add column referral jsonb,
-  add column referral_at timestamptz;
-
 -- What a message tells beside its body.
 create function private.message_metadata(element jsonb) returns jsonb
 language sql immutable set search_path = '' as $$
