@@ -154,6 +154,24 @@ describe("somebody known twice", () => {
   });
 });
 
+test("names and user ids are those of the latest message, in whatever order they come", async () => {
+  const ids = [someUserId(), someUserId()];
+  for (const order of [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1], [1, 3, 0, 2]]) {
+    const number = await newInbox();
+    const [one, two] = [someDigits(), someDigits()];
+    const elements = [
+      inboundText(number, { from: one, user_id: ids[0], profile_name: "Rina", timestamp: START }),
+      inboundText(number, { from: one, user_id: ids[1], profile_name: "Rina K", timestamp: START + 20 }),
+      inboundText(number, { from: two, user_id: ids[0], profile_name: "Sari", timestamp: START + 30 }),
+      inboundText(number, { from: null, user_id: ids[1], profile_name: "Rina", username: "rina", timestamp: START + 10 }),
+    ];
+    for (const at of order) await delivers({ messages: [elements[at]] });
+    const contacts = (await contactsOf(number)).map((row) => [row.wa_id, row.user_id, row.profile_name, row.username]);
+    assert.deepEqual(new Map(contacts.map((row) => [row[0], row])), new Map([[one, [one, ids[1], "Rina K", "rina"]], [two, [two, ids[0], "Sari", null]]]), `${order}`);
+    assert.deepEqual((await conversationsOf(number)).map((row) => row.unread_count).sort(), [1, 3], `${order}`);
+  }
+});
+
 describe("a changed number", () => {
   const change = (/** @type {any} */ number, /** @type {string} */ from, /** @type {string} */ to, at = START + 100, properties = {}) =>
     notice(number, { type: "user_changed_number", body: "changed", wa_id: to }, { from, timestamp: at, ...properties });
