@@ -17,8 +17,12 @@ alter table public.messages
 create index messages_target_idx on public.messages (session_id, target_message_id)
   where target_message_id is not null;
 
--- so that clients can name a message that has no words in their own language
-alter table public.conversations add column last_message_type text;
+alter table public.conversations
+  -- so that clients can name a message that has no words in their own language; `revoke`: it was taken back
+  add column last_message_type text,
+  -- the advertisement or post that brought the customer, as it came with the latest message that names one
+  add column referral jsonb,
+  add column referral_at timestamptz;
 
 -- Whether a thread shows the row by itself. One whose target we have is shown on its target.
 create function private.stands_alone(session uuid, target_wamid text) returns boolean
@@ -65,6 +69,24 @@ begin
       is distinct from (l.occurred_at, l.preview, l.type, l.direction);
 end;
 $$;
+
+-- Whoever answers tells what the list shows, but not of what kind it is.
+create function private.name_last_message() returns trigger
+language plpgsql set search_path = '' as $$
+begin
+  new.last_message_type := coalesce((
+    select m.type from public.messages m
+    where m.conversation_id = new.id and m.tenant_id = new.tenant_id and m.occurred_at = new.last_message_at
+    order by m.created_at desc, m.id desc
+    limit 1
+  ), new.last_message_type);
+  return new;
+end;
+$$;
+create trigger name_last_message before update on public.conversations
+  for each row
+  when (new.last_message_direction = 'outbound' and new.last_message_at is distinct from old.last_message_at)
+  execute function private.name_last_message();
 
 -- What the given messages show, from everything that is about them. Only the writer of a message can edit it or take
 -- it back; each side has one reaction, and in a group each person.
@@ -219,6 +241,7 @@ language sql stable set search_path = '' as $$
     'last_message_direction', v.last_message_direction,
     'window_expires_at', v.window_expires_at,
     'window_open', coalesce(v.window_expires_at > now(), false),
+    'referral', v.referral, 'referral_at', v.referral_at,
     'created_at', v.created_at, 'updated_at', v.updated_at,
     'contact', (
       select jsonb_build_object(
@@ -280,6 +303,6 @@ end;
 $$;
 
 revoke execute on function private.stands_alone(uuid, text) from public;
-revoke execute on function private.last_message(uuid, uuid), private.refresh_conversations(uuid[]),
+revoke execute on function private.name_last_message(), private.last_message(uuid, uuid), private.refresh_conversations(uuid[]),
   private.settle_annotations(uuid[]),
   private.annotate_created(), private.annotate_updated() from public;

@@ -84,8 +84,7 @@ begin
     'profile_name', c.value #>> '{profile,name}', 'username', c.value #>> '{profile,username}',
     'state', case p.value ->> 'value' when 'stop' then 'opted_out' else 'opted_in' end,
     'source', 'meta_preference', 'proof', p.value,
-    'occurred_at', private.meta_time(case when p.value ->> 'timestamp' ~ '^[0-9]{1,15}$'
-      then (p.value ->> 'timestamp')::bigint end)
+    'occurred_at', t.at, 'at', t.at
   )) into words
   from jsonb_array_elements(private.json_list(notice -> 'user_preferences')) with ordinality as p (value, nth)
   left join lateral (
@@ -93,6 +92,10 @@ begin
     where c.value ->> 'wa_id' = p.value ->> 'wa_id' or c.value ->> 'user_id' = p.value ->> 'user_id'
     limit 1
   ) c on true
+  cross join lateral (
+    select private.meta_time(case when p.value ->> 'timestamp' ~ '^[0-9]{1,15}$'
+      then (p.value ->> 'timestamp')::bigint end) as at
+  ) t
   where p.value ->> 'category' = 'marketing_messages' and p.value ->> 'value' in ('stop', 'resume', 'signup')
     and coalesce(p.value ->> 'wa_id', p.value ->> 'user_id') is not null;
   if words is null then

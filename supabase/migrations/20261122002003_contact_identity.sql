@@ -16,7 +16,11 @@ language sql immutable strict parallel safe set search_path = '' as $$
 $$;
 grant execute on function private.phone_key(text) to authenticated, service_role;
 
-alter table public.contacts add column phone_key text generated always as (private.phone_key(wa_id)) stored;
+alter table public.contacts
+  add column phone_key text generated always as (private.phone_key(wa_id)) stored,
+  -- when the person was last seen under this user id and this name: what is older and comes late does not replace it
+  add column user_id_at timestamptz,
+  add column profile_at timestamptz;
 
 -- Numbers and user ids a contact had, and until when: what was sent under them before belongs to the contact still.
 create table private.former_identities (
@@ -155,6 +159,11 @@ begin
     and (not a.attnotnull or a.atttypid = 'jsonb'::regtype);
   execute format('update public.contacts c set %s, created_at = least(c.created_at, ($1).created_at) where c.id = $2', gaps)
     using old, kept;
+  -- the name the person was last seen with
+  update public.contacts c
+  set profile_name = coalesce(old.profile_name, c.profile_name), username = coalesce(old.username, c.username),
+    profile_at = old.profile_at
+  where c.id = kept and old.profile_at > c.profile_at;
   perform private.settle_consents(array[kept]);
 end;
 $$;
@@ -179,30 +188,53 @@ begin
 end;
 $$;
 
--- Gives a contact Meta's user id. Whoever had it is the same person, unless known by another phone number: then the
--- id has moved on.
-create function private.give_user_id(contact uuid, new_user_id text) returns void
+-- What a contact was known by until then.
+create function private.remember_identity(contact uuid, old_phone_key text, old_user_id text, at timestamptz) returns void
+language sql set search_path = '' as $$
+  insert into private.former_identities (tenant_id, contact_id, phone_key, user_id, until)
+  select c.tenant_id, c.id, old_phone_key, old_user_id, at
+  from public.contacts c
+  where c.id = contact and (old_phone_key is not null or old_user_id is not null)
+  on conflict (tenant_id, phone_key, user_id, contact_id) do update
+    set until = greatest(former_identities.until, excluded.until);
+$$;
+
+-- Gives a contact the user id it was seen with at that time. Whoever had it is the same person, unless known by another
+-- phone number: then the id is that one's who was seen with it last.
+create function private.give_user_id(contact uuid, new_user_id text, at timestamptz) returns void
 language plpgsql set search_path = '' as $$
 declare
   known public.contacts;
   holder public.contacts;
 begin
   select c.* into strict known from public.contacts c where c.id = contact for update;
-  if known.user_id is not distinct from new_user_id then
+  if known.user_id = new_user_id then
+    update public.contacts c set user_id_at = greatest(c.user_id_at, at) where c.id = contact;
     return;
   end if;
+
   select c.* into holder from public.contacts c where c.tenant_id = known.tenant_id and c.user_id = new_user_id for update;
   if holder.id is not null and holder.wa_id is null then
+    -- its id is free before it is given on
     perform private.merge_contacts(kept => contact, gone => holder.id);
+  elsif holder.id is not null and holder.user_id_at > at then
+    return;
   elsif holder.id is not null then
-    update public.contacts c set user_id = null where c.id = holder.id;
+    perform private.remember_identity(holder.id, null, new_user_id, coalesce(holder.user_id_at, at));
+    update public.contacts c set user_id = null, user_id_at = null where c.id = holder.id;
   end if;
-  update public.contacts c set user_id = new_user_id where c.id = contact and c.user_id is distinct from new_user_id;
+
+  if known.user_id_at > at then
+    perform private.remember_identity(contact, null, new_user_id, at);
+  else
+    perform private.remember_identity(contact, null, known.user_id, coalesce(known.user_id_at, at));
+    update public.contacts c set user_id = new_user_id, user_id_at = at where c.id = contact;
+  end if;
 end;
 $$;
 
 -- Contacts of people Meta names: known by phone number, by Meta's user id, or both. `people` is a list of {"tenant_id",
--- "wa_id"?, "user_id"?, "profile_name"?, "username"?, "nth"}; of several namings of a person the last counts.
+-- "wa_id"?, "user_id"?, "profile_name"?, "username"?, "at", "nth"}; of several namings of a person the latest counts.
 create or replace function private.upsert_contacts(people jsonb) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -210,78 +242,113 @@ declare
 begin
   -- Who shows number and id together, and was not known by both: rare, and once in a lifetime.
   for pair in
-    select p.tenant_id, p.wa_id, p.user_id, by_phone.id as by_phone, by_user.id as by_user, by_user.wa_id as old_wa_id
+    select p.tenant_id, p.wa_id, p.user_id, p.at, by_phone.id as by_phone, by_user.id as by_user,
+      by_user.wa_id as old_wa_id, by_user.user_id_at as old_at
     from (
-      select distinct on (p.tenant_id, p.user_id) p.tenant_id, p.user_id, p.wa_id
-      from jsonb_to_recordset(people) as p (tenant_id uuid, wa_id text, user_id text, nth integer)
+      select distinct on (p.tenant_id, p.user_id, private.phone_key(p.wa_id)) p.tenant_id, p.user_id, p.wa_id, p.at
+      from jsonb_to_recordset(people) as p (tenant_id uuid, wa_id text, user_id text, at timestamptz, nth integer)
       where p.wa_id is not null and p.user_id is not null
-      order by p.tenant_id, p.user_id, p.nth desc
+      order by p.tenant_id, p.user_id, private.phone_key(p.wa_id), p.at desc, p.nth desc
     ) p
     left join lateral (
-      select c.id, c.user_id from public.contacts c
+      select c.id from public.contacts c
       where c.tenant_id = p.tenant_id and c.phone_key = private.phone_key(p.wa_id)
     ) by_phone on true
     left join lateral (
-      select c.id, c.wa_id from public.contacts c where c.tenant_id = p.tenant_id and c.user_id = p.user_id
+      select c.id, c.wa_id, c.user_id_at from public.contacts c where c.tenant_id = p.tenant_id and c.user_id = p.user_id
     ) by_user on true
     where by_phone.id is distinct from by_user.id
-    order by 1, 2, 3
+    order by p.tenant_id, p.user_id, p.at, p.wa_id
   loop
     if pair.by_phone is not null then
-      perform private.give_user_id(pair.by_phone, pair.user_id);
+      perform private.give_user_id(pair.by_phone, pair.user_id, pair.at);
     elsif pair.old_wa_id is null then
       perform private.give_phone(pair.by_user, pair.wa_id);
-    else
-      update public.contacts c set user_id = null where c.id = pair.by_user;
+    elsif pair.old_at is null or pair.old_at <= pair.at then
+      -- below it goes to the number it was seen with last
+      perform private.remember_identity(pair.by_user, null, pair.user_id, coalesce(pair.old_at, pair.at));
+      update public.contacts c set user_id = null, user_id_at = null where c.id = pair.by_user;
     end if;
   end loop;
 
-  insert into public.contacts as c (tenant_id, wa_id, user_id, profile_name, username)
+  insert into public.contacts as c (tenant_id, wa_id, user_id, user_id_at, profile_name, username, profile_at)
   select
     p.tenant_id, p.wa_id,
-    -- A user id is one contact's: where it comes with several phone numbers, the last has it.
-    case when p.nth = max(p.nth) over (partition by p.tenant_id, p.user_id) and not exists (
-      select 1 from public.contacts o where o.tenant_id = p.tenant_id and o.user_id = p.user_id
-    ) then p.user_id end,
-    p.profile_name, p.username
+    case when p.has_user_id then p.user_id end, case when p.has_user_id then p.user_id_at end,
+    p.profile_name, p.username, p.profile_at
   from (
     select
-      p.tenant_id, max(p.nth) as nth,
-      (array_agg(p.wa_id order by p.nth desc))[1] as wa_id,
-      (array_agg(p.user_id order by p.nth desc) filter (where p.user_id is not null))[1] as user_id,
-      (array_agg(p.profile_name order by p.nth desc) filter (where p.profile_name is not null))[1] as profile_name,
-      (array_agg(p.username order by p.nth desc) filter (where p.username is not null))[1] as username
-    from jsonb_to_recordset(people)
-      as p (tenant_id uuid, wa_id text, user_id text, profile_name text, username text, nth integer)
-    where p.wa_id is not null
-    group by p.tenant_id, private.phone_key(p.wa_id)
+      p.*,
+      -- A user id is one contact's: where it comes with several phone numbers, the last has it.
+      p.user_id is not null and p.place = max(p.place) over (partition by p.tenant_id, p.user_id) and not exists (
+        select 1 from public.contacts o where o.tenant_id = p.tenant_id and o.user_id = p.user_id
+      ) as has_user_id
+    from (
+      select
+        p.tenant_id, private.phone_key(p.wa_id) as key, max(array[extract(epoch from p.at), p.nth]) as place,
+        (array_agg(p.wa_id order by p.at desc, p.nth desc))[1] as wa_id,
+        (array_agg(p.user_id order by p.at desc, p.nth desc) filter (where p.user_id is not null))[1] as user_id,
+        max(p.at) filter (where p.user_id is not null) as user_id_at,
+        (array_agg(p.profile_name order by p.at desc, p.nth desc) filter (where p.profile_name is not null))[1]
+          as profile_name,
+        (array_agg(p.username order by p.at desc, p.nth desc) filter (where p.username is not null))[1] as username,
+        max(p.at) filter (where coalesce(p.profile_name, p.username) is not null) as profile_at
+      from jsonb_to_recordset(people) as p (
+        tenant_id uuid, wa_id text, user_id text, profile_name text, username text, at timestamptz, nth integer
+      )
+      where p.wa_id is not null
+      group by p.tenant_id, private.phone_key(p.wa_id)
+    ) p
   ) p
-  order by p.tenant_id, private.phone_key(p.wa_id)
+  order by p.tenant_id, p.key
   on conflict (tenant_id, phone_key) do update set
     -- the form WhatsApp uses now
     wa_id = excluded.wa_id,
-    profile_name = coalesce(excluded.profile_name, c.profile_name),
-    username = coalesce(excluded.username, c.username),
-    user_id = coalesce(excluded.user_id, c.user_id)
-  where (excluded.wa_id, coalesce(excluded.profile_name, c.profile_name), coalesce(excluded.username, c.username),
-      coalesce(excluded.user_id, c.user_id))
-    is distinct from (c.wa_id, c.profile_name, c.username, c.user_id);
+    profile_name = case when c.profile_at > excluded.profile_at then coalesce(c.profile_name, excluded.profile_name)
+      else coalesce(excluded.profile_name, c.profile_name) end,
+    username = case when c.profile_at > excluded.profile_at then coalesce(c.username, excluded.username)
+      else coalesce(excluded.username, c.username) end,
+    profile_at = greatest(c.profile_at, excluded.profile_at),
+    user_id = coalesce(c.user_id, excluded.user_id),
+    user_id_at = case when c.user_id is null or c.user_id = excluded.user_id
+      then greatest(c.user_id_at, excluded.user_id_at) else c.user_id_at end
+  -- not for each message: a row that only says "still" is worth writing once a day
+  where excluded.wa_id <> c.wa_id
+    or (c.user_id is null and excluded.user_id is not null)
+    or excluded.user_id_at > coalesce(c.user_id_at, '-infinity') + interval '1 day'
+    or excluded.profile_at > coalesce(c.profile_at, '-infinity') + interval '1 day'
+    or (c.profile_name is null and excluded.profile_name is not null)
+    or (c.username is null and excluded.username is not null)
+    or (excluded.profile_at >= coalesce(c.profile_at, '-infinity')
+      and (coalesce(excluded.profile_name, c.profile_name), coalesce(excluded.username, c.username))
+        is distinct from (c.profile_name, c.username));
 
-  insert into public.contacts as c (tenant_id, user_id, profile_name, username)
+  insert into public.contacts as c (tenant_id, user_id, user_id_at, profile_name, username, profile_at)
   select
-    p.tenant_id, p.user_id,
-    (array_agg(p.profile_name order by p.nth desc) filter (where p.profile_name is not null))[1],
-    (array_agg(p.username order by p.nth desc) filter (where p.username is not null))[1]
-  from jsonb_to_recordset(people)
-    as p (tenant_id uuid, wa_id text, user_id text, profile_name text, username text, nth integer)
+    p.tenant_id, p.user_id, max(p.at),
+    (array_agg(p.profile_name order by p.at desc, p.nth desc) filter (where p.profile_name is not null))[1],
+    (array_agg(p.username order by p.at desc, p.nth desc) filter (where p.username is not null))[1],
+    max(p.at) filter (where coalesce(p.profile_name, p.username) is not null)
+  from jsonb_to_recordset(people) as p (
+    tenant_id uuid, wa_id text, user_id text, profile_name text, username text, at timestamptz, nth integer
+  )
   where p.wa_id is null and p.user_id is not null
   group by p.tenant_id, p.user_id
   order by p.tenant_id, p.user_id
   on conflict (tenant_id, user_id) do update set
-    profile_name = coalesce(excluded.profile_name, c.profile_name),
-    username = coalesce(excluded.username, c.username)
-  where (coalesce(excluded.profile_name, c.profile_name), coalesce(excluded.username, c.username))
-    is distinct from (c.profile_name, c.username);
+    profile_name = case when c.profile_at > excluded.profile_at then coalesce(c.profile_name, excluded.profile_name)
+      else coalesce(excluded.profile_name, c.profile_name) end,
+    username = case when c.profile_at > excluded.profile_at then coalesce(c.username, excluded.username)
+      else coalesce(excluded.username, c.username) end,
+    profile_at = greatest(c.profile_at, excluded.profile_at),
+    user_id_at = greatest(c.user_id_at, excluded.user_id_at)
+  where excluded.user_id_at > coalesce(c.user_id_at, '-infinity') + interval '1 day'
+    or excluded.profile_at > coalesce(c.profile_at, '-infinity') + interval '1 day'
+    or (c.profile_name is null and excluded.profile_name is not null)
+    or (c.username is null and excluded.username is not null)
+    or (excluded.profile_at >= coalesce(c.profile_at, '-infinity')
+      and (coalesce(excluded.profile_name, c.profile_name), coalesce(excluded.username, c.username))
+        is distinct from (c.profile_name, c.username));
 end;
 $$;
 
@@ -339,38 +406,30 @@ begin
     elsif holder is null then
       update public.contacts c set wa_id = new_wa_id where c.id = contact;
     end if;
-    if old_wa_id is not null then
-      insert into private.former_identities (tenant_id, contact_id, phone_key, until)
-      values (known.tenant_id, person, private.phone_key(old_wa_id), at)
-      on conflict (tenant_id, phone_key, user_id, contact_id) do update
-        set until = greatest(former_identities.until, excluded.until);
-    end if;
+    perform private.remember_identity(person, private.phone_key(old_wa_id), null, at);
   elsif notice ->> 'type' <> 'user_changed_user_id' or new_user_id is null then
     return;
   end if;
 
   if former_user_id is not null and former_user_id is distinct from new_user_id then
-    insert into private.former_identities (tenant_id, contact_id, user_id, until)
-    values (known.tenant_id, person, former_user_id, at)
-    on conflict (tenant_id, phone_key, user_id, contact_id) do update
-      set until = greatest(former_identities.until, excluded.until);
     -- Known under the old id alone, from before the change.
     select c.id into holder from public.contacts c
     where c.tenant_id = known.tenant_id and c.user_id = former_user_id and c.wa_id is null and c.id <> person;
     if holder is not null then
       perform private.merge_contacts(kept => person, gone => holder);
     end if;
-    update public.contacts c set user_id = null
+    perform private.remember_identity(person, null, former_user_id, at);
+    update public.contacts c set user_id = null, user_id_at = null
     where c.id = person and c.user_id = former_user_id and c.wa_id is not null;
   end if;
   if new_user_id is not null then
-    perform private.give_user_id(person, new_user_id);
+    perform private.give_user_id(person, new_user_id, at);
   end if;
 end;
 $$;
 
 -- What Meta tells about the recipients of our messages: the number behind the one we dialled, the id behind the number.
--- `known` is a list of {"contact_id", "wa_id"?, "user_id"?}.
+-- `known` is a list of {"contact_id", "wa_id"?, "user_id"?, "at"}.
 create function private.learn_recipients(known jsonb) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -378,12 +437,13 @@ declare
   person uuid;
 begin
   for news in
-    select distinct c.id, c.wa_id as old_wa_id, c.phone_key, c.user_id as old_user_id, k.wa_id, k.user_id
-    from jsonb_to_recordset(known) as k (contact_id uuid, wa_id text, user_id text)
+    select c.id, c.wa_id as old_wa_id, c.phone_key, c.user_id as old_user_id, k.wa_id, k.user_id, max(k.at) as at
+    from jsonb_to_recordset(known) as k (contact_id uuid, wa_id text, user_id text, at timestamptz)
     cross join lateral (select c.* from public.contacts c where c.id = k.contact_id) c
     where (k.wa_id ~ '^[0-9]{1,20}$' and c.wa_id is distinct from k.wa_id
         and (c.wa_id is null or c.phone_key = private.phone_key(k.wa_id)))
       or (c.user_id is null and char_length(k.user_id) between 1 and 160)
+    group by 1, 2, 3, 4, 5, 6
     order by 1, 5, 6
   loop
     select c.id into person from public.contacts c where c.id = news.id;
@@ -398,7 +458,7 @@ begin
     if news.old_user_id is null and news.user_id is not null
       and (news.wa_id is null or news.phone_key is null or news.phone_key = private.phone_key(news.wa_id))
     then
-      perform private.give_user_id(person, news.user_id);
+      perform private.give_user_id(person, news.user_id, news.at);
     end if;
   end loop;
 end;
@@ -476,7 +536,8 @@ create unique index contacts_phone_key on public.contacts (tenant_id, phone_key)
 
 revoke execute on function
   private.phone_key(text), private.move_references(regclass, uuid, uuid), private.merge_conversations(uuid, uuid),
-  private.merge_contacts(uuid, uuid), private.give_phone(uuid, text), private.give_user_id(uuid, text),
+  private.merge_contacts(uuid, uuid), private.give_phone(uuid, text), private.remember_identity(uuid, text, text, timestamptz),
+  private.give_user_id(uuid, text, timestamptz),
   private.find_contact(uuid, text, text, timestamptz), private.carry_over(uuid, jsonb, text, timestamptz),
   private.learn_recipients(jsonb)
   from public;

@@ -1,11 +1,6 @@
 -- Messages as they come in: from customers, from the phone app of the business (echoes), and from before the number was
 -- connected (history).
 
--- The advertisement or post that brought the customer, as it came with the latest message that names one.
-alter table public.conversations
-  add column referral jsonb,
-  add column referral_at timestamptz;
-
 -- What a message tells beside its body.
 create function private.message_metadata(element jsonb) returns jsonb
 language sql immutable set search_path = '' as $$
@@ -43,11 +38,12 @@ begin
     return 0;
   end if;
 
-  -- Old words under a number that was given up since: their writer is known by another one.
+  -- Old words under a number or an id that was given up since: their writer is known by another one.
   select jsonb_agg(r.value || jsonb_strip_nulls(jsonb_build_object('contact_id', (
     select f.contact_id from private.former_identities f
     where f.tenant_id = (r.value ->> 'tenant_id')::uuid and f.until >= (r.value ->> 'at')::timestamptz
-      and f.phone_key = private.phone_key(r.value ->> 'wa_id')
+      and (f.phone_key = private.phone_key(r.value ->> 'wa_id')
+        or (r.value ->> 'wa_id' is null and f.user_id = r.value ->> 'user_id'))
     order by f.until
     limit 1
   )))) into routed
@@ -65,7 +61,10 @@ begin
       select c.id from public.contacts c
       where c.tenant_id = (r.value ->> 'tenant_id')::uuid and c.phone_key = private.phone_key(r.value ->> 'wa_id')
     ),
-    private.find_contact((r.value ->> 'tenant_id')::uuid, null, r.value ->> 'user_id', (r.value ->> 'at')::timestamptz)
+    (
+      select c.id from public.contacts c
+      where c.tenant_id = (r.value ->> 'tenant_id')::uuid and c.user_id = r.value ->> 'user_id'
+    )
   ))) into routed
   from jsonb_array_elements(routed) as r (value);
 

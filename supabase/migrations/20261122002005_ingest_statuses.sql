@@ -97,7 +97,8 @@ declare
 begin
   select
     jsonb_agg(distinct jsonb_build_object(
-      'contact_id', r.contact_id, 'wa_id', r.element -> 'recipient_id', 'user_id', r.element -> 'recipient_user_id'
+      'contact_id', r.contact_id, 'wa_id', r.element -> 'recipient_id', 'user_id', r.element -> 'recipient_user_id',
+      'at', private.meta_time((r.element ->> 'timestamp')::bigint)
     )) filter (where r.element #>> '{payload,recipient_type}' is distinct from 'group'
       and coalesce(r.element ->> 'recipient_id', r.element ->> 'recipient_user_id') is not null),
     jsonb_agg(jsonb_build_object(

@@ -59,7 +59,7 @@ grant select on public.account_events to authenticated;
 grant all on public.account_events to service_role;
 create policy "members with the right read notices of their accounts" on public.account_events
   for select to authenticated
-  using (tenant_id = (select private.tenant_id()) and (select private.has_permission('numbers.view')));
+  using (tenant_id = (select private.tenant_id()) and (select private.has_permission('numbers.events')));
 
 create function private.announce_account_event() returns trigger
 language plpgsql security definer set search_path = '' as $$

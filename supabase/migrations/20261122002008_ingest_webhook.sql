@@ -116,12 +116,12 @@ create function public.ingest_webhook(
 language plpgsql set search_path = '' as $$
 declare
   event_id bigint := replay_of;
-  leftovers jsonb := others;
+  rest jsonb := others;
   stored_messages record;
   stored_statuses record;
   stored_events record;
   strangers jsonb;
-  outcome text;
+  verdict text;
 begin
   select * into stored_messages from private.store_elements('messages', messages, patient);
   select * into stored_statuses from private.store_elements('statuses', statuses, patient);
@@ -136,27 +136,27 @@ begin
   where not exists (
     select 1 from public.whatsapp_sessions s where s.meta_phone_number_id = n.phone_number_id
   );
-  leftovers := leftovers || coalesce(strangers, '[]') || stored_messages.leftovers || stored_statuses.leftovers
+  rest := rest || coalesce(strangers, '[]') || stored_messages.leftovers || stored_statuses.leftovers
     || stored_events.leftovers;
 
   if not keep_event then
     return jsonb_build_object('campaigns', stored_statuses.campaigns);
   end if;
 
-  outcome := case when not is_json then 'not_json' when leftovers = '[]' then 'stored' else 'partial' end;
+  verdict := case when not is_json then 'not_json' when rest = '[]' then 'stored' else 'partial' end;
   if replay_of is null then
     insert into public.webhook_events
       (body, encoding, outcome, messages_count, statuses_count, events_count, leftovers)
     values (
-      ingest_webhook.body, ingest_webhook.encoding, outcome, stored_messages.stored, stored_statuses.stored,
-      stored_events.stored, leftovers
+      ingest_webhook.body, ingest_webhook.encoding, verdict, stored_messages.stored, stored_statuses.stored,
+      stored_events.stored, rest
     )
     returning id into event_id;
   else
     update public.webhook_events w
     set
-      outcome = ingest_webhook.outcome, messages_count = stored_messages.stored, statuses_count = stored_statuses.stored,
-      events_count = stored_events.stored, leftovers = ingest_webhook.leftovers, replayed_at = now()
+      outcome = verdict, messages_count = stored_messages.stored, statuses_count = stored_statuses.stored,
+      events_count = stored_events.stored, leftovers = rest, replayed_at = now()
     where w.id = replay_of;
   end if;
 

@@ -20,6 +20,23 @@ export function inboundText(number, { text = "Halo", ...properties } = {}) {
 }
 
 /**
+ * A reaction to a message, an edit or a revocation of it.
+ * @param {{ meta_phone_number_id: string }} number @param {"reaction" | "edit" | "revoke"} kind @param {string} target
+ * @param {{ emoji?: string | null, text?: string, [property: string]: any }} [properties]
+ */
+export function aboutMessage(number, kind, target, { emoji = null, text = "", ...properties } = {}) {
+  const preview = { reaction: emoji || "↩️", edit: text, revoke: "🚫" }[kind];
+  const element = inboundText(number, { ...properties, kind, preview });
+  const body = {
+    reaction: withoutNulls({ message_id: target, emoji }),
+    edit: { original_message_id: target, message: { type: "text", text: { body: text } } },
+    revoke: { original_message_id: target },
+  }[kind];
+  element.payload = { id: element.wamid, type: kind, [kind]: body };
+  return element;
+}
+
+/**
  * What became of a message.
  * @param {{ meta_phone_number_id: string }} number @param {string} wamid @param {string} status @param {object} [properties]
  */

@@ -51,7 +51,7 @@ export const TABLES = {
   // a delivery may hold several tenants' data
   webhook_events: { seenBy: nobody },
   contact_consents: { seenBy: [...from("senior_agent"), "agent"] },
-  account_events: { seenBy: from("junior_agent") },
+  account_events: { seenBy: from("manager") },
 
   broadcast_templates: { seenBy: from("agent") },
   broadcast_campaigns: { seenBy: from("manager") },

@@ -26,13 +26,23 @@ pub(crate) struct Conversation {
     assigned_to: Option<Uuid>,
     unread_count: u32,
     last_message_at: Option<DateTime<Utc>>,
+    /// The words of the last message, or a sign for its kind.
     last_message_preview: Option<String>,
+    /// Its type; `revoke` when it was taken back.
+    #[serde(default)]
+    last_message_type: Option<String>,
     /// `inbound` or `outbound`
     last_message_direction: Option<String>,
     /// Until then free-form messages may be sent. Null when the customer never wrote.
     window_expires_at: Option<DateTime<Utc>>,
     /// Whether the customer wrote within the last 24 hours.
     window_open: bool,
+    /// The advertisement or post that last brought the customer, as Meta describes it.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    referral: Option<serde_json::Value>,
+    #[serde(default)]
+    referral_at: Option<DateTime<Utc>>,
     contact: ConversationContact,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,

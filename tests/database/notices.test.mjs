@@ -1,0 +1,290 @@
+// What Meta reports about accounts, numbers, templates and people's wishes.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { describe, test } from "node:test";
+import { chance } from "./chance.mjs";
+import { useDatabase } from "./database.mjs";
+import { dateOf, seconds, statusOf } from "./inbox.mjs";
+import { someDigits } from "./tenancy.mjs";
+
+const { sql, as, newTenant, newUser, newNumber, newTemplate, receivesMessage, delivers, newOutbound } = await useDatabase();
+
+const START = seconds(7200);
+const newOffice = async () => {
+  const tenant = await newTenant();
+  return { tenant, number: await newNumber(tenant) };
+};
+/** @param {any} number @param {string} field @param {object} payload @param {number} [timestamp] */
+const notice = (number, field, payload, timestamp = START) => ({ field, business_account_id: number.meta_business_account_id, timestamp, payload });
+/** @param {any} number */
+const numberNow = async (number) => (await sql`select * from public.whatsapp_sessions where id = ${number.id}`)[0];
+/** @param {any} template */
+const templateNow = async (template) => (await sql`select * from public.broadcast_templates where id = ${template.id}`)[0];
+/** @param {any} tenant */
+const noticesOf = async (tenant) => [...await sql`select * from public.account_events where tenant_id = ${tenant.id} order by occurred_at, created_at`];
+
+describe("a ban", () => {
+  const update = (/** @type {any} */ number, /** @type {string} */ event, at = START, more = {}) => notice(number, "account_update", { event, ...more }, at);
+  const banned = (/** @type {any} */ number, at = START) => update(number, "DISABLED_UPDATE", at, { ban_info: { waba_ban_state: "DISABLE", waba_ban_date: "2026-11-22" } });
+  const reinstated = (/** @type {any} */ number, at = START) => update(number, "DISABLED_UPDATE", at, { ban_info: { waba_ban_state: "REINSTATE" } });
+
+  test("stops every number of the account, says why, and ends", async () => {
+    const { tenant, number } = await newOffice();
+    await sql`update public.tenants set locale = 'en' where id = ${tenant.id}`;
+    const businessAccount = number.meta_business_account_id;
+    const paused = await newNumber(tenant, { businessAccount, status: "paused" });
+    const tokenless = await newNumber(tenant, { businessAccount, status: "broken", reason: "the token is not accepted" });
+    const other = await newNumber(tenant);
+    await delivers({ events: [banned(number)] });
+    for (const one of [number, paused]) {
+      const { status, status_code, status_reason } = await numberNow(one);
+      assert.deepEqual([status, status_code], ["broken", "account_disabled"]);
+      assert.match(status_reason, /^Meta has disabled/);
+    }
+    assert.equal((await numberNow(other)).status, "connected");
+    await delivers({ events: [reinstated(number, START + 10)] });
+    assert.deepEqual(
+      await Promise.all([number, paused].map(async (one) => { const row = await numberNow(one); return [row.status, row.status_code, row.status_reason]; })),
+      [["connected", null, null], ["paused", null, null]],
+    );
+    assert.equal((await numberNow(tokenless)).status, "connected", "broken before, and well in Meta's eyes: the next send tells");
+  });
+
+  test("is told in the language of the tenant", async () => {
+    const { tenant, number } = await newOffice();
+    await sql`update public.tenants set locale = 'id' where id = ${tenant.id}`;
+    await delivers({ events: [banned(number)] });
+    assert.match((await numberNow(number)).status_reason, /^Meta menonaktifkan/);
+    const [event] = await noticesOf(tenant);
+    assert.deepEqual([event.kind, event.severity, event.field], ["DISABLED_UPDATE", "critical", "account_update"]);
+    assert.match(event.summary.en, /disabled/);
+    assert.match(event.summary.id, /menonaktifkan/);
+  });
+
+  test("that is announced, an account's other troubles, and what is only news stop nothing", async () => {
+    const { tenant, number } = await newOffice();
+    await delivers({ events: [
+      update(number, "DISABLED_UPDATE", START, { ban_info: { waba_ban_state: "SCHEDULE_FOR_DISABLE", waba_ban_date: "soon" } }),
+      update(number, "ACCOUNT_VIOLATION", START, { violation_info: { violation_type: "ADULT" } }),
+      update(number, "ACCOUNT_RESTRICTION", START, { restriction_info: [{ restriction_type: "RESTRICTED_ADD_PHONE_NUMBER_ACTION" }] }),
+      update(number, "AD_ACCOUNT_LINKED"), notice(number, "account_alerts", { alert_info: { alert_severity: "WARNING", alert_type: "X", alert_description: "Y" } }),
+    ] });
+    assert.equal((await numberNow(number)).status, "connected");
+    assert.deepEqual((await noticesOf(tenant)).map((event) => event.severity).sort(), ["info", "warning", "warning", "warning", "warning"]);
+  });
+
+  for (const [code, event, more] of /** @type {const} */ ([
+    ["account_restricted", "ACCOUNT_RESTRICTION", { restriction_info: [{ restriction_type: "RESTRICTED_BIZ_INITIATED_MESSAGING", expiration: 1 }] }],
+    ["account_deleted", "ACCOUNT_DELETED", {}], ["account_disconnected", "PARTNER_REMOVED", {}], ["account_disconnected", "ACCOUNT_OFFBOARDED", {}],
+  ])) {
+    test(`${event} stops too`, async () => {
+      const { number } = await newOffice();
+      await delivers({ events: [update(number, event, START, more)] });
+      const { status, status_code } = await numberNow(number);
+      assert.deepEqual([status, status_code], ["broken", code]);
+    });
+  }
+
+  test("counts as Meta's clock has it, in whatever order it is told", async (t) => {
+    const luck = chance();
+    t.diagnostic(`CRM_TEST_SEED=${luck.seed}`);
+    for (let round = 0; round < 8; round++) {
+      const { tenant, number } = await newOffice();
+      const events = [
+        banned(number), reinstated(number, START + 10), banned(number, START + 20), reinstated(number, START + 30),
+        update(number, "PARTNER_REMOVED", START + 5), update(number, "PARTNER_ADDED", START + 15), update(number, "PARTNER_REMOVED", START + 40),
+      ];
+      for (const event of luck.shuffle([...events, events[0], events[4]])) await delivers({ events: [event] });
+      const { status, status_code } = await numberNow(number);
+      assert.deepEqual([status, status_code], ["broken", "account_disconnected"]);
+      assert.equal((await noticesOf(tenant)).length, events.length, "told again is not told twice");
+    }
+  });
+
+  test("of another tenant's account is nobody else's business", async () => {
+    const [one, two] = [await newOffice(), await newOffice()];
+    await delivers({ events: [banned(one.number)] });
+    assert.equal((await numberNow(two.number)).status, "connected");
+    assert.deepEqual(await noticesOf(two.tenant), []);
+    const admin = await newUser(two.tenant, "admin");
+    assert.deepEqual([...await as(admin, (sql) => sql`select id from public.account_events`)], []);
+    const own = await newUser(one.tenant, "admin");
+    assert.equal((await as(own, (sql) => sql`select id from public.account_events`)).length, 1);
+    const { event_id } = await delivers({ events: [banned({ meta_business_account_id: someDigits() })] });
+    const [event] = await sql`select outcome, leftovers from public.webhook_events where id = ${event_id}`;
+    assert.deepEqual([event.outcome, event.leftovers[0].reason], ["partial", "unknown_account"]);
+  });
+});
+
+describe("a number's notice", () => {
+  test("of quality, limit and throughput is followed", async () => {
+    const { number } = await newOffice();
+    await sql`update public.whatsapp_sessions set display_phone_number = '+62 811-000' where id = ${number.id}`;
+    const quality = (/** @type {string} */ event, /** @type {string} */ current_limit, /** @type {number} */ at) =>
+      notice(number, "phone_number_quality_update", { display_phone_number: "62811000", event, current_limit }, at);
+    await delivers({ events: [quality("FLAGGED", "TIER_2K", START)] });
+    const flagged = await numberNow(number);
+    assert.deepEqual([flagged.quality_rating, flagged.messaging_limit, flagged.throughput_level], ["RED", "TIER_2K", null]);
+    await delivers({ events: [quality("THROUGHPUT_UPGRADE", "TIER_UNLIMITED", START + 5), quality("UNFLAGGED", "TIER_10K", START - 5)] });
+    const upgraded = await numberNow(number);
+    assert.deepEqual([upgraded.quality_rating, upgraded.messaging_limit, upgraded.throughput_level], ["RED", "TIER_UNLIMITED", "HIGH"]);
+  });
+
+  test("of a limit counts for all numbers of the account, in every form Meta gives it", async () => {
+    const { tenant, number } = await newOffice();
+    const second = await newNumber(tenant, { businessAccount: number.meta_business_account_id });
+    const forms = [[250, "TIER_250"], [2000, "TIER_2K"], ["TIER_100K", "TIER_100K"], [-1, "TIER_UNLIMITED"]];
+    for (const [i, [told, expected]] of forms.entries()) {
+      const name = i % 2 === 0 ? "max_daily_conversations_per_business" : "max_daily_conversation_per_phone";
+      await delivers({ events: [notice(number, "business_capability_update", { [name]: told }, START + i)] });
+      for (const one of [number, second]) assert.equal((await numberNow(one)).messaging_limit, expected);
+    }
+  });
+
+  test("of a name is followed", async () => {
+    const { number } = await newOffice();
+    const name = (/** @type {string} */ decision, /** @type {number} */ at) =>
+      notice(number, "phone_number_name_update", { display_phone_number: "1", decision, requested_verified_name: "Toko" }, at);
+    await delivers({ events: [name("DECLINED", START)] });
+    const { name_status, verified_name } = await numberNow(number);
+    assert.deepEqual([name_status, verified_name], ["DECLINED", null]);
+    await delivers({ events: [name("APPROVED", START + 1)] });
+    assert.equal((await numberNow(number)).verified_name, "Toko");
+  });
+});
+
+describe("a template's notice", () => {
+  /** @param {any} number @param {any} template @param {string} event @param {object} [more] @param {number} [at] */
+  const status = (number, template, event, more = {}, at = START) => notice(number, "message_template_status_update", {
+    event, message_template_id: template.meta_template_id ?? 1, message_template_name: template.name, message_template_language: template.language, reason: "NONE", ...more,
+  }, at);
+  const newOwn = async () => {
+    const { tenant, number } = await newOffice();
+    return { tenant, number, template: await newTemplate(tenant, { businessAccount: number.meta_business_account_id, status: "PENDING" }) };
+  };
+
+  test("of its status is followed, by name first and then by an id beyond what JavaScript counts", async () => {
+    const { number, template } = await newOwn();
+    const id = "9007199254740993";
+    const { payload, ...event } = status(number, template, "APPROVED", { message_template_category: "UTILITY" });
+    const [row] = await sql`
+      select public.ingest_webhook(body => '{}', events => jsonb_build_array(${sql.json(event)}::jsonb
+        || jsonb_build_object('payload', ${sql.json(payload)}::jsonb || ('{"message_template_id": ' || ${id}::text || '}')::jsonb)))`;
+    assert.ok(row);
+    const approved = await templateNow(template);
+    assert.deepEqual([approved.status, approved.meta_template_id, approved.category, approved.rejected_reason], ["APPROVED", id, "UTILITY", null]);
+
+    const renamed = { ...template, name: "another", meta_template_id: id };
+    await delivers({ events: [status(number, renamed, "REJECTED", { reason: "ABUSIVE_CONTENT" }, START + 10)] });
+    const rejected = await templateNow(template);
+    assert.deepEqual([rejected.status, rejected.rejected_reason], ["REJECTED", "ABUSIVE_CONTENT"]);
+    await delivers({ events: [status(number, renamed, "PAUSED", { other_info: { title: "FIRST_PAUSE", description: "3 hours" } }, START + 5)] });
+    assert.equal((await templateNow(template)).status, "REJECTED", "an older notice changes nothing");
+    await delivers({ events: [status(number, renamed, "PAUSED", { other_info: { title: "FIRST_PAUSE", description: "3 hours" } }, START + 20)] });
+    const paused = await templateNow(template);
+    assert.deepEqual([paused.status, paused.status_detail, paused.rejected_reason], ["PAUSED", "FIRST_PAUSE: 3 hours", null]);
+    await delivers({ events: [status(number, renamed, "REINSTATED", {}, START + 30), status(number, renamed, "FLAGGED", {}, START + 31)] });
+    assert.equal((await templateNow(template)).status, "APPROVED");
+  });
+
+  test("writes the language as it likes", async () => {
+    const { number, template } = await newOwn();
+    await sql`update public.broadcast_templates set language = 'en_US' where id = ${template.id}`;
+    await delivers({ events: [status(number, { ...template, language: "en-US" }, "APPROVED")] });
+    assert.equal((await templateNow(template)).status, "APPROVED");
+  });
+
+  test("of quality, category and content is followed", async () => {
+    const { number, template } = await newOwn();
+    const about = { message_template_id: 12, message_template_name: template.name, message_template_language: template.language };
+    await delivers({ events: [
+      notice(number, "message_template_quality_update", { ...about, previous_quality_score: "GREEN", new_quality_score: "YELLOW" }),
+      notice(number, "template_category_update", { ...about, correct_category: "MARKETING", new_category: "UTILITY", category_update_timestamp: START + 86_400 }),
+      notice(number, "message_template_components_update", {
+        ...about, message_template_element: "Hai {{1}}", message_template_footer: "Toko",
+        message_template_buttons: [{ message_template_button_type: "URL", message_template_button_text: "Lihat", message_template_button_url: "https://example.com" }],
+      }),
+    ] });
+    const row = await templateNow(template);
+    assert.deepEqual([row.quality_score, row.category, row.upcoming_category, row.upcoming_category_at], ["YELLOW", "UTILITY", "MARKETING", dateOf(START + 86_400)]);
+    assert.deepEqual(row.components, [
+      { type: "BODY", text: "Hai {{1}}" }, { type: "FOOTER", text: "Toko" },
+      { type: "BUTTONS", buttons: [{ type: "URL", text: "Lihat", url: "https://example.com" }] },
+    ]);
+    await delivers({ events: [notice(number, "template_category_update", { ...about, new_category: "MARKETING" }, START + 86_400)] });
+    const moved = await templateNow(template);
+    assert.deepEqual([moved.category, moved.upcoming_category, moved.upcoming_category_at], ["MARKETING", null, null]);
+  });
+
+  test("changes no template of another account or tenant", async () => {
+    const [one, two] = [await newOwn(), await newOwn()];
+    const elsewhere = await newTemplate(one.tenant, { businessAccount: someDigits(), status: "PENDING" });
+    for (const template of [two.template, elsewhere]) {
+      await sql`update public.broadcast_templates set name = ${one.template.name} where id = ${template.id}`;
+    }
+    await delivers({ events: [status(one.number, one.template, "APPROVED")] });
+    assert.deepEqual(
+      [(await templateNow(one.template)).status, (await templateNow(two.template)).status, (await templateNow(elsewhere)).status],
+      ["APPROVED", "PENDING", "PENDING"],
+    );
+  });
+});
+
+describe("a person's wish", () => {
+  /** @param {any} number @param {any[]} user_preferences @param {any[]} [contacts] */
+  const wishes = (number, user_preferences, contacts = []) => ({
+    field: "user_preferences", phone_number_id: number.meta_phone_number_id, payload: { contacts, user_preferences },
+  });
+  /** @param {string} value @param {object} who @param {number | string} timestamp */
+  const wish = (value, who, timestamp) => ({ ...who, category: "marketing_messages", value, timestamp, detail: "told" });
+  /** @param {any} number */
+  const contactsOf = async (number) => [...await sql`select * from public.contacts where tenant_id = ${number.tenant_id}`];
+
+  test("for no more marketing is kept with its proof, until it is taken back", async () => {
+    const { number } = await newOffice();
+    const { contact } = await receivesMessage(number);
+    await delivers({ events: [wishes(number, [wish("stop", { wa_id: contact.wa_id }, `${START}`)])] });
+    assert.deepEqual((await contactsOf(number))[0].marketing_opted_out_at, dateOf(START));
+    await delivers({ events: [wishes(number, [wish("resume", { wa_id: contact.wa_id }, START + 10), wish("stop", { wa_id: contact.wa_id }, START + 5)])] });
+    assert.equal((await contactsOf(number))[0].marketing_opted_out_at, null);
+    const consents = await sql`select state, source, proof ->> 'detail' as detail from public.contact_consents where contact_id = ${contact.id} order by occurred_at`;
+    assert.deepEqual(consents.map((row) => [row.state, row.source, row.detail]), [
+      ["opted_out", "meta_preference", "told"], ["opted_out", "meta_preference", "told"], ["opted_in", "meta_preference", "told"],
+    ]);
+  });
+
+  test("told twice, or with another at the same moment, is one; and the no counts", async () => {
+    const { number } = await newOffice();
+    const who = { wa_id: someDigits() };
+    const delivery = { events: [wishes(number, [wish("resume", who, START), wish("stop", who, START)])] };
+    await delivers(delivery);
+    await delivers(delivery);
+    const [contact] = await contactsOf(number);
+    assert.deepEqual(contact.marketing_opted_out_at, dateOf(START));
+    assert.equal((await sql`select from public.contact_consents where contact_id = ${contact.id}`).length, 2);
+  });
+
+  test("of somebody who never wrote, and hides the number, is kept too", async () => {
+    const { number } = await newOffice();
+    const user_id = `ID.${randomUUID()}`;
+    await delivers({ events: [wishes(number, [wish("stop", { user_id }, START), { category: "else", value: "stop", wa_id: "1" }, { value: "stop" }, 7],
+      [{ user_id, profile: { name: "Sari" } }])] });
+    const contacts = await contactsOf(number);
+    assert.deepEqual(contacts.map((row) => [row.user_id, row.profile_name, row.marketing_opted_out_at]), [[user_id, "Sari", dateOf(START)]]);
+    assert.deepEqual([...await sql`select id from public.conversations where session_id = ${number.id}`], []);
+  });
+
+  test("that Meta tells with a failed message (131050) is kept once", async () => {
+    const { number } = await newOffice();
+    const { conversation, contact } = await receivesMessage(number);
+    const message = await newOutbound(conversation);
+    const status = statusOf(number, message.whatsapp_message_id, "failed", { timestamp: START, errors: [{ code: 131_050, title: "Stopped" }] });
+    await delivers({ statuses: [status] });
+    await delivers({ statuses: [status] });
+    assert.deepEqual((await contactsOf(number))[0].marketing_opted_out_at, dateOf(START));
+    const consents = await sql`select source from public.contact_consents where contact_id = ${contact.id}`;
+    assert.deepEqual(consents.map((row) => row.source), ["error_131050"]);
+    const stranger = await newUser(await newTenant(), "admin");
+    assert.deepEqual([...await as(stranger, (sql) => sql`select id from public.contact_consents`)], []);
+  });
+});

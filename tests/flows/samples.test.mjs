@@ -1,0 +1,140 @@
+// Meta's own samples, where they lie beside the project: alone, twice, shuffled and all at once, they leave the same.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { chance } from "../database/chance.mjs";
+import { useApp } from "./app.mjs";
+
+const FOLDER = new URL("../../../shared/meta/webhook-samples/", import.meta.url);
+const app = await useApp();
+
+/** Numbers of the samples by their accounts. */
+const OFFICES = {
+  102290129340398: { 106540352242922: "15550001001", 106540352242923: "15550001002" },
+  202290129340399: { 206540352242931: "15550001003" },
+};
+
+/** @returns {{ file: string, messages: number, statuses: number, body: string }[] | null} */
+function samples() {
+  let index;
+  try {
+    index = readFileSync(new URL("INDEX.tsv", FOLDER), "utf8");
+  } catch {
+    return null;
+  }
+  return index.trim().split("\n").slice(1).map((line) => line.split("\t")).map(([file, , messages, statuses]) => ({
+    file, messages: Number(messages), statuses: Number(statuses), body: readFileSync(new URL(file, FOLDER), "utf8"),
+  }));
+}
+
+/** @param {string} table @param {object} row */
+async function insert(table, row) {
+  const response = await fetch(`${app.stack.supabase_url}/rest/v1/${table}`, {
+    method: "POST", headers: { ...app.serviceHeaders(), "content-type": "application/json", prefer: "return=representation" }, body: JSON.stringify(row),
+  });
+  assert.ok(response.ok, await response.clone().text());
+  const [made] = await response.json();
+  return made;
+}
+/** @param {string} table @param {string} query */
+async function remove(table, query) {
+  const response = await fetch(`${app.stack.supabase_url}/rest/v1/${table}?${query}`, { method: "DELETE", headers: app.serviceHeaders() });
+  assert.ok(response.ok, await response.text());
+}
+
+/**
+ * What a way of posting leaves in tenants of its own, without ids and times of ours.
+ * @param {string} name @param {() => Promise<void>} post
+ */
+async function left(name, post) {
+  const tenants = [];
+  for (const [account, numbers] of Object.entries(OFFICES)) {
+    const tenant = await insert("tenants", { name: account, slug: `samples-${name}-${account}` });
+    tenants.push(tenant.id);
+    for (const [id, display] of Object.entries(numbers)) {
+      await insert("whatsapp_sessions", { tenant_id: tenant.id, meta_phone_number_id: id, meta_business_account_id: account, display_phone_number: display });
+    }
+  }
+  const of = `tenant_id=in.(${tenants})&limit=5000`;
+  try {
+    await post();
+    const [contacts, conversations, messages, events, notices, numbers, consents] = await Promise.all(
+      ["contacts", "conversations", "messages", "message_status_events", "account_events", "whatsapp_sessions", "contact_consents"].map((table) => app.rows(table, of)),
+    );
+    const person = new Map(contacts.map((row) => [row.id, `${row.wa_id} ${row.user_id}`]));
+    const line = new Map(numbers.map((row) => [row.id, row.meta_phone_number_id]));
+    const thread = new Map(conversations.map((row) => [row.id, `${line.get(row.session_id)} ${person.get(row.contact_id)}`]));
+    const sorted = (/** @type {unknown[][]} */ rows) => rows.map((row) => JSON.stringify(row)).sort();
+    return {
+      contacts: sorted(contacts.map((row) => [row.wa_id, row.user_id, row.profile_name, row.username, row.name, row.marketing_opted_out_at])),
+      conversations: sorted(conversations.map((row) => [
+        thread.get(row.id), row.status, row.unread_count, row.last_message_at, row.last_inbound_at, row.window_expires_at, row.referral, row.last_message_preview,
+      ])),
+      messages: sorted(messages.map((row) => [
+        line.get(row.session_id), row.whatsapp_message_id, thread.get(row.conversation_id), row.direction, row.type, row.status, row.content, row.payload, row.metadata,
+        row.context_message_id, row.occurred_at, row.reactions.map((/** @type {any} */ reaction) => [reaction.emoji, reaction.direction]), row.edited_at, row.revoked_at,
+      ])),
+      events: sorted(events.map((row) => [line.get(row.session_id), row.whatsapp_message_id, row.status, row.occurred_at, row.error_code, row.message_id !== null])),
+      notices: sorted(notices.map((row) => [row.field, row.kind, row.severity, row.occurred_at, line.get(row.session_id)])),
+      numbers: sorted(numbers.map((row) => [row.meta_phone_number_id, row.status, row.status_code, row.quality_rating, row.messaging_limit, row.throughput_level, row.name_status])),
+      consents: sorted(consents.map((row) => [person.get(row.contact_id), row.state, row.source, row.occurred_at])),
+    };
+  } finally {
+    await remove("tenants", `id=in.(${tenants})`);
+  }
+}
+
+/** @param {string} body */
+async function post(body) {
+  const answer = await app.postsWebhook(body);
+  assert.equal(answer.status, 200, JSON.stringify(answer.body));
+}
+
+test("Meta's samples leave the same however they come, and what their index says", async (t) => {
+  const all = samples();
+  if (all === null) {
+    t.skip("no samples beside the project");
+    return;
+  }
+  assert.ok(all.length > 50);
+  const luck = chance();
+  t.diagnostic(`CRM_TEST_SEED=${luck.seed}; ${all.length} samples`);
+
+  const alone = await left("alone", async () => {
+    for (const { body } of all) await post(body);
+  });
+  const expected = all.flatMap(({ body }) => idsIn(JSON.parse(body)));
+  assert.ok(expected.length > 50);
+  const told = new Set([...alone.messages, ...alone.events].map((row) => JSON.parse(row)[1]));
+  assert.deepEqual(expected.filter((id) => !told.has(id)), []);
+
+  const twice = await left("twice", async () => {
+    for (const { body } of all) {
+      await post(body);
+      await post(body);
+    }
+  });
+  assert.deepEqual(twice, alone);
+  const shuffled = await left("shuffled", async () => {
+    for (const { body } of luck.shuffle([...all, ...all])) await post(body);
+  });
+  assert.deepEqual(shuffled, alone);
+  const atOnce = await left("at-once", async () => {
+    const queue = luck.shuffle([...all, ...all, ...all]);
+    await Promise.all(Array.from({ length: 16 }, async () => {
+      for (let next = queue.pop(); next; next = queue.pop()) await post(next.body);
+    }));
+  });
+  assert.deepEqual(atOnce, alone);
+});
+
+/** The messages and statuses a sample brings to numbers of ours. @param {any} body @returns {string[]} */
+function idsIn(body) {
+  const ours = Object.values(OFFICES).flatMap((numbers) => Object.keys(numbers));
+  return body.entry.flatMap((/** @type {any} */ entry) => entry.changes).flatMap((/** @type {any} */ { field, value }) => {
+    if (!ours.includes(value.metadata?.phone_number_id)) return [];
+    const threads = (value.history ?? []).flatMap((/** @type {any} */ chunk) => chunk.threads ?? []);
+    const lists = { messages: [value.messages, value.statuses], smb_message_echoes: [value.message_echoes], history: [value.messages, ...threads.map((/** @type {any} */ thread) => thread.messages)] };
+    return (lists[field] ?? []).flatMap((/** @type {any} */ list) => list ?? []).map((/** @type {any} */ { id }) => id);
+  });
+}
