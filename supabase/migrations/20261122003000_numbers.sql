@@ -188,25 +188,29 @@ begin
 end;
 $$;
 
--- Under which id a tenant's number is or will be kept: {"session_id", "known"}. One it had before gets its history
--- back. Refused when it is another tenant's.
-create function public.number_place(tenant_id uuid, phone_number_id text) returns jsonb
-language plpgsql stable set search_path = '' as $$
+-- Under which id a number of the caller's is or will be kept: {"session_id", "token_source"}, the latter of one that
+-- was connected before and gets its history back. Refused when it is another tenant's.
+-- Security definer: another tenant's number is not seen, and yet in the way.
+create function public.number_place(phone_number_id text) returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
 declare
   number public.whatsapp_sessions;
 begin
+  if not private.has_permission('numbers.manage') then
+    raise sqlstate 'PT403' using message = 'You may not manage numbers.', detail = 'forbidden';
+  end if;
   select s.* into number from public.whatsapp_sessions s
   where s.meta_phone_number_id = number_place.phone_number_id;
   if not found then
     select s.* into number from public.whatsapp_sessions s
-    where s.former_phone_number_id = number_place.phone_number_id and s.tenant_id = number_place.tenant_id
+    where s.former_phone_number_id = number_place.phone_number_id and s.tenant_id = private.tenant_id()
     order by s.deleted_at desc
     limit 1;
-  elsif number.tenant_id <> number_place.tenant_id then
+  elsif number.tenant_id <> private.tenant_id() then
     raise sqlstate 'PT409' using message = 'This number is connected to another organisation.',
       detail = 'number_taken';
   end if;
-  return jsonb_build_object('session_id', coalesce(number.id, gen_random_uuid()), 'known', number.id is not null);
+  return jsonb_build_object('session_id', coalesce(number.id, gen_random_uuid()), 'token_source', number.token_source);
 end;
 $$;
 
@@ -369,11 +373,10 @@ grant execute on function private.take_health(uuid, jsonb), private.own_number(u
   private.pause_campaigns_of(uuid, text) to service_role;
 
 revoke execute on function public.list_numbers(), public.get_number(uuid), public.change_number(uuid, jsonb),
-  public.delete_number(uuid) from public, anon;
+  public.delete_number(uuid), public.number_place(text) from public, anon;
 grant execute on function public.list_numbers(), public.get_number(uuid), public.change_number(uuid, jsonb),
-  public.delete_number(uuid) to authenticated;
+  public.delete_number(uuid), public.number_place(text) to authenticated;
 revoke execute on function
-  public.number_place(uuid, text),
   public.connect_number(uuid, uuid, uuid, text, text, text, jsonb, jsonb),
   public.ensure_default_number(uuid, text, text),
   public.numbers_to_check(timestamptz, integer, uuid),
@@ -382,7 +385,6 @@ revoke execute on function
   public.reseal_session_token(uuid, text, text, text)
   from public, anon, authenticated;
 grant execute on function
-  public.number_place(uuid, text),
   public.connect_number(uuid, uuid, uuid, text, text, text, jsonb, jsonb),
   public.ensure_default_number(uuid, text, text),
   public.numbers_to_check(timestamptz, integer, uuid),

@@ -71,7 +71,8 @@ begin
       select 1 from public.whatsapp_sessions s where s.id = number_access.session_id and s.token_source = 'own'
     ),
     'held', held,
-    'trial', trial
+    'trial', trial,
+    'failures', coalesce(breaker.failures, 0)
   );
 end;
 $$;

@@ -15,7 +15,7 @@ const sealed = (text = randomUUID()) => ({ sealed: text, key_id: "k1" });
 
 /** @param {{ id: string }} tenant @param {{ phone?: string, token?: object | null, actor?: string | null, name?: string | null }} [options] */
 async function connects(tenant, { phone = someDigits(), token = null, actor = null, name = null } = {}) {
-  const [{ place }] = await asService((sql) => sql`select public.number_place(${tenant.id}, ${phone}) as place`);
+  const [{ place }] = await as(await newUser(tenant, "admin"), (sql) => sql`select public.number_place(${phone}) as place`);
   const [{ number }] = await asService((sql) => sql`
     select public.connect_number(${actor}, ${tenant.id}, ${place.session_id}, ${phone}, '111', ${name}, ${sql.json(health)},
       ${token && sql.json(token)}) as number`);
@@ -144,6 +144,7 @@ describe("changing a number", () => {
       await isRefused(changes(user, number, { name: "x" }), { code });
       await isRefused(deletes(user, number), { code });
     }
+    await isRefused(as(agent, (sql) => sql`select public.number_place('1')`), { code: "PT403" });
     const [{ delivery }] = await as(foreigner, (sql) => sql`select public.number_delivery(${number.id}) as delivery`);
     assert.equal(delivery, null);
   });
@@ -162,7 +163,7 @@ describe("a token", () => {
       await as(admin, (sql) => sql`select * from public.whatsapp_sessions`)]);
     assert.ok(!seen.includes(text));
     const [{ access }] = await asService((sql) => sql`select public.number_access(${number.id}) as access`);
-    assert.deepEqual(access, { token: { sealed: text, key_id: "k1" }, own_token: true, held: false, trial: false });
+    assert.deepEqual(access, { token: { sealed: text, key_id: "k1" }, own_token: true, held: false, trial: false, failures: 0 });
   });
 
   test("is sealed anew only in the place of what was opened", async () => {

@@ -18,6 +18,7 @@ pub use campaign::router as campaign;
 pub use process::router as process;
 
 pub(crate) use progress::ProgressAnnouncer;
+pub(crate) use recipient::normalise as normalise_phone;
 
 /// `/api/broadcast/campaigns`.
 pub fn campaigns() -> Router<App> {

@@ -32,10 +32,17 @@ permissions! {
     BroadcastsSend = "broadcasts.send";
     BroadcastsView = "broadcasts.view";
     ConversationsView = "conversations.view";
+    MediaDelete = "media.delete";
+    MediaUpload = "media.upload";
+    MediaView = "media.view";
     MessagesSend = "messages.send";
+    MessagesSendMedia = "messages.send_media";
+    MessagesSendTemplate = "messages.send_template";
     MessagesView = "messages.view";
     ModulesManage = "modules.manage";
     ModulesView = "modules.view";
+    NumbersManage = "numbers.manage";
+    NumbersView = "numbers.view";
     ProfileUpdate = "profile.update";
     RbacManagePermissions = "rbac.manage_permissions";
     RbacManageRoles = "rbac.manage_roles";

@@ -51,15 +51,7 @@ impl<'a> BusinessAccountClient<'a> {
         let mut numbers = Vec::new();
         let mut after: Option<String> = None;
         for _ in 0..MAX_PAGES {
-            let mut url = self.graph.url(&[self.id, "phone_numbers"]);
-            let mut query = url.query_pairs_mut();
-            query
-                .append_pair("fields", number_health::FIELDS)
-                .append_pair("limit", PAGE);
-            if let Some(after) = &after {
-                query.append_pair("after", after);
-            }
-            drop(query);
+            let url = self.numbers_url(after.as_deref());
             let page: Page<NumberHealth> = self.graph.read(self.token, self.graph.http.get(url)).await?;
             numbers.extend(page.data);
             after = page.paging.next.and(page.paging.cursors.after);
@@ -68,6 +60,15 @@ impl<'a> BusinessAccountClient<'a> {
             }
         }
         Ok(numbers)
+    }
+
+    fn numbers_url(&self, after: Option<&str>) -> reqwest::Url {
+        let mut url = self.graph.url(&[self.id, "phone_numbers"]);
+        url.query_pairs_mut()
+            .append_pair("fields", number_health::FIELDS)
+            .append_pair("limit", PAGE)
+            .extend_pairs(after.map(|after| ("after", after)));
+        url
     }
 
     /// Has webhooks of the account sent to our app. Safe to repeat.

@@ -52,11 +52,18 @@ pub enum Content {
         /// The values of its variables: see [`crate::template::TemplateDefinition::components`].
         components: Value,
     },
+    /// What was checked and stored before, in the shape Meta takes.
+    Prepared {
+        /// Meta's name of the type.
+        kind: String,
+        /// What stands under that name.
+        body: Value,
+    },
 }
 
 impl Content {
     /// Meta's name of the type.
-    pub fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &str {
         match self {
             Self::Text { .. } => "text",
             Self::Media(kind, _) => kind.as_str(),
@@ -65,6 +72,7 @@ impl Content {
             Self::Reaction(_) => "reaction",
             Self::Interactive(_) => "interactive",
             Self::Template { .. } => "template",
+            Self::Prepared { kind, .. } => kind,
         }
     }
 
@@ -89,6 +97,7 @@ impl Content {
                 }
                 template
             }
+            Self::Prepared { body, .. } => body.clone(),
         }
     }
 
@@ -107,6 +116,7 @@ impl Content {
                 findings.text("template.name", name, 512);
                 findings.text("template.language", language, 15);
             }
+            Self::Prepared { .. } => {}
         }
         findings.done()
     }
@@ -120,12 +130,12 @@ impl Content {
             Self::Contacts(contacts) => Some(contact_card::preview(contacts)),
             Self::Reaction(reaction) => Some(reaction.emoji.clone()).filter(|emoji| !emoji.is_empty()),
             Self::Interactive(interactive) => Some(interactive.body.text.clone()),
-            Self::Template { .. } => None,
+            Self::Template { .. } | Self::Prepared { .. } => None,
         }
     }
 
     /// Whether it may be sent to somebody who has not written within 24 hours.
     pub fn opens_conversation(&self) -> bool {
-        matches!(self, Self::Template { .. })
+        self.kind() == "template"
     }
 }
