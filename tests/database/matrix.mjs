@@ -48,12 +48,7 @@ export const TABLES = {
   conversations: { seenBy: [...from("team_lead"), "agent"] },
   messages: { seenBy: [...from("team_lead"), "agent"] },
   message_status_events: { seenBy: [...from("team_lead"), "agent"] },
-  whatsapp_sessions: { seenBy: everyMember },
-  contacts: { seenBy: everyMember },
-  conversations: { seenBy: everyMember },
-  messages: { seenBy: everyMember },
-  message_status_events: { seenBy: everyMember },
-  message_media: { seenBy: everyMember },
+  message_media: { seenBy: [...from("team_lead"), "agent"] },
   // a delivery may hold several tenants' data
   webhook_events: { seenBy: nobody },
   contact_consents: { seenBy: [...from("senior_agent"), "agent"] },
