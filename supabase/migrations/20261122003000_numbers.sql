@@ -50,7 +50,7 @@ language sql stable set search_path = '' as $$
     'phone_number_id', coalesce(s.meta_phone_number_id, s.former_phone_number_id),
     'business_account_id', s.meta_business_account_id,
     'display_phone_number', s.display_phone_number, 'verified_name', s.verified_name,
-    'status', s.status, 'status_reason', s.status_reason,
+    'status', s.status, 'status_reason', s.status_reason, 'status_code', s.status_code,
     'messages_per_second', s.messages_per_second,
     'quality_rating', s.quality_rating, 'messaging_limit', s.messaging_limit, 'name_status', s.name_status,
     'throughput_level', s.throughput_level, 'meta_status', s.meta_status,
@@ -159,7 +159,9 @@ begin
     name = coalesce(changes ->> 'name', s.name),
     messages_per_second = coalesce((changes ->> 'messages_per_second')::integer, s.messages_per_second),
     status = number.status,
-    status_reason = number.status_reason
+    status_reason = number.status_reason,
+    status_code = case when number.status = 'broken' then s.status_code end,
+    status_before = case when number.status = 'broken' then s.status_before end
   where s.id = number.id
   returning s.* into number;
   return private.number_json(number);
@@ -260,6 +262,10 @@ begin
       token_source = excluded.token_source,
       status = 'connected',
       status_reason = null,
+      status_code = null,
+      status_before = null,
+      -- subscribed again by now
+      account_connection = null,
       deleted_at = null,
       former_phone_number_id = null
     where s.tenant_id = excluded.tenant_id
@@ -335,7 +341,8 @@ begin
       health_checked_at = now(), health_error = problem,
       token_status = case when token_invalid then 'invalid' else s.token_status end,
       status = case when token_invalid and s.status = 'connected' then 'broken' else s.status end,
-      status_reason = case when token_invalid and s.status = 'connected' then problem else s.status_reason end
+      status_reason = case when token_invalid and s.status = 'connected' then problem else s.status_reason end,
+      status_code = case when token_invalid and s.status = 'connected' then 'token_invalid' else s.status_code end
     where s.id = record_number_health.session_id;
   end if;
   select s.* into number from public.whatsapp_sessions s where s.id = record_number_health.session_id;

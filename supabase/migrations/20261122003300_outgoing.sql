@@ -167,6 +167,7 @@ begin
     last_message_at = case when message.type = 'reaction' then v.last_message_at else message.occurred_at end,
     last_message_preview = case when message.type = 'reaction' then v.last_message_preview
       else left(message.content, 200) end,
+    last_message_type = case when message.type = 'reaction' then v.last_message_type else message.type end,
     last_message_direction = case when message.type = 'reaction' then v.last_message_direction else 'outbound' end,
     unread_count = 0
   where v.id = conversation.id;
@@ -238,7 +239,8 @@ declare
   found_id uuid;
 begin
   loop
-    select c.id into found_id from public.contacts c where c.tenant_id = tenant and c.wa_id = phone;
+    select c.id into found_id from public.contacts c 
+    where c.tenant_id = tenant and c.phone_key = private.phone_key(phone);
     exit when found;
     insert into public.contacts (tenant_id, wa_id, name) values (tenant, phone, called)
     on conflict do nothing
