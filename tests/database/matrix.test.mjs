@@ -122,6 +122,9 @@ async function prepare() {
   const { conversation, message, contact } = await receivesMessage(number);
   await assign(conversation, agent);
   const outbound = await newOutbound(conversation);
+  const [file] = await sql`
+    insert into public.message_media (tenant_id, session_id, message_id, kind, file_name, expires_at)
+    values (${tenant.id}, ${number.id}, ${message.id}, 'image', 'image.jpg', now()) returning id`;
   const status = { phone_number_id: number.meta_phone_number_id, wamid: outbound.whatsapp_message_id, status: "sent", timestamp: 1_700_000_000 };
   const { event_id: event } = await delivers({ statuses: [status] });
   const campaign = await newCampaign(number);
@@ -156,6 +159,7 @@ async function prepare() {
     conversations: sql`id = ${conversation.id}`,
     messages: sql`id = ${message.id}`,
     message_status_events: sql`message_id = ${outbound.id}`,
+    message_media: sql`id = ${file.id}`,
     webhook_events: sql`id = ${event}`,
     contact_consents: sql`contact_id = ${contact.id}`,
     account_events: sql`tenant_id = ${tenant.id}`,

@@ -26,6 +26,7 @@ pub use process::router as process;
 pub use recipient_list::router as recipients;
 
 pub(crate) use progress::ProgressAnnouncer;
+pub(crate) use recipient::normalise as normalise_phone;
 
 /// `/api/broadcast/campaigns`.
 pub fn campaigns() -> Router<App> {

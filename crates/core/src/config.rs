@@ -8,6 +8,8 @@ use whatsapp::GraphVersion;
 use whatsapp::client::SystemToken;
 use whatsapp::signature::AppSecrets;
 
+use crate::token_seal::TokenKeys;
+
 /// Everything the functions are told by their environment.
 pub struct Config {
     /// `SUPABASE_URL` or `NEXT_PUBLIC_SUPABASE_URL`, `SUPABASE_ANON_KEY` or `NEXT_PUBLIC_SUPABASE_ANON_KEY`,
@@ -21,6 +23,11 @@ pub struct Config {
     pub verify_token: String,
     /// `META_WHATSAPP_TOKEN`
     pub meta_token: SystemToken,
+    /// `META_WHATSAPP_PHONE_NUMBER_ID` and `META_WHATSAPP_BUSINESS_ACCOUNT_ID`: the number of the default tenant
+    pub default_number: Option<DefaultNumber>,
+    /// `TOKEN_ENCRYPTION_KEY`: needed once a number is connected with a token of its own. The first key seals,
+    /// the others, after commas, still open
+    pub token_keys: Option<TokenKeys>,
     /// `META_GRAPH_BASE_URL`, by default `https://graph.facebook.com`
     pub graph_base_url: String,
     /// `META_GRAPH_VERSION`, by default `v25.0`
@@ -33,6 +40,15 @@ pub struct Config {
     pub app_url: Option<String>,
     /// `DEFAULT_TENANT_ID` or `NEXT_PUBLIC_DEFAULT_TENANT_ID`
     pub default_tenant_id: Option<Uuid>,
+}
+
+/// The number that `META_WHATSAPP_TOKEN` came with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DefaultNumber {
+    /// `META_WHATSAPP_PHONE_NUMBER_ID`
+    pub phone_number_id: String,
+    /// `META_WHATSAPP_BUSINESS_ACCOUNT_ID`
+    pub business_account_id: String,
 }
 
 /// Where Redis is.
@@ -77,6 +93,10 @@ impl Config {
         let redis = reader.redis();
         let app_url = reader.optional_web_address("NEXT_PUBLIC_APP_URL");
         let default_tenant_id = reader.default_tenant_id();
+        let default_number = reader.default_number();
+        let token_keys = reader
+            .optional("TOKEN_ENCRYPTION_KEY")
+            .and_then(|_| reader.parsed("TOKEN_ENCRYPTION_KEY", None, TokenKeys::parse));
 
         match (app_secrets, meta_token, graph_version) {
             (Some(app_secrets), Some(meta_token), Some(graph_version)) if reader.problems.is_empty() => {
@@ -86,6 +106,8 @@ impl Config {
                     app_secrets,
                     verify_token,
                     meta_token,
+                    default_number,
+                    token_keys,
                     graph_base_url,
                     graph_version,
                     cron_secret,
@@ -183,6 +205,22 @@ impl Reader<'_> {
         }
     }
 
+    fn default_number(&mut self) -> Option<DefaultNumber> {
+        let number = DefaultNumber {
+            phone_number_id: self.optional("META_WHATSAPP_PHONE_NUMBER_ID")?,
+            business_account_id: self.optional("META_WHATSAPP_BUSINESS_ACCOUNT_ID")?,
+        };
+        for (name, id) in [
+            ("META_WHATSAPP_PHONE_NUMBER_ID", &number.phone_number_id),
+            ("META_WHATSAPP_BUSINESS_ACCOUNT_ID", &number.business_account_id),
+        ] {
+            if id.len() > 32 || !id.bytes().all(|byte| byte.is_ascii_digit()) {
+                self.problems.push(format!("{name} is not an id of Meta's"));
+            }
+        }
+        Some(number)
+    }
+
     fn default_tenant_id(&mut self) -> Option<Uuid> {
         let name = "DEFAULT_TENANT_ID";
         let value = self
@@ -219,6 +257,7 @@ mod tests {
         let config = Config::read(&complete()).unwrap();
         assert_eq!(config.graph_base_url, "https://graph.facebook.com");
         assert!(config.redis.is_none());
+        assert!(config.token_keys.is_none() && config.default_number.is_none());
     }
 
     #[test]
@@ -254,11 +293,16 @@ mod tests {
             "http://127.0.0.1:1".to_owned(),
         );
         variables.insert("DEFAULT_TENANT_ID".to_owned(), "one".to_owned());
+        variables.insert("TOKEN_ENCRYPTION_KEY".to_owned(), "c2hvcnQ=".to_owned());
+        variables.insert("META_WHATSAPP_PHONE_NUMBER_ID".to_owned(), "+62".to_owned());
+        variables.insert("META_WHATSAPP_BUSINESS_ACCOUNT_ID".to_owned(), "1".to_owned());
         let error = Config::read(&variables).err().unwrap().to_string();
         for name in [
             "META_GRAPH_VERSION",
             "UPSTASH_REDIS_REST_TOKEN",
             "DEFAULT_TENANT_ID",
+            "TOKEN_ENCRYPTION_KEY",
+            "META_WHATSAPP_PHONE_NUMBER_ID",
         ] {
             assert!(error.contains(name), "{name} is not in: {error}");
         }

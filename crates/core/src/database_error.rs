@@ -43,6 +43,16 @@ impl From<DatabaseError> for ApiError {
 /// The refusals our SQL functions raise, with their Indonesian sentences: (code, status, sentence).
 const REFUSALS: &[(&str, StatusCode, &str)] = &[
     (
+        "number_taken",
+        StatusCode::CONFLICT,
+        "Nomor ini sudah terhubung ke organisasi lain.",
+    ),
+    (
+        "meta_unavailable",
+        StatusCode::SERVICE_UNAVAILABLE,
+        "Meta sedang tidak menjawab. Silakan coba lagi sebentar lagi.",
+    ),
+    (
         "forbidden",
         StatusCode::FORBIDDEN,
         "Anda tidak berhak melakukan ini.",

@@ -7,7 +7,9 @@ mod message;
 pub(crate) mod message_history;
 pub(crate) mod message_list;
 pub(crate) mod message_statuses;
-pub(crate) mod reply;
+pub(crate) mod outgoing;
+pub(crate) mod read;
+pub(crate) mod typing;
 
 use axum::Router;
 
@@ -15,12 +17,13 @@ use crate::app::App;
 
 pub use conversation::router as conversation;
 pub use conversation_list::router as conversations;
-
-pub(crate) use reply::break_session;
+pub use outgoing::first_message::router as first_message;
+pub use read::router as read;
+pub use typing::router as typing;
 
 /// `/api/conversations/{id}/messages`.
 pub fn messages() -> Router<App> {
-    message_list::router().merge(reply::router())
+    message_list::router().merge(outgoing::reply::router())
 }
 
 /// `/api/messages/{id}`.

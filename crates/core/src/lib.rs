@@ -16,9 +16,11 @@ mod database_error;
 mod error;
 mod field_rules;
 pub mod health;
+pub mod housekeeping;
 mod http_client;
 pub mod inbox;
 mod json_body;
+pub mod media;
 pub mod modules;
 mod openapi;
 mod outcome;
@@ -29,18 +31,21 @@ pub mod queue;
 mod rate_limit;
 pub mod rbac;
 mod redis;
+pub mod sessions;
 mod shell;
 pub mod tenancy;
 mod text;
+mod token_seal;
 mod trace;
 pub mod webhooks;
 
 pub use app::App;
 pub use background::Background;
-pub use config::{Config, ConfigError};
+pub use config::{Config, ConfigError, DefaultNumber, RedisConfig};
 pub use error::ApiError;
 pub use openapi::document as openapi_document;
 pub use shell::shell;
+pub use token_seal::{InvalidTokenKeys, TokenKeys};
 
 use axum::Router;
 
@@ -67,11 +72,17 @@ pub fn router() -> Router<App> {
         .merge(broadcasts::send())
         .merge(health::service())
         .merge(health::workers())
+        .merge(housekeeping::housekeeping())
         .merge(inbox::conversations())
         .merge(inbox::conversation())
+        .merge(inbox::first_message())
         .merge(inbox::messages())
         .merge(inbox::message())
         .merge(inbox::message_status())
+        .merge(inbox::read())
+        .merge(inbox::typing())
+        .merge(media::file())
+        .merge(media::upload())
         .merge(modules::modules())
         .merge(modules::module())
         .merge(openapi())
@@ -85,6 +96,8 @@ pub fn router() -> Router<App> {
         .merge(rbac::roles())
         .merge(rbac::templates())
         .merge(rbac::user())
+        .merge(sessions::session())
+        .merge(sessions::sessions())
         .merge(tenancy::me())
         .merge(tenancy::tenant())
         .merge(webhooks::webhook())

@@ -37,10 +37,17 @@ permissions! {
     BroadcastsUpdate = "broadcasts.update";
     BroadcastsView = "broadcasts.view";
     ConversationsView = "conversations.view";
+    MediaDelete = "media.delete";
+    MediaUpload = "media.upload";
+    MediaView = "media.view";
     MessagesSend = "messages.send";
+    MessagesSendMedia = "messages.send_media";
+    MessagesSendTemplate = "messages.send_template";
     MessagesView = "messages.view";
     ModulesManage = "modules.manage";
     ModulesView = "modules.view";
+    NumbersManage = "numbers.manage";
+    NumbersView = "numbers.view";
     ProfileUpdate = "profile.update";
     QueueManage = "queue.manage";
     QueueView = "queue.view";

@@ -10,6 +10,7 @@ mod database_error;
 mod filter;
 mod key;
 mod query;
+mod storage;
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub use database::Database;
 pub use database_error::{DatabaseError, Source};
 pub use filter::{Condition, FilterValue, Is, LikePattern};
 pub use query::{Nulls, Order, Page, Query};
+pub use storage::{NewObject, Storage, StorageError};
 
 use key::ApiKey;
 
@@ -115,6 +117,15 @@ impl Supabase {
             &self.project.anon_key,
             Some(token.bearer()),
             false,
+        )
+    }
+
+    /// Files, with the service key.
+    pub fn storage(&self) -> Storage<'_> {
+        Storage::new(
+            &self.project.http,
+            &self.project.url,
+            &self.project.service_role_key,
         )
     }
 

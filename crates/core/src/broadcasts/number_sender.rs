@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -16,7 +16,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use whatsapp::client::{Accepted, Content, OutboundMessage, Recipient, SendError};
+use whatsapp::client::{Accepted, Content, OutboundMessage, Recipient, SendError, SystemToken};
 use whatsapp::error_codes::{self, Scope};
 use whatsapp::template::TemplateDefinition;
 
@@ -26,8 +26,8 @@ use super::sender_queue::{
 };
 use crate::app::App;
 use crate::background::Background;
-use crate::inbox::break_session;
 use crate::outcome::{Outcome, Report};
+use crate::sessions::{NumberAccess, SendWatch, break_session, unusable_token};
 
 /// Outcomes are recorded together when they come within this time.
 const RECORD_WITHIN: Duration = Duration::from_millis(250);
@@ -73,6 +73,14 @@ struct Job {
     content: Option<Content>,
 }
 
+/// The way to Meta for this number.
+struct Line {
+    token: SystemToken,
+    watch: SendWatch,
+    /// The breaker lets one message through, to see whether Meta answers again.
+    trial: AtomicBool,
+}
+
 pub(super) struct NumberSender {
     app: App,
     queue: SenderQueue,
@@ -87,6 +95,7 @@ pub(super) struct NumberSender {
     /// Claimed and not yet recorded.
     outstanding: AtomicUsize,
     recorded: Notify,
+    line: OnceLock<Line>,
 }
 
 impl NumberSender {
@@ -107,11 +116,16 @@ impl NumberSender {
             stopped: AtomicBool::new(false),
             outstanding: AtomicUsize::new(0),
             recorded: Notify::new(),
+            line: OnceLock::new(),
         }
     }
 
     /// Sends until nothing is left, the deadline comes, or the number may not go on.
     pub(super) async fn run(self) -> NumberReport {
+        if !self.open_line().await {
+            self.release().await;
+            return self.new_tally();
+        }
         let per_second = self.number.messages_per_second as usize;
         let (jobs, waiting) = mpsc::channel(per_second.div_ceil(20).min(MAX_BATCH));
         let (done, reports) = mpsc::channel(MAX_BATCH);
@@ -122,6 +136,11 @@ impl NumberSender {
             self.record_all(reports)
         );
 
+        self.release().await;
+        tally
+    }
+
+    async fn release(&self) {
         if let Err(error) = self.queue.release(self.number.session_id).await {
             log::warn!(
                 "number {}: lease not released: {}",
@@ -129,7 +148,49 @@ impl NumberSender {
                 error.source_text()
             );
         }
-        tally
+    }
+
+    fn new_tally(&self) -> NumberReport {
+        NumberReport {
+            session_id: self.number.session_id,
+            ..NumberReport::default()
+        }
+    }
+
+    /// The number's token, unless its breaker is open.
+    async fn open_line(&self) -> bool {
+        let session = self.number.session_id;
+        match NumberAccess::of(&self.app, session).await {
+            Ok(access) if access.held => {
+                log::warn!("number {session} rests: Meta does not answer");
+                false
+            }
+            Ok(access) => {
+                let line = Line {
+                    watch: SendWatch::new(session, &access),
+                    trial: AtomicBool::new(access.trial),
+                    token: access.token,
+                };
+                self.line.set(line).is_ok()
+            }
+            Err(error) => {
+                unusable_token(&self.app, session, &error).await;
+                false
+            }
+        }
+    }
+
+    /// While Meta is being tried out, what is on its way comes first.
+    async fn wait_for_trial(&self) -> bool {
+        let recorded = self.recorded.notified();
+        let on_trial = self
+            .line
+            .get()
+            .is_some_and(|line| line.trial.load(Ordering::Relaxed));
+        if on_trial && self.outstanding.load(Ordering::Relaxed) > 0 {
+            recorded.await;
+        }
+        on_trial
     }
 
     /// A quarter of a second's worth: what is claimed when the process dies stays unknown, or is never sent.
@@ -140,8 +201,16 @@ impl NumberSender {
     async fn claim_all(&self, jobs: mpsc::Sender<Job>) {
         let mut failures = 0;
         while !self.stopped.load(Ordering::Relaxed) && Instant::now() < self.deadline {
+            let batch = if self.wait_for_trial().await {
+                1
+            } else {
+                self.batch_size()
+            };
+            if self.stopped.load(Ordering::Relaxed) {
+                return;
+            }
             let asked = Instant::now();
-            let claim = match self.queue.claim(self.number.session_id, self.batch_size()).await {
+            let claim = match self.queue.claim(self.number.session_id, batch).await {
                 Ok(Some(claim)) => claim,
                 Ok(None) => return,
                 Err(error) => {
@@ -262,11 +331,17 @@ impl NumberSender {
             callback_data: Some(job.recipient.message_id.to_string()),
             ..OutboundMessage::new(Recipient::Phone(job.recipient.wa_id.clone()), content.clone())
         };
-        let number = self
-            .app
-            .graph()
-            .number(&self.number.phone_number_id, &self.app.config().meta_token);
+        let Some(line) = self.line.get() else {
+            return SendReport::quiet(report_on(&job, Report::held()));
+        };
+        let number = self.app.graph().number(&self.number.phone_number_id, &line.token);
         let answer = number.send(&message).await;
+        if line.watch.note(&self.app, &answer).await && !self.stopped.swap(true, Ordering::Relaxed) {
+            log::error!("number {} rests: Meta does not answer", self.number.session_id);
+        }
+        if answer.is_ok() {
+            line.trial.store(false, Ordering::Relaxed);
+        }
         self.judge(&job, &answer).await
     }
 
@@ -307,10 +382,7 @@ impl NumberSender {
     }
 
     async fn record_all(&self, mut reports: mpsc::Receiver<RecipientReport>) -> NumberReport {
-        let mut tally = NumberReport {
-            session_id: self.number.session_id,
-            ..NumberReport::default()
-        };
+        let mut tally = self.new_tally();
         let mut batch = Vec::new();
         while let Some(first) = reports.recv().await {
             batch.push(first);

@@ -86,7 +86,7 @@ impl RecipientInput {
 }
 
 /// A phone number as WhatsApp writes it: digits with the country code.
-fn normalise(number: &str) -> Result<String, Text> {
+pub(crate) fn normalise(number: &str) -> Result<String, Text> {
     let mut digits = String::with_capacity(15);
     for character in number.trim().chars() {
         match character {

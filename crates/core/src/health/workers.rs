@@ -24,6 +24,18 @@ pub(crate) struct WorkersHealth {
     status: &'static str,
     #[serde(flatten)]
     facts: WorkerFacts,
+    /// Numbers that rest because Meta does not answer.
+    breakers: Breakers,
+}
+
+/// The circuit breakers that are not closed.
+#[derive(Serialize, Deserialize, ToSchema)]
+struct Breakers {
+    open: u64,
+    /// Being tried out, or due to be.
+    half_open: u64,
+    /// How long the first of them has been so.
+    open_longest_seconds: Option<f64>,
 }
 
 /// What the database knows of the background work.
@@ -74,7 +86,12 @@ pub(crate) async fn workers_health(
     State(app): State<App>,
     _: Limited<Workers>,
 ) -> Result<Response, ApiError> {
-    let facts: WorkerFacts = app.supabase().as_service().rpc("worker_health", &()).await?;
+    let database = app.supabase().as_service();
+    let (facts, breakers) = tokio::join!(
+        database.rpc::<WorkerFacts>("worker_health", &()),
+        database.rpc::<Breakers>("breaker_health", &())
+    );
+    let (facts, breakers) = (facts?, breakers?);
     let late = facts
         .overdue_seconds
         .is_some_and(|seconds| seconds > LATE_SECONDS);
@@ -83,5 +100,10 @@ pub(crate) async fn workers_health(
     } else {
         (StatusCode::OK, "ok")
     };
-    Ok((status, Json(WorkersHealth { status: word, facts })).into_response())
+    let health = WorkersHealth {
+        status: word,
+        facts,
+        breakers,
+    };
+    Ok((status, Json(health)).into_response())
 }

@@ -17,7 +17,7 @@ pub(crate) struct Message {
     direction: String,
     /// Meta's name of the type, for example `text` or `image`.
     #[serde(rename = "type")]
-    kind: String,
+    pub(super) kind: String,
     /// `received` for inbound messages; else `pending`, `queued`, `sending`, `sent`, `delivered`, `read`,
     /// `played`, `failed`, or `unknown`: handed to Meta, and whether it went out is not known.
     pub(crate) status: String,
@@ -25,12 +25,12 @@ pub(crate) struct Message {
     content: Option<String>,
     /// The element as Meta sent it, or as we send it.
     #[schema(value_type = Object)]
-    payload: serde_json::Value,
+    pub(super) payload: serde_json::Value,
     #[schema(value_type = Object)]
     metadata: serde_json::Value,
     whatsapp_message_id: Option<String>,
     /// The WhatsApp id of the message this one answers.
-    context_message_id: Option<String>,
+    pub(super) context_message_id: Option<String>,
     sent_by: Option<Uuid>,
     /// The WhatsApp id of the message this one reacts to, edits or takes back.
     #[serde(default)]

@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::background::Background;
 use crate::error::{ApiError, ErrorBody};
 use crate::json_body::unreadable;
+use crate::media;
 use crate::rate_limit::{self, Guarded};
 use crate::text::Text;
 use crate::trace::Trace;
@@ -62,5 +63,8 @@ pub(crate) async fn receive_webhook(
 
     let campaigns = ingest::store(app.supabase(), &body).await?;
     app.progress().changed(&campaigns, &background);
+    if media::may_hold_files(&body) {
+        media::fetch_soon(&app, &background);
+    }
     Ok(StatusCode::OK)
 }

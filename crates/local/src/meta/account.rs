@@ -25,6 +25,15 @@ pub struct Number {
     /// Name customers see.
     #[serde(default)]
     pub verified_name: String,
+    /// PIN of two-step verification; without one any is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<String>,
+    /// `GREEN` unless told otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality_rating: Option<String>,
+    /// `CONNECTED` unless told otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
     /// Portfolio limit shown by the Graph API; not enforced.
     #[serde(default = "unlimited")]
     pub messaging_limit: String,
@@ -49,6 +58,7 @@ pub(crate) struct Line {
     windows: Mutex<HashMap<String, i64>>,
     names: Mutex<HashMap<String, String>>,
     received: Mutex<std::collections::HashSet<String>>,
+    pub(crate) blocked: Mutex<std::collections::BTreeSet<String>>,
 }
 
 impl Line {
@@ -61,6 +71,7 @@ impl Line {
             windows: Mutex::default(),
             names: Mutex::default(),
             received: Mutex::default(),
+            blocked: Mutex::default(),
         }
     }
 

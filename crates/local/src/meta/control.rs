@@ -6,6 +6,8 @@
 //! | `GET /_sim/ledger/summary` (same filters) | counts: accepted, recipients, duplicates, by status, refused by code, webhooks |
 //! | `GET /_sim/idle` | `{pending_webhooks}`: 0 once every update was answered 200 |
 //! | `POST /_sim/customer/messages` `{phone_number_id, from, name?, user_id?, text}` or `{.., message: {type, ..}}` | a customer writes: `{wamid, webhook_status, queued}` |
+//! | `POST /_sim/tokens` `{token, valid}` | issues an access token, or withdraws one |
+//! | `GET /_sim/reads` | `{reads}`: the customers' messages that were marked as read, and whether typing was shown |
 //! | `POST /_sim/windows` `{phone_number_id, contact, open}` | opens or closes the 24 hours of a pair |
 //! | `POST /_sim/webhooks` any body | signs and posts it as it is: `{status, body}` |
 //! | `POST /_sim/webhooks/verification` | the `hub.challenge` question: `{verified, reason?}` |
@@ -35,6 +37,7 @@ use super::journal::Record;
 use super::ledger::Filter;
 use super::settings::SettingsChange;
 use super::template::Template;
+use super::tokens::TokenChange;
 use super::{Simulator, customer, templates};
 use crate::error_body::ErrorBody;
 
@@ -53,6 +56,8 @@ pub(crate) fn router(simulator: Arc<Simulator>) -> Router {
         .route("/numbers", get(list_numbers).post(put_number))
         .route("/templates", get(list_templates).post(put_template))
         .route("/windows", post(set_window))
+        .route("/tokens", post(change_token))
+        .route("/reads", get(list_reads))
         .route("/reset", post(reset))
         .with_state(simulator)
 }
@@ -205,6 +210,17 @@ async fn put_number(State(simulator): Sim, body: Bytes) -> Response {
     json_answer(&json!(number))
 }
 
+async fn change_token(State(simulator): Sim, body: Bytes) -> Response {
+    match parse::<TokenChange>(&body) {
+        Ok(change) => json_answer(&simulator.tokens.change(change)),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn list_reads(State(simulator): Sim) -> Response {
+    json_answer(&json!({"reads": simulator.reads.list()}))
+}
+
 async fn list_templates(State(simulator): Sim) -> Response {
     let templates = simulator.accounts.templates();
     json_answer(&json!({"templates": templates.iter().map(AsRef::as_ref).collect::<Vec<&Template>>()}))
@@ -280,6 +296,8 @@ async fn reset(State(simulator): Sim, body: Bytes) -> Response {
         .send_replace(Arc::new(simulator.first_settings.clone()));
     simulator.outbox.clear().await;
     simulator.ledger.clear();
+    simulator.tokens.reset();
+    simulator.reads.clear();
     simulator.reset_rates();
     if reset.windows {
         close_all_windows(&simulator);

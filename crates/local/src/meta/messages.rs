@@ -37,7 +37,7 @@ pub(crate) async fn post(simulator: &Arc<Simulator>, call: Call) -> Result<Respo
     let text = std::str::from_utf8(&body).map_err(|_| invalid())?.to_owned();
     let message: Value = serde_json::from_str(&text).map_err(|_| invalid())?;
     if message["status"].is_string() {
-        return mark_read(&line, &message).map(|value| answer(&value));
+        return mark_read(simulator, &line, &message).map(|value| answer(&value));
     }
     let fault = simulator
         .faults
@@ -121,7 +121,7 @@ fn recipient_of(message: &Value) -> String {
 }
 
 /// `status: "read"`, with or without the typing indicator.
-fn mark_read(line: &Line, message: &Value) -> Result<Value, GraphError> {
+fn mark_read(simulator: &Simulator, line: &Line, message: &Value) -> Result<Value, GraphError> {
     check_product(message)?;
     if message["status"] != "read" {
         return Err(GraphError::invalid_parameter(
@@ -144,6 +144,9 @@ fn mark_read(line: &Line, message: &Value) -> Result<Value, GraphError> {
             "Param typing_indicator['type'] must be text",
         ));
     }
+    simulator
+        .reads
+        .note(&line.number.phone_number_id, id, !typing.is_null());
     Ok(json!({"success": true}))
 }
 

@@ -14,12 +14,14 @@ mod message_rules;
 mod messages;
 mod numbers;
 mod rate;
+mod reads;
 mod settings;
 mod subscriptions;
 mod template;
 mod template_fill;
 mod template_rules;
 mod templates;
+mod tokens;
 mod wamid;
 mod webhooks;
 
@@ -43,7 +45,9 @@ use fault::Faults;
 use journal::{Journal, Record};
 use ledger::Ledger;
 use media::MediaStore;
+use reads::Reads;
 use settings::Settings;
+use tokens::Tokens;
 use webhooks::outbox::Outbox;
 use webhooks::poster::Poster;
 
@@ -93,7 +97,8 @@ pub enum SimulatorError {
 /// The running simulator.
 #[derive(Debug)]
 pub struct Simulator {
-    access_token: String,
+    tokens: Tokens,
+    reads: Reads,
     app_id: String,
     clock: Clock,
     first_settings: Settings,
@@ -140,7 +145,8 @@ impl Simulator {
             accounts: accounts.clone(),
         });
         let simulator = Arc::new(Self {
-            access_token: config.access_token,
+            tokens: Tokens::new(config.access_token),
+            reads: Reads::default(),
             app_id: config.app_id,
             first_settings,
             settings,

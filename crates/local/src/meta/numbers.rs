@@ -16,9 +16,9 @@ fn field(simulator: &Simulator, line: &Line, name: &str) -> Option<Value> {
         "id" => json!(number.phone_number_id),
         "display_phone_number" => json!(number.display_phone_number),
         "verified_name" => json!(number.verified_name),
-        "quality_rating" => json!("GREEN"),
+        "quality_rating" => json!(number.quality_rating.as_deref().unwrap_or("GREEN")),
         "name_status" | "new_name_status" => json!("APPROVED"),
-        "status" => json!("CONNECTED"),
+        "status" => json!(number.status.as_deref().unwrap_or("CONNECTED")),
         "account_mode" => json!("LIVE"),
         "is_official_business_account" => json!(false),
         "is_pin_enabled" => json!(true),
@@ -81,9 +81,10 @@ pub(crate) fn list(simulator: &Simulator, call: &Call) -> Result<Value, GraphErr
 
 /// `POST /{PNID}/register`.
 pub(crate) async fn register(simulator: &Simulator, call: Call) -> Result<Value, GraphError> {
-    if simulator.accounts.line(&call.node).is_none() {
-        return Err(call.no_such_object());
-    }
+    let line = simulator
+        .accounts
+        .line(&call.node)
+        .ok_or_else(|| call.no_such_object())?;
     let body = call.json().await?;
     if body["messaging_product"] != "whatsapp" {
         return Err(GraphError::invalid_parameter(
@@ -99,5 +100,61 @@ pub(crate) async fn register(simulator: &Simulator, call: Call) -> Result<Value,
             "Param pin must be 6 digits long.",
         ));
     }
+    if line.number.pin.as_deref().is_some_and(|right| right != pin) {
+        return Err(GraphError::of(133_005));
+    }
     Ok(json!({"success": true}))
+}
+
+/// `POST /{PNID}/deregister`.
+pub(crate) fn deregister(simulator: &Simulator, call: &Call) -> Result<Value, GraphError> {
+    simulator
+        .accounts
+        .line(&call.node)
+        .map(|_| json!({"success": true}))
+        .ok_or_else(|| call.no_such_object())
+}
+
+/// `POST` and `DELETE /{PNID}/block_users`.
+pub(crate) async fn block(simulator: &Simulator, call: Call) -> Result<Value, GraphError> {
+    let line = simulator
+        .accounts
+        .line(&call.node)
+        .ok_or_else(|| call.no_such_object())?;
+    let blocks = call.method == http::Method::POST;
+    let body = call.json().await?;
+    let users = body["block_users"]
+        .as_array()
+        .filter(|users| !users.is_empty())
+        .ok_or_else(|| GraphError::with_details(131_008, "The parameter block_users is required."))?;
+    let mut changed = Vec::new();
+    for user in users {
+        let input = user["user"].as_str().ok_or_else(|| {
+            GraphError::with_details(131_009, "Param block_users[]['user'] must be a string.")
+        })?;
+        let wa_id = super::account::digits(input);
+        if blocks {
+            line.blocked.lock().insert(wa_id.clone());
+        } else {
+            line.blocked.lock().remove(&wa_id);
+        }
+        changed.push(json!({"input": input, "wa_id": wa_id}));
+    }
+    let name = if blocks { "added_users" } else { "removed_users" };
+    Ok(json!({"messaging_product": "whatsapp", "block_users": {name: changed}}))
+}
+
+/// `GET /{PNID}/block_users`.
+pub(crate) fn blocked(simulator: &Simulator, call: &Call) -> Result<Value, GraphError> {
+    let line = simulator
+        .accounts
+        .line(&call.node)
+        .ok_or_else(|| call.no_such_object())?;
+    let rows = line
+        .blocked
+        .lock()
+        .iter()
+        .map(|wa_id| json!({"messaging_product": "whatsapp", "wa_id": wa_id}))
+        .collect();
+    page(call, rows)
 }

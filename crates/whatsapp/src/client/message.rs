@@ -1,7 +1,9 @@
 //! Messages as Meta wants them.
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde_json::{Value, json};
+use serde_json::json;
+
+use super::content::Content;
 
 /// What Meta gives back at most in the statuses of a message.
 pub const MAX_CALLBACK_DATA: usize = 512;
@@ -28,27 +30,6 @@ pub enum Recipient {
     UserId(String),
 }
 
-/// What is sent.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Content {
-    /// A text, only within 24 hours of the recipient's last message.
-    Text {
-        /// At most 4,096 characters.
-        body: String,
-        /// Whether the first link is shown with a preview.
-        preview_url: bool,
-    },
-    /// An approved template.
-    Template {
-        /// Its name.
-        name: String,
-        /// Its language, as in `id` or `en_US`.
-        language: String,
-        /// The values of its variables: see [`crate::template::TemplateDefinition::components`].
-        components: Value,
-    },
-}
-
 impl OutboundMessage {
     /// A message that answers none and carries no data.
     pub fn new(to: Recipient, content: Content) -> Self {
@@ -73,27 +54,8 @@ impl Serialize for OutboundMessage {
             }
             Recipient::UserId(id) => map.serialize_entry("recipient", id)?,
         }
-        match &self.content {
-            Content::Text { body, preview_url } => {
-                map.serialize_entry("type", "text")?;
-                map.serialize_entry("text", &json!({"body": body, "preview_url": preview_url}))?;
-            }
-            Content::Template {
-                name,
-                language,
-                components,
-            } => {
-                let mut template = json!({"name": name, "language": {"code": language}});
-                if components
-                    .as_array()
-                    .is_some_and(|components| !components.is_empty())
-                {
-                    template["components"] = components.clone();
-                }
-                map.serialize_entry("type", "template")?;
-                map.serialize_entry("template", &template)?;
-            }
-        }
+        map.serialize_entry("type", self.content.kind())?;
+        map.serialize_entry(self.content.kind(), &self.content.body())?;
         if let Some(wamid) = &self.reply_to {
             map.serialize_entry("context", &json!({"message_id": wamid}))?;
         }

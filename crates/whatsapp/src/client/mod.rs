@@ -1,7 +1,14 @@
-//! Sending messages and asking after numbers.
+//! Meta's Graph API: sending messages, files, and the numbers and accounts behind them.
 
+mod business_account;
+mod content;
+pub mod limits;
+mod media;
 mod message;
+mod multipart;
+mod number;
 mod number_health;
+mod problem;
 mod send_error;
 
 use std::fmt;
@@ -9,13 +16,17 @@ use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
 use reqwest::{RequestBuilder, StatusCode, Url};
-use serde::Deserialize;
-use serde_json::json;
+use serde::de::DeserializeOwned;
 
 use crate::GraphVersion;
 
-pub use message::{Content, MAX_CALLBACK_DATA, OutboundMessage, Recipient};
+pub use business_account::BusinessAccountClient;
+pub use content::*;
+pub use media::{Download, FileToUpload, MediaClient, MediaError, StoredMedia};
+pub use message::{MAX_CALLBACK_DATA, OutboundMessage, Recipient};
+pub use number::{Accepted, BlockedUser, NumberClient};
 pub use number_health::NumberHealth;
+pub use problem::{Problem, Reason};
 pub use send_error::{MetaError, SendError};
 
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("whatsapp-crm/", env!("CARGO_PKG_VERSION")));
@@ -43,27 +54,6 @@ pub struct SystemToken {
 #[error("the access token is empty or holds characters no token has")]
 pub struct InvalidToken;
 
-/// One of our numbers, with the token that may use it.
-#[derive(Debug, Clone, Copy)]
-pub struct NumberClient<'a> {
-    graph: &'a GraphClient,
-    phone_number_id: &'a str,
-    token: &'a SystemToken,
-}
-
-/// Meta has taken a message over. Whether it arrives is told by webhook.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Accepted {
-    /// Meta's id of the message; holds a phone number, so it is personal data.
-    pub wamid: String,
-    /// The recipient's WhatsApp id, which may differ from the number that was dialled.
-    pub wa_id: Option<String>,
-    /// The recipient's business-scoped id.
-    pub user_id: Option<String>,
-    /// `accepted`, `held_for_quality_assessment`, `paused`.
-    pub message_status: Option<String>,
-}
-
 impl SystemToken {
     /// Reads a token as Meta issues it.
     pub fn parse(token: &str) -> Result<Self, InvalidToken> {
@@ -74,6 +64,12 @@ impl SystemToken {
         let mut bearer = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| InvalidToken)?;
         bearer.set_sensitive(true);
         Ok(Self { bearer })
+    }
+
+    /// The token itself, to be stored encrypted and nowhere else.
+    pub fn expose(&self) -> &str {
+        let text = self.bearer.to_str().unwrap_or_default();
+        text.strip_prefix("Bearer ").unwrap_or_default()
     }
 }
 
@@ -101,11 +97,17 @@ impl GraphClient {
 
     /// One of our numbers.
     pub fn number<'a>(&'a self, phone_number_id: &'a str, token: &'a SystemToken) -> NumberClient<'a> {
-        NumberClient {
-            graph: self,
-            phone_number_id,
-            token,
-        }
+        NumberClient::new(self, phone_number_id, token)
+    }
+
+    /// A WhatsApp Business account.
+    pub fn business_account<'a>(&'a self, id: &'a str, token: &'a SystemToken) -> BusinessAccountClient<'a> {
+        BusinessAccountClient::new(self, id, token)
+    }
+
+    /// Files kept by Meta.
+    pub fn media<'a>(&'a self, token: &'a SystemToken) -> MediaClient<'a> {
+        MediaClient::new(self, token)
     }
 
     /// `{base}/{version}/{segments…}`, each segment percent-encoded.
@@ -116,74 +118,10 @@ impl GraphClient {
         }
         url
     }
-}
 
-impl NumberClient<'_> {
-    /// Hands a message over, once.
-    pub async fn send(&self, message: &OutboundMessage) -> Result<Accepted, SendError> {
-        #[derive(Deserialize)]
-        struct Answer {
-            #[serde(default)]
-            contacts: Vec<Contact>,
-            messages: Vec<Sent>,
-        }
-        #[derive(Deserialize)]
-        struct Contact {
-            wa_id: Option<String>,
-            user_id: Option<String>,
-        }
-        #[derive(Deserialize)]
-        struct Sent {
-            id: String,
-            message_status: Option<String>,
-        }
-
-        let url = self.graph.url(&[self.phone_number_id, "messages"]);
-        let body = self.call(self.graph.http.post(url).json(message)).await?;
-        let unreadable = || SendError::OutcomeUnknown {
-            reason: "the answer to a sent message was not understood".into(),
-        };
-        let answer: Answer = serde_json::from_slice(&body).map_err(|_| unreadable())?;
-        let sent = answer
-            .messages
-            .into_iter()
-            .next()
-            .filter(|sent| !sent.id.is_empty())
-            .ok_or_else(unreadable)?;
-        let contact = answer.contacts.into_iter().next();
-        let (wa_id, user_id) = contact
-            .map(|contact| (contact.wa_id, contact.user_id))
-            .unwrap_or_default();
-        Ok(Accepted {
-            wamid: sent.id,
-            wa_id,
-            user_id,
-            message_status: sent.message_status,
-        })
-    }
-
-    /// Tells the sender of a message that it was read. Safe to repeat.
-    pub async fn mark_read(&self, wamid: &str) -> Result<(), SendError> {
-        let url = self.graph.url(&[self.phone_number_id, "messages"]);
-        let body = json!({"messaging_product": "whatsapp", "status": "read", "message_id": wamid});
-        self.call(self.graph.http.post(url).json(&body)).await.map(drop)
-    }
-
-    /// What Meta says about the number. Safe to repeat.
-    pub async fn health(&self) -> Result<NumberHealth, SendError> {
-        let mut url = self.graph.url(&[self.phone_number_id]);
-        url.query_pairs_mut().append_pair("fields", number_health::FIELDS);
-        let body = self.call(self.graph.http.get(url)).await?;
-        serde_json::from_slice(&body).map_err(|error| SendError::OutcomeUnknown {
-            reason: format!("the answer was not understood: {error}"),
-        })
-    }
-
-    async fn call(&self, request: RequestBuilder) -> Result<Vec<u8>, SendError> {
-        let request = request
-            .header(AUTHORIZATION, self.token.bearer.clone())
-            .header(USER_AGENT, AGENT);
-        let response = request
+    /// Asks, and answers with the body of a 200.
+    async fn call(&self, token: &SystemToken, request: RequestBuilder) -> Result<Vec<u8>, SendError> {
+        let response = authorized(token, request)
             .send()
             .await
             .map_err(|error| SendError::without_answer(&error))?;
@@ -195,6 +133,24 @@ impl NumberClient<'_> {
             Err(error) => Err(SendError::broken_answer(status, &error)),
         }
     }
+
+    /// The same, for what is answered in JSON.
+    async fn read<T: DeserializeOwned>(
+        &self,
+        token: &SystemToken,
+        request: RequestBuilder,
+    ) -> Result<T, SendError> {
+        let body = self.call(token, request).await?;
+        serde_json::from_slice(&body).map_err(|error| SendError::OutcomeUnknown {
+            reason: format!("the answer was not understood: {error}"),
+        })
+    }
+}
+
+fn authorized(token: &SystemToken, request: RequestBuilder) -> RequestBuilder {
+    request
+        .header(AUTHORIZATION, token.bearer.clone())
+        .header(USER_AGENT, AGENT)
 }
 
 /// Seconds only; Meta sends no dates.

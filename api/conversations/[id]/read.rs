@@ -1,0 +1,7 @@
+//! `/api/conversations/{id}/read`: mark a conversation as read.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::inbox::read())
+}

@@ -1,0 +1,7 @@
+//! `/api/conversations/{id}/typing`: show that somebody is typing.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::inbox::typing())
+}

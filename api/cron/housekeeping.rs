@@ -1,0 +1,7 @@
+//! `/api/cron/housekeeping`: what is looked after every hour.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::housekeeping::housekeeping())
+}

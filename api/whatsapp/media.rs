@@ -1,0 +1,7 @@
+//! `/api/whatsapp/media`: upload a file to be sent.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::media::upload())
+}

@@ -1,0 +1,7 @@
+//! `/api/whatsapp/media/{id}`: a file: open and delete.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::media::file())
+}

@@ -1,0 +1,7 @@
+//! `/api/whatsapp/messages`: a message to a contact or a phone number.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::inbox::first_message())
+}

@@ -1,0 +1,7 @@
+//! `/api/whatsapp/sessions`: the connected numbers: list and connect.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::sessions::sessions())
+}

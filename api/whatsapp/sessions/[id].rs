@@ -1,0 +1,7 @@
+//! `/api/whatsapp/sessions/{id}`: a connected number: show, change and delete.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::sessions::session())
+}

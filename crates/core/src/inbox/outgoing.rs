@@ -1,0 +1,9 @@
+//! What people and integrations send: any kind of message, into a conversation or to a number.
+
+mod delivery;
+pub(crate) mod first_message;
+mod idempotency;
+pub(crate) mod input;
+mod problem;
+pub(crate) mod reply;
+mod template;

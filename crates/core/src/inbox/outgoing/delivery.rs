@@ -1,0 +1,153 @@
+//! A message that is a row already goes to Meta, and what became of it is recorded.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
+use uuid::Uuid;
+use whatsapp::client::{Content, OutboundMessage, Recipient, SendError};
+
+use crate::app::App;
+use crate::background::Background;
+use crate::error::ApiError;
+use crate::inbox::message::Message;
+use crate::json_body::created;
+use crate::outcome::{Outcome, Report};
+use crate::sessions::{NumberAccess, SendWatch, break_session, unusable_token};
+
+/// Waits before another attempt, when Meta refused for the moment.
+const RETRY_AFTER: [Duration; 3] = [
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+];
+/// How long the answer waits for Meta. What takes longer is still sent, and told through Realtime.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// What `create_message` and `create_message_to` answer with.
+#[derive(Deserialize)]
+pub(super) struct CreatedMessage {
+    message: Message,
+    repeated: bool,
+    phone_number_id: Option<String>,
+    wa_id: Option<String>,
+    user_id: Option<String>,
+}
+
+/// An outcome as `record_replies` takes it.
+#[derive(Serialize)]
+struct MessageOutcome<'a> {
+    message_id: Uuid,
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
+/// Sends a message that has its row, and answers with what is known after a few seconds.
+pub(super) async fn deliver(
+    app: App,
+    background: &Background,
+    made: CreatedMessage,
+) -> Result<(StatusCode, Json<Message>), ApiError> {
+    if made.repeated {
+        return Ok((StatusCode::OK, Json(made.message)));
+    }
+    let recipient = match (made.wa_id, made.user_id) {
+        (Some(number), _) => Recipient::Phone(number),
+        (None, id) => Recipient::UserId(id.unwrap_or_default()),
+    };
+    let content = Content::Prepared {
+        kind: made.message.kind.clone(),
+        body: made.message.body(),
+    };
+    let delivery = Delivery {
+        message_id: made.message.id,
+        session_id: made.message.session_id,
+        phone_number_id: made.phone_number_id.unwrap_or_default(),
+        message: OutboundMessage {
+            reply_to: made.message.context_message_id.clone(),
+            callback_data: Some(made.message.id.to_string()),
+            ..OutboundMessage::new(recipient, content)
+        },
+    };
+
+    // Not part of the request's own future: a client that hangs up must not cut a send from its record.
+    let (outcome, settled) = oneshot::channel();
+    background.run(async move {
+        let recorded = delivery.run(&app).await;
+        drop(outcome.send(recorded));
+    });
+    match timeout(PATIENCE, settled).await {
+        Ok(Ok(Some(message))) => Ok(created(message)),
+        _ => Ok(created(made.message)),
+    }
+}
+
+struct Delivery {
+    message_id: Uuid,
+    session_id: Uuid,
+    phone_number_id: String,
+    message: OutboundMessage,
+}
+
+impl Delivery {
+    /// Sends, and records what became of it. None when it could not be recorded: a status of Meta, or the
+    /// sweep of the cron run, will settle it.
+    async fn run(&self, app: &App) -> Option<Message> {
+        let report = match NumberAccess::of(app, self.session_id).await {
+            Ok(access) => self.send(app, &access).await,
+            Err(error) => {
+                unusable_token(app, self.session_id, &error).await;
+                Report::refused_here("The number's access token could not be read")
+            }
+        };
+        self.record(app, &report).await
+    }
+
+    async fn send(&self, app: &App, access: &NumberAccess) -> Report {
+        let watch = SendWatch::new(self.session_id, access);
+        let mut waits = RETRY_AFTER.into_iter();
+        loop {
+            let number = app.graph().number(&self.phone_number_id, &access.token);
+            let answer = number.send(&self.message).await;
+            let resting = watch.note(app, &answer).await;
+            if let Err(SendError::TokenInvalid { error } | SendError::AccountBlocked { error }) = &answer {
+                break_session(app, self.session_id, &error.message).await;
+            }
+            let report = Report::of(&answer);
+            match (report.outcome, waits.next()) {
+                (Outcome::Retry, Some(wait)) if !resting => sleep(wait).await,
+                (Outcome::Retry | Outcome::Held, _) => return report.given_up(),
+                _ => return report,
+            }
+        }
+    }
+
+    async fn record(&self, app: &App, report: &Report) -> Option<Message> {
+        let message_id = self.message_id;
+        let arguments = json!({ "results": [MessageOutcome { message_id, report }] });
+        for wait in RETRY_AFTER {
+            match app
+                .supabase()
+                .as_service()
+                .rpc::<Vec<Message>>("record_replies", &arguments)
+                .await
+            {
+                Ok(messages) => return messages.into_iter().next(),
+                Err(error) => log::error!("message {message_id}: not recorded: {}", error.source_text()),
+            }
+            sleep(wait).await;
+        }
+        None
+    }
+}
+
+impl Message {
+    /// What stands under the name of its type.
+    fn body(&self) -> Value {
+        self.payload.get(&self.kind).cloned().unwrap_or_default()
+    }
+}

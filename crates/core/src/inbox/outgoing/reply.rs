@@ -1,0 +1,85 @@
+//! `POST /api/conversations/{id}/messages`: a message into a conversation.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use axum::{Json, Router};
+use serde_json::json;
+
+use super::delivery::{CreatedMessage, deliver};
+use super::idempotency::idempotency_key;
+use super::input::MessageInput;
+use super::template::TemplatePlace;
+use crate::app::App;
+use crate::background::Background;
+use crate::caller::{AnyOf, Permitted};
+use crate::error::{ApiError, ErrorBody};
+use crate::inbox::message::Message;
+use crate::json_body::JsonBody;
+use crate::path_id::PathId;
+use crate::permissions::{MessagesSend, MessagesSendMedia, MessagesSendTemplate};
+
+/// Which right it takes depends on the kind of message; the database asks for that one.
+pub(super) type MaySend = AnyOf<(MessagesSend, MessagesSendMedia, MessagesSendTemplate)>;
+
+pub(in crate::inbox) fn router() -> Router<App> {
+    Router::new().route("/api/conversations/{id}/messages", post(send_message))
+}
+
+/// Sends a message: anything within 24 hours after the customer last wrote, an approved template at any time. The
+/// message is stored before Meta is asked; the answer tells its state: usually `sent`, `failed` with Meta's reason,
+/// `unknown` when Meta's answer was lost, `sending` when Meta takes long. A repeated `Idempotency-Key` answers 200
+/// with the message made first, for 24 hours.
+#[utoipa::path(
+    post, path = "/api/conversations/{id}/messages", tag = "conversations", security(("bearer" = [])),
+    params(
+        ("id" = Uuid, Path),
+        ("Idempotency-Key" = Option<String>, Header, description = "Up to 200 characters"),
+    ),
+    request_body(content = MessageInput, examples(
+        ("text" = (value = json!({"type": "text", "text": {"body": "Halo!"}}))),
+        ("image" = (value = json!({"type": "image", "image": {"id": "<id of an upload>", "caption": "Menu"}}))),
+        ("reaction" = (value = json!({"type": "reaction", "reaction": {"message_id": "<id>", "emoji": "👍"}}))),
+        ("buttons" = (value = json!({"type": "interactive", "interactive": {
+            "type": "button", "body": {"text": "Jadi pesan?"},
+            "action": {"buttons": [{"reply": {"id": "yes", "title": "Ya"}}, {"reply": {"id": "no", "title": "Tidak"}}]},
+        }}))),
+        ("template" = (value = json!({"type": "template", "template": {
+            "name": "order_ready", "language": "id", "variables": ["Rina"],
+        }}))),
+    )),
+    responses(
+        (status = 201, body = Message), (status = 200, description = "Repeated", body = Message),
+        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+        (status = 409, description = "`window_closed` or `number_unavailable`", body = ErrorBody),
+        (status = 415, body = ErrorBody), (status = 422, body = ErrorBody),
+        (status = 503, description = "`meta_unavailable`: Meta does not answer at the moment", body = ErrorBody),
+    )
+)]
+pub(crate) async fn send_message(
+    State(app): State<App>,
+    permitted: Permitted<MaySend>,
+    PathId(id): PathId,
+    background: Background,
+    headers: HeaderMap,
+    JsonBody(message): JsonBody<MessageInput>,
+) -> Result<(StatusCode, Json<Message>), ApiError> {
+    let caller = &permitted.caller;
+    let key = idempotency_key(&headers)?;
+    let place = TemplatePlace {
+        conversation: Some(id),
+        ..TemplatePlace::default()
+    };
+    let message = message.checked(caller, place).await?;
+    let arguments = json!({
+        "conversation_id": id,
+        "type": message.kind,
+        "content": message.preview,
+        "payload": message.payload,
+        "reply_to": message.reply_to,
+        "idempotency_key": key,
+    });
+    let made: CreatedMessage = caller.database().rpc("create_message", &arguments).await?;
+    deliver(app, &background, made).await
+}

@@ -1,0 +1,15 @@
+//! Files of messages: what customers send is kept before Meta forgets it; what we send is uploaded first.
+
+mod fetch;
+pub(crate) mod file;
+mod metered;
+mod sniff;
+pub(crate) mod upload;
+
+pub use file::router as file;
+pub use upload::router as upload;
+
+pub(crate) use fetch::{fetch_pending, fetch_soon, may_hold_files};
+
+/// The private bucket of files that are part of conversations.
+const BUCKET: &str = "chat-media";

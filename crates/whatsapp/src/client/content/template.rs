@@ -1,0 +1,198 @@
+//! The values of a template, as Meta takes them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::location::Location;
+use super::media::Media;
+use crate::client::limits::{self, MediaKind};
+use crate::client::problem::{Findings, Problem, Reason};
+
+/// The values of a template's header, body or one button.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TemplateComponent {
+    /// `header`, `body` or `button`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// For a button: `url`, `quick_reply`, `copy_code`, `flow`, `catalog` and others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sub_type: Option<String>,
+    /// For a button: its place, from 0. Meta wants a text; a number is taken too.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "text_or_number"
+    )]
+    pub index: Option<String>,
+    /// The values.
+    #[serde(default)]
+    pub parameters: Vec<Parameter>,
+}
+
+fn text_or_number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "must be a number")]
+    enum Index {
+        Text(String),
+        Number(u8),
+    }
+    Ok(
+        Option::<Index>::deserialize(deserializer)?.map(|index| match index {
+            Index::Text(text) => text,
+            Index::Number(number) => number.to_string(),
+        }),
+    )
+}
+
+/// One value; its type says which member holds it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Parameter {
+    /// `text`, `currency`, `date_time`, `image`, `video`, `document`, `location`, `payload`, `coupon_code` or
+    /// `action`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The placeholder's name, in templates with named ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameter_name: Option<String>,
+    /// For `text`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// For `currency`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<Currency>,
+    /// For `date_time`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date_time: Option<DateTime>,
+    /// For `image`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Media>,
+    /// For `video`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub video: Option<Media>,
+    /// For `document`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<Media>,
+    /// For `location`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<Location>,
+    /// For `payload`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<String>,
+    /// For `coupon_code`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coupon_code: Option<String>,
+    /// For `action`, in Meta's own shape.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<Value>,
+}
+
+/// An amount of money.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Currency {
+    /// Shown where the amount cannot be written.
+    pub fallback_value: String,
+    /// Three letters.
+    pub code: String,
+    /// The amount times 1,000.
+    pub amount_1000: i64,
+}
+
+/// A point in time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DateTime {
+    /// What is shown.
+    pub fallback_value: String,
+}
+
+impl TemplateComponent {
+    /// What Meta would refuse in the values of a template.
+    pub fn check_all(components: &[Self]) -> Vec<Problem> {
+        let mut findings = Findings::default();
+        let list = "template.components";
+        findings.count(list, components.len(), 0, limits::TEMPLATE_COMPONENTS);
+        for (index, component) in components.iter().enumerate() {
+            component.check(&format!("{list}[{index}]"), &mut findings);
+        }
+        findings.done()
+    }
+
+    fn check(&self, at: &str, findings: &mut Findings) {
+        match self.kind.as_str() {
+            "header" | "body" => {}
+            "button" => {
+                findings.text(
+                    &format!("{at}.sub_type"),
+                    self.sub_type.as_deref().unwrap_or_default(),
+                    32,
+                );
+                let index = self.index.as_deref().unwrap_or_default();
+                if index.parse::<u8>().is_ok_and(|index| index < 10) {
+                    // it has its place
+                } else if index.is_empty() {
+                    findings.add(format!("{at}.index"), Reason::Missing);
+                } else {
+                    findings.add(format!("{at}.index"), Reason::Unknown);
+                }
+            }
+            _ => findings.add(format!("{at}.type"), Reason::Unknown),
+        }
+        for (index, parameter) in self.parameters.iter().enumerate() {
+            parameter.check(&format!("{at}.parameters[{index}]"), findings);
+        }
+    }
+}
+
+impl Parameter {
+    fn check(&self, at: &str, findings: &mut Findings) {
+        let field = format!("{at}.{}", self.kind);
+        let words = |text: Option<&String>, limit: usize, findings: &mut Findings| {
+            let text = text.map(String::as_str).unwrap_or_default();
+            findings.text(&field, text, limit);
+            if has_forbidden_whitespace(text) {
+                findings.add(field.as_str(), Reason::Whitespace);
+            }
+        };
+        let file = |kind: MediaKind, media: Option<&Media>, findings: &mut Findings| match media {
+            Some(media) => media.check(kind, &field, findings),
+            None => findings.add(field.as_str(), Reason::Missing),
+        };
+        match self.kind.as_str() {
+            "text" => words(self.text.as_ref(), limits::TEMPLATE_VALUE, findings),
+            "payload" => words(self.payload.as_ref(), limits::PAYLOAD, findings),
+            "coupon_code" => words(self.coupon_code.as_ref(), limits::COUPON_CODE, findings),
+            "image" => file(MediaKind::Image, self.image.as_ref(), findings),
+            "video" => file(MediaKind::Video, self.video.as_ref(), findings),
+            "document" => file(MediaKind::Document, self.document.as_ref(), findings),
+            "currency" => match &self.currency {
+                Some(currency) => {
+                    words(Some(&currency.fallback_value), limits::TEMPLATE_VALUE, findings);
+                    let code = &currency.code;
+                    if code.len() != 3 || !code.bytes().all(|byte| byte.is_ascii_uppercase()) {
+                        findings.add(format!("{field}.code"), Reason::Unknown);
+                    }
+                }
+                None => findings.add(field, Reason::Missing),
+            },
+            "date_time" => words(
+                self.date_time.as_ref().map(|time| &time.fallback_value),
+                limits::TEMPLATE_VALUE,
+                findings,
+            ),
+            "location" => match &self.location {
+                Some(location) => location.check(&field, findings),
+                None => findings.add(field, Reason::Missing),
+            },
+            "action" => {
+                if !self.action.as_ref().is_some_and(Value::is_object) {
+                    findings.add(field, Reason::Missing);
+                }
+            }
+            _ => findings.add(format!("{at}.type"), Reason::Unknown),
+        }
+    }
+}
+
+/// Meta refuses these in the values of templates (132018).
+fn has_forbidden_whitespace(text: &str) -> bool {
+    text.contains(['\n', '\r', '\t']) || text.contains("     ")
+}

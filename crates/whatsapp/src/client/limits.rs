@@ -1,0 +1,195 @@
+//! Meta's limits of what is sent, in one place. Lengths are counted in characters.
+
+/// A text.
+pub const TEXT_BODY: usize = 4_096;
+/// The caption of an image, video or document.
+pub const CAPTION: usize = 1_024;
+/// The file name of a document. Meta names no limit; file systems do.
+pub const FILE_NAME: usize = 240;
+/// An address: of a file, or of a link button.
+pub const LINK: usize = 2_000;
+/// The text of an interactive message other than a list.
+pub const INTERACTIVE_BODY: usize = 1_024;
+/// The text of a list message.
+pub const LIST_BODY: usize = 4_096;
+/// The header's text.
+pub const HEADER: usize = 60;
+/// The footer.
+pub const FOOTER: usize = 60;
+/// Reply buttons of one message.
+pub const REPLY_BUTTONS: usize = 3;
+/// What a reply button is told apart by.
+pub const REPLY_ID: usize = 256;
+/// What a reply button says.
+pub const REPLY_TITLE: usize = 20;
+/// What opens a list.
+pub const LIST_BUTTON: usize = 20;
+/// Sections of a list.
+pub const SECTIONS: usize = 10;
+/// Rows of a list, over all its sections.
+pub const ROWS: usize = 10;
+/// The title of a section; needed once there are two.
+pub const SECTION_TITLE: usize = 24;
+/// What a row is told apart by.
+pub const ROW_ID: usize = 200;
+/// What a row says.
+pub const ROW_TITLE: usize = 24;
+/// What a row adds.
+pub const ROW_DESCRIPTION: usize = 72;
+/// What a link button says.
+pub const LINK_LABEL: usize = 20;
+/// An emoji, with everything it may be joined of.
+pub const EMOJI: usize = 16;
+/// Names and addresses of places and people.
+pub const NAME: usize = 1_024;
+/// People of one contacts message.
+pub const CONTACTS: usize = 100;
+/// One value of a template. Its filled body has the same limit.
+pub const TEMPLATE_VALUE: usize = 1_024;
+/// The code a template's button copies.
+pub const COUPON_CODE: usize = 20;
+/// Components of a sent template: header, body and ten buttons.
+pub const TEMPLATE_COMPONENTS: usize = 12;
+/// What a template's quick reply button gives back.
+pub const PAYLOAD: usize = 256;
+
+/// What a message of a file is, by Meta's name of the type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MediaKind {
+    /// A photo.
+    Image,
+    /// A film.
+    Video,
+    /// Sound, or a voice note.
+    Audio,
+    /// Any other file.
+    Document,
+    /// A small picture without a frame.
+    Sticker,
+}
+
+impl MediaKind {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [
+        Self::Image,
+        Self::Video,
+        Self::Audio,
+        Self::Document,
+        Self::Sticker,
+    ];
+
+    /// Meta's name of the message type.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Video => "video",
+            Self::Audio => "audio",
+            Self::Document => "document",
+            Self::Sticker => "sticker",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+const KILOBYTE: u64 = 1_024;
+const MEGABYTE: u64 = 1_024 * KILOBYTE;
+
+/// The most bytes of an animated sticker; one that stands still has [`STILL_STICKER`].
+pub const ANIMATED_STICKER: u64 = 500 * KILOBYTE;
+/// The most bytes of a sticker that stands still.
+pub const STILL_STICKER: u64 = 100 * KILOBYTE;
+/// The largest file of any kind.
+pub const LARGEST_FILE: u64 = 100 * MEGABYTE;
+
+/// A type of file that Meta takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Format {
+    /// Its name, without parameters.
+    pub mime_type: &'static str,
+    /// What it can be sent as.
+    pub kind: MediaKind,
+    /// The most bytes it may have.
+    pub max_bytes: u64,
+}
+
+const fn format(mime_type: &'static str, kind: MediaKind, max_bytes: u64) -> Format {
+    Format {
+        mime_type,
+        kind,
+        max_bytes,
+    }
+}
+
+/// Every type of file that Meta takes. Anything of it may also travel as a document.
+pub const FORMATS: [Format; 19] = [
+    format("audio/aac", MediaKind::Audio, 16 * MEGABYTE),
+    format("audio/amr", MediaKind::Audio, 16 * MEGABYTE),
+    format("audio/mpeg", MediaKind::Audio, 16 * MEGABYTE),
+    format("audio/mp4", MediaKind::Audio, 16 * MEGABYTE),
+    format("audio/ogg", MediaKind::Audio, 16 * MEGABYTE),
+    format("image/jpeg", MediaKind::Image, 5 * MEGABYTE),
+    format("image/png", MediaKind::Image, 5 * MEGABYTE),
+    format("video/mp4", MediaKind::Video, 16 * MEGABYTE),
+    format("video/3gpp", MediaKind::Video, 16 * MEGABYTE),
+    format("image/webp", MediaKind::Sticker, ANIMATED_STICKER),
+    format("application/pdf", MediaKind::Document, LARGEST_FILE),
+    format("text/plain", MediaKind::Document, LARGEST_FILE),
+    format("application/msword", MediaKind::Document, LARGEST_FILE),
+    format("application/vnd.ms-excel", MediaKind::Document, LARGEST_FILE),
+    format("application/vnd.ms-powerpoint", MediaKind::Document, LARGEST_FILE),
+    format(
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        MediaKind::Document,
+        LARGEST_FILE,
+    ),
+    format(
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        MediaKind::Document,
+        LARGEST_FILE,
+    ),
+    format(
+        "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+        MediaKind::Document,
+        LARGEST_FILE,
+    ),
+    format(
+        "application/vnd.oasis.opendocument.text",
+        MediaKind::Document,
+        LARGEST_FILE,
+    ),
+];
+
+/// The format of that name; parameters such as `; codecs=opus` do not matter.
+pub fn format_of(mime_type: &str) -> Option<Format> {
+    let plain = mime_type.split(';').next().unwrap_or_default().trim();
+    FORMATS
+        .into_iter()
+        .find(|format| format.mime_type.eq_ignore_ascii_case(plain))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_are_found_whatever_their_parameters() {
+        assert_eq!(
+            format_of("Audio/OGG; codecs=opus").unwrap().kind,
+            MediaKind::Audio
+        );
+        assert_eq!(format_of("image/jpeg").unwrap().max_bytes, 5_242_880);
+        assert_eq!(format_of("text/html"), None);
+    }
+
+    #[test]
+    fn kinds_have_metas_names() {
+        for kind in MediaKind::ALL {
+            assert_eq!(MediaKind::named(kind.as_str()), Some(kind));
+        }
+        assert_eq!(MediaKind::named("text"), None);
+    }
+}

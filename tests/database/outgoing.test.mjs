@@ -1,0 +1,238 @@
+// Messages of every kind on their way out: who may send them, where they go, and that a key sends once.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { describe, test } from "node:test";
+import { useDatabase } from "./database.mjs";
+import { dateOf, seconds, someWamid } from "./inbox.mjs";
+import { DENIED, isRefused } from "./refusals.mjs";
+import { someDigits } from "./tenancy.mjs";
+
+const { sql, as, asAnon, asService, newTenant, newUser, newNumber, newTemplate, receivesMessage, conversationOf, messageNow, assign } =
+  await useDatabase();
+
+const text = (/** @type {string} */ body) => ({ text: { body } });
+
+/**
+ * @param {{ id: string }} user @param {{ id: string }} conversation
+ * @param {{ type?: string, content?: string | null, payload?: object, reply_to?: string | null, key?: string | null }} [message]
+ */
+const sends = (user, conversation, { type = "text", content = "Siap", payload = text("Siap"), reply_to = null, key = null } = {}) =>
+  as(user, async (sql) => (await sql`
+    select public.create_message(${conversation.id}, ${type}, ${content}, ${sql.json(/** @type {any} */ (payload))}, ${reply_to}, ${key}) as answer`)[0].answer);
+
+/** @param {{ id: string }} user @param {{ session?: any, contact?: any, wa_id?: string | null, name?: string | null, type?: string, payload?: object, key?: string | null }} message */
+const sendsTo = (user, { session = null, contact = null, wa_id = null, name = null, type = "template", payload = { template: {} }, key = null }) =>
+  as(user, async (sql) => (await sql`
+    select public.create_message_to(${session?.id ?? null}, ${contact?.id ?? null}, ${wa_id}, ${name}, ${type}, 'x', ${sql.json(/** @type {any} */ (payload))}, null, ${key}) as answer`)[0].answer);
+
+const newInbox = async () => {
+  const tenant = await newTenant();
+  const number = await newNumber(tenant);
+  const [manager, agent] = [await newUser(tenant, "manager"), await newUser(tenant, "agent")];
+  return { tenant, number, manager, agent, ...(await receivesMessage(number)) };
+};
+
+describe("a message", () => {
+  test("is a row on its way, and tells where to send it", async () => {
+    const { number, agent, conversation, contact } = await newInbox();
+    const { message, ...answer } = await sends(agent, conversation, { payload: text("Ada!"), content: "Ada!" });
+    assert.deepEqual(answer, { repeated: false, phone_number_id: number.meta_phone_number_id, wa_id: contact.wa_id, user_id: null });
+    const row = await messageNow(message);
+    assert.deepEqual([row.direction, row.type, row.status, row.content, row.payload, row.sent_by, row.session_id],
+      ["outbound", "text", "sending", "Ada!", text("Ada!"), agent.id, number.id]);
+    const { unread_count, last_message_preview, last_message_direction } = await conversationOf(row);
+    assert.deepEqual([unread_count, last_message_preview, last_message_direction], [0, "Ada!", "outbound"]);
+    assert.equal(message.tenant_id, undefined);
+  });
+
+  test("of each kind takes its own right", async () => {
+    const { tenant, conversation } = await newInbox();
+    const nobody = await newUser(tenant, null);
+    for (const type of ["text", "image", "template", "interactive"]) {
+      await isRefused(sends(nobody, conversation, { type, payload: { [type]: {} } }), { code: "PT403", detail: "forbidden" });
+    }
+    await isRefused(asAnon((sql) => sql`select public.create_message(${conversation.id}, 'text', 'x', '{}')`), { code: DENIED });
+  });
+
+  test("is refused to strangers and in a colleague's conversation as if there were nothing", async () => {
+    const { tenant, agent, conversation } = await newInbox();
+    await isRefused(sends(await newUser(await newTenant(), "admin"), conversation), { code: "PT404" });
+    await sql`update public.tenants set agents_see_unassigned = false where id = ${tenant.id}`;
+    await isRefused(sends(agent, conversation), { code: "PT404" });
+    await assign(conversation, await newUser(tenant, "agent"));
+    await isRefused(sends(agent, conversation), { code: "PT404" });
+    await assign(conversation, agent);
+    await sends(agent, conversation);
+  });
+
+  test("other than a template needs the window", async () => {
+    const { agent, number } = await newInbox();
+    const { conversation } = await receivesMessage(number, { timestamp: seconds(86_401) });
+    for (const type of ["text", "image", "reaction", "interactive", "location", "contacts"]) {
+      await isRefused(sends(agent, conversation, { type, payload: { [type]: {} } }), { code: "PT409", detail: "window_closed", message: /template/ });
+    }
+    const { message } = await sends(agent, conversation, { type: "template", payload: { template: { name: "x" } } });
+    assert.equal(message.type, "template");
+  });
+
+  test("is refused while the number cannot send, or Meta does not answer", async () => {
+    const { agent, conversation, number } = await newInbox();
+    await asService((sql) => sql`select public.note_sends(${number.id}, 5, false)`);
+    await isRefused(sends(agent, conversation), { code: "PT503", detail: "meta_unavailable" });
+    await asService((sql) => sql`select public.note_sends(${number.id}, 0, true)`);
+    await sends(agent, conversation);
+    for (const status of ["paused", "broken", "disconnected"]) {
+      await sql`update public.whatsapp_sessions set status = ${status} where id = ${number.id}`;
+      await isRefused(sends(agent, conversation), { code: "PT409", detail: "number_unavailable" });
+    }
+  });
+
+  test("answers or reacts to a message of the same conversation, by our id or Meta's", async () => {
+    const { agent, number, conversation, message: asked } = await newInbox();
+    for (const named of [asked.id, asked.whatsapp_message_id]) {
+      const { message } = await sends(agent, conversation, { reply_to: named });
+      assert.equal(message.context_message_id, asked.whatsapp_message_id);
+      const { message: reaction } = await sends(agent, conversation, { type: "reaction", content: "👍", payload: { reaction: { message_id: named, emoji: "👍" } } });
+      assert.deepEqual(reaction.payload, { reaction: { message_id: asked.whatsapp_message_id, emoji: "👍" } });
+    }
+    assert.equal((await conversationOf({ conversation_id: conversation.id })).last_message_preview, "Siap", "a reaction is no last word");
+    const { message: elsewhere } = await receivesMessage(number);
+    for (const named of [elsewhere.id, elsewhere.whatsapp_message_id, randomUUID(), "wamid.x"]) {
+      await isRefused(sends(agent, conversation, { reply_to: named }), { code: "PT422", hint: "context.message_id" });
+      await isRefused(sends(agent, conversation, { type: "reaction", payload: { reaction: { message_id: named } } }), { code: "PT422", hint: "reaction.message_id" });
+    }
+  });
+});
+
+describe("an idempotency key", () => {
+  test("sends once, also at the same moment", async () => {
+    const { agent, manager, conversation } = await newInbox();
+    const key = randomUUID();
+    const answers = await Promise.all([agent, agent, manager, agent].map((user) => sends(user, conversation, { key })));
+    assert.equal(new Set(answers.map(({ message }) => message.id)).size, 1);
+    assert.deepEqual(answers.map(({ repeated }) => repeated).sort(), [false, true, true, true]);
+    await sql`update public.conversations set window_expires_at = now() where id = ${conversation.id}`;
+    const again = await sends(agent, conversation, { key });
+    assert.deepEqual([again.repeated, again.phone_number_id], [true, undefined]);
+  });
+
+  test("with another message is a mistake", async () => {
+    const { agent, conversation, message } = await newInbox();
+    await sends(agent, conversation, { key: "k" });
+    for (const other of [{ payload: text("Lain") }, { reply_to: message.id }, { type: "location", payload: { location: {} } }]) {
+      await isRefused(sends(agent, conversation, { ...other, key: "k" }), { code: "PT422", hint: "Idempotency-Key" });
+    }
+  });
+
+  test("is free again after 24 hours", async () => {
+    const { agent, conversation } = await newInbox();
+    const first = await sends(agent, conversation, { key: "k" });
+    await sql`update private.idempotency_keys set created_at = now() - interval '24 hours 1 second' where message_id = ${first.message.id}`;
+    const second = await sends(agent, conversation, { key: "k" });
+    assert.deepEqual([second.repeated, second.message.id === first.message.id], [false, false]);
+    assert.equal((await sends(agent, conversation, { key: "k" })).message.id, second.message.id);
+    await sql`update private.idempotency_keys set created_at = now() - interval '25 hours' where message_id = ${second.message.id}`;
+    const [{ freed }] = await asService((sql) => sql`select public.expire_idempotency_keys() as freed`);
+    assert.ok(freed >= 1);
+    assert.equal((await sql`select from private.idempotency_keys where message_id = ${second.message.id}`).count, 0);
+  });
+});
+
+describe("a message to a number", () => {
+  test("makes its contact and conversation, once", async () => {
+    const tenant = await newTenant();
+    const number = await newNumber(tenant);
+    const agent = await newUser(tenant, "agent");
+    const wa_id = someDigits();
+    const answers = await Promise.all(Array.from({ length: 4 }, () => sendsTo(agent, { wa_id, name: "Rina", key: "k" })));
+    assert.equal(new Set(answers.map(({ message }) => message.id)).size, 1);
+    const [{ message }] = answers;
+    assert.equal(message.session_id, number.id);
+    const contacts = await sql`select * from public.contacts where tenant_id = ${tenant.id}`;
+    assert.deepEqual(contacts.map(({ wa_id, name }) => [wa_id, name]), [[wa_id, "Rina"]]);
+    assert.equal((await conversationOf(message)).assigned_to, null);
+    await isRefused(sendsTo(agent, { wa_id, type: "text", payload: text("x") }), { code: "PT409", detail: "window_closed" });
+  });
+
+  test("by an agent who does not see what is unassigned is the agent's conversation", async () => {
+    const tenant = await newTenant({ agentsSeeUnassigned: false });
+    await newNumber(tenant);
+    const agent = await newUser(tenant, "agent");
+    const { message } = await sendsTo(agent, { wa_id: someDigits() });
+    assert.equal((await conversationOf(message)).assigned_to, agent.id);
+  });
+
+  test("goes from the number last used with the contact, or the one named", async () => {
+    const tenant = await newTenant();
+    const [first, second] = [await newNumber(tenant), await newNumber(tenant)];
+    const manager = await newUser(tenant, "manager");
+    const { contact } = await receivesMessage(second);
+    assert.equal((await sendsTo(manager, { contact })).message.session_id, second.id);
+    assert.equal((await sendsTo(manager, { contact, session: first })).message.session_id, first.id);
+    assert.equal((await sendsTo(manager, { wa_id: someDigits() })).message.session_id, first.id);
+    const foreign = await newNumber(await newTenant());
+    await isRefused(sendsTo(manager, { contact, session: foreign }), { code: "PT422", hint: "session_id" });
+  });
+
+  test("of a tenant without one is refused, and leaves nothing", async () => {
+    const tenant = await newTenant();
+    const manager = await newUser(tenant, "manager");
+    await newNumber(tenant, { status: "paused" });
+    await isRefused(sendsTo(manager, { wa_id: someDigits() }), { code: "PT409", detail: "number_unavailable" });
+    assert.equal((await sql`select from public.contacts where tenant_id = ${tenant.id}`).count, 0);
+  });
+
+  test("whose contact is another tenant's, or a colleague's, is refused", async () => {
+    const { tenant, agent, conversation, contact, number } = await newInbox();
+    const foreigner = await newUser(await newTenant(), "admin");
+    await isRefused(sendsTo(foreigner, { contact }), { code: "PT422", hint: "contact_id" });
+    await assign(conversation, await newUser(tenant, "agent"));
+    await isRefused(sendsTo(agent, { contact }), { code: "PT422", hint: "contact_id" });
+    await isRefused(sendsTo(agent, { wa_id: contact.wa_id, session: number }), { code: "PT403" });
+  });
+});
+
+test("a template is found by the account of the number, approved before others, and only by who may send it", async () => {
+  const { tenant, agent, conversation, number } = await newInbox();
+  const finds = (/** @type {any} */ user, /** @type {any} */ template, /** @type {any} */ of = conversation) => as(user, async (sql) =>
+    (await sql`select public.sendable_template(${template.name}, 'id', ${of?.id ?? null}, null) as found`)[0].found);
+  const template = await newTemplate(tenant, { businessAccount: number.meta_business_account_id });
+  assert.equal((await finds(agent, template)).status, "APPROVED");
+  const other = await newTemplate(tenant, { businessAccount: "1" });
+  assert.equal(await finds(agent, other), null);
+  assert.equal((await finds(agent, other, null)).status, "APPROVED");
+  for (const user of [await newUser(tenant, null), await newUser(await newTenant(), "admin")]) assert.equal(await finds(user, template), null);
+});
+
+describe("reading", () => {
+  const reads = (/** @type {any} */ user, /** @type {any} */ conversation) => as(user, async (sql) =>
+    (await sql`select public.read_conversation(${conversation.id}) as told`)[0].told);
+
+  test("empties the count and tells Meta of the last message once", async () => {
+    const { agent, number, conversation, contact } = await newInbox();
+    const { message } = await receivesMessage(number, { from: contact.wa_id });
+    assert.deepEqual(await reads(agent, conversation), { session_id: number.id, phone_number_id: number.meta_phone_number_id, wamid: message.whatsapp_message_id });
+    assert.equal((await conversationOf(message)).unread_count, 0);
+    assert.equal(await reads(agent, conversation), null);
+    const { message: later } = await receivesMessage(number, { from: contact.wa_id, timestamp: seconds(-1) });
+    await sends(agent, conversation);
+    assert.equal((await reads(agent, conversation))?.wamid, later.whatsapp_message_id, "an answer is no reading");
+  });
+
+  test("and typing are refused to strangers", async () => {
+    const { conversation } = await newInbox();
+    const foreigner = await newUser(await newTenant(), "admin");
+    await isRefused(reads(foreigner, conversation), { code: "PT404" });
+    await isRefused(as(foreigner, (sql) => sql`select public.typing_target(${conversation.id})`), { code: "PT404" });
+    assert.equal((await conversationOf({ conversation_id: conversation.id })).unread_count, 1);
+  });
+
+  test("is part of typing, which needs the window", async () => {
+    const { agent, conversation, message } = await newInbox();
+    const types = () => as(agent, async (sql) => (await sql`select public.typing_target(${conversation.id}) as target`)[0].target);
+    assert.equal((await types()).wamid, message.whatsapp_message_id);
+    assert.equal(await reads(agent, conversation), null);
+    await sql`update public.conversations set window_expires_at = ${dateOf(seconds(1))} where id = ${conversation.id}`;
+    assert.equal(await types(), null);
+  });
+});
