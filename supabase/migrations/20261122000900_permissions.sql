@@ -259,8 +259,8 @@ alter table private.role_holdings enable row level security;
 create function private.renew_holdings(changed uuid[]) returns void
 language plpgsql security definer set search_path = '' as $$
 begin
-  -- Two changes side by side would each miss the other's.
-  perform pg_advisory_xact_lock(hashtextextended('private.role_holdings', 0));
+  -- Two changes of a tenant side by side would each miss the other's: `renew_access`, which comes first by its name,
+  -- has them wait for each other.
   delete from private.role_holdings h where changed is null or h.role_id = any (changed);
   with mentions as (
     select distinct on (r.id, rp.permission_key) r.id as role_id, rp.permission_key, rp.granted, s.id = r.id as own
