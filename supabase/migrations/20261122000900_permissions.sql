@@ -26,7 +26,7 @@ insert into public.modules (id, name, name_id, description, description_id, is_c
     '{}'),
   ('whatsapp', 'WhatsApp', 'WhatsApp',
     'Connected numbers, messages and media on Meta''s Cloud API.', 'Nomor terhubung, pesan, dan media di Cloud API Meta.', true,
-    '{/api/whatsapp,/api/messages}', '{core}'),
+    '{/api/whatsapp,/api/messages,/api/cron/replay-webhooks}', '{core}'),
   ('inbox', 'Inbox', 'Kotak masuk',
     'Conversations with customers: answers, assignment, notes and labels.', 'Percakapan dengan pelanggan: balasan, penugasan, catatan, dan label.', true,
     '{/api/conversations}', '{whatsapp}'),

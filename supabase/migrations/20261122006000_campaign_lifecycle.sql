@@ -107,10 +107,11 @@ $$;
 create function private.moment(typed text, zone text, field text) returns timestamptz
 language plpgsql stable set search_path = '' as $$
 begin
-  if typed ~ '(Z|[+-][0-9]{2}(:?[0-9]{2})?)$' and typed ~ 'T|:' and typed !~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$' then
-    return typed::timestamptz;
+  if typed !~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?$' then
+    raise invalid_datetime_format;
   end if;
-  return typed::timestamp at time zone zone;
+  return case when typed ~ '(Z|[+-][0-9]{2}(:?[0-9]{2})?)$' and typed !~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$'
+    then typed::timestamptz else typed::timestamp at time zone zone end;
 exception
   when others then
     raise sqlstate 'PT422' using message = 'Write a time as 2026-12-01T09:00, or with its offset.', detail = 'invalid_field',

@@ -94,7 +94,7 @@ test("a failure is told with Meta's code and in the reader's language; states ar
   await app.receivesMessage({ from });
   const { conversation } = await threadWith(from);
   const sent = await app.succeeds("POST", `/api/conversations/${conversation.id}/messages`, { as: "admin", body: { text: "Siap" } });
-  const status = { id: sent.whatsapp_message_id, status: "failed", timestamp: String(now()), recipient_id: from,
+  const status = { id: sent.whatsapp_message_id, status: "failed", timestamp: String(now() - 60), recipient_id: from,
     errors: [{ code: 131_026, title: "Message undeliverable", error_data: { details: "x" } }], pricing: { category: "service" }, conversation: { id: "c1" } };
   const other = app.newCustomer();
   await posts({ messages: [message(other, "in", { type: "text", text: { body: "hai" } })] });

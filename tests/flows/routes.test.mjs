@@ -28,6 +28,9 @@ before(async () => {
   const made = await app.succeeds("POST", "/api/api-keys", { as: people.admin, body: { name: "kasir", role_id: await app.roleId("manager") } });
   const campaign = await app.createsCampaign([app.newCustomer()], { scheduled_at: "2099-01-01T00:00:00Z" });
   key = made.key;
+  const [number] = await app.rows("whatsapp_sessions", `tenant_id=eq.${app.user("admin").tenant_id}&select=id&limit=1`);
+  const [message] = await app.rows("messages", `tenant_id=eq.${app.user("admin").tenant_id}&select=id&limit=1`);
+  Object.assign(things, { number: number.id, message: message.id });
   Object.assign(things, { conversation: conversation.id, role: role.id, person: app.idOf(people.agent), key: made.id, campaign: campaign.id });
 });
 

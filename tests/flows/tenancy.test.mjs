@@ -284,7 +284,7 @@ describe("attacks", () => {
     const { paths } = await app.succeeds("GET", "/api/openapi.json");
     for (const [path, operations] of Object.entries(paths)) {
       const parameters = (/** @type {any} */ (operations).get?.parameters ?? []).filter((/** @type {any} */ parameter) => parameter.in === "query");
-      if (path.startsWith("/api/whatsapp/") || path.includes("{id}")) continue;
+      if (path.startsWith("/api/whatsapp/webhook") || path.startsWith("/api/cron/") || path.includes("{id}")) continue;
       const whole = parameters.length > 0 ? await app.succeeds("GET", path, { as: owner }) : null;
       for (const { name } of [...parameters, { name: "or" }, { name: "select" }, { name: "order" }, { name: "tenant_id" }]) {
         if (parameters.length === 0) continue;
