@@ -379,6 +379,58 @@ language sql stable set search_path = '' as $$
   );
 $$;
 
+-- When a customer last wrote in the sense of Meta's window, read from the messages.
+create function private.last_inbound(conversation uuid, tenant uuid) returns timestamptz
+language sql stable set search_path = '' as $$
+  select max(m.occurred_at) from public.messages m
+  where m.conversation_id = conversation and m.tenant_id = tenant and m.direction = 'inbound'
+    and not m.metadata ?| array['source', 'group_id'] and m.type not in ('system', 'request_welcome', 'edit', 'revoke');
+$$;
+
+-- Gives what was said with a contact until then to another one: the number has changed hands since.
+create function private.hand_down(contact uuid, heir uuid, at timestamptz) returns void
+language plpgsql set search_path = '' as $$
+declare
+  thread record;
+  place uuid;
+  moved integer;
+begin
+  for thread in
+    select v.id, v.tenant_id, v.session_id, v.status from public.conversations v
+    where v.contact_id = contact and exists (
+      select 1 from public.messages m
+      where m.conversation_id = v.id and m.tenant_id = v.tenant_id and m.occurred_at <= at
+    )
+    order by v.id
+    for update
+  loop
+    insert into public.conversations (tenant_id, session_id, contact_id, status)
+    values (thread.tenant_id, thread.session_id, heir, thread.status)
+    on conflict (session_id, contact_id) do nothing;
+    select v.id into strict place from public.conversations v
+    where v.session_id = thread.session_id and v.contact_id = heir for update;
+
+    select count(*) into moved from public.messages m
+    where m.conversation_id = thread.id and m.tenant_id = thread.tenant_id and m.occurred_at <= at
+      and m.direction = 'inbound' and m.target_message_id is null and not m.metadata ? 'source';
+    update public.messages m set conversation_id = place, idempotency_key = null
+    where m.conversation_id = thread.id and m.tenant_id = thread.tenant_id and m.occurred_at <= at;
+
+    update public.conversations v set unread_count = v.unread_count + least(moved, (
+      select o.unread_count from public.conversations o where o.id = thread.id
+    ))
+    where v.id = place;
+    update public.conversations v set unread_count = greatest(v.unread_count - moved, 0) where v.id = thread.id;
+    update public.conversations v
+    set
+      last_inbound_at = private.last_inbound(v.id, v.tenant_id),
+      window_expires_at = private.last_inbound(v.id, v.tenant_id) + interval '24 hours'
+    where v.id in (thread.id, place);
+    perform private.refresh_conversations(array[thread.id, place]);
+  end loop;
+end;
+$$;
+
 -- A person tells through WhatsApp that their number or their user id has changed. Safe to repeat.
 create function private.carry_over(contact uuid, notice jsonb, old_wa_id text, at timestamptz) returns void
 language plpgsql set search_path = '' as $$
@@ -400,7 +452,20 @@ begin
     end if;
     -- The new number may itself have been left since.
     holder := private.find_contact(known.tenant_id, new_wa_id, null, at);
-    if holder is not null and holder <> contact then
+    if known.phone_key = private.phone_key(old_wa_id) and exists (
+      select 1
+      from public.conversations v
+      join public.messages m on m.conversation_id = v.id and m.tenant_id = v.tenant_id
+      where v.contact_id = contact and m.direction = 'inbound' and m.occurred_at > at
+        and private.phone_key(ltrim(m.payload ->> 'from', '+')) = known.phone_key
+    ) then
+      -- This came late, and somebody else writes from the old number by now.
+      if holder is null then
+        insert into public.contacts (tenant_id, wa_id) values (known.tenant_id, new_wa_id) returning id into holder;
+      end if;
+      perform private.hand_down(contact, holder, at);
+      person := holder;
+    elsif holder is not null and holder <> contact then
       perform private.merge_contacts(kept => holder, gone => contact);
       person := holder;
     elsif holder is null then
@@ -538,6 +603,7 @@ revoke execute on function
   private.phone_key(text), private.move_references(regclass, uuid, uuid), private.merge_conversations(uuid, uuid),
   private.merge_contacts(uuid, uuid), private.give_phone(uuid, text), private.remember_identity(uuid, text, text, timestamptz),
   private.give_user_id(uuid, text, timestamptz),
-  private.find_contact(uuid, text, text, timestamptz), private.carry_over(uuid, jsonb, text, timestamptz),
+  private.find_contact(uuid, text, text, timestamptz), private.last_inbound(uuid, uuid),
+  private.hand_down(uuid, uuid, timestamptz), private.carry_over(uuid, jsonb, text, timestamptz),
   private.learn_recipients(jsonb)
   from public;

@@ -23,6 +23,7 @@ create or replace function private.ingest_messages(elements jsonb) returns integ
 language plpgsql set search_path = '' as $$
 declare
   routed jsonb;
+  known integer;
   fresh uuid[];
 begin
   select jsonb_agg(
@@ -36,6 +37,19 @@ begin
   join public.whatsapp_sessions s on s.meta_phone_number_id = e.value ->> 'phone_number_id';
   if routed is null then
     return 0;
+  end if;
+  known := jsonb_array_length(routed);
+
+  -- What is there already tells nothing new, and its writer may be known by another number since.
+  select jsonb_agg(r.value) into routed
+  from jsonb_array_elements(routed) as r (value)
+  where not exists (
+    select 1 from public.messages m
+    where m.session_id = (r.value ->> 'session_id')::uuid and m.whatsapp_message_id = r.value ->> 'wamid'
+      and (m.type <> 'media_placeholder' or r.value ->> 'kind' = 'media_placeholder')
+  );
+  if routed is null then
+    return known;
   end if;
 
   -- Old words under a number or an id that was given up since: their writer is known by another one.
@@ -103,7 +117,7 @@ begin
   )
   select array_agg(s.id) into fresh from stored s;
   if fresh is null then
-    return jsonb_array_length(routed);
+    return known;
   end if;
 
   perform 1 from public.conversations v
@@ -153,7 +167,7 @@ begin
 
   perform private.ingest_past_statuses(routed, fresh);
   perform private.follow_notices(fresh);
-  return jsonb_array_length(routed);
+  return known;
 end;
 $$;
 

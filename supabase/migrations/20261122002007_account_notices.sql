@@ -21,6 +21,17 @@ language sql immutable set search_path = '' as $$
   end;
 $$;
 
+-- How many people a limit allows a day; what is not known counts as none.
+create function private.limit_size(message_limit text) returns bigint
+language sql immutable set search_path = '' as $$
+  select case
+    when message_limit = 'TIER_UNLIMITED' then 1000000000
+    when message_limit ~ '^TIER_[0-9]{1,9}K$' then substring(message_limit from '[0-9]+')::bigint * 1000
+    when message_limit ~ '^TIER_[0-9]{1,9}$' then substring(message_limit from '[0-9]+')::bigint
+    else 0
+  end;
+$$;
+
 -- The word for what happened, out of each field's own place for it.
 create function private.notice_kind(field text, value jsonb) returns text
 language sql immutable set search_path = '' as $$
@@ -218,11 +229,14 @@ begin
     where s.id = session and coalesce(s.name_at, '-infinity') <= at;
   end if;
 
-  -- The limit is the portfolio's: it holds for every number of the account.
+  -- The limit is the portfolio's: it holds for every number of the account. Of two at the same moment the lower one.
   if message_limit is not null then
     update public.whatsapp_sessions s
     set limit_at = at, messaging_limit = message_limit
-    where s.tenant_id = tenant and s.meta_business_account_id = account and coalesce(s.limit_at, '-infinity') <= at;
+    where s.tenant_id = tenant and s.meta_business_account_id = account and (
+      s.limit_at is null or s.limit_at < at
+      or (s.limit_at = at and private.limit_size(message_limit) < private.limit_size(s.messaging_limit))
+    );
   end if;
 end;
 $$;
@@ -344,7 +358,8 @@ declare
   account constant text := event ->> 'business_account_id';
   value constant jsonb := event -> 'payload';
   kind constant text := private.notice_kind(field, value);
-  at constant timestamptz := private.meta_time((event ->> 'timestamp')::bigint);
+  at constant timestamptz := private.meta_time(coalesce((event ->> 'timestamp')::bigint,
+    case when value ->> 'timestamp' ~ '^[0-9]{1,15}$' then (value ->> 'timestamp')::bigint end));
   summary constant jsonb := private.notice_summary(field, kind, value);
   digits constant text := regexp_replace(coalesce(value ->> 'display_phone_number', ''), '[^0-9]', '', 'g');
   session public.whatsapp_sessions;
@@ -415,7 +430,7 @@ begin
 end;
 $$;
 
-revoke execute on function private.meta_limit(text), private.notice_kind(text, jsonb),
+revoke execute on function private.meta_limit(text), private.limit_size(text), private.notice_kind(text, jsonb),
   private.notice_consequence(text, jsonb), private.account_sentence(text), private.notice_summary(text, text, jsonb),
   private.follow_account(uuid, text, jsonb, timestamptz),
   private.follow_number(uuid, text, uuid, text, text, jsonb, timestamptz), private.notice_buttons(jsonb),

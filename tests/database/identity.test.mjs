@@ -208,6 +208,27 @@ describe("a changed number", () => {
     }
   });
 
+  test("that has changed hands by the time it is told leaves each their own words", async () => {
+    for (const order of [[0, 1, 2, 3], [2, 0, 3, 1], [3, 2, 0, 1], [1, 2, 3, 0]]) {
+      const number = await newInbox();
+      const [old, fresh] = [someDigits(), someDigits()];
+      const elements = [
+        inboundText(number, { from: old, timestamp: START, text: "dulu" }), change(number, old, fresh, START + 10),
+        inboundText(number, { from: old, timestamp: START + 20, text: "orang lain", profile_name: "Budi" }),
+        inboundText(number, { from: fresh, timestamp: START + 30, text: "baru", profile_name: "Rina" }),
+      ];
+      for (const element of elements) element.payload.from = element.from;
+      for (const at of order) await delivers({ messages: [elements[at]] });
+      await delivers({ messages: elements });
+      const rows = await sql`
+        select c.wa_id, c.profile_name, v.unread_count, v.last_message_preview, v.window_expires_at
+        from public.conversations v join public.contacts c on c.id = v.contact_id where v.session_id = ${number.id}`;
+      assert.deepEqual(new Map(rows.map((row) => [row.wa_id, Object.values(row).slice(1)])), new Map([
+        [old, ["Budi", 1, "orang lain", dateOf(START + 20 + 86_400)]], [fresh, ["Rina", 3, "baru", dateOf(START + 30 + 86_400)]],
+      ]), `${order}`);
+    }
+  });
+
   test("and its new user id are one change", async () => {
     const number = await newInbox();
     const [old, fresh, before, after] = [someDigits(), someDigits(), someUserId(), someUserId()];

@@ -75,7 +75,10 @@ async function left(name, post) {
         row.context_message_id, row.occurred_at, row.reactions.map((/** @type {any} */ reaction) => [reaction.emoji, reaction.direction]), row.edited_at, row.revoked_at,
       ])),
       events: sorted(events.map((row) => [line.get(row.session_id), row.whatsapp_message_id, row.status, row.occurred_at, row.error_code, row.message_id !== null])),
-      notices: sorted(notices.map((row) => [row.field, row.kind, row.severity, row.occurred_at, line.get(row.session_id)])),
+      // What tells no time happened when it came.
+      notices: sorted(notices.map((row) => [
+        row.field, row.kind, row.severity, Date.parse(row.occurred_at) > Date.now() - 600_000 ? "now" : row.occurred_at, line.get(row.session_id),
+      ])),
       numbers: sorted(numbers.map((row) => [row.meta_phone_number_id, row.status, row.status_code, row.quality_rating, row.messaging_limit, row.throughput_level, row.name_status])),
       consents: sorted(consents.map((row) => [person.get(row.contact_id), row.state, row.source, row.occurred_at])),
     };

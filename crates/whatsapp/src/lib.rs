@@ -7,6 +7,7 @@
 pub mod client;
 pub mod error_codes;
 mod graph_version;
+pub mod phone;
 pub mod signature;
 pub mod template;
 pub mod webhook;
