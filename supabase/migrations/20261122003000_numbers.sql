@@ -18,6 +18,8 @@ alter table public.whatsapp_sessions
   add column token_source text not null default 'environment' check (token_source in ('environment', 'own')),
   add column token_status text not null default 'unchecked'
     check (token_status in ('unchecked', 'valid', 'invalid')),
+  -- when it was last given a token of its own
+  add column token_changed_at timestamptz,
   -- the id of a deleted number, which somebody else may connect since
   add column former_phone_number_id text check (former_phone_number_id ~ '^[0-9]{1,32}$'),
   add column deleted_at timestamptz,
@@ -29,6 +31,11 @@ alter table public.whatsapp_sessions
     check (status in ('connected', 'paused', 'broken', 'disconnected'));
 create index whatsapp_sessions_former_idx on public.whatsapp_sessions (former_phone_number_id, tenant_id)
   where former_phone_number_id is not null;
+
+-- That Meta was asked is no change.
+drop trigger audit_updated on public.whatsapp_sessions;
+create trigger audit_updated after update on public.whatsapp_sessions referencing old table as before new table as after
+  for each statement execute function private.audit('id', '-health_checked_at');
 
 -- Access tokens of numbers, sealed by the API with a key that the database does not know.
 create table private.session_tokens (
@@ -55,7 +62,7 @@ language sql stable set search_path = '' as $$
     'quality_rating', s.quality_rating, 'messaging_limit', s.messaging_limit, 'name_status', s.name_status,
     'throughput_level', s.throughput_level, 'meta_status', s.meta_status,
     'health_checked_at', s.health_checked_at, 'health_error', s.health_error,
-    'token_source', s.token_source, 'token_status', s.token_status,
+    'token_source', s.token_source, 'token_status', s.token_status, 'token_changed_at', s.token_changed_at,
     'created_at', s.created_at, 'updated_at', s.updated_at, 'deleted_at', s.deleted_at
   );
 $$;
@@ -248,18 +255,20 @@ begin
   perform set_config('app.actor_id', coalesce(actor::text, ''), true);
   begin
     insert into public.whatsapp_sessions as s (
-      id, tenant_id, name, meta_phone_number_id, meta_business_account_id, token_source
+      id, tenant_id, name, meta_phone_number_id, meta_business_account_id, token_source,
+      token_changed_at
     )
     values (
       connect_number.session_id, connect_number.tenant_id, coalesce(connect_number.name, health ->> 'verified_name', ''),
       connect_number.phone_number_id, connect_number.business_account_id,
-      case when sealed is null then 'environment' else 'own' end
+      case when sealed is null then 'environment' else 'own' end, case when sealed is not null then now() end
     )
     on conflict (id) do update set
       name = coalesce(connect_number.name, s.name),
       meta_phone_number_id = excluded.meta_phone_number_id,
       meta_business_account_id = excluded.meta_business_account_id,
       token_source = excluded.token_source,
+      token_changed_at = coalesce(excluded.token_changed_at, s.token_changed_at),
       status = 'connected',
       status_reason = null,
       status_code = null,

@@ -1,7 +1,7 @@
 -- A circuit breaker for each number, shared by every function: while Meta does not answer, nothing is thrown at it.
 --
 --   closed     all is well, or nothing failed yet
---   open       too many sends in a row brought no answer: nobody sends until `open_until`
+--   open       ten sends in a row brought no answer: nobody sends until `open_until`
 --   half_open  that time is over: one send at a time tries it out, by whoever took the trial
 --
 -- Refusals are answers: only lost answers and unreachable servers count. The clock is the database's.
@@ -103,7 +103,7 @@ begin
   else
     breaker.failures := breaker.failures + failed;
     -- What was on its way while it opened says nothing new.
-    if breaker.state = 'half_open' or (breaker.state = 'closed' and breaker.failures >= 5) then
+    if breaker.state = 'half_open' or (breaker.state = 'closed' and breaker.failures >= 10) then
       breaker.state := 'open';
       breaker.open_until := now() + least(interval '30 seconds' * 2 ^ breaker.opened, interval '5 minutes');
       breaker.opened := least(breaker.opened + 1, 10);

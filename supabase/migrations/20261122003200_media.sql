@@ -93,6 +93,8 @@ language sql immutable set search_path = '' as $$
   from cleaned c;
 $$;
 
+select private.audit_table('message_media', 'id', 'people');
+
 -- Files of new messages: what a customer sent is to be fetched; what we send was uploaded or has an address.
 create function private.note_media() returns trigger
 language plpgsql security definer set search_path = '' as $$

@@ -202,11 +202,11 @@ describe("a number's breaker", () => {
   const openFor = async (/** @type {any} */ number) =>
     Math.round((await sql`select extract(epoch from open_until - now())::float as s from private.number_breakers where session_id = ${number.id}`)[0].s);
 
-  test("opens after five lost answers in a row, and any answer starts anew", async () => {
+  test("opens after ten lost answers in a row, and any answer starts anew", async () => {
     const number = await connects(await newTenant());
-    assert.equal(await note(number, 4), "closed");
+    assert.equal(await note(number, 9), "closed");
     assert.equal(await note(number, 0, true), "closed");
-    for (let lost = 1; lost < 5; lost++) assert.equal(await note(number, 1), "closed");
+    for (let lost = 1; lost < 10; lost++) assert.equal(await note(number, 1), "closed");
     assert.equal(await note(number, 1), "open");
     assert.equal(await openFor(number), 30);
     assert.deepEqual(await access(number).then(({ held, trial }) => [held, trial]), [true, false]);
@@ -216,7 +216,7 @@ describe("a number's breaker", () => {
 
   test("is tried out by one at a time, and stays open twice as long each time", async () => {
     const number = await connects(await newTenant());
-    await note(number, 5);
+    await note(number, 10);
     for (const next of [60, 120, 240, 300, 300]) {
       await rested(number);
       const asked = await Promise.all(Array.from({ length: 5 }, () => access(number)));
@@ -228,13 +228,13 @@ describe("a number's breaker", () => {
     await rested(number);
     await access(number);
     assert.equal(await note(number, 0, true), "closed");
-    await note(number, 5);
+    await note(number, 10);
     assert.equal(await openFor(number), 30, "the past is forgotten");
   });
 
   test("takes another trial when the first never told", async () => {
     const number = await connects(await newTenant());
-    await note(number, 5);
+    await note(number, 10);
     await rested(number);
     assert.equal((await access(number)).trial, true);
     assert.equal((await access(number)).held, true);
@@ -246,7 +246,7 @@ describe("a number's breaker", () => {
     const tenant = await newTenant();
     const admin = await newUser(tenant, "admin");
     const number = await connects(tenant);
-    await note(number, 5);
+    await note(number, 10);
     const [{ delivery }] = await as(admin, (sql) => sql`select public.number_delivery(${number.id}) as delivery`);
     assert.equal(delivery.breaker.state, "open");
     const [{ health }] = await asService((sql) => sql`select public.breaker_health() as health`);

@@ -77,7 +77,7 @@ describe("a message", () => {
 
   test("is refused while the number cannot send, or Meta does not answer", async () => {
     const { agent, conversation, number } = await newInbox();
-    await asService((sql) => sql`select public.note_sends(${number.id}, 5, false)`);
+    await asService((sql) => sql`select public.note_sends(${number.id}, 10, false)`);
     await isRefused(sends(agent, conversation), { code: "PT503", detail: "meta_unavailable" });
     await asService((sql) => sql`select public.note_sends(${number.id}, 0, true)`);
     await sends(agent, conversation);

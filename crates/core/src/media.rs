@@ -1,5 +1,6 @@
 //! Files of messages: what customers send is kept before Meta forgets it; what we send is uploaded first.
 
+pub(crate) mod direct;
 mod fetch;
 pub(crate) mod file;
 mod metered;

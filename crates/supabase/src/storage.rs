@@ -104,6 +104,22 @@ impl<'a> Storage<'a> {
         Ok(url.into())
     }
 
+    /// An address where somebody may put a file at this path, by `PUT` and within two hours.
+    pub async fn sign_upload(&self, bucket: &str, path: &str) -> Result<String, StorageError> {
+        #[derive(Deserialize)]
+        struct Signed {
+            url: String,
+        }
+        let request = self.request(Method::POST, &["object", "upload", "sign", bucket], path);
+        let answer = accepted(request.json(&json!({}))).await?;
+        let signed: Signed = answer
+            .json()
+            .await
+            .map_err(|_| StorageError::Refused(Source::new("the answer does not have the expected shape")))?;
+        let base = self.project.as_str().trim_end_matches('/');
+        Ok(format!("{base}/storage/v1{}", signed.url))
+    }
+
     /// Removes files; what is not there is no error.
     pub async fn remove(&self, bucket: &str, paths: &[&str]) -> Result<(), StorageError> {
         let url = crate::endpoint(self.project, &["storage", "v1", "object", bucket]);

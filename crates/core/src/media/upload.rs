@@ -2,11 +2,12 @@
 
 use std::io;
 
+use axum::Router;
 use axum::extract::multipart::{Field, MultipartError};
-use axum::extract::{DefaultBodyLimit, Multipart, State};
-use axum::http::StatusCode;
+use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use axum::{Json, Router};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
 use reqwest::Body;
@@ -20,13 +21,14 @@ use whatsapp::client::limits::{Format, LARGEST_FILE, MediaKind};
 use whatsapp::client::{FileToUpload, SendError};
 
 use super::BUCKET;
+use super::direct::{DirectUpload, UploadAddress};
 use super::file::{MediaFile, unavailable};
 use super::metered::{Meter, hex, metered};
 use super::sniff::{self, sniff};
 use crate::app::App;
 use crate::caller::{Caller, Permitted};
 use crate::error::{ApiError, ErrorBody};
-use crate::json_body::created;
+use crate::json_body::{JsonBody, created};
 use crate::permissions::MediaUpload;
 use crate::sessions::NumberAccess;
 use crate::text::Text;
@@ -51,14 +53,14 @@ pub(crate) struct UploadForm {
 
 /// Where an upload goes.
 #[derive(Deserialize)]
-struct Place {
-    id: Uuid,
-    tenant_id: Uuid,
-    session_id: Uuid,
-    phone_number_id: String,
-    storage_path: String,
-    file_name: String,
-    uploaded_by: Uuid,
+pub(super) struct Place {
+    pub(super) id: Uuid,
+    pub(super) tenant_id: Uuid,
+    pub(super) session_id: Uuid,
+    pub(super) phone_number_id: String,
+    pub(super) storage_path: String,
+    pub(super) file_name: String,
+    pub(super) uploaded_by: Uuid,
 }
 
 /// `/api/whatsapp/media`.
@@ -69,11 +71,16 @@ pub fn router() -> Router<App> {
 }
 
 /// Uploads a file. Its type is told by its bytes and its size checked against Meta's limit for it. Send the answer's
-/// `id` as `image.id`, `document.id` and so on, within 30 days.
+/// `id` as `image.id`, `document.id` and so on, within 30 days. Files beyond the platform's limit of a request (4.5 MB on
+/// Vercel) go another way: ask in JSON for an address, `PUT` the file there, and name its `storage_path` in JSON then.
 #[utoipa::path(
     post, path = "/api/whatsapp/media", tag = "whatsapp", security(("bearer" = [])),
-    request_body(content = UploadForm, content_type = "multipart/form-data"),
+    request_body(content(
+        (UploadForm = "multipart/form-data"),
+        (DirectUpload = "application/json"),
+    )),
     responses(
+        (status = 200, description = "The address asked for", body = UploadAddress),
         (status = 201, body = MediaFile), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
         (status = 403, body = ErrorBody), (status = 409, description = "`number_unavailable`", body = ErrorBody),
         (status = 413, body = ErrorBody), (status = 422, body = ErrorBody),
@@ -83,21 +90,32 @@ pub fn router() -> Router<App> {
 pub(crate) async fn upload_file(
     State(app): State<App>,
     permitted: Permitted<MediaUpload>,
-    mut form: Multipart,
-) -> Result<(StatusCode, Json<MediaFile>), ApiError> {
+    request: Request,
+) -> Result<Response, ApiError> {
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    let is_json = content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+    if is_json {
+        let JsonBody(upload) = JsonBody::<DirectUpload>::from_request(request, &app).await?;
+        return upload.answer(&app, &permitted.caller).await;
+    }
+    let form = Multipart::from_request(request, &app).await;
+    let mut form = form.map_err(|_| invalid_form())?;
     let (mut session, mut as_document) = (None, false);
     while let Some(field) = form.next_field().await.map_err(|error| broken_form(&error))? {
         match field.name().unwrap_or_default() {
             "session_id" => session = Some(session_id(field).await?),
             "type" => as_document = is_document(field).await?,
             "file" => {
-                let upload = Upload {
+                let destination = Destination {
                     app: &app,
                     caller: &permitted.caller,
                     session,
                     as_document,
                 };
-                return upload.take(field).await.map(created);
+                return destination
+                    .take(field)
+                    .await
+                    .map(|file| created(file).into_response());
             }
             _ => {}
         }
@@ -141,6 +159,10 @@ fn broken_form(error: &MultipartError) -> ApiError {
     if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
         return ApiError::too_large();
     }
+    invalid_form()
+}
+
+fn invalid_form() -> ApiError {
     ApiError::new(
         StatusCode::BAD_REQUEST,
         "invalid_form",
@@ -151,14 +173,32 @@ fn broken_form(error: &MultipartError) -> ApiError {
     )
 }
 
-struct Upload<'a> {
-    app: &'a App,
-    caller: &'a Caller,
-    session: Option<Uuid>,
-    as_document: bool,
+/// Where a caller's upload goes, and as what.
+#[derive(Clone, Copy)]
+pub(super) struct Destination<'a> {
+    pub(super) app: &'a App,
+    pub(super) caller: &'a Caller,
+    pub(super) session: Option<Uuid>,
+    pub(super) as_document: bool,
 }
 
-impl Upload<'_> {
+impl Destination<'_> {
+    /// A place for a file, if the caller may upload one; its format where it is known.
+    pub(super) async fn place(&self, format: Option<Format>, name: &str) -> Result<Place, ApiError> {
+        let name: String = name
+            .chars()
+            .filter(|character| *character != '\0')
+            .take(1000)
+            .collect();
+        let arguments = json!({
+            "session_id": self.session,
+            "kind": format.map_or("document", |format| format.kind.as_str()),
+            "mime_type": format.map_or("application/octet-stream", |format| format.mime_type),
+            "file_name": name,
+        });
+        self.caller.database().rpc("begin_upload", &arguments).await
+    }
+
     async fn take(&self, mut field: Field<'_>) -> Result<MediaFile, ApiError> {
         let name = field.file_name().unwrap_or_default().to_owned();
         let start = read_start(&mut field).await?;
@@ -168,27 +208,27 @@ impl Upload<'_> {
         } else {
             format
         };
-        let arguments = json!({
-            "session_id": self.session,
-            "kind": format.kind.as_str(),
-            "mime_type": format.mime_type,
-            "file_name": name.chars().take(1000).filter(|character| *character != '\0').collect::<String>(),
-        });
-        let place: Place = self.caller.database().rpc("begin_upload", &arguments).await?;
-
-        let stored = self.store(field, start, format, &place).await;
-        let meter = match stored {
-            Ok(meter) => meter,
+        let place = self.place(Some(format), &name).await?;
+        match self.store(field, start, format, &place).await {
+            Ok(meter) => self.finish(format, &place, &meter).await,
             Err(error) => {
-                self.discard(&place).await;
-                return Err(error);
+                self.discard(&place.storage_path).await;
+                Err(error)
             }
-        };
-        let sent = self.hand_over(format, &place, meter.count()).await;
-        let meta_media_id = match sent {
+        }
+    }
+
+    /// Hands a stored file to Meta and keeps it as an upload, or removes it.
+    pub(super) async fn finish(
+        &self,
+        format: Format,
+        place: &Place,
+        meter: &Meter,
+    ) -> Result<MediaFile, ApiError> {
+        let meta_media_id = match self.hand_over(format, place, meter.count()).await {
             Ok(id) => id,
             Err(error) => {
-                self.discard(&place).await;
+                self.discard(&place.storage_path).await;
                 return Err(error);
             }
         };
@@ -266,15 +306,10 @@ impl Upload<'_> {
             })
     }
 
-    async fn discard(&self, place: &Place) {
-        let removed = self
-            .app
-            .supabase()
-            .storage()
-            .remove(BUCKET, &[&place.storage_path])
-            .await;
-        if let Err(error) = removed {
-            log::warn!("upload {}: not removed: {error}", place.id);
+    pub(super) async fn discard(&self, path: &str) {
+        let storage = self.app.supabase().storage();
+        if let Err(error) = storage.remove(BUCKET, &[path]).await {
+            log::warn!("upload {path}: not removed: {error}");
         }
     }
 }
@@ -320,7 +355,7 @@ fn received(
     stream::iter([Ok(start)]).chain(rest)
 }
 
-fn wrong_type() -> ApiError {
+pub(super) fn wrong_type() -> ApiError {
     ApiError::field(
         "file",
         Text::new(
@@ -330,7 +365,7 @@ fn wrong_type() -> ApiError {
     )
 }
 
-fn too_large(limit: u64) -> ApiError {
+pub(super) fn too_large(limit: u64) -> ApiError {
     let size = if limit >= 1024 * 1024 {
         format!("{} MB", limit / 1024 / 1024)
     } else {

@@ -45,6 +45,8 @@ pub(crate) struct ConnectedNumber {
     pub(super) token_source: String,
     /// `valid`, `invalid` or `unchecked`. Tokens of system users do not expire by themselves.
     token_status: String,
+    /// When it was last given a token of its own.
+    token_changed_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     pub(super) deleted_at: Option<DateTime<Utc>>,

@@ -1,0 +1,159 @@
+// Files: from the customer into Storage, and from a person to the customer.
+import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
+import { test } from "node:test";
+import { eventually, useApp } from "./app.mjs";
+
+const app = await useApp();
+const media = "/api/whatsapp/media";
+const PNG = Buffer.concat([Buffer.from("\x89PNG\r\n\x1a\n", "latin1"), randomBytes(200_000)]);
+const PDF = Buffer.concat([Buffer.from("%PDF-1.7\n"), randomBytes(300_000)]);
+
+/** @param {Buffer} bytes @param {{ as?: string, name?: string, type?: string, fields?: Record<string, string> }} [options] */
+async function uploads(bytes, { as = "agent", name = "menu.png", type = "application/octet-stream", fields = {} } = {}) {
+  const form = new FormData();
+  for (const [field, value] of Object.entries(fields)) form.set(field, value);
+  form.set("file", new Blob([new Uint8Array(bytes)], { type }), name);
+  const response = await fetch(app.stack.app_url + media, { method: "POST", headers: { authorization: `Bearer ${await app.token(as)}` }, body: form });
+  return { status: response.status, body: await response.json() };
+}
+
+/** Keeps a file at Meta as if a customer had sent it. @param {Buffer} bytes @param {string} type */
+async function atMeta(bytes, type) {
+  const form = new FormData();
+  form.set("messaging_product", "whatsapp");
+  form.set("type", type);
+  form.set("file", new Blob([new Uint8Array(bytes)], { type }), "file");
+  const [token] = [app.metaToken ??= await newMetaToken()];
+  const response = await fetch(`${app.stack.meta_url}/v25.0/${app.phoneNumberId}/media`, { method: "POST", headers: { authorization: `Bearer ${token}` }, body: form });
+  return (await response.json()).id;
+}
+async function newMetaToken() {
+  const token = `EAA${randomBytes(12).toString("hex")}`;
+  await app.meta("POST", "tokens", { token, valid: true });
+  return token;
+}
+
+/** A customer sends a file. @param {string} from @param {string} kind @param {object} body */
+async function receivesFile(from, kind, body) {
+  const answer = await app.meta("POST", "customer/messages", { phone_number_id: app.phoneNumberId, from, message: { type: kind, [kind]: body } });
+  assert.equal(answer.webhook_status, 200, JSON.stringify(answer));
+  const { id } = await app.conversationWith(from);
+  const [message] = (await app.succeeds("GET", `/api/conversations/${id}/messages`, { as: "admin" })).data;
+  return message;
+}
+const opens = (/** @type {string} */ id, as = "agent") => app.succeeds("GET", `${media}/${id}`, { as });
+
+test("a customer's file is in Storage soon after its message, and opens for those who see it", async () => {
+  const from = app.newCustomer();
+  const message = await receivesFile(from, "document", { id: await atMeta(PDF, "application/pdf"), mime_type: "application/pdf", filename: "../../nota\u202e.pdf" });
+  const file = await eventually("the file is stored", async () => {
+    const file = await opens(message.id);
+    return file.state === "stored" && file;
+  });
+  assert.deepEqual([file.kind, file.file_name, file.file_size, file.mime_type], ["document", "nota.pdf", PDF.length, "application/pdf"]);
+  assert.equal(file.sha256, createHash("sha256").update(PDF).digest("hex"));
+  const opened = await fetch(file.url);
+  assert.ok(PDF.equals(Buffer.from(await opened.arrayBuffer())));
+  await app.refuses(404, "not_found", "GET", `${media}/${message.id}`, { as: "stranger" });
+  await app.refuses(404, "not_found", "GET", `${media}/${file.id}`, { as: "stranger" });
+  const bare = await fetch(file.url.split("?")[0]);
+  assert.notEqual(bare.status, 200, "the link is its token");
+});
+
+test("a file that Meta does not have any more is gone", async () => {
+  const message = await receivesFile(app.newCustomer(), "image", { id: "404404404", mime_type: "image/jpeg" });
+  const file = await eventually("it is given up", async () => {
+    const file = await opens(message.id);
+    return file.state !== "pending" && file;
+  });
+  assert.deepEqual([file.state, file.url], ["gone", null]);
+});
+
+test("a file that could not be fetched is fetched by housekeeping", async () => {
+  const id = await atMeta(PNG, "image/png");
+  const message = await receivesFile(app.newCustomer(), "image", { id, mime_type: "image/png" });
+  await eventually("it is stored", async () => (await opens(message.id)).state === "stored");
+  await app.changes("message_media", `message_id=eq.${message.id}`, { state: "pending", storage_path: null, next_attempt_at: new Date(0).toISOString() });
+  await app.call("GET", "/api/cron/housekeeping?only=media", { headers: { authorization: `Bearer ${app.stack.cron_secret}` } });
+  assert.equal((await opens(message.id)).state, "stored");
+});
+
+test("an upload is known by its bytes, sent by its id, and seen by who sees the message", async () => {
+  const { status, body: file } = await uploads(PNG, { name: "../menu.exe", type: "text/html" });
+  assert.equal(status, 201, JSON.stringify(file));
+  assert.deepEqual([file.kind, file.mime_type, file.file_name, file.file_size, file.state], ["image", "image/png", "menu.exe.png", PNG.length, "stored"]);
+  const from = app.newCustomer();
+  await app.receivesMessage({ from });
+  const { id } = await app.conversationWith(from);
+  const message = await app.succeeds("POST", `/api/conversations/${id}/messages`, { as: "agent", body: { type: "image", image: { id: file.id, caption: "Menu" } } });
+  assert.notEqual(message.status, "failed", JSON.stringify(message));
+  const entry = (await app.ledger([from])).get(from)?.[0];
+  assert.deepEqual(entry.payload.image, { id: file.meta_media_id, caption: "Menu" });
+  const opened = await opens(message.id, "admin");
+  assert.ok(PNG.equals(Buffer.from(await (await fetch(opened.url)).arrayBuffer())));
+});
+
+test("a large file goes straight into Storage, and is checked there", async () => {
+  const asks = (/** @type {object} */ body, as = "agent") => app.call("POST", media, { as, body });
+  const film = Buffer.concat([Buffer.from("\0\0\0\x20ftypisom", "latin1"), randomBytes(6_000_000)]);
+  const puts = async (/** @type {Buffer} */ bytes) => {
+    const { status, body } = await asks({ file_name: "film.mp4" });
+    assert.equal(status, 200, JSON.stringify(body));
+    const stored = await fetch(body.upload_url, { method: "PUT", headers: { "content-type": "video/mp4" }, body: new Uint8Array(bytes) });
+    assert.equal(stored.status, 200, await stored.text());
+    return body.storage_path;
+  };
+  const storage_path = await puts(film);
+  const stolen = await asks({ file_name: "film.mp4", storage_path }, "stranger");
+  assert.deepEqual([stolen.status, Object.keys(stolen.body.error.fields)], [422, ["storage_path"]]);
+  const { status, body: file } = await asks({ file_name: "film.mp4", storage_path });
+  assert.deepEqual([status, file.kind, file.file_size], [201, "video", film.length], JSON.stringify(file));
+  assert.equal(file.sha256, createHash("sha256").update(film).digest("hex"));
+
+  const twice = await asks({ file_name: "film.exe", storage_path });
+  assert.equal(twice.status, 422, "it is an upload already");
+  assert.equal((await opens(file.id)).state, "stored");
+
+  const program = await puts(Buffer.from("MZ\x90\0rest"));
+  for (let attempt = 0; attempt < 2; attempt++) {
+    const refused = await asks({ file_name: "film.mp4", storage_path: program });
+    assert.deepEqual([refused.status, Object.keys(refused.body.error.fields)], [422, [attempt === 0 ? "file" : "storage_path"]], "and removed");
+  }
+});
+
+test("an image goes as a document where that is asked for", async () => {
+  const { status, body: file } = await uploads(PNG, { fields: { type: "document" } });
+  assert.deepEqual([status, file.kind], [201, "document"]);
+});
+
+test("what Meta does not take is refused, and leaves nothing", async () => {
+  const large = Buffer.concat([PNG, Buffer.alloc(5 * 1024 * 1024)]);
+  for (const [bytes, name, expected] of /** @type {[Buffer, string, RegExp][]} */ ([
+    [Buffer.from("MZ\x90\x00rest"), "foto.jpg", /type/],
+    [Buffer.from("<html><script>alert(1)</script>"), "a.txt", /type/],
+    [Buffer.alloc(0), "a.png", /type/],
+    [large, "besar.png", /5 MB/],
+    [Buffer.concat([Buffer.from("RIFF....WEBPVP8 "), Buffer.alloc(120 * 1024)]), "s.webp", /100 KB/],
+  ])) {
+    const before = (await app.rows("message_media", "select=id")).length;
+    const { status, body } = await uploads(bytes, { name });
+    assert.equal(status, 422, JSON.stringify(body));
+    assert.match(body.error.fields.file, expected);
+    assert.equal((await app.rows("message_media", "select=id")).length, before);
+  }
+  const noFile = await app.call("POST", media, { as: "agent", raw: "--x\r\n\r\n--x--", headers: { "content-type": "multipart/form-data; boundary=x" } });
+  assert.equal(noFile.status >= 400 && noFile.status < 500, true);
+  await app.refuses(400, "invalid_form", "POST", media, { as: "agent", raw: "{}", headers: { "content-type": "text/plain" } });
+});
+
+test("a stored file is deleted for good by who may", async () => {
+  const { body: file } = await uploads(PNG, { as: "admin" });
+  const { url } = await opens(file.id, "admin");
+  await app.refuses(403, "forbidden", "DELETE", `${media}/${file.id}`, { as: "agent" });
+  await app.refuses(404, "not_found", "DELETE", `${media}/${file.id}`, { as: "stranger" });
+  assert.equal((await app.call("DELETE", `${media}/${file.id}`, { as: "admin" })).status, 204);
+  assert.notEqual((await fetch(url)).status, 200);
+  const [row] = await app.rows("message_media", `id=eq.${file.id}`);
+  assert.deepEqual([row.state, row.storage_path], ["gone", null]);
+});

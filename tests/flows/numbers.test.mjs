@@ -1,0 +1,205 @@
+// Connected numbers, from connecting to deletion, with tokens of their own.
+import assert from "node:assert/strict";
+import { randomInt, randomUUID } from "node:crypto";
+import { test } from "node:test";
+import { eventually, useApp } from "./app.mjs";
+
+const app = await useApp();
+const sessions = "/api/whatsapp/sessions";
+const digits = () => `5559${randomInt(1e10, 1e11)}`;
+
+/** A number at Meta that nobody has connected. @param {object} [properties] */
+async function newNumberAtMeta(properties = {}) {
+  const number = {
+    phone_number_id: digits(), business_account_id: digits(), display_phone_number: `+62 899-${digits()}`, verified_name: "Cabang Baru", ...properties,
+  };
+  await app.meta("POST", "numbers", number);
+  return number;
+}
+
+/** A token that Meta takes. */
+async function newToken() {
+  const token = `EAA${randomUUID().replaceAll("-", "")}`;
+  await app.meta("POST", "tokens", { token, valid: true });
+  return token;
+}
+
+/** @param {any} number @param {object} [more] @param {string} [as] */
+const connects = (number, more = {}, as = "admin") => app.call("POST", sessions, {
+  as, body: { phone_number_id: number.phone_number_id, business_account_id: number.business_account_id, ...more },
+});
+
+/** Connected with a token of its own. */
+async function newConnectedNumber() {
+  const number = await newNumberAtMeta();
+  const token = await newToken();
+  const { status, body } = await connects(number, { token });
+  assert.equal(status, 201, JSON.stringify(body));
+  return { ...number, id: body.id, token };
+}
+
+const housekeeping = (only = "") => app.call("GET", `/api/cron/housekeeping${only && `?only=${only}`}`, {
+  headers: { authorization: `Bearer ${app.stack.cron_secret}` },
+});
+/** Health was asked for a while ago. @param {string} id */
+const forgetsHealth = (id) => app.changes("whatsapp_sessions", `id=eq.${id}`, { health_checked_at: null });
+
+test("the environment's number is there, with the version of Meta's API", async () => {
+  const { data, graph } = await app.succeeds("GET", sessions, { as: "agent" });
+  assert.ok(data.some((/** @type {any} */ number) => number.phone_number_id === app.phoneNumberId && number.token_source === "environment"));
+  assert.deepEqual(graph, { version: "v25.0", expires: "2028-07-29" });
+});
+
+test("a number is checked with Meta before it is connected", async () => {
+  const number = await newNumberAtMeta({ pin: "123456" });
+  const token = await newToken();
+  for (const [field, more] of /** @type {[string, object][]} */ ([
+    ["token", { token: "EAAnonsense" }],
+    ["token", { token: "has spaces" }],
+    ["phone_number_id", { token, phone_number_id: "123" }],
+    ["phone_number_id", { token, phone_number_id: "+62" }],
+    ["business_account_id", { token, business_account_id: "555100000000001" }],
+    ["business_account_id", { token, business_account_id: "12345" }],
+    ["pin", { token, pin: "654321" }],
+    ["pin", { token, pin: "12345" }],
+  ])) {
+    const { status, body } = await connects(number, more);
+    assert.equal(status, 422, JSON.stringify([more, body]));
+    assert.ok(field in body.error.fields, JSON.stringify(body));
+  }
+  assert.equal((await app.rows("whatsapp_sessions", `meta_phone_number_id=eq.${number.phone_number_id}`)).length, 0);
+  const { status, body } = await connects(number, { token, pin: "123456", name: "Cabang Bandung" });
+  assert.equal(status, 201, JSON.stringify(body));
+  assert.deepEqual([body.name, body.verified_name, body.quality_rating, body.status, body.token_source, body.token_status],
+    ["Cabang Bandung", "Cabang Baru", "GREEN", "connected", "own", "valid"]);
+});
+
+test("a number belongs to one organisation, and the installation's token to its own", async () => {
+  const taken = await connects({ phone_number_id: app.phoneNumberId, business_account_id: "555100000000001" }, { token: await newToken() }, "stranger");
+  assert.deepEqual([taken.status, taken.body.error?.code], [409, "number_taken"]);
+  const free = await newNumberAtMeta();
+  const refused = await connects(free, {}, "stranger");
+  assert.equal(refused.status, 422);
+  assert.ok("token" in refused.body.error.fields);
+  assert.equal((await connects(free)).status, 201, "the default organisation needs none");
+  for (const as of ["agent"]) assert.equal((await connects(await newNumberAtMeta(), {}, as)).status, 403);
+});
+
+test("a number's own token sends for it, and no answer tells it", async () => {
+  const number = await newConnectedNumber();
+  const from = app.newCustomer();
+  await app.receivesMessage({ from, to: number.phone_number_id });
+  const conversation = await app.conversationWith(from);
+  assert.equal(conversation.session_id, number.id);
+  const reply = () => app.call("POST", `/api/conversations/${conversation.id}/messages`, { as: "admin", body: { text: "Halo" } });
+  const sent = await reply();
+  assert.notEqual(sent.body.status, "failed", JSON.stringify(sent.body));
+  assert.equal((await app.ledger([from])).get(from)?.[0].phone_number_id, number.phone_number_id);
+
+  const [list, details, health] = [
+    await app.succeeds("GET", sessions, { as: "admin" }), await app.succeeds("GET", `${sessions}/${number.id}`, { as: "admin" }), await housekeeping(),
+  ];
+  assert.ok(!JSON.stringify([list, details, health.body, sent.body]).includes(number.token));
+  assert.equal(details.day.messages, 1);
+  assert.deepEqual(details.breaker.state, "closed");
+
+  await app.meta("POST", "tokens", { token: number.token, valid: false });
+  const refused = await reply();
+  assert.equal(refused.body.status, "failed", "the installation's token does not stand in");
+  const broken = await app.succeeds("GET", `${sessions}/${number.id}`, { as: "admin" });
+  assert.equal(broken.status, "broken");
+  assert.equal((await reply()).body.error.code, "number_unavailable");
+  assert.equal((await app.succeeds("GET", sessions, { as: "admin" })).data.find((/** @type {any} */ other) => other.phone_number_id === app.phoneNumberId).status, "connected");
+
+  const wrong = await app.refuses(422, "invalid_field", "PATCH", `${sessions}/${number.id}`, { as: "admin", body: { token: "EAAother" } });
+  assert.ok("token" in wrong.body.error.fields);
+  const mended = await app.succeeds("PATCH", `${sessions}/${number.id}`, { as: "admin", body: { token: await newToken() } });
+  assert.deepEqual([mended.status, mended.token_source, mended.token_status], ["connected", "own", "valid"]);
+  assert.notEqual((await reply()).body.status, "failed");
+});
+
+test("a number is paused, resumed, disconnected, connected again and deleted, and its history stays", async () => {
+  const number = await newConnectedNumber();
+  const from = app.newCustomer();
+  await app.receivesMessage({ from, to: number.phone_number_id });
+  const { id } = await app.conversationWith(from);
+  const patch = (/** @type {object} */ body) => app.succeeds("PATCH", `${sessions}/${number.id}`, { as: "admin", body });
+  const reply = async () => (await app.call("POST", `/api/conversations/${id}/messages`, { as: "admin", body: { text: "x" } })).status;
+
+  assert.equal((await patch({ status: "paused" })).status, "paused");
+  assert.equal(await reply(), 409);
+  assert.equal((await patch({ action: "resume", name: "Gudang", messages_per_second: 20 })).name, "Gudang");
+  assert.equal(await reply(), 201);
+  assert.equal((await patch({ status: "disconnected" })).status, "disconnected");
+  assert.equal(await reply(), 409);
+  await app.refuses(409, "number_unavailable", "PATCH", `${sessions}/${number.id}`, { as: "admin", body: { action: "resume" } });
+  assert.equal((await patch({ action: "connect" })).status, "connected");
+  assert.equal(await reply(), 201);
+  await app.refuses(422, "invalid_field", "PATCH", `${sessions}/${number.id}`, { as: "admin", body: { messages_per_second: 500 } });
+
+  assert.equal((await app.call("DELETE", `${sessions}/${number.id}`, { as: "admin" })).status, 204);
+  assert.ok(!(await app.succeeds("GET", sessions, { as: "admin" })).data.some((/** @type {any} */ other) => other.id === number.id));
+  const thread = await app.succeeds("GET", `/api/conversations/${id}/messages`, { as: "admin" });
+  assert.equal(thread.total, 3);
+  assert.equal(await reply(), 409);
+  await app.refuses(404, "not_found", "PATCH", `${sessions}/${number.id}`, { as: "admin", body: { name: "x" } });
+  const again = await connects(number, { token: number.token });
+  assert.deepEqual([again.status, again.body.id], [201, number.id]);
+});
+
+test("a stranger finds no number of ours", async () => {
+  const number = await newConnectedNumber();
+  for (const [method, body] of /** @type {[string, object?][]} */ ([["GET"], ["PATCH", { name: "x" }], ["DELETE"]])) {
+    await app.refuses(404, "not_found", method, `${sessions}/${number.id}`, { as: "stranger", body });
+  }
+  assert.ok(!(await app.succeeds("GET", sessions, { as: "stranger" })).data.some((/** @type {any} */ other) => other.id === number.id));
+  for (const method of ["PATCH", "DELETE"]) {
+    await app.refuses(403, "forbidden", method, `${sessions}/${number.id}`, { as: "agent", body: method === "PATCH" ? { name: "x" } : undefined });
+  }
+});
+
+test("housekeeping reads Meta's word on every number, and on demand anybody may", async () => {
+  const number = await newConnectedNumber();
+  await app.meta("POST", "numbers", { phone_number_id: number.phone_number_id, business_account_id: number.business_account_id, display_phone_number: number.display_phone_number, verified_name: "Nama Baru", quality_rating: "RED", status: "FLAGGED" });
+  const now = async (query = "") => app.succeeds("GET", `${sessions}/${number.id}${query}`, { as: "admin" });
+  await housekeeping("number_health");
+  assert.equal((await now()).quality_rating, "GREEN", "asked a moment ago");
+  await forgetsHealth(number.id);
+  const { body } = await housekeeping("number_health");
+  assert.equal(body.steps[0].ok, true, JSON.stringify(body));
+  const seen = await now();
+  assert.deepEqual([seen.quality_rating, seen.meta_status, seen.verified_name], ["RED", "FLAGGED", "Nama Baru"]);
+
+  await app.meta("POST", "tokens", { token: number.token, valid: false });
+  await forgetsHealth(number.id);
+  const broken = await now("?refresh=true");
+  assert.deepEqual([broken.status, broken.status_code, broken.token_status], ["broken", "token_invalid", "invalid"]);
+});
+
+test("housekeeping is the scheduler's, and each of its steps ends well", async () => {
+  await app.refuses(401, "unauthorized", "GET", "/api/cron/housekeeping", { as: "admin" });
+  const { status, body } = await housekeeping();
+  assert.equal(status, 200);
+  assert.deepEqual(body.steps.filter((/** @type {any} */ step) => !step.ok), []);
+  assert.ok(body.steps.length >= 7);
+  assert.equal((await housekeeping("nonsense")).status, 422);
+});
+
+test("while Meta does not answer a number rests, and goes on when it does", async () => {
+  const number = await newConnectedNumber();
+  const from = app.newCustomer();
+  await app.receivesMessage({ from, to: number.phone_number_id });
+  const { id } = await app.conversationWith(from);
+  const reply = () => app.call("POST", `/api/conversations/${id}/messages`, { as: "admin", body: { text: "x" } });
+  await app.metaFails({ kind: "http_status", status: 503, phone_number_id: number.phone_number_id, times: 10 });
+  for (let lost = 0; lost < 10; lost++) assert.equal((await reply()).body.status, "unknown");
+  const resting = await reply();
+  assert.deepEqual([resting.status, resting.body.error?.code], [503, "meta_unavailable"]);
+  assert.equal((await app.ledger([from])).size, 0);
+  assert.equal((await app.succeeds("GET", `${sessions}/${number.id}`, { as: "admin" })).breaker.state, "open");
+  assert.ok((await app.call("GET", "/api/health/workers")).body.breakers.open >= 1);
+
+  // its time is over
+  await eventually("it is tried out", async () => (await reply()).status === 201, 60_000);
+  assert.equal((await app.succeeds("GET", `${sessions}/${number.id}`, { as: "admin" })).breaker.state, "closed");
+});
