@@ -1,0 +1,193 @@
+// Campaigns as managers live through them: drafts, checks, schedules, pauses, retries, opt-outs and answers.
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { eventually, useApp } from "./app.mjs";
+
+const app = await useApp();
+const path = "/api/broadcast/campaigns";
+const customers = (/** @type {number} */ count) => Array.from({ length: count }, () => app.newCustomer());
+/** @param {string} id @param {string} action @param {object} [body] @param {string} [as] */
+const act = (id, action, body, as = "manager") => app.succeeds("POST", `${path}/${id}/${action}`, { as, body });
+/** @param {string} id @param {string} status */
+const until = (id, status) =>
+  eventually(`the campaign is ${status}`, async () => {
+    await app.runsCron();
+    const campaign = await app.campaign(id);
+    return campaign.status === status && campaign;
+  }, 60_000);
+/** @param {string} id @param {string} [query] */
+const recipients = async (id, query = "limit=100") => (await app.succeeds("GET", `${path}/${id}/recipients?${query}`, { as: "manager" })).data;
+
+await app.setsPace(100);
+
+describe("a campaign", () => {
+  test("is drafted, checked, sent and followed", async () => {
+    const numbers = customers(3);
+    const draft = await app.createsCampaign(numbers, { draft: true });
+    assert.deepEqual([draft.status, draft.statistics.pending], ["draft", 3]);
+    await app.runsCron();
+    assert.equal((await app.campaign(draft.id)).status, "draft", "a draft does not leave by itself");
+
+    const check = await app.succeeds("GET", `${path}/${draft.id}/check`, { as: "manager" });
+    assert.equal(check.sendable, true);
+    assert.deepEqual(check.problems.map((/** @type {any} */ problem) => problem.code), ["price_unknown"]);
+    assert.deepEqual([check.estimate.recipients, check.estimate.seconds, check.estimate.countries[0].country], [3, 1, "ID"]);
+    await app.succeeds("PUT", "/api/broadcast/prices", {
+      as: "admin", body: { prices: [{ country: "ID", category: "MARKETING", effective_from: "2026-01-01", currency: "USD", amount: "0.0411" }] },
+    });
+    const priced = await app.succeeds("GET", `${path}/${draft.id}/check`, { as: "manager" });
+    assert.deepEqual([priced.problems, priced.estimate.cost, priced.estimate.cost_complete], [[], { USD: "0.123300" }, true]);
+
+    const [first] = await recipients(draft.id);
+    assert.deepEqual([first.phone_number, first.status], [numbers[0], "pending"]);
+    assert.match(first.preview, /^Halo Pelanggan 0,/);
+
+    assert.equal((await act(draft.id, "send")).status, "sending");
+    await app.refuses(409, "campaign_state", "POST", `${path}/${draft.id}/send`, { as: "manager" });
+    const done = await until(draft.id, "completed");
+    assert.equal(done.statistics.sent, 3);
+    await app.metaIsQuiet();
+
+    await app.receivesMessage({ from: numbers[1], text: "Masih ada?" });
+    await app.receivesMessage({ from: numbers[1], text: "Halo?" });
+    const replied = await recipients(draft.id, "replied=true");
+    assert.deepEqual(replied.map((/** @type {any} */ row) => row.phone_number), [numbers[1]]);
+    assert.equal((await app.campaign(draft.id)).statistics.replied, 1);
+
+    const copy = await act(draft.id, "duplicate");
+    assert.deepEqual([copy.status, copy.copied_from, copy.statistics.total, copy.statistics.pending], ["draft", draft.id, 3, 3]);
+    assert.equal((await app.call("DELETE", `${path}/${copy.id}`, { as: "manager" })).status, 204);
+    await app.refuses(409, "campaign_state", "DELETE", `${path}/${draft.id}`, { as: "manager" });
+  });
+
+  test("is scheduled by the tenant's clock, changed, and cancelled", async () => {
+    const scheduled = await app.createsCampaign(customers(2), { scheduled_at: "2099-03-01T09:00" });
+    assert.deepEqual([scheduled.status, scheduled.timezone, scheduled.scheduled_local], ["scheduled", "Asia/Jakarta", "2099-03-01T09:00:00"]);
+    assert.equal(Date.parse(scheduled.scheduled_at), Date.parse("2099-03-01T02:00:00Z"));
+    const moved = await app.succeeds("PATCH", `${path}/${scheduled.id}`, { as: "manager", body: { scheduled_at: "2099-03-01T09:00:00+09:00", name: "Pindah" } });
+    assert.deepEqual([Date.parse(moved.scheduled_at), moved.name], [Date.parse("2099-03-01T00:00:00Z"), "Pindah"]);
+    const waiting = await app.succeeds("GET", "/api/broadcast/debug/scheduled", { as: "manager" });
+    assert.ok(waiting.campaigns.some((/** @type {any} */ campaign) => campaign.id === scheduled.id));
+    const cancelled = await act(scheduled.id, "cancel");
+    assert.deepEqual([cancelled.status, cancelled.statistics.skipped], ["cancelled", 2]);
+    await app.refuses(409, "campaign_state", "PATCH", `${path}/${scheduled.id}`, { as: "manager", body: { name: "x" } });
+    for (const [field, body] of /** @type {[string, object][]} */ ([
+      ["scheduled_at", { scheduled_at: "tomorrow" }], ["scheduled_at", { scheduled_at: "2099-13-01T09:00" }], ["quiet_hours", { quiet_hours: { from: "9", to: "10" } }],
+      ["quiet_hours", { quiet_hours: { from: "21:00", to: "21:00" } }], ["name", { name: " " }],
+    ])) {
+      const template_id = (await app.template()).id;
+      const refused = await app.refuses(422, "invalid_field", "POST", path, {
+        as: "manager", body: { name: "x", template_id, recipients: [{ phone_number: app.newCustomer(), variables: ["A"] }], ...body },
+      });
+      assert.ok(field in refused.body.error.fields, JSON.stringify(refused.body));
+    }
+  });
+
+  test("pauses and goes on without writing to anybody twice", async () => {
+    await app.setsPace(20);
+    const numbers = customers(60);
+    const { id } = await app.createsCampaign(numbers);
+    const run = app.runsCron();
+    await eventually("some have left", async () => (await app.campaign(id)).statistics.sent > 5);
+    assert.equal((await act(id, "pause")).status, "paused");
+    await run;
+    const paused = (await app.campaign(id)).statistics;
+    assert.ok(paused.pending > 0 && paused.sending === 0, JSON.stringify(paused));
+    await app.runsCron();
+    assert.equal((await app.campaign(id)).statistics.pending, paused.pending, "nobody leaves while it is paused");
+    await app.setsPace(100);
+    await act(id, "resume");
+    await until(id, "completed");
+    const ledger = await app.ledger(numbers);
+    assert.deepEqual([ledger.size, [...ledger.values()].filter((sent) => sent.length > 1)], [60, []]);
+  });
+
+  test("is tried again where it failed, and only there", async () => {
+    const good = app.newCustomer();
+    const bad = app.newCustomer();
+    await app.metaFails({ kind: "error_code", code: 131_026, to: bad, times: 1 });
+    const { id } = await app.createsCampaign([good, bad]);
+    const first = await until(id, "completed");
+    assert.deepEqual([first.statistics.sent, first.statistics.failed], [1, 1]);
+    await app.metaIsWell();
+    const again = await act(id, "retry");
+    assert.deepEqual([again.retried, again.status], [1, "sending"]);
+    const second = await until(id, "completed");
+    assert.deepEqual([second.statistics.sent, second.statistics.failed], [2, 0]);
+    assert.equal((await app.ledger([good])).get(good)?.length, 1);
+    await app.refuses(409, "nothing_to_retry", "POST", `${path}/${id}/retry`, { as: "manager" });
+  });
+
+  test("leaves out who said STOP, until they say MULAI", async () => {
+    const [stays, leaves] = customers(2);
+    for (const from of [stays, leaves]) await app.receivesMessage({ from, text: "Halo" });
+    await app.receivesMessage({ from: leaves, text: " berhenti! " });
+    const { id } = await app.createsCampaign([stays, leaves], { draft: true });
+    const check = await app.succeeds("GET", `${path}/${id}/check`, { as: "manager" });
+    const problem = check.problems.find((/** @type {any} */ found) => found.code === "opted_out");
+    assert.deepEqual([problem.severity, problem.count, check.estimate.recipients], ["warning", 1, 1]);
+    assert.match(problem.message_id, /1 penerima/);
+    await act(id, "send");
+    const done = await until(id, "completed");
+    assert.deepEqual([done.statistics.sent, done.statistics.skipped], [1, 1]);
+    const [skipped] = await recipients(id, "status=skipped");
+    assert.deepEqual([skipped.phone_number, skipped.skip_reason], [leaves, "opted_out"]);
+    assert.equal((await app.ledger([leaves])).size, 0);
+
+    await app.receivesMessage({ from: leaves, text: "MULAI" });
+    const next = await app.createsCampaign([leaves]);
+    assert.equal((await until(next.id, "completed")).statistics.sent, 1);
+    const [contact] = await app.rows("contacts", `wa_id=eq.${leaves}&select=id`);
+    const consents = await app.rows("contact_consents", `contact_id=eq.${contact.id}&select=state,source,proof&order=created_at`);
+    assert.deepEqual(consents.map(({ state, source }) => [state, source]), [["opted_out", "keyword"], ["opted_in", "keyword"]]);
+    assert.ok(consents[0].proof.message_id);
+  });
+});
+
+test("Meta's limit of customers holds the rest back, and says so", async () => {
+  const session = `meta_phone_number_id=eq.${app.phoneNumberId}`;
+  const numbers = customers(12);
+  const people = new Set((await app.rows("messages", "type=eq.template&direction=eq.outbound&sent_at=not.is.null&select=conversation_id")).map((row) => row.conversation_id));
+  await app.changes("whatsapp_sessions", session, { messaging_limit: String(people.size + 5) });
+  const { id } = await app.createsCampaign(numbers);
+  const check = await app.succeeds("GET", `${path}/${id}/check`, { as: "manager" });
+  assert.deepEqual([check.estimate.remaining_limit, check.estimate.over_limit], [5, 7]);
+  const held = await eventually("the limit holds the campaign", async () => {
+    await app.runsCron();
+    const queue = await app.succeeds("GET", "/api/queue", { as: "manager" });
+    return queue.campaigns.find((/** @type {any} */ campaign) => campaign.campaign_id === id && campaign.held_until);
+  });
+  assert.match(held.status_reason, /limit/);
+  assert.deepEqual([held.counts.completed, held.counts.waiting], [5, 7]);
+  assert.equal((await app.succeeds("GET", "/api/health/workers")).status, "ok", "waiting on purpose is not late");
+  await app.changes("whatsapp_sessions", session, { messaging_limit: "TIER_UNLIMITED" });
+  await app.changes("broadcast_campaigns", `id=eq.${id}`, { held_until: new Date(Date.now() - 1000).toISOString() });
+  assert.equal((await until(id, "completed")).statistics.sent, 12);
+});
+
+test("the scheduler stops, starts, and catches up once", async () => {
+  const stopped = await app.succeeds("POST", "/api/broadcast/scheduler/stop", { as: "manager" });
+  assert.equal(stopped.running, false);
+  const { id } = await app.createsCampaign(customers(1), { scheduled_at: "2099-01-01T00:00:00Z" });
+  await app.changes("broadcast_campaigns", `id=eq.${id}`, { scheduled_at: new Date(Date.now() - 60_000).toISOString() });
+  await app.runsCron();
+  assert.equal((await app.campaign(id)).status, "scheduled");
+  assert.equal((await app.succeeds("POST", "/api/broadcast/scheduler/start", { as: "manager" })).running, true);
+  assert.equal((await until(id, "completed")).statistics.sent, 1);
+  await app.refuses(404, "not_found", "POST", "/api/broadcast/scheduler/dance", { as: "manager" });
+  await app.refuses(403, "forbidden", "POST", "/api/broadcast/scheduler/stop", { as: "agent" });
+});
+
+test("the queue is the tenant's own, and its dead letters are tried again", async () => {
+  const bad = app.newCustomer();
+  await app.metaFails({ kind: "error_code", code: 131_026, to: bad, times: 1 });
+  const { id } = await app.createsCampaign([bad]);
+  await until(id, "completed");
+  await app.metaIsWell();
+  const foreign = await app.succeeds("GET", "/api/queue", { as: "stranger" });
+  assert.deepEqual([foreign.campaigns, foreign.total.failed], [[], 0]);
+  assert.deepEqual(await app.succeeds("POST", "/api/queue/retry", { as: "stranger" }), { retried: 0, campaigns: 0 });
+  const retried = await app.succeeds("POST", "/api/queue/retry", { as: "manager" });
+  assert.ok(retried.retried >= 1);
+  assert.equal((await until(id, "completed")).statistics.sent, 1);
+});
