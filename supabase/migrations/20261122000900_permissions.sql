@@ -260,7 +260,12 @@ create function private.renew_holdings(changed uuid[]) returns void
 language plpgsql security definer set search_path = '' as $$
 begin
   -- Two changes of a tenant side by side would each miss the other's: `renew_access`, which comes first by its name,
-  -- has them wait for each other.
+  -- has them wait for each other. Whoever counts all roles waits for everybody.
+  if changed is null then
+    perform pg_advisory_xact_lock(hashtextextended('private.role_holdings', 0));
+  else
+    perform pg_advisory_xact_lock_shared(hashtextextended('private.role_holdings', 0));
+  end if;
   delete from private.role_holdings h where changed is null or h.role_id = any (changed);
   with mentions as (
     select distinct on (r.id, rp.permission_key) r.id as role_id, rp.permission_key, rp.granted, s.id = r.id as own
@@ -291,15 +296,18 @@ declare
 begin
   if tg_table_name = 'permissions' then
     perform private.renew_holdings(null);
+    return null;
   elsif tg_table_name = 'roles' then
-    select array_agg(c.id) into touched from changed c;
+    touched := array(select c.id from changed c);
     if exists (select 1 from changed c where c.tenant_id is null) then touched := null; end if;
-    perform private.renew_holdings(touched);
   else
-    select array_agg(distinct c.role_id) into touched from changed c;
+    touched := array(select distinct c.role_id from changed c);
     if exists (select 1 from public.roles r where r.id = any (touched) and r.tenant_id is null) then
       touched := null;
     end if;
+  end if;
+  -- a statement may have touched no row
+  if touched is distinct from '{}' then
     perform private.renew_holdings(touched);
   end if;
   return null;

@@ -77,7 +77,7 @@ language sql immutable set search_path = '' as $$
       when e.value = 'null' then e.value
       when e.key ~ '(token|secret|password|hash|sealed|pin$)' and e.key <> 'key_prefix' then to_jsonb('***'::text)
       when entity = 'messages' and e.key in ('content', 'payload', 'metadata') then to_jsonb('***'::text)
-      when e.key in ('last_message_preview', 'variables', 'reactions', 'proof') then to_jsonb('***'::text)
+      when e.key in ('last_message_preview', 'variables', 'reactions', 'proof', 'file_name') then to_jsonb('***'::text)
       else e.value
     end
   ), '{}')

@@ -5,6 +5,7 @@ import { openStack } from "../stack.mjs";
 import { broadcasts } from "./broadcasts.mjs";
 import { callers } from "./callers.mjs";
 import { inbox } from "./inbox.mjs";
+import { copyDatabase } from "./own-database.mjs";
 import { tenancy } from "./tenancy.mjs";
 
 const CONNECTIONS = 20;
@@ -14,13 +15,15 @@ const CONNECTIONS = 20;
  * @param {{ own?: boolean }} [options] `own`: a database that no other file uses
  */
 export async function useDatabase({ own = false } = {}) {
-  const { stack, stop } = await openStack({ own, functions: false });
-  const sql = connect(stack);
+  const { stack, stop } = await openStack({ functions: false });
+  const { url, drop } = own ? await copyDatabase(stack.database_url) : { url: stack.database_url, drop: async () => {} };
+  const sql = connect(url);
   after(async () => {
     await sql.end({ timeout: 5 });
+    await drop();
     await stop();
   });
-  return { ...world(sql), connect: (options) => connect(stack, options) };
+  return { ...world(sql), connect: (options) => connect(url, options) };
 }
 
 /** @param {postgres.Sql} sql a pool, or a transaction: then everything happens in it */
@@ -49,7 +52,7 @@ export async function rolledBack(sql, work) {
   return result;
 }
 
-/** @param {{ database_url: string }} stack @param {postgres.Options<any>} [options] */
-function connect(stack, options) {
-  return postgres(stack.database_url, { max: CONNECTIONS, onnotice: () => {}, ...options });
+/** @param {string} url @param {postgres.Options<any>} [options] */
+function connect(url, options) {
+  return postgres(url, { max: CONNECTIONS, onnotice: () => {}, ...options });
 }

@@ -5,6 +5,7 @@ import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import { rolledBack, useDatabase } from "./database.mjs";
 import { CALLED_BY_USERS } from "./matrix.mjs";
+import { someDigits } from "./tenancy.mjs";
 
 const database = await useDatabase();
 const { sql, calls } = database;
@@ -17,6 +18,11 @@ const SAMPLES = {
   create_api_key: { name: "Toko", expires_at: null },
   invite_agent: { email: "neu@example.test", display_name: "", locale: null },
   create_reply: { type: "text", content: "Halo", payload: {}, idempotency_key: null },
+  create_message: { type: "text", content: "Halo", payload: { text: { body: "Halo" } } },
+  create_message_to: { wa_id: null, name: null, type: "text", content: "Halo", payload: { text: { body: "Halo" } } },
+  sendable_template: { name: "promo", language: "id" },
+  begin_upload: { kind: "image", mime_type: "image/jpeg", file_name: "image.jpg" },
+  change_number: { changes: { name: "Toko" } },
   create_campaign: { name: "Promo", recipients: [{ wa_id: "62811", variables: ["Rina"] }], sender_id: null, scheduled_at: new Date(Date.now() + 86_400_000) },
   act_on_campaign: { action: "duplicate", options: {} },
   update_campaign: { changes: { name: "Promo" } },
@@ -25,11 +31,18 @@ const SAMPLES = {
   list_campaign_recipients: { after: null, page_size: 10 },
   list_messages: { before: null, page_size: 10 },
 };
-/** Ids within `changes`. @type {[string, (own: any, id: string) => any][]} */
+const image = (/** @type {string} */ id) => ({ type: "image", content: "", payload: { image: { id } } });
+const reaction = (/** @type {string} */ id) => ({ type: "reaction", content: "👍", payload: { reaction: { message_id: id, emoji: "👍" } } });
+/** Ids within other parameters. @type {[string, (own: any, id: string) => any][]} */
 const NESTED = [
   ["update_agent", (own, id) => ({ user_id: own.person, changes: { role_ids: [id] } })],
   ["update_agent", (own, id) => ({ user_id: own.person, changes: { active: false, reassign_to: id } })],
   ["update_role", (own, id) => ({ role_id: own.role, changes: { id, tenant_id: id, description: "x" } })],
+  ["update_campaign", (own, id) => ({ campaign_id: own.campaign, changes: { sender_id: id } })],
+  ["create_message", (own, id) => ({ conversation_id: own.conversation, ...image(id) })],
+  ["create_message", (own, id) => ({ conversation_id: own.conversation, ...reaction(id) })],
+  ["create_message", (own, id) => ({ conversation_id: own.conversation, ...SAMPLES.create_message, reply_to: id })],
+  ["create_message_to", (own, id) => ({ session_id: own.number, contact_id: own.contact, ...SAMPLES.create_message_to, ...image(id) })],
 ];
 /** What an id parameter is of, where its name does not say it. @type {Record<string, string>} */
 const KINDS = { user_id: "person", sender_id: "person", actor: "person", role_ids: "role", session_id: "number", key_id: "key", before: "message", ids: "message" };
@@ -65,7 +78,7 @@ for (const { name, parameters } of functions) {
 }
 
 for (const [name, parametersWith] of NESTED) {
-  test(`${name} knows no id of another tenant in ${JSON.stringify(parametersWith({}, "…").changes)}`, async () => {
+  test(`${name} knows no id of another tenant in ${JSON.stringify(parametersWith({}, "…"))}`, async () => {
     for (const [kind, id] of Object.entries(victim.ids)) await tellsNothing(name, parametersWith(own.ids, id), kind);
   });
 }
@@ -113,12 +126,15 @@ async function newTenantWithAll() {
   const owner = await newUser(tenant, "super_admin");
   const number = await newNumber(tenant);
   const { conversation, contact, message } = await receivesMessage(number);
+  const [file] = await sql`
+    insert into public.message_media (tenant_id, session_id, kind, meta_media_id, file_name, storage_path, state, expires_at)
+    values (${tenant.id}, ${number.id}, 'image', ${someDigits()}, 'image.jpg', ${randomUUID()}, 'stored', now() + interval '1 day') returning id`;
   const [invitation] = await sql`
     insert into public.invitations (tenant_id, email, role_ids) values (${tenant.id}, ${`${randomUUID()}@example.test`}, '{}') returning id`;
   /** @type {Record<string, string>} */
   const ids = {
     tenant: tenant.id, person: (await newUser(tenant, "agent")).id, role: (await newRole(tenant)).id, key: (await newApiKey(tenant, "agent")).id,
-    invitation: invitation.id, number: number.id, conversation: conversation.id, contact: contact.id, message: message.id,
+    invitation: invitation.id, number: number.id, conversation: conversation.id, contact: contact.id, message: message.id, media: file.id,
     template: (await newTemplate(tenant)).id, campaign: (await newCampaign(number, { status: "draft" })).id,
   };
   return { tenant, owner, ids };

@@ -122,6 +122,8 @@ export const RULES = {
       where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'f')
         and a.attname ~ '(password|passwd|secret|token|api_key|private_key|key_hash|sealed|credential|cvv|otp|_pin$|^pin$)'
         and a.attname !~ '_id$'
+        -- where a token is from, and whether it works
+        and format('%s.%s', c.relname, a.attname) not in ('whatsapp_sessions.token_source', 'whatsapp_sessions.token_status')
         and has_column_privilege('authenticated', c.oid, a.attnum, 'select')`,
     broken: "create table public.lint (id integer primary key, access_token text); grant select on public.lint to authenticated",
     found: "lint.access_token",
@@ -160,7 +162,7 @@ export const RULES = {
       select p.oid::regprocedure::text as offender from pg_proc p
       where p.pronamespace = any (${OURS}) and p.prosecdef and p.prorettype <> 'trigger'::regtype
         and has_function_privilege('authenticated', p.oid, 'execute')
-        and p.prosrc !~ '(private\\.(require|tenant_id|has_permission|caller_roles)\\(|auth\\.uid\\()'
+        and p.prosrc !~ '(private\\.(require|require_campaign|own_number|own_conversation|tenant_id|has_permission|caller_roles)\\(|auth\\.uid\\()'
         -- looks a key up by its secret
         and p.oid <> 'private.api_key_of(text)'::regprocedure`,
     broken: `create function public.lint_all() returns bigint language sql security definer set search_path = '' as 'select count(*) from public.messages';

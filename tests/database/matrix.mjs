@@ -201,6 +201,7 @@ export const UNAUDITED = {
   audit_logs: "is the log",
   permissions: "the same for all tenants: migrations change it",
   modules: "the same for all tenants: migrations change it",
+  calling_codes: "the same for all tenants: migrations change it",
   account_events: "is a history itself: Meta's notices",
   message_status_events: "is a history itself: Meta's",
   webhook_events: "is a history itself: of deliveries that may hold several tenants' data",

@@ -27,6 +27,8 @@ const newInbox = async () => {
     assert.ok(fresh.every((row) => row.private && row.extension === "broadcast"), "to private topics only");
     return fresh.map(({ topic, event, payload }) => ({ topic: names[topic] ?? topic, event, payload }));
   };
+  // of the number itself
+  await heard();
   return { tenant, number, agent, heard };
 };
 const told = (/** @type {any[]} */ announced) => announced.map(({ topic, event }) => `${event} to ${topic}`).sort();

@@ -39,7 +39,7 @@ describe("a text message", () => {
     assert.deepEqual(state, {
       session_id: number.id, status: "open", assigned_to: null, unread_count: 1, last_message_at: dateOf(at), last_message_preview: "Apa kabar?",
       last_message_type: "text", last_message_direction: "inbound", last_inbound_at: dateOf(at), window_expires_at: dateOf(at + DAY),
-      referral: null, referral_at: null,
+      referral: null, referral_at: null, read_message_id: null,
     });
     assert.deepEqual(
       [message.direction, message.type, message.status, message.content, message.occurred_at, message.context_message_id, message.payload],
