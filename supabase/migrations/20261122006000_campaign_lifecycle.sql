@@ -11,11 +11,14 @@ alter table public.broadcast_campaigns
   -- {"from": "21:00", "to": "08:00"}: nothing leaves then, in the recipient's zone for `recipient_local`, otherwise
   -- in the tenant's
   add column quiet_hours jsonb check (
-    quiet_hours is null or (
+    quiet_hours is null or coalesce(
       quiet_hours ->> 'from' ~ '^([01][0-9]|2[0-3]):[0-5][0-9]$' and quiet_hours ->> 'to' ~ '^([01][0-9]|2[0-3]):[0-5][0-9]$'
-      and quiet_hours ->> 'from' <> quiet_hours ->> 'to'
+        and quiet_hours ->> 'from' <> quiet_hours ->> 'to',
+      false
     )
   ),
+  -- it waits, though its time has come, for what `status_reason` says
+  add column held_until timestamptz,
   -- what it was made from
   add column copied_from uuid,
   add column cancelled_at timestamptz;
@@ -106,12 +109,17 @@ $$;
 -- A moment as somebody typed it: with an offset it is that moment, without one it is the tenant's wall time.
 create function private.moment(typed text, zone text, field text) returns timestamptz
 language plpgsql stable set search_path = '' as $$
+declare
+  -- Postgres reads much more, and passes over an offset it does not expect.
+  day constant text := '[0-9]{4}-[0-9]{2}-[0-9]{2}';
+  clock constant text := '[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?';
 begin
-  if typed !~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?$' then
-    raise invalid_datetime_format;
+  if typed ~ format('^%s%s ?([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)$', day, clock) then
+    return typed::timestamptz;
+  elsif typed ~ format('^%s(%s)?$', day, clock) then
+    return typed::timestamp at time zone zone;
   end if;
-  return case when typed ~ '(Z|[+-][0-9]{2}(:?[0-9]{2})?)$' and typed !~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$'
-    then typed::timestamptz else typed::timestamp at time zone zone end;
+  raise invalid_datetime_format;
 exception
   when others then
     raise sqlstate 'PT422' using message = 'Write a time as 2026-12-01T09:00, or with its offset.', detail = 'invalid_field',
@@ -155,7 +163,7 @@ language sql stable set search_path = '' as $$
     'session_id', c.session_id, 'template_id', c.template_id, 'sender_id', c.sender_id,
     'scheduled_at', c.scheduled_at,
     'scheduled_local', coalesce(c.scheduled_local, c.scheduled_at at time zone t.timezone), 'timezone', t.timezone,
-    'recipient_local', c.recipient_local, 'quiet_hours', c.quiet_hours,
+    'recipient_local', c.recipient_local, 'quiet_hours', c.quiet_hours, 'held_until', c.held_until,
     'started_at', c.started_at, 'completed_at', c.completed_at, 'cancelled_at', c.cancelled_at,
     'created_at', c.created_at, 'updated_at', c.updated_at, 'copied_from', c.copied_from,
     'statistics', private.campaign_counts(c.id)
@@ -178,7 +186,12 @@ begin
     raise sqlstate 'PT422' using message = 'A campaign needs at least one recipient.', detail = 'invalid_field',
       hint = 'recipients';
   end if;
-  at := case when typed_time is null then c.scheduled_at else private.moment(typed_time, zone, 'scheduled_at') end;
+  at := case
+    when typed_time is not null then private.moment(typed_time, zone, 'scheduled_at')
+    -- set going before: `scheduled_at` is the earliest of its recipients'
+    when c.recipient_local and c.scheduled_local is not null then c.scheduled_local at time zone zone
+    else c.scheduled_at
+  end;
 
   if c.recipient_local then
     if at is null then
@@ -244,8 +257,7 @@ begin
     when 'send' then
       c := private.require_campaign(campaign_id, 'broadcasts.send', array['draft', 'scheduled'], 'sent');
       if (options ->> 'scheduled_at') is null then
-        update public.broadcast_campaigns k
-        set scheduled_at = case when k.recipient_local then k.scheduled_at end where k.id = c.id;
+        update public.broadcast_campaigns k set scheduled_at = now() where k.id = c.id and not k.recipient_local;
       end if;
       perform private.require_sendable(c);
       perform private.launch_campaign(c.id, options ->> 'scheduled_at');
@@ -259,6 +271,8 @@ begin
       set
         status = case when k.started_at is null and k.scheduled_at > now() then 'scheduled' else 'sending' end,
         status_reason = null,
+        -- what held it is looked at anew
+        held_until = null,
         started_at = case when k.started_at is null and k.scheduled_at > now() then null
           else coalesce(k.started_at, now()) end
       where k.id = c.id;
@@ -268,8 +282,9 @@ begin
         campaign_id, 'broadcasts.cancel', array['draft', 'scheduled', 'sending', 'paused'], 'cancelled'
       );
       -- What has been handed out is with Meta, or about to be: it keeps its outcome.
-      update public.broadcast_recipients r set status = 'skipped', skip_reason = 'cancelled'
-      where r.campaign_id = c.id and r.status = 'pending';
+      perform private.skip_recipients(array(
+        select r.id from public.broadcast_recipients r where r.campaign_id = c.id and r.status = 'pending'
+      ), 'cancelled');
       update public.broadcast_campaigns k set status = 'cancelled', cancelled_at = now() where k.id = c.id;
     when 'complete' then
       c := private.require_campaign(
@@ -305,6 +320,35 @@ begin
   end case;
   return (select private.campaign_json(k) from public.broadcast_campaigns k where k.id = c.id)
     || case when touched is null then '{}' else jsonb_build_object('retried', touched) end;
+end;
+$$;
+
+-- Leaves recipients out for good. A message that Meta refused for the moment will not go out any more.
+create function private.skip_recipients(recipients uuid[], reason text) returns void
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform 1 from public.messages m
+  where m.id = any (array(
+    select r.message_id from public.broadcast_recipients r where r.id = any (recipients) and r.message_id is not null
+  ))
+  order by m.id
+  for update;
+  with skipped as (
+    update public.broadcast_recipients r
+    set
+      status = 'skipped', skip_reason = reason, claim_id = null,
+      -- what was claimed to be left out was no attempt
+      attempts = case when r.status = 'sending' then r.attempts - 1 else r.attempts end
+    -- what a sender has claimed meanwhile is on its way
+    where r.id = any (recipients) and r.status = case reason when 'cancelled' then 'pending' else 'sending' end
+    returning r.message_id
+  )
+  update public.messages m
+  set
+    status = 'failed', failed_at = now(),
+    error_title = case reason when 'cancelled' then 'The campaign was cancelled' else 'The customer has opted out' end
+  from skipped s
+  where m.id = s.message_id and m.status in ('pending', 'queued');
 end;
 $$;
 

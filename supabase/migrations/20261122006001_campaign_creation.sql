@@ -45,7 +45,7 @@ begin
 
   if the_session is null then
     select count(*), (array_agg(s.id))[1] into numbers, the_session from public.whatsapp_sessions s
-    where s.tenant_id = tenant
+    where s.tenant_id = tenant and s.deleted_at is null
       and (template.meta_business_account_id is null
         or s.meta_business_account_id = template.meta_business_account_id);
     if numbers <> 1 then
@@ -56,7 +56,7 @@ begin
     end if;
   elsif not exists (
     select 1 from public.whatsapp_sessions s
-    where s.id = the_session and s.tenant_id = tenant
+    where s.id = the_session and s.tenant_id = tenant and s.deleted_at is null
       and (template.meta_business_account_id is null
         or s.meta_business_account_id = template.meta_business_account_id)
   ) then

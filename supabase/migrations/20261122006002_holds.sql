@@ -1,7 +1,6 @@
 -- What keeps a campaign from going on though its time has come: quiet hours, and Meta's limit of customers in 24 hours.
 -- And who is left out: customers who have opted out of marketing.
 
-alter table public.broadcast_campaigns add column held_until timestamptz;
 -- How many more customers may be written to in this run; null: as many as there are.
 alter table private.sender_leases add column allowance integer;
 create index messages_templates_sent_idx on public.messages (session_id, sent_at)
@@ -18,7 +17,7 @@ language sql immutable set search_path = '' as $$
 $$;
 
 -- How many more customers Meta lets the number's account write to: its limit, less those who got a template in the last
--- 24 hours. Meta counts the business portfolio; the accounts of a tenant are what we know of it.
+-- 24 hours or are about to. Meta counts the business portfolio; the accounts of a tenant are what we know of it.
 create function private.allowance(session uuid) returns integer
 language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -31,17 +30,51 @@ begin
     return null;
   end if;
   return greatest(0, most - (
-    select count(distinct m.conversation_id)
-    from public.whatsapp_sessions s
-    join public.messages m on m.session_id = s.id and m.direction = 'outbound' and m.type = 'template'
-      and m.sent_at > now() - interval '24 hours'
-    where s.tenant_id = number.tenant_id and s.meta_business_account_id = number.meta_business_account_id
+    select count(distinct v.contact_id)
+    from (
+      select m.conversation_id
+      from public.whatsapp_sessions s
+      join public.messages m on m.session_id = s.id and m.direction = 'outbound' and m.type = 'template'
+        and m.sent_at > now() - interval '24 hours'
+      where s.tenant_id = number.tenant_id and s.meta_business_account_id = number.meta_business_account_id
+      union all
+      select m.conversation_id
+      from public.messages m
+      join public.whatsapp_sessions s on s.id = m.session_id
+      where m.status = 'sending' and m.type = 'template'
+        and s.tenant_id = number.tenant_id and s.meta_business_account_id = number.meta_business_account_id
+    ) w
+    join public.conversations v on v.id = w.conversation_id
   ))::integer;
 end;
 $$;
 
+-- Shares what the accounts of these numbers have left among them. What was given to other numbers that send at the
+-- moment is theirs.
+create function private.share_allowance(sessions uuid[]) returns void
+language sql security definer set search_path = '' as $$
+  update private.sender_leases l
+  set allowance = case when a.remaining is not null
+    then (greatest(0, a.remaining - a.given) + a.numbers - a.nth) / a.numbers end
+  from (
+    select
+      s.id, private.allowance(s.id) as remaining, row_number() over account as nth,
+      count(*) over (partition by s.tenant_id, s.meta_business_account_id) as numbers,
+      (
+        select coalesce(sum(greatest(0, o.allowance)), 0)
+        from public.whatsapp_sessions n join private.sender_leases o on o.session_id = n.id
+        where n.tenant_id = s.tenant_id and n.meta_business_account_id = s.meta_business_account_id
+          and o.leased_until > now() and n.id <> all (sessions)
+      ) as given
+    from public.whatsapp_sessions s
+    where s.id = any (sessions)
+    window account as (partition by s.tenant_id, s.meta_business_account_id order by s.id)
+  ) a
+  where l.session_id = a.id;
+$$;
+
 -- Campaigns in their quiet hours wait for the end of them, and those whose wait is over go on. `session` null: of every
--- number.
+-- number, and of recipients who have quiet hours by their own clock, too: for many of them at once that is dear.
 create function private.hold_campaigns(session uuid) returns void
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -56,18 +89,51 @@ begin
     and not c.recipient_local and (session is null or c.session_id = session)
     and private.quiet_until(c.quiet_hours, t.timezone, now()) is not null;
 
-  -- By the clock of each recipient: those whose quiet hours it is get it after them.
-  update public.broadcast_recipients r
-  set due_at = q.until
-  from (
-    select p.id, private.quiet_until(c.quiet_hours, coalesce(p.timezone, t.timezone), now()) as until
-    from public.broadcast_campaigns c
-    join public.tenants t on t.id = c.tenant_id
-    join public.broadcast_recipients p on p.campaign_id = c.id and p.status = 'pending' and p.due_at <= now()
-    where c.status = 'sending' and c.recipient_local and c.quiet_hours is not null
-      and (session is null or c.session_id = session)
-  ) q
-  where r.id = q.id and q.until is not null;
+  if session is null then
+    update public.broadcast_recipients r
+    set due_at = q.until
+    from (
+      select z.campaign_id, z.zone, private.quiet_until(z.quiet_hours, z.zone, now()) as until
+      from (
+        select distinct c.id as campaign_id, c.quiet_hours, coalesce(p.timezone, t.timezone) as zone
+        from public.broadcast_campaigns c
+        join public.tenants t on t.id = c.tenant_id
+        join public.broadcast_recipients p on p.campaign_id = c.id and p.status = 'pending' and p.due_at <= now()
+        where c.status = 'sending' and c.recipient_local and c.quiet_hours is not null
+      ) z
+    ) q
+    join public.broadcast_campaigns k on k.id = q.campaign_id
+    join public.tenants n on n.id = k.tenant_id
+    where r.campaign_id = q.campaign_id and r.status = 'pending' and r.due_at <= now()
+      and coalesce(r.timezone, n.timezone) = q.zone and q.until is not null;
+  end if;
+end;
+$$;
+
+-- Gives back of a claim whose quiet hours have begun since. Answers with the others.
+create function private.put_off(claimed uuid[]) returns uuid[]
+language plpgsql security definer set search_path = '' as $$
+declare
+  later uuid[];
+begin
+  with put_off as (
+    update public.broadcast_recipients r
+    set status = 'pending', due_at = q.until, claim_id = null, attempts = r.attempts - 1
+    from (
+      select p.id, private.quiet_until(c.quiet_hours, coalesce(p.timezone, t.timezone), now()) as until
+      from public.broadcast_recipients p
+      join public.broadcast_campaigns c on c.id = p.campaign_id and c.recipient_local and c.quiet_hours is not null
+      join public.tenants t on t.id = c.tenant_id
+      where p.id = any (claimed)
+    ) q
+    where r.id = q.id and q.until is not null
+    returning r.id
+  )
+  select array_agg(id) into later from put_off;
+  if later is null then
+    return claimed;
+  end if;
+  return (select array_agg(c.id) from unnest(claimed) as c (id) where c.id <> all (later));
 end;
 $$;
 
@@ -80,9 +146,11 @@ begin
   set
     held_until = least(now() + interval '15 minutes', greatest(now() + interval '1 minute', (
       select min(m.sent_at) + interval '24 hours'
-      from public.messages m
-      where m.session_id = session and m.direction = 'outbound' and m.type = 'template'
+      from public.whatsapp_sessions s
+      join public.whatsapp_sessions o on o.tenant_id = s.tenant_id and o.meta_business_account_id = s.meta_business_account_id
+      join public.messages m on m.session_id = o.id and m.direction = 'outbound' and m.type = 'template'
         and m.sent_at > now() - interval '24 hours'
+      where s.id = session
     ))),
     status_reason = 'Meta''s limit of customers in 24 hours is reached; the rest follows by itself'
   where c.session_id = session and c.status = 'sending' and c.held_until is null;
@@ -95,19 +163,16 @@ language plpgsql security definer set search_path = '' as $$
 declare
   skipped uuid[];
 begin
-  with out as (
-    update public.broadcast_recipients r
-    set status = 'skipped', skip_reason = 'opted_out', claim_id = null, attempts = r.attempts - 1
-    from public.broadcast_campaigns c, public.broadcast_templates t, public.contacts k
-    where r.id = any (claimed) and c.id = r.campaign_id and t.id = c.template_id and t.category = 'MARKETING'
-      and k.tenant_id = r.tenant_id and k.phone_key = private.phone_key(r.wa_id)
-      and k.marketing_opted_out_at is not null
-    returning r.id
-  )
-  select array_agg(id) into skipped from out;
+  select array_agg(r.id) into skipped
+  from public.broadcast_recipients r
+  join public.broadcast_campaigns c on c.id = r.campaign_id
+  join public.broadcast_templates t on t.id = c.template_id and t.category = 'MARKETING'
+  join public.contacts k on k.tenant_id = r.tenant_id and k.phone_key = private.phone_key(r.wa_id)
+  where r.id = any (claimed) and k.marketing_opted_out_at is not null;
   if skipped is null then
     return claimed;
   end if;
+  perform private.skip_recipients(skipped, 'opted_out');
   perform private.complete_campaigns(campaigns);
   return (select array_agg(c.id) from unnest(claimed) as c (id) where c.id <> all (skipped));
 end;
@@ -214,7 +279,7 @@ begin
   select array_agg(t.session_id), (select count(*) from (select id from work union select id from held) u)
   into leased, wanting from taken t;
 
-  update private.sender_leases l set allowance = private.allowance(l.session_id) where l.session_id = any (leased);
+  perform private.share_allowance(leased);
 
   return jsonb_build_object(
     'busy', wanting - coalesce(cardinality(leased), 0),
@@ -255,7 +320,13 @@ begin
   perform private.hold_campaigns(session);
   select l.allowance into allowance from private.sender_leases l where l.session_id = session;
   if allowance <= 0 then
-    perform private.hold_for_limit(session);
+    -- Some were counted who had been written to before, or never got it.
+    perform private.share_allowance(array[session]);
+    select l.allowance into allowance from private.sender_leases l where l.session_id = session;
+    -- otherwise what is left is in the hands of another number of the account
+    if allowance <= 0 and private.allowance(session) = 0 then
+      perform private.hold_for_limit(session);
+    end if;
   end if;
 
   active := array(
@@ -270,8 +341,8 @@ begin
     limit batch_size
   );
 
-  wanted := least(batch_size, allowance);
-  if cardinality(active) > 0 then
+  wanted := greatest(0, least(batch_size, allowance));
+  if cardinality(active) > 0 and wanted > 0 then
     with mine as (
       update public.broadcast_recipients r
       set status = 'sending', attempts = r.attempts + 1, claim_id = claim
@@ -295,7 +366,7 @@ begin
       returning r.id
     )
     select array_agg(id) into claimed from mine;
-    claimed := private.leave_out(claimed, active);
+    claimed := private.leave_out(private.put_off(claimed), active);
   end if;
 
   if claimed is null then
@@ -309,7 +380,7 @@ begin
         order by r.due_at, r.position
         limit 1
       ) d
-      where c.session_id = session and c.status = 'sending' and c.held_until is null
+      where c.session_id = session and c.status = 'sending' and c.held_until is null and wanted > 0
     ));
   end if;
 
@@ -361,7 +432,8 @@ language sql stable set search_path = '' as $$
       ) q
     ),
     'overdue_seconds', (
-      select floor(extract(epoch from now() - min(d.due_at)))
+      -- nobody was due before the campaign was
+      select floor(extract(epoch from now() - min(greatest(d.due_at, c.started_at))))
       from public.broadcast_campaigns c
       join public.whatsapp_sessions s on s.id = c.session_id and s.status = 'connected'
         and private.module_enabled(s.tenant_id, 'broadcast')
@@ -395,4 +467,4 @@ create trigger pause_for_quality after update on public.whatsapp_sessions
 
 revoke execute on all functions in schema private from public;
 grant execute on function private.hold_campaigns(uuid), private.hold_for_limit(uuid), private.allowance(uuid),
-  private.leave_out(uuid[], uuid[]) to service_role;
+  private.share_allowance(uuid[]), private.put_off(uuid[]), private.leave_out(uuid[], uuid[]) to service_role;

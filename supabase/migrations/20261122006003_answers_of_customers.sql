@@ -56,13 +56,13 @@ begin
         (
           select m.id
           from (
-            select o.id, o.metadata from public.messages o
+            select o.id, o.metadata, o.status from public.messages o
             where o.conversation_id = a.conversation_id and o.tenant_id = a.tenant_id and o.id <> a.id
               and o.occurred_at between a.occurred_at - interval '7 days' and a.occurred_at
             order by o.occurred_at desc, o.created_at desc, o.id desc
             limit 20
           ) m
-          where m.metadata ? 'broadcast_recipient_id'
+          where m.metadata ? 'broadcast_recipient_id' and m.status not in ('queued', 'failed')
           limit 1
         )
       ) as message_id

@@ -47,11 +47,11 @@ begin
           'attempts', (page.r).attempts, 'message_id', (page.r).message_id, 'error_code', (page.r).error_code,
           'error_title', (page.r).error_title, 'error_details', (page.r).error_details, 'sent_at', (page.r).sent_at,
           'delivered_at', (page.r).delivered_at, 'read_at', (page.r).read_at, 'failed_at', (page.r).failed_at,
-          'replied_at', (page.r).replied_at,
+          'replied_at', (page.r).replied_at, 'reply_message_id', (page.r).reply_message_id,
           'preview', private.render_template(t.components, (page.r).variables)
         ) as row
-      from page, public.broadcast_templates t
-      where t.id = campaign.template_id
+      from page
+      left join public.broadcast_templates t on t.id = campaign.template_id
     )
     select jsonb_build_object(
       'next_cursor', case when count(*) > page_size then (array_agg(id order by nth))[page_size] end,

@@ -93,12 +93,32 @@ begin
 end;
 $$;
 
--- How many values a template wants, and their names where it names them.
+-- What a template wants to be filled with, as named variables call it. A list of values is as long.
 create function private.template_variables(components jsonb) returns text[]
 language sql immutable set search_path = '' as $$
-  select coalesce(array_agg(distinct m[1]), '{}')
-  from jsonb_array_elements(components) c, regexp_matches(c ->> 'text', '\{\{\s*(\w+)\s*\}\}', 'g') m
-  where upper(c ->> 'type') = 'BODY';
+  with parts as (
+    select upper(c.value ->> 'type') as type, upper(coalesce(c.value ->> 'format', 'TEXT')) as format,
+      c.value ->> 'text' as text, c.value as whole
+    from jsonb_array_elements(components) c
+  ),
+  buttons as (
+    select 'button_' || (b.nth - 1) as name, upper(b.value ->> 'type') as type, b.value ->> 'url' as url
+    from parts p, jsonb_array_elements(p.whole -> 'buttons') with ordinality as b (value, nth)
+    where p.type = 'BUTTONS' and jsonb_typeof(p.whole -> 'buttons') = 'array'
+  )
+  select coalesce(array_agg(distinct w.name), '{}')
+  from (
+    select m[1] as name
+    from parts p, regexp_matches(p.text, '\{\{\s*(\w+)\s*\}\}', 'g') m where p.type = 'BODY'
+    union all
+    select 'header_' || m[1]
+    from parts p, regexp_matches(p.text, '\{\{\s*(\w+)\s*\}\}', 'g') m where p.type = 'HEADER' and p.format = 'TEXT'
+    union all
+    select 'header' from parts p where p.type = 'HEADER' and p.format <> 'TEXT'
+    union all
+    select b.name from buttons b
+    where b.type = 'COPY_CODE' or (b.type = 'URL' and b.url ~ '\{\{' and b.url !~ '^https://www[.]whatsapp[.]com/otp/')
+  ) w;
 $$;
 
 -- Null when there is no such campaign for the caller. Problems of severity `error` keep it from being sent, or let every
@@ -207,7 +227,7 @@ begin
     left join lateral (
       select m.amount, m.currency, m.effective_from from public.message_prices m
       where m.tenant_id = c.tenant_id and m.category = t.category and m.country in (g.country, '*')
-        and m.effective_from <= begins::date
+        and m.effective_from <= (begins at time zone tenant.timezone)::date
       order by m.country = '*', m.effective_from desc
       limit 1
     ) p on true

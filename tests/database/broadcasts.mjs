@@ -4,12 +4,12 @@ import { someDigits } from "./tenancy.mjs";
 
 /** @param {{ sql: import("postgres").Sql }} known */
 export function broadcasts({ sql }) {
-  /** @param {{ id: string }} tenant @param {{ status?: string, businessAccount?: string | null, text?: string }} [options] */
-  async function newTemplate(tenant, { status = "APPROVED", businessAccount = null, text = "Halo {{1}}" } = {}) {
+  /** @param {{ id: string }} tenant @param {{ status?: string, category?: string, businessAccount?: string | null, text?: string, components?: object[] }} [options] */
+  async function newTemplate(tenant, { status = "APPROVED", category = "MARKETING", businessAccount = null, text = "Halo {{1}}", components = [] } = {}) {
     const [template] = await sql`
-      insert into public.broadcast_templates (tenant_id, meta_business_account_id, name, status, components)
-      values (${tenant.id}, ${businessAccount}, ${`t_${randomUUID().replaceAll("-", "_")}`}, ${status},
-        ${sql.json([{ type: "BODY", text }])})
+      insert into public.broadcast_templates (tenant_id, meta_business_account_id, name, status, category, components)
+      values (${tenant.id}, ${businessAccount}, ${`t_${randomUUID().replaceAll("-", "_")}`}, ${status}, ${category},
+        ${sql.json([...components, { type: "BODY", text }])})
       returning *`;
     return template;
   }
@@ -18,19 +18,26 @@ export function broadcasts({ sql }) {
    * A campaign as rows, with a template of its own. Whoever sends on this database picks up a campaign that is `sending`:
    * others are left alone.
    * @param {any} number
-   * @param {{ status?: string, recipients?: number, scheduledAt?: Date | null, sender?: { id: string } | null }} [options]
+   * @param {{
+   *   status?: string, recipients?: number, scheduledAt?: Date | null, sender?: { id: string } | null, recipientLocal?: boolean,
+   *   quietHours?: { from: string, to: string } | null, template?: Parameters<typeof newTemplate>[1], wa_ids?: string[]
+   * }} [options] `wa_ids` instead of `recipients`
    */
-  async function newCampaign(number, { status = "completed", recipients = 1, scheduledAt = null, sender = null } = {}) {
-    const template = await newTemplate({ id: number.tenant_id });
+  async function newCampaign(number, options = {}) {
+    const { status = "completed", recipients = 1, scheduledAt = null, sender = null, recipientLocal = false, quietHours = null } = options;
+    const template = await newTemplate({ id: number.tenant_id }, options.template);
     const [campaign] = await sql`
-      insert into public.broadcast_campaigns (tenant_id, name, status, session_id, template_id, sender_id, scheduled_at)
-      values (${number.tenant_id}, 'Promo', ${status}, ${number.id}, ${template.id}, ${sender?.id ?? null}, ${scheduledAt})
+      insert into public.broadcast_campaigns
+        (tenant_id, name, status, session_id, template_id, sender_id, scheduled_at, recipient_local, quiet_hours)
+      values (${number.tenant_id}, 'Promo', ${status}, ${number.id}, ${template.id}, ${sender?.id ?? null}, ${scheduledAt},
+        ${recipientLocal}, ${quietHours === null ? null : sql.json(quietHours)})
       returning *`;
     const first = BigInt(someDigits());
+    const people = options.wa_ids ?? Array.from({ length: recipients }, (_, n) => String(first + BigInt(n)));
     await sql`
       insert into public.broadcast_recipients (tenant_id, campaign_id, position, wa_id, variables)
-      select ${number.tenant_id}, ${campaign.id}, n, (${first.toString()}::bigint + n)::text, '["Rina"]'
-      from generate_series(1, ${recipients}::integer) n`;
+      select ${number.tenant_id}, ${campaign.id}, p.nth, p.wa_id, '["Rina"]'
+      from unnest(${people}::text[]) with ordinality as p (wa_id, nth)`;
     return { ...campaign, template };
   }
 

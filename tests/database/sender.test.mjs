@@ -7,6 +7,7 @@ import { chance } from "./chance.mjs";
 import { useDatabase } from "./database.mjs";
 import { seconds, someWamid, statusOf } from "./inbox.mjs";
 import { isRefused, retried } from "./refusals.mjs";
+import { idsOf as ids, leasedBy as leased, reportsOf, senders } from "./senders.mjs";
 import { someDigits } from "./tenancy.mjs";
 import { becomesTrue, isWaitedFor } from "./waiting.mjs";
 
@@ -14,7 +15,8 @@ const {
   sql, as, asService, newTenant, newUser, newNumber, newTemplate, newCampaign, recipientsOf, campaignNow, delivers, messageNow,
 } = await useDatabase({ own: true });
 
-const LEASE = 15;
+const { LEASE, begins, claims, records, releases, leaseEnds } = senders({ sql, asService });
+const answer = async (/** @type {Promise<any>} */ query) => (await query)[0].answer;
 const FAILURE = { error_code: 131_026, error_title: "Undeliverable" };
 
 // What one test leaves undone is not the next one's work.
@@ -23,30 +25,6 @@ afterEach(async () => {
   await sql`update public.broadcast_recipients set status = 'skipped' where status in ('pending', 'sending')`;
   await sql`delete from private.sender_leases`;
 });
-
-const answer = async (/** @type {Promise<any>} */ query) => (await query)[0].answer;
-/** @param {string} holder @param {number} [most] numbers */
-const begins = (holder, most = 50) =>
-  asService((sql) => answer(sql`select public.begin_sender_run(${holder}, ${LEASE}, ${most}) as answer`));
-/** @param {any} number @param {string} holder @param {number} [size] */
-const claims = (number, holder, size = 5) =>
-  asService((sql) => answer(sql`select public.claim_recipients(${number.id}, ${holder}, ${size}, ${LEASE}) as answer`));
-/** @param {any} number @param {string} holder @param {object[]} results */
-const records = (number, holder, results) =>
-  asService((sql) => answer(sql`select public.record_recipients(${number.id}, ${holder}, ${LEASE}, ${sql.json(results)}) as answer`));
-/** @param {any} number @param {string} holder */
-const releases = (number, holder) => asService((sql) => sql`select public.release_sender(${number.id}, ${holder})`);
-
-/** @param {any} claim @param {string} outcome @param {object} [more] */
-const reportsOf = (claim, outcome, more = {}) =>
-  claim.recipients.map(({ recipient_id, message_id }) => ({
-    recipient_id, message_id, claim_id: claim.claim_id, outcome, ...(outcome === "sent" ? { whatsapp_message_id: someWamid() } : {}), ...more,
-  }));
-
-const leased = (/** @type {any} */ run) => run.sessions.map(({ session_id }) => session_id);
-const ids = (/** @type {any} */ claim) => claim.recipients.map(({ recipient_id }) => recipient_id);
-/** The lease of a number runs out. @param {any} number */
-const leaseEnds = (number) => sql`update private.sender_leases set leased_until = now() where session_id = ${number.id}`;
 
 /** @param {{ recipients?: number, campaigns?: number }} [options] */
 async function newQueue({ recipients = 3, campaigns = 1 } = {}) {

@@ -1,0 +1,331 @@
+// What may be done to a campaign in which state, by whom, and what becomes of its recipients. On a database of its own,
+// for a run of the sender takes whatever is due.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { afterEach, describe, test } from "node:test";
+import { useDatabase } from "./database.mjs";
+import { statusOf } from "./inbox.mjs";
+import { isRefused } from "./refusals.mjs";
+import { reportsOf, senders } from "./senders.mjs";
+
+const {
+  sql, asService, calls, newTenant, newUser, newUserWith, newApiKey, newNumber, newTemplate, newCampaign, recipientsOf, campaignNow, delivers, messageNow,
+} = await useDatabase({ own: true });
+const { begins, claims, records, leaseEnds } = senders({ sql, asService });
+const HOUR = 3_600_000;
+const REFUSED = { error_code: 131_026, error_title: "Undeliverable" };
+
+afterEach(async () => {
+  await sql`update public.broadcast_campaigns set status = 'cancelled' where status in ('sending', 'scheduled', 'paused')`;
+});
+
+const newOffice = async () => {
+  const tenant = await newTenant();
+  return { tenant, number: await newNumber(tenant), manager: await newUser(tenant, "manager") };
+};
+/** @param {{ id: string }} user @param {{ id: string }} campaign @param {string} action @param {object} [options] */
+const acts = (user, campaign, action, options = {}) => {
+  if (action === "delete") return calls(user, "delete_campaign", { campaign_id: campaign.id });
+  if (action === "update") return calls(user, "update_campaign", { campaign_id: campaign.id, changes: { name: "Promo 2", ...options } });
+  return calls(user, "act_on_campaign", { campaign_id: campaign.id, action, options });
+};
+/** Everything of a campaign. @param {{ id: string }} campaign */
+const stateOf = async (campaign) => JSON.stringify([await campaignNow(campaign), await recipientsOf(campaign)]);
+const setRecipient = (/** @type {any} */ campaign, /** @type {number} */ position, /** @type {string} */ status) =>
+  sql`update public.broadcast_recipients set status = ${status} where campaign_id = ${campaign.id} and position = ${position}`;
+
+const STATUSES = ["draft", "scheduled", "sending", "paused", "completed", "failed", "cancelled"];
+/** The states an action is for, and the one it leads to. @type {Record<string, Record<string, string>>} */
+const ACTIONS = {
+  send: { draft: "sending", scheduled: "sending" },
+  pause: { scheduled: "paused", sending: "paused" },
+  resume: { paused: "scheduled" },
+  cancel: { draft: "cancelled", scheduled: "cancelled", sending: "cancelled", paused: "cancelled" },
+  complete: Object.fromEntries(STATUSES.map((status) => [status, status])),
+  retry: { sending: "sending", paused: "paused", completed: "sending", failed: "sending" },
+  duplicate: Object.fromEntries(STATUSES.map((status) => [status, status])),
+  update: { draft: "draft", scheduled: "scheduled" },
+  delete: { draft: "gone", scheduled: "gone", cancelled: "gone" },
+};
+const PERMISSIONS = {
+  send: "broadcasts.send", pause: "broadcasts.pause", resume: "broadcasts.pause", cancel: "broadcasts.cancel", complete: "broadcasts.update",
+  retry: "broadcasts.retry", duplicate: "broadcasts.create", update: "broadcasts.update", delete: "broadcasts.delete",
+};
+
+describe("a campaign can be", () => {
+  /** With one recipient to send to and one who failed. @param {any} number @param {string} status */
+  const newOne = async (number, status) => {
+    const campaign = await newCampaign(number, { status, recipients: 2, scheduledAt: new Date(Date.now() + HOUR) });
+    await setRecipient(campaign, 2, "failed");
+    return campaign;
+  };
+
+  for (const [action, results] of Object.entries(ACTIONS)) {
+    test(`${action}: in these states, and in no other`, async () => {
+      const { number, manager } = await newOffice();
+      for (const status of STATUSES) {
+        const campaign = await newOne(number, status);
+        if (status in results) {
+          await acts(manager, campaign, action);
+          assert.equal((await campaignNow(campaign))?.status ?? "gone", results[status], status);
+        } else {
+          const before = await stateOf(campaign);
+          await isRefused(acts(manager, campaign, action), { code: "PT409", detail: "campaign_state", message: new RegExp(status) });
+          assert.equal(await stateOf(campaign), before);
+        }
+      }
+    });
+
+    test(`${action}: by who has the right, and by nobody of another tenant`, async () => {
+      const { tenant, number } = await newOffice();
+      const campaign = await newOne(number, Object.keys(results)[0]);
+      const before = await stateOf(campaign);
+      const others = [...new Set(Object.values(PERMISSIONS))].filter((permission) => permission !== PERMISSIONS[action]);
+      const powerless = await newUserWith(tenant, { permissions: ["broadcasts.view", ...others] });
+      await isRefused(acts(powerless, campaign, action), { code: "PT403", detail: "forbidden" });
+      const stranger = await newUser(await newTenant(), "super_admin");
+      await isRefused(acts(stranger, campaign, action), { code: "PT404", detail: "not_found" });
+      assert.equal(await stateOf(campaign), before);
+      await acts(await newUserWith(tenant, { permissions: [PERMISSIONS[action]] }), campaign, action);
+    });
+  }
+
+  test("nothing that there is no word for", async () => {
+    const { number, manager } = await newOffice();
+    await isRefused(acts(manager, await newOne(number, "draft"), "explode"), { code: "PT404", detail: "not_found" });
+  });
+});
+
+describe("a draft", () => {
+  const creates = (/** @type {any} */ user, /** @type {any} */ template, /** @type {object} */ options, recipients = [{ wa_id: "62811", variables: ["Rina"] }]) =>
+    calls(user, "create_campaign", { name: "Promo", template_id: template.id, recipients: sql.json(recipients), options: sql.json({ draft: true, ...options }) });
+
+  test("may be made with a template that is not approved, and without recipients, and is not sent so", async () => {
+    const { tenant, manager } = await newOffice();
+    const template = await newTemplate(tenant, { status: "DRAFT" });
+    const draft = await creates(manager, template, {}, []);
+    assert.deepEqual([draft.status, draft.started_at, draft.scheduled_at, draft.statistics.total], ["draft", null, null, 0]);
+    await isRefused(acts(manager, draft, "send"), { code: "PT422", detail: "template_not_approved", hint: "template_id" });
+    await sql`update public.broadcast_templates set status = 'APPROVED' where id = ${template.id}`;
+    await isRefused(acts(manager, draft, "send"), { code: "PT422", detail: "invalid_field", hint: "recipients" });
+    const full = await creates(manager, template, {});
+    assert.equal((await acts(manager, full, "send")).status, "sending");
+  });
+
+  test("takes the right to make campaigns, and none to send them", async () => {
+    const { tenant } = await newOffice();
+    const template = await newTemplate(tenant);
+    const author = await newUserWith(tenant, { permissions: ["broadcasts.create"] });
+    const draft = await creates(author, template, {});
+    await isRefused(creates(author, template, { draft: false }), { code: "PT403", detail: "forbidden" });
+    await isRefused(acts(author, draft, "send"), { code: "PT403", detail: "forbidden" });
+  });
+
+  test("is nobody's where a key made it", async () => {
+    const { tenant } = await newOffice();
+    const key = await newApiKey(tenant, "manager");
+    assert.equal((await creates(key, await newTemplate(tenant), {})).sender_id, null);
+  });
+
+  test("keeps its time until it is sent", async () => {
+    const { tenant, manager } = await newOffice();
+    const draft = await creates(manager, await newTemplate(tenant), { scheduled_at: "2031-01-02T09:00", quiet_hours: { from: "21:00", to: "08:00" } });
+    assert.deepEqual([draft.status, draft.scheduled_local, draft.quiet_hours], ["draft", "2031-01-02T09:00:00", { from: "21:00", to: "08:00" }]);
+    assert.equal(new Date(draft.scheduled_at).toISOString(), "2031-01-02T02:00:00.000Z");
+    const changed = await acts(manager, draft, "update", { scheduled_at: "2031-01-03T09:00", quiet_hours: null });
+    assert.deepEqual([changed.name, changed.scheduled_local, changed.quiet_hours], ["Promo 2", "2031-01-03T09:00:00", null]);
+    const sent = await acts(manager, draft, "send", { scheduled_at: "2031-01-04T09:00" });
+    assert.deepEqual([sent.status, sent.scheduled_local, sent.started_at], ["scheduled", "2031-01-04T09:00:00", null]);
+  });
+
+  test("has quiet hours of a beginning and an end", async () => {
+    const { tenant, manager } = await newOffice();
+    const template = await newTemplate(tenant);
+    for (const quiet_hours of [{ from: "21:00" }, { from: "21:00", to: null }, { from: "9:00", to: "10:00" }, { from: "24:00", to: "08:00" }, { from: "08:00", to: "08:00" }, {}, "night"]) {
+      await isRefused(creates(manager, template, { quiet_hours }), { code: "23514" });
+    }
+  });
+});
+
+describe("a scheduled campaign", () => {
+  const later = new Date(Date.now() + HOUR);
+
+  test("can be sent at once", async () => {
+    const { number, manager } = await newOffice();
+    const campaign = await newCampaign(number, { status: "scheduled", scheduledAt: later });
+    const sent = await acts(manager, campaign, "send");
+    assert.equal(sent.status, "sending");
+    assert.ok(sent.started_at !== null && new Date(sent.scheduled_at).getTime() <= Date.now() + 1000);
+  });
+
+  test("can be moved, and needs a time", async () => {
+    const { number, manager } = await newOffice();
+    const campaign = await newCampaign(number, { status: "scheduled", scheduledAt: later });
+    const moved = await acts(manager, campaign, "update", { scheduled_at: "2031-01-02T09:00+07:00" });
+    assert.deepEqual([moved.status, moved.scheduled_local], ["scheduled", "2031-01-02T09:00:00"]);
+    await isRefused(acts(manager, campaign, "update", { scheduled_at: null }), { code: "PT422", detail: "invalid_field", hint: "scheduled_at" });
+    assert.equal((await acts(manager, campaign, "update", { scheduled_at: "2020-01-01T09:00" })).status, "sending", "a time that is over is now");
+  });
+
+  test("paused waits for its time when it is resumed before, and goes on at once after", async () => {
+    const { number, manager } = await newOffice();
+    const campaign = await newCampaign(number, { status: "scheduled", scheduledAt: later });
+    await acts(manager, campaign, "pause");
+    assert.deepEqual([(await acts(manager, campaign, "resume")).status, (await campaignNow(campaign)).started_at], ["scheduled", null]);
+    await acts(manager, campaign, "pause");
+    await sql`update public.broadcast_campaigns set scheduled_at = now() - interval '1 minute' where id = ${campaign.id}`;
+    const resumed = await acts(manager, campaign, "resume");
+    assert.equal(resumed.status, "sending");
+    assert.notEqual(resumed.started_at, null);
+  });
+
+  test("names a person of the tenant", async () => {
+    const { tenant, number, manager } = await newOffice();
+    const campaign = await newCampaign(number, { status: "scheduled", scheduledAt: later });
+    const stranger = await newUser(await newTenant(), "agent");
+    const gone = await newUser(tenant, "agent", { deactivated: true });
+    for (const { id } of [stranger, gone, { id: randomUUID() }]) {
+      await isRefused(acts(manager, campaign, "update", { sender_id: id }), { code: "PT422", detail: "invalid_field", hint: "sender_id" });
+    }
+    const colleague = await newUser(tenant, "agent");
+    assert.equal((await acts(manager, campaign, "update", { sender_id: colleague.id })).sender_id, colleague.id);
+    assert.equal((await acts(manager, campaign, "update", { sender_id: null })).sender_id, null);
+  });
+});
+
+describe("a campaign under way", () => {
+  /** Two sent, one refused for good, one for the moment, one unknown, one on its way, one waiting. */
+  const newRun = async () => {
+    const office = await newOffice();
+    const campaign = await newCampaign(office.number, { status: "sending", recipients: 7 });
+    const holder = randomUUID();
+    await begins(holder);
+    const claim = await claims(office.number, holder, 6);
+    const outcomes = ["sent", "sent", "failed", "retry", "unknown"];
+    const reports = reportsOf(claim, "").map((report, i) => reportsOf({ ...claim, recipients: [report] }, outcomes[i], i > 1 ? { ...REFUSED, retry_in_ms: 60_000 } : {})[0]);
+    await records(office.number, holder, reports.slice(0, 5));
+    await delivers({ statuses: [statusOf(office.number, reports[0].whatsapp_message_id, "delivered")] });
+    assert.deepEqual(await statusesOf(campaign), ["delivered", "sent", "failed", "pending", "unknown", "sending", "pending"]);
+    return { ...office, campaign, holder, claim };
+  };
+  const statusesOf = async (/** @type {any} */ campaign) => (await recipientsOf(campaign)).map(({ status }) => status);
+
+  test("cancelled leaves out who waits, and learns what becomes of the others", async () => {
+    const { number, manager, campaign, holder, claim } = await newRun();
+    const cancelled = await acts(manager, campaign, "cancel");
+    assert.deepEqual([cancelled.status, cancelled.statistics.skipped, cancelled.cancelled_at !== null], ["cancelled", 2, true]);
+    assert.deepEqual(await statusesOf(campaign), ["delivered", "sent", "failed", "skipped", "unknown", "sending", "skipped"]);
+    const rows = await recipientsOf(campaign);
+    assert.deepEqual(rows.map(({ skip_reason }) => skip_reason), [null, null, null, "cancelled", null, null, "cancelled"]);
+    const dropped = await messageNow({ id: rows[3].message_id });
+    assert.deepEqual([dropped.status, dropped.error_title], ["failed", "The campaign was cancelled"], "it will not go out any more");
+    await records(number, holder, reportsOf({ ...claim, recipients: [claim.recipients[5]] }, "sent"));
+    assert.equal((await statusesOf(campaign))[5], "sent");
+    assert.equal((await campaignNow(campaign)).status, "cancelled");
+    await isRefused(acts(manager, campaign, "delete"), { code: "PT409", detail: "campaign_state" });
+  });
+
+  test("cancelled while a sender claims loses nobody who was claimed", async () => {
+    const { number, manager, campaign, holder } = await newRun();
+    await sql`update public.broadcast_recipients set due_at = now() where campaign_id = ${campaign.id} and status = 'pending'`;
+    const [claim] = await Promise.all([claims(number, holder, 5), acts(manager, campaign, "cancel")]);
+    const rows = await recipientsOf(campaign);
+    for (const { recipient_id } of claim.recipients) assert.equal(rows.find(({ id }) => id === recipient_id).status, "sending");
+    assert.equal(rows.filter(({ status }) => status === "pending").length, 0);
+  });
+
+  test("paused goes on where it was, and is completed when nobody is left", async () => {
+    const { number, manager, campaign, holder, claim } = await newRun();
+    await acts(manager, campaign, "pause");
+    assert.deepEqual((await claims(number, holder)).recipients, []);
+    assert.equal((await acts(manager, campaign, "resume")).status, "sending");
+    assert.equal((await claims(number, holder)).recipients.length, 1);
+    await acts(manager, campaign, "pause");
+    await records(number, holder, reportsOf({ ...claim, recipients: [claim.recipients[5]] }, "sent"));
+    await sql`update public.broadcast_recipients set status = 'sent' where campaign_id = ${campaign.id} and status in ('pending', 'sending')`;
+    assert.equal((await campaignNow(campaign)).status, "paused");
+    assert.equal((await acts(manager, campaign, "resume")).status, "completed");
+  });
+
+  test("retried gives those who failed a new message, and touches nobody else", async () => {
+    const { number, manager, campaign, holder } = await newRun();
+    const before = await recipientsOf(campaign);
+    const retried = await acts(manager, campaign, "retry");
+    assert.equal(retried.retried, 1);
+    const after = await recipientsOf(campaign);
+    for (const i of [0, 1, 3, 4, 5, 6]) assert.deepEqual(after[i], before[i]);
+    const { status, message_id, attempts, error_code, failed_at } = after[2];
+    assert.deepEqual({ status, message_id, attempts, error_code, failed_at }, { status: "pending", message_id: null, attempts: 0, error_code: null, failed_at: null });
+    const claim = await claims(number, holder);
+    const again = claim.recipients.find((/** @type {any} */ { recipient_id }) => recipient_id === after[2].id);
+    assert.notEqual(again.message_id, before[2].message_id);
+    assert.equal((await messageNow({ id: before[2].message_id })).status, "failed", "what was refused stays in the thread");
+  });
+
+  test("retries what is unknown only if somebody says so, and only whom they name", async () => {
+    const { manager, campaign } = await newRun();
+    const rows = await recipientsOf(campaign);
+    const stranger = await newRun();
+    const nobody = { recipient_ids: (await recipientsOf(stranger.campaign)).map(({ id }) => id) };
+    await isRefused(acts(manager, campaign, "retry", nobody), { code: "PT409", detail: "nothing_to_retry" });
+    assert.equal((await statusesOf(stranger.campaign))[2], "failed");
+    await isRefused(acts(manager, campaign, "retry", { recipient_ids: [rows[0].id, rows[4].id] }), { code: "PT409", detail: "nothing_to_retry" });
+    assert.equal((await acts(manager, campaign, "retry", { include_unknown: true, recipient_ids: [rows[0].id, rows[4].id] })).retried, 1);
+    assert.deepEqual(await statusesOf(campaign), ["delivered", "sent", "failed", "pending", "pending", "sending", "pending"]);
+  });
+
+  test("that ended is sent again by a retry, and completed once more", async () => {
+    const { number, manager, campaign, holder, claim } = await newRun();
+    await records(number, holder, reportsOf({ ...claim, recipients: [claim.recipients[5]] }, "failed", REFUSED));
+    await sql`update public.broadcast_recipients set status = 'sent' where campaign_id = ${campaign.id} and status = 'pending'`;
+    assert.equal((await acts(manager, campaign, "complete")).status, "completed");
+    const again = await acts(manager, campaign, "retry");
+    assert.deepEqual([again.status, again.completed_at, again.retried], ["sending", null, 2]);
+    await records(number, holder, reportsOf(await claims(number, holder), "sent"));
+    assert.equal((await campaignNow(campaign)).status, "completed");
+    await isRefused(acts(manager, campaign, "retry"), { code: "PT409", detail: "nothing_to_retry" });
+  });
+
+  test("with a template that was withdrawn neither goes on nor tries again", async () => {
+    const { manager, campaign } = await newRun();
+    await sql`update public.broadcast_templates set status = 'PAUSED' where id = ${campaign.template.id}`;
+    const refusal = { code: "PT422", detail: "template_not_approved", hint: "template_id" };
+    await isRefused(acts(manager, campaign, "retry"), refusal);
+    await acts(manager, campaign, "pause");
+    await isRefused(acts(manager, campaign, "resume"), refusal);
+  });
+
+  test("left by a dead sender is completed by a check", async () => {
+    const { number, manager, campaign } = await newRun();
+    assert.equal((await acts(manager, campaign, "complete")).status, "sending", "somebody waits");
+    await sql`update public.broadcast_recipients set status = 'sent' where campaign_id = ${campaign.id} and status in ('pending', 'sending')`;
+    await leaseEnds(number);
+    assert.equal((await acts(manager, campaign, "complete")).status, "completed");
+  });
+});
+
+test("a copy is a draft with the same recipients, and nothing of what became of them", async () => {
+  const { number, manager } = await newOffice();
+  const campaign = await newCampaign(number, { status: "completed", recipients: 3, quietHours: { from: "21:00", to: "08:00" } });
+  await setRecipient(campaign, 1, "read");
+  await setRecipient(campaign, 2, "failed");
+  const copy = await acts(manager, campaign, "duplicate");
+  assert.deepEqual(
+    [copy.status, copy.name, copy.copied_from, copy.session_id, copy.template_id, copy.sender_id, copy.quiet_hours, copy.statistics.pending, copy.statistics.total],
+    ["draft", "Promo (2)", campaign.id, campaign.session_id, campaign.template_id, manager.id, { from: "21:00", to: "08:00" }, 3, 3],
+  );
+  const content = async (/** @type {any} */ one) => (await recipientsOf(one)).map(({ position, wa_id, name, variables }) => ({ position, wa_id, name, variables }));
+  assert.deepEqual(await content(copy), await content(campaign));
+});
+
+test("a number that was deleted sends no campaigns", async () => {
+  const { tenant, number, manager } = await newOffice();
+  const template = await newTemplate(tenant);
+  const creates = (/** @type {any} */ session_id) =>
+    calls(manager, "create_campaign", { name: "Promo", template_id: template.id, recipients: sql.json([{ wa_id: "62811", variables: ["Rina"] }]), session_id, options: sql.json({ draft: true }) });
+  const second = await newNumber(tenant);
+  const admin = await newUser(tenant, "admin");
+  await calls(admin, "delete_number", { session_id: number.id });
+  await isRefused(creates(number.id), { code: "PT422", detail: "invalid_field", hint: "session_id" });
+  assert.equal((await creates(null)).session_id, second.id, "the only one that is left");
+});

@@ -1,0 +1,33 @@
+// Senders of campaigns, as the cron function is one.
+import { someWamid } from "./inbox.mjs";
+
+const LEASE = 15;
+
+/** @param {any} claim @param {string} outcome @param {object} [more] */
+export const reportsOf = (claim, outcome, more = {}) =>
+  claim.recipients.map(({ recipient_id, message_id }) => ({
+    recipient_id, message_id, claim_id: claim.claim_id, outcome, ...(outcome === "sent" ? { whatsapp_message_id: someWamid() } : {}), ...more,
+  }));
+/** The numbers of a run. @param {any} run @returns {string[]} */
+export const leasedBy = (run) => run.sessions.map(({ session_id }) => session_id);
+/** @param {any} claim @returns {string[]} */
+export const idsOf = (claim) => claim.recipients.map(({ recipient_id }) => recipient_id);
+
+/** @param {{ sql: import("postgres").Sql, asService: ReturnType<import("./callers.mjs").callers>["asService"] }} known */
+export function senders({ sql, asService }) {
+  const answer = async (/** @type {Promise<any>} */ query) => (await query)[0].answer;
+  /** @param {string} holder @param {number} [most] numbers */
+  const begins = (holder, most = 50) =>
+    asService((sql) => answer(sql`select public.begin_sender_run(${holder}, ${LEASE}, ${most}) as answer`));
+  /** @param {any} number @param {string} holder @param {number} [size] */
+  const claims = (number, holder, size = 5) =>
+    asService((sql) => answer(sql`select public.claim_recipients(${number.id}, ${holder}, ${size}, ${LEASE}) as answer`));
+  /** @param {any} number @param {string} holder @param {object[]} results */
+  const records = (number, holder, results) =>
+    asService((sql) => answer(sql`select public.record_recipients(${number.id}, ${holder}, ${LEASE}, ${sql.json(results)}) as answer`));
+  /** @param {any} number @param {string} holder */
+  const releases = (number, holder) => asService((sql) => sql`select public.release_sender(${number.id}, ${holder})`);
+  /** The lease of a number runs out. @param {any} number */
+  const leaseEnds = (number) => sql`update private.sender_leases set leased_until = now() where session_id = ${number.id}`;
+  return { LEASE, begins, claims, records, releases, leaseEnds };
+}
