@@ -34,7 +34,7 @@ describe("a text message", () => {
       { tenant_id: contact.tenant_id, wa_id: contact.wa_id, user_id: contact.user_id, profile_name: contact.profile_name, name: contact.name },
       { tenant_id: number.tenant_id, wa_id: "6281200000001", user_id: null, profile_name: "Rina", name: null },
     );
-    const { id, tenant_id, contact_id, created_at, updated_at, read_message_id, ...state } = conversation;
+    const { id, tenant_id, contact_id, created_at, updated_at, ...state } = conversation;
     assert.deepEqual([tenant_id, contact_id], [number.tenant_id, contact.id]);
     assert.deepEqual(state, {
       session_id: number.id, status: "open", assigned_to: null, unread_count: 1, last_message_at: dateOf(at), last_message_preview: "Apa kabar?",
