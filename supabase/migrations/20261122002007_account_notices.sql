@@ -194,10 +194,12 @@ begin
   join public.tenants t on t.id = tenant
   where s.id = n.id
     -- what broke for another reason is not mended by this
-    and (
-      (n.code is not null and s.status in ('connected', 'paused', 'broken'))
-      or (n.code is null and s.status = 'broken' and s.status_code like 'account\_%')
-    )
+    and case
+      when n.code is null then s.status = 'broken' and s.status_code like 'account\_%'
+      -- good news of one kind does not stop a number that a person has connected again in spite of the other
+      when coalesce(consequence ->> 'standing', consequence ->> 'connection') is null then s.status = 'broken'
+      else s.status in ('connected', 'paused', 'broken')
+    end
     and s.status_code is distinct from n.code;
 end;
 $$;

@@ -50,6 +50,16 @@ describe("a ban", () => {
     assert.equal((await numberNow(tokenless)).status, "connected", "broken before, and well in Meta's eyes: the next send tells");
   });
 
+  test("that a person knows to be over is not brought back by good news of another kind", async () => {
+    const { number } = await newOffice();
+    await delivers({ events: [banned(number)] });
+    await sql`update public.whatsapp_sessions set status = 'connected', status_reason = null, status_code = null where id = ${number.id}`;
+    await delivers({ events: [update(number, "PARTNER_ADDED", START + 10)] });
+    assert.equal((await numberNow(number)).status, "connected");
+    await delivers({ events: [banned(number, START + 20)] });
+    assert.equal((await numberNow(number)).status, "broken");
+  });
+
   test("is told in the language of the tenant", async () => {
     const { tenant, number } = await newOffice();
     await sql`update public.tenants set locale = 'id' where id = ${tenant.id}`;

@@ -5,7 +5,8 @@
 //! what people type and upload, not for what Meta sends.
 
 use phonenumber::country::Id;
-use phonenumber::{Mode, PhoneNumber, parse};
+use phonenumber::metadata::DATABASE;
+use phonenumber::{Mode, PhoneNumber, Type, parse};
 
 /// The text is no phone number, or none that can exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,9 +31,11 @@ pub fn wa_id(text: &str, country: &str) -> Result<String, NotAPhoneNumber> {
         .or_else(|| digits.strip_prefix("00"));
     let number = match international {
         Some(digits) => worldwide(digits),
-        // A national number begins with 0 nearly everywhere; without it, it may just lack its plus.
-        None if digits.starts_with('0') => valid(&digits, Some(country)),
-        None => worldwide(&digits).or_else(|| valid(&digits, Some(country))),
+        // Spreadsheets drop the 0 a national number begins with: 812… is more likely a mobile at home than one in Japan.
+        None => valid(&digits, Some(country))
+            .filter(|number| digits.starts_with('0') || is_mobile(number))
+            .or_else(|| worldwide(&digits))
+            .or_else(|| valid(&digits, Some(country))),
     };
     let number = number.ok_or(NotAPhoneNumber)?;
     let formatted = number.format().mode(Mode::E164).to_string();
@@ -61,10 +64,15 @@ fn argentinian(national: &str) -> Option<PhoneNumber> {
     })
 }
 
+fn is_mobile(number: &PhoneNumber) -> bool {
+    matches!(
+        number.number_type(&DATABASE),
+        Type::Mobile | Type::FixedLineOrMobile
+    )
+}
+
 fn valid(text: &str, country: Option<Id>) -> Option<PhoneNumber> {
-    parse(country, text)
-        .ok()
-        .filter(phonenumber::is_valid)
+    parse(country, text).ok().filter(phonenumber::is_valid)
 }
 
 #[cfg(test)]
@@ -90,6 +98,8 @@ mod tests {
             ("+54 9 11 1234 5678", "5491112345678"),
             ("+54 11 15 1234 5678", "5491112345678"),
             ("+65 8123 4567", "6581234567"),
+            ("65 8123 4567", "6581234567"),
+            ("021 5678 1234", "622156781234"),
             ("+1 415 555 2671", "14155552671"),
         ] {
             assert_eq!(wa_id(text, "ID").as_deref(), Ok(expected), "{text}");
