@@ -68,7 +68,7 @@ begin
       from private.session_tokens t where t.session_id = number_access.session_id
     ),
     'own_token', exists (
-      select 1 from public.whatsapp_sessions s where s.id = number_access.session_id and s.token_source = 'own'
+      select 1 from public.whatsapp_sessions s where s.id = number_access.session_id and s.access_source = 'own'
     ),
     'held', held,
     'trial', trial,
