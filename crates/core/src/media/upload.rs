@@ -30,7 +30,7 @@ use crate::caller::{Caller, Permitted};
 use crate::error::{ApiError, ErrorBody};
 use crate::json_body::{JsonBody, created};
 use crate::permissions::MediaUpload;
-use crate::sessions::NumberAccess;
+use crate::sessions::number_token;
 use crate::text::Text;
 
 /// The largest file and the form around it.
@@ -279,7 +279,7 @@ impl Destination<'_> {
 
     /// From Storage to Meta, which wants to know the length beforehand.
     async fn hand_over(&self, format: Format, place: &Place, size: u64) -> Result<String, ApiError> {
-        let access = NumberAccess::of(self.app, place.session_id)
+        let token = number_token(self.app, place.session_id)
             .await
             .map_err(|error| ApiError::unavailable(error.to_string()))?;
         let stored = self
@@ -294,7 +294,7 @@ impl Destination<'_> {
             file_name: &place.file_name,
             size,
         };
-        let media = self.app.graph().media(&access.token);
+        let media = self.app.graph().media(&token);
         media
             .upload(&place.phone_number_id, file, stored.bytes_stream())
             .await
