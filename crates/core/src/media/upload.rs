@@ -202,13 +202,21 @@ impl Destination<'_> {
     async fn take(&self, mut field: Field<'_>) -> Result<MediaFile, ApiError> {
         let name = field.file_name().unwrap_or_default().to_owned();
         let start = read_start(&mut field).await?;
-        let format = sniff(&start, &name).ok_or_else(wrong_type)?;
-        let format = if self.as_document {
-            sniff::as_document(format)
-        } else {
-            format
+        let format = match sniff(&start, &name) {
+            Some(format) if self.as_document => sniff::as_document(format),
+            Some(format) => format,
+            None => {
+                read_rest(&mut field).await?;
+                return Err(wrong_type());
+            }
         };
-        let place = self.place(Some(format), &name).await?;
+        let place = match self.place(Some(format), &name).await {
+            Ok(place) => place,
+            Err(error) => {
+                read_rest(&mut field).await?;
+                return Err(error);
+            }
+        };
         match self.store(field, start, format, &place).await {
             Ok(meter) => self.finish(format, &place, &meter).await,
             Err(error) => {
@@ -326,14 +334,24 @@ async fn read_start(field: &mut Field<'_>) -> Result<Bytes, ApiError> {
     Ok(start.freeze())
 }
 
+/// For a client that is still sending when the answer is clear.
+async fn read_rest(field: &mut Field<'_>) -> Result<(), ApiError> {
+    while field
+        .chunk()
+        .await
+        .map_err(|error| broken_form(&error))?
+        .is_some()
+    {}
+    Ok(())
+}
+
 async fn pump(mut field: Field<'_>, chunks: mpsc::Sender<io::Result<Bytes>>) -> Result<(), ApiError> {
     loop {
         match field.chunk().await {
             Ok(Some(chunk)) => {
-                // Storage has stopped listening: it says why.
-                if chunks.send(Ok(chunk)).await.is_err() {
-                    return Ok(());
-                }
+                // When Storage has stopped listening the rest is read all the same: a client that is still sending would
+                // take an early answer for a broken connection.
+                drop(chunks.send(Ok(chunk)).await);
             }
             Ok(None) => return Ok(()),
             Err(error) => {
