@@ -15,11 +15,11 @@ alter table public.whatsapp_sessions
   -- why the last check told nothing
   add column if not exists health_error text,
   -- environment: META_WHATSAPP_TOKEN serves it. own: see private.session_tokens
-  add column token_source text not null default 'environment' check (token_source in ('environment', 'own')),
-  add column token_status text not null default 'unchecked'
-    check (token_status in ('unchecked', 'valid', 'invalid')),
+  add column access_source text not null default 'environment' check (access_source in ('environment', 'own')),
+  add column access_status text not null default 'unchecked'
+    check (access_status in ('unchecked', 'valid', 'invalid')),
   -- when it was last given a token of its own
-  add column token_changed_at timestamptz,
+  add column access_changed_at timestamptz,
   -- the id of a deleted number, which somebody else may connect since
   add column former_phone_number_id text check (former_phone_number_id ~ '^[0-9]{1,32}$'),
   add column deleted_at timestamptz,
@@ -62,7 +62,7 @@ language sql stable set search_path = '' as $$
     'quality_rating', s.quality_rating, 'messaging_limit', s.messaging_limit, 'name_status', s.name_status,
     'throughput_level', s.throughput_level, 'meta_status', s.meta_status,
     'health_checked_at', s.health_checked_at, 'health_error', s.health_error,
-    'token_source', s.token_source, 'token_status', s.token_status, 'token_changed_at', s.token_changed_at,
+    'token_source', s.access_source, 'token_status', s.access_status, 'token_changed_at', s.access_changed_at,
     'created_at', s.created_at, 'updated_at', s.updated_at, 'deleted_at', s.deleted_at
   );
 $$;
@@ -135,6 +135,7 @@ declare
   number public.whatsapp_sessions := private.own_number(change_number.session_id);
   fastest constant integer := case when number.throughput_level = 'HIGH' then 1000 else 80 end;
 begin
+  perform private.require('numbers.manage');
   if (changes ->> 'messages_per_second')::integer not between 1 and fastest then
     raise sqlstate 'PT422' using message = format('This number may send 1 to %s messages per second.', fastest),
       detail = 'invalid_field', hint = 'messages_per_second';
@@ -183,6 +184,7 @@ language plpgsql security definer set search_path = '' as $$
 declare
   number public.whatsapp_sessions := private.own_number(delete_number.session_id);
 begin
+  perform private.require('numbers.manage');
   update public.whatsapp_sessions s
   set
     status = 'disconnected', status_reason = null, deleted_at = now(),
@@ -197,7 +199,7 @@ begin
 end;
 $$;
 
--- Under which id a number of the caller's is or will be kept: {"session_id", "token_source"}, the latter of one that
+-- Under which id a number of the caller's is or will be kept: {"session_id", "access_source"}, the latter of one that
 -- was connected before and gets its history back. Refused when it is another tenant's.
 -- Security definer: another tenant's number is not seen, and yet in the way.
 create function public.number_place(phone_number_id text) returns jsonb
@@ -219,7 +221,7 @@ begin
     raise sqlstate 'PT409' using message = 'This number is connected to another organisation.',
       detail = 'number_taken';
   end if;
-  return jsonb_build_object('session_id', coalesce(number.id, gen_random_uuid()), 'token_source', number.token_source);
+  return jsonb_build_object('session_id', coalesce(number.id, gen_random_uuid()), 'token_source', number.access_source);
 end;
 $$;
 
@@ -238,7 +240,7 @@ language sql set search_path = '' as $$
     messaging_limit = coalesce(health ->> 'whatsapp_business_manager_messaging_limit', s.messaging_limit),
     health_checked_at = now(),
     health_error = null,
-    token_status = 'valid'
+    access_status = 'valid'
   where s.id = session;
 $$;
 
@@ -255,8 +257,8 @@ begin
   perform set_config('app.actor_id', coalesce(actor::text, ''), true);
   begin
     insert into public.whatsapp_sessions as s (
-      id, tenant_id, name, meta_phone_number_id, meta_business_account_id, token_source,
-      token_changed_at
+      id, tenant_id, name, meta_phone_number_id, meta_business_account_id, access_source,
+      access_changed_at
     )
     values (
       connect_number.session_id, connect_number.tenant_id, coalesce(connect_number.name, health ->> 'verified_name', ''),
@@ -267,8 +269,8 @@ begin
       name = coalesce(connect_number.name, s.name),
       meta_phone_number_id = excluded.meta_phone_number_id,
       meta_business_account_id = excluded.meta_business_account_id,
-      token_source = excluded.token_source,
-      token_changed_at = coalesce(excluded.token_changed_at, s.token_changed_at),
+      access_source = excluded.access_source,
+      access_changed_at = coalesce(excluded.access_changed_at, s.access_changed_at),
       status = 'connected',
       status_reason = null,
       status_code = null,
@@ -348,7 +350,7 @@ begin
     update public.whatsapp_sessions s
     set
       health_checked_at = now(), health_error = problem,
-      token_status = case when token_invalid then 'invalid' else s.token_status end,
+      access_status = case when token_invalid then 'invalid' else s.access_status end,
       status = case when token_invalid and s.status = 'connected' then 'broken' else s.status end,
       status_reason = case when token_invalid and s.status = 'connected' then problem else s.status_reason end,
       status_code = case when token_invalid and s.status = 'connected' then 'token_invalid' else s.status_code end

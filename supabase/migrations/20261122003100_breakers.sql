@@ -45,8 +45,8 @@ language sql stable security definer set search_path = '' as $$
 $$;
 
 -- What it takes to send for a number: {"sealed", "key_id"} of its own token or nulls, and whether the breaker lets
--- through. Where it has been open long enough the asker takes the trial.
-create function public.number_access(session_id uuid) returns jsonb
+-- through. Where it has been open long enough, the asker who is about to send takes the trial.
+create function public.number_access(session_id uuid, sending boolean default true) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
   breaker private.number_breakers;
@@ -54,7 +54,7 @@ declare
   held boolean := false;
 begin
   select b.* into breaker from private.number_breakers b where b.session_id = number_access.session_id;
-  if breaker.state <> 'closed' then
+  if sending and breaker.state <> 'closed' then
     update private.number_breakers b
     set state = 'half_open', trial_until = now() + interval '30 seconds', changed_at = now()
     where b.session_id = number_access.session_id and b.state <> 'closed'
@@ -68,7 +68,7 @@ begin
       from private.session_tokens t where t.session_id = number_access.session_id
     ),
     'own_token', exists (
-      select 1 from public.whatsapp_sessions s where s.id = number_access.session_id and s.token_source = 'own'
+      select 1 from public.whatsapp_sessions s where s.id = number_access.session_id and s.access_source = 'own'
     ),
     'held', held,
     'trial', trial,
@@ -204,7 +204,7 @@ grant execute on function private.breaker_holds(uuid), private.breaker_json(uuid
   private.delivery_since(uuid, timestamptz) to service_role;
 revoke execute on function public.number_delivery(uuid) from public, anon;
 grant execute on function public.number_delivery(uuid) to authenticated;
-revoke execute on function public.number_access(uuid), public.note_sends(uuid, integer, boolean),
+revoke execute on function public.number_access(uuid, boolean), public.note_sends(uuid, integer, boolean),
   public.breaker_health() from public, anon, authenticated;
-grant execute on function public.number_access(uuid), public.note_sends(uuid, integer, boolean),
+grant execute on function public.number_access(uuid, boolean), public.note_sends(uuid, integer, boolean),
   public.breaker_health() to service_role;

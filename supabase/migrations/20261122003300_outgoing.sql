@@ -191,7 +191,7 @@ create function public.create_message(
 ) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 begin
-  if not private.may_send(type) then
+  if private.tenant_id() is null or not private.may_send(type) then
     raise sqlstate 'PT403' using message = 'You may not send messages of this kind.', detail = 'forbidden';
   end if;
   return private.add_outbound(
@@ -341,6 +341,7 @@ declare
   latest public.messages;
   number public.whatsapp_sessions;
 begin
+  perform private.require('conversations.view');
   select m.* into latest from public.messages m
   where m.conversation_id = conversation.id and m.tenant_id = conversation.tenant_id and m.direction = 'inbound'
     and m.whatsapp_message_id is not null

@@ -232,6 +232,14 @@ describe("a number's breaker", () => {
     assert.equal(await openFor(number), 30, "the past is forgotten");
   });
 
+  test("is not tried out by whoever only looks", async () => {
+    const number = await connects(await newTenant());
+    await note(number, 10);
+    await rested(number);
+    await asService((sql) => sql`select public.number_access(${number.id}, false)`);
+    assert.equal((await access(number)).trial, true);
+  });
+
   test("takes another trial when the first never told", async () => {
     const number = await connects(await newTenant());
     await note(number, 10);

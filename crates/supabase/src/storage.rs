@@ -70,7 +70,7 @@ impl<'a> Storage<'a> {
 
     /// Reads a file; its bytes come with the answer's `bytes_stream`.
     pub async fn download(&self, bucket: &str, path: &str) -> Result<Response, StorageError> {
-        let request = self.request(Method::GET, &["object", "authenticated", bucket], path);
+        let request = self.request(Method::GET, &["object", bucket], path);
         accepted(request.timeout(TRANSFER_TIME_LIMIT)).await
     }
 

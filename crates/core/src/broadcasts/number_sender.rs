@@ -339,7 +339,11 @@ impl NumberSender {
         if line.watch.note(&self.app, &answer).await && !self.stopped.swap(true, Ordering::Relaxed) {
             log::error!("number {} rests: Meta does not answer", self.number.session_id);
         }
-        if answer.is_ok() {
+        let answered = !matches!(
+            answer,
+            Err(SendError::NotSent { .. } | SendError::OutcomeUnknown { .. })
+        );
+        if answered {
             line.trial.store(false, Ordering::Relaxed);
         }
         self.judge(&job, &answer).await

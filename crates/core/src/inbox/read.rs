@@ -14,7 +14,7 @@ use crate::caller::Permitted;
 use crate::error::{ApiError, ErrorBody};
 use crate::path_id::PathId;
 use crate::permissions::ConversationsView;
-use crate::sessions::NumberAccess;
+use crate::sessions::number_token;
 
 /// The message of a customer that Meta is told about.
 #[derive(Deserialize)]
@@ -58,11 +58,11 @@ pub(crate) async fn read_conversation(
 
 /// Tells Meta that a message was read, and that somebody is typing. A courtesy: what goes wrong is logged only.
 pub(super) async fn tell(app: &App, message: &CustomerMessage, typing: bool) {
-    let access = match NumberAccess::of(app, message.session_id).await {
-        Ok(access) => access,
+    let token = match number_token(app, message.session_id).await {
+        Ok(token) => token,
         Err(error) => return log::warn!("number {}: {error}", message.session_id),
     };
-    let number = app.graph().number(&message.phone_number_id, &access.token);
+    let number = app.graph().number(&message.phone_number_id, &token);
     let told = if typing {
         number.show_typing(&message.wamid).await
     } else {

@@ -19,7 +19,7 @@ use super::BUCKET;
 use super::metered::{hex, metered};
 use crate::app::App;
 use crate::background::Background;
-use crate::sessions::NumberAccess;
+use crate::sessions::number_token;
 
 /// Files at the same time.
 const AT_ONCE: usize = 4;
@@ -126,8 +126,8 @@ async fn finish(app: &App, file: &Pending, outcome: Result<Stored, Failure>) -> 
 }
 
 async fn fetch(app: &App, file: &Pending) -> Result<Stored, Failure> {
-    let access = NumberAccess::of(app, file.session_id).await.map_err(again)?;
-    let media = app.graph().media(&access.token);
+    let token = number_token(app, file.session_id).await.map_err(again)?;
+    let media = app.graph().media(&token);
     let info = media
         .info(&file.meta_media_id, &file.phone_number_id)
         .await

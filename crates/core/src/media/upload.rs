@@ -30,7 +30,7 @@ use crate::caller::{Caller, Permitted};
 use crate::error::{ApiError, ErrorBody};
 use crate::json_body::{JsonBody, created};
 use crate::permissions::MediaUpload;
-use crate::sessions::NumberAccess;
+use crate::sessions::number_token;
 use crate::text::Text;
 
 /// The largest file and the form around it.
@@ -202,13 +202,21 @@ impl Destination<'_> {
     async fn take(&self, mut field: Field<'_>) -> Result<MediaFile, ApiError> {
         let name = field.file_name().unwrap_or_default().to_owned();
         let start = read_start(&mut field).await?;
-        let format = sniff(&start, &name).ok_or_else(wrong_type)?;
-        let format = if self.as_document {
-            sniff::as_document(format)
-        } else {
-            format
+        let format = match sniff(&start, &name) {
+            Some(format) if self.as_document => sniff::as_document(format),
+            Some(format) => format,
+            None => {
+                read_rest(&mut field).await?;
+                return Err(wrong_type());
+            }
         };
-        let place = self.place(Some(format), &name).await?;
+        let place = match self.place(Some(format), &name).await {
+            Ok(place) => place,
+            Err(error) => {
+                read_rest(&mut field).await?;
+                return Err(error);
+            }
+        };
         match self.store(field, start, format, &place).await {
             Ok(meter) => self.finish(format, &place, &meter).await,
             Err(error) => {
@@ -279,7 +287,7 @@ impl Destination<'_> {
 
     /// From Storage to Meta, which wants to know the length beforehand.
     async fn hand_over(&self, format: Format, place: &Place, size: u64) -> Result<String, ApiError> {
-        let access = NumberAccess::of(self.app, place.session_id)
+        let token = number_token(self.app, place.session_id)
             .await
             .map_err(|error| ApiError::unavailable(error.to_string()))?;
         let stored = self
@@ -294,7 +302,7 @@ impl Destination<'_> {
             file_name: &place.file_name,
             size,
         };
-        let media = self.app.graph().media(&access.token);
+        let media = self.app.graph().media(&token);
         media
             .upload(&place.phone_number_id, file, stored.bytes_stream())
             .await
@@ -326,14 +334,24 @@ async fn read_start(field: &mut Field<'_>) -> Result<Bytes, ApiError> {
     Ok(start.freeze())
 }
 
+/// For a client that is still sending when the answer is clear.
+async fn read_rest(field: &mut Field<'_>) -> Result<(), ApiError> {
+    while field
+        .chunk()
+        .await
+        .map_err(|error| broken_form(&error))?
+        .is_some()
+    {}
+    Ok(())
+}
+
 async fn pump(mut field: Field<'_>, chunks: mpsc::Sender<io::Result<Bytes>>) -> Result<(), ApiError> {
     loop {
         match field.chunk().await {
             Ok(Some(chunk)) => {
-                // Storage has stopped listening: it says why.
-                if chunks.send(Ok(chunk)).await.is_err() {
-                    return Ok(());
-                }
+                // When Storage has stopped listening the rest is read all the same: a client that is still sending would
+                // take an early answer for a broken connection.
+                drop(chunks.send(Ok(chunk)).await);
             }
             Ok(None) => return Ok(()),
             Err(error) => {

@@ -41,9 +41,13 @@ struct Row {
 }
 
 impl NumberAccess {
-    /// Reads them. Where the breaker has been open long enough, the asker takes the trial.
+    /// Reads them before a send. Where the breaker has been open long enough, the asker takes the trial.
     pub(crate) async fn of(app: &App, session_id: Uuid) -> Result<Self, AccessError> {
-        let arguments = json!({ "session_id": session_id });
+        Self::read(app, session_id, true).await
+    }
+
+    async fn read(app: &App, session_id: Uuid, sending: bool) -> Result<Self, AccessError> {
+        let arguments = json!({ "session_id": session_id, "sending": sending });
         let row: Row = app
             .supabase()
             .as_service()
@@ -65,6 +69,11 @@ impl NumberAccess {
             troubled: row.failures > 0,
         })
     }
+}
+
+/// The token of a number, for anything but sending.
+pub(crate) async fn number_token(app: &App, session_id: Uuid) -> Result<SystemToken, AccessError> {
+    Ok(NumberAccess::read(app, session_id, false).await?.token)
 }
 
 /// Tells the breaker how sends for a number end.

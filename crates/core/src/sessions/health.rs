@@ -10,7 +10,7 @@ use supabase::DatabaseError;
 use uuid::Uuid;
 use whatsapp::client::{NumberHealth, SendError};
 
-use super::access::{AccessError, NumberAccess};
+use super::access::{AccessError, number_token};
 use crate::app::App;
 
 /// Questions to Meta at the same time.
@@ -95,7 +95,7 @@ struct Problem {
 }
 
 async fn ask(app: &App, number: &NumberToCheck) -> Result<NumberHealth, Problem> {
-    let access = NumberAccess::of(app, number.session_id).await.map_err(|error| {
+    let token = number_token(app, number.session_id).await.map_err(|error| {
         log::error!("number {}: {error}", number.session_id);
         Problem {
             text: match error {
@@ -105,7 +105,7 @@ async fn ask(app: &App, number: &NumberToCheck) -> Result<NumberHealth, Problem>
             token_invalid: false,
         }
     })?;
-    let client = app.graph().number(&number.phone_number_id, &access.token);
+    let client = app.graph().number(&number.phone_number_id, &token);
     client.health().await.map_err(|error| Problem {
         token_invalid: matches!(error, SendError::TokenInvalid { .. }),
         text: match &error {

@@ -9,7 +9,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::access::{AccessError, NumberAccess};
+use super::access::{AccessError, number_token};
 use super::health;
 use super::list::{ListQuery, Refresh};
 use super::number::{ConnectedNumber, GraphInUse};
@@ -227,18 +227,13 @@ async fn reconnect(
     let own_token = changes.token.is_some() || number.token_source == "own";
     let token = match &changes.token {
         Some(token) => parse_token(token)?,
-        None => {
-            NumberAccess::of(app, number.id)
-                .await
-                .map_err(|error| match error {
-                    AccessError::Database(error) => error.into(),
-                    AccessError::Sealed(error) => {
-                        log::error!("number {}: {error}", number.id);
-                        ApiError::field("token", Text::new("must be given again", "harus diisi lagi"))
-                    }
-                })?
-                .token
-        }
+        None => number_token(app, number.id).await.map_err(|error| match error {
+            AccessError::Database(error) => error.into(),
+            AccessError::Sealed(error) => {
+                log::error!("number {}: {error}", number.id);
+                ApiError::field("token", Text::new("must be given again", "harus diisi lagi"))
+            }
+        })?,
     };
     let candidate = Candidate {
         session_id: number.id,
@@ -277,18 +272,16 @@ pub(crate) async fn delete_number(
     let caller = &permitted.caller;
     find(caller, id).await?;
     // Its token is forgotten with it, and the account is to be told.
-    let access = NumberAccess::of(&app, id).await.ok();
+    let token = number_token(&app, id).await.ok();
     let deleted: Deleted = caller
         .database()
         .rpc("delete_number", &json!({ "session_id": id }))
         .await?;
-    if let Some(access) = access
+    if let Some(token) = token
         && !deleted.account_in_use
     {
         background.run(async move {
-            let account = app
-                .graph()
-                .business_account(&deleted.business_account_id, &access.token);
+            let account = app.graph().business_account(&deleted.business_account_id, &token);
             if let Err(error) = account.unsubscribe().await {
                 log::warn!("number {id}: its account is still subscribed: {error}");
             }

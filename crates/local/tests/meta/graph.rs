@@ -139,3 +139,58 @@ async fn media_of_unknown_type_or_size_are_refused() {
         100
     );
 }
+
+#[tokio::test]
+async fn issued_tokens_open_until_they_are_withdrawn() {
+    let meta = Meta::start().await;
+    let url = format!("{}/v25.0/{NUMBER}", meta.url);
+    let status = async |token: &str| {
+        meta.client
+            .get(&url)
+            .bearer_auth(token)
+            .send()
+            .await
+            .unwrap()
+            .status()
+    };
+    assert_eq!(status("EAAown").await, 401);
+    meta.post("/_sim/tokens", &json!({"token": "EAAown", "valid": true}))
+        .await;
+    assert_eq!(status("EAAown").await, 200);
+    meta.post("/_sim/tokens", &json!({"token": "EAAown", "valid": false}))
+        .await;
+    assert_eq!(status("EAAown").await, 401);
+    assert_eq!(status(TOKEN).await, 200);
+}
+
+#[tokio::test]
+async fn a_number_with_a_pin_registers_with_that_one_only() {
+    let meta = Meta::start().await;
+    let number = json!({"phone_number_id": "5559", "display_phone_number": "+62 9", "business_account_id": "5558",
+        "pin": "123456", "quality_rating": "RED"});
+    meta.post("/_sim/numbers", &number).await;
+    let register = async |pin: &str| {
+        let body = json!({"messaging_product": "whatsapp", "pin": pin});
+        meta.post("/v25.0/5559/register", &body).await
+    };
+    assert_eq!(register("654321").await.1["error"]["code"], 133_005);
+    assert_eq!(register("123456").await.0, 200);
+    let (_, shown) = meta.get("/v25.0/5559?fields=quality_rating,status").await;
+    assert_eq!(
+        (&shown["quality_rating"], &shown["status"]),
+        (&json!("RED"), &json!("CONNECTED"))
+    );
+}
+
+#[tokio::test]
+async fn people_are_blocked_and_unblocked() {
+    let meta = Meta::start().await;
+    let path = format!("/v25.0/{NUMBER}/block_users");
+    let list = json!({"messaging_product": "whatsapp", "block_users": [{"user": "+62 811"}]});
+    let (status, body) = meta.post(&path, &list).await;
+    assert_eq!(
+        (status, &body["block_users"]["added_users"][0]["wa_id"]),
+        (200, &json!("62811"))
+    );
+    assert_eq!(meta.get(&path).await.1["data"][0]["wa_id"], "62811");
+}
