@@ -5,6 +5,7 @@ import { openStack } from "../stack.mjs";
 import { broadcasts } from "./broadcasts.mjs";
 import { callers } from "./callers.mjs";
 import { inbox } from "./inbox.mjs";
+import { recipientLists } from "./recipient-lists.mjs";
 import { tenancy } from "./tenancy.mjs";
 
 const CONNECTIONS = 20;
@@ -26,7 +27,7 @@ export async function useDatabase({ own = false } = {}) {
 /** @param {postgres.Sql} sql a pool, or a transaction: then everything happens in it */
 export function world(sql) {
   const known = { sql, ...callers(sql) };
-  return { ...known, ...tenancy(known), ...inbox(known), ...broadcasts(known) };
+  return { ...known, ...tenancy(known), ...inbox(known), ...broadcasts(known), ...recipientLists(known) };
 }
 
 /**
