@@ -123,7 +123,6 @@ describe("a list", () => {
     const people = [await receivesMessage(number), await receivesMessage(number)].map(({ contact }) => contact);
     const list = await newRecipientList(user, { entries: people.map(({ wa_id }) => [wa_id]) });
     await rolledBack(sql, async ({ sql, calls }) => {
-      await sql`alter table public.contacts add column if not exists marketing_opted_out_at timestamptz`;
       await sql`update public.contacts set marketing_opted_out_at = now() where id = ${people[1].id}`;
       assert.equal((await calls(user, "get_recipient_list", { list_id: list.id })).opted_out_count, 1);
       const { rows } = await calls(user, "list_recipient_list_entries", { list_id: list.id, search: null, page: 1, page_size: 20 });
