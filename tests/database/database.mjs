@@ -6,6 +6,7 @@ import { broadcasts } from "./broadcasts.mjs";
 import { callers } from "./callers.mjs";
 import { inbox } from "./inbox.mjs";
 import { copyDatabase } from "./own-database.mjs";
+import { recipientLists } from "./recipient-lists.mjs";
 import { tenancy } from "./tenancy.mjs";
 
 const CONNECTIONS = 20;
@@ -29,7 +30,7 @@ export async function useDatabase({ own = false } = {}) {
 /** @param {postgres.Sql} sql a pool, or a transaction: then everything happens in it */
 export function world(sql) {
   const known = { sql, ...callers(sql) };
-  return { ...known, ...tenancy(known), ...inbox(known), ...broadcasts(known) };
+  return { ...known, ...tenancy(known), ...inbox(known), ...broadcasts(known), ...recipientLists(known) };
 }
 
 /**

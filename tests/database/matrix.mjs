@@ -60,6 +60,9 @@ export const TABLES = {
   calling_codes: { seenBy: everyTenant },
   message_prices: { seenBy: from("manager") },
   broadcast_recipients: { seenBy: from("manager") },
+  recipient_lists: { seenBy: from("manager") },
+  recipient_list_entries: { seenBy: from("manager") },
+  recipient_list_errors: { seenBy: from("manager") },
 };
 
 /** What the service may do with a table. @param {string} table */
@@ -129,6 +132,16 @@ export const CALLED_BY_USERS = [
   "get_queue",
   "list_scheduled_campaigns",
   "retry_failed",
+
+  "list_recipient_lists",
+  "get_recipient_list",
+  "list_recipient_list_entries",
+  "list_recipient_list_errors",
+  "create_recipient_list",
+  "create_recipient_list_from_contacts",
+  "begin_recipient_import",
+  "rename_recipient_list",
+  "delete_recipient_list",
 ];
 
 /** What only the service may call. */
@@ -166,6 +179,11 @@ export const CALLED_BY_SERVICE = [
   "run_retention",
   "begin_housekeeping",
   "finish_housekeeping",
+  "claim_recipient_import",
+  "record_recipient_import",
+  "release_recipient_import",
+  "finish_recipient_import",
+  "stale_import_files",
 ];
 
 /** What Supabase Auth calls, and the service may. */
@@ -194,6 +212,8 @@ export const PRIVATE_RUN_BY_USERS = [
   "campaign_json",
   "campaign_counts",
   "render_template",
+  "recipient_list_json",
+  "opted_out_lines",
 ];
 
 /** Tables whose changes the audit log does not tell of, and why. @type {Record<string, string>} */
@@ -204,5 +224,6 @@ export const UNAUDITED = {
   calling_codes: "the same for all tenants: migrations change it",
   account_events: "is a history itself: Meta's notices",
   message_status_events: "is a history itself: Meta's",
+  recipient_list_errors: "is a history itself: of rows that are not kept",
   webhook_events: "is a history itself: of deliveries that may hold several tenants' data",
 };

@@ -100,7 +100,7 @@ function matches(name, key) {
 
 /** One row for each table, of one tenant, and those who ask for it. */
 async function prepare() {
-  const { newTenant, newUser, newUserWith, newApiKey, newNumber, receivesMessage, newOutbound, delivers, newCampaign, assign } = database;
+  const { newTenant, newUser, newUserWith, newApiKey, newNumber, receivesMessage, newOutbound, delivers, newCampaign, newRecipientList, assign } = database;
   const tenant = await newTenant();
   /** @type {Record<string, { id: string }>} */
   const callers = {};
@@ -140,6 +140,7 @@ async function prepare() {
     insert into public.message_prices (tenant_id, country, category, effective_from, currency, amount)
     values (${tenant.id}, 'ID', 'MARKETING', '2026-01-01', 'USD', 0.04)`;
   await sql`insert into public.calling_codes values ('0', 'XX', 'UTC')`;
+  const list = await newRecipientList(callers.manager, { entries: [["6281234567890"], ["6281234567890"]] });
 
   const found = {
     tenants: sql`id = ${tenant.id}`,
@@ -168,6 +169,9 @@ async function prepare() {
     calling_codes: sql`prefix = '0'`,
     message_prices: sql`tenant_id = ${tenant.id}`,
     broadcast_recipients: sql`campaign_id = ${campaign.id}`,
+    recipient_lists: sql`id = ${list.id}`,
+    recipient_list_entries: sql`list_id = ${list.id}`,
+    recipient_list_errors: sql`list_id = ${list.id}`,
   };
   /** @type {Record<string, any>} */
   const rows = {};

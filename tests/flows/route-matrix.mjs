@@ -13,6 +13,7 @@ export const ROUTES = {
   "GET /api/openapi.json": { open: true },
   "GET /api/whatsapp/webhook": { open: true },
   "POST /api/whatsapp/webhook": { signed: true },
+  "GET /api/cron/imports": { secret: true },
   "GET /api/cron/process-broadcasts": { secret: true },
 
   "GET /api/auth/me": { from: "restricted" },
@@ -92,6 +93,16 @@ export const ROUTES = {
   "POST /api/broadcast/scheduler/{id}": { from: "manager" },
   "GET /api/queue": { from: "manager" },
   "POST /api/queue/retry": { from: "manager" },
+
+  "GET /api/broadcast/recipient-lists": { from: "manager" },
+  "POST /api/broadcast/recipient-lists": { from: "manager" },
+  "GET /api/broadcast/recipient-lists/template": { from: "manager" },
+  "POST /api/broadcast/recipient-lists/uploads": { from: "manager" },
+  "GET /api/broadcast/recipient-lists/{id}": { from: "manager", foreign: "list" },
+  "PATCH /api/broadcast/recipient-lists/{id}": { from: "manager", foreign: "list" },
+  "DELETE /api/broadcast/recipient-lists/{id}": { from: "manager", foreign: "list" },
+  "GET /api/broadcast/recipient-lists/{id}/entries": { from: "manager", foreign: "list" },
+  "GET /api/broadcast/recipient-lists/{id}/errors": { from: "manager", foreign: "list" },
 };
 
 /** From the lowest to the highest. */
@@ -105,5 +116,6 @@ export const BODIES = {
   "PATCH /api/rbac/roles/{id}": { description: "x" },
   "PATCH /api/agents/{id}": { display_name: "x" },
   "PATCH /api/modules/{id}": { enabled: true },
+  "PATCH /api/broadcast/recipient-lists/{id}": { name: "x" },
   "POST /api/conversations/{id}/messages": { text: "x" },
 };

@@ -27,11 +27,12 @@ before(async () => {
   const role = await app.succeeds("POST", "/api/rbac/roles", { as: people.admin, body: { name: `Kasir ${randomUUID()}`, level: 2 } });
   const made = await app.succeeds("POST", "/api/api-keys", { as: people.admin, body: { name: "kasir", role_id: await app.roleId("manager") } });
   const campaign = await app.createsCampaign([app.newCustomer()], { scheduled_at: "2099-01-01T00:00:00Z" });
+  const list = await app.succeeds("POST", "/api/broadcast/recipient-lists", { as: people.admin, body: { name: "Kasir", recipients: ["6281234567890"] } });
   key = made.key;
   const [number] = await app.rows("whatsapp_sessions", `tenant_id=eq.${app.user("admin").tenant_id}&select=id&limit=1`);
   const [message] = await app.rows("messages", `tenant_id=eq.${app.user("admin").tenant_id}&select=id&limit=1`);
   Object.assign(things, { number: number.id, message: message.id });
-  Object.assign(things, { conversation: conversation.id, role: role.id, person: app.idOf(people.agent), key: made.id, campaign: campaign.id });
+  Object.assign(things, { conversation: conversation.id, role: role.id, person: app.idOf(people.agent), key: made.id, campaign: campaign.id, list: list.id });
 });
 
 test("the matrix names every route, and none that is not there", () => {

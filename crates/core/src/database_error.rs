@@ -134,6 +134,11 @@ const REFUSALS: &[(&str, StatusCode, &str)] = &[
         "Super Admin terakhir tidak dapat dikeluarkan.",
     ),
     (
+        "file_in_use",
+        StatusCode::CONFLICT,
+        "Berkas ini sudah sedang diimpor.",
+    ),
+    (
         "module_required",
         StatusCode::CONFLICT,
         "Modul ini masih dibutuhkan.",

@@ -12,6 +12,7 @@ pub mod broadcasts;
 mod caller;
 mod config;
 mod cron_secret;
+mod csv_table;
 mod database_error;
 mod error;
 mod field_rules;
@@ -28,11 +29,14 @@ mod paging;
 mod path_id;
 mod permissions;
 pub mod queue;
+mod phone_number;
 mod rate_limit;
 pub mod rbac;
+pub mod recipient_lists;
 mod redis;
 pub mod sessions;
 mod shell;
+mod table_file;
 pub mod tenancy;
 mod text;
 mod token_seal;
@@ -98,6 +102,13 @@ pub fn router() -> Router<App> {
         .merge(rbac::user())
         .merge(sessions::session())
         .merge(sessions::sessions())
+        .merge(recipient_lists::entries())
+        .merge(recipient_lists::imports())
+        .merge(recipient_lists::recipient_list())
+        .merge(recipient_lists::recipient_lists())
+        .merge(recipient_lists::row_errors())
+        .merge(recipient_lists::template())
+        .merge(recipient_lists::uploads())
         .merge(tenancy::me())
         .merge(tenancy::tenant())
         .merge(webhooks::webhook())

@@ -36,6 +36,7 @@ permissions! {
     BroadcastsSend = "broadcasts.send";
     BroadcastsUpdate = "broadcasts.update";
     BroadcastsView = "broadcasts.view";
+    ContactsView = "contacts.view";
     ConversationsView = "conversations.view";
     MediaDelete = "media.delete";
     MediaUpload = "media.upload";
@@ -55,6 +56,11 @@ permissions! {
     RbacManageRoles = "rbac.manage_roles";
     RbacManageUsers = "rbac.manage_users";
     RbacView = "rbac.view";
+    RecipientListsCreate = "recipient_lists.create";
+    RecipientListsDelete = "recipient_lists.delete";
+    RecipientListsExport = "recipient_lists.export";
+    RecipientListsImport = "recipient_lists.import";
+    RecipientListsView = "recipient_lists.view";
     SettingsUpdate = "settings.update";
     SettingsView = "settings.view";
 }

@@ -1,7 +1,6 @@
 //! `GET /api/audit-logs`, as pages or as CSV.
 
 use axum::body::Body;
-use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -16,6 +15,7 @@ use uuid::Uuid;
 use super::csv;
 use crate::app::App;
 use crate::caller::{Caller, Permitted};
+use crate::csv_table;
 use crate::error::{ApiError, ErrorBody};
 use crate::field_rules::optional_text;
 use crate::json_body::QueryParameters;
@@ -168,15 +168,8 @@ async fn export(caller: Caller, filter: Filter) -> Result<Response, ApiError> {
         Some((lines, next))
     });
     let body = stream::once(async move { Ok(Bytes::from(head)) });
-    let headers = [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
-        (
-            header::CONTENT_DISPOSITION,
-            "attachment; filename=\"audit-logs.csv\"",
-        ),
-    ];
     Ok((
-        headers,
+        csv_table::headers("audit-logs.csv"),
         Body::from_stream(futures_util::StreamExt::chain(body, rest)),
     )
         .into_response())

@@ -1,15 +1,14 @@
 //! The audit log as a table for spreadsheets.
 
-use std::borrow::Cow;
-
 use super::audit_log_list::AuditLog;
+use crate::csv_table::{self, MARK};
 
 const COLUMNS: &str =
     "id,occurred_at,actor_type,actor_id,actor_name,action,entity,entity_id,before,after,request_id,ip";
 
 /// The first line, with the mark that has spreadsheets read UTF-8.
 pub(super) fn header() -> String {
-    format!("\u{feff}{COLUMNS}\r\n")
+    format!("{MARK}{COLUMNS}\r\n")
 }
 
 /// A line for each entry.
@@ -32,33 +31,9 @@ pub(super) fn lines(entries: &[AuditLog]) -> String {
             entry.request_id.clone().unwrap_or_default(),
             entry.ip.clone().unwrap_or_default(),
         ];
-        for (place, cell) in cells.iter().enumerate() {
-            if place > 0 {
-                table.push(',');
-            }
-            table.push_str(&quoted(&harmless(cell)));
-        }
-        table.push_str("\r\n");
+        csv_table::push_line(&mut table, &cells);
     }
     table
-}
-
-/// A cell that no spreadsheet takes for a formula (OWASP, "CSV Injection").
-fn harmless(cell: &str) -> Cow<'_, str> {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        Cow::Owned(format!("'{cell}"))
-    } else {
-        Cow::Borrowed(cell)
-    }
-}
-
-/// RFC 4180.
-fn quoted(cell: &str) -> Cow<'_, str> {
-    if cell.contains(['"', ',', '\n', '\r']) {
-        Cow::Owned(format!("\"{}\"", cell.replace('"', "\"\"")))
-    } else {
-        Cow::Borrowed(cell)
-    }
 }
 
 #[cfg(test)]

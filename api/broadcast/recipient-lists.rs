@@ -1,0 +1,7 @@
+//! `/api/broadcast/recipient-lists`: lists of people that campaigns are sent to.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::recipient_lists::recipient_lists())
+}

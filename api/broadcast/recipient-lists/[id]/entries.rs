@@ -1,0 +1,7 @@
+//! `/api/broadcast/recipient-lists/{id}/entries`: who is on a list.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::recipient_lists::entries())
+}

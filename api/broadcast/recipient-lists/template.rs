@@ -1,0 +1,7 @@
+//! `/api/broadcast/recipient-lists/template`: a table to fill in.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::recipient_lists::template())
+}

@@ -1,0 +1,7 @@
+//! `/api/broadcast/recipient-lists/uploads`: where a large file can be put.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::recipient_lists::uploads())
+}

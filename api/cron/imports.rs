@@ -1,0 +1,7 @@
+//! `/api/cron/imports`: goes on with imports, every minute.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::recipient_lists::imports())
+}

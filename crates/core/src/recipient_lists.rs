@@ -1,0 +1,39 @@
+//! Lists of people that campaigns are sent to: from files, given one by one, or chosen from the contacts.
+//!
+//! A file lies in Storage while it becomes a list. [`import`] reads it in batches; each is recorded in a transaction
+//! that also says how far the file has been read. A reader that dies costs nothing: cron goes on where it stopped.
+
+pub(crate) mod creation;
+pub(crate) mod cron;
+mod csv_export;
+pub(crate) mod entry_list;
+pub(crate) mod given_recipient;
+mod import;
+mod import_file;
+mod import_queue;
+mod inspection;
+pub(crate) mod list_index;
+pub(crate) mod list_source;
+pub(crate) mod recipient_list;
+pub(crate) mod row_error_list;
+mod row_problem;
+mod row_reader;
+pub(crate) mod submission;
+pub(crate) mod template;
+pub(crate) mod upload;
+
+use axum::Router;
+
+use crate::app::App;
+
+pub use cron::router as imports;
+pub use entry_list::router as entries;
+pub use recipient_list::router as recipient_list;
+pub use row_error_list::router as row_errors;
+pub use template::router as template;
+pub use upload::router as uploads;
+
+/// `/api/broadcast/recipient-lists`.
+pub fn recipient_lists() -> Router<App> {
+    list_index::router().merge(creation::router())
+}

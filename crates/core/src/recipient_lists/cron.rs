@@ -1,0 +1,71 @@
+//! `GET /api/cron/imports`: goes on with imports whose reader died or ran out of time. Called by Vercel Cron every minute.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+use tokio::time::Instant;
+use utoipa::ToSchema;
+
+use super::import::{self, Ending};
+use super::import_file;
+use super::import_queue::ImportQueue;
+use crate::app::App;
+use crate::cron_secret::CronCaller;
+use crate::error::{ApiError, ErrorBody};
+
+/// How long a run reads files: the function's limit in `vercel.json` leaves what is on its way the time to end.
+const READING_TIME: Duration = Duration::from_secs(45);
+
+/// What a run did.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(crate) struct ImportReport {
+    /// Imports that ended.
+    finished: u32,
+    /// Imports that go on with the next run.
+    to_be_continued: u32,
+}
+
+/// `/api/cron/imports`.
+pub fn router() -> Router<App> {
+    Router::new().route(
+        "/api/cron/imports",
+        get(continue_imports_by_cron).post(continue_imports_by_cron),
+    )
+}
+
+/// Goes on with every import that nobody is reading, and forgets files that nobody will read. May be called at any time
+/// and any number of times at once.
+#[utoipa::path(
+    get, path = "/api/cron/imports", tag = "cron", security(("cron" = [])),
+    responses((status = 200, body = ImportReport), (status = 401, body = ErrorBody), (status = 503, body = ErrorBody))
+)]
+pub(crate) async fn continue_imports_by_cron(
+    _scheduler: CronCaller,
+    State(app): State<App>,
+) -> Result<Json<ImportReport>, ApiError> {
+    Ok(Json(continue_imports(&app).await?))
+}
+
+/// Goes on with imports for as long as one run may take.
+pub(crate) async fn continue_imports(app: &App) -> Result<ImportReport, ApiError> {
+    let deadline = Instant::now() + READING_TIME;
+    let mut report = ImportReport::default();
+    while Instant::now() < deadline {
+        match import::run(app, None, None, deadline).await? {
+            None => break,
+            Some(Ending::Finished) => report.finished += 1,
+            Some(Ending::Lost) => {}
+            // What stopped it would stop it again: the next minute is another try.
+            Some(Ending::ToBeContinued) => {
+                report.to_be_continued += 1;
+                break;
+            }
+        }
+    }
+    let stale = ImportQueue::new(app.supabase().clone()).stale_files().await?;
+    import_file::forget(app, &stale).await;
+    Ok(report)
+}

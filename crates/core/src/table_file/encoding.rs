@@ -1,0 +1,87 @@
+//! The text of a CSV file, whichever way it was written.
+
+use bytes::Bytes;
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+
+use super::TableFileError;
+
+/// As much of a file as tells how it is written.
+const SAMPLE: usize = 4096;
+
+/// UTF-8 or UTF-16 by its mark or its look, else Windows-1252, which Excel writes where nothing else is asked of it.
+/// The answer is UTF-8 without a mark.
+pub(super) fn decode(bytes: &Bytes) -> Result<Bytes, TableFileError> {
+    let (encoding, mark) = Encoding::for_bom(bytes).unwrap_or_else(|| (by_look(bytes), 0));
+    let body = bytes.slice(mark..);
+    if encoding == UTF_8 {
+        return if body.contains(&0) {
+            Err(TableFileError::Unknown)
+        } else {
+            Ok(body)
+        };
+    }
+    let (text, _) = encoding.decode_without_bom_handling(&body);
+    if text.contains(['\0', '\u{fffd}']) {
+        return Err(TableFileError::Unknown);
+    }
+    Ok(Bytes::from(text.into_owned()))
+}
+
+fn by_look(bytes: &[u8]) -> &'static Encoding {
+    let sample = &bytes[..bytes.len().min(SAMPLE)];
+    let zeros = |odd: usize| {
+        sample
+            .iter()
+            .skip(odd)
+            .step_by(2)
+            .filter(|byte| **byte == 0)
+            .count()
+    };
+    // Of Latin letters in UTF-16 every other byte is zero.
+    let (even, odd) = (zeros(0), zeros(1));
+    if odd * 4 > sample.len() && even == 0 {
+        UTF_16LE
+    } else if even * 4 > sample.len() && odd == 0 {
+        UTF_16BE
+    } else if std::str::from_utf8(bytes).is_ok() {
+        UTF_8
+    } else {
+        WINDOWS_1252
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn utf16(text: &str, mark: &[u8], order: fn(u16) -> [u8; 2]) -> Bytes {
+        let units = text.encode_utf16().flat_map(order);
+        mark.iter().copied().chain(units).collect()
+    }
+
+    #[test]
+    fn every_way_of_writing_gives_the_same_text() {
+        let text = "nama;nomor\r\nRené Sutédja;62812\r\n";
+        for written in [
+            Bytes::from(text),
+            Bytes::from(format!("\u{feff}{text}")),
+            utf16(text, &[0xff, 0xfe], u16::to_le_bytes),
+            utf16(text, &[0xfe, 0xff], u16::to_be_bytes),
+            utf16(text, &[], u16::to_le_bytes),
+            utf16(text, &[], u16::to_be_bytes),
+            Bytes::from(WINDOWS_1252.encode(text).0.into_owned()),
+        ] {
+            assert_eq!(decode(&written).unwrap(), text, "{written:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_text_is_refused() {
+        for bytes in [&b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"[..], b"a,b\x00\n1,2"] {
+            assert_eq!(
+                decode(&Bytes::copy_from_slice(bytes)),
+                Err(TableFileError::Unknown)
+            );
+        }
+    }
+}
