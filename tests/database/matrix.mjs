@@ -129,6 +129,13 @@ export const CALLED_BY_USERS = [
   "get_queue",
   "list_scheduled_campaigns",
   "retry_failed",
+  "list_templates",
+  "get_template",
+  "create_template",
+  "update_template",
+  "begin_template_submission",
+  "begin_template_deletion",
+  "begin_template_sync",
 ];
 
 /** What only the service may call. */
@@ -149,6 +156,9 @@ export const CALLED_BY_SERVICE = [
   "release_sender",
   "finish_sender_run",
   "announce_campaigns",
+  "record_template_submission",
+  "record_template_deletion",
+  "record_template_sync",
   "worker_health",
   "connect_number",
   "ensure_default_number",
@@ -194,6 +204,7 @@ export const PRIVATE_RUN_BY_USERS = [
   "campaign_json",
   "campaign_counts",
   "render_template",
+  "template_json",
 ];
 
 /** Tables whose changes the audit log does not tell of, and why. @type {Record<string, string>} */

@@ -92,6 +92,16 @@ export const ROUTES = {
   "POST /api/broadcast/scheduler/{id}": { from: "manager" },
   "GET /api/queue": { from: "manager" },
   "POST /api/queue/retry": { from: "manager" },
+
+  "GET /api/broadcast/templates": { from: "agent" },
+  "POST /api/broadcast/templates": { from: "manager" },
+  "GET /api/broadcast/templates/{id}": { from: "agent", foreign: "template" },
+  "PUT /api/broadcast/templates/{id}": { from: "manager", foreign: "template" },
+  "PATCH /api/broadcast/templates/{id}": { from: "manager", foreign: "template" },
+  "DELETE /api/broadcast/templates/{id}": { from: "manager", foreign: "template" },
+  "POST /api/broadcast/templates/{id}/submit": { from: "manager", foreign: "template" },
+  "POST /api/broadcast/templates/preview": { from: "agent" },
+  "POST /api/broadcast/templates/sync": { from: "manager" },
 };
 
 /** From the lowest to the highest. */

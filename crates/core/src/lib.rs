@@ -33,6 +33,7 @@ pub mod rbac;
 mod redis;
 pub mod sessions;
 mod shell;
+pub mod templates;
 pub mod tenancy;
 mod text;
 mod token_seal;
@@ -98,6 +99,11 @@ pub fn router() -> Router<App> {
         .merge(rbac::user())
         .merge(sessions::session())
         .merge(sessions::sessions())
+        .merge(templates::templates())
+        .merge(templates::template())
+        .merge(templates::preview())
+        .merge(templates::submit())
+        .merge(templates::sync())
         .merge(tenancy::me())
         .merge(tenancy::tenant())
         .merge(webhooks::webhook())

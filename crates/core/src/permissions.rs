@@ -57,4 +57,10 @@ permissions! {
     RbacView = "rbac.view";
     SettingsUpdate = "settings.update";
     SettingsView = "settings.view";
+    TemplatesCreate = "templates.create";
+    TemplatesDelete = "templates.delete";
+    TemplatesSubmit = "templates.submit";
+    TemplatesSync = "templates.sync";
+    TemplatesUpdate = "templates.update";
+    TemplatesView = "templates.view";
 }
