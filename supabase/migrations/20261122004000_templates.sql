@@ -80,7 +80,8 @@ create function private.template_account(tenant uuid, wanted text) returns text
 language plpgsql stable set search_path = '' as $$
 declare
   accounts constant text[] := array(
-    select distinct s.meta_business_account_id from public.whatsapp_sessions s where s.tenant_id = tenant
+    select distinct s.meta_business_account_id from public.whatsapp_sessions s
+    where s.tenant_id = tenant and s.status <> 'disconnected'
   );
 begin
   if wanted is null then
@@ -97,9 +98,23 @@ $$;
 create function private.template_number(tenant uuid, account text) returns uuid
 language sql stable set search_path = '' as $$
   select s.id from public.whatsapp_sessions s
-  where s.tenant_id = tenant and s.meta_business_account_id = account
+  where s.tenant_id = tenant and s.meta_business_account_id = account and s.status <> 'disconnected'
   order by s.status = 'connected' desc, s.status = 'paused' desc, s.created_at, s.id
   limit 1;
+$$;
+
+-- The sealed token by which a number's account is reached; its breaker is about messages.
+create function public.number_token(session_id uuid) returns jsonb
+language sql stable set search_path = '' as $$
+  select jsonb_build_object(
+    'token', (
+      select jsonb_build_object('sealed', t.sealed, 'key_id', t.key_id)
+      from private.session_tokens t where t.session_id = s.id
+    ),
+    'own_token', s.token_source = 'own'
+  )
+  from public.whatsapp_sessions s
+  where s.id = number_token.session_id;
 $$;
 
 create function private.check_sample_path(tenant uuid, path text) returns void
@@ -431,7 +446,8 @@ begin
       'business_account_id', a.id, 'session_id', private.template_number(tenant, a.id)
     ) order by a.id)
     from (
-      select distinct s.meta_business_account_id as id from public.whatsapp_sessions s where s.tenant_id = tenant
+      select distinct s.meta_business_account_id as id from public.whatsapp_sessions s
+      where s.tenant_id = tenant and s.status <> 'disconnected'
     ) a
   ), '[]'));
 end;
@@ -553,7 +569,7 @@ revoke execute on function
   public.create_template(jsonb), public.update_template(uuid, jsonb, timestamptz),
   public.begin_template_submission(uuid, timestamptz), public.record_template_submission(uuid, jsonb, uuid),
   public.begin_template_deletion(uuid, boolean), public.record_template_deletion(uuid[], uuid),
-  public.begin_template_sync(), public.record_template_sync(uuid, jsonb, timestamptz, uuid)
+  public.begin_template_sync(), public.record_template_sync(uuid, jsonb, timestamptz, uuid), public.number_token(uuid)
   from public, anon, authenticated;
 grant execute on function
   public.list_templates(text, text, text, text, integer, integer), public.get_template(uuid),
@@ -563,5 +579,5 @@ grant execute on function
   to authenticated;
 grant execute on function
   public.record_template_submission(uuid, jsonb, uuid), public.record_template_deletion(uuid[], uuid),
-  public.record_template_sync(uuid, jsonb, timestamptz, uuid)
+  public.record_template_sync(uuid, jsonb, timestamptz, uuid), public.number_token(uuid)
   to service_role;

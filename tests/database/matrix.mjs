@@ -159,6 +159,7 @@ export const CALLED_BY_SERVICE = [
   "record_template_submission",
   "record_template_deletion",
   "record_template_sync",
+  "number_token",
   "worker_health",
   "connect_number",
   "ensure_default_number",

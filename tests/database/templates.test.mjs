@@ -144,7 +144,7 @@ describe("a submission", () => {
   test("without a number is refused", async () => {
     const { manager, session } = await newOffice();
     const made = await create(manager);
-    await sql`delete from public.whatsapp_sessions where id = ${session.id}`;
+    await sql`update public.whatsapp_sessions set status = 'disconnected' where id = ${session.id}`;
     await isRefused(begin(manager, made), { code: "PT409", detail: "no_connected_number" });
   });
 });

@@ -62,9 +62,7 @@ fn argentinian(national: &str) -> Option<PhoneNumber> {
 }
 
 fn valid(text: &str, country: Option<Id>) -> Option<PhoneNumber> {
-    parse(country, text)
-        .ok()
-        .filter(phonenumber::is_valid)
+    parse(country, text).ok().filter(phonenumber::is_valid)
 }
 
 #[cfg(test)]

@@ -9,6 +9,9 @@ use super::template::TemplateRow;
 use crate::error::ApiError;
 use crate::text::Text;
 
+/// Where samples lie; anybody may read it.
+pub(super) const BUCKET: &str = "broadcast-media";
+
 /// What is written and checked.
 #[derive(Debug, Clone)]
 pub(super) struct WorkingCopy {
@@ -154,13 +157,13 @@ impl WorkingCopy {
     }
 }
 
-/// The address of a file of bucket `broadcast-media`, which anybody may read.
-pub(super) fn public_url(supabase_url: &str, path: &str) -> Option<url::Url> {
+/// The address of a file of [`BUCKET`].
+fn public_url(supabase_url: &str, path: &str) -> Option<url::Url> {
     let mut url = url::Url::parse(supabase_url).ok()?;
     url.path_segments_mut()
         .ok()?
         .pop_if_empty()
-        .extend(["storage", "v1", "object", "public", "broadcast-media"])
+        .extend(["storage", "v1", "object", "public", BUCKET])
         .extend(path.split('/'));
     Some(url)
 }
