@@ -142,6 +142,13 @@ export const CALLED_BY_USERS = [
   "begin_recipient_import",
   "rename_recipient_list",
   "delete_recipient_list",
+  "list_templates",
+  "get_template",
+  "create_template",
+  "update_template",
+  "begin_template_submission",
+  "begin_template_deletion",
+  "begin_template_sync",
 ];
 
 /** What only the service may call. */
@@ -162,6 +169,10 @@ export const CALLED_BY_SERVICE = [
   "release_sender",
   "finish_sender_run",
   "announce_campaigns",
+  "record_template_submission",
+  "record_template_deletion",
+  "record_template_sync",
+  "number_token",
   "worker_health",
   "connect_number",
   "ensure_default_number",
@@ -214,6 +225,7 @@ export const PRIVATE_RUN_BY_USERS = [
   "render_template",
   "recipient_list_json",
   "opted_out_lines",
+  "template_json",
 ];
 
 /** Tables whose changes the audit log does not tell of, and why. @type {Record<string, string>} */

@@ -103,6 +103,15 @@ export const ROUTES = {
   "DELETE /api/broadcast/recipient-lists/{id}": { from: "manager", foreign: "list" },
   "GET /api/broadcast/recipient-lists/{id}/entries": { from: "manager", foreign: "list" },
   "GET /api/broadcast/recipient-lists/{id}/errors": { from: "manager", foreign: "list" },
+  "GET /api/broadcast/templates": { from: "agent" },
+  "POST /api/broadcast/templates": { from: "manager" },
+  "GET /api/broadcast/templates/{id}": { from: "agent", foreign: "template" },
+  "PUT /api/broadcast/templates/{id}": { from: "manager", foreign: "template" },
+  "PATCH /api/broadcast/templates/{id}": { from: "manager", foreign: "template" },
+  "DELETE /api/broadcast/templates/{id}": { from: "manager", foreign: "template" },
+  "POST /api/broadcast/templates/{id}/submit": { from: "manager", foreign: "template" },
+  "POST /api/broadcast/templates/preview": { from: "agent" },
+  "POST /api/broadcast/templates/sync": { from: "manager" },
 };
 
 /** From the lowest to the highest. */

@@ -32,7 +32,7 @@ before(async () => {
   const [number] = await app.rows("whatsapp_sessions", `tenant_id=eq.${app.user("admin").tenant_id}&select=id&limit=1`);
   const [message] = await app.rows("messages", `tenant_id=eq.${app.user("admin").tenant_id}&select=id&limit=1`);
   Object.assign(things, { number: number.id, message: message.id });
-  Object.assign(things, { conversation: conversation.id, role: role.id, person: app.idOf(people.agent), key: made.id, campaign: campaign.id, list: list.id });
+  Object.assign(things, { conversation: conversation.id, role: role.id, person: app.idOf(people.agent), key: made.id, campaign: campaign.id, list: list.id, template: (await app.template()).id });
 });
 
 test("the matrix names every route, and none that is not there", () => {

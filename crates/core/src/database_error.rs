@@ -164,6 +164,51 @@ const REFUSALS: &[(&str, StatusCode, &str)] = &[
         "Kunci API ini telah kedaluwarsa.",
     ),
     (
+        "template_exists",
+        StatusCode::CONFLICT,
+        "Sudah ada template dengan nama ini dalam bahasa ini.",
+    ),
+    (
+        "template_submitting",
+        StatusCode::CONFLICT,
+        "Template sedang diajukan saat ini.",
+    ),
+    (
+        "template_changed",
+        StatusCode::CONFLICT,
+        "Seseorang baru saja mengubah template ini. Silakan muat ulang.",
+    ),
+    (
+        "template_not_editable",
+        StatusCode::CONFLICT,
+        "WhatsApp hanya mengizinkan template yang disetujui, ditolak, atau dijeda untuk disunting dan diajukan.",
+    ),
+    (
+        "template_unchanged",
+        StatusCode::CONFLICT,
+        "Tidak ada yang berubah sejak template ini disetujui.",
+    ),
+    (
+        "template_edit_limit",
+        StatusCode::CONFLICT,
+        "Template yang disetujui hanya dapat disunting sekali dalam 24 jam dan sepuluh kali dalam 30 hari.",
+    ),
+    (
+        "no_connected_number",
+        StatusCode::CONFLICT,
+        "Tidak ada nomor yang terhubung dari akun WhatsApp Business ini.",
+    ),
+    (
+        "template_in_use",
+        StatusCode::CONFLICT,
+        "Template ini dipakai kampanye yang belum selesai.",
+    ),
+    (
+        "template_not_deletable",
+        StatusCode::CONFLICT,
+        "WhatsApp tidak mengizinkan template yang dinonaktifkan untuk dihapus.",
+    ),
+    (
         "access_changed",
         StatusCode::CONFLICT,
         "Hak Anda baru saja berubah. Silakan coba lagi.",

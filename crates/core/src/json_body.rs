@@ -157,6 +157,11 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for QueryParameters<T> {
     }
 }
 
+/// Reads a part of a body that has been taken apart. A wrong or missing field answers 422 naming it.
+pub(crate) fn read_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, ApiError> {
+    serde_path_to_error::deserialize(value).map_err(|error| refuse(&error))
+}
+
 /// An answer with a status of its own.
 pub(crate) fn created<T>(value: T) -> (StatusCode, Json<T>) {
     (StatusCode::CREATED, Json(value))

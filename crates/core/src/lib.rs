@@ -28,8 +28,8 @@ mod outcome;
 mod paging;
 mod path_id;
 mod permissions;
-pub mod queue;
 mod phone_number;
+pub mod queue;
 mod rate_limit;
 pub mod rbac;
 pub mod recipient_lists;
@@ -37,6 +37,7 @@ mod redis;
 pub mod sessions;
 mod shell;
 mod table_file;
+pub mod templates;
 pub mod tenancy;
 mod text;
 mod token_seal;
@@ -109,6 +110,11 @@ pub fn router() -> Router<App> {
         .merge(recipient_lists::row_errors())
         .merge(recipient_lists::template())
         .merge(recipient_lists::uploads())
+        .merge(templates::templates())
+        .merge(templates::template())
+        .merge(templates::preview())
+        .merge(templates::submit())
+        .merge(templates::sync())
         .merge(tenancy::me())
         .merge(tenancy::tenant())
         .merge(webhooks::webhook())

@@ -63,4 +63,10 @@ permissions! {
     RecipientListsView = "recipient_lists.view";
     SettingsUpdate = "settings.update";
     SettingsView = "settings.view";
+    TemplatesCreate = "templates.create";
+    TemplatesDelete = "templates.delete";
+    TemplatesSubmit = "templates.submit";
+    TemplatesSync = "templates.sync";
+    TemplatesUpdate = "templates.update";
+    TemplatesView = "templates.view";
 }

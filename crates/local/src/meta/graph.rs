@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::Simulator;
 use super::graph_error::{GraphError, RefusedWith};
-use super::{media, messages, numbers, subscriptions, templates};
+use super::{media, messages, numbers, subscriptions, template_changes, template_uploads, templates};
 
 /// Above the largest medium (100 MB) with room for the multipart frame.
 const BODY_LIMIT: usize = 110 * 1_024 * 1_024;
@@ -150,7 +150,11 @@ fn enter(
     if !is_version(version) {
         return Err(unknown_path());
     }
-    check_token(simulator, request.headers())?;
+    if node.starts_with(template_uploads::PREFIX) {
+        template_uploads::check_token(simulator, request.headers())?;
+    } else {
+        check_token(simulator, request.headers())?;
+    }
     Ok(Call {
         method: request.method().clone(),
         node,
@@ -168,6 +172,16 @@ async fn node_call(simulator: &Arc<Simulator>, call: Call) -> Result<Response, G
             return Ok(answer(&templates::row(&template)));
         }
         return media::show(simulator, &call).map(|value| answer(&value));
+    }
+    if call.method == Method::POST {
+        if call.node.starts_with(template_uploads::PREFIX) {
+            let uploaded = template_uploads::receive(simulator, call).await;
+            return uploaded.map(|value| answer(&value));
+        }
+        if let Some(template) = simulator.accounts.template_by_id(&call.node) {
+            let edited = template_changes::edit(simulator, &template, call).await;
+            return edited.map(|value| answer(&value));
+        }
     }
     if call.method == Method::DELETE {
         return media::delete(simulator, &call).map(|value| answer(&value));
@@ -193,6 +207,8 @@ async fn edge_call(simulator: &Arc<Simulator>, edge: &str, call: Call) -> Result
             .await
             .map(|value| answer(&value)),
         ("message_templates", "DELETE") => templates::delete(simulator, &call).map(|value| answer(&value)),
+        ("unpause", "POST") => template_changes::unpause(simulator, &call).map(|value| answer(&value)),
+        ("uploads", "POST") => template_uploads::begin(simulator, &call).map(|value| answer(&value)),
         ("subscribed_apps", "GET") => subscriptions::list(simulator, &call).map(|value| answer(&value)),
         ("subscribed_apps", "POST") => subscriptions::add(simulator, call)
             .await

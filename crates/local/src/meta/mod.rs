@@ -18,8 +18,10 @@ mod reads;
 mod settings;
 mod subscriptions;
 mod template;
+mod template_changes;
 mod template_fill;
 mod template_rules;
+mod template_uploads;
 mod templates;
 mod tokens;
 mod wamid;
@@ -105,6 +107,7 @@ pub struct Simulator {
     settings: watch::Sender<Arc<Settings>>,
     accounts: Arc<Accounts>,
     media: MediaStore,
+    uploads: template_uploads::Uploads,
     ledger: Ledger,
     faults: Faults,
     journal: Journal,
@@ -152,6 +155,7 @@ impl Simulator {
             settings,
             accounts,
             media: MediaStore::default(),
+            uploads: template_uploads::Uploads::default(),
             ledger: Ledger::default(),
             faults: Faults::default(),
             journal,

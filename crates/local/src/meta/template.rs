@@ -26,6 +26,23 @@ pub struct Template {
     /// Header, body, footer and buttons as given on creation.
     #[serde(default)]
     pub components: Vec<Value>,
+    /// Why it was rejected.
+    #[serde(default = "no_reason")]
+    pub rejected_reason: String,
+    /// GREEN, YELLOW, RED or UNKNOWN.
+    #[serde(default = "unknown")]
+    pub quality_score: String,
+    /// When it was edited while it was approved.
+    #[serde(default)]
+    pub edits: Vec<i64>,
+}
+
+pub(crate) fn no_reason() -> String {
+    "NONE".to_owned()
+}
+
+pub(crate) fn unknown() -> String {
+    "UNKNOWN".to_owned()
 }
 
 fn approved() -> String {

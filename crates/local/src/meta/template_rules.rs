@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::graph_error::GraphError;
-use super::template::{Template, is_kind, variables};
+use super::template::{self, Template, is_kind, variables};
 
 const BAD_VARIABLES: &str = "Variables are not formatted correctly";
 
@@ -68,9 +68,37 @@ pub(crate) fn check(business_account_id: &str, new: NewTemplate) -> Result<Templ
         status: "PENDING".to_owned(),
         parameter_format,
         components: new.components.ok_or_else(|| required("components"))?,
+        rejected_reason: template::no_reason(),
+        quality_score: template::unknown(),
+        edits: Vec::new(),
     };
     check_components(&template)?;
     Ok(template)
+}
+
+/// Checks what a template is edited to; it keeps what is not given.
+pub(crate) fn check_edit(
+    old: &Template,
+    components: Option<Vec<Value>>,
+    category: Option<String>,
+) -> Result<Template, GraphError> {
+    if components.is_none() && category.is_none() {
+        return Err(GraphError::invalid_parameter(
+            "One of the parameters components and category is required.",
+        ));
+    }
+    let body = NewTemplate {
+        name: Some(old.name.clone()),
+        language: Some(old.language.clone()),
+        category: Some(category.unwrap_or_else(|| old.category.clone())),
+        parameter_format: Some(old.parameter_format.clone()),
+        components: Some(components.unwrap_or_else(|| old.components.clone())),
+    };
+    Ok(Template {
+        id: old.id.clone(),
+        quality_score: old.quality_score.clone(),
+        ..check(&old.business_account_id, body)?
+    })
 }
 
 fn check_components(template: &Template) -> Result<(), GraphError> {

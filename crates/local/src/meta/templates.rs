@@ -24,8 +24,8 @@ pub(crate) fn row(template: &Template) -> Value {
         "category": template.category,
         "parameter_format": template.parameter_format,
         "components": template.components,
-        "rejected_reason": "NONE",
-        "quality_score": {"score": "UNKNOWN"},
+        "rejected_reason": template.rejected_reason,
+        "quality_score": {"score": template.quality_score},
     })
 }
 
@@ -72,7 +72,8 @@ pub(crate) async fn create(simulator: &Arc<Simulator>, call: Call) -> Result<Val
     let account = call.node.clone();
     let body = serde_json::from_value(call.json().await?)
         .map_err(|error| GraphError::invalid_parameter(format!("Invalid parameter: {error}")))?;
-    let template = template_rules::check(&account, body)?;
+    let mut template = template_rules::check(&account, body)?;
+    take_samples(simulator, &mut template)?;
     if simulator
         .accounts
         .template(&account, &template.name, &template.language)
@@ -99,6 +100,19 @@ pub(crate) fn delete(simulator: &Simulator, call: &Call) -> Result<Value, GraphE
         return Err(GraphError::invalid_parameter("The parameter name is required."));
     };
     let id = call.parameters.get("hsm_id").map(String::as_str);
+    let templates = simulator.accounts.templates();
+    let mut named = templates.iter().filter(|template| {
+        template.business_account_id == call.node
+            && template.name == *name
+            && id.is_none_or(|id| template.id == id)
+    });
+    if named.any(|template| template.status == "DISABLED") {
+        return Err(GraphError::template(
+            2_388_094,
+            "Message template cannot be deleted",
+            "A disabled template cannot be deleted.",
+        ));
+    }
     let removed = simulator.accounts.remove_templates(&call.node, name, id);
     if removed.is_empty() {
         return Err(GraphError::template(
@@ -115,6 +129,26 @@ pub(crate) fn delete(simulator: &Simulator, call: &Call) -> Result<Value, GraphE
         });
     }
     Ok(json!({"success": true}))
+}
+
+/// A header's sample is named by the handle of an upload; from then on it is an address, which cannot be sent back.
+pub(crate) fn take_samples(simulator: &Simulator, template: &mut Template) -> Result<(), GraphError> {
+    for component in &mut template.components {
+        let Some(handle) = component["example"]["header_handle"][0].as_str() else {
+            continue;
+        };
+        if !simulator.uploads.has(handle) {
+            return Err(GraphError::template(
+                2_494_102,
+                "Uploaded media handle is invalid",
+                "The uploaded media handle is invalid. Please upload again to generate a valid handle.",
+            ));
+        }
+        let id = simulator.accounts.new_id();
+        component["example"]["header_handle"] =
+            json!([format!("https://scontent.whatsapp.net/v/t61/{id}?oe=1")]);
+    }
+    Ok(())
 }
 
 /// Approves a pending template after the review time and tells the application.
@@ -170,7 +204,7 @@ fn announce(simulator: &Simulator, template: &Template) {
         "message_template_name": template.name,
         "message_template_language": template.language,
         "message_template_category": template.category,
-        "reason": "NONE",
+        "reason": template.rejected_reason,
     });
     simulator.outbox.schedule(
         Instant::now(),

@@ -152,6 +152,18 @@ impl Meta {
         self.get("/_sim/ledger/summary").await.1
     }
 
+    /// Waits until a template's review is over.
+    pub(crate) async fn becomes_approved(&self, template: &str) {
+        let wait = async {
+            while self.get(&format!("/v25.0/{template}")).await.1["status"] != "APPROVED" {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), wait)
+            .await
+            .expect("the template is approved");
+    }
+
     /// Waits until every webhook was answered.
     pub(crate) async fn becomes_idle(&self) {
         let wait = async {

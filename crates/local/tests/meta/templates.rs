@@ -101,3 +101,156 @@ async fn deleting_a_name_deletes_all_its_languages() {
     );
     assert_eq!(meta.delete(&format!("{}?name=ready", path())).await.0, 400);
 }
+
+/// What an approved template is edited to.
+fn edit(text: &str) -> Value {
+    json!({"components": [{"type": "BODY", "text": text}]})
+}
+
+#[tokio::test]
+async fn an_edit_is_reviewed_again() {
+    let mut meta = Meta::start().await;
+    meta.settings(&json!({"template_review_ms": 0})).await;
+    let (_, created) = meta.post(&path(), &new("ready", "id")).await;
+    let place = format!("/v25.0/{}", created["id"].as_str().unwrap());
+    assert_eq!(meta.receiver.next().await.value()["event"], "APPROVED");
+    let (status, body) = meta.post(&place, &edit("Pesanan Anda siap diambil.")).await;
+    assert_eq!((status, body), (200, json!({"success": true})));
+    assert_eq!(meta.receiver.next().await.value()["event"], "PENDING");
+    assert_eq!(meta.receiver.next().await.value()["event"], "APPROVED");
+    let (_, shown) = meta.get(&place).await;
+    assert_eq!(shown["components"][0]["text"], "Pesanan Anda siap diambil.");
+    assert_eq!(shown["id"], created["id"]);
+}
+
+#[tokio::test]
+async fn edits_have_their_limits() {
+    let meta = Meta::start().await;
+    meta.settings(&json!({"template_review_ms": 0})).await;
+    let edited = |id: &str, body: Value| {
+        let place = format!("/v25.0/{id}");
+        let meta = &meta;
+        async move { meta.post(&place, &body).await }
+    };
+    // "waiting" is under review, "disabled" is lost, "promo" is approved, "paused" is paused.
+    for id in ["777", "778"] {
+        assert_eq!(
+            edited(id, edit("Halo semua")).await.1["error"]["error_subcode"],
+            2_388_039,
+            "{id}"
+        );
+    }
+    let category = json!({"category": "UTILITY"});
+    assert_eq!(
+        edited("775", category.clone()).await.1["error"]["error_subcode"],
+        2_388_039
+    );
+    assert_eq!(
+        edited("776", category).await.0,
+        200,
+        "of a paused one it may be changed"
+    );
+    let wrong = edit("{{1}} sudah siap untuk diambil di toko kami");
+    assert_eq!(edited("775", wrong).await.1["error"]["error_subcode"], 2_388_299);
+    assert_eq!(edited("775", json!({})).await.0, 400);
+
+    assert_eq!(edited("775", edit("Halo semua")).await.0, 200);
+    meta.becomes_approved("775").await;
+    assert_eq!(
+        edited("775", edit("Halo lagi")).await.1["error"]["error_subcode"],
+        2_388_039
+    );
+    meta.clock.advance(24 * 60 * 60 * 1_000);
+    assert_eq!(edited("775", edit("Halo lagi")).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_sample_is_uploaded_and_named_by_its_handle() {
+    let meta = Meta::start().await;
+    let begin = "/v25.0/9/uploads?file_name=a.png&file_length=4&file_type=image/png";
+    let (status, session) = meta.post(begin, &json!({})).await;
+    assert_eq!(status, 200, "{session}");
+    let place = format!("{}/v25.0/{}", meta.url, session["id"].as_str().unwrap());
+    let upload = |scheme: &str, bytes: &'static [u8]| {
+        let request = meta
+            .client
+            .post(&place)
+            .header("authorization", format!("{scheme} {}", crate::simulator::TOKEN))
+            .header("file_offset", "0")
+            .body(bytes);
+        meta.send_request(request)
+    };
+    assert_eq!(upload("Bearer", b"1234").await.0, 401);
+    assert_eq!(upload("OAuth", b"12345").await.0, 400);
+    let (status, uploaded) = upload("OAuth", b"1234").await;
+    assert_eq!(status, 200, "{uploaded}");
+    assert_eq!(upload("OAuth", b"1234").await.0, 400, "the session is used up");
+    for wrong in [
+        "/v25.0/8/uploads?file_name=a.png&file_length=4&file_type=image/png",
+        "/v25.0/9/uploads?file_name=a.png&file_length=4&file_type=image/webp",
+        "/v25.0/9/uploads?file_name=a.png&file_length=0&file_type=image/png",
+        "/v25.0/9/uploads?file_length=4&file_type=image/png",
+    ] {
+        assert_eq!(meta.post(wrong, &json!({})).await.0, 400, "{wrong}");
+    }
+
+    let with_image = |name: &str, handle: &Value| {
+        let mut template = new(name, "id");
+        let header = json!({"type": "HEADER", "format": "IMAGE", "example": {"header_handle": [handle]}});
+        template["components"].as_array_mut().unwrap().insert(0, header);
+        template
+    };
+    let (_, created) = meta.post(&path(), &with_image("pictured", &uploaded["h"])).await;
+    let (_, shown) = meta
+        .get(&format!("/v25.0/{}", created["id"].as_str().unwrap()))
+        .await;
+    let address = &shown["components"][0]["example"]["header_handle"][0];
+    assert!(address.as_str().unwrap().starts_with("https://"), "{shown}");
+    for handle in [address, &json!("4::made-up")] {
+        let (status, body) = meta.post(&path(), &with_image("other", handle)).await;
+        assert_eq!(
+            (status, &body["error"]["error_subcode"]),
+            (400, &json!(2_494_102))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_paused_template_is_let_go_on() {
+    let mut meta = Meta::start().await;
+    let (status, body) = meta.post("/v25.0/776/unpause", &json!({})).await;
+    assert_eq!((status, body), (200, json!({"success": true})));
+    assert_eq!(meta.receiver.next().await.value()["event"], "APPROVED");
+    let (status, body) = meta.post("/v25.0/776/unpause", &json!({})).await;
+    assert_eq!((status, &body["success"]), (200, &json!(false)));
+}
+
+#[tokio::test]
+async fn one_language_is_deleted_by_its_id_and_a_disabled_template_never() {
+    let meta = Meta::start().await;
+    let (_, kept) = meta.post(&path(), &new("ready", "id")).await;
+    let (_, gone) = meta.post(&path(), &new("ready", "en_US")).await;
+    let by_id = |id: &str| format!("{}?name=ready&hsm_id={id}", path());
+    assert_eq!(meta.delete(&by_id(gone["id"].as_str().unwrap())).await.0, 200);
+    assert_eq!(meta.delete(&by_id(gone["id"].as_str().unwrap())).await.0, 400);
+    let (_, rows) = meta.get(&format!("{}?name=ready", path())).await;
+    assert_eq!(rows["data"][0]["id"], kept["id"]);
+    assert_eq!(meta.delete(&format!("{}?name=disabled", path())).await.0, 400);
+}
+
+#[tokio::test]
+async fn a_rejection_says_why() {
+    let mut meta = Meta::start().await;
+    let mut rejected = crate::simulator::template("waiting", "REJECTED", "Halo");
+    rejected["rejected_reason"] = json!("PROMOTIONAL");
+    rejected["quality_score"] = json!("RED");
+    meta.post("/_sim/templates", &rejected).await;
+    let webhook = meta.receiver.next().await.value();
+    assert_eq!(
+        (&webhook["event"], &webhook["reason"]),
+        (&json!("REJECTED"), &json!("PROMOTIONAL"))
+    );
+    let (_, shown) = meta.get("/v25.0/777").await;
+    assert_eq!(shown["rejected_reason"], "PROMOTIONAL");
+    assert_eq!(shown["quality_score"]["score"], "RED");
+}

@@ -10,6 +10,8 @@ mod number;
 mod number_health;
 mod problem;
 mod send_error;
+mod templates;
+mod uploads;
 
 use std::fmt;
 use std::time::Duration;
@@ -28,6 +30,8 @@ pub use number::{Accepted, BlockedUser, NumberClient};
 pub use number_health::NumberHealth;
 pub use problem::{Problem, Reason};
 pub use send_error::{MetaError, SendError};
+pub use templates::{RemoteTemplate, SubmittedTemplate, TemplateSubmission, TemplatesClient};
+pub use uploads::UploadsClient;
 
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("whatsapp-crm/", env!("CARGO_PKG_VERSION")));
 

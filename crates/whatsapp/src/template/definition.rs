@@ -2,16 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
+use super::limits::LIMITS;
 use super::placeholder::{Piece, is_positional, names, split};
 use super::variables::{Problem, ProblemReason, Variable, VariableKind, Variables};
 
-const MAX_HEADER: usize = 60;
-const MAX_BODY: usize = 1024;
-const MAX_COUPON: usize = 20;
-const MAX_PASSCODE: usize = 15;
-const MAX_SPACES: usize = 4;
 /// Meta returns the button of an authentication template as a link to this address.
-const PASSCODE_URL: &str = "https://www.whatsapp.com/otp/";
+pub(super) const PASSCODE_URL: &str = "https://www.whatsapp.com/otp/";
 
 /// The components are not those of a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -134,12 +130,12 @@ impl TemplateDefinition {
             }
         }
         if let Header::Text(pieces) = &self.header
-            && length(&self.fill(pieces, variables, "header_")) > MAX_HEADER
+            && length(&self.fill(pieces, variables, "header_")) > LIMITS.header_text
         {
-            report("header", ProblemReason::TooLong(MAX_HEADER));
+            report("header", ProblemReason::TooLong(LIMITS.header_text));
         }
-        if length(&self.render_body(variables)) > MAX_BODY {
-            report("body", ProblemReason::TooLong(MAX_BODY));
+        if length(&self.render_body(variables)) > LIMITS.body {
+            report("body", ProblemReason::TooLong(LIMITS.body));
         }
         if problems.is_empty() {
             Ok(())
@@ -318,7 +314,7 @@ impl TemplateDefinition {
         }
     }
 
-    fn value<'v>(&self, variables: &'v Variables, name: &str) -> Option<&'v str> {
+    pub(super) fn value<'v>(&self, variables: &'v Variables, name: &str) -> Option<&'v str> {
         match variables {
             Variables::Named(values) => values.get(name).map(String::as_str),
             Variables::Positional(values) => {
@@ -369,8 +365,8 @@ impl TemplateDefinition {
         let is_passcode =
             |button: &Button| button.kind == ButtonKind::Passcode && button.variable == variable.name;
         let limit = match variable.kind {
-            _ if self.buttons.iter().any(is_passcode) => Some(MAX_PASSCODE),
-            VariableKind::CopyCode => Some(MAX_COUPON),
+            _ if self.buttons.iter().any(is_passcode) => Some(LIMITS.passcode),
+            VariableKind::CopyCode => Some(LIMITS.copy_code),
             _ => None,
         };
         if let Some(limit) = limit
@@ -403,12 +399,12 @@ fn is(value: &Value, wanted: &str) -> bool {
 }
 
 /// Meta counts characters, not bytes.
-fn length(text: &str) -> usize {
+pub(super) fn length(text: &str) -> usize {
     text.chars().count()
 }
 
-fn has_forbidden_whitespace(value: &str) -> bool {
-    value.contains(['\n', '\r', '\t']) || value.contains(&" ".repeat(MAX_SPACES + 1))
+pub(super) fn has_forbidden_whitespace(value: &str) -> bool {
+    value.contains(['\n', '\r', '\t']) || value.contains(&" ".repeat(LIMITS.spaces + 1))
 }
 
 fn is_file(value: &str) -> bool {
@@ -424,7 +420,7 @@ fn file(value: &str) -> Value {
 }
 
 /// `latitude, longitude; name; address`; null when it is something else.
-fn place(value: &str) -> Value {
+pub(super) fn place(value: &str) -> Value {
     let mut parts = value.splitn(3, ';').map(str::trim);
     let coordinates = parts.next().and_then(|text| text.split_once(','));
     let (Some((latitude, longitude)), Some(name), Some(address)) = (coordinates, parts.next(), parts.next())

@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 mod content;
+mod drafts;
 mod sending;
 mod shared_samples;
 mod template;
+mod templates_client;
 mod webhook;

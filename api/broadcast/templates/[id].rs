@@ -1,0 +1,7 @@
+//! `/api/broadcast/templates/{id}`: one message template: show, change and delete.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::templates::template())
+}

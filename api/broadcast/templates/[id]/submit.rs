@@ -1,0 +1,7 @@
+//! `/api/broadcast/templates/{id}/submit`: has Meta review a message template.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::templates::submit())
+}

@@ -1,0 +1,7 @@
+//! `/api/broadcast/templates/preview`: what a message template looks like, and what is wrong with it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::templates::preview())
+}

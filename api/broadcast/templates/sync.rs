@@ -1,0 +1,7 @@
+//! `/api/broadcast/templates/sync`: reads message templates from Meta.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::templates::sync())
+}
