@@ -14,6 +14,7 @@ mod progress;
 mod recipient;
 pub(crate) mod recipient_list;
 mod sender_queue;
+mod variable_mapping;
 
 use axum::Router;
 

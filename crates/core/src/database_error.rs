@@ -214,6 +214,11 @@ const REFUSALS: &[(&str, StatusCode, &str)] = &[
         "Hak Anda baru saja berubah. Silakan coba lagi.",
     ),
     (
+        "list_not_ready",
+        StatusCode::CONFLICT,
+        "Daftar penerima belum siap.",
+    ),
+    (
         "campaign_state",
         StatusCode::CONFLICT,
         "Kampanye dalam status ini tidak dapat diubah seperti itu.",

@@ -43,6 +43,9 @@ pub(crate) struct Campaign {
     cancelled_at: Option<DateTime<Utc>>,
     /// The campaign it is a copy of.
     copied_from: Option<Uuid>,
+    /// The list its recipients are of.
+    #[serde(default)]
+    recipient_list_id: Option<Uuid>,
     pub(super) statistics: Statistics,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,

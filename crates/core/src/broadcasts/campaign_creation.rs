@@ -12,6 +12,7 @@ use whatsapp::template::{Problem, ProblemReason, TemplateDefinition};
 
 use super::campaign::{Campaign, QuietHours};
 use super::recipient::{Recipient, RecipientInput};
+use super::variable_mapping::VariableMapping;
 use crate::app::App;
 use crate::caller::{Caller, Permitted};
 use crate::error::{ApiError, ErrorBody};
@@ -54,6 +55,11 @@ pub(crate) struct NewCampaign {
     #[schema(max_items = 10000, min_items = 1)]
     #[serde(default)]
     recipients: Vec<RecipientInput>,
+    /// In the place of `recipients`: everybody on this list.
+    recipient_list_id: Option<Uuid>,
+    /// What fills the template's variables for people of a list: in their order, or by their names. Without it the
+    /// columns of the list do.
+    variable_mapping: Option<VariableMapping>,
 }
 
 /// The campaign that was created.
@@ -99,6 +105,18 @@ pub(crate) async fn create_campaign(
     }
     let template = read_template(&permitted.caller, campaign.template_id).await?;
     let recipients = match campaign.recipients {
+        listed if campaign.recipient_list_id.is_some() => {
+            if !listed.is_empty() {
+                return Err(ApiError::field(
+                    "recipient_list_id",
+                    Text::new(
+                        "give either recipients or a list, not both",
+                        "berikan penerima atau daftar, bukan keduanya",
+                    ),
+                ));
+            }
+            Vec::new()
+        }
         none if none.is_empty() && campaign.draft => Vec::new(),
         listed => checked_recipients(listed, &template)?,
     };
@@ -115,6 +133,8 @@ pub(crate) async fn create_campaign(
             "scheduled_at": campaign.scheduled_at,
             "recipient_local": campaign.recipient_local,
             "quiet_hours": campaign.quiet_hours,
+            "recipient_list_id": campaign.recipient_list_id,
+            "variable_mapping": campaign.variable_mapping,
         },
     });
     let campaign: Campaign = permitted
@@ -122,7 +142,7 @@ pub(crate) async fn create_campaign(
         .database()
         .rpc("create_campaign", &arguments)
         .await?;
-    let duplicates_removed = given.saturating_sub(campaign.statistics.total);
+    let duplicates_removed = given.saturating_sub(campaign.statistics.total.min(given));
     Ok(created(CreatedCampaign {
         campaign,
         duplicates_removed,

@@ -4,6 +4,7 @@
 
 mod content;
 mod drafts;
+mod fuzz;
 mod sending;
 mod shared_samples;
 mod template;
