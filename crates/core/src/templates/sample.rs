@@ -1,16 +1,21 @@
 //! The sample of a header's file, on its way to Meta.
 
+use std::time::Duration;
+
+use reqwest::StatusCode;
 use reqwest::header::CONTENT_TYPE;
-use supabase::StorageError;
 use whatsapp::client::SystemToken;
 use whatsapp::template::{HeaderFormat, LIMITS, SampleLimit};
 
 use super::meta_refusal::refusal;
-use super::working_copy::{BUCKET, WorkingCopy};
+use super::working_copy::{WorkingCopy, public_url};
 use crate::app::App;
 use crate::error::ApiError;
+use crate::http_client;
 use crate::text::Text;
 
+/// For 16 MB from our own storage.
+const TIME_LIMIT: Duration = Duration::from_secs(20);
 const FIELD: &str = "header.sample_path";
 
 /// Meta's handle of the header's sample; none where the header is no file. A file of ours is uploaded anew each time, for
@@ -64,10 +69,15 @@ async fn read(
     limit: &'static SampleLimit,
 ) -> Result<(&'static str, Vec<u8>), ApiError> {
     let broken = |error: &dyn std::fmt::Display| ApiError::unavailable(format!("sample not read: {error}"));
-    let downloaded = app.supabase().storage().download(BUCKET, path).await;
-    let mut response = match downloaded {
-        Ok(response) => response,
-        Err(StorageError::NotFound) => {
+    let url = public_url(&app.config().supabase.url, path)
+        .ok_or_else(|| ApiError::internal("the address of storage cannot be built"))?;
+    let tls = http_client::tls().map_err(|error| broken(&error))?;
+    let http = http_client::client(&tls, TIME_LIMIT).map_err(|error| broken(&error))?;
+    let asked = http.get(url).send().await;
+    let mut response = asked.map_err(|error| broken(&error.without_url()))?;
+    match response.status() {
+        StatusCode::OK => {}
+        status if status.is_client_error() => {
             return Err(ApiError::field(
                 FIELD,
                 Text::new(
@@ -76,8 +86,8 @@ async fn read(
                 ),
             ));
         }
-        Err(error) => return Err(broken(&error)),
-    };
+        status => return Err(broken(&status)),
+    }
     let given = response.headers().get(CONTENT_TYPE);
     let given = given.and_then(|value| value.to_str().ok()).unwrap_or_default();
     let given = given.split(';').next().unwrap_or_default().trim().to_owned();

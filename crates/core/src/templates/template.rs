@@ -39,6 +39,9 @@ pub(super) struct TemplateRow {
     pub(super) sample_handle: Option<String>,
     rejected_reason: Option<String>,
     quality_score: Option<String>,
+    status_detail: Option<String>,
+    upcoming_category: Option<String>,
+    upcoming_category_at: Option<DateTime<Utc>>,
     submitting: bool,
     next_edit_at: Option<DateTime<Utc>>,
     submitted_at: Option<DateTime<Utc>>,
@@ -73,6 +76,11 @@ pub(crate) struct Template {
     previous_category: Option<String>,
     /// `DRAFT`, `DELETED`, or as Meta says: `PENDING`, `APPROVED`, `REJECTED`, `PAUSED`, `DISABLED` and others.
     status: String,
+    /// What Meta said with the status, for example until when the template is paused.
+    status_detail: Option<String>,
+    /// Meta has announced that it will move the template to this category.
+    upcoming_category: Option<String>,
+    upcoming_category_at: Option<DateTime<Utc>>,
     /// Meta's word for why it was rejected.
     rejected_reason: Option<String>,
     /// The same in a sentence.
@@ -172,6 +180,9 @@ impl TemplateRow {
             previous_category: self.previous_category,
             status: self.status,
             quality_score: self.quality_score,
+            status_detail: self.status_detail,
+            upcoming_category: self.upcoming_category,
+            upcoming_category_at: self.upcoming_category_at,
             parameter_format: self.parameter_format,
             components: self.components,
             submitting: self.submitting,

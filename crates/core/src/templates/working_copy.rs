@@ -10,7 +10,7 @@ use crate::error::ApiError;
 use crate::text::Text;
 
 /// Where samples lie; anybody may read it.
-pub(super) const BUCKET: &str = "broadcast-media";
+const BUCKET: &str = "broadcast-media";
 
 /// What is written and checked.
 #[derive(Debug, Clone)]
@@ -158,7 +158,7 @@ impl WorkingCopy {
 }
 
 /// The address of a file of [`BUCKET`].
-fn public_url(supabase_url: &str, path: &str) -> Option<url::Url> {
+pub(super) fn public_url(supabase_url: &str, path: &str) -> Option<url::Url> {
     let mut url = url::Url::parse(supabase_url).ok()?;
     url.path_segments_mut()
         .ok()?
