@@ -73,7 +73,8 @@ create table private.recipient_imports (
   tenant_id uuid not null,
   -- in bucket `imports`
   file_path text not null unique,
-  country_code text,
+  -- where numbers without a country code are from
+  country text not null check (country ~ '^[A-Z]{2}$'),
   done_line integer not null default 0,
   holder uuid,
   leased_until timestamptz not null default '-infinity',

@@ -140,7 +140,7 @@ $$;
 -- Makes a list that is filled from a file. The file lies in bucket `imports`, in the folder of the tenant.
 create function public.begin_recipient_import(
   name text, file_path text, file_name text, columns text[], total_rows integer,
-  on_error text default 'keep', country_code text default null
+  on_error text default 'keep', country text default 'ID'
 ) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -160,8 +160,8 @@ begin
     private.person_id()
   )
   returning l.* into list;
-  insert into private.recipient_imports (list_id, tenant_id, file_path, country_code)
-  values (list.id, tenant, begin_recipient_import.file_path, begin_recipient_import.country_code)
+  insert into private.recipient_imports (list_id, tenant_id, file_path, country)
+  values (list.id, tenant, begin_recipient_import.file_path, begin_recipient_import.country)
   on conflict on constraint recipient_imports_file_path_key do nothing;
   if not found then
     raise sqlstate 'PT409' using message = 'This file is being imported already.', detail = 'file_in_use';
@@ -194,7 +194,9 @@ declare
 begin
   perform private.require('recipient_lists.delete');
   select i.file_path into file from private.recipient_imports i
-  where i.list_id = delete_recipient_list.list_id and i.tenant_id = private.tenant_id();
+  where i.list_id = delete_recipient_list.list_id and i.tenant_id = private.tenant_id()
+  -- the import before the list, as its reader locks them
+  for update;
   delete from public.recipient_lists l
   where l.id = delete_recipient_list.list_id and l.tenant_id = private.tenant_id();
   if not found then
@@ -229,7 +231,7 @@ begin
     return null;
   end if;
   return jsonb_build_object(
-    'list_id', import.list_id, 'file_path', import.file_path, 'country_code', import.country_code,
+    'list_id', import.list_id, 'file_path', import.file_path, 'country', import.country,
     'done_line', import.done_line, 'idle_claims', import.idle_claims
   );
 end;

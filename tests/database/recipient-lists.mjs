@@ -24,7 +24,7 @@ export function recipientLists({ sql, calls }) {
    */
   const newImport = async (user, tenant, { onError = "keep", rows = 100, columns = ["kota"], path = `${tenant.id}/${randomUUID()}` } = {}) => ({
     ...(await calls(user, "begin_recipient_import", {
-      name: "Pelanggan", file_path: path, file_name: "pelanggan.csv", columns, total_rows: rows, on_error: onError, country_code: "62",
+      name: "Pelanggan", file_path: path, file_name: "pelanggan.csv", columns, total_rows: rows, on_error: onError, country: "ID",
     })),
     path,
   });

@@ -184,7 +184,7 @@ describe("an import", () => {
     const list = await newImport(manager, tenant);
     const [first, second] = [newReader(), newReader()];
     const claimed = await first.claims(list);
-    assert.deepEqual([claimed.done_line, claimed.file_path, claimed.country_code, claimed.idle_claims], [0, list.path, "62", 1]);
+    assert.deepEqual([claimed.done_line, claimed.file_path, claimed.country, claimed.idle_claims], [0, list.path, "ID", 1]);
     assert.equal(await second.claims(list), null);
     assert.equal(await second.records(list, 0, 3, { entries: entriesOf([["6281234567890"]]) }), false);
     assert.equal(await second.finishes(list), null);

@@ -70,7 +70,7 @@ pub(crate) async fn create_recipient_list(
     let list = match people {
         People::Given(recipients) => {
             let on_error = on_error.unwrap_or(OnError::Refuse);
-            from_recipients(&caller, &name, recipients, on_error, country.as_deref()).await?
+            from_recipients(&caller, &name, recipients, on_error, &country).await?
         }
         People::Contacts(filter) => from_contacts(&caller, &name, filter).await?,
         People::File { bytes, file_name } => {
@@ -111,7 +111,7 @@ async fn from_recipients(
     name: &str,
     recipients: Vec<GivenRecipient>,
     on_error: OnError,
-    country: Option<&str>,
+    country: &str,
 ) -> Result<RecipientList, ApiError> {
     caller.require::<RecipientListsCreate>()?;
     let checked = given_recipient::check(recipients, country)?;
@@ -165,7 +165,7 @@ struct NewImport {
     path: String,
     file_name: String,
     on_error: Option<OnError>,
-    country: Option<String>,
+    country: String,
     /// Which field of the request the file is.
     field: &'static str,
     is_stored: bool,
@@ -193,7 +193,7 @@ impl NewImport {
         let arguments = json!({
             "name": self.name, "file_path": self.path, "file_name": file_name, "columns": found.columns,
             "total_rows": found.total_rows, "on_error": self.on_error.unwrap_or(OnError::Keep),
-            "country_code": self.country,
+            "country": self.country,
         });
         let list: RecipientList = caller
             .database()

@@ -24,7 +24,7 @@ pub(crate) enum GivenRecipient {
     /// A phone number.
     Number(String),
     Person {
-        /// A phone number; without a country code it is completed with `country_code`.
+        /// A phone number; without a country code it is from `country`.
         #[serde(
             alias = "phone",
             alias = "number",
@@ -88,10 +88,7 @@ pub(super) struct CheckedRecipients {
 }
 
 /// Checks recipients like the rows of a file.
-pub(super) fn check(
-    recipients: Vec<GivenRecipient>,
-    country: Option<&str>,
-) -> Result<CheckedRecipients, ApiError> {
+pub(super) fn check(recipients: Vec<GivenRecipient>, country: &str) -> Result<CheckedRecipients, ApiError> {
     if recipients.is_empty() || recipients.len() > MAX_RECIPIENTS {
         let problem = Text::new(
             "must list 1 to 10,000 recipients",
@@ -163,7 +160,7 @@ mod tests {
     use super::*;
 
     fn checked(json: Value) -> CheckedRecipients {
-        check(serde_json::from_value(json).unwrap(), Some("62")).unwrap()
+        check(serde_json::from_value(json).unwrap(), "ID").unwrap()
     }
 
     #[test]

@@ -109,8 +109,8 @@ async fn read_file(
     deadline: Instant,
 ) -> Result<Result<(), TableFileError>, Stop> {
     let (sender, mut batches) = mpsc::channel(READ_AHEAD);
-    let (country, done_line) = (import.country_code.clone(), import.done_line);
-    let reader = spawn_blocking(move || send_batches(bytes, country.as_deref(), done_line, &sender));
+    let (country, done_line) = (import.country.clone(), import.done_line);
+    let reader = spawn_blocking(move || send_batches(bytes, &country, done_line, &sender));
     let mut done_line = done_line;
     while let Some(batch) = batches.recv().await {
         if Instant::now() >= deadline {
@@ -128,7 +128,7 @@ async fn read_file(
 /// Reads the rows behind `done_line` into batches. Ends early when nobody takes them any more.
 fn send_batches(
     bytes: Bytes,
-    country: Option<&str>,
+    country: &str,
     done_line: u32,
     batches: &mpsc::Sender<Batch>,
 ) -> Result<(), TableFileError> {

@@ -23,7 +23,7 @@ pub(super) struct ImportQueue {
 pub(super) struct Import {
     pub(super) list_id: Uuid,
     pub(super) file_path: String,
-    pub(super) country_code: Option<String>,
+    pub(super) country: String,
     /// The last row that has been recorded.
     pub(super) done_line: u32,
     /// How often somebody has begun here.

@@ -25,16 +25,16 @@ pub(super) struct Inspection {
 /// Looks through a file. `field` is named in what is told.
 pub(super) async fn inspect(
     bytes: Bytes,
-    country: Option<String>,
+    country: String,
     field: &'static str,
 ) -> Result<Inspection, ApiError> {
-    let looked = spawn_blocking(move || look(bytes, country.as_deref())).await;
+    let looked = spawn_blocking(move || look(bytes, &country)).await;
     looked
         .unwrap_or_else(|_| Err(problem_of(TableFileError::Damaged)))
         .map_err(|problem| ApiError::field(field, problem))
 }
 
-fn look(bytes: Bytes, country: Option<&str>) -> Result<Inspection, Text> {
+fn look(bytes: Bytes, country: &str) -> Result<Inspection, Text> {
     if bytes.len() > MAX_FILE {
         return Err(too_long());
     }
@@ -101,7 +101,7 @@ mod tests {
     use crate::text::Language;
 
     fn looked(text: &str) -> Result<Inspection, String> {
-        let looked = look(Bytes::copy_from_slice(text.as_bytes()), Some("62"));
+        let looked = look(Bytes::copy_from_slice(text.as_bytes()), "ID");
         looked.map_err(|problem| problem.in_language(Language::English).to_owned())
     }
 

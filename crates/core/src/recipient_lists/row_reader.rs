@@ -112,7 +112,7 @@ pub(super) struct Entry {
 impl Columns {
     /// Reads the first row of a table. Nothing, if no column is the one with the phone number. A table of only a phone
     /// number, with or without a name, need not name its columns.
-    pub(super) fn of(first: &Row, country: Option<&str>) -> Option<Self> {
+    pub(super) fn of(first: &Row, country: &str) -> Option<Self> {
         let headers: Vec<String> = first.cells.iter().map(|cell| cell.as_str().to_owned()).collect();
         let known: Vec<String> = headers.iter().map(|header| comparable(header)).collect();
         let place_of = |names: &[&str]| {
@@ -150,7 +150,7 @@ impl Columns {
         })
     }
 
-    fn without_header(cells: &[String], country: Option<&str>) -> Option<Self> {
+    fn without_header(cells: &[String], country: &str) -> Option<Self> {
         let is_phone = |place: usize| {
             cells
                 .get(place)
@@ -196,7 +196,7 @@ impl Columns {
     }
 
     /// Reads a row: a recipient, or everything that is wrong with it.
-    pub(super) fn read(&self, row: &Row, country: Option<&str>) -> Result<Entry, Vec<RowProblem>> {
+    pub(super) fn read(&self, row: &Row, country: &str) -> Result<Entry, Vec<RowProblem>> {
         let cell = |place: usize| row.cells.get(place).map_or("", Cell::as_str);
         let header = |place: usize| self.headers.get(place).map_or("", String::as_str);
         let mut problems = Vec::new();
@@ -264,7 +264,7 @@ mod tests {
     }
 
     fn columns(cells: &[&str]) -> Option<Columns> {
-        Columns::of(&row(1, cells), Some("62"))
+        Columns::of(&row(1, cells), "ID")
     }
 
     #[test]
@@ -323,7 +323,7 @@ mod tests {
     fn a_row_is_a_recipient_with_its_variables() {
         let columns = columns(&["nama", "no hp", "kota", "tier"]).unwrap();
         let entry = columns
-            .read(&row(2, &["Ani", "0812-3456-7890", "Solo"]), Some("62"))
+            .read(&row(2, &["Ani", "0812-3456-7890", "Solo"]), "ID")
             .unwrap();
         assert_eq!(
             (entry.line, entry.wa_id.as_str(), entry.name.as_deref()),
@@ -340,7 +340,7 @@ mod tests {
         let columns = columns(&["nama", "no hp", "kota"]).unwrap();
         let long = "x".repeat(1025);
         let problems = columns
-            .read(&row(7, &[&long, "abc", &long, "more"]), Some("62"))
+            .read(&row(7, &[&long, "abc", &long, "more"]), "ID")
             .unwrap_err();
         let told: Vec<(&str, &str)> = problems
             .iter()

@@ -6,6 +6,7 @@ use axum::http::{StatusCode, header};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use whatsapp::phone;
 
 use super::given_recipient::GivenRecipient;
 use super::list_source::ContactFilter;
@@ -13,7 +14,7 @@ use super::recipient_list::checked_name;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::json_body::JsonBody;
-use crate::phone_number::DEFAULT_COUNTRY_CODE;
+use crate::phone_number::DEFAULT_COUNTRY;
 use crate::text::Text;
 
 /// What becomes of the good rows when there are bad ones.
@@ -46,9 +47,9 @@ pub(crate) struct NewRecipientList {
     file: Option<String>,
     /// By default `keep` for files and `refuse` for `recipients`.
     on_error: Option<OnError>,
-    /// What numbers without a country code are completed with: `62` by default. Empty: they are refused.
-    #[schema(example = "62")]
-    country_code: Option<String>,
+    /// Where numbers without a country code are from: an ISO 3166 code, by default `ID`.
+    #[schema(example = "ID")]
+    country: Option<String>,
 }
 
 /// Where a list's people come from.
@@ -74,7 +75,7 @@ pub(crate) struct NewRecipientListForm {
     file: Vec<u8>,
     /// `keep` by default.
     on_error: Option<OnError>,
-    country_code: Option<String>,
+    country: Option<String>,
 }
 
 /// A list to make, checked as far as can be told without looking at the people.
@@ -82,7 +83,7 @@ pub(crate) struct Submission {
     pub(super) name: String,
     pub(super) people: People,
     pub(super) on_error: Option<OnError>,
-    pub(super) country: Option<String>,
+    pub(super) country: String,
 }
 
 /// Who shall be on the list.
@@ -156,7 +157,7 @@ fn read_json(list: NewRecipientList) -> Result<Submission, ApiError> {
         name,
         people,
         on_error: list.on_error,
-        country: checked_country(list.country_code.as_deref())?,
+        country: checked_country(list.country.as_deref())?,
     })
 }
 
@@ -171,7 +172,7 @@ async fn read_form(mut form: Multipart) -> Result<Submission, ApiError> {
             }
             "name" => name = Some(text(field).await?),
             "on_error" => on_error = Some(text(field).await?),
-            "country_code" => country = Some(text(field).await?),
+            "country" => country = Some(text(field).await?),
             _ => {}
         }
     }
@@ -197,19 +198,18 @@ async fn text(field: Field<'_>) -> Result<String, ApiError> {
     field.text().await.map_err(|error| broken(&error))
 }
 
-fn checked_country(code: Option<&str>) -> Result<Option<String>, ApiError> {
-    let code = code.map_or(DEFAULT_COUNTRY_CODE, |code| code.trim().trim_start_matches('+'));
-    if code.is_empty() {
-        return Ok(None);
+fn checked_country(code: Option<&str>) -> Result<String, ApiError> {
+    let code = code.map(str::trim).filter(|code| !code.is_empty());
+    let code = code.unwrap_or(DEFAULT_COUNTRY).to_ascii_uppercase();
+    // Whoever reads numbers knows the codes: a number that is right everywhere shows whether this is one.
+    if phone::wa_id("+6281234567890", &code).is_ok() {
+        return Ok(code);
     }
-    if code.len() > 3 || code.starts_with('0') || !code.bytes().all(|byte| byte.is_ascii_digit()) {
-        let problem = Text::new(
-            "must be a country code such as 62",
-            "harus berupa kode negara, misalnya 62",
-        );
-        return Err(ApiError::field("country_code", problem));
-    }
-    Ok(Some(code.to_owned()))
+    let problem = Text::new(
+        "must be a country code such as ID",
+        "harus berupa kode negara, misalnya ID",
+    );
+    Err(ApiError::field("country", problem))
 }
 
 fn broken(error: &MultipartError) -> ApiError {
