@@ -111,7 +111,7 @@ language sql stable set search_path = '' as $$
       select jsonb_build_object('sealed', t.sealed, 'key_id', t.key_id)
       from private.session_tokens t where t.session_id = s.id
     ),
-    'own_token', s.token_source = 'own'
+    'own_token', s.access_source = 'own'
   )
   from public.whatsapp_sessions s
   where s.id = number_token.session_id;
