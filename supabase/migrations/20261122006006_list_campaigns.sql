@@ -43,7 +43,7 @@ begin
       detail = 'list_not_ready', hint = 'recipient_list_id';
   end if;
   if mapping is not null then
-    if jsonb_typeof(mapping) <> case when named then 'object' else 'array' end then
+    if jsonb_typeof(mapping) <> (case when named then 'object' else 'array' end) then
       raise sqlstate 'PT422' using
         message = case when named then 'The template names its variables: map each by its name.'
           else 'The template counts its variables: map them in their order.' end,
