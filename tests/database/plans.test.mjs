@@ -33,7 +33,26 @@ await sql.unsafe(`
 const PATHS = {
   "claiming recipients": {
     run: () => asService((sql) => sql`select public.claim_recipients(${known.number.id}, ${known.holder}, 20, 600)`),
-    uses: [/broadcast_recipients_queue_idx/],
+    uses: [/broadcast_recipients_queue_idx/, /contacts_phone_key/],
+  },
+  "sharing Meta's limit": {
+    run: () => asService((sql) => sql`select private.share_allowance(${[known.number.id]}::uuid[])`),
+    uses: [/messages_templates_sent_idx/, /messages_sending_idx/],
+  },
+  "a claim beyond Meta's limit": {
+    run: async () => {
+      await sql`update public.whatsapp_sessions set messaging_limit = '1' where id = ${known.number.id}`;
+      await sql`update private.sender_leases set allowance = 0`;
+      try {
+        const [{ claim }] = await asService((sql) => sql`select public.claim_recipients(${known.number.id}, ${known.holder}, 20, 600) as claim`);
+        assert.deepEqual(claim.recipients, []);
+      } finally {
+        await sql`update public.whatsapp_sessions set messaging_limit = 'TIER_100K' where id = ${known.number.id}`;
+        await sql`update public.broadcast_campaigns set held_until = null where id = ${known.campaign.id}`;
+        await asService((sql) => sql`select private.share_allowance(${[known.number.id]}::uuid[])`);
+      }
+    },
+    uses: [/messages_templates_sent_idx/],
   },
   "recording outcomes": {
     run: async () => {
@@ -56,11 +75,27 @@ const PATHS = {
   },
   "a campaign with its counts": {
     run: () => as(known.admin, (sql) => sql`select public.get_campaign(${known.campaign.id})`),
-    uses: [/broadcast_recipients_(status|campaign)\w*/],
+    uses: [/broadcast_recipients_(status|list)\w*/],
+  },
+  "a page of a campaign's recipients": {
+    run: async () => {
+      const [{ page }] = await as(known.admin, (sql) => sql`select public.list_campaign_recipients(${known.campaign.id}, page_size => 50) as page`);
+      await as(known.admin, (sql) => sql`select public.list_campaign_recipients(${known.campaign.id}, 'failed', after => ${page.next_cursor}, page_size => 50)`);
+    },
+    uses: [/broadcast_recipients_list_idx/],
+    sorts: /Sort Key: r\w*\."?position/,
+  },
+  "the check of a campaign": {
+    run: () => as(known.admin, (sql) => sql`select public.check_campaign(${known.campaign.id})`),
+    uses: [/broadcast_recipients_(status|queue|list)\w*/],
+  },
+  "the queue": {
+    run: () => as(known.admin, (sql) => sql`select public.get_queue()`),
+    uses: [/broadcast_recipients_(status|list)\w*/],
   },
   "the list of campaigns": {
     run: () => as(known.admin, (sql) => sql`select public.list_campaigns(null, 1, 20)`),
-    uses: [/broadcast_recipients_(status|campaign)\w*/],
+    uses: [/broadcast_recipients_(status|list)\w*/],
   },
   "a page of the inbox, for an admin": {
     run: () => as(known.admin, (sql) => sql`select public.list_conversations('open', 1, 25)`),
@@ -199,10 +234,20 @@ async function fill() {
     insert into public.messages (tenant_id, session_id, conversation_id, direction, type, status, content, occurred_at, metadata)
     select ${tenant.id}, ${number.id}, ${conversation.id}, 'inbound', 'text', 'received', 'Halo', now() - n * interval '1 minute', '{"broadcast_campaign_id": "silent"}'
     from generate_series(1, ${LONG_THREAD}::integer) n`;
+  // What a claim looks after besides: a limit, templates of the last day, each recipient's quiet hours.
+  await sql`update public.whatsapp_sessions set messaging_limit = 'TIER_100K' where id = any (${sessions}::uuid[])`;
+  await sql`
+    update public.messages set type = 'template', sent_at = now() - random() * interval '40 days'
+    where direction = 'outbound' and session_id = any (${sessions}::uuid[])`;
+  await sql`
+    update public.broadcast_campaigns set recipient_local = true, quiet_hours = jsonb_build_object(
+      'from', to_char(now() at time zone 'Asia/Jakarta' + interval '2 hours', 'HH24:MI'),
+      'to', to_char(now() at time zone 'Asia/Jakarta' + interval '3 hours', 'HH24:MI')
+    )`;
   await sql`analyze`;
 
   const holder = randomUUID();
-  await sql`insert into private.sender_leases values (${number.id}, ${holder}, now() + interval '1 hour')`;
+  await sql`insert into private.sender_leases values (${number.id}, ${holder}, now() + interval '1 hour', 1)`;
   const [contact] = await sql`select * from public.contacts where id = ${conversation.contact_id}`;
   const [campaign] = await sql`select * from public.broadcast_campaigns where session_id = ${number.id}`;
   const outbound = await sql`select whatsapp_message_id from public.messages where session_id = ${number.id} and direction = 'outbound' limit 5`;
