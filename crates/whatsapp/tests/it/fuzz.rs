@@ -146,7 +146,9 @@ fn fuzz_signature() {
         let at = dice.below(strange.len());
         strange[at] = u8::try_from(dice.below(128)).unwrap();
         let strange = String::from_utf8(strange).unwrap();
-        let same = strange.eq_ignore_ascii_case(&secrets.sign(input));
+        // Of hexadecimal digits the case does not matter.
+        let genuine = secrets.sign(input);
+        let same = strange.starts_with("sha256=") && strange.eq_ignore_ascii_case(&genuine);
         assert_eq!(secrets.verify(input, &strange).is_ok(), same, "{strange}");
     });
 }
