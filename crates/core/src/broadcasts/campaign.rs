@@ -38,6 +38,9 @@ pub(crate) struct Campaign {
     recipient_local: bool,
     /// When nothing leaves.
     quiet_hours: Option<QuietHours>,
+    /// Until then it waits: for the end of quiet hours, or for Meta's limit.
+    #[serde(default)]
+    held_until: Option<DateTime<Utc>>,
     started_at: Option<DateTime<Utc>>,
     completed_at: Option<DateTime<Utc>>,
     cancelled_at: Option<DateTime<Utc>>,

@@ -46,6 +46,8 @@ pub(crate) struct CampaignRecipient {
     read_at: Option<DateTime<Utc>>,
     failed_at: Option<DateTime<Utc>>,
     replied_at: Option<DateTime<Utc>>,
+    /// The answer.
+    reply_message_id: Option<Uuid>,
     /// The text of the message, with this recipient's values.
     preview: Option<String>,
 }

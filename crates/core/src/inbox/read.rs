@@ -13,7 +13,7 @@ use crate::background::Background;
 use crate::caller::Permitted;
 use crate::error::{ApiError, ErrorBody};
 use crate::path_id::PathId;
-use crate::permissions::ConversationsView;
+use crate::permissions::MessagesView;
 use crate::sessions::number_token;
 
 /// The message of a customer that Meta is told about.
@@ -40,7 +40,7 @@ pub fn router() -> Router<App> {
 )]
 pub(crate) async fn read_conversation(
     State(app): State<App>,
-    permitted: Permitted<ConversationsView>,
+    permitted: Permitted<MessagesView>,
     PathId(id): PathId,
     background: Background,
 ) -> Result<StatusCode, ApiError> {

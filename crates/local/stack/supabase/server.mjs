@@ -40,6 +40,7 @@ import { StackError } from "./stack-error.mjs";
 /** Undone from the last to the first. @type {(() => Promise<unknown> | unknown)[]} */
 const undo = [];
 let ending = false;
+let running = false;
 
 /** @param {object} event */
 const tell = (event) => process.stdout.write(`${JSON.stringify(event)}\n`);
@@ -70,8 +71,14 @@ async function fail(error) {
 
 process.on("SIGTERM", () => void end(0));
 process.on("SIGINT", () => void end(0));
-process.on("uncaughtException", (error) => void fail(error));
-process.on("unhandledRejection", (error) => void fail(error));
+// A database that goes away for a moment comes back: whoever was asking has been told.
+const LOST_CONNECTION = /^(CONNECTION_\w+|ECONN\w+|EPIPE|08\w{3}|57P0[123]|55000)$/;
+const unexpected = (/** @type {any} */ error) => {
+  if (running && LOST_CONNECTION.test(error?.code ?? "")) console.error(`the database is away: ${error.message}`);
+  else void fail(error);
+};
+process.on("uncaughtException", unexpected);
+process.on("unhandledRejection", unexpected);
 keepErrorsShort();
 
 const lines = createInterface({ input: process.stdin });
@@ -125,7 +132,9 @@ async function run(config) {
     gateway.close();
     gateway.closeAllConnections();
   });
-  if (!ending) tell({ event: "ready" });
+  if (ending) return;
+  running = true;
+  tell({ event: "ready" });
 }
 
 /** @param {Configuration} config @returns {Promise<string>} the superuser's address */
