@@ -9,9 +9,16 @@ const app = await useApp({ own: true, demo: false });
 const beside = postgres(app.stack.database_url.replace(/\/postgres$/, "/template1"), { max: 1, onnotice: () => {} });
 after(() => beside.end({ timeout: 2 }));
 
+/** Nobody gets in any more, and who is in leaves after the transaction they are in. */
 async function goesAway() {
   await beside`alter database postgres with allow_connections false`;
-  await beside`select pg_terminate_backend(pid) from pg_stat_activity where datname = 'postgres' and pid <> pg_backend_pid()`;
+  for (let left = 1; left > 0; ) {
+    await beside`
+      select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = 'postgres' and (state = 'idle' or backend_type = 'walsender') and pid <> pg_backend_pid()`;
+    [{ left }] = await beside`
+      select count(*)::integer as left from pg_stat_activity where datname = 'postgres' and backend_type = 'client backend'`;
+  }
 }
 const comesBack = () => beside`alter database postgres with allow_connections true`;
 
