@@ -35,6 +35,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// Calls `target` with mutated samples until the time is up. What it panics with is preceded by the seed.
+#[expect(clippy::print_stdout, reason = "a failed run is repeated by its seed")]
 fn fuzz(target: impl Fn(&[u8], &mut Dice)) {
     let seed = number("FUZZ_SEED").unwrap_or_else(|| {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
