@@ -203,7 +203,7 @@ describe("the functions", () => {
       const median = times.sort((a, b) => a - b)[Math.floor(times.length / 2)];
       rows.push([`/${one.name}`, megabytes(one.bytes), `${median.toFixed(1)} ms`]);
       // 250 MB is Vercel's limit; ours keeps a wrong dependency or a debug build from going unseen.
-      assert.ok(one.bytes < 12e6, `${one.name} has ${megabytes(one.bytes)} MB`);
+      assert.ok(one.bytes < 14e6, `${one.name} has ${megabytes(one.bytes)} MB`);
     }
     console.log(table(["route", "MB", "spawn to first answer"], rows).join("\n"));
   });
