@@ -58,7 +58,8 @@ begin
           from (
             select o.id, o.metadata, o.status from public.messages o
             where o.conversation_id = a.conversation_id and o.tenant_id = a.tenant_id and o.id <> a.id
-              and o.occurred_at between a.occurred_at - interval '7 days' and a.occurred_at
+              -- Meta tells whole seconds: an answer within the same one looks older than what it answers
+              and o.occurred_at between a.occurred_at - interval '7 days' and a.occurred_at + interval '1 second'
             order by o.occurred_at desc, o.created_at desc, o.id desc
             limit 20
           ) m

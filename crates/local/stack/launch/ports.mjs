@@ -1,4 +1,5 @@
 // Five ports in a row, or any free ones.
+import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { StackError } from "../supabase/stack-error.mjs";
@@ -10,9 +11,18 @@ export function portsFrom(base) {
   return { app: base, supabase: base + 1, meta: base + 2, upstash: base + 3, postgres: base + 4 };
 }
 
+// Below the ports that systems give to outgoing connections: one of those could take a port between our look and its use.
+const LOWEST = 10_000;
+const HIGHEST = 30_000;
+
 /** @returns {Promise<Ports>} that nobody listens on */
 export async function freePorts() {
-  const servers = await Promise.all(Array.from({ length: 5 }, () => listen(0)));
+  /** @type {import("node:net").Server[]} */
+  const servers = [];
+  while (servers.length < 5) {
+    const server = await listen(randomInt(LOWEST, HIGHEST)).catch(() => null);
+    if (server) servers.push(server);
+  }
   const [app, supabase, meta, upstash, postgres] = servers.map((server) => /** @type {import("node:net").AddressInfo} */ (server.address()).port);
   await Promise.all(servers.map(close));
   return { app, supabase, meta, upstash, postgres };
