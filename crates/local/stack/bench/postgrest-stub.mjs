@@ -22,6 +22,7 @@ function stub({ numbers, recipients }) {
     announce_campaigns: () => [],
     begin_sender_run: () => ({ busy: 0, sessions: numbers }),
     release_sender: () => null,
+    number_access: () => ({ token: null, own_token: false, held: false, trial: false, failures: 0 }),
     finish_sender_run: () => null,
     claim_recipients({ session_id, batch_size }) {
       const size = Math.min(batch_size, left.get(session_id) ?? 0);
