@@ -3,7 +3,13 @@
 alter table public.tenants
   -- {"monday": [{"from": "09:00", "to": "17:00"}], ...} in the tenant's time zone; empty: always open
   add column business_hours jsonb not null default '{}' check (jsonb_typeof(business_hours) = 'object'),
-  add column audit_retention_days integer not null default 365 check (audit_retention_days between 30 and 3650);
+  add column audit_retention_days integer not null default 365 check (audit_retention_days between 30 and 3650),
+  -- words that, alone in a message, end or renew a customer's consent to marketing
+  add column opt_out_keywords text[] not null default
+    '{STOP,BERHENTI,UNSUBSCRIBE,BATAL BERLANGGANAN,STOP PROMO,OPT OUT}'
+    check (cardinality(opt_out_keywords) <= 50),
+  add column opt_in_keywords text[] not null default '{START,MULAI,SUBSCRIBE,BERLANGGANAN,OPT IN}'
+    check (cardinality(opt_in_keywords) <= 50);
 
 create table public.invitations (
   id uuid primary key default gen_random_uuid(),
@@ -106,7 +112,7 @@ end;
 $$;
 
 -- Changes what is named in `changes`: name, slug, timezone, locale, business_hours, agents_see_unassigned,
--- audit_retention_days.
+-- audit_retention_days, opt_out_keywords, opt_in_keywords.
 create function public.update_tenant(changes jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -132,6 +138,10 @@ begin
     locale = coalesce(changes ->> 'locale', t.locale),
     business_hours = coalesce(changes -> 'business_hours', t.business_hours),
     agents_see_unassigned = coalesce((changes ->> 'agents_see_unassigned')::boolean, t.agents_see_unassigned),
+    opt_out_keywords = case when changes ? 'opt_out_keywords'
+      then array(select jsonb_array_elements_text(changes -> 'opt_out_keywords')) else t.opt_out_keywords end,
+    opt_in_keywords = case when changes ? 'opt_in_keywords'
+      then array(select jsonb_array_elements_text(changes -> 'opt_in_keywords')) else t.opt_in_keywords end,
     audit_retention_days = coalesce((changes ->> 'audit_retention_days')::integer, t.audit_retention_days)
   where t.id = private.tenant_id()
   returning * into tenant;
@@ -447,93 +457,6 @@ begin
     raise sqlstate 'PT404' using message = 'There is no such API key.', detail = 'not_found';
   end if;
   return private.api_key_json(key);
-end;
-$$;
-
--- A campaign of an integration has no person as its sender, unless it names one.
-create or replace function public.create_campaign(
-  name text,
-  template_id uuid,
-  recipients jsonb,
-  session_id uuid default null,
-  sender_id uuid default null,
-  scheduled_at timestamptz default null
-) returns jsonb
-language plpgsql security definer set search_path = '' as $$
-declare
-  tenant constant uuid := private.tenant_id();
-  the_session uuid := create_campaign.session_id;
-  the_sender constant uuid := coalesce(create_campaign.sender_id, private.person_id());
-  template public.broadcast_templates;
-  campaign public.broadcast_campaigns;
-  numbers integer;
-begin
-  if tenant is null or not private.has_permission('broadcasts.create')
-    or not private.has_permission('broadcasts.send')
-  then
-    raise sqlstate 'PT403' using message = 'You may not create campaigns.', detail = 'forbidden';
-  end if;
-
-  select t.* into template from public.broadcast_templates t
-  where t.id = create_campaign.template_id and t.tenant_id = tenant;
-  if not found then
-    raise sqlstate 'PT422' using message = 'There is no such template.', detail = 'invalid_field',
-      hint = 'template_id';
-  end if;
-  if template.status <> 'APPROVED' then
-    raise sqlstate 'PT422' using
-      message = format('The template is %s; only an approved template can be sent.', template.status),
-      detail = 'template_not_approved', hint = 'template_id';
-  end if;
-
-  if the_session is null then
-    select count(*), (array_agg(s.id))[1] into numbers, the_session from public.whatsapp_sessions s
-    where s.tenant_id = tenant
-      and (template.meta_business_account_id is null
-        or s.meta_business_account_id = template.meta_business_account_id);
-    if numbers <> 1 then
-      raise sqlstate 'PT422' using
-        message = case when numbers = 0 then 'No connected number can send this template.'
-          else 'Several numbers can send this template: name one.' end,
-        detail = 'invalid_field', hint = 'session_id';
-    end if;
-  elsif not exists (
-    select 1 from public.whatsapp_sessions s
-    where s.id = the_session and s.tenant_id = tenant
-      and (template.meta_business_account_id is null
-        or s.meta_business_account_id = template.meta_business_account_id)
-  ) then
-    raise sqlstate 'PT422' using message = 'There is no such number, or the template is not of its account.',
-      detail = 'invalid_field', hint = 'session_id';
-  end if;
-
-  if the_sender is not null and not exists (
-    select 1 from public.profiles p
-    where p.user_id = the_sender and p.tenant_id = tenant and p.deactivated_at is null
-  ) then
-    raise sqlstate 'PT422' using message = 'There is no such person.', detail = 'invalid_field',
-      hint = 'sender_id';
-  end if;
-
-  insert into public.broadcast_campaigns as c
-    (tenant_id, name, status, session_id, template_id, sender_id, scheduled_at, started_at)
-  select
-    tenant, create_campaign.name, case when later then 'scheduled' else 'sending' end, the_session, template.id,
-    the_sender, create_campaign.scheduled_at, case when later then null else now() end
-  from (select coalesce(create_campaign.scheduled_at > now(), false) as later) as moment
-  returning c.* into campaign;
-
-  insert into public.broadcast_recipients (tenant_id, campaign_id, position, wa_id, name, variables)
-  select tenant, campaign.id, r.position, r.value ->> 'wa_id', r.value ->> 'name',
-    coalesce(nullif(r.value -> 'variables', 'null'), '[]')
-  from jsonb_array_elements(recipients) with ordinality as r (value, position)
-  on conflict on constraint broadcast_recipients_campaign_id_wa_id_key do nothing;
-  if not found then
-    raise sqlstate 'PT422' using message = 'A campaign needs at least one recipient.',
-      detail = 'invalid_field', hint = 'recipients';
-  end if;
-
-  return private.campaign_json(campaign);
 end;
 $$;
 

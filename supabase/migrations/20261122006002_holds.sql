@@ -1,4 +1,5 @@
--- What keeps a campaign from going on though its time has come: quiet hours, and Meta's limit of customers in 24 hours.
+-- What keeps a campaign from going on though its time has come: quiet hours, Meta's limit of customers in 24 hours, and a
+-- tenant that has switched broadcasts off or stopped its scheduler. Rows stay, and go on when it is over.
 -- And who is left out: customers who have opted out of marketing.
 
 -- How many more customers may be written to in this run; null: as many as there are.

@@ -1,12 +1,5 @@
 -- What customers answer to campaigns: words that end or renew their consent, and replies that are counted.
 
-alter table public.tenants
-  add column opt_out_keywords text[] not null default
-    '{STOP,BERHENTI,UNSUBSCRIBE,BATAL BERLANGGANAN,STOP PROMO,OPT OUT}'
-    check (cardinality(opt_out_keywords) <= 50),
-  add column opt_in_keywords text[] not null default '{START,MULAI,SUBSCRIBE,BERLANGGANAN,OPT IN}'
-    check (cardinality(opt_in_keywords) <= 50);
-
 -- A message as keywords are compared: capital letters, and what stands between words as one space.
 create function private.keyword_of(words text) returns text
 language sql immutable parallel safe set search_path = '' as $$
@@ -83,44 +76,6 @@ create trigger follow_answers after insert on public.messages
 create or replace function private.tenant_json(t public.tenants) returns jsonb
 language sql stable set search_path = '' as $$
   select to_jsonb(t) - 'scheduler_stopped_at';
-$$;
-
--- Changes what is named in `changes`: name, slug, timezone, locale, business_hours, agents_see_unassigned,
--- audit_retention_days, opt_out_keywords, opt_in_keywords.
-create or replace function public.update_tenant(changes jsonb) returns jsonb
-language plpgsql security definer set search_path = '' as $$
-declare
-  tenant public.tenants;
-begin
-  perform private.require('settings.update');
-  if changes ? 'audit_retention_days' then
-    perform private.require('admin.retention');
-  end if;
-  if changes ? 'timezone' then
-    perform private.require_timezone(changes ->> 'timezone');
-  end if;
-  if changes ? 'slug' and exists (
-    select 1 from public.tenants t where t.slug = changes ->> 'slug' and t.id <> private.tenant_id()
-  ) then
-    raise sqlstate 'PT409' using message = 'This short name is taken.', detail = 'slug_taken', hint = 'slug';
-  end if;
-  update public.tenants t
-  set
-    name = coalesce(changes ->> 'name', t.name),
-    slug = coalesce(changes ->> 'slug', t.slug),
-    timezone = coalesce(changes ->> 'timezone', t.timezone),
-    locale = coalesce(changes ->> 'locale', t.locale),
-    business_hours = coalesce(changes -> 'business_hours', t.business_hours),
-    agents_see_unassigned = coalesce((changes ->> 'agents_see_unassigned')::boolean, t.agents_see_unassigned),
-    opt_out_keywords = case when changes ? 'opt_out_keywords'
-      then array(select jsonb_array_elements_text(changes -> 'opt_out_keywords')) else t.opt_out_keywords end,
-    opt_in_keywords = case when changes ? 'opt_in_keywords'
-      then array(select jsonb_array_elements_text(changes -> 'opt_in_keywords')) else t.opt_in_keywords end,
-    audit_retention_days = coalesce((changes ->> 'audit_retention_days')::integer, t.audit_retention_days)
-  where t.id = private.tenant_id()
-  returning * into tenant;
-  return private.tenant_json(tenant);
-end;
 $$;
 
 revoke execute on all functions in schema private from public;

@@ -1,4 +1,4 @@
--- Campaigns to recipient lists: a mapping says what fills each variable of the template.
+-- Making a campaign, for recipients named one by one or for a recipient list: a mapping says what fills each variable.
 
 alter table public.broadcast_campaigns
   add column recipient_list_id uuid references public.recipient_lists (id) on delete set null,
@@ -95,8 +95,13 @@ begin
 end;
 $$;
 
--- As before; `options` may name {"recipient_list_id", "variable_mapping"?} too.
-create or replace function public.create_campaign(
+drop function public.create_campaign(text, uuid, jsonb, uuid, uuid, timestamptz);
+
+-- Creates a campaign with its recipients, or nothing. `recipients` is a list of
+-- {"wa_id", "name"?, "variables"?}; a number listed twice is kept once. `options`: {"draft"?, "scheduled_at"? (as typed:
+-- without an offset in the tenant's zone), "recipient_local"?, "quiet_hours"?, "recipient_list_id"?, "variable_mapping"?}. Security definer: clients have no right
+-- to write these tables.
+create function public.create_campaign(
   name text,
   template_id uuid,
   recipients jsonb,
@@ -195,3 +200,5 @@ end;
 $$;
 
 revoke execute on all functions in schema private from public;
+revoke execute on function public.create_campaign(text, uuid, jsonb, uuid, uuid, timestamptz, jsonb) from public, anon;
+grant execute on function public.create_campaign(text, uuid, jsonb, uuid, uuid, timestamptz, jsonb) to authenticated;
