@@ -86,25 +86,22 @@ impl Caller {
         let authorization = parts.headers.get(header::AUTHORIZATION);
         let authorization = authorization.map(|value| value.to_str().unwrap_or_default());
         let credential = Credential::from_authorization(authorization)?;
-        let email = match credential.verify(app, &trace).await {
+        let remembered = app.access().remembered(credential.as_str());
+        let is_remembered = remembered.is_some();
+        let known = async {
+            let email = credential.verify(app, &trace).await?;
+            let access = match remembered {
+                Some(access) => access,
+                None => credential.access(app, &trace).await?,
+            };
+            Ok::<_, ApiError>((email, access))
+        };
+        let (email, access) = match known.await {
             Err(error) if error.status() == StatusCode::UNAUTHORIZED => {
                 rate_limit::admit(app, &trace, Guarded::Credentials).await?;
                 return Err(error);
             }
-            verified => verified?,
-        };
-        let known = app.access().remembered(credential.as_str());
-        let remembered = known.is_some();
-        let access = match known {
-            Some(access) => Ok(access),
-            None => credential.access(app, &trace).await,
-        };
-        let access = match access {
-            Err(error) if error.status() == StatusCode::UNAUTHORIZED => {
-                rate_limit::admit(app, &trace, Guarded::Credentials).await?;
-                return Err(error);
-            }
-            access => access?,
+            known => known?,
         };
         trace.identify(Actor {
             kind: access.kind,
@@ -114,7 +111,7 @@ impl Caller {
             version: AtomicI64::new(access.version),
             access,
             email,
-            remembered,
+            remembered: is_remembered,
             credential,
             verdict,
             trace,

@@ -2,7 +2,7 @@
 
 use axum::routing::get;
 use axum::{Json, Router};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::agent_details::Agent;
@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::caller::Permitted;
 use crate::error::{ApiError, ErrorBody};
 use crate::field_rules::optional_text;
-use crate::json_body::QueryParameters;
+use crate::json_body::{QueryParameters, truth};
 use crate::paging::{PageNumber, Paged, Rows, default_limit, first_page, page_number, page_size};
 use crate::permissions::AgentsView;
 
@@ -24,14 +24,6 @@ pub(crate) struct Filter {
     page: u32,
     #[serde(default = "default_limit", deserialize_with = "page_size")]
     limit: u32,
-}
-
-fn truth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
-    match String::deserialize(deserializer)?.as_str() {
-        "true" => Ok(Some(true)),
-        "false" => Ok(Some(false)),
-        _ => Err(serde::de::Error::custom("must be true or false")),
-    }
 }
 
 pub(super) fn router() -> Router<App> {

@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::caller::Permitted;
 use crate::error::{ApiError, ErrorBody};
 use crate::field_rules::optional_text;
-use crate::json_body::QueryParameters;
+use crate::json_body::{QueryParameters, truth};
 use crate::paging::{default_limit, page_size};
 use crate::path_id::PathId;
 use crate::permissions::BroadcastsView;
@@ -94,14 +94,6 @@ fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i32>, D::
     text.parse()
         .map(Some)
         .map_err(|_| serde::de::Error::custom("must be a number"))
-}
-
-fn truth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
-    match String::deserialize(deserializer)?.as_str() {
-        "true" => Ok(Some(true)),
-        "false" => Ok(Some(false)),
-        _ => Err(serde::de::Error::custom("must be true or false")),
-    }
 }
 
 /// `/api/broadcast/campaigns/{id}/recipients`.

@@ -9,7 +9,7 @@ use whatsapp::template::{Button, Header, HeaderFormat};
 use super::examples::Examples;
 use super::working_copy::WorkingCopy;
 use crate::error::ApiError;
-use crate::json_body::read_value;
+use crate::json_body::from_value;
 use crate::text::Text;
 
 /// The parts of a template; what is left out stays as it is. Either by part, or as `components` in the shape of Meta's API.
@@ -138,8 +138,8 @@ pub(super) fn take_apart<T: DeserializeOwned>(
         .filter_map(|name| body.remove_entry(*name))
         .collect();
     Ok((
-        read_value(Value::Object(taken))?,
-        read_value(Value::Object(body))?,
+        from_value(Value::Object(taken))?,
+        from_value(Value::Object(body))?,
     ))
 }
 
