@@ -63,6 +63,11 @@ export const TABLES = {
   recipient_lists: { seenBy: from("manager") },
   recipient_list_entries: { seenBy: from("manager") },
   recipient_list_errors: { seenBy: from("manager") },
+
+  labels: { seenBy: from("viewer") },
+  conversation_labels: { seenBy: [...from("team_lead"), "agent"] },
+  contact_labels: { seenBy: [...from("senior_agent"), "agent"] },
+  contact_fields: { seenBy: from("guest") },
 };
 
 /** What the service may do with a table. @param {string} table */

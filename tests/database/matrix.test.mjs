@@ -141,6 +141,10 @@ async function prepare() {
     values (${tenant.id}, 'ID', 'MARKETING', '2026-01-01', 'USD', 0.04)`;
   await sql`insert into public.calling_codes values ('0', 'XX', 'UTC')`;
   const list = await newRecipientList(callers.manager, { entries: [["6281234567890"], ["6281234567890"]] });
+  const [label] = await sql`insert into public.labels (tenant_id, name) values (${tenant.id}, 'VIP') returning id`;
+  await sql`insert into public.conversation_labels (conversation_id, label_id, tenant_id) values (${conversation.id}, ${label.id}, ${tenant.id})`;
+  await sql`insert into public.contact_labels (contact_id, label_id, tenant_id) values (${contact.id}, ${label.id}, ${tenant.id})`;
+  await sql`insert into public.contact_fields (tenant_id, key, name, type) values (${tenant.id}, 'city', 'City', 'text')`;
 
   const found = {
     tenants: sql`id = ${tenant.id}`,
@@ -172,6 +176,10 @@ async function prepare() {
     recipient_lists: sql`id = ${list.id}`,
     recipient_list_entries: sql`list_id = ${list.id}`,
     recipient_list_errors: sql`list_id = ${list.id}`,
+    labels: sql`id = ${label.id}`,
+    conversation_labels: sql`label_id = ${label.id}`,
+    contact_labels: sql`label_id = ${label.id}`,
+    contact_fields: sql`tenant_id = ${tenant.id}`,
   };
   /** @type {Record<string, any>} */
   const rows = {};

@@ -239,5 +239,5 @@ describe("a topic", () => {
 
 test("the inbox's tables are published whole", async () => {
   const tables = await sql`select tablename from pg_publication_tables where pubname = 'supabase_realtime' and schemaname = 'public' order by 1`;
-  assert.deepEqual(tables.map(({ tablename }) => tablename), ["contacts", "conversations", "messages"]);
+  assert.deepEqual(tables.map(({ tablename }) => tablename), ["contacts", "conversation_labels", "conversations", "messages"]);
 });
