@@ -20,13 +20,28 @@ export async function followPublications({ url, publications, onChange }) {
   let current = await follow();
 
   async function follow() {
+    let following = false;
     const sql = connect(url, {
       max: 1, fetch_types: false, idle_timeout: undefined, max_lifetime: null,
       connection: { application_name: "realtime", .../** @type {any} */ ({ replication: "database" }) },
+      // Once, and only of what was followed: whoever could not begin is told by the error.
       onclose: () => {
-        if (!stopped) void again();
+        if (following && !stopped) void again();
+        following = false;
       },
     });
+    try {
+      const stream = await begin(sql);
+      following = true;
+      return { sql, stream };
+    } catch (error) {
+      void sql.end({ timeout: 0 }).catch(() => {});
+      throw error;
+    }
+  }
+
+  /** @param {import("postgres").Sql} sql */
+  async function begin(sql) {
     const slot = `realtime_${process.pid}_${Math.random().toString(36).slice(2)}`;
     // Commands of replication are known in capitals only.
     const [{ consistent_point: start }] = await sql.unsafe(`CREATE_REPLICATION_SLOT ${slot} TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT`);
@@ -39,10 +54,12 @@ export async function followPublications({ url, publications, onChange }) {
       else if (data[0] === 0x6b) stream.write(standbyStatus(data.subarray(1, 9)));
     });
     stream.on("error", () => {});
-    return { sql, stream };
+    return stream;
   }
 
   async function again() {
+    const { sql } = current;
+    void sql.end({ timeout: 0 }).catch(() => {});
     for (;;) {
       await pause(RETRY);
       if (stopped) return;

@@ -6,6 +6,9 @@ import { isAdminPath } from "./auth-admin.mjs";
 import { acceptedInvitation } from "./auth-verify.mjs";
 import { answerSigns, asksForSigns } from "./storage-signs.mjs";
 
+/** What PostgREST says without a connection. */
+const AWAY = { code: "PGRST001", details: null, hint: null, message: "Database client error. Retrying the connection." };
+
 /** @typedef {{ status: number, headers: Record<string, string>, body: string | null }} Answer */
 
 const EXPOSED = "Content-Range, Content-Location, Preference-Applied, X-Total-Count, Link, X-Sb-Error-Code";
@@ -26,6 +29,7 @@ export function createGateway(services) {
     serve(services, request, response).catch((error) => {
       console.error(`${request.method} ${new URL(request.url ?? "/", "http://x").pathname}: ${error?.message ?? error}`);
       if (response.headersSent) response.destroy();
+      else if (/^(CONNECTION_|ECONN)/.test(error?.code ?? "")) send(response, json(503, AWAY));
       else send(response, json(500, { message: "Internal server error" }));
     });
   });

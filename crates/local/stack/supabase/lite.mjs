@@ -6,6 +6,7 @@ const { AsyncLocalStorage } = await import("node:async_hooks");
 const { App } = await import("@supabase/lite");
 const { PostgresConnection } = await import("@supabase/lite/postgres");
 const { TYPES } = await import("./database.mjs");
+const { renewingPool } = await import("./renewing-pool.mjs");
 const { restError } = await import("./rest-error.mjs");
 const { SHORTEST_PASSWORD } = await import("./auth-users.mjs");
 const { mendAuthService } = await import("./auth-tokens.mjs");
@@ -63,6 +64,9 @@ class Connection extends PostgresConnection {
   }
 }
 
+/** How many connections Lite has. */
+const MOST = 20;
+
 let queries = 0;
 
 /** @param {any} db Kysely @param {string} text @param {unknown[]} parameters */
@@ -85,10 +89,16 @@ function run(db, text, parameters) {
 
 /** @param {LiteOptions} options */
 export async function startLite(options) {
-  const connection = new Connection({
-    url: options.databaseUrl,
-    postgresOptions: { max: 20, types: TYPES, onnotice: () => {}, connection: { application_name: "supabase-lite" } },
+  const connection = new Connection({ url: options.databaseUrl });
+  const pool = renewingPool({
+    most: MOST,
+    open: (onclose) => new PostgresConnection({
+      url: options.databaseUrl,
+      postgresOptions: { max: MOST, max_lifetime: null, types: TYPES, onnotice: () => {}, connection: { application_name: "supabase-lite" }, onclose },
+    }).driver,
   });
+  // All that Lite asks of its own connections.
+  connection.driver.reserve = pool.reserve;
   const passwordHook = passwordVerification(options.sql);
   connection.preRequest = options.preRequest;
   const app = new App({
@@ -140,6 +150,6 @@ export async function startLite(options) {
      */
     fetch: (request, caller, context) => current.run(context, () => app.server.fetch(request, { caller, peerAddress: null })),
     reloadSchema: () => connection.clearSchemaCache(),
-    stop: () => connection.driver.end({ timeout: 2 }),
+    stop: () => pool.end({ timeout: 2 }),
   };
 }

@@ -178,7 +178,7 @@ async function invoke(sql, { name, routine, given, text, request, caller, wanted
     const settled = await Promise.allSettled(steps);
     const failed = settled.find((step) => step.status === "rejected");
     if (failed) {
-      if (one) await connection.unsafe("rollback");
+      if (one) await connection.unsafe("rollback").catch(() => {});
       return refusal(failed.reason, role);
     }
     const [row] = /** @type {PromiseFulfilledResult<any>} */ (settled[main]).value;

@@ -15,6 +15,7 @@ import { applyMigrations, readMigrations } from "./migrations.mjs";
 import { startPostgres, SUPERUSER } from "./postgres.mjs";
 import { preRequest } from "./pre-request.mjs";
 import { startRealtime } from "../realtime/realtime.mjs";
+import { renewingPool } from "./renewing-pool.mjs";
 import { rpcCaller } from "./rpc.mjs";
 import { StackError } from "./stack-error.mjs";
 
@@ -39,6 +40,9 @@ import { StackError } from "./stack-error.mjs";
 
 /** Undone from the last to the first. @type {(() => Promise<unknown> | unknown)[]} */
 const undo = [];
+// Postgres is not started again after so many lives in a row that were shorter than this.
+const [SHORT_LIFE, SHORT_LIVES] = [10_000, 5];
+
 let ending = false;
 let running = false;
 
@@ -94,8 +98,11 @@ async function run(config) {
   const loading = Promise.all([import("./lite.mjs"), import("./platform.mjs")]);
   loading.catch(() => {});
   const databaseUrl = config.database_url ?? (await startOwnPostgres(config));
-  const sql = connect(databaseUrl, { max: 20, connection: { application_name: "supabase-local" } });
+  const ours = { max: 20, max_lifetime: null, connection: { application_name: "supabase-local" } };
+  const { sql } = renewingPool({ most: ours.max, open: (onclose) => connect(databaseUrl, { ...ours, onclose }) });
   undo.push(() => sql.end({ timeout: 1 }));
+  const listener = connect(databaseUrl, { ...ours, max: 1 });
+  undo.push(() => listener.end({ timeout: 1 }));
   const [{ startLite }, { preparePlatform }] = await loading;
   await admit(sql, config, own);
   await preparePlatform(sql, own ? config.postgres_password : null);
@@ -113,7 +120,7 @@ async function run(config) {
   const realtime = await startRealtime({ sql, databaseUrl, jwtSecret: config.jwt_secret, claimsOfKey: callers.claimsOfKey });
   // Before the connections and Postgres itself: a server waits for its last follower.
   undo.push(() => realtime.stop());
-  await sql.listen("pgrst", () => {
+  await listener.listen("pgrst", () => {
     before.reload();
     rpc.reload();
     void lite.reloadSchema();
@@ -142,11 +149,25 @@ async function startOwnPostgres(config) {
   const dataDir = path.join(config.data_dir, "postgres");
   if (config.fresh) for (const folder of ["postgres", "storage"]) rmSync(path.join(config.data_dir, folder), { recursive: true, force: true });
   mkdirSync(config.data_dir, { recursive: true });
-  const server = await startPostgres({
+  const options = {
     dataDir, port: config.postgres_port, password: config.postgres_password, logFile: path.join(config.data_dir, "postgres.log"), durable: config.durable,
-  });
+  };
+  let server = await startPostgres(options);
   undo.push(() => server.stop());
-  void server.exited.then(() => fail(new StackError(`Postgres has ended by itself: see ${path.join(config.data_dir, "postgres.log")}`)));
+  void keepRunning().catch(fail);
+
+  // As a hosted database that was killed comes back. One that does not stay is a reason to stop.
+  async function keepRunning() {
+    for (let shortLives = 0; ; ) {
+      const started = Date.now();
+      await server.exited;
+      if (ending) return;
+      shortLives = Date.now() - started < SHORT_LIFE ? shortLives + 1 : 0;
+      if (!running || shortLives === SHORT_LIVES) throw new StackError(`Postgres has ended by itself: see ${options.logFile}`);
+      console.error("Postgres has ended by itself, and is started again");
+      server = await startPostgres(options);
+    }
+  }
   return `postgresql://${SUPERUSER}:${encodeURIComponent(config.postgres_password)}@127.0.0.1:${config.postgres_port}/postgres`;
 }
 
