@@ -6,4 +6,5 @@ mod auth_admin;
 mod database;
 mod errors;
 mod server;
+mod storage;
 mod tokens;
