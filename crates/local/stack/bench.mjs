@@ -19,6 +19,7 @@ const sections = {
   // Before what fills the tables: it begins with an empty database.
   claim: (await import("./bench/claim.mjs")).claim,
   "big-webhook": (await import("./bench/big-webhook.mjs")).bigWebhook,
+  inbox: (await import("./bench/inbox.mjs")).inbox,
   sizes: (await import("./bench/sizes.mjs")).sizes,
 };
 
