@@ -136,7 +136,8 @@ begin
     place := split_part(after, '-', 2);
   end if;
   if place::numeric > pg_snapshot_xmax(pg_current_snapshot())::text::numeric
-    or place::numeric <= private.changes_pruned_through() or floor::numeric > place::numeric and after like '%-%'
+    or place::numeric <= private.changes_pruned_through()
+    or floor::numeric > pg_snapshot_xmax(pg_current_snapshot())::text::numeric
   then
     raise sqlstate 'PT409' using message = 'What happened since then is not kept. Please load everything anew.',
       detail = 'resync_required';

@@ -82,14 +82,13 @@ describe("catching up", () => {
     const [number, admin, ...agents] = [await newNumber(tenant), await newUser(tenant, "admin"), await newUser(tenant, "agent"), await newUser(tenant, "agent")];
     const first = [];
     for (let i = 0; i < 6; i++) first.push(await receivesMessage(number));
-    let over = false;
     const work = async () => {
-      while (!over) {
+      for (let turn = 0; turn < 15; turn++) {
         const target = pick(first);
         await retried(() => sql.begin(async (sql) => {
           // long ones, too: a transaction that began before others ends after them
           await sql`select pg_current_xact_id()`;
-          if (random() < 0.3) for (let i = integer(1, 5); i > 0; i--) await receivesMessage(number);
+          if (random() < 0.3) for (let i = integer(1, 3); i > 0; i--) await receivesMessage(number);
           await sql`
             update public.conversations set assigned_to = ${pick([null, agents[0].id, agents[1].id])}, priority = ${pick(["none", "high"])}
             where id = ${target.conversation.id}`;
@@ -112,9 +111,10 @@ describe("catching up", () => {
         else if (event.startsWith("conversation.")) client.screen.set(id, data);
       }
     };
-    for (let round = 0; round < 15; round++) await update(pick(clients));
-    over = true;
-    await Promise.all(workers);
+    let over = false;
+    const ended = Promise.all(workers).then(() => (over = true));
+    while (!over) await update(pick(clients));
+    await ended;
     for (const client of clients) {
       await update(client);
       const { rows } = await calls(client.user, "list_inbox", { filter: {}, sort: "newest", cursor: null, page: 1, page_size: 1000 });
