@@ -146,6 +146,10 @@ async function prepare() {
   await sql`insert into public.contact_labels (contact_id, label_id, tenant_id) values (${contact.id}, ${label.id}, ${tenant.id})`;
   await sql`insert into public.contact_fields (tenant_id, key, name, type) values (${tenant.id}, 'city', 'City', 'text')`;
 
+  await sql`insert into public.conversation_events (tenant_id, conversation_id, kind) values (${tenant.id}, ${conversation.id}, 'merged')`;
+  await sql`insert into public.conversation_notes (tenant_id, conversation_id, content) values (${tenant.id}, ${conversation.id}, 'x')`;
+  await sql`insert into public.conversation_reads (conversation_id, user_id, tenant_id, read_through) values (${conversation.id}, ${agent.id}, ${tenant.id}, now())`;
+
   const found = {
     tenants: sql`id = ${tenant.id}`,
     profiles: sql`user_id = ${colleague.id}`,
@@ -180,6 +184,9 @@ async function prepare() {
     conversation_labels: sql`label_id = ${label.id}`,
     contact_labels: sql`label_id = ${label.id}`,
     contact_fields: sql`tenant_id = ${tenant.id}`,
+    conversation_events: sql`tenant_id = ${tenant.id} and kind = 'merged'`,
+    conversation_notes: sql`tenant_id = ${tenant.id}`,
+    conversation_reads: sql`tenant_id = ${tenant.id}`,
   };
   /** @type {Record<string, any>} */
   const rows = {};

@@ -71,8 +71,8 @@ describe("those who hear", () => {
     await heard();
     await assign(conversation, agent);
     const announced = await heard();
-    assert.deepEqual(told(announced), ["conversation.updated to agent", "conversation.updated to all"]);
-    assert.ok(announced.every(({ payload }) => payload.assigned_to === agent.id));
+    assert.deepEqual(told(announced), ["conversation.removed to unassigned", "conversation.updated to agent", "conversation.updated to all"]);
+    assert.ok(announced.every(({ event, payload }) => event === "conversation.removed" || payload.assigned_to === agent.id));
   });
 
   test("of a reply and its ticks are the same", async () => {
@@ -239,5 +239,5 @@ describe("a topic", () => {
 
 test("the inbox's tables are published whole", async () => {
   const tables = await sql`select tablename from pg_publication_tables where pubname = 'supabase_realtime' and schemaname = 'public' order by 1`;
-  assert.deepEqual(tables.map(({ tablename }) => tablename), ["contacts", "conversation_labels", "conversations", "messages"]);
+  assert.deepEqual(tables.map(({ tablename }) => tablename), ["contacts", "conversation_labels", "conversation_notes", "conversations", "messages"]);
 });

@@ -40,6 +40,7 @@ describe("a text message", () => {
       session_id: number.id, status: "open", assigned_to: null, unread_count: 1, last_message_at: dateOf(at), last_message_preview: "Apa kabar?",
       last_message_type: "text", last_message_direction: "inbound", last_inbound_at: dateOf(at), window_expires_at: dateOf(at + DAY),
       referral: null, referral_at: null, read_message_id: null,
+      priority: "none", priority_rank: 0, snoozed_until: null, waiting_since: dateOf(at),
     });
     assert.deepEqual(
       [message.direction, message.type, message.status, message.content, message.occurred_at, message.context_message_id, message.payload],
@@ -67,11 +68,11 @@ describe("a text message", () => {
     }
   });
 
-  test("reopens a resolved or snoozed conversation, and leaves an assigned one to its agent", async () => {
+  test("reopens a resolved, snoozed or pending conversation, and leaves an assigned one to its agent", async () => {
     const tenant = await newTenant();
     const number = await newNumber(tenant);
     const agent = await newUser(tenant, "agent");
-    for (const [before, after] of [["resolved", "open"], ["snoozed", "open"], ["pending", "pending"]]) {
+    for (const [before, after] of [["resolved", "open"], ["snoozed", "open"], ["pending", "open"]]) {
       const { conversation, contact, message } = await receivesMessage(number);
       await sql`update public.conversations set status = ${before}, assigned_to = ${agent.id} where id = ${conversation.id}`;
       await receivesMessage(number, { from: contact.wa_id });

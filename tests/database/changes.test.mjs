@@ -1,0 +1,159 @@
+// Catching up with what was missed: whatever happened meanwhile, in transactions of any length, a client ends with what is.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { describe, test } from "node:test";
+import { chance } from "./chance.mjs";
+import { useDatabase } from "./database.mjs";
+import { inboundText } from "./inbox.mjs";
+import { DENIED, isRefused, retried } from "./refusals.mjs";
+
+const { sql, as, asService, calls, newTenant, newUser, newNumber, receivesMessage, assign } = await useDatabase({ own: true });
+
+const changes = (user, after = null, page_size = 500) => calls(user, "list_changes", { after: after === null ? null : String(after), page_size });
+const catchUp = async (user, after, page_size = 500) => {
+  const all = [];
+  for (let from = after; ;) {
+    const page = await changes(user, from, page_size);
+    all.push(...page.changes);
+    if (!page.more) return { all, sequence: page.sequence };
+    assert.notEqual(page.sequence, from);
+    from = page.sequence;
+  }
+};
+
+describe("catching up", () => {
+  test("tells each thing once, as it is, and what is gone", async () => {
+    const tenant = await newTenant();
+    const [number, admin, agent, colleague] = [await newNumber(tenant), await newUser(tenant, "admin"), await newUser(tenant, "agent"), await newUser(tenant, "agent")];
+    const { sequence } = await changes(admin);
+    const [kept, lost] = [await receivesMessage(number), await receivesMessage(number)];
+    await receivesMessage(number, { from: kept.contact.wa_id });
+    await calls(admin, "delete_conversation", { conversation_id: lost.conversation.id });
+    await assign(kept.conversation, agent);
+    const label = await calls(admin, "create_label", { name: "VIP" });
+    const told = await catchUp(admin, sequence);
+    const events = (all, id) => all.filter((change) => change.id === id);
+    assert.equal(events(told.all, kept.conversation.id).length, 1);
+    assert.deepEqual([events(told.all, kept.conversation.id)[0].data.assigned_to, events(told.all, kept.conversation.id)[0].data.unread_count], [agent.id, 2]);
+    assert.deepEqual(events(told.all, lost.conversation.id), [{ event: "conversation.removed", id: lost.conversation.id }]);
+    assert.deepEqual(events(told.all, lost.message.id), [{ event: "message.removed", id: lost.message.id }]);
+    assert.equal(events(told.all, label.id)[0].data.name, "VIP");
+    const own = await catchUp(agent, sequence);
+    assert.equal(events(own.all, kept.conversation.id)[0].event, "conversation.updated");
+    const theirs = await catchUp(colleague, sequence);
+    assert.deepEqual(events(theirs.all, kept.conversation.id), [{ event: "conversation.removed", id: kept.conversation.id }]);
+    assert.ok(!JSON.stringify(theirs.all).includes("Halo"), "nothing of what they see no more");
+    assert.deepEqual((await catchUp(await newUser(await newTenant(), "super_admin"), sequence)).all, []);
+    assert.ok(!JSON.stringify((await catchUp(await newUser(tenant, "restricted"), sequence)).all).includes(kept.conversation.id));
+  });
+
+  test("asks for everything anew when it is too late, or never was", async () => {
+    const tenant = await newTenant();
+    const admin = await newUser(tenant, "admin");
+    const { sequence } = await changes(admin);
+    for (const after of [sequence + 1_000_000, "999999999999999999"]) await isRefused(changes(admin, after), { code: "PT409", detail: "resync_required" });
+    for (const after of ["x", "", "-1", "1-", "1.5", "9".repeat(40), "1; select 1"]) await isRefused(changes(admin, after), { code: "PT422", hint: "after" });
+    await receivesMessage(await newNumber(tenant));
+    await sql`update private.changes set changed_at = now() - interval '4 days'`;
+    assert.ok(await calls("service", "prune_changes") > 0);
+    await isRefused(changes(admin, sequence), { code: "PT409", detail: "resync_required" });
+    assert.deepEqual((await changes(admin, (await changes(admin)).sequence)).changes, []);
+  });
+
+  test("pages never cut a transaction, nor repeat it for ever while another is open", async () => {
+    const tenant = await newTenant();
+    const [number, admin] = [await newNumber(tenant), await newUser(tenant, "admin")];
+    const open = await sql.reserve();
+    await open`begin`;
+    await open`select pg_current_xact_id()`;
+    const { sequence } = await changes(admin);
+    for (let i = 0; i < 4; i++) await receivesMessage(number);
+    const large = Array.from({ length: 10 }, () => inboundText(number));
+    await asService((sql) => sql`select public.ingest_webhook(body => '{}', messages => ${sql.json(large)})`);
+    const { all } = await catchUp(admin, sequence, 3);
+    await open`commit`;
+    open.release();
+    assert.equal(all.filter(({ event }) => event === "message.created").length, 14);
+  });
+
+  test("always ends with what is, whenever the client went away", async () => {
+    const { seed, integer, pick, number: random } = chance();
+    const tenant = await newTenant();
+    const [number, admin, ...agents] = [await newNumber(tenant), await newUser(tenant, "admin"), await newUser(tenant, "agent"), await newUser(tenant, "agent")];
+    const first = [];
+    for (let i = 0; i < 6; i++) first.push(await receivesMessage(number));
+    const work = async () => {
+      for (let turn = 0; turn < 15; turn++) {
+        const target = pick(first);
+        await retried(() => sql.begin(async (sql) => {
+          // long ones, too: a transaction that began before others ends after them
+          await sql`select pg_current_xact_id()`;
+          if (random() < 0.3) for (let i = integer(1, 3); i > 0; i--) await receivesMessage(number);
+          await sql`
+            update public.conversations set assigned_to = ${pick([null, agents[0].id, agents[1].id])}, priority = ${pick(["none", "high"])}
+            where id = ${target.conversation.id}`;
+          if (random() < 0.3) await sql`delete from public.messages where id = ${target.message.id}`;
+        }));
+      }
+    };
+    const workers = [work(), work(), work()];
+    /** What each client has on its screen, as it was last told. */
+    const clients = [admin, ...agents].map((user) => ({ user, screen: new Map(), /** @type {any} */ sequence: null }));
+    for (const client of clients) {
+      client.sequence = (await changes(client.user)).sequence;
+      for (const row of (await calls(client.user, "list_inbox", { filter: {}, sort: "newest", cursor: null, page: 1, page_size: 1000 })).rows) client.screen.set(row.id, row);
+    }
+    const update = async (client) => {
+      const { all, sequence } = await catchUp(client.user, client.sequence, integer(1, 20));
+      client.sequence = sequence;
+      for (const { event, id, data } of all) {
+        if (event === "conversation.removed") client.screen.delete(id);
+        else if (event.startsWith("conversation.")) client.screen.set(id, data);
+      }
+    };
+    let over = false;
+    const ended = Promise.all(workers).then(() => (over = true));
+    while (!over) await update(pick(clients));
+    await ended;
+    for (const client of clients) {
+      await update(client);
+      const { rows } = await calls(client.user, "list_inbox", { filter: {}, sort: "newest", cursor: null, page: 1, page_size: 1000 });
+      const state = (list) => list.map(({ id, assigned_to, priority, unread_count }) => [id, assigned_to, priority, unread_count].join()).sort();
+      assert.deepEqual(state([...client.screen.values()]), state(rows), `seed ${seed}, ${client.user.role}`);
+    }
+  });
+});
+
+describe("the topic of a conversation", () => {
+  const meets = async (user, topic, extension) => {
+    try {
+      await as(user, async (sql) => {
+        await sql`select set_config('realtime.topic', ${topic}, true)`;
+        await sql`insert into realtime.messages (topic, extension, event, payload, private) values (${topic}, ${extension}, 'typing', '{}', true)`;
+      });
+      return true;
+    } catch (error) {
+      assert.equal(error.code, DENIED);
+      return false;
+    }
+  };
+  test("is for those who see it", async () => {
+    const tenant = await newTenant();
+    const [number, admin, agent, colleague, restricted, foreigner] = [
+      await newNumber(tenant), await newUser(tenant, "admin"), await newUser(tenant, "agent"), await newUser(tenant, "agent"), await newUser(tenant, "restricted"), await newUser(await newTenant(), "super_admin"),
+    ];
+    const { conversation } = await receivesMessage(number);
+    await assign(conversation, agent);
+    const topic = `conversation:${conversation.id}`;
+    for (const extension of ["presence", "broadcast"]) {
+      const who = [];
+      for (const user of [admin, agent, colleague, restricted, foreigner]) who.push(await meets(user, topic, extension));
+      assert.deepEqual(who, [true, true, false, false, false], extension);
+      for (const other of [`conversation:${randomUUID()}`, "conversation:", "conversation:%", `conversation:${conversation.id.toUpperCase()}`, `${topic}:x`]) assert.equal(await meets(admin, other, extension), false, other);
+    }
+    await isRefused(as(admin, async (sql) => {
+      await sql`select set_config('realtime.topic', ${topic}, true)`;
+      await sql`insert into realtime.messages (topic, extension, event, payload, private) values (${topic}, 'postgres_changes', 'x', '{}', true)`;
+    }), { code: DENIED });
+  });
+});
