@@ -613,8 +613,9 @@ $$;
 
 -- Live --------------------------------------------------------------------------------------------------------------
 
--- Tells who may view contacts of a change. What only says "seen again" is none; a statement that touches many is told
--- once, and clients read their page again; an import tells of itself.
+-- Tells who may view contacts of a change. What only says "seen again" is none, nor is a recipient of a campaign whom
+-- nobody has seen yet; a statement that touches many is told once, and clients read their page again; an import tells of
+-- itself.
 create function private.announce_contacts() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -626,7 +627,8 @@ begin
     return null;
   end if;
   if tg_op = 'INSERT' then
-    select array_agg(a.id) into ids from after a;
+    select array_agg(a.id) into ids from after a
+    where auth.uid() is not null or a.profile_at is not null or a.user_id is not null;
   else
     select array_agg(a.id) into ids
     from after a join before b on b.id = a.id

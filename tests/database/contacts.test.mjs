@@ -283,7 +283,7 @@ describe("live", () => {
       assert.deepEqual(await told(), []);
       await calls(people.manager, "update_contact", { contact_id: contact.id, changes: { name: "Sari K" } });
       assert.deepEqual(await told(), ["contact.updated"]);
-      await sql`insert into public.contacts (tenant_id, wa_id) select ${tenant.id}, 62800000000 + n from generate_series(1, 60) n`;
+      await sql`insert into public.contacts (tenant_id, wa_id, profile_at) select ${tenant.id}, 62800000000 + n, now() from generate_series(1, 60) n`;
       assert.deepEqual(await told(), ["contacts.created"]);
       await calls(people.manager, "delete_contact", { contact_id: contact.id });
       assert.deepEqual(await told(), ["contact.deleted"]);

@@ -68,6 +68,9 @@ export const TABLES = {
   conversation_labels: { seenBy: [...from("team_lead"), "agent"] },
   contact_labels: { seenBy: [...from("senior_agent"), "agent"] },
   contact_fields: { seenBy: from("guest") },
+  contact_notes: { seenBy: [...from("senior_agent"), "agent"] },
+  contact_imports: { seenBy: from("manager") },
+  contact_import_errors: { seenBy: from("manager") },
 };
 
 /** What the service may do with a table. @param {string} table */
@@ -147,6 +150,34 @@ export const CALLED_BY_USERS = [
   "begin_recipient_import",
   "rename_recipient_list",
   "delete_recipient_list",
+  "list_contacts",
+  "get_contact",
+  "create_contact",
+  "update_contact",
+  "change_contacts",
+  "delete_contact",
+  "delete_contacts",
+  "erase_contact",
+  "block_contact",
+  "list_contact_consents",
+  "record_contact_consent",
+  "list_contact_notes",
+  "create_contact_note",
+  "delete_contact_note",
+  "list_contact_fields",
+  "create_contact_field",
+  "update_contact_field",
+  "delete_contact_field",
+  "preview_contact_merge",
+  "merge_contact",
+  "list_contact_duplicates",
+  "begin_contact_import",
+  "list_contact_imports",
+  "get_contact_import",
+  "list_contact_import_errors",
+  "list_contact_timeline",
+  "get_contact_data",
+  "list_contact_data_messages",
   "list_templates",
   "get_template",
   "create_template",
@@ -200,6 +231,12 @@ export const CALLED_BY_SERVICE = [
   "release_recipient_import",
   "finish_recipient_import",
   "stale_import_files",
+  "claim_contact_import",
+  "record_contact_import",
+  "release_contact_import",
+  "finish_contact_import",
+  "files_to_remove",
+  "note_files_removed",
 ];
 
 /** What Supabase Auth calls, and the service may. */
@@ -231,6 +268,8 @@ export const PRIVATE_RUN_BY_USERS = [
   "recipient_list_json",
   "opted_out_lines",
   "template_json",
+  "contact_field_json",
+  "contact_import_json",
 ];
 
 /** Tables whose changes the audit log does not tell of, and why. @type {Record<string, string>} */
@@ -241,6 +280,7 @@ export const UNAUDITED = {
   calling_codes: "the same for all tenants: migrations change it",
   account_events: "is a history itself: Meta's notices",
   message_status_events: "is a history itself: Meta's",
+  contact_import_errors: "is a history itself: of rows that are not kept",
   recipient_list_errors: "is a history itself: of rows that are not kept",
   webhook_events: "is a history itself: of deliveries that may hold several tenants' data",
 };
