@@ -36,20 +36,6 @@ create index messages_words_idx on public.messages
   using gin (private.message_words(tenant_id, occurred_at, content))
   where content is not null and not metadata ? 'broadcast_campaign_id' and target_message_id is null;
 
--- What a contact is found by: names from any letter on, and phone numbers from any digit on.
-create function private.contact_words(
-  tenant uuid, name text, profile_name text, username text, wa_id text
-) returns tsvector
-language sql immutable parallel safe set search_path = '' as $$
-  select array_to_tsvector(array['#' || tenant] || coalesce((
-    select array_agg(distinct left(substr(w.word, n), 40))
-    from unnest(private.search_words(concat_ws(' ', name, profile_name, username, wa_id))) w (word)
-    cross join lateral generate_series(1, greatest(1, char_length(w.word) - 1)) n
-  ), '{}'));
-$$;
-create index contacts_words_idx on public.contacts
-  using gin (private.contact_words(tenant_id, name, profile_name, username, wa_id));
-
 -- The query that finds all these words by their beginnings; null when there are none.
 create function private.word_query(words text[]) returns tsquery
 language sql immutable strict parallel safe set search_path = '' as $$
@@ -69,8 +55,10 @@ declare
   most constant integer := 500;
   words constant text[] := private.search_words(needle);
   phrase constant tsquery := private.word_query(words);
-  digits constant text := regexp_replace(needle, '\D', '', 'g');
-  phone text;
+  -- "+62 812-3456", "0812 3456" and "8123456" are one number
+  patterns constant text[] := private.search_patterns(needle);
+  -- the one that finds the fewest, for the index: it is not asked for a list of them
+  longest constant text := (select p from unnest(patterns) p order by char_length(p) desc limit 1);
   month integer;
   first_month integer;
   looked integer := 0;
@@ -82,10 +70,6 @@ begin
   if tenant is null or phrase is null or not (all_of_them or private.has_permission('conversations.view')) then
     return;
   end if;
-  -- "+62 812-3456", "0812 3456" and "8123456" are one number
-  if char_length(digits) >= 4 and needle !~ '[[:alpha:]]' then
-    phone := regexp_replace(digits, '^0+', '');
-  end if;
 
   ids := array(
     select v.id
@@ -94,9 +78,9 @@ begin
       and (all_of_them or v.assigned_to = asks or (v.assigned_to is null and unassigned))
       and v.contact_id in (
         select c.id from public.contacts c
-        where private.contact_words(c.tenant_id, c.name, c.profile_name, c.username, c.wa_id) @@
-          (('''#' || tenant || '''')::tsquery && case when phone is null then phrase
-            else phrase || ('''' || phone || ''':*')::tsquery end)
+        where c.tenant_id = tenant and c.erased_at is null
+          and private.contact_words(c.name, c.profile_name, c.username, c.email, c.tags, c.wa_id) like longest
+          and private.contact_words(c.name, c.profile_name, c.username, c.email, c.tags, c.wa_id) like all (patterns)
         limit 1000
       )
     limit most + 1
@@ -302,11 +286,11 @@ language sql stable set search_path = '' as $$
 $$;
 
 revoke execute on function private.fold_text(text), private.search_words(text), private.month_of(timestamptz),
-  private.message_words(uuid, timestamptz, text), private.contact_words(uuid, text, text, text, text),
+  private.message_words(uuid, timestamptz, text),
   private.word_query(text[]), private.search_conversations(text), private.read_cursor(text, text),
   private.write_cursor(jsonb) from public;
 grant execute on function private.fold_text(text), private.search_words(text), private.month_of(timestamptz),
-  private.message_words(uuid, timestamptz, text), private.contact_words(uuid, text, text, text, text),
+  private.message_words(uuid, timestamptz, text),
   private.word_query(text[]), private.search_conversations(text), private.read_cursor(text, text),
   private.write_cursor(jsonb) to service_role;
 grant execute on function private.search_conversations(text), private.read_cursor(text, text),

@@ -50,9 +50,30 @@ const SAMPLES = {
   update_template: { template: { components: [] }, expected: null },
   begin_template_submission: { expected: null },
   begin_template_deletion: { all_languages: false },
+  update_contact: { changes: { name: "Sari" } },
+  change_contacts: { filter: null, action: "add_tags", options: { tags: ["baru"] } },
+  delete_contacts: { filter: null },
+  block_contact: { blocked: true },
+  record_contact_consent: { state: "opted_out" },
+  list_contact_notes: { page: 1, page_size: 10 },
+  create_contact_note: { content: "Catatan" },
+  update_contact_field: { changes: { name: "Kota" } },
+  list_contact_duplicates: { page_size: 10 },
+  list_contact_import_errors: { page: 1, page_size: 10 },
+  list_contact_timeline: { page_size: 10 },
+  list_contact_data_messages: { page_size: 10, after_id: null },
 };
 /** Functions whose ids are of something else than their names say. @type {Record<string, Record<string, string>>} */
-const KINDS_OF = { act_on_conversations: { ids: "conversation" }, resend_message: { message_id: "failed" }, begin_template_submission: { template_id: "changed" }, begin_template_deletion: { template_id: "unused" }, update_template: { template_id: "changed" } };
+const KINDS_OF = {
+  act_on_conversations: { ids: "conversation" },
+  resend_message: { message_id: "failed" },
+  begin_template_submission: { template_id: "changed" },
+  begin_template_deletion: { template_id: "unused" },
+  update_template: { template_id: "changed" },
+  update_note: { note_id: "conversation_note" },
+  delete_note: { note_id: "conversation_note" },
+  list_contact_duplicates: { after: "contact" },
+};
 const image = (/** @type {string} */ id) => ({ type: "image", content: "", payload: { image: { id } } });
 const reaction = (/** @type {string} */ id) => ({ type: "reaction", content: "👍", payload: { reaction: { message_id: id, emoji: "👍" } } });
 /** Ids within other parameters. @type {[string, (own: any, id: string) => any][]} */
@@ -70,9 +91,29 @@ const NESTED = [
   ["act_on_conversations", (own, id) => ({ ids: [own.conversation], action: "label", options: { label_ids: [id] } })],
   ["list_inbox", (own, id) => ({ filter: { label: id, session_id: id, assigned_to: id }, sort: "newest", cursor: null, page: 1, page_size: 10 })],
   ["create_message_to", (own, id) => ({ session_id: own.number, contact_id: own.contact, ...SAMPLES.create_message_to, ...image(id) })],
+  ["create_contact", (_own, id) => ({ contact: { wa_id: someDigits(), owner_id: id } })],
+  ["create_contact", (_own, id) => ({ contact: { wa_id: someDigits(), label_ids: [id] } })],
+  ["update_contact", (own, id) => ({ contact_id: own.contact, changes: { label_ids: [id] } })],
+  ["change_contacts", (own, id) => ({ contact_ids: [own.contact], filter: null, action: "add_labels", options: { label_ids: [id] } })],
+  ["change_contacts", (_own, id) => ({ contact_ids: null, filter: { label_id: id }, action: "add_tags", options: { tags: ["x"] } })],
+  ["list_contacts", (_own, id) => ({ filter: { owner: id } })],
 ];
 /** What an id parameter is of, where its name does not say it. @type {Record<string, string>} */
-const KINDS = { user_id: "person", sender_id: "person", actor: "person", role_ids: "role", session_id: "number", key_id: "key", mentions: "person", label_ids: "label", conversation_ids: "conversation", before: "message", ids: "message" };
+const KINDS = {
+  user_id: "person",
+  sender_id: "person",
+  actor: "person",
+  role_ids: "role",
+  session_id: "number",
+  key_id: "key",
+  mentions: "person",
+  label_ids: "label",
+  conversation_ids: "conversation",
+  before: "message",
+  ids: "message",
+  contact_ids: "contact",
+  other_id: "other",
+};
 const kindOf = (/** @type {string} */ parameter) => KINDS[parameter] ?? parameter.replace(/_id$/, "");
 
 const functions = await sql`
@@ -170,18 +211,25 @@ async function newTenantWithAll() {
   const [invitation] = await sql`
     insert into public.invitations (tenant_id, email, role_ids) values (${tenant.id}, ${`${randomUUID()}@example.test`}, '{}') returning id`;
   const [list] = await sql`insert into public.recipient_lists (tenant_id, name, source) values (${tenant.id}, 'Pelanggan', '{"type": "manual"}') returning id`;
+  const other = await receivesMessage(number);
+  const [label] = await sql`insert into public.labels (tenant_id, name) values (${tenant.id}, 'VIP') returning id`;
+  const [field] = await sql`insert into public.contact_fields (tenant_id, key, name, type) values (${tenant.id}, 'city', 'City', 'text') returning id`;
+  const [note] = await sql`
+    insert into public.contact_notes (tenant_id, contact_id, content, created_by) values (${tenant.id}, ${contact.id}, 'x', ${owner.id}) returning id`;
+  const [contactImport] = await sql`
+    insert into public.contact_imports (tenant_id, storage_path, country, mapping) values (${tenant.id}, 'x', 'ID', '[]') returning id`;
   const [changed, unused] = [await newTemplate(tenant, { status: "REJECTED", businessAccount: number.meta_business_account_id }), await newTemplate(tenant, { status: "DRAFT" })];
   const failed = await newOutbound(conversation, { status: "failed" });
-  const [label] = await sql`insert into public.labels (tenant_id, name) values (${tenant.id}, 'VIP') returning id`;
-  const [note] = await sql`
+  const [conversationNote] = await sql`
     insert into public.conversation_notes (tenant_id, conversation_id, author_id, content) values (${tenant.id}, ${conversation.id}, ${owner.id}, 'x') returning id`;
   /** @type {Record<string, string>} */
   const ids = {
-    failed: failed.id, label: label.id, note: note.id,
+    failed: failed.id, conversation_note: conversationNote.id,
     tenant: tenant.id, person: (await newUser(tenant, "agent")).id, role: (await newRole(tenant)).id, key: (await newApiKey(tenant, "agent")).id,
     invitation: invitation.id, number: number.id, conversation: conversation.id, contact: contact.id, message: message.id, media: file.id,
     template: (await newTemplate(tenant)).id, campaign: (await newCampaign(number, { status: "draft" })).id,
-    list: list.id, changed: changed.id, unused: unused.id,
+    list: list.id, changed: changed.id, unused: unused.id, other: other.contact.id, label: label.id, field: field.id, note: note.id,
+    import: contactImport.id,
   };
   return { tenant, owner, ids };
 }

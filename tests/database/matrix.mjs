@@ -72,6 +72,9 @@ export const TABLES = {
   conversation_notes: { seenBy: [...from("team_lead"), "agent"] },
   // each their own
   conversation_reads: { seenBy: ["agent"] },
+  contact_notes: { seenBy: [...from("senior_agent"), "agent"] },
+  contact_imports: { seenBy: from("manager") },
+  contact_import_errors: { seenBy: from("manager") },
 };
 
 /** What the service may do with a table. @param {string} table */
@@ -176,6 +179,34 @@ export const CALLED_BY_USERS = [
   "begin_recipient_import",
   "rename_recipient_list",
   "delete_recipient_list",
+  "list_contacts",
+  "get_contact",
+  "create_contact",
+  "update_contact",
+  "change_contacts",
+  "delete_contact",
+  "delete_contacts",
+  "erase_contact",
+  "block_contact",
+  "list_contact_consents",
+  "record_contact_consent",
+  "list_contact_notes",
+  "create_contact_note",
+  "delete_contact_note",
+  "list_contact_fields",
+  "create_contact_field",
+  "update_contact_field",
+  "delete_contact_field",
+  "preview_contact_merge",
+  "merge_contact",
+  "list_contact_duplicates",
+  "begin_contact_import",
+  "list_contact_imports",
+  "get_contact_import",
+  "list_contact_import_errors",
+  "list_contact_timeline",
+  "get_contact_data",
+  "list_contact_data_messages",
   "list_templates",
   "get_template",
   "create_template",
@@ -232,6 +263,12 @@ export const CALLED_BY_SERVICE = [
   "wake_conversations",
   "claim_scheduled_messages",
   "prune_changes",
+  "claim_contact_import",
+  "record_contact_import",
+  "release_contact_import",
+  "finish_contact_import",
+  "files_to_remove",
+  "note_files_removed",
 ];
 
 /** What Supabase Auth calls, and the service may. */
@@ -283,6 +320,8 @@ export const PRIVATE_RUN_BY_USERS = [
   "recipient_list_json",
   "opted_out_lines",
   "template_json",
+  "contact_field_json",
+  "contact_import_json",
 ];
 
 /** Tables whose changes the audit log does not tell of, and why. @type {Record<string, string>} */
@@ -295,6 +334,7 @@ export const UNAUDITED = {
   message_status_events: "is a history itself: Meta's",
   conversation_events: "is a history itself: of what was done with conversations",
   conversation_reads: "how far each person has read, moved by every look",
+  contact_import_errors: "is a history itself: of rows that are not kept",
   recipient_list_errors: "is a history itself: of rows that are not kept",
   webhook_events: "is a history itself: of deliveries that may hold several tenants' data",
 };

@@ -145,6 +145,11 @@ async function prepare() {
   await sql`insert into public.conversation_labels (conversation_id, label_id, tenant_id) values (${conversation.id}, ${label.id}, ${tenant.id})`;
   await sql`insert into public.contact_labels (contact_id, label_id, tenant_id) values (${contact.id}, ${label.id}, ${tenant.id})`;
   await sql`insert into public.contact_fields (tenant_id, key, name, type) values (${tenant.id}, 'city', 'City', 'text')`;
+  await sql`insert into public.contact_notes (tenant_id, contact_id, content) values (${tenant.id}, ${contact.id}, 'x')`;
+  const [contactImport] = await sql`
+    insert into public.contact_imports (tenant_id, storage_path, country, mapping) values (${tenant.id}, 'x', 'ID', '[]') returning id`;
+  await sql`
+    insert into public.contact_import_errors (import_id, tenant_id, line, code) values (${contactImport.id}, ${tenant.id}, 2, 'duplicate')`;
 
   await sql`insert into public.conversation_events (tenant_id, conversation_id, kind) values (${tenant.id}, ${conversation.id}, 'merged')`;
   await sql`insert into public.conversation_notes (tenant_id, conversation_id, content) values (${tenant.id}, ${conversation.id}, 'x')`;
@@ -187,6 +192,9 @@ async function prepare() {
     conversation_events: sql`tenant_id = ${tenant.id} and kind = 'merged'`,
     conversation_notes: sql`tenant_id = ${tenant.id}`,
     conversation_reads: sql`tenant_id = ${tenant.id}`,
+    contact_notes: sql`tenant_id = ${tenant.id}`,
+    contact_imports: sql`tenant_id = ${tenant.id}`,
+    contact_import_errors: sql`tenant_id = ${tenant.id}`,
   };
   /** @type {Record<string, any>} */
   const rows = {};

@@ -14,7 +14,7 @@ const newInbox = async () => {
   const tenant = await newTenant();
   const [number, agent] = [await newNumber(tenant), await newUser(tenant, "agent")];
   /** @type {Record<string, string>} */
-  const names = { [`tenant:${tenant.id}`]: "all", [`tenant:${tenant.id}:unassigned`]: "unassigned", [`agent:${agent.id}`]: "agent" };
+  const names = { [`tenant:${tenant.id}`]: "all", [`tenant:${tenant.id}:unassigned`]: "unassigned", [`tenant:${tenant.id}:contacts`]: "viewers of contacts", [`agent:${agent.id}`]: "agent" };
   const known = new Set();
   /** What was announced since it was last asked. */
   const heard = async () => {
@@ -39,10 +39,12 @@ describe("those who hear", () => {
     const { conversation, message, contact } = await receivesMessage(number, { text: "Halo", profile_name: "Rina" });
     const announced = await heard();
     assert.deepEqual(told(announced), [
+      "contact.created to viewers of contacts",
       "conversation.updated to all", "conversation.updated to unassigned", "message.created to all", "message.created to unassigned",
     ]);
     for (const { event, payload } of announced) {
-      if (event === "message.created") {
+      if (event === "contact.created") assert.deepEqual([payload.id, payload.profile_name], [contact.id, "Rina"]);
+      else if (event === "message.created") {
         assert.deepEqual([payload.id, payload.conversation_id, payload.content, payload.direction], [message.id, conversation.id, "Halo", "inbound"]);
         assert.ok(!("payload" in payload) && !("tenant_id" in payload) && !("idempotency_key" in payload), "no more than the thread shows");
       } else {

@@ -1,0 +1,139 @@
+// A contact that is deleted: nothing tells of the person any more, and what was counted stays.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { before, describe, test } from "node:test";
+import { useDatabase } from "./database.mjs";
+import { inboundText, seconds, someWamid, statusOf } from "./inbox.mjs";
+import { isRefused } from "./refusals.mjs";
+
+const { sql, calls, newTenant, newUser, newNumber, delivers, receivesMessage, newOutbound, newCampaign, newRecipientList, recipientsOf } = await useDatabase();
+
+/** @type {any} */
+let tenant;
+/** @type {any} */
+let manager;
+/** @type {any} */
+let admin;
+/** @type {any} */
+let number;
+/** @type {any} */
+let stranger;
+before(async () => {
+  tenant = await newTenant();
+  [manager, admin] = [await newUser(tenant, "manager"), await newUser(tenant, "admin")];
+  stranger = await newUser(await newTenant(), "super_admin");
+  number = await newNumber(tenant);
+});
+
+/** Where a text is still found, by table. @param {string} text */
+async function placesOf(text) {
+  const tables = await sql`
+    select n.nspname as schema, c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname in ('public', 'private') and c.relkind = 'r'`;
+  const places = [];
+  for (const { schema, name } of tables) {
+    const [{ count }] = await sql`select count(*)::int as count from ${sql(`${schema}.${name}`)} t where strpos(t::text, ${text}) > 0`;
+    if (count > 0) places.push(`${schema}.${name}: ${count}`);
+  }
+  return places;
+}
+
+/** A delivery of Meta with its raw body. @param {any} number @param {any[]} elements @param {any} [others] further entries */
+const deliversRaw = (number, elements, others = []) => delivers({
+  messages: elements,
+  body: JSON.stringify({ object: "whatsapp_business_account", entry: [
+    { id: number.meta_business_account_id, changes: [{ field: "messages", value: {
+      metadata: { phone_number_id: number.meta_phone_number_id },
+      contacts: elements.map((element) => ({ wa_id: element.from, profile: { name: element.profile_name } })),
+      messages: elements.map((element) => ({ from: element.from, id: element.wamid, text: { body: element.preview } })),
+    } }] },
+    ...others,
+  ] }),
+});
+
+describe("a deleted contact", () => {
+  test("leaves nothing that tells who it was, and everything that is counted", async () => {
+    const [name, words, email] = [`Nama${randomUUID()}`, `Rahasia ${randomUUID()}`, `${randomUUID()}@kopi.test`];
+    const [element, neighbour] = [inboundText(number, { text: words, profile_name: name }), inboundText(number, { text: `tetangga ${randomUUID()}`, profile_name: "Tetangga" })];
+    const office = await newTenant();
+    const theirs = await newNumber(office);
+    const foreign = { id: theirs.meta_business_account_id, changes: [{ field: "messages", value: { metadata: { phone_number_id: theirs.meta_phone_number_id }, messages: [{ from: element.from, id: "wamid.theirs" }] } }] };
+    await deliversRaw(number, [element, neighbour], [foreign]);
+    const [message] = await sql`select * from public.messages where whatsapp_message_id = ${element.wamid}`;
+    const [conversation] = await sql`select * from public.conversations where id = ${message.conversation_id}`;
+    const [contact] = await sql`select * from public.contacts where id = ${conversation.contact_id}`;
+
+    await calls(manager, "update_contact", { contact_id: contact.id, changes: { name, email, tags: [name] } });
+    await calls(manager, "create_contact_note", { contact_id: contact.id, content: words });
+    await calls(manager, "record_contact_consent", { contact_id: contact.id, state: "opted_out", note: words });
+    await calls(manager, "block_contact", { contact_id: contact.id, blocked: true });
+    await calls(manager, "block_contact", { contact_id: contact.id, blocked: false });
+    const outbound = await newOutbound(conversation, { wamid: someWamid() });
+    await delivers({ statuses: [statusOf(number, outbound.whatsapp_message_id, "read", { wa_id: contact.wa_id })] });
+    await sql`
+      insert into public.message_media (tenant_id, session_id, message_id, kind, file_name, storage_path, state, expires_at)
+      values (${tenant.id}, ${number.id}, ${message.id}, 'image', ${`${name}.jpg`}, ${`${tenant.id}/a/b`}, 'stored', now() + interval '1 day')`;
+    const campaign = await newCampaign(number, { wa_ids: [contact.wa_id, "628111"] });
+    await sql`update public.broadcast_recipients set status = 'read', name = ${name}, variables = ${sql.json([name])} where campaign_id = ${campaign.id} and wa_id = ${contact.wa_id}`;
+    await newRecipientList(manager, { entries: [[contact.wa_id, name], [contact.wa_id, name], ["6281234567890", "Ani"]] });
+
+    await isRefused(calls(stranger, "delete_contact", { contact_id: contact.id }), { code: "PT404" });
+    await isRefused(calls(manager, "erase_contact", { contact_id: contact.id }), { code: "PT403" });
+    const erased = await calls(admin, "erase_contact", { contact_id: contact.id });
+    assert.deepEqual([erased.conversations, erased.messages, erased.files, erased.recipients, erased.list_entries], [1, 2, 1, 1, 1]);
+
+    for (const trace of [contact.wa_id, name, words, email, element.wamid, outbound.whatsapp_message_id]) {
+      const places = await placesOf(trace);
+      // what another tenant was told about the same number is theirs
+      assert.deepEqual(places, trace === contact.wa_id ? ["public.webhook_events: 1"] : [], trace);
+    }
+    const [{ body }] = await sql`select body from public.webhook_events where strpos(body, ${neighbour.wamid}) > 0`;
+    const [ours, others] = JSON.parse(body).entry;
+    assert.deepEqual(ours.changes[0].value.messages.map((/** @type {any} */ m) => m.id), [neighbour.wamid]);
+    assert.deepEqual(others, foreign);
+
+    const left = await sql`select direction, status, read_at is not null as read, content, payload from public.messages where conversation_id = ${conversation.id} order by direction`;
+    assert.deepEqual([...left], [
+      { direction: "inbound", status: "received", read: false, content: null, payload: {} },
+      { direction: "outbound", status: "read", read: true, content: null, payload: {} },
+    ]);
+    const [recipient] = await recipientsOf(campaign);
+    assert.equal(recipient.status, "read");
+    assert.match(recipient.wa_id, /^0\d{19}$/);
+    const files = await calls("service", "files_to_remove", { batch: 1000 });
+    assert.ok(files.some((/** @type {any} */ file) => file.path === `${tenant.id}/a/b`));
+    await calls("service", "note_files_removed", { bucket: "chat-media", paths: files.map((/** @type {any} */ file) => file.path) });
+    assert.deepEqual(await calls("service", "files_to_remove", { batch: 1000 }), []);
+    await isRefused(calls(admin, "erase_contact", { contact_id: contact.id }), { code: "PT404" });
+    const [{ total }] = [await calls(manager, "list_contacts", { filter: { search: "Nama" } })];
+    assert.equal(total, 0);
+
+    const again = await receivesMessage(number, { from: contact.wa_id });
+    assert.notEqual(again.contact.id, contact.id);
+  });
+
+  test("is told to nobody's campaign any more", async () => {
+    const { contact } = await receivesMessage(number, { timestamp: seconds() });
+    const blocked = await receivesMessage(number, {});
+    await calls(manager, "block_contact", { contact_id: blocked.contact.id, blocked: true });
+    const campaign = await newCampaign(number, { status: "paused", template: { category: "UTILITY" }, wa_ids: [contact.wa_id, blocked.contact.wa_id, "628112"] });
+    await calls(manager, "delete_contact", { contact_id: contact.id });
+    const recipients = await recipientsOf(campaign);
+    await sql`update public.broadcast_recipients set status = 'sending', attempts = 1 where campaign_id = ${campaign.id}`;
+    const [{ rest }] = await sql`select private.leave_out(${recipients.map(({ id }) => id)}::uuid[], ${[campaign.id]}::uuid[]) as rest`;
+    assert.deepEqual(rest, [recipients[2].id]);
+    assert.deepEqual((await recipientsOf(campaign)).map((r) => [r.status, r.skip_reason]), [["skipped", "erased"], ["skipped", "blocked"], ["sending", null]]);
+  });
+
+  test("may be one of many", async () => {
+    const tag = `t${randomUUID()}`;
+    for (let n = 0; n < 3; n++) {
+      const { contact } = await receivesMessage(number, {});
+      await calls(manager, "update_contact", { contact_id: contact.id, changes: { tags: [tag] } });
+    }
+    await isRefused(calls(await newUser(tenant, "agent"), "delete_contacts", { contact_ids: null, filter: { tag } }), { code: "PT403" });
+    assert.deepEqual(await calls(stranger, "delete_contacts", { contact_ids: null, filter: { tag } }), { matched: 0, changed: 0 });
+    assert.deepEqual(await calls(manager, "delete_contacts", { contact_ids: null, filter: { tag } }), { matched: 3, changed: 3 });
+    assert.equal((await calls(manager, "list_contacts", { filter: { tag } })).total, 0);
+  });
+});
