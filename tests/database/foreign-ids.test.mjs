@@ -47,6 +47,7 @@ const SAMPLES = {
   list_recipient_list_entries: { search: null, page: 1, page_size: 10 },
   list_recipient_list_errors: { page: 1, page_size: 10 },
   rename_recipient_list: { name: "Pelanggan" },
+  save_segment: { changes: { name: "Penting" } },
   update_template: { template: { components: [] }, expected: null },
   begin_template_submission: { expected: null },
   begin_template_deletion: { all_languages: false },
@@ -61,6 +62,13 @@ const NESTED = [
   ["update_agent", (own, id) => ({ user_id: own.person, changes: { active: false, reassign_to: id } })],
   ["update_role", (own, id) => ({ role_id: own.role, changes: { id, tenant_id: id, description: "x" } })],
   ["create_campaign", (own, id) => ({ name: "Promo", recipients: [], template_id: own.template, session_id: own.number, options: { draft: true, recipient_list_id: id } })],
+  ["create_campaign", (own, id) => ({ name: "Promo", recipients: [], template_id: own.template, session_id: own.number, options: { draft: true, segment_id: id } })],
+  ["create_recipient_list_from_contacts", (own, id) => ({ name: "Pelanggan", filter: { segment_id: id } })],
+  ["create_recipient_list_from_contacts", (own, id) => ({ name: "Pelanggan", filter: { label: id } })],
+  ...["owner_id", "assigned_to", "session_id"].map((field) => /** @type {[string, (own: any, id: string) => any]} */ (
+    ["preview_segment", (own, id) => ({ filter: { any: [{ field, op: "is", value: id }] } })])),
+  ["preview_segment", (own, id) => ({ filter: { not: { field: "label", op: "has", value: id } } })],
+  ["preview_segment", (own, id) => ({ filter: { not: { campaign: id, did: "read" } } })],
   ["update_campaign", (own, id) => ({ campaign_id: own.campaign, changes: { sender_id: id } })],
   ["create_message", (own, id) => ({ conversation_id: own.conversation, ...image(id) })],
   ["create_message", (own, id) => ({ conversation_id: own.conversation, ...reaction(id) })],
@@ -170,6 +178,9 @@ async function newTenantWithAll() {
   const [invitation] = await sql`
     insert into public.invitations (tenant_id, email, role_ids) values (${tenant.id}, ${`${randomUUID()}@example.test`}, '{}') returning id`;
   const [list] = await sql`insert into public.recipient_lists (tenant_id, name, source) values (${tenant.id}, 'Pelanggan', '{"type": "manual"}') returning id`;
+  const [label] = await sql`insert into public.labels (tenant_id, name) values (${tenant.id}, 'VIP') returning id`;
+  const [segment] = await sql`
+    insert into public.segments (tenant_id, name, filter) values (${tenant.id}, ${randomUUID()}, '{"field": "name", "op": "is_set"}') returning id`;
   const [changed, unused] = [await newTemplate(tenant, { status: "REJECTED", businessAccount: number.meta_business_account_id }), await newTemplate(tenant, { status: "DRAFT" })];
   const failed = await newOutbound(conversation, { status: "failed" });
   const [label] = await sql`insert into public.labels (tenant_id, name) values (${tenant.id}, 'VIP') returning id`;
@@ -181,7 +192,7 @@ async function newTenantWithAll() {
     tenant: tenant.id, person: (await newUser(tenant, "agent")).id, role: (await newRole(tenant)).id, key: (await newApiKey(tenant, "agent")).id,
     invitation: invitation.id, number: number.id, conversation: conversation.id, contact: contact.id, message: message.id, media: file.id,
     template: (await newTemplate(tenant)).id, campaign: (await newCampaign(number, { status: "draft" })).id,
-    list: list.id, changed: changed.id, unused: unused.id,
+    list: list.id, label: label.id, segment: segment.id, changed: changed.id, unused: unused.id,
   };
   return { tenant, owner, ids };
 }

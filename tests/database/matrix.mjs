@@ -72,6 +72,7 @@ export const TABLES = {
   conversation_notes: { seenBy: [...from("team_lead"), "agent"] },
   // each their own
   conversation_reads: { seenBy: ["agent"] },
+  segments: { seenBy: from("senior_agent") },
 };
 
 /** What the service may do with a table. @param {string} table */
@@ -176,6 +177,11 @@ export const CALLED_BY_USERS = [
   "begin_recipient_import",
   "rename_recipient_list",
   "delete_recipient_list",
+  "list_segments",
+  "get_segment",
+  "preview_segment",
+  "save_segment",
+  "delete_segment",
   "list_templates",
   "get_template",
   "create_template",

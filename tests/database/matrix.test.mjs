@@ -145,6 +145,8 @@ async function prepare() {
   await sql`insert into public.conversation_labels (conversation_id, label_id, tenant_id) values (${conversation.id}, ${label.id}, ${tenant.id})`;
   await sql`insert into public.contact_labels (contact_id, label_id, tenant_id) values (${contact.id}, ${label.id}, ${tenant.id})`;
   await sql`insert into public.contact_fields (tenant_id, key, name, type) values (${tenant.id}, 'city', 'City', 'text')`;
+  const [segment] = await sql`
+    insert into public.segments (tenant_id, name, filter) values (${tenant.id}, 'Penting', '{"field": "name", "op": "is_set"}') returning id`;
 
   await sql`insert into public.conversation_events (tenant_id, conversation_id, kind) values (${tenant.id}, ${conversation.id}, 'merged')`;
   await sql`insert into public.conversation_notes (tenant_id, conversation_id, content) values (${tenant.id}, ${conversation.id}, 'x')`;
@@ -187,6 +189,7 @@ async function prepare() {
     conversation_events: sql`tenant_id = ${tenant.id} and kind = 'merged'`,
     conversation_notes: sql`tenant_id = ${tenant.id}`,
     conversation_reads: sql`tenant_id = ${tenant.id}`,
+    segments: sql`id = ${segment.id}`,
   };
   /** @type {Record<string, any>} */
   const rows = {};
