@@ -12,7 +12,7 @@ create table public.segments (
   tenant_id uuid not null references public.tenants (id) on delete cascade,
   name text not null check (char_length(name) between 1 and 100 and name = trim(name)),
   description text not null default '' check (char_length(description) <= 500),
-  filter jsonb not null check (jsonb_typeof(filter) = 'object' and pg_column_size(filter) <= 100000),
+  filter jsonb not null check (jsonb_typeof(filter) = 'object' and octet_length(filter::text) <= 100000),
   created_by uuid,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
@@ -651,6 +651,9 @@ begin
   perform private.require(case when segment_id is null then 'segments.create' else 'segments.update' end);
   if segment_id is null or changes ? 'filter' then
     perform private.filter_condition(tenant, coalesce(changes -> 'filter', 'null'), 'filter');
+    if octet_length((changes -> 'filter')::text) > 100000 then
+      perform private.refuse_filter('filter', 'This filter is too long.');
+    end if;
   end if;
   if segment_id is null then
     insert into public.segments (tenant_id, name, description, filter, created_by)

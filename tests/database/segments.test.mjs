@@ -334,7 +334,7 @@ describe("any filter", () => {
         case "language": return textOf(c.language, op, value);
         case "custom.city": return textOf(c.custom.city, op, value);
         case "phone_number": return ["is", "is_not", "one_of"].includes(op)
-          ? negated(values.some((/** @type {string} */ v) => keyOf(v.replace("+", "")) === keyOf(c.wa_id))) : textOf(c.wa_id, op, value.replace("+", ""));
+          ? negated(values.some((/** @type {string} */ v) => keyOf(v.replace("+", "")) === keyOf(c.wa_id))) : textOf(c.wa_id, op, value?.replace("+", ""));
         case "country": return negated(values.includes(countryOf(c.wa_id)));
         case "tags": return op === "is_set" ? c.tags.length > 0 : op === "is_not_set" ? c.tags.length === 0 : negated(c.tags.some((/** @type {string} */ t) => values.includes(t)));
         case "owner_id": return op === "is_set" ? c.owner_id !== null : op === "is_not_set" ? c.owner_id === null : negated(values.includes(c.owner_id));

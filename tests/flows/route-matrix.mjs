@@ -72,6 +72,13 @@ export const ROUTES = {
   "POST /api/conversations/{id}/read": { from: "viewer", foreign: "conversation" },
   "POST /api/conversations/{id}/typing": { from: "junior_agent", foreign: "conversation" },
 
+  "GET /api/crm/segments": { from: "senior_agent" },
+  "POST /api/crm/segments": { from: "manager" },
+  "POST /api/crm/segments/preview": { from: "senior_agent" },
+  "GET /api/crm/segments/{id}": { from: "senior_agent", foreign: "segment" },
+  "PATCH /api/crm/segments/{id}": { from: "manager", foreign: "segment" },
+  "DELETE /api/crm/segments/{id}": { from: "manager", foreign: "segment" },
+
   "GET /api/broadcast/campaigns": { from: "manager" },
   "POST /api/broadcast/campaigns": { from: "manager" },
   "GET /api/broadcast/campaigns/{id}": { from: "manager", foreign: "campaign" },
@@ -126,5 +133,6 @@ export const BODIES = {
   "PATCH /api/agents/{id}": { display_name: "x" },
   "PATCH /api/modules/{id}": { enabled: true },
   "PATCH /api/broadcast/recipient-lists/{id}": { name: "x" },
+  "PATCH /api/crm/segments/{id}": { name: "x" },
   "POST /api/conversations/{id}/messages": { text: "x" },
 };

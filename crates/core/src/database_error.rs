@@ -68,6 +68,11 @@ const REFUSALS: &[(&str, StatusCode, &str)] = &[
         "Beberapa isian tidak valid.",
     ),
     (
+        "invalid_filter",
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "Saringan ini tidak valid di bagian yang disebut.",
+    ),
+    (
         "template_not_approved",
         StatusCode::UNPROCESSABLE_ENTITY,
         "Template belum disetujui Meta; hanya template yang disetujui dapat dikirim.",

@@ -34,6 +34,7 @@ mod rate_limit;
 pub mod rbac;
 pub mod recipient_lists;
 mod redis;
+pub mod segments;
 pub mod sessions;
 mod shell;
 mod table_file;
@@ -101,6 +102,9 @@ pub fn router() -> Router<App> {
         .merge(rbac::roles())
         .merge(rbac::templates())
         .merge(rbac::user())
+        .merge(segments::preview())
+        .merge(segments::segment())
+        .merge(segments::segments())
         .merge(sessions::session())
         .merge(sessions::sessions())
         .merge(recipient_lists::entries())

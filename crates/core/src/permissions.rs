@@ -61,6 +61,10 @@ permissions! {
     RecipientListsExport = "recipient_lists.export";
     RecipientListsImport = "recipient_lists.import";
     RecipientListsView = "recipient_lists.view";
+    SegmentsCreate = "segments.create";
+    SegmentsDelete = "segments.delete";
+    SegmentsUpdate = "segments.update";
+    SegmentsView = "segments.view";
     SettingsUpdate = "settings.update";
     SettingsView = "settings.view";
     TemplatesCreate = "templates.create";
