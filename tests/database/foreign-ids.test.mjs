@@ -47,6 +47,10 @@ const SAMPLES = {
   list_recipient_list_entries: { search: null, page: 1, page_size: 10 },
   list_recipient_list_errors: { page: 1, page_size: 10 },
   rename_recipient_list: { name: "Pelanggan" },
+  save_quick_reply: { changes: { title: "Halo" } },
+  render_quick_reply: {},
+  save_automations: { settings: { away: { enabled: false } } },
+  csat_report: { asked_from: new Date(0), asked_until: new Date(), after: null },
   save_segment: { changes: { name: "Penting" } },
   update_template: { template: { components: [] }, expected: null },
   begin_template_submission: { expected: null },
@@ -81,6 +85,7 @@ const NESTED = [
 ];
 /** What an id parameter is of, where its name does not say it. @type {Record<string, string>} */
 const KINDS = { user_id: "person", sender_id: "person", actor: "person", role_ids: "role", session_id: "number", key_id: "key", mentions: "person", label_ids: "label", conversation_ids: "conversation", before: "message", ids: "message" };
+const KINDS = { user_id: "person", sender_id: "person", actor: "person", role_ids: "role", session_id: "number", session_filter: "number", agent_filter: "person", key_id: "key", before: "message", ids: "message" };
 const kindOf = (/** @type {string} */ parameter) => KINDS[parameter] ?? parameter.replace(/_id$/, "");
 
 const functions = await sql`
@@ -179,6 +184,7 @@ async function newTenantWithAll() {
     insert into public.invitations (tenant_id, email, role_ids) values (${tenant.id}, ${`${randomUUID()}@example.test`}, '{}') returning id`;
   const [list] = await sql`insert into public.recipient_lists (tenant_id, name, source) values (${tenant.id}, 'Pelanggan', '{"type": "manual"}') returning id`;
   const [label] = await sql`insert into public.labels (tenant_id, name) values (${tenant.id}, 'VIP') returning id`;
+  const [reply] = await sql`insert into public.quick_replies (tenant_id, shortcut, content) values (${tenant.id}, 'halo', 'Halo') returning id`;
   const [segment] = await sql`
     insert into public.segments (tenant_id, name, filter) values (${tenant.id}, ${randomUUID()}, '{"field": "name", "op": "is_set"}') returning id`;
   const [changed, unused] = [await newTemplate(tenant, { status: "REJECTED", businessAccount: number.meta_business_account_id }), await newTemplate(tenant, { status: "DRAFT" })];
@@ -192,7 +198,7 @@ async function newTenantWithAll() {
     tenant: tenant.id, person: (await newUser(tenant, "agent")).id, role: (await newRole(tenant)).id, key: (await newApiKey(tenant, "agent")).id,
     invitation: invitation.id, number: number.id, conversation: conversation.id, contact: contact.id, message: message.id, media: file.id,
     template: (await newTemplate(tenant)).id, campaign: (await newCampaign(number, { status: "draft" })).id,
-    list: list.id, label: label.id, segment: segment.id, changed: changed.id, unused: unused.id,
+    list: list.id, label: label.id, segment: segment.id, quick_reply: reply.id, changed: changed.id, unused: unused.id,
   };
   return { tenant, owner, ids };
 }

@@ -72,6 +72,9 @@ export const TABLES = {
   conversation_notes: { seenBy: [...from("team_lead"), "agent"] },
   // each their own
   conversation_reads: { seenBy: ["agent"] },
+  quick_replies: { seenBy: from("viewer") },
+  service_settings: { seenBy: from("manager") },
+  csat_responses: { seenBy: from("team_lead") },
   segments: { seenBy: from("senior_agent") },
 };
 
@@ -177,6 +180,14 @@ export const CALLED_BY_USERS = [
   "begin_recipient_import",
   "rename_recipient_list",
   "delete_recipient_list",
+  "list_quick_replies",
+  "get_quick_reply",
+  "save_quick_reply",
+  "delete_quick_reply",
+  "render_quick_reply",
+  "get_automations",
+  "save_automations",
+  "csat_report",
   "list_segments",
   "get_segment",
   "preview_segment",
@@ -202,6 +213,8 @@ export const CALLED_BY_SERVICE = [
   "webhook_events_to_replay",
   "prune_webhook_events",
   "record_replies",
+  "claim_automatic_messages",
+  "record_automatic_messages",
   "break_session",
   "begin_sender_run",
   "claim_recipients",
@@ -287,6 +300,8 @@ export const PRIVATE_RUN_BY_USERS = [
   "campaign_counts",
   "render_template",
   "recipient_list_json",
+  "quick_reply_json",
+  "text_variables",
   "opted_out_lines",
   "template_json",
 ];

@@ -147,6 +147,10 @@ async function prepare() {
   await sql`insert into public.contact_fields (tenant_id, key, name, type) values (${tenant.id}, 'city', 'City', 'text')`;
   const [segment] = await sql`
     insert into public.segments (tenant_id, name, filter) values (${tenant.id}, 'Penting', '{"field": "name", "op": "is_set"}') returning id`;
+  const [quickReply] = await sql`
+    insert into public.quick_replies (tenant_id, shortcut, content) values (${tenant.id}, 'halo', 'Halo') returning id`;
+  await sql`insert into public.service_settings (tenant_id) values (${tenant.id})`;
+  await sql`insert into public.csat_responses (tenant_id, session_id, conversation_id) values (${tenant.id}, ${number.id}, ${conversation.id})`;
 
   await sql`insert into public.conversation_events (tenant_id, conversation_id, kind) values (${tenant.id}, ${conversation.id}, 'merged')`;
   await sql`insert into public.conversation_notes (tenant_id, conversation_id, content) values (${tenant.id}, ${conversation.id}, 'x')`;
@@ -189,6 +193,9 @@ async function prepare() {
     conversation_events: sql`tenant_id = ${tenant.id} and kind = 'merged'`,
     conversation_notes: sql`tenant_id = ${tenant.id}`,
     conversation_reads: sql`tenant_id = ${tenant.id}`,
+    quick_replies: sql`id = ${quickReply.id}`,
+    service_settings: sql`tenant_id = ${tenant.id}`,
+    csat_responses: sql`tenant_id = ${tenant.id}`,
     segments: sql`id = ${segment.id}`,
   };
   /** @type {Record<string, any>} */

@@ -7,6 +7,7 @@ pub mod agents;
 pub mod api_keys;
 mod app;
 pub mod audit;
+pub mod automations;
 mod background;
 pub mod broadcasts;
 mod caller;
@@ -30,6 +31,7 @@ mod path_id;
 mod permissions;
 mod phone_number;
 pub mod queue;
+pub mod quick_replies;
 mod rate_limit;
 pub mod rbac;
 pub mod recipient_lists;
@@ -63,6 +65,8 @@ pub fn router() -> Router<App> {
         .merge(api_keys::api_keys())
         .merge(api_keys::api_key())
         .merge(audit::audit_logs())
+        .merge(automations::automations())
+        .merge(automations::csat())
         .merge(broadcasts::campaigns())
         .merge(broadcasts::campaign())
         .merge(broadcasts::cancel())
@@ -97,6 +101,9 @@ pub fn router() -> Router<App> {
         .merge(queue::scheduled())
         .merge(queue::scheduler())
         .merge(queue::status())
+        .merge(quick_replies::quick_replies())
+        .merge(quick_replies::quick_reply())
+        .merge(quick_replies::render())
         .merge(rbac::permissions())
         .merge(rbac::role())
         .merge(rbac::roles())
