@@ -47,6 +47,11 @@ const SAMPLES = {
   list_recipient_list_entries: { search: null, page: 1, page_size: 10 },
   list_recipient_list_errors: { page: 1, page_size: 10 },
   rename_recipient_list: { name: "Pelanggan" },
+  save_quick_reply: { changes: { title: "Halo" } },
+  render_quick_reply: {},
+  save_automations: { settings: { away: { enabled: false } } },
+  csat_report: { asked_from: new Date(0), asked_until: new Date(), after: null },
+  save_segment: { changes: { name: "Penting" } },
   update_template: { template: { components: [] }, expected: null },
   begin_template_submission: { expected: null },
   begin_template_deletion: { all_languages: false },
@@ -82,6 +87,13 @@ const NESTED = [
   ["update_agent", (own, id) => ({ user_id: own.person, changes: { active: false, reassign_to: id } })],
   ["update_role", (own, id) => ({ role_id: own.role, changes: { id, tenant_id: id, description: "x" } })],
   ["create_campaign", (own, id) => ({ name: "Promo", recipients: [], template_id: own.template, session_id: own.number, options: { draft: true, recipient_list_id: id } })],
+  ["create_campaign", (own, id) => ({ name: "Promo", recipients: [], template_id: own.template, session_id: own.number, options: { draft: true, segment_id: id } })],
+  ["create_recipient_list_from_contacts", (own, id) => ({ name: "Pelanggan", filter: { segment_id: id } })],
+  ["create_recipient_list_from_contacts", (own, id) => ({ name: "Pelanggan", filter: { label: id } })],
+  ...["owner_id", "assigned_to", "session_id"].map((field) => /** @type {[string, (own: any, id: string) => any]} */ (
+    ["preview_segment", (own, id) => ({ filter: { any: [{ field, op: "is", value: id }] } })])),
+  ["preview_segment", (own, id) => ({ filter: { not: { field: "label", op: "has", value: id } } })],
+  ["preview_segment", (own, id) => ({ filter: { not: { campaign: id, did: "read" } } })],
   ["update_campaign", (own, id) => ({ campaign_id: own.campaign, changes: { sender_id: id } })],
   ["create_message", (own, id) => ({ conversation_id: own.conversation, ...image(id) })],
   ["create_message", (own, id) => ({ conversation_id: own.conversation, ...reaction(id) })],
@@ -111,6 +123,8 @@ const KINDS = {
   conversation_ids: "conversation",
   before: "message",
   ids: "message",
+  session_filter: "number",
+  agent_filter: "person",
   contact_ids: "contact",
   other_id: "other",
 };
@@ -218,6 +232,9 @@ async function newTenantWithAll() {
     insert into public.contact_notes (tenant_id, contact_id, content, created_by) values (${tenant.id}, ${contact.id}, 'x', ${owner.id}) returning id`;
   const [contactImport] = await sql`
     insert into public.contact_imports (tenant_id, storage_path, country, mapping) values (${tenant.id}, 'x', 'ID', '[]') returning id`;
+  const [reply] = await sql`insert into public.quick_replies (tenant_id, shortcut, content) values (${tenant.id}, 'halo', 'Halo') returning id`;
+  const [segment] = await sql`
+    insert into public.segments (tenant_id, name, filter) values (${tenant.id}, ${randomUUID()}, '{"field": "name", "op": "is_set"}') returning id`;
   const [changed, unused] = [await newTemplate(tenant, { status: "REJECTED", businessAccount: number.meta_business_account_id }), await newTemplate(tenant, { status: "DRAFT" })];
   const failed = await newOutbound(conversation, { status: "failed" });
   const [conversationNote] = await sql`
@@ -230,6 +247,7 @@ async function newTenantWithAll() {
     template: (await newTemplate(tenant)).id, campaign: (await newCampaign(number, { status: "draft" })).id,
     list: list.id, changed: changed.id, unused: unused.id, other: other.contact.id, label: label.id, field: field.id, note: note.id,
     import: contactImport.id,
+    segment: segment.id, quick_reply: reply.id,
   };
   return { tenant, owner, ids };
 }

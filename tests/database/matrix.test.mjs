@@ -150,6 +150,12 @@ async function prepare() {
     insert into public.contact_imports (tenant_id, storage_path, country, mapping) values (${tenant.id}, 'x', 'ID', '[]') returning id`;
   await sql`
     insert into public.contact_import_errors (import_id, tenant_id, line, code) values (${contactImport.id}, ${tenant.id}, 2, 'duplicate')`;
+  const [segment] = await sql`
+    insert into public.segments (tenant_id, name, filter) values (${tenant.id}, 'Penting', '{"field": "name", "op": "is_set"}') returning id`;
+  const [quickReply] = await sql`
+    insert into public.quick_replies (tenant_id, shortcut, content) values (${tenant.id}, 'halo', 'Halo') returning id`;
+  await sql`insert into public.service_settings (tenant_id) values (${tenant.id})`;
+  await sql`insert into public.csat_responses (tenant_id, session_id, conversation_id) values (${tenant.id}, ${number.id}, ${conversation.id})`;
 
   await sql`insert into public.conversation_events (tenant_id, conversation_id, kind) values (${tenant.id}, ${conversation.id}, 'merged')`;
   await sql`insert into public.conversation_notes (tenant_id, conversation_id, content) values (${tenant.id}, ${conversation.id}, 'x')`;
@@ -195,6 +201,10 @@ async function prepare() {
     contact_notes: sql`tenant_id = ${tenant.id}`,
     contact_imports: sql`tenant_id = ${tenant.id}`,
     contact_import_errors: sql`tenant_id = ${tenant.id}`,
+    quick_replies: sql`id = ${quickReply.id}`,
+    service_settings: sql`tenant_id = ${tenant.id}`,
+    csat_responses: sql`tenant_id = ${tenant.id}`,
+    segments: sql`id = ${segment.id}`,
   };
   /** @type {Record<string, any>} */
   const rows = {};

@@ -181,7 +181,7 @@ describe("one call", () => {
     const number = await newInbox();
     const element = inboundText(number);
     const answer = await delivers({ messages: [element], keep_event: false });
-    assert.deepEqual(answer, { campaigns: [] });
+    assert.deepEqual(answer, { campaigns: [], automatic: false });
     assert.equal((await messagesOf(number)).length, 1);
   });
 

@@ -72,6 +72,23 @@ export const ROUTES = {
   "POST /api/conversations/{id}/read": { from: "viewer", foreign: "conversation" },
   "POST /api/conversations/{id}/typing": { from: "junior_agent", foreign: "conversation" },
 
+  "GET /api/automations": { from: "manager" },
+  "PUT /api/automations": { from: "admin" },
+  "GET /api/analytics/csat": { from: "team_lead" },
+  "GET /api/quick-replies": { from: "viewer" },
+  // one's own; everybody's from team_lead
+  "POST /api/quick-replies": { from: "agent" },
+  "GET /api/quick-replies/{id}": { from: "viewer", foreign: "quick_reply" },
+  "PATCH /api/quick-replies/{id}": { from: "agent", foreign: "quick_reply" },
+  "DELETE /api/quick-replies/{id}": { from: "agent", foreign: "quick_reply" },
+  "POST /api/quick-replies/{id}/render": { from: "viewer", foreign: "quick_reply" },
+  "GET /api/crm/segments": { from: "senior_agent" },
+  "POST /api/crm/segments": { from: "manager" },
+  "POST /api/crm/segments/preview": { from: "senior_agent" },
+  "GET /api/crm/segments/{id}": { from: "senior_agent", foreign: "segment" },
+  "PATCH /api/crm/segments/{id}": { from: "manager", foreign: "segment" },
+  "DELETE /api/crm/segments/{id}": { from: "manager", foreign: "segment" },
+
   "GET /api/broadcast/campaigns": { from: "manager" },
   "POST /api/broadcast/campaigns": { from: "manager" },
   "GET /api/broadcast/campaigns/{id}": { from: "manager", foreign: "campaign" },
@@ -126,5 +143,8 @@ export const BODIES = {
   "PATCH /api/agents/{id}": { display_name: "x" },
   "PATCH /api/modules/{id}": { enabled: true },
   "PATCH /api/broadcast/recipient-lists/{id}": { name: "x" },
+  "PATCH /api/crm/segments/{id}": { name: "x" },
+  "PATCH /api/quick-replies/{id}": { title: "x" },
+  "POST /api/quick-replies/{id}/render": { conversation_id: "00000000-0000-4000-8000-000000000001" },
   "POST /api/conversations/{id}/messages": { text: "x" },
 };

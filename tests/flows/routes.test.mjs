@@ -28,6 +28,10 @@ before(async () => {
   const made = await app.succeeds("POST", "/api/api-keys", { as: people.admin, body: { name: "kasir", role_id: await app.roleId("manager") } });
   const campaign = await app.createsCampaign([app.newCustomer()], { scheduled_at: "2099-01-01T00:00:00Z" });
   const list = await app.succeeds("POST", "/api/broadcast/recipient-lists", { as: people.admin, body: { name: "Kasir", recipients: ["6281234567890"] } });
+  const segment = await app.succeeds("POST", "/api/crm/segments", { as: people.admin, body: { name: `Kasir ${randomUUID()}`, filter: { field: "name", op: "is_set" } } });
+  things.segment = segment.id;
+  const reply = await app.succeeds("POST", "/api/quick-replies", { as: people.admin, body: { shortcut: `k${randomUUID().slice(0, 8)}`, content: "Halo" } });
+  things.quick_reply = reply.id;
   key = made.key;
   const [number] = await app.rows("whatsapp_sessions", `tenant_id=eq.${app.user("admin").tenant_id}&select=id&limit=1`);
   const [message] = await app.rows("messages", `tenant_id=eq.${app.user("admin").tenant_id}&select=id&limit=1`);

@@ -68,6 +68,21 @@ const REFUSALS: &[(&str, StatusCode, &str)] = &[
         "Beberapa isian tidak valid.",
     ),
     (
+        "unknown_variable",
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "Variabel seperti ini tidak ada.",
+    ),
+    (
+        "shortcut_taken",
+        StatusCode::CONFLICT,
+        "Pintasan ini sudah dipakai.",
+    ),
+    (
+        "invalid_filter",
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "Saringan ini tidak valid di bagian yang disebut.",
+    ),
+    (
         "template_not_approved",
         StatusCode::UNPROCESSABLE_ENTITY,
         "Template belum disetujui Meta; hanya template yang disetujui dapat dikirim.",

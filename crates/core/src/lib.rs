@@ -7,6 +7,7 @@ pub mod agents;
 pub mod api_keys;
 mod app;
 pub mod audit;
+pub mod automations;
 mod background;
 pub mod broadcasts;
 mod caller;
@@ -30,10 +31,12 @@ mod path_id;
 mod permissions;
 mod phone_number;
 pub mod queue;
+pub mod quick_replies;
 mod rate_limit;
 pub mod rbac;
 pub mod recipient_lists;
 mod redis;
+pub mod segments;
 pub mod sessions;
 mod shell;
 mod table_export;
@@ -63,6 +66,8 @@ pub fn router() -> Router<App> {
         .merge(api_keys::api_keys())
         .merge(api_keys::api_key())
         .merge(audit::audit_logs())
+        .merge(automations::automations())
+        .merge(automations::csat())
         .merge(broadcasts::campaigns())
         .merge(broadcasts::campaign())
         .merge(broadcasts::cancel())
@@ -97,11 +102,17 @@ pub fn router() -> Router<App> {
         .merge(queue::scheduled())
         .merge(queue::scheduler())
         .merge(queue::status())
+        .merge(quick_replies::quick_replies())
+        .merge(quick_replies::quick_reply())
+        .merge(quick_replies::render())
         .merge(rbac::permissions())
         .merge(rbac::role())
         .merge(rbac::roles())
         .merge(rbac::templates())
         .merge(rbac::user())
+        .merge(segments::preview())
+        .merge(segments::segment())
+        .merge(segments::segments())
         .merge(sessions::session())
         .merge(sessions::sessions())
         .merge(recipient_lists::entries())

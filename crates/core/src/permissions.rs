@@ -52,6 +52,10 @@ permissions! {
     ProfileUpdate = "profile.update";
     QueueManage = "queue.manage";
     QueueView = "queue.view";
+    QuickRepliesCreate = "quick_replies.create";
+    QuickRepliesDelete = "quick_replies.delete";
+    QuickRepliesUpdate = "quick_replies.update";
+    QuickRepliesView = "quick_replies.view";
     RbacManagePermissions = "rbac.manage_permissions";
     RbacManageRoles = "rbac.manage_roles";
     RbacManageUsers = "rbac.manage_users";
@@ -61,6 +65,11 @@ permissions! {
     RecipientListsExport = "recipient_lists.export";
     RecipientListsImport = "recipient_lists.import";
     RecipientListsView = "recipient_lists.view";
+    ReportsView = "reports.view";
+    SegmentsCreate = "segments.create";
+    SegmentsDelete = "segments.delete";
+    SegmentsUpdate = "segments.update";
+    SegmentsView = "segments.view";
     SettingsUpdate = "settings.update";
     SettingsView = "settings.view";
     TemplatesCreate = "templates.create";

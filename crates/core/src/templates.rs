@@ -25,6 +25,7 @@ use crate::app::App;
 pub use preview::router as preview;
 pub use submission::router as submit;
 pub use sync::router as sync;
+pub(crate) use working_copy::public_url;
 
 /// Far above what Meta takes: drafts may be imperfect, not endless.
 const MAX_BODY: usize = 128 * 1024;

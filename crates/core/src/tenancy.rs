@@ -9,6 +9,7 @@ use axum::Router;
 
 use crate::app::App;
 
+pub(crate) use business_hours::BusinessHours;
 pub use me::router as me;
 
 /// `/api/tenant`.

@@ -49,6 +49,9 @@ pub(crate) struct Campaign {
     /// The list its recipients are of.
     #[serde(default)]
     recipient_list_id: Option<Uuid>,
+    /// The segment its recipients were of when it was made.
+    #[serde(default)]
+    segment_id: Option<Uuid>,
     pub(super) statistics: Statistics,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,

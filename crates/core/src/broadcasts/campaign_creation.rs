@@ -57,8 +57,10 @@ pub(crate) struct NewCampaign {
     recipients: Vec<RecipientInput>,
     /// In the place of `recipients`: everybody on this list.
     recipient_list_id: Option<Uuid>,
-    /// What fills the template's variables for people of a list: in their order, or by their names. Without it the
-    /// columns of the list do.
+    /// In the place of `recipients`: everybody in this segment, as it is now, whose phone number is known.
+    segment_id: Option<Uuid>,
+    /// What fills the template's variables for people of a list or a segment: in their order, or by their names.
+    /// Without it the columns of the list do; a segment has none.
     variable_mapping: Option<VariableMapping>,
 }
 
@@ -105,13 +107,18 @@ pub(crate) async fn create_campaign(
     }
     let template = read_template(&permitted.caller, campaign.template_id).await?;
     let recipients = match campaign.recipients {
-        listed if campaign.recipient_list_id.is_some() => {
-            if !listed.is_empty() {
+        listed if campaign.recipient_list_id.is_some() || campaign.segment_id.is_some() => {
+            let both = campaign.recipient_list_id.is_some() && campaign.segment_id.is_some();
+            if both || !listed.is_empty() {
+                let field = match campaign.segment_id {
+                    Some(_) => "segment_id",
+                    None => "recipient_list_id",
+                };
                 return Err(ApiError::field(
-                    "recipient_list_id",
+                    field,
                     Text::new(
-                        "give either recipients or a list, not both",
-                        "berikan penerima atau daftar, bukan keduanya",
+                        "give one of recipients, a list and a segment",
+                        "berikan salah satu dari penerima, daftar, atau segmen",
                     ),
                 ));
             }
@@ -134,6 +141,7 @@ pub(crate) async fn create_campaign(
             "recipient_local": campaign.recipient_local,
             "quiet_hours": campaign.quiet_hours,
             "recipient_list_id": campaign.recipient_list_id,
+            "segment_id": campaign.segment_id,
             "variable_mapping": campaign.variable_mapping,
         },
     });

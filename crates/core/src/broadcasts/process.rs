@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use super::number_sender::{NumberReport, NumberSender};
 use super::sender_queue::{Run, SenderQueue};
 use crate::app::App;
+use crate::automations;
 use crate::background::Background;
 use crate::cron_secret::CronCaller;
 use crate::error::{ApiError, ErrorBody};
@@ -25,12 +26,17 @@ const SENDING_TIME: Duration = Duration::from_secs(57);
 /// How often a run looks whether a number that another run holds has become free.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
+/// How long a run goes on with messages that are sent by themselves.
+const AUTOMATIC_TIME: Duration = Duration::from_secs(45);
+
 /// What a run did.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RunReport {
     numbers: Vec<NumberReport>,
     /// Numbers with work that another run was still sending for at the end.
     busy: u32,
+    /// Messages that nobody writes (greetings, away messages) whose sender had died, or never began.
+    automatic_messages: u32,
 }
 
 /// `/api/cron/process-broadcasts`.
@@ -61,7 +67,14 @@ pub(crate) async fn process_broadcasts(
     let (finished, report) = oneshot::channel();
     let work = background.clone();
     background.run(async move {
-        let report = send_until(deadline, first, &app, &queue, &work).await;
+        let (mut report, automatic) = tokio::join!(
+            send_until(deadline, first, &app, &queue, &work),
+            automations::send_due(&app, AUTOMATIC_TIME)
+        );
+        match automatic {
+            Ok(handed_out) => report.automatic_messages = handed_out,
+            Err(error) => log::warn!("automatic messages were not sent: {}", error.source_text()),
+        }
         if let Err(error) = queue.finish(&report).await {
             log::warn!("the end of the run is not recorded: {}", error.source_text());
         }
@@ -91,6 +104,7 @@ async fn send_until(
             return RunReport {
                 numbers,
                 busy: run.busy,
+                automatic_messages: 0,
             };
         }
         sleep(LOOK_AGAIN).await;
@@ -101,6 +115,7 @@ async fn send_until(
                 return RunReport {
                     numbers,
                     busy: run.busy,
+                    automatic_messages: 0,
                 };
             }
         };

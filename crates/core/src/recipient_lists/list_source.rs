@@ -6,7 +6,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::error::ApiError;
-use crate::field_rules::optional_text;
+use crate::field_rules::{optional_text, required_text};
+use crate::segments::contact_filter::ContactTree;
 
 /// Where the people of a list come from.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -38,6 +39,18 @@ pub(crate) struct ContactFilter {
     /// Has a conversation with this number of ours.
     #[serde(skip_serializing_if = "Option::is_none")]
     session_id: Option<Uuid>,
+    /// Has this tag.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tag: Option<String>,
+    /// Has this label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<Uuid>,
+    /// Is in this segment. `segments.view` is needed for it, and for `segment`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    segment_id: Option<Uuid>,
+    /// Passes a filter as segments have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    segment: Option<ContactTree>,
 }
 
 impl ContactFilter {
@@ -47,6 +60,13 @@ impl ContactFilter {
             let search = optional_text("filter.search", &search, 200)?;
             self.search = (!search.is_empty()).then_some(search);
         }
+        if let Some(tag) = &self.tag {
+            self.tag = Some(required_text("filter.tag", tag, 200)?);
+        }
+        self.segment = match self.segment.take() {
+            Some(segment) => Some(segment.checked("filter.segment")?),
+            None => None,
+        };
         Ok(self)
     }
 }

@@ -158,7 +158,7 @@ impl WorkingCopy {
 }
 
 /// The address of a file of [`BUCKET`].
-pub(super) fn public_url(supabase_url: &str, path: &str) -> Option<url::Url> {
+pub(crate) fn public_url(supabase_url: &str, path: &str) -> Option<url::Url> {
     let mut url = url::Url::parse(supabase_url).ok()?;
     url.path_segments_mut()
         .ok()?

@@ -29,7 +29,8 @@ pub(crate) struct BusinessHours {
     sunday: Vec<Span>,
 }
 
-/// From when to when: `{"from": "09:00", "to": "17:00"}`. `24:00` is the end of the day.
+/// From when to when: `{"from": "09:00", "to": "17:00"}`. `24:00` is the end of the day; an end before the beginning is
+/// on the next day.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Span {
@@ -40,7 +41,7 @@ struct Span {
 }
 
 impl BusinessHours {
-    /// Refuses times that are none, that end before they begin, or that overlap.
+    /// Refuses times that are none, that end when they begin, or that overlap.
     pub(crate) fn check(&self) -> Result<(), ApiError> {
         let days = [
             ("monday", &self.monday),
@@ -76,13 +77,13 @@ fn check_day(day: &str, spans: &[Span]) -> Result<(), ApiError> {
                 "harus menulis waktu sebagai JJ:MM",
             ));
         };
-        if from >= to {
+        if from == to {
             return Err(problem(
-                "must end after it begins",
-                "harus berakhir setelah dimulai",
+                "must not end when it begins",
+                "tidak boleh berakhir saat dimulai",
             ));
         }
-        minutes.push((from, to));
+        minutes.push((from, if to < from { to + 24 * 60 } else { to }));
     }
     minutes.sort_unstable();
     if minutes.windows(2).any(|pair| pair[0].1 > pair[1].0) {
@@ -114,6 +115,7 @@ mod tests {
     fn a_week_of_hours_is_accepted() {
         let hours = serde_json::json!({
             "monday": [{"from": "13:00", "to": "17:00"}, {"from": "08:00", "to": "12:00"}],
+            "saturday": [{"from": "18:00", "to": "02:00"}, {"from": "08:00", "to": "12:00"}],
             "sunday": [{"from": "00:00", "to": "24:00"}],
         });
         assert!(check(hours).is_ok());
@@ -125,7 +127,7 @@ mod tests {
         for spans in [
             serde_json::json!([{"from": "9:00", "to": "17:00"}]),
             serde_json::json!([{"from": "09:00", "to": "25:00"}]),
-            serde_json::json!([{"from": "17:00", "to": "09:00"}]),
+            serde_json::json!([{"from": "20:00", "to": "02:00"}, {"from": "21:00", "to": "22:00"}]),
             serde_json::json!([{"from": "09:00", "to": "09:00"}]),
             serde_json::json!([{"from": "09:00", "to": "12:00"}, {"from": "11:00", "to": "13:00"}]),
         ] {

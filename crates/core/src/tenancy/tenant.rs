@@ -17,6 +17,9 @@ use crate::json_body::JsonBody;
 use crate::permissions::{SettingsUpdate, SettingsView};
 use crate::text::Text;
 
+const MAX_KEYWORDS: usize = 50;
+const MAX_KEYWORD: usize = 50;
+
 /// An organisation with its settings.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct Tenant {
@@ -30,6 +33,10 @@ pub(crate) struct Tenant {
     business_hours: BusinessHours,
     /// Whether agents see conversations that nobody is assigned to.
     agents_see_unassigned: bool,
+    /// Words that end marketing, alone in a message of the customer's.
+    opt_out_keywords: Vec<String>,
+    /// Words that bring it back.
+    opt_in_keywords: Vec<String>,
     /// How long the audit log is kept.
     audit_retention_days: u32,
     created_at: DateTime<Utc>,
@@ -60,6 +67,12 @@ pub(crate) struct TenantChanges {
     business_hours: Option<BusinessHours>,
     #[serde(skip_serializing_if = "Option::is_none")]
     agents_see_unassigned: Option<bool>,
+    /// Up to 50, in the place of those there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    opt_out_keywords: Option<Vec<String>>,
+    /// Up to 50, in the place of those there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    opt_in_keywords: Option<Vec<String>>,
     /// 30 to 3650; for Super Admins.
     #[serde(skip_serializing_if = "Option::is_none")]
     audit_retention_days: Option<u32>,
@@ -101,6 +114,8 @@ pub(crate) async fn update_tenant(
     if let Some(hours) = &changes.business_hours {
         hours.check()?;
     }
+    changes.opt_out_keywords = checked_keywords("opt_out_keywords", changes.opt_out_keywords)?;
+    changes.opt_in_keywords = checked_keywords("opt_in_keywords", changes.opt_in_keywords)?;
     if changes
         .audit_retention_days
         .is_some_and(|days| !(30..=3650).contains(&days))
@@ -116,6 +131,30 @@ pub(crate) async fn update_tenant(
         .rpc("update_tenant", &json!({ "changes": changes }))
         .await?;
     Ok(Json(tenant))
+}
+
+/// Words that customers may say, each once.
+fn checked_keywords(field: &str, words: Option<Vec<String>>) -> Result<Option<Vec<String>>, ApiError> {
+    let Some(words) = words else {
+        return Ok(None);
+    };
+    if words.len() > MAX_KEYWORDS {
+        return Err(ApiError::field(
+            field,
+            Text::new(
+                "must not list more than 50 words",
+                "tidak boleh lebih dari 50 kata",
+            ),
+        ));
+    }
+    let mut checked: Vec<String> = Vec::with_capacity(words.len());
+    for (index, word) in words.iter().enumerate() {
+        let word = required_text(&format!("{field}[{index}]"), word, MAX_KEYWORD)?;
+        if !checked.contains(&word) {
+            checked.push(word);
+        }
+    }
+    Ok(Some(checked))
 }
 
 /// The form of a short name: lower-case letters and digits, with single hyphens between them.

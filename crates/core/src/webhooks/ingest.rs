@@ -70,26 +70,27 @@ enum LeftoverReason {
     Ours(&'static str),
 }
 
-#[derive(Deserialize)]
-struct Stored {
-    campaigns: Vec<Uuid>,
+/// What a delivery started.
+#[derive(Default, Deserialize)]
+pub(super) struct Stored {
+    /// Campaigns whose numbers changed.
+    pub(super) campaigns: Vec<Uuid>,
+    /// Whether there are messages to be sent by themselves.
+    #[serde(default)]
+    pub(super) automatic: bool,
 }
 
-/// Stores a delivery whose signature has been checked. Answers with the campaigns whose numbers changed.
-pub(super) async fn store(supabase: &Supabase, raw: &[u8]) -> Result<Vec<Uuid>, DatabaseError> {
+/// Stores a delivery whose signature has been checked.
+pub(super) async fn store(supabase: &Supabase, raw: &[u8]) -> Result<Stored, DatabaseError> {
     store_as(supabase, raw, None).await
 }
 
 /// Stores what a kept delivery holds once more: what is there already stays as it is.
-pub(super) async fn replay(supabase: &Supabase, raw: &[u8], event: i64) -> Result<Vec<Uuid>, DatabaseError> {
+pub(super) async fn replay(supabase: &Supabase, raw: &[u8], event: i64) -> Result<Stored, DatabaseError> {
     store_as(supabase, raw, Some(event)).await
 }
 
-async fn store_as(
-    supabase: &Supabase,
-    raw: &[u8],
-    replay_of: Option<i64>,
-) -> Result<Vec<Uuid>, DatabaseError> {
+async fn store_as(supabase: &Supabase, raw: &[u8], replay_of: Option<i64>) -> Result<Stored, DatabaseError> {
     let database = supabase.as_service();
     // A replay has its delivery where it was.
     let (body, encoding) = match replay_of {
@@ -161,8 +162,8 @@ async fn store_one_by_one<'a>(
     database: &Database<'_>,
     whole: &Arguments<'_>,
     mut leftovers: Vec<Leftover<'a>>,
-) -> Result<Vec<Uuid>, DatabaseError> {
-    let mut campaigns = Vec::new();
+) -> Result<Stored, DatabaseError> {
+    let mut started = Stored::default();
     let messages = whole
         .messages
         .chunks(1)
@@ -183,7 +184,10 @@ async fn store_one_by_one<'a>(
             patient: false,
         };
         match ingest(database, &element).await {
-            Ok(changed) => campaigns.extend(changed),
+            Ok(stored) => {
+                started.campaigns.extend(stored.campaigns);
+                started.automatic |= stored.automatic;
+            }
             Err(DatabaseError::Invalid(_) | DatabaseError::Conflict { .. }) => leftovers.push(Leftover {
                 field: "",
                 phone_number_id: None,
@@ -200,10 +204,10 @@ async fn store_one_by_one<'a>(
         ..*whole
     };
     ingest(database, &event).await?;
-    Ok(campaigns)
+    Ok(started)
 }
 
-async fn ingest(database: &Database<'_>, arguments: &Arguments<'_>) -> Result<Vec<Uuid>, DatabaseError> {
+async fn ingest(database: &Database<'_>, arguments: &Arguments<'_>) -> Result<Stored, DatabaseError> {
     let mut tries = 1;
     loop {
         let stored = database.rpc::<Stored>("ingest_webhook", arguments).await;
@@ -213,7 +217,7 @@ async fn ingest(database: &Database<'_>, arguments: &Arguments<'_>) -> Result<Ve
                 sleep(Duration::from_millis(20 * u64::from(tries))).await;
                 tries += 1;
             }
-            stored => return stored.map(|stored| stored.campaigns),
+            stored => return stored,
         }
     }
 }

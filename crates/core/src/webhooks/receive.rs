@@ -11,6 +11,7 @@ use axum::routing::post;
 
 use super::ingest;
 use crate::app::App;
+use crate::automations;
 use crate::background::Background;
 use crate::error::{ApiError, ErrorBody};
 use crate::json_body::unreadable;
@@ -61,8 +62,11 @@ pub(crate) async fn receive_webhook(
         )));
     }
 
-    let campaigns = ingest::store(app.supabase(), &body).await?;
-    app.progress().changed(&campaigns, &background);
+    let stored = ingest::store(app.supabase(), &body).await?;
+    app.progress().changed(&stored.campaigns, &background);
+    if stored.automatic {
+        automations::send_soon(&app, &background);
+    }
     if media::may_hold_files(&body) {
         media::fetch_soon(&app, &background);
     }

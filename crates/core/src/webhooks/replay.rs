@@ -110,9 +110,9 @@ pub(crate) async fn replay_webhooks(
             }
             let id = kept.id;
             match ingest::replay(app.supabase(), &kept.raw(), id).await {
-                Ok(campaigns) => {
+                Ok(stored) => {
                     report.replayed += 1;
-                    app.progress().changed(&campaigns, &background);
+                    app.progress().changed(&stored.campaigns, &background);
                 }
                 Err(DatabaseError::Invalid(_) | DatabaseError::Conflict { .. }) => report.refused.push(id),
                 Err(error) => return Err(error.into()),

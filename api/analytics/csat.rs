@@ -1,0 +1,7 @@
+//! `/api/analytics/csat`: how satisfied customers were.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::automations::csat())
+}

@@ -1,0 +1,7 @@
+//! `/api/automations`: business hours, and what is said by itself.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::automations::automations())
+}

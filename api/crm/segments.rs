@@ -1,0 +1,7 @@
+//! `/api/crm/segments`: saved filters of contacts.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::segments::segments())
+}

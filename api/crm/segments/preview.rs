@@ -1,0 +1,7 @@
+//! `/api/crm/segments/preview`: whom a filter would leave.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::segments::preview())
+}

@@ -1,0 +1,7 @@
+//! `/api/quick-replies/{id}/render`: a prepared answer as it reads in a conversation.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::quick_replies::render())
+}
