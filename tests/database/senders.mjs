@@ -27,7 +27,10 @@ export function senders({ sql, asService }) {
     asService((sql) => answer(sql`select public.record_recipients(${number.id}, ${holder}, ${LEASE}, ${sql.json(results)}) as answer`));
   /** @param {any} number @param {string} holder */
   const releases = (number, holder) => asService((sql) => sql`select public.release_sender(${number.id}, ${holder})`);
+  /** @param {any[]} numbers @param {string} from @param {string} to */
+  const takesOver = (numbers, from, to) =>
+    asService((sql) => answer(sql`select public.take_over_sender(${numbers.map(({ id }) => id)}::uuid[], ${from}, ${to}, ${LEASE}) as answer`));
   /** The lease of a number runs out. @param {any} number */
   const leaseEnds = (number) => sql`update private.sender_leases set leased_until = now() where session_id = ${number.id}`;
-  return { LEASE, begins, claims, records, releases, leaseEnds };
+  return { LEASE, begins, claims, records, releases, takesOver, leaseEnds };
 }
