@@ -6,6 +6,7 @@ pub(crate) mod campaign_change;
 pub(crate) mod campaign_check;
 pub(crate) mod campaign_creation;
 pub(crate) mod campaign_list;
+mod hand_over;
 mod number_sender;
 mod pace;
 pub(crate) mod prices;
