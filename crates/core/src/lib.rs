@@ -36,6 +36,7 @@ pub mod recipient_lists;
 mod redis;
 pub mod sessions;
 mod shell;
+mod table_export;
 mod table_file;
 pub mod templates;
 pub mod tenancy;
