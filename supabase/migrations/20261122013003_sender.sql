@@ -240,8 +240,39 @@ begin
 end;
 $$;
 
-create or replace function public.claim_recipients(
-  session_id uuid, holder uuid, batch_size integer, lease_seconds integer
+-- Gives back what a holder was handed out without hearing of it: claims of the number that are not among those it knows.
+-- Its claims come one after the other, and what an earlier holder had is settled before a number changes hands: so nobody
+-- has sent to them.
+create function private.return_unheard(session uuid, known_claims uuid[]) returns void
+language plpgsql security definer set search_path = '' as $$
+declare
+  unheard uuid[];
+begin
+  select array_agg(r.message_id) into unheard
+  from public.broadcast_campaigns c
+  join public.broadcast_recipients r on r.campaign_id = c.id and r.status = 'sending' and r.claim_id <> all (known_claims)
+  where c.session_id = session and c.status in ('sending', 'paused');
+  if unheard is null then
+    return;
+  end if;
+  perform 1 from public.messages m where m.id = any (unheard) order by m.id for update;
+  with unsent as (
+    update public.messages m set status = 'queued'
+    where m.id = any (unheard) and m.status = 'sending'
+    returning m.id
+  )
+  update public.broadcast_recipients r
+  set status = 'pending', claim_id = null, attempts = r.attempts - 1
+  from unsent u
+  where r.message_id = u.id and r.status = 'sending';
+end;
+$$;
+
+drop function public.claim_recipients(uuid, uuid, integer, integer);
+-- As before. `known_claims` are those whose outcomes the holder has still to record: without the list nothing is given
+-- back.
+create function public.claim_recipients(
+  session_id uuid, holder uuid, batch_size integer, lease_seconds integer, known_claims uuid[] default null
 ) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -263,6 +294,9 @@ begin
     return null;
   end if;
 
+  if known_claims is not null then
+    perform private.return_unheard(session, known_claims);
+  end if;
   perform private.hold_campaigns(session);
   select l.allowance into allowance from private.sender_leases l where l.session_id = session;
   if allowance <= 0 then
@@ -425,6 +459,9 @@ language sql stable set search_path = '' as $$
   );
 $$;
 
-revoke execute on function private.counted_sends(uuid, text) from public;
-revoke execute on function public.take_over_sender(uuid[], uuid, uuid, integer) from public, anon, authenticated;
-grant execute on function public.take_over_sender(uuid[], uuid, uuid, integer) to service_role;
+revoke execute on function private.counted_sends(uuid, text), private.return_unheard(uuid, uuid[]) from public;
+grant execute on function private.return_unheard(uuid, uuid[]) to service_role;
+revoke execute on function public.claim_recipients(uuid, uuid, integer, integer, uuid[]),
+  public.take_over_sender(uuid[], uuid, uuid, integer) from public, anon, authenticated;
+grant execute on function public.claim_recipients(uuid, uuid, integer, integer, uuid[]),
+  public.take_over_sender(uuid[], uuid, uuid, integer) to service_role;

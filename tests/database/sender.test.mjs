@@ -312,6 +312,34 @@ describe("a claim", () => {
     assert.equal(new Set(all.flatMap(({ recipients }) => recipients.map(({ message_id }) => message_id))).size, handedOut.length);
   });
 
+  test("takes back what its holder was handed out and never heard of, and nothing else", async () => {
+    const { number, holder, campaign } = await newRun({ recipients: 6 });
+    const heard = await claims(number, holder, 2);
+    const lost = await claims(number, holder, 2);
+    const { claim_id } = heard;
+    const again = await claims(number, holder, 6, [claim_id]);
+    assert.deepEqual(ids(again).slice(0, 2), ids(lost), "the lost come first");
+    assert.equal(again.recipients.length, 4);
+    assert.deepEqual(again.recipients.map((/** @type {any} */ { attempts }) => attempts), [1, 1, 1, 1]);
+    assert.deepEqual(again.recipients.slice(0, 2).map((/** @type {any} */ { message_id }) => message_id), lost.recipients.map((/** @type {any} */ { message_id }) => message_id), "with the messages they had");
+    await records(number, holder, [...reportsOf(heard, "sent"), ...reportsOf(again, "sent")]);
+    assert.deepEqual(await statusesOf(campaign), Array.from({ length: 6 }, () => "sent"));
+    assert.equal((await claims(number, holder, 6, [])).next_due_ms, null);
+  });
+
+  test("leaves alone what a status has settled, another number's claims, and campaigns that are cancelled", async () => {
+    const [one, two] = [await newQueue({ recipients: 2 }), await newQueue({ recipients: 1 })];
+    await begins(one.holder);
+    const claim = await claims(one.number, one.holder, 2);
+    await claims(two.number, one.holder, 1);
+    await sql`update public.messages set status = 'delivered', whatsapp_message_id = ${someWamid()} where id = ${claim.recipients[0].message_id}`;
+    assert.deepEqual(ids(await claims(one.number, one.holder, 5, [])), [claim.recipients[1].recipient_id]);
+    assert.deepEqual(await statusesOf(two.campaign), ["sending"]);
+    await sql`update public.broadcast_campaigns set status = 'cancelled' where id = ${two.campaign.id}`;
+    await claims(two.number, one.holder, 1, []);
+    assert.deepEqual(await statusesOf(two.campaign), ["sending"], "it will be unknown");
+  });
+
   test("passes over recipients that another transaction holds", async () => {
     const { number, holder, campaign } = await newRun({ recipients: 6 });
     await sql.begin(async (other) => {

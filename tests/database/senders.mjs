@@ -19,9 +19,9 @@ export function senders({ sql, asService }) {
   /** @param {string} holder @param {number} [most] numbers */
   const begins = (holder, most = 50) =>
     asService((sql) => answer(sql`select public.begin_sender_run(${holder}, ${LEASE}, ${most}) as answer`));
-  /** @param {any} number @param {string} holder @param {number} [size] */
-  const claims = (number, holder, size = 5) =>
-    asService((sql) => answer(sql`select public.claim_recipients(${number.id}, ${holder}, ${size}, ${LEASE}) as answer`));
+  /** @param {any} number @param {string} holder @param {number} [size] @param {string[] | null} [known] claims the holder has heard of */
+  const claims = (number, holder, size = 5, known = null) =>
+    asService((sql) => answer(sql`select public.claim_recipients(${number.id}, ${holder}, ${size}, ${LEASE}, ${known}::uuid[]) as answer`));
   /** @param {any} number @param {string} holder @param {object[]} results */
   const records = (number, holder, results) =>
     asService((sql) => answer(sql`select public.record_recipients(${number.id}, ${holder}, ${LEASE}, ${sql.json(results)}) as answer`));

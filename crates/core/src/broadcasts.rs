@@ -13,6 +13,7 @@ pub(crate) mod prices;
 pub(crate) mod process;
 mod progress;
 mod recipient;
+mod recipient_export;
 pub(crate) mod recipient_list;
 mod sender_queue;
 mod variable_mapping;

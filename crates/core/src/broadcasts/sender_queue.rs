@@ -138,10 +138,17 @@ impl SenderQueue {
         }
     }
 
-    /// The next recipients of a number. None when the lease is lost.
-    pub(super) async fn claim(&self, session: Uuid, batch: usize) -> Result<Option<Claim>, DatabaseError> {
+    /// The next recipients of a number. None when the lease is lost. What was handed out in other claims than those in
+    /// `known` is handed out again: their answers never came, so nobody has sent to them. One claim of a number at a time.
+    pub(super) async fn claim(
+        &self,
+        session: Uuid,
+        batch: usize,
+        known: &[Uuid],
+    ) -> Result<Option<Claim>, DatabaseError> {
         let arguments = json!({
             "session_id": session, "holder": self.holder, "batch_size": batch, "lease_seconds": LEASE.as_secs(),
+            "known_claims": known,
         });
         self.supabase
             .as_service()
