@@ -4,7 +4,7 @@ import { openCrashes, STEPS } from "../proofs/crashes.mjs";
 import { useApp } from "./app.mjs";
 
 const RECIPIENTS = 300;
-const app = await useApp({ demo: false });
+const app = await useApp();
 const crashes = await openCrashes(app, { seed: Number(process.env.CRM_TEST_SEED) || (Date.now() & 0x7fffffff) });
 after(crashes.close);
 

@@ -28,7 +28,7 @@ async function allReachedOnce(app, campaigns) {
 }
 
 describe("numbers that send at the same time", async () => {
-  const app = await useApp({ demo: false });
+  const app = await useApp();
   const sql = postgres(app.stack.database_url ?? "", { max: 1, onnotice: () => {} });
   after(() => sql.end());
 
@@ -84,7 +84,7 @@ describe("an address of our own that leads elsewhere", async () => {
     elsewhere.close();
   });
   const { port } = /** @type {import("node:net").AddressInfo} */ (elsewhere.address());
-  const app = await useApp({ demo: false, environment: { NEXT_PUBLIC_APP_URL: `http://127.0.0.1:${port}` } });
+  const app = await useApp({ environment: { NEXT_PUBLIC_APP_URL: `http://127.0.0.1:${port}` } });
 
   for (const [what, behaviour] of /** @type {[string, import("node:http").RequestListener][]} */ ([
     ["asks for a log-in", (_, response) => response.writeHead(401).end("Authentication Required")],

@@ -5,7 +5,7 @@ import { eventually, useApp } from "./app.mjs";
 
 const LISTS = "/api/broadcast/recipient-lists";
 const CAMPAIGNS = "/api/broadcast/campaigns";
-const app = await useApp({ demo: false });
+const app = await useApp();
 
 /** @param {string} csv */
 async function uploads(csv) {
@@ -68,5 +68,5 @@ test("a campaign to a list fills the template from its columns, the contact and 
   const theirs = await app.call("POST", CAMPAIGNS, { as: "stranger", body: body({ source: "text", text: "x" }) });
   assert.ok([404, 422].includes(theirs.status), JSON.stringify(theirs.body));
   const listed = await app.succeeds("GET", CAMPAIGNS, { as: "stranger" });
-  assert.deepEqual(listed.data, []);
+  assert.ok(!listed.data.some((/** @type {any} */ campaign) => campaigns.includes(campaign.id)));
 });

@@ -14,6 +14,8 @@ export const STEPS = /** @type {const} */ ([
  *   because the process was, `unanswered`: because Meta's answer was lost */
 
 const NUMBERS = 3;
+/** Fast enough for many rounds, slow enough to have several claims in each. */
+const PER_SECOND = 200;
 /** Calls that a fault leaves without an answer. */
 const UNANSWERED = { http_500: 12, malformed: 4, dropped: 6 };
 
@@ -22,7 +24,7 @@ export async function openCrashes(app, { seed }) {
   const luck = chance(seed);
   const holds = await openHolds(app.stack.database_url ?? "");
   const { sql } = holds;
-  const numbers = await Promise.all(Array.from({ length: NUMBERS }, () => app.newNumber({ perSecond: 1000 })));
+  const numbers = await Promise.all(Array.from({ length: NUMBERS }, () => app.newNumber({ perSecond: PER_SECOND })));
 
   /** @param {Step} step @param {{ recipients: number }} options @returns {Promise<Round>} */
   async function round(step, { recipients }) {
@@ -43,6 +45,7 @@ export async function openCrashes(app, { seed }) {
     await app.meta("PUT", "settings", { deliver_webhooks: false });
     const run = app.runsCron();
     await diesAt(step, { cancelled, people, run });
+    await holds.quiet();
     await app.meta("PUT", "settings", { deliver_webhooks: true });
     const dead = await sql`
       select id from public.broadcast_recipients where campaign_id = any (${campaigns}::uuid[]) and status = 'sending'`;
@@ -55,7 +58,7 @@ export async function openCrashes(app, { seed }) {
       { kind: "error_code", code: 131_026, times: 10 }, { kind: "error_code", code: 131_000, times: 5 },
     ];
     await app.metaIsWell();
-    for (const fault of luck.shuffle(faults)) await app.metaFails({ ...fault, phone_number_id: luck.pick(numbers).phone_number_id });
+    for (const fault of luck.shuffle(faults).slice(0, luck.integer(3, faults.length))) await app.metaFails({ ...fault, phone_number_id: luck.pick(numbers).phone_number_id });
     await allEnd(campaigns);
     await app.metaIsQuiet();
     const accounted = await account({ people, campaigns, dead: dead.map(({ id }) => id) });

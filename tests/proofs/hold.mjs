@@ -21,7 +21,7 @@ export async function openHolds(url) {
     create or replace trigger held_hand_over before update on private.sender_leases
       for each row when (old.holder <> new.holder) execute function held.at('${HOLDS.handOver}');
     create or replace trigger held_claim before update on private.sender_leases
-      for each row when (old.holder = new.holder) execute function held.at('${HOLDS.claim}');
+      for each row when (old.holder = new.holder and old.leased_until <> new.leased_until) execute function held.at('${HOLDS.claim}');
     create or replace trigger held_record before update on public.messages
       for each row when (old.status = 'sending' and new.status <> 'sending') execute function held.at('${HOLDS.record}');
   `);
@@ -46,11 +46,12 @@ export async function openHolds(url) {
           if (cancel) await sql`select pg_cancel_backend(pid) from unnest(${held}::integer[]) as pid`;
           await connection`select pg_advisory_unlock(${SPACE}, ${step})`;
           connection.release();
-          await eventually("what was held has ended", async () =>
-            (await sql`select from pg_stat_activity where pid = any (${held}::integer[]) and state = 'active' and query not like '%pg_stat_activity%'`).count === 0);
         },
       };
     },
+    /** Calls that nobody waits for any more have ended. */
+    quiet: () => eventually("the database is quiet", async () =>
+      (await sql`select from pg_stat_activity where backend_type = 'client backend' and state <> 'idle' and pid <> pg_backend_pid()`).count === 0),
     close: () => sql.end({ timeout: 5 }),
   };
 }
