@@ -40,10 +40,6 @@ alter table public.broadcast_campaigns
 create index broadcast_campaigns_segment_idx on public.broadcast_campaigns (segment_id, tenant_id)
   where segment_id is not null;
 
--- exact values of custom fields: choices, numbers, true and false
-create index contacts_custom_fields_idx on public.contacts using gin (custom_fields jsonb_path_ops)
-  where custom_fields <> '{}';
-
 create function private.refuse_filter(path text, problem text) returns void
 language plpgsql immutable set search_path = '' as $$
 begin

@@ -142,6 +142,18 @@ describe("an answer to a campaign", () => {
     assert.deepEqual([statistics.replied, statistics.reply_rate_percent], [1, 50]);
   });
 
+  test("has its campaign announced, by the delivery that brought it and by no other", async () => {
+    const number = await newNumber(await newTenant());
+    const { campaign } = await newSent(number);
+    const { campaign: other } = await newSent(await newNumber(await newTenant()));
+    const from = "6281400000001";
+    const first = await delivers({ messages: [inboundText(number, { from }), inboundText(number, { from: "6281400000099" })] });
+    assert.deepEqual(first.campaigns, [campaign.id]);
+    assert.ok(!first.campaigns.includes(other.id));
+    assert.deepEqual((await delivers({ messages: [inboundText(number, { from })] })).campaigns, [], "the second answer changes no number");
+    assert.deepEqual((await delivers({ messages: [inboundText(await newNumber(await newTenant()), { from })] })).campaigns, []);
+  });
+
   test("is the first: others do not change it", async () => {
     const number = await newNumber(await newTenant());
     const { campaign } = await newSent(number);

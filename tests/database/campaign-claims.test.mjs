@@ -172,6 +172,20 @@ describe("Meta's limit of customers in 24 hours", () => {
     assert.equal(await allowance(number), 1);
   });
 
+  test("counts who may have got it: a send whose outcome is not known, for 24 hours from the attempt", async () => {
+    const number = await limited("4");
+    const { campaign, holder } = await newRun(number, { recipients: 6 });
+    assert.equal(await sendsAll(number, holder, "unknown"), 4);
+    assert.equal(await allowance(number), 0);
+    const held = (await campaignNow(campaign)).held_until;
+    assert.ok(held !== null && held > new Date(), "the rest waits");
+    // made long ago, held back, and tried just now
+    await sql`update public.messages set created_at = now() - interval '3 days' where session_id = ${number.id}`;
+    assert.equal(await allowance(number), 0);
+    await sql`update public.broadcast_recipients set claimed_at = now() - interval '24 hours 1 second' where campaign_id = ${campaign.id} and status = 'unknown'`;
+    assert.equal(await allowance(number), 4);
+  });
+
   test("is that of the account: its numbers share it, whoever begins first", async () => {
     const account = someDigits();
     const tenant = await newTenant();

@@ -251,6 +251,8 @@ export const CALLED_BY_SERVICE = [
   "claim_recipients",
   "record_recipients",
   "release_sender",
+  "take_over_sender",
+  "end_restrictions",
   "finish_sender_run",
   "announce_campaigns",
   "record_template_submission",

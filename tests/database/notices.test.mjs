@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import { chance } from "./chance.mjs";
-import { useDatabase } from "./database.mjs";
+import { rolledBack, useDatabase } from "./database.mjs";
 import { dateOf, seconds, statusOf } from "./inbox.mjs";
 import { someDigits } from "./tenancy.mjs";
 
-const { sql, as, newTenant, newUser, newNumber, newTemplate, receivesMessage, delivers, newOutbound } = await useDatabase();
+const { sql, as, asService, newTenant, newUser, newNumber, newTemplate, receivesMessage, delivers, newOutbound } = await useDatabase();
 
 const START = seconds(7200);
 const newOffice = async () => {
@@ -94,6 +94,77 @@ describe("a ban", () => {
       assert.deepEqual([status, status_code], ["broken", code]);
     });
   }
+
+  describe("that has an end", () => {
+    const now = seconds();
+    const restricted = (/** @type {any} */ number, /** @type {any[]} */ ends, at = START) => update(number, "ACCOUNT_RESTRICTION", at, {
+      restriction_info: ends.map((expiration) => ({ restriction_type: "RESTRICTED_BIZ_INITIATED_MESSAGING", expiration })),
+    });
+    const ends = async () => asService((sql) => sql`select public.end_restrictions()`);
+    const passes = (/** @type {any} */ number) => sql`
+      update public.whatsapp_sessions set account_standing_until = now() - interval '1 second' where id = ${number.id}`;
+
+    test("ends by itself: the number goes on as it was, and its people are told", async () => {
+      const { tenant, number } = await newOffice();
+      const paused = await newNumber(tenant, { businessAccount: number.meta_business_account_id, status: "paused" });
+      await delivers({ events: [restricted(number, [now + 3600])] });
+      await ends();
+      assert.equal((await numberNow(number)).status, "broken", "not yet");
+      for (const one of [number, paused]) await passes(one);
+      await ends();
+      const rows = await Promise.all([number, paused].map(numberNow));
+      assert.deepEqual(rows.map((row) => [row.status, row.status_code, row.status_reason, row.account_standing_until]), [["connected", null, null, null], ["paused", null, null, null]]);
+      assert.deepEqual((await noticesOf(tenant)).map(({ kind }) => kind), ["ACCOUNT_RESTRICTION", "RESTRICTION_ENDED"]);
+      await ends();
+      assert.equal((await noticesOf(tenant)).length, 2, "told once");
+    });
+
+    test("is looked at whenever a run of the sender begins", async () => {
+      const { number } = await newOffice();
+      await delivers({ events: [restricted(number, [now + 3600])] });
+      await passes(number);
+      await rolledBack(sql, async ({ asService, sql }) => {
+        await asService((sql) => sql`select public.begin_sender_run(${randomUUID()}, 15, 0)`);
+        const [{ status }] = await sql`select status from public.whatsapp_sessions where id = ${number.id}`;
+        assert.equal(status, "connected");
+      });
+    });
+
+    for (const [words, expiration, until] of /** @type {[string, any[], number | null][]} */ ([
+      ["seconds", [now + 60], now + 60], ["seconds in words", [String(now + 60)], now + 60], ["milliseconds", [(now + 60) * 1000], now + 60],
+      ["a date", [dateOf(now + 60).toISOString()], now + 60], ["the latest of several", [now + 60, now + 120], now + 120],
+      ["no end, if one has none", [now + 60, undefined], null], ["no end, if it was over before it was told", [1], null], ["no end, if nobody can read it", ["soon"], null],
+    ])) {
+      test(`is read from ${words}`, async () => {
+        const { number } = await newOffice();
+        await delivers({ events: [restricted(number, expiration)] });
+        const row = await numberNow(number);
+        assert.deepEqual([row.status, row.account_standing_until?.getTime() ?? null], ["broken", until === null ? null : until * 1000]);
+      });
+    }
+
+    test("and is followed by another lasts until the other's end, in whatever order they are told", async () => {
+      for (const order of [[0, 1], [1, 0]]) {
+        const { number } = await newOffice();
+        const told = [restricted(number, [now - 60], START), restricted(number, [now + 3600], START + 60)];
+        for (const i of order) {
+          await delivers({ events: [told[i]] });
+          await ends();
+        }
+        const row = await numberNow(number);
+        assert.deepEqual([row.status, row.account_standing_until?.getTime()], ["broken", (now + 3600) * 1000]);
+      }
+    });
+
+    test("does not end a ban that came later, nor what a person has done since", async () => {
+      const [one, two] = [await newOffice(), await newOffice()];
+      await delivers({ events: [restricted(one.number, [now - 60]), banned(one.number, START + 10), restricted(two.number, [now + 60])] });
+      await sql`update public.whatsapp_sessions set status = 'paused', status_reason = null, status_code = null where id = ${two.number.id}`;
+      await passes(two.number);
+      await ends();
+      assert.deepEqual([(await numberNow(one.number)).status_code, (await numberNow(two.number)).status], ["account_disabled", "paused"]);
+    });
+  });
 
   test("counts as Meta's clock has it, in whatever order it is told", async (t) => {
     const luck = chance();

@@ -135,6 +135,17 @@ describe("a list", () => {
     assert.equal((await calls(user, "get_recipient_list", { list_id: list.id })).opted_out_count, 0);
   });
 
+  test("knows those who want no marketing by any form of their number", async () => {
+    const own = await newTenant();
+    const [user, number] = [await newUser(own, "manager"), await newNumber(own)];
+    const { contact } = await receivesMessage(number, { from: "5511987654321" });
+    await sql`update public.contacts set marketing_opted_out_at = now() where id = ${contact.id}`;
+    const list = await newRecipientList(user, { entries: [["551187654321"], ["5511987650000"]] });
+    assert.equal((await calls(user, "get_recipient_list", { list_id: list.id })).opted_out_count, 1);
+    const handed = await sql`select opted_out from private.recipient_list_rows(${list.id})`;
+    assert.deepEqual(handed.map(({ opted_out }) => opted_out), [true, false]);
+  });
+
   test("gives a campaign its people by name and in the order of the columns", async () => {
     const list = await newRecipientList(manager, {
       columns: ["zona", "kota"], entries: [["6281234567890", "Ani", { kota: "Solo", zona: "1" }], ["6281234567891", null, { kota: "Bogor" }]],

@@ -15,7 +15,7 @@ const {
   sql, as, asService, newTenant, newUser, newNumber, newTemplate, newCampaign, recipientsOf, campaignNow, delivers, messageNow,
 } = await useDatabase({ own: true });
 
-const { LEASE, begins, claims, records, releases, leaseEnds } = senders({ sql, asService });
+const { LEASE, begins, claims, records, releases, takesOver, leaseEnds } = senders({ sql, asService });
 const answer = async (/** @type {Promise<any>} */ query) => (await query)[0].answer;
 const FAILURE = { error_code: 131_026, error_title: "Undeliverable" };
 
@@ -110,6 +110,28 @@ describe("a run", () => {
     assert.deepEqual(await health(), { numbers_sending: 1, campaigns_sending: 1, recipients_waiting: 3, late: false });
   });
 
+  test("tells numbers that rest from work that is late", async () => {
+    const { number, campaign } = await newQueue();
+    await sql`update public.broadcast_recipients set due_at = now() - interval '1 hour' where campaign_id = ${campaign.id}`;
+    await sql`update public.broadcast_campaigns set started_at = now() - interval '1 hour' where id = ${campaign.id}`;
+    const health = async () => {
+      const { numbers_resting, overdue_seconds } = await asService((sql) => answer(sql`select public.worker_health() as answer`));
+      return { numbers_resting, overdue_seconds };
+    };
+    assert.ok((await health()).overdue_seconds >= 3600);
+    await asService((sql) => sql`select public.note_sends(${number.id}, 10, false)`);
+    assert.deepEqual(await health(), { numbers_resting: 1, overdue_seconds: null });
+    // it could have gone on five minutes ago, and nobody came
+    await sql`update private.number_breakers set open_until = now() - interval '5 minutes' where session_id = ${number.id}`;
+    const forgotten = await health();
+    assert.equal(forgotten.numbers_resting, 0);
+    assert.ok(forgotten.overdue_seconds >= 300 && forgotten.overdue_seconds < 3600, JSON.stringify(forgotten));
+    await asService((sql) => sql`select public.number_access(${number.id}, true)`);
+    assert.deepEqual(await health(), { numbers_resting: 1, overdue_seconds: null }, "somebody tries it out");
+    await asService((sql) => sql`select public.note_sends(${number.id}, 0, true)`);
+    assert.ok((await health()).overdue_seconds >= 3600);
+  });
+
   test("starts scheduled campaigns when they are due and not before", async () => {
     const tenant = await newTenant();
     const schedule = async (/** @type {number} */ inSeconds) => {
@@ -191,6 +213,32 @@ describe("a lease", () => {
   });
 });
 
+describe("a hand-over", () => {
+  test("passes leases to another holder, who alone sends from then on", async () => {
+    const { number, holder } = await newRun();
+    const heir = randomUUID();
+    const taken = await takesOver([number], holder, heir);
+    assert.deepEqual(taken, [{ session_id: number.id, phone_number_id: number.meta_phone_number_id, messages_per_second: 10 }]);
+    assert.equal(await claims(number, holder), null);
+    assert.equal((await claims(number, heir)).recipients.length, 3);
+  });
+
+  test("is taken by one of many that try", async () => {
+    const [one, two] = [await newQueue(), await newQueue()];
+    await begins(one.holder);
+    const tries = await Promise.all(Array.from({ length: 8 }, () => takesOver([one.number, two.number], one.holder, randomUUID())));
+    assert.equal(tries.flat().length, 2, "each number once");
+  });
+
+  test("needs a lease that holds, of whoever hands over", async () => {
+    const { number, holder } = await newRun();
+    assert.deepEqual(await takesOver([number], randomUUID(), randomUUID()), []);
+    await leaseEnds(number);
+    assert.deepEqual(await takesOver([number], holder, randomUUID()), []);
+    assert.deepEqual(leased(await begins(randomUUID())), [number.id]);
+  });
+});
+
 describe("a claim", () => {
   test("gives each recipient a contact, a conversation and a message", async () => {
     const { number, holder, campaign } = await newRun({ recipients: 2 });
@@ -262,6 +310,34 @@ describe("a claim", () => {
     assert.ok(rows.every(({ attempts, status }) => attempts === (status === "sending" ? 1 : 0)));
     // each message belongs to one recipient
     assert.equal(new Set(all.flatMap(({ recipients }) => recipients.map(({ message_id }) => message_id))).size, handedOut.length);
+  });
+
+  test("takes back what its holder was handed out and never heard of, and nothing else", async () => {
+    const { number, holder, campaign } = await newRun({ recipients: 6 });
+    const heard = await claims(number, holder, 2);
+    const lost = await claims(number, holder, 2);
+    const { claim_id } = heard;
+    const again = await claims(number, holder, 6, [claim_id]);
+    assert.deepEqual(ids(again).slice(0, 2), ids(lost), "the lost come first");
+    assert.equal(again.recipients.length, 4);
+    assert.deepEqual(again.recipients.map((/** @type {any} */ { attempts }) => attempts), [1, 1, 1, 1]);
+    assert.deepEqual(again.recipients.slice(0, 2).map((/** @type {any} */ { message_id }) => message_id), lost.recipients.map((/** @type {any} */ { message_id }) => message_id), "with the messages they had");
+    await records(number, holder, [...reportsOf(heard, "sent"), ...reportsOf(again, "sent")]);
+    assert.deepEqual(await statusesOf(campaign), Array.from({ length: 6 }, () => "sent"));
+    assert.equal((await claims(number, holder, 6, [])).next_due_ms, null);
+  });
+
+  test("leaves alone what a status has settled, another number's claims, and campaigns that are cancelled", async () => {
+    const [one, two] = [await newQueue({ recipients: 2 }), await newQueue({ recipients: 1 })];
+    await begins(one.holder);
+    const claim = await claims(one.number, one.holder, 2);
+    await claims(two.number, one.holder, 1);
+    await sql`update public.messages set status = 'delivered', whatsapp_message_id = ${someWamid()} where id = ${claim.recipients[0].message_id}`;
+    assert.deepEqual(ids(await claims(one.number, one.holder, 5, [])), [claim.recipients[1].recipient_id]);
+    assert.deepEqual(await statusesOf(two.campaign), ["sending"]);
+    await sql`update public.broadcast_campaigns set status = 'cancelled' where id = ${two.campaign.id}`;
+    await claims(two.number, one.holder, 1, []);
+    assert.deepEqual(await statusesOf(two.campaign), ["sending"], "it will be unknown");
   });
 
   test("passes over recipients that another transaction holds", async () => {

@@ -19,15 +19,18 @@ export function senders({ sql, asService }) {
   /** @param {string} holder @param {number} [most] numbers */
   const begins = (holder, most = 50) =>
     asService((sql) => answer(sql`select public.begin_sender_run(${holder}, ${LEASE}, ${most}) as answer`));
-  /** @param {any} number @param {string} holder @param {number} [size] */
-  const claims = (number, holder, size = 5) =>
-    asService((sql) => answer(sql`select public.claim_recipients(${number.id}, ${holder}, ${size}, ${LEASE}) as answer`));
+  /** @param {any} number @param {string} holder @param {number} [size] @param {string[] | null} [known] claims the holder has heard of */
+  const claims = (number, holder, size = 5, known = null) =>
+    asService((sql) => answer(sql`select public.claim_recipients(${number.id}, ${holder}, ${size}, ${LEASE}, ${known}::uuid[]) as answer`));
   /** @param {any} number @param {string} holder @param {object[]} results */
   const records = (number, holder, results) =>
     asService((sql) => answer(sql`select public.record_recipients(${number.id}, ${holder}, ${LEASE}, ${sql.json(results)}) as answer`));
   /** @param {any} number @param {string} holder */
   const releases = (number, holder) => asService((sql) => sql`select public.release_sender(${number.id}, ${holder})`);
+  /** @param {any[]} numbers @param {string} from @param {string} to */
+  const takesOver = (numbers, from, to) =>
+    asService((sql) => answer(sql`select public.take_over_sender(${numbers.map(({ id }) => id)}::uuid[], ${from}, ${to}, ${LEASE}) as answer`));
   /** The lease of a number runs out. @param {any} number */
   const leaseEnds = (number) => sql`update private.sender_leases set leased_until = now() where session_id = ${number.id}`;
-  return { LEASE, begins, claims, records, releases, leaseEnds };
+  return { LEASE, begins, claims, records, releases, takesOver, leaseEnds };
 }

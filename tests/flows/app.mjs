@@ -217,6 +217,24 @@ export class App {
     await this.changes("whatsapp_sessions", `meta_phone_number_id=eq.${this.phoneNumberId}`, { messages_per_second: perSecond });
   }
 
+  /**
+   * Another number of the demo tenant, in the account of the first.
+   * @param {{ perSecond?: number }} [options] @returns {Promise<{ id: string, phone_number_id: string }>}
+   */
+  async newNumber({ perSecond = 10 } = {}) {
+    const tenant_id = this.user("admin").tenant_id;
+    const [{ meta_business_account_id }] = await this.rows("whatsapp_sessions", `meta_phone_number_id=eq.${this.phoneNumberId}&select=meta_business_account_id`);
+    const phone_number_id = `5552${this.newCustomer()}`;
+    await this.meta("POST", "numbers", { phone_number_id, business_account_id: meta_business_account_id, display_phone_number: `+${this.newCustomer()}` });
+    const response = await fetch(`${this.stack.supabase_url}/rest/v1/whatsapp_sessions`, {
+      method: "POST", headers: { ...this.serviceHeaders(), "content-type": "application/json", prefer: "return=representation" },
+      body: JSON.stringify({ tenant_id, name: "Cabang", meta_phone_number_id: phone_number_id, meta_business_account_id, messages_per_second: perSecond }),
+    });
+    assert.ok(response.ok, `a number is not made: ${response.status}`);
+    const [{ id }] = /** @type {any} */ (await response.json());
+    return { id, phone_number_id };
+  }
+
   async template() {
     const tenant = this.user("admin").tenant_id;
     const [template] = await this.rows("broadcast_templates", `tenant_id=eq.${tenant}&name=eq.promo_akhir_tahun`);

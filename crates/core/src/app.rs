@@ -31,6 +31,7 @@ struct Shared {
     tokens: TokenVerifier,
     graph: GraphClient,
     redis: Option<Redis>,
+    http: reqwest::Client,
     access: AccessCache,
     progress: ProgressAnnouncer,
 }
@@ -55,6 +56,7 @@ impl App {
         let tls = http_client::tls()?;
         let database_http = http_client::client(&tls, DATABASE_TIME_LIMIT)?;
         let supabase = Supabase::new(&config.supabase, database_http.clone())?;
+        let http = database_http.clone();
         let tokens = TokenVerifier::new(&config.supabase.url, config.jwt_secret.as_deref(), database_http)?;
         let meta_http = http_client::client(&tls, META_TIME_LIMIT)?;
         let graph = GraphClient::new(meta_http, &config.graph_base_url, config.graph_version)?;
@@ -70,6 +72,7 @@ impl App {
                 tokens,
                 graph,
                 redis,
+                http,
                 access: AccessCache::default(),
             }),
         })
@@ -93,6 +96,11 @@ impl App {
 
     pub(crate) fn redis(&self) -> Option<&Redis> {
         self.shared.redis.as_ref()
+    }
+
+    /// For calls of the deployment's own functions.
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.shared.http
     }
 
     pub(crate) fn access(&self) -> &AccessCache {

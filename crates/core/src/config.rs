@@ -38,6 +38,8 @@ pub struct Config {
     pub redis: Option<RedisConfig>,
     /// `NEXT_PUBLIC_APP_URL`: where links in mails lead
     pub app_url: Option<String>,
+    /// Where this deployment reaches its own functions: `NEXT_PUBLIC_APP_URL`, or what Vercel calls it (`VERCEL_URL`)
+    pub own_address: Option<String>,
     /// `DEFAULT_TENANT_ID` or `NEXT_PUBLIC_DEFAULT_TENANT_ID`
     pub default_tenant_id: Option<Uuid>,
 }
@@ -92,6 +94,11 @@ impl Config {
         let cron_secret = reader.required(&["CRON_SECRET"]);
         let redis = reader.redis();
         let app_url = reader.optional_web_address("NEXT_PUBLIC_APP_URL");
+        let own_address = app_url.clone().or_else(|| {
+            reader
+                .optional("VERCEL_URL")
+                .map(|host| format!("https://{host}"))
+        });
         let default_tenant_id = reader.default_tenant_id();
         let default_number = reader.default_number();
         let token_keys = reader
@@ -113,6 +120,7 @@ impl Config {
                     cron_secret,
                     redis,
                     app_url,
+                    own_address,
                     default_tenant_id,
                 })
             }
@@ -258,6 +266,26 @@ mod tests {
         assert_eq!(config.graph_base_url, "https://graph.facebook.com");
         assert!(config.redis.is_none());
         assert!(config.token_keys.is_none() && config.default_number.is_none());
+    }
+
+    #[test]
+    fn a_deployment_knows_its_own_address() {
+        let own_address = |variables: &HashMap<String, String>| Config::read(variables).unwrap().own_address;
+        let mut variables = complete();
+        assert_eq!(own_address(&variables), None);
+        variables.insert("VERCEL_URL".to_owned(), "crm-abc.vercel.app".to_owned());
+        assert_eq!(
+            own_address(&variables).as_deref(),
+            Some("https://crm-abc.vercel.app")
+        );
+        variables.insert(
+            "NEXT_PUBLIC_APP_URL".to_owned(),
+            "https://crm.example.test/".to_owned(),
+        );
+        assert_eq!(
+            own_address(&variables).as_deref(),
+            Some("https://crm.example.test")
+        );
     }
 
     #[test]

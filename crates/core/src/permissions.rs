@@ -31,6 +31,7 @@ permissions! {
     BroadcastsCancel = "broadcasts.cancel";
     BroadcastsCreate = "broadcasts.create";
     BroadcastsDelete = "broadcasts.delete";
+    BroadcastsExport = "broadcasts.export";
     BroadcastsPause = "broadcasts.pause";
     BroadcastsRetry = "broadcasts.retry";
     BroadcastsSend = "broadcasts.send";

@@ -16,6 +16,7 @@ const sections = {
   instructions: (await import("./bench/instructions.mjs")).instructions,
   "webhook-cpu": (await import("./bench/webhook-cpu.mjs")).webhookCpu,
   sender: (await import("./bench/sender.mjs")).sender,
+  bullmq: (await import("./bench/bullmq.mjs")).bullmq,
   // Before what fills the tables: it begins with an empty database.
   claim: (await import("./bench/claim.mjs")).claim,
   "big-webhook": (await import("./bench/big-webhook.mjs")).bigWebhook,
@@ -24,6 +25,8 @@ const sections = {
 };
 
 const say = (/** @type {string} */ line) => process.stdout.write(`${line}\n`);
+/** Only when it is named: it fetches what is no part of the product. */
+const ON_DEMAND = ["bullmq"];
 const asked = process.argv.slice(2).filter((argument) => argument !== "--skip-build");
 const unknown = asked.filter((name) => !(name in sections));
 if (unknown.length > 0) {
@@ -48,7 +51,7 @@ say(conditions);
 
 const measured = [];
 let broken = false;
-for (const name of asked.length > 0 ? asked : Object.keys(sections)) {
+for (const name of asked.length > 0 ? asked : Object.keys(sections).filter((name) => !ON_DEMAND.includes(name))) {
   const since = performance.now();
   process.stdout.write(`measuring ${name} ... `);
   try {

@@ -5,8 +5,8 @@
 //! `unknown`. Nothing here ever decides to send a recipient again.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -92,8 +92,8 @@ pub(super) struct NumberSender {
     leased_until: Mutex<Instant>,
     /// Set when the number must not send any more in this run.
     stopped: AtomicBool,
-    /// Claimed and not yet recorded.
-    outstanding: AtomicUsize,
+    /// How many recipients of each claim are not yet recorded.
+    outstanding: Mutex<HashMap<Uuid, usize>>,
     recorded: Notify,
     line: OnceLock<Line>,
 }
@@ -114,7 +114,7 @@ impl NumberSender {
             deadline,
             leased_until: Mutex::new(Instant::now() + LEASE),
             stopped: AtomicBool::new(false),
-            outstanding: AtomicUsize::new(0),
+            outstanding: Mutex::default(),
             recorded: Notify::new(),
             line: OnceLock::new(),
         }
@@ -187,10 +187,24 @@ impl NumberSender {
             .line
             .get()
             .is_some_and(|line| line.trial.load(Ordering::Relaxed));
-        if on_trial && self.outstanding.load(Ordering::Relaxed) > 0 {
+        if on_trial && !self.outstanding().is_empty() {
             recorded.await;
         }
         on_trial
+    }
+
+    fn outstanding(&self) -> MutexGuard<'_, HashMap<Uuid, usize>> {
+        self.outstanding.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn settle(&self, recorded: &[RecipientReport]) {
+        let mut outstanding = self.outstanding();
+        for report in recorded {
+            if let Some(left) = outstanding.get_mut(&report.claim_id) {
+                *left = left.saturating_sub(1);
+            }
+        }
+        outstanding.retain(|_, left| *left > 0);
     }
 
     /// A quarter of a second's worth: what is claimed when the process dies stays unknown, or is never sent.
@@ -210,7 +224,8 @@ impl NumberSender {
                 return;
             }
             let asked = Instant::now();
-            let claim = match self.queue.claim(self.number.session_id, batch).await {
+            let known: Vec<Uuid> = self.outstanding().keys().copied().collect();
+            let claim = match self.queue.claim(self.number.session_id, batch, &known).await {
                 Ok(Some(claim)) => claim,
                 Ok(None) => return,
                 Err(error) => {
@@ -232,8 +247,7 @@ impl NumberSender {
                 }
                 continue;
             }
-            self.outstanding
-                .fetch_add(claim.recipients.len(), Ordering::Relaxed);
+            self.outstanding().insert(claim.claim_id, claim.recipients.len());
             for job in jobs_of(claim) {
                 if jobs.send(job).await.is_err() {
                     return;
@@ -256,7 +270,7 @@ impl NumberSender {
                 true
             }
             // What is on its way may come back to be retried.
-            None if self.outstanding.load(Ordering::Relaxed) > 0 => {
+            None if !self.outstanding().is_empty() => {
                 recorded.await;
                 true
             }
@@ -398,7 +412,7 @@ impl NumberSender {
                 }
             }
             self.record(&batch).await;
-            self.outstanding.fetch_sub(batch.len(), Ordering::Relaxed);
+            self.settle(&batch);
             self.recorded.notify_waiters();
             batch
                 .drain(..)

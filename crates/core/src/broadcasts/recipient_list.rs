@@ -1,5 +1,6 @@
 //! `GET /api/broadcast/campaigns/{id}/recipients`: a campaign, one recipient at a time.
 
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use chrono::{DateTime, Utc};
@@ -8,57 +9,59 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::recipient_export::export;
 use crate::app::App;
-use crate::caller::Permitted;
+use crate::caller::{Caller, Permitted};
 use crate::error::{ApiError, ErrorBody};
 use crate::field_rules::optional_text;
 use crate::json_body::{QueryParameters, truth};
 use crate::paging::{default_limit, page_size};
 use crate::path_id::PathId;
-use crate::permissions::BroadcastsView;
+use crate::permissions::{BroadcastsExport, BroadcastsView};
+use crate::table_export::TableFormat;
 
 /// A recipient of a campaign.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct CampaignRecipient {
     id: Uuid,
     /// In the order they were listed, from 1.
-    position: u32,
-    phone_number: String,
-    name: Option<String>,
+    pub(super) position: u32,
+    pub(super) phone_number: String,
+    pub(super) name: Option<String>,
     #[schema(value_type = Object)]
     variables: Value,
     /// `pending`, `sending`, `sent`, `delivered`, `read`, `failed`, `unknown` or `skipped`
-    status: String,
+    pub(super) status: String,
     /// `opted_out` or `cancelled`
-    skip_reason: Option<String>,
+    pub(super) skip_reason: Option<String>,
     /// Of a pending one.
     due_at: Option<DateTime<Utc>>,
     /// Whose clock it goes by, where each recipient's counts.
     timezone: Option<String>,
     /// How often Meta was asked.
-    attempts: i32,
+    pub(super) attempts: i32,
     message_id: Option<Uuid>,
-    error_code: Option<i64>,
-    error_title: Option<String>,
-    error_details: Option<String>,
-    sent_at: Option<DateTime<Utc>>,
-    delivered_at: Option<DateTime<Utc>>,
-    read_at: Option<DateTime<Utc>>,
-    failed_at: Option<DateTime<Utc>>,
-    replied_at: Option<DateTime<Utc>>,
+    pub(super) error_code: Option<i64>,
+    pub(super) error_title: Option<String>,
+    pub(super) error_details: Option<String>,
+    pub(super) sent_at: Option<DateTime<Utc>>,
+    pub(super) delivered_at: Option<DateTime<Utc>>,
+    pub(super) read_at: Option<DateTime<Utc>>,
+    pub(super) failed_at: Option<DateTime<Utc>>,
+    pub(super) replied_at: Option<DateTime<Utc>>,
     /// The answer.
     reply_message_id: Option<Uuid>,
     /// The text of the message, with this recipient's values.
-    preview: Option<String>,
+    pub(super) preview: Option<String>,
 }
 
 /// A page of recipients.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct RecipientPage {
     #[serde(rename(deserialize = "rows"))]
-    data: Vec<CampaignRecipient>,
+    pub(super) data: Vec<CampaignRecipient>,
     /// To be given as `after`, for the next page. Null on the last.
-    next_cursor: Option<Uuid>,
+    pub(super) next_cursor: Option<Uuid>,
 }
 
 /// Whom to list.
@@ -73,6 +76,33 @@ pub(crate) struct Filter {
     after: Option<Uuid>,
     #[serde(default = "default_limit", deserialize_with = "page_size")]
     limit: u32,
+    format: Option<TableFormat>,
+}
+
+/// Recipients of a campaign as they are asked for.
+pub(super) struct Recipients {
+    caller: Caller,
+    campaign: Uuid,
+    status: Option<RecipientStatus>,
+    error_code: Option<i32>,
+    search: Option<String>,
+    replied: Option<bool>,
+}
+
+impl Recipients {
+    /// A page of them. 404 without the campaign.
+    pub(super) async fn page(&self, after: Option<Uuid>, limit: u32) -> Result<RecipientPage, ApiError> {
+        let arguments = json!({
+            "campaign_id": self.campaign, "status_filter": self.status, "error_code": self.error_code,
+            "search": self.search, "replied": self.replied, "after": after, "page_size": limit,
+        });
+        let page: Option<RecipientPage> = self
+            .caller
+            .database()
+            .rpc("list_campaign_recipients", &arguments)
+            .await?;
+        page.ok_or_else(ApiError::not_found)
+    }
 }
 
 /// The state of a recipient.
@@ -101,7 +131,8 @@ pub fn router() -> Router<App> {
     Router::new().route("/api/broadcast/campaigns/{id}/recipients", get(list_recipients))
 }
 
-/// The recipients of a campaign in their order, each with its outcome and the text it gets.
+/// The recipients of a campaign in their order, each with its outcome and the text it gets. With `format` all of them, as a
+/// file.
 #[utoipa::path(
     get, path = "/api/broadcast/campaigns/{id}/recipients", tag = "broadcasts", security(("bearer" = [])),
     params(
@@ -112,9 +143,12 @@ pub fn router() -> Router<App> {
         ("replied" = Option<bool>, Query),
         ("after" = Option<Uuid>, Query, description = "The `next_cursor` of the page before"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 100),
+        ("format" = Option<TableFormat>, Query, description = "A file with everybody; needs `broadcasts.export` too"),
     ),
     responses(
-        (status = 200, body = RecipientPage), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 200, content((RecipientPage = "application/json"), (String = "text/csv"),
+            (String = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))),
+        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
         (status = 404, body = ErrorBody), (status = 422, body = ErrorBody),
     )
 )]
@@ -122,20 +156,24 @@ pub(crate) async fn list_recipients(
     permitted: Permitted<BroadcastsView>,
     PathId(id): PathId,
     QueryParameters(filter): QueryParameters<Filter>,
-) -> Result<Json<RecipientPage>, ApiError> {
+) -> Result<Response, ApiError> {
     let search = filter
         .search
         .map(|text| optional_text("search", &text, 200))
         .transpose()?;
-    let arguments = json!({
-        "campaign_id": id, "status_filter": filter.status, "error_code": filter.error_code,
-        "search": search.filter(|text| !text.is_empty()), "replied": filter.replied, "after": filter.after,
-        "page_size": filter.limit,
-    });
-    let page: Option<RecipientPage> = permitted
-        .caller
-        .database()
-        .rpc("list_campaign_recipients", &arguments)
-        .await?;
-    page.map(Json).ok_or_else(ApiError::not_found)
+    if filter.format.is_some() {
+        permitted.caller.require::<BroadcastsExport>()?;
+    }
+    let recipients = Recipients {
+        caller: permitted.caller,
+        campaign: id,
+        status: filter.status,
+        error_code: filter.error_code,
+        search: search.filter(|text| !text.is_empty()),
+        replied: filter.replied,
+    };
+    match filter.format {
+        Some(format) => export(recipients, format).await,
+        None => Ok(Json(recipients.page(filter.after, filter.limit).await?).into_response()),
+    }
 }

@@ -1,7 +1,6 @@
 //! The database's side of sending: runs, leases, claims and records.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -17,8 +16,8 @@ use crate::outcome::Report;
 pub(super) const LEASE: Duration = Duration::from_secs(15);
 /// Tries of a call that lost against others for the same rows.
 const TRIES: u32 = 3;
-/// Numbers that one run sends for.
-const MAX_SESSIONS: u32 = 50;
+/// Numbers that one run leases, to send for them or to hand them over.
+const MAX_SESSIONS: u32 = 100;
 
 /// A run of the sender, as the database opened it.
 #[derive(Deserialize)]
@@ -29,7 +28,7 @@ pub(super) struct Run {
 }
 
 /// A number this run may send for.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct LeasedNumber {
     pub(super) session_id: Uuid,
     pub(super) phone_number_id: String,
@@ -84,21 +83,42 @@ pub(super) struct RecipientReport {
 #[derive(Clone)]
 pub(super) struct SenderQueue {
     supabase: Supabase,
-    holder: Arc<str>,
+    holder: Uuid,
 }
 
 impl SenderQueue {
     pub(super) fn new(supabase: Supabase) -> Self {
         Self {
             supabase,
-            holder: Uuid::new_v4().to_string().into(),
+            holder: Uuid::new_v4(),
         }
+    }
+
+    /// Whose leases these are.
+    pub(super) fn holder(&self) -> Uuid {
+        self.holder
+    }
+
+    /// Takes leases over from another holder. Answers with those that were still its own: of several that try, one has
+    /// each.
+    pub(super) async fn take_over(
+        &self,
+        former: Uuid,
+        sessions: &[Uuid],
+    ) -> Result<Vec<LeasedNumber>, DatabaseError> {
+        let arguments = json!({
+            "session_ids": sessions, "former_holder": former, "holder": self.holder, "lease_seconds": LEASE.as_secs(),
+        });
+        self.supabase
+            .as_service()
+            .rpc("take_over_sender", &arguments)
+            .await
     }
 
     /// Starts what is due and leases the numbers that have work.
     pub(super) async fn begin(&self) -> Result<Run, DatabaseError> {
         let arguments = json!({
-            "holder": &*self.holder, "lease_seconds": LEASE.as_secs(), "max_sessions": MAX_SESSIONS,
+            "holder": self.holder, "lease_seconds": LEASE.as_secs(), "max_sessions": MAX_SESSIONS,
         });
         let mut tries = 1;
         loop {
@@ -118,10 +138,17 @@ impl SenderQueue {
         }
     }
 
-    /// The next recipients of a number. None when the lease is lost.
-    pub(super) async fn claim(&self, session: Uuid, batch: usize) -> Result<Option<Claim>, DatabaseError> {
+    /// The next recipients of a number. None when the lease is lost. What was handed out in other claims than those in
+    /// `known` is handed out again: their answers never came, so nobody has sent to them. One claim of a number at a time.
+    pub(super) async fn claim(
+        &self,
+        session: Uuid,
+        batch: usize,
+        known: &[Uuid],
+    ) -> Result<Option<Claim>, DatabaseError> {
         let arguments = json!({
-            "session_id": session, "holder": &*self.holder, "batch_size": batch, "lease_seconds": LEASE.as_secs(),
+            "session_id": session, "holder": self.holder, "batch_size": batch, "lease_seconds": LEASE.as_secs(),
+            "known_claims": known,
         });
         self.supabase
             .as_service()
@@ -138,13 +165,13 @@ impl SenderQueue {
         #[derive(Serialize)]
         struct Arguments<'a> {
             session_id: Uuid,
-            holder: &'a str,
+            holder: Uuid,
             lease_seconds: u64,
             results: &'a [RecipientReport],
         }
         let arguments = Arguments {
             session_id: session,
-            holder: &self.holder,
+            holder: self.holder,
             lease_seconds: LEASE.as_secs(),
             results,
         };
@@ -156,7 +183,7 @@ impl SenderQueue {
 
     /// Gives a number back.
     pub(super) async fn release(&self, session: Uuid) -> Result<(), DatabaseError> {
-        let arguments = json!({ "session_id": session, "holder": &*self.holder });
+        let arguments = json!({ "session_id": session, "holder": self.holder });
         self.supabase.as_service().rpc("release_sender", &arguments).await
     }
 

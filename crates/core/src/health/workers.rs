@@ -19,7 +19,8 @@ const LATE_SECONDS: f64 = 150.0;
 /// Health of the background work, of all tenants together.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct WorkersHealth {
-    /// `ok`, or `late` when recipients wait and nobody sends.
+    /// `ok`; `late` when recipients wait and nobody sends; `resting` when some wait only because Meta does not answer
+    /// for their number.
     #[schema(example = "ok")]
     status: &'static str,
     #[serde(flatten)]
@@ -49,7 +50,10 @@ struct WorkerFacts {
     campaigns_sending: u64,
     /// Recipients not yet handed to Meta, counted up to 10,000.
     recipients_waiting: u64,
-    /// How long the longest waiting recipient has been due without a sender. Null when none is.
+    /// Numbers with waiting recipients whose circuit breaker lets nobody send at the moment.
+    numbers_resting: u64,
+    /// How long the longest waiting recipient has been due without a sender, though its number could send. Null when
+    /// none is.
     overdue_seconds: Option<f64>,
 }
 
@@ -97,6 +101,8 @@ pub(crate) async fn workers_health(
         .is_some_and(|seconds| seconds > LATE_SECONDS);
     let (status, word) = if late {
         (StatusCode::SERVICE_UNAVAILABLE, "late")
+    } else if facts.numbers_resting > 0 {
+        (StatusCode::OK, "resting")
     } else {
         (StatusCode::OK, "ok")
     };

@@ -24,6 +24,8 @@ pub(crate) enum Step {
     DefaultNumber,
     /// Meta's word on every number.
     NumberHealth,
+    /// Restrictions of Meta whose time is over.
+    Restrictions,
     /// Tokens that an older key sealed are sealed anew.
     ResealTokens,
     /// Keys of sends that are a day old.
@@ -48,9 +50,10 @@ pub(crate) struct StepReport {
 
 impl Step {
     /// In the order they run: fetching files takes what time is left.
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::DefaultNumber,
         Self::NumberHealth,
+        Self::Restrictions,
         Self::ResealTokens,
         Self::IdempotencyKeys,
         Self::WebhookEvents,
@@ -88,6 +91,7 @@ impl Step {
                 let (asked, failed) = sessions::refresh_stale(app, HEALTH_AGE).await.map_err(told)?;
                 Ok(json!({ "asked": asked, "failed": failed }))
             }
+            Self::Restrictions => call(app, "end_restrictions", &json!({})).await.map_err(told),
             Self::ResealTokens => {
                 let (resealed, failed) = sessions::reseal_tokens(app).await.map_err(told)?;
                 Ok(json!({ "resealed": resealed, "failed": failed }))

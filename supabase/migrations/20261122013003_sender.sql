@@ -1,0 +1,467 @@
+-- The sender: sends of unknown outcome count toward Meta's limit, restrictions that are over end before numbers are looked
+-- at, and a run may hand numbers to another instance.
+
+alter table public.broadcast_recipients
+  -- when it was last handed out
+  add column claimed_at timestamptz;
+create index messages_templates_unknown_idx on public.messages (session_id)
+  where direction = 'outbound' and type = 'template' and status = 'unknown';
+
+-- Templates of an account that Meta counts toward its limit of customers in a moving 24 hours, or may count: those whose
+-- outcome is not known went out, for all we know. `since` is from when they count.
+create function private.counted_sends(tenant uuid, account text)
+returns table (conversation_id uuid, since timestamptz)
+language sql stable security definer set search_path = '' as $$
+  select m.conversation_id, m.sent_at
+  from public.whatsapp_sessions s
+  join public.messages m on m.session_id = s.id and m.direction = 'outbound' and m.type = 'template'
+    and m.sent_at > now() - interval '24 hours'
+  where s.tenant_id = tenant and s.meta_business_account_id = account
+  union all
+  select m.conversation_id, now()
+  from public.messages m
+  join public.whatsapp_sessions s on s.id = m.session_id
+  where m.status = 'sending' and m.type = 'template' and s.tenant_id = tenant and s.meta_business_account_id = account
+  union all
+  select m.conversation_id, coalesce(r.claimed_at, m.created_at)
+  from public.whatsapp_sessions s
+  join public.messages m on m.session_id = s.id and m.direction = 'outbound' and m.type = 'template'
+    and m.status = 'unknown'
+  left join public.broadcast_recipients r on r.message_id = m.id
+  where s.tenant_id = tenant and s.meta_business_account_id = account
+    and coalesce(r.claimed_at, m.created_at) > now() - interval '24 hours';
+$$;
+
+create or replace function private.allowance(session uuid) returns integer
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  number public.whatsapp_sessions;
+  most integer;
+begin
+  select s.* into number from public.whatsapp_sessions s where s.id = session;
+  most := private.messaging_limit(number.messaging_limit);
+  if most is null then
+    return null;
+  end if;
+  return greatest(0, most - (
+    select count(distinct v.contact_id)
+    from private.counted_sends(number.tenant_id, number.meta_business_account_id) w
+    join public.conversations v on v.id = w.conversation_id
+  ))::integer;
+end;
+$$;
+
+create or replace function private.hold_for_limit(session uuid) returns void
+language plpgsql security definer set search_path = '' as $$
+begin
+  update public.broadcast_campaigns c
+  set
+    held_until = least(now() + interval '15 minutes', greatest(now() + interval '1 minute', (
+      select min(w.since) + interval '24 hours'
+      from public.whatsapp_sessions s
+      cross join lateral private.counted_sends(s.tenant_id, s.meta_business_account_id) w
+      where s.id = session
+    ))),
+    status_reason = 'Meta''s limit of customers in 24 hours is reached; the rest follows by itself'
+  where c.session_id = session and c.status = 'sending' and c.held_until is null;
+end;
+$$;
+
+-- As before. The claimed recipients are looked up first: without statistics Postgres would begin with every contact.
+create or replace function private.prepare_messages(session uuid, claimed uuid[]) returns void
+language plpgsql set search_path = '' as $$
+begin
+  insert into public.contacts (tenant_id, wa_id, name)
+  select r.tenant_id, min(r.wa_id), min(r.name)
+  from public.broadcast_recipients r
+  where r.id = any (claimed) and r.message_id is null
+  group by r.tenant_id, private.phone_key(r.wa_id)
+  order by r.tenant_id, private.phone_key(r.wa_id)
+  on conflict (tenant_id, phone_key) do nothing;
+
+  -- A campaign does not fill the inbox: its conversations open when the customer answers.
+  with mine as materialized (
+    select r.tenant_id, private.phone_key(r.wa_id) as phone_key
+    from public.broadcast_recipients r where r.id = any (claimed) and r.message_id is null
+  )
+  insert into public.conversations (tenant_id, session_id, contact_id, status)
+  select distinct r.tenant_id, session, c.id, 'resolved'
+  from mine r
+  join public.contacts c on c.tenant_id = r.tenant_id and c.phone_key = r.phone_key
+  order by 2, 3
+  on conflict (session_id, contact_id) do nothing;
+
+  with mine as materialized (
+    select r.id, r.tenant_id, r.campaign_id, r.variables, private.phone_key(r.wa_id) as phone_key
+    from public.broadcast_recipients r where r.id = any (claimed) and r.message_id is null
+  ),
+  fresh as (
+    insert into public.messages (
+      tenant_id, session_id, conversation_id, direction, type, status, content, payload, metadata, sent_by
+    )
+    select
+      r.tenant_id, session, v.id, 'outbound', 'template', 'sending',
+      private.render_template(t.components, r.variables),
+      jsonb_build_object('template', jsonb_build_object(
+        'name', t.name, 'language', t.language, 'variables', r.variables
+      )),
+      jsonb_build_object('broadcast_campaign_id', r.campaign_id, 'broadcast_recipient_id', r.id),
+      k.sender_id
+    from mine r
+    join public.broadcast_campaigns k on k.id = r.campaign_id
+    join public.broadcast_templates t on t.id = k.template_id
+    join public.contacts c on c.tenant_id = r.tenant_id and c.phone_key = r.phone_key
+    join public.conversations v on v.session_id = session and v.contact_id = c.id
+    returning id, (metadata ->> 'broadcast_recipient_id')::uuid as recipient_id
+  )
+  update public.broadcast_recipients r set message_id = f.id from fresh f where r.id = f.recipient_id;
+
+  update public.messages m set status = 'sending'
+  from public.broadcast_recipients r
+  where r.id = any (claimed) and m.id = r.message_id and m.status = 'queued';
+end;
+$$;
+
+create or replace function public.begin_sender_run(holder uuid, lease_seconds integer, max_sessions integer) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  leased uuid[];
+  wanting integer;
+begin
+  -- One opening at a time: a lease given a moment ago must be seen by the next.
+  perform pg_advisory_xact_lock(hashtextextended('begin_sender_run', 0));
+
+  insert into private.cron_runs (name, started_at) values ('process-broadcasts', now())
+  on conflict (name) do update set started_at = excluded.started_at, finished_at = null;
+
+  perform public.end_restrictions();
+
+  update public.broadcast_campaigns c
+  set status = 'sending', started_at = now()
+  where c.status = 'scheduled' and c.scheduled_at <= now() and private.module_enabled(c.tenant_id, 'broadcast')
+    and not exists (select 1 from public.tenants t where t.id = c.tenant_id and t.scheduler_stopped_at is not null);
+
+  perform private.hold_campaigns(null);
+
+  -- Statuses that slipped between a send and its record. Messages are locked first, as everywhere.
+  leased := array(
+    select distinct m.id
+    from public.message_status_events e
+    join public.messages m on m.session_id = e.session_id and m.whatsapp_message_id = e.whatsapp_message_id
+    where e.message_id is null and e.received_at > now() - interval '1 hour'
+  );
+  if cardinality(leased) > 0 then
+    perform 1 from public.messages m where m.id = any (leased) order by m.id for update;
+    update public.message_status_events e
+    set message_id = m.id
+    from public.messages m
+    where m.id = any (leased) and e.session_id = m.session_id
+      and e.whatsapp_message_id = m.whatsapp_message_id and e.message_id is null;
+    perform private.settle_messages(leased);
+    perform private.settle_recipients(leased);
+  end if;
+
+  -- Replies whose function died between the call to Meta and its record.
+  update public.messages m set status = 'unknown'
+  where m.id = any (array(
+    select o.id from public.messages o
+    where o.status = 'sending' and o.created_at < now() - interval '2 minutes'
+      and not exists (select 1 from public.broadcast_recipients r where r.message_id = o.id)
+    -- what is locked is being recorded
+    for update skip locked
+  ));
+
+  -- Campaigns of numbers nobody holds, with claims left behind: settled even if nothing is left to send.
+  perform private.forsake_claims(array(
+    select distinct c.session_id from public.broadcast_campaigns c
+    where exists (select 1 from public.broadcast_recipients r where r.campaign_id = c.id and r.status = 'sending')
+      and not exists (
+        select 1 from private.sender_leases l where l.session_id = c.session_id and l.leased_until > now()
+      )
+  ));
+
+  -- Campaigns whose last recipients were settled by a status, or recorded side by side.
+  perform private.complete_campaigns(array(
+    select c.id from public.broadcast_campaigns c where c.status = 'sending' order by c.id
+  ));
+
+  with work as (
+    select s.id
+    from public.whatsapp_sessions s
+    where s.status = 'connected' and private.module_enabled(s.tenant_id, 'broadcast')
+      and exists (
+        select 1
+        from public.broadcast_campaigns c
+        where c.session_id = s.id and c.status = 'sending' and c.held_until is null
+          and exists (
+            select 1 from public.broadcast_recipients r
+            where r.campaign_id = c.id and r.status = 'pending' and r.due_at <= now()
+          )
+      )
+    order by s.id
+  ),
+  -- A number somebody holds may have everything claimed, and come back with more: or its holder has died.
+  held as (
+    select l.session_id as id
+    from private.sender_leases l
+    where l.leased_until > now()
+      and exists (
+        select 1 from public.broadcast_campaigns c where c.session_id = l.session_id and c.status = 'sending'
+      )
+  ),
+  taken as (
+    insert into private.sender_leases as l (session_id, holder, leased_until)
+    select w.id, begin_sender_run.holder, now() + make_interval(secs => lease_seconds)
+    from work w
+    where not exists (
+      select 1 from private.sender_leases o where o.session_id = w.id and o.leased_until > now()
+    )
+    limit max_sessions
+    on conflict (session_id) do update
+      set holder = excluded.holder, leased_until = excluded.leased_until
+      where l.leased_until <= now()
+    returning l.session_id
+  )
+  select array_agg(t.session_id), (select count(*) from (select id from work union select id from held) u)
+  into leased, wanting from taken t;
+
+  perform private.share_allowance(leased);
+
+  return jsonb_build_object(
+    'busy', wanting - coalesce(cardinality(leased), 0),
+    'sessions', coalesce((
+      select jsonb_agg(jsonb_build_object(
+        'session_id', s.id, 'phone_number_id', s.meta_phone_number_id, 'messages_per_second', s.messages_per_second
+      ))
+      from public.whatsapp_sessions s
+      where s.id = any (leased)
+    ), '[]')
+  );
+end;
+$$;
+
+-- Gives back what a holder was handed out without hearing of it: claims of the number that are not among those it knows.
+-- Its claims come one after the other, and what an earlier holder had is settled before a number changes hands: so nobody
+-- has sent to them.
+create function private.return_unheard(session uuid, known_claims uuid[]) returns void
+language plpgsql security definer set search_path = '' as $$
+declare
+  unheard uuid[];
+begin
+  select array_agg(r.message_id) into unheard
+  from public.broadcast_campaigns c
+  join public.broadcast_recipients r on r.campaign_id = c.id and r.status = 'sending' and r.claim_id <> all (known_claims)
+  where c.session_id = session and c.status in ('sending', 'paused');
+  if unheard is null then
+    return;
+  end if;
+  perform 1 from public.messages m where m.id = any (unheard) order by m.id for update;
+  with unsent as (
+    update public.messages m set status = 'queued'
+    where m.id = any (unheard) and m.status = 'sending'
+    returning m.id
+  )
+  update public.broadcast_recipients r
+  set status = 'pending', claim_id = null, attempts = r.attempts - 1
+  from unsent u
+  where r.message_id = u.id and r.status = 'sending';
+end;
+$$;
+
+drop function public.claim_recipients(uuid, uuid, integer, integer);
+-- As before. `known_claims` are those whose outcomes the holder has still to record: without the list nothing is given
+-- back.
+create function public.claim_recipients(
+  session_id uuid, holder uuid, batch_size integer, lease_seconds integer, known_claims uuid[] default null
+) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  session constant uuid := claim_recipients.session_id;
+  claim constant uuid := gen_random_uuid();
+  active uuid[];
+  claimed uuid[];
+  allowance integer;
+  wanted integer := batch_size;
+begin
+  update private.sender_leases l
+  set leased_until = now() + make_interval(secs => lease_seconds)
+  where l.session_id = session and l.holder = claim_recipients.holder and l.leased_until > now()
+    and exists (
+      select 1 from public.whatsapp_sessions s
+      where s.id = session and s.status = 'connected' and private.module_enabled(s.tenant_id, 'broadcast')
+    );
+  if not found then
+    return null;
+  end if;
+
+  if known_claims is not null then
+    perform private.return_unheard(session, known_claims);
+  end if;
+  perform private.hold_campaigns(session);
+  select l.allowance into allowance from private.sender_leases l where l.session_id = session;
+  if allowance <= 0 then
+    -- Some were counted who had been written to before, or never got it.
+    perform private.share_allowance(array[session]);
+    select l.allowance into allowance from private.sender_leases l where l.session_id = session;
+    -- otherwise what is left is in the hands of another number of the account
+    if allowance <= 0 and private.allowance(session) = 0 then
+      perform private.hold_for_limit(session);
+    end if;
+  end if;
+
+  active := array(
+    select c.id from public.broadcast_campaigns c
+    where c.session_id = session and c.status = 'sending' and c.held_until is null
+      and exists (
+        select 1 from public.broadcast_recipients r
+        where r.campaign_id = c.id and r.status = 'pending' and r.due_at <= now()
+      )
+    -- who goes short in this batch is a matter of chance
+    order by random()
+    limit batch_size
+  );
+
+  wanted := greatest(0, least(batch_size, allowance));
+  if cardinality(active) > 0 and wanted > 0 then
+    with mine as (
+      update public.broadcast_recipients r
+      set status = 'sending', attempts = r.attempts + 1, claim_id = claim, claimed_at = now()
+      where r.id = any (array(
+        select q.id
+        from unnest(active) with ordinality as a (campaign_id, turn)
+        cross join lateral (
+          select n.id, row_number() over (order by n.due_at, n.position) as nth
+          from (
+            select p.id, p.due_at, p.position
+            from public.broadcast_recipients p
+            where p.campaign_id = a.campaign_id and p.status = 'pending' and p.due_at <= now()
+            order by p.due_at, p.position
+            limit ceil(wanted::numeric / cardinality(active))::integer
+            for update skip locked
+          ) n
+        ) q
+        order by q.nth, a.turn
+        limit wanted
+      ))
+      returning r.id
+    )
+    select array_agg(id) into claimed from mine;
+    claimed := private.leave_out(private.put_off(claimed), active);
+  end if;
+
+  if claimed is null then
+    return jsonb_build_object('claim_id', claim, 'templates', '{}'::jsonb, 'recipients', '[]'::jsonb, 'next_due_ms', (
+      -- null when nothing waits: `greatest` alone would make a zero of it
+      select min(greatest(0, ceil(1000 * extract(epoch from d.due_at - clock_timestamp()))))
+      from public.broadcast_campaigns c
+      cross join lateral (
+        select r.due_at from public.broadcast_recipients r
+        where r.campaign_id = c.id and r.status = 'pending'
+        order by r.due_at, r.position
+        limit 1
+      ) d
+      where c.session_id = session and c.status = 'sending' and c.held_until is null and wanted > 0
+    ));
+  end if;
+
+  update private.sender_leases l set allowance = l.allowance - cardinality(claimed) where l.session_id = session;
+  perform private.prepare_messages(session, claimed);
+
+  return jsonb_build_object(
+    'claim_id', claim,
+    'next_due_ms', null,
+    'templates', (
+      select jsonb_object_agg(t.id, jsonb_build_object(
+        'name', t.name, 'language', t.language, 'components', t.components
+      ))
+      from public.broadcast_templates t
+      where t.id in (select c.template_id from public.broadcast_campaigns c where c.id = any (active))
+    ),
+    'recipients', (
+      select jsonb_agg(jsonb_build_object(
+        'recipient_id', r.id, 'message_id', r.message_id, 'wa_id', r.wa_id, 'variables', r.variables,
+        'attempts', r.attempts, 'template_id', c.template_id
+      ) order by r.due_at, r.position)
+      from public.broadcast_recipients r
+      join public.broadcast_campaigns c on c.id = r.campaign_id
+      where r.id = any (claimed)
+    )
+  );
+end;
+$$;
+
+-- A lease passes from one holder to another, as long as it holds: whoever comes first has it. Answers with the numbers
+-- that passed.
+create function public.take_over_sender(
+  session_ids uuid[], former_holder uuid, holder uuid, lease_seconds integer
+) returns jsonb
+language sql set search_path = '' as $$
+  with taken as (
+    update private.sender_leases l
+    set holder = take_over_sender.holder, leased_until = now() + make_interval(secs => lease_seconds)
+    where l.session_id = any (session_ids) and l.holder = former_holder and l.leased_until > now()
+    returning l.session_id
+  )
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'session_id', s.id, 'phone_number_id', s.meta_phone_number_id, 'messages_per_second', s.messages_per_second
+  )), '[]')
+  from taken t
+  join public.whatsapp_sessions s on s.id = t.session_id;
+$$;
+
+create or replace function public.worker_health() returns jsonb
+language sql stable set search_path = '' as $$
+  -- Numbers with somebody due whom nobody sends for, since when, and until when their breaker lets nobody send.
+  with waiting as (
+    -- nobody was due before the campaign was
+    select s.id, min(greatest(d.due_at, c.started_at)) as since, max(greatest(b.open_until, b.trial_until)) as rests_until
+    from public.broadcast_campaigns c
+    join public.whatsapp_sessions s on s.id = c.session_id and s.status = 'connected'
+      and private.module_enabled(s.tenant_id, 'broadcast')
+    left join private.number_breakers b on b.session_id = s.id and b.state <> 'closed'
+    cross join lateral (
+      select r.due_at from public.broadcast_recipients r
+      where r.campaign_id = c.id and r.status = 'pending' and r.due_at <= now()
+      order by r.due_at, r.position
+      limit 1
+    ) d
+    where c.status = 'sending' and c.held_until is null
+      and not exists (
+        select 1 from private.sender_leases l where l.session_id = s.id and l.leased_until > now()
+      )
+    group by s.id
+  )
+  select jsonb_build_object(
+    'last_run', (
+      select jsonb_build_object(
+        'started_at', r.started_at, 'finished_at', r.finished_at,
+        'seconds_ago', floor(extract(epoch from now() - r.started_at))
+      )
+      from private.cron_runs r where r.name = 'process-broadcasts'
+    ),
+    'numbers_sending', (select count(*) from private.sender_leases l where l.leased_until > now()),
+    'campaigns_sending', (select count(*) from public.broadcast_campaigns c where c.status = 'sending'),
+    'recipients_waiting', (
+      select count(*) from (
+        select 1
+        from public.broadcast_campaigns c
+        join public.broadcast_recipients r on r.campaign_id = c.id and r.status = 'pending'
+        where c.status = 'sending'
+        limit 10000
+      ) q
+    ),
+    'numbers_resting', (select count(*) from waiting w where w.rests_until > now()),
+    'overdue_seconds', (
+      select floor(extract(epoch from now() - min(greatest(w.since, w.rests_until))))
+      from waiting w
+      where greatest(w.since, w.rests_until) <= now()
+    )
+  );
+$$;
+
+revoke execute on function private.counted_sends(uuid, text), private.return_unheard(uuid, uuid[]) from public;
+grant execute on function private.return_unheard(uuid, uuid[]) to service_role;
+revoke execute on function public.claim_recipients(uuid, uuid, integer, integer, uuid[]),
+  public.take_over_sender(uuid[], uuid, uuid, integer) from public, anon, authenticated;
+grant execute on function public.claim_recipients(uuid, uuid, integer, integer, uuid[]),
+  public.take_over_sender(uuid[], uuid, uuid, integer) to service_role;

@@ -1,0 +1,30 @@
+// The sender's machine has a clock that is off by ten minutes: leases, claims and pace go by the database's.
+import assert from "node:assert/strict";
+import { eventually } from "../flows/app.mjs";
+import { paceOf } from "../flows/pace.mjs";
+
+/** @param {import("../flows/app.mjs").App} app whose sender has the wrong clock @param {{ say: (line: string) => void }} options */
+export async function wrongClock(app, { say }) {
+  const PER_SECOND = 20;
+  await app.setsPace(PER_SECOND);
+  const people = Array.from({ length: 500 }, () => app.newCustomer());
+  const { id } = await app.createsCampaign(people);
+  const first = app.runsCron();
+  await eventually("it is under way", async () => (await app.ledger(people)).size > 20);
+  // Another run, in the middle of the first: it must find the number busy, and its claims not forsaken.
+  const second = app.runsCron();
+  await Promise.all([first, second]);
+  const campaign = await eventually("the campaign ends", async () => {
+    await app.runsCron();
+    const campaign = await app.campaign(id);
+    return campaign.status === "completed" && campaign;
+  }, 120_000);
+  await app.metaIsQuiet();
+  const ledger = await app.ledger(people);
+  const twice = [...ledger.values()].filter((accepted) => accepted.length > 1).length;
+  const { perSecond } = await paceOf(app, people);
+  const { statistics } = await app.campaign(campaign.id);
+  say(`${people.length} recipients: ${ledger.size} accepted, ${twice} twice, ${statistics.unknown} unknown, ${perSecond.toFixed(2)}/s of ${PER_SECOND}`);
+  assert.deepEqual([ledger.size, twice, statistics.sent, statistics.unknown], [people.length, 0, people.length, 0]);
+  assert.ok(Math.abs(perSecond / PER_SECOND - 1) < 0.1, `${perSecond}/s`);
+}
