@@ -390,6 +390,20 @@ begin
 end;
 $$;
 
+drop function public.release_sender(uuid, uuid);
+-- Gives a number back, so that the next run need not wait for the lease to end; and with it, where nobody has had the number
+-- since, the claims the holder never heard of (`known_claims`, as in `claim_recipients`).
+create function public.release_sender(session_id uuid, holder uuid, known_claims uuid[] default null) returns void
+language plpgsql set search_path = '' as $$
+begin
+  delete from private.sender_leases l
+  where l.session_id = release_sender.session_id and l.holder = release_sender.holder;
+  if found and known_claims is not null then
+    perform private.return_unheard(release_sender.session_id, known_claims);
+  end if;
+end;
+$$;
+
 -- A lease passes from one holder to another, as long as it holds: whoever comes first has it. Answers with the numbers
 -- that passed.
 create function public.take_over_sender(
@@ -462,6 +476,8 @@ $$;
 revoke execute on function private.counted_sends(uuid, text), private.return_unheard(uuid, uuid[]) from public;
 grant execute on function private.return_unheard(uuid, uuid[]) to service_role;
 revoke execute on function public.claim_recipients(uuid, uuid, integer, integer, uuid[]),
-  public.take_over_sender(uuid[], uuid, uuid, integer) from public, anon, authenticated;
+  public.release_sender(uuid, uuid, uuid[]), public.take_over_sender(uuid[], uuid, uuid, integer)
+  from public, anon, authenticated;
 grant execute on function public.claim_recipients(uuid, uuid, integer, integer, uuid[]),
+  public.release_sender(uuid, uuid, uuid[]),
   public.take_over_sender(uuid[], uuid, uuid, integer) to service_role;

@@ -327,6 +327,22 @@ describe("a claim", () => {
     assert.equal((await claims(number, holder, 6, [])).next_due_ms, null);
   });
 
+  test("is also taken back when its holder goes, even after its lease, but not when another has had the number", async () => {
+    const { number, holder, campaign } = await newRun({ recipients: 4 });
+    const heard = await claims(number, holder, 1);
+    await claims(number, holder, 2);
+    await leaseEnds(number);
+    await releases(number, holder, [heard.claim_id]);
+    assert.deepEqual(await statusesOf(campaign), ["sending", "pending", "pending", "pending"]);
+
+    const next = randomUUID();
+    await begins(next);
+    assert.deepEqual(await statusesOf(campaign), ["unknown", "pending", "pending", "pending"], "a holder that does not tell is dead");
+    await claims(number, next, 2);
+    await releases(number, holder, []);
+    assert.deepEqual(await statusesOf(campaign), ["unknown", "sending", "sending", "pending"]);
+  });
+
   test("leaves alone what a status has settled, another number's claims, and campaigns that are cancelled", async () => {
     const [one, two] = [await newQueue({ recipients: 2 }), await newQueue({ recipients: 1 })];
     await begins(one.holder);

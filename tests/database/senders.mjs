@@ -25,8 +25,8 @@ export function senders({ sql, asService }) {
   /** @param {any} number @param {string} holder @param {object[]} results */
   const records = (number, holder, results) =>
     asService((sql) => answer(sql`select public.record_recipients(${number.id}, ${holder}, ${LEASE}, ${sql.json(results)}) as answer`));
-  /** @param {any} number @param {string} holder */
-  const releases = (number, holder) => asService((sql) => sql`select public.release_sender(${number.id}, ${holder})`);
+  /** @param {any} number @param {string} holder @param {string[] | null} [known] claims the holder has heard of */
+  const releases = (number, holder, known = null) => asService((sql) => sql`select public.release_sender(${number.id}, ${holder}, ${known}::uuid[])`);
   /** @param {any[]} numbers @param {string} from @param {string} to */
   const takesOver = (numbers, from, to) =>
     asService((sql) => answer(sql`select public.take_over_sender(${numbers.map(({ id }) => id)}::uuid[], ${from}, ${to}, ${LEASE}) as answer`));

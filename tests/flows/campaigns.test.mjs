@@ -60,6 +60,46 @@ describe("a campaign", () => {
     await app.refuses(409, "campaign_state", "DELETE", `${path}/${draft.id}`, { as: "manager" });
   });
 
+  test("is downloaded with its recipients, all of them or those asked for", async () => {
+    const numbers = customers(1200);
+    const bad = numbers[7];
+    await app.setsPace(1000);
+    await app.metaFails({ kind: "error_code", code: 131_026, to: bad });
+    const { id } = await app.createsCampaign(numbers);
+    await until(id, "completed");
+    await app.metaIsWell();
+    await app.setsPace(100);
+    await app.metaIsQuiet();
+    const download = async (/** @type {string} */ query, as = "manager") => {
+      const headers = { authorization: `Bearer ${await app.token(as)}`, "accept-language": "id" };
+      return fetch(`${app.stack.app_url}${path}/${id}/recipients?${query}`, { headers });
+    };
+    const csv = await download("format=csv");
+    assert.match(csv.headers.get("content-type") ?? "", /^text\/csv/);
+    const lines = (await csv.text()).trimEnd().split("\r\n");
+    assert.match(lines[0], /^\ufeff?urutan,nomor_telepon,nama,status,/);
+    assert.deepEqual(lines.slice(1).map((line) => line.split(",")[1].replace(/^'/, "")), numbers, "each once, in order, over several pages");
+    const failed = (await (await download("format=csv&status=failed")).text()).trimEnd().split("\r\n");
+    assert.equal(failed.length, 2);
+    assert.ok(failed[1].includes(bad) && failed[1].includes("131026"), failed[1]);
+
+    const sheet = await download("format=xlsx");
+    assert.match(sheet.headers.get("content-disposition") ?? "", /campaign-recipients\.xlsx/);
+    const file = new FormData();
+    file.append("name", "Lagi");
+    file.append("file", new Blob([await sheet.arrayBuffer()]), "recipients.xlsx");
+    const uploaded = await fetch(`${app.stack.app_url}/api/broadcast/recipient-lists`, { method: "POST", headers: { authorization: `Bearer ${await app.token("manager")}` }, body: file });
+    assert.equal(uploaded.status, 201, "it can be read again");
+    assert.equal((await uploaded.json()).total_rows, 1200);
+
+    assert.equal((await download("format=pdf")).status, 422);
+    assert.equal((await download("format=csv", "stranger")).status, 404);
+    const role = await app.succeeds("POST", "/api/rbac/roles", { as: "admin", body: { name: `Pengamat ${id}`, level: 4, inherits: false, permissions: ["broadcasts.view"] } });
+    const viewer = await app.newMember("restricted");
+    await app.succeeds("PUT", `/api/rbac/users/${app.idOf(viewer)}`, { as: "admin", body: { role_ids: [role.id] } });
+    assert.deepEqual([(await download("limit=1", viewer)).status, (await download("format=csv", viewer)).status], [200, 403]);
+  });
+
   test("is scheduled by the tenant's clock, changed, and cancelled", async () => {
     const scheduled = await app.createsCampaign(customers(2), { scheduled_at: "2099-03-01T09:00" });
     assert.deepEqual([scheduled.status, scheduled.timezone, scheduled.scheduled_local], ["scheduled", "Asia/Jakarta", "2099-03-01T09:00:00"]);

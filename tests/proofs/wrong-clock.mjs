@@ -13,7 +13,10 @@ export async function wrongClock(app, { say }) {
   await eventually("it is under way", async () => (await app.ledger(people)).size > 20);
   // Another run, in the middle of the first: it must find the number busy, and its claims not forsaken.
   const second = app.runsCron();
-  await Promise.all([first, second]);
+  const [{ headers }] = await Promise.all([first, second]);
+  const ahead = (Date.parse(headers.get("date") ?? "") - Date.now()) / 1000;
+  say(`the sender's clock is ${ahead.toFixed(0)} s ahead`);
+  assert.ok(ahead > 590, "its clock is right: nothing is shown");
   const campaign = await eventually("the campaign ends", async () => {
     await app.runsCron();
     const campaign = await app.campaign(id);

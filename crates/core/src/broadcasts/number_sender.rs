@@ -141,7 +141,8 @@ impl NumberSender {
     }
 
     async fn release(&self) {
-        if let Err(error) = self.queue.release(self.number.session_id).await {
+        let known = self.known_claims();
+        if let Err(error) = self.queue.release(self.number.session_id, &known).await {
             log::warn!(
                 "number {}: lease not released: {}",
                 self.number.session_id,
@@ -197,6 +198,11 @@ impl NumberSender {
         self.outstanding.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Claims with recipients that are still to be recorded.
+    fn known_claims(&self) -> Vec<Uuid> {
+        self.outstanding().keys().copied().collect()
+    }
+
     fn settle(&self, recorded: &[RecipientReport]) {
         let mut outstanding = self.outstanding();
         for report in recorded {
@@ -224,7 +230,7 @@ impl NumberSender {
                 return;
             }
             let asked = Instant::now();
-            let known: Vec<Uuid> = self.outstanding().keys().copied().collect();
+            let known = self.known_claims();
             let claim = match self.queue.claim(self.number.session_id, batch, &known).await {
                 Ok(Some(claim)) => claim,
                 Ok(None) => return,

@@ -181,9 +181,9 @@ impl SenderQueue {
             .await
     }
 
-    /// Gives a number back.
-    pub(super) async fn release(&self, session: Uuid) -> Result<(), DatabaseError> {
-        let arguments = json!({ "session_id": session, "holder": self.holder });
+    /// Gives a number back, and with it what was handed out in other claims than those in `known`.
+    pub(super) async fn release(&self, session: Uuid, known: &[Uuid]) -> Result<(), DatabaseError> {
+        let arguments = json!({ "session_id": session, "holder": self.holder, "known_claims": known });
         self.supabase.as_service().rpc("release_sender", &arguments).await
     }
 
