@@ -10,26 +10,30 @@ create index messages_templates_unknown_idx on public.messages (session_id)
 -- Templates of an account that Meta counts toward its limit of customers in a moving 24 hours, or may count: those whose
 -- outcome is not known went out, for all we know. `since` is from when they count.
 create function private.counted_sends(tenant uuid, account text)
-returns table (conversation_id uuid, since timestamptz)
-language sql stable security definer set search_path = '' as $$
-  select m.conversation_id, m.sent_at
-  from public.whatsapp_sessions s
-  join public.messages m on m.session_id = s.id and m.direction = 'outbound' and m.type = 'template'
-    and m.sent_at > now() - interval '24 hours'
-  where s.tenant_id = tenant and s.meta_business_account_id = account
-  union all
-  select m.conversation_id, now()
-  from public.messages m
-  join public.whatsapp_sessions s on s.id = m.session_id
-  where m.status = 'sending' and m.type = 'template' and s.tenant_id = tenant and s.meta_business_account_id = account
-  union all
-  select m.conversation_id, coalesce(r.claimed_at, m.created_at)
-  from public.whatsapp_sessions s
-  join public.messages m on m.session_id = s.id and m.direction = 'outbound' and m.type = 'template'
-    and m.status = 'unknown'
-  left join public.broadcast_recipients r on r.message_id = m.id
-  where s.tenant_id = tenant and s.meta_business_account_id = account
-    and coalesce(r.claimed_at, m.created_at) > now() - interval '24 hours';
+returns table (contact_id uuid, since timestamptz)
+language sql stable security definer set search_path = '' rows 100 as $$
+  select v.contact_id, w.since
+  from (
+    select m.conversation_id, m.sent_at as since
+    from public.whatsapp_sessions s
+    join public.messages m on m.session_id = s.id and m.direction = 'outbound' and m.type = 'template'
+      and m.sent_at > now() - interval '24 hours'
+    where s.tenant_id = tenant and s.meta_business_account_id = account
+    union all
+    select m.conversation_id, now()
+    from public.messages m
+    join public.whatsapp_sessions s on s.id = m.session_id
+    where m.status = 'sending' and m.type = 'template' and s.tenant_id = tenant and s.meta_business_account_id = account
+    union all
+    select m.conversation_id, coalesce(r.claimed_at, m.created_at)
+    from public.whatsapp_sessions s
+    join public.messages m on m.session_id = s.id and m.direction = 'outbound' and m.type = 'template'
+      and m.status = 'unknown'
+    left join public.broadcast_recipients r on r.message_id = m.id
+    where s.tenant_id = tenant and s.meta_business_account_id = account
+      and coalesce(r.claimed_at, m.created_at) > now() - interval '24 hours'
+  ) w
+  join public.conversations v on v.id = w.conversation_id and v.tenant_id = tenant;
 $$;
 
 create or replace function private.allowance(session uuid) returns integer
@@ -44,9 +48,8 @@ begin
     return null;
   end if;
   return greatest(0, most - (
-    select count(distinct v.contact_id)
+    select count(distinct w.contact_id)
     from private.counted_sends(number.tenant_id, number.meta_business_account_id) w
-    join public.conversations v on v.id = w.conversation_id
   ))::integer;
 end;
 $$;
