@@ -243,6 +243,22 @@ const REFUSALS: &[(&str, StatusCode, &str)] = &[
         StatusCode::CONFLICT,
         "Tidak ada lagi yang dapat dicoba ulang.",
     ),
+    ("contact_blocked", StatusCode::CONFLICT, "Kontak ini diblokir."),
+    (
+        "contact_changed",
+        StatusCode::CONFLICT,
+        "Seseorang baru saja mengubah kontak ini. Silakan muat ulang.",
+    ),
+    (
+        "too_many_fields",
+        StatusCode::CONFLICT,
+        "Sudah ada 100 isian kontak.",
+    ),
+    (
+        "field_values",
+        StatusCode::CONFLICT,
+        "Ada kontak dengan nilai yang tidak sesuai dengan perubahan ini.",
+    ),
 ];
 
 fn refused(status: u16, code: &str, message: String, field: Option<String>) -> ApiError {

@@ -12,11 +12,13 @@ mod background;
 pub mod broadcasts;
 mod caller;
 mod config;
+pub mod contacts;
 mod cron_secret;
 mod csv_table;
 mod database_error;
 mod error;
 mod field_rules;
+mod file_import;
 pub mod health;
 pub mod housekeeping;
 mod http_client;
@@ -81,6 +83,20 @@ pub fn router() -> Router<App> {
         .merge(broadcasts::resume())
         .merge(broadcasts::retry())
         .merge(broadcasts::send())
+        .merge(contacts::block())
+        .merge(contacts::bulk())
+        .merge(contacts::consents())
+        .merge(contacts::contact())
+        .merge(contacts::contacts())
+        .merge(contacts::duplicates())
+        .merge(contacts::export())
+        .merge(contacts::field())
+        .merge(contacts::fields())
+        .merge(contacts::import())
+        .merge(contacts::merge())
+        .merge(contacts::notes())
+        .merge(contacts::personal_data())
+        .merge(contacts::timeline())
         .merge(health::service())
         .merge(health::workers())
         .merge(housekeeping::housekeeping())

@@ -37,8 +37,18 @@ permissions! {
     BroadcastsSend = "broadcasts.send";
     BroadcastsUpdate = "broadcasts.update";
     BroadcastsView = "broadcasts.view";
+    ContactsBlock = "contacts.block";
+    ContactsCreate = "contacts.create";
+    ContactsDelete = "contacts.delete";
+    ContactsErase = "contacts.erase";
+    ContactsExport = "contacts.export";
+    ContactsImport = "contacts.import";
+    ContactsManageFields = "contacts.manage_fields";
+    ContactsMerge = "contacts.merge";
+    ContactsUpdate = "contacts.update";
     ContactsView = "contacts.view";
     ConversationsView = "conversations.view";
+    LabelsAssign = "labels.assign";
     MediaDelete = "media.delete";
     MediaUpload = "media.upload";
     MediaView = "media.view";
@@ -48,6 +58,8 @@ permissions! {
     MessagesView = "messages.view";
     ModulesManage = "modules.manage";
     ModulesView = "modules.view";
+    NotesCreate = "notes.create";
+    NotesView = "notes.view";
     NumbersManage = "numbers.manage";
     NumbersView = "numbers.view";
     ProfileUpdate = "profile.update";

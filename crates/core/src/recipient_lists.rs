@@ -1,7 +1,6 @@
 //! Lists of people that campaigns are sent to: from files, given one by one, or chosen from the contacts.
 //!
-//! A file lies in Storage while it becomes a list. [`import`] reads it in batches; each is recorded in a transaction
-//! that also says how far the file has been read. A reader that dies costs nothing: cron goes on where it stopped.
+//! A file lies in Storage while it becomes a list: see [`crate::file_import`].
 
 pub(crate) mod creation;
 pub(crate) mod cron;
@@ -9,14 +8,10 @@ mod csv_export;
 pub(crate) mod entry_list;
 pub(crate) mod given_recipient;
 mod import;
-mod import_file;
-mod import_queue;
-mod inspection;
 pub(crate) mod list_index;
 pub(crate) mod list_source;
 pub(crate) mod recipient_list;
 pub(crate) mod row_error_list;
-mod row_problem;
 mod row_reader;
 pub(crate) mod submission;
 pub(crate) mod template;

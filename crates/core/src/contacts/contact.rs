@@ -45,7 +45,8 @@ pub(crate) struct Contact {
     /// By the keys of the organisation's fields.
     #[schema(value_type = Object)]
     pub(super) custom_fields: Map<String, Value>,
-    pub(super) owner_id: Option<Uuid>,
+    owner_id: Option<Uuid>,
+    pub(super) owner_name: Option<String>,
     pub(super) labels: Vec<ContactLabel>,
     /// Since when the person wants no marketing.
     pub(super) marketing_opted_out_at: Option<DateTime<Utc>>,

@@ -77,10 +77,7 @@ pub(crate) async fn create_contact(
         .database()
         .rpc("create_contact", &json!({ "contact": contact }))
         .await?;
-    answer
-        .contact
-        .map(created)
-        .ok_or_else(|| exists(answer.existing))
+    answer.contact.map(created).ok_or_else(|| exists(answer.existing))
 }
 
 fn exists(id: Option<Uuid>) -> ApiError {

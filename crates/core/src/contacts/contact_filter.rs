@@ -94,6 +94,13 @@ mod tests {
         }
         assert!(ContactFilter::default().with_field(Some("city")).is_err());
         let owner = Some("somebody".to_owned());
-        assert!(ContactFilter { owner, ..ContactFilter::default() }.checked().is_err());
+        assert!(
+            ContactFilter {
+                owner,
+                ..ContactFilter::default()
+            }
+            .checked()
+            .is_err()
+        );
     }
 }

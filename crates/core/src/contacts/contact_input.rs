@@ -94,7 +94,10 @@ impl ContactInput {
 pub(super) fn checked_email(field: &str, address: &str) -> Result<String, ApiError> {
     let address = email(field, address)?;
     if address.len() > MAX_EMAIL {
-        let problem = Text::new("must not exceed 254 characters", "tidak boleh lebih dari 254 karakter");
+        let problem = Text::new(
+            "must not exceed 254 characters",
+            "tidak boleh lebih dari 254 karakter",
+        );
         return Err(ApiError::field(field, problem));
     }
     Ok(address)

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::{media, sessions};
+use crate::{contacts, media, sessions};
 
 /// Health that is older is asked for again: a little less than the hour between two runs.
 const HEALTH_AGE: Duration = Duration::from_secs(50 * 60);
@@ -34,6 +34,8 @@ pub(crate) enum Step {
     WebhookEvents,
     /// The audit log past its time.
     AuditLogs,
+    /// Files of erased contacts leave Storage.
+    ErasedFiles,
     /// Files of customers that could not be fetched before.
     Media,
 }
@@ -58,6 +60,7 @@ impl Step {
         Self::IdempotencyKeys,
         Self::WebhookEvents,
         Self::AuditLogs,
+        Self::ErasedFiles,
         Self::Media,
     ];
 
@@ -101,6 +104,12 @@ impl Step {
                 .map_err(told),
             Self::WebhookEvents => retention(app, "prune_webhook_events").await.map_err(told),
             Self::AuditLogs => retention(app, "prune_audit_logs").await.map_err(told),
+            Self::ErasedFiles => {
+                let removed = contacts::erased_files::remove(app).await;
+                removed
+                    .map(|removed| json!({ "removed": removed }))
+                    .map_err(|error| error.code().to_owned())
+            }
             Self::Media => {
                 let fetched = media::fetch_pending(app, FETCH_TIME).await.map_err(told)?;
                 Ok(json!(fetched))

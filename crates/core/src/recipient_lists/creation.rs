@@ -11,16 +11,17 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::given_recipient::{self, GivenRecipient};
-use super::import_file::{self, FetchError};
+use super::import::{self, ListImport};
 use super::list_source::ContactFilter;
 use super::recipient_list::RecipientList;
-use super::row_problem::{RowProblem, text_of};
 use super::submission::{NewRecipientList, NewRecipientListForm, OnError, People, Submission};
-use super::{import, inspection};
 use crate::app::App;
 use crate::background::Background;
 use crate::caller::{AllOf, AnyOf, Caller, Permitted};
 use crate::error::{ApiError, ErrorBody};
+use crate::file_import::file::{self as import_file, FetchError};
+use crate::file_import::row_problem::{RowProblem, text_of};
+use crate::file_import::{self, inspection};
 use crate::json_body::created;
 use crate::permissions::{ContactsView, RecipientListsCreate, RecipientListsImport};
 use crate::text::Text;
@@ -179,7 +180,7 @@ impl NewImport {
         bytes: Bytes,
         background: &Background,
     ) -> Result<RecipientList, ApiError> {
-        let found = inspection::inspect(bytes.clone(), self.country.clone(), self.field).await?;
+        let found = import::inspect(bytes.clone(), self.country.clone(), self.field).await?;
         if !self.is_stored {
             let stored = import_file::store(app, &self.path, bytes.clone()).await;
             stored.map_err(|error| ApiError::unavailable(error.to_string()))?;
@@ -202,7 +203,7 @@ impl NewImport {
         let (app, id) = (app.clone(), list.id());
         background.run(async move {
             let deadline = Instant::now() + READING_TIME;
-            if let Err(error) = import::run(&app, Some(id), Some(bytes), deadline).await {
+            if let Err(error) = file_import::run::<ListImport>(&app, Some(id), Some(bytes), deadline).await {
                 log::warn!("the import of list {id} goes on later: {}", error.source_text());
             }
         });

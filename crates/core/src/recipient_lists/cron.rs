@@ -9,12 +9,13 @@ use serde::Serialize;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
-use super::import::{self, Ending};
-use super::import_file;
-use super::import_queue::ImportQueue;
+use super::import::ListImport;
 use crate::app::App;
+use crate::contacts::ContactImport;
 use crate::cron_secret::CronCaller;
 use crate::error::{ApiError, ErrorBody};
+use crate::file_import::file as import_file;
+use crate::file_import::{self, Ending, FileImport};
 
 /// How long a run reads files: the function's limit in `vercel.json` leaves what is on its way the time to end.
 const READING_TIME: Duration = Duration::from_secs(45);
@@ -53,8 +54,20 @@ pub(crate) async fn continue_imports_by_cron(
 pub(crate) async fn continue_imports(app: &App) -> Result<ImportReport, ApiError> {
     let deadline = Instant::now() + READING_TIME;
     let mut report = ImportReport::default();
+    continue_kind::<ListImport>(app, deadline, &mut report).await?;
+    continue_kind::<ContactImport>(app, deadline, &mut report).await?;
+    let stale = file_import::stale_files(app.supabase()).await?;
+    import_file::forget(app, &stale).await;
+    Ok(report)
+}
+
+async fn continue_kind<I: FileImport>(
+    app: &App,
+    deadline: Instant,
+    report: &mut ImportReport,
+) -> Result<(), ApiError> {
     while Instant::now() < deadline {
-        match import::run(app, None, None, deadline).await? {
+        match file_import::run::<I>(app, None, None, deadline).await? {
             None => break,
             Some(Ending::Finished) => report.finished += 1,
             Some(Ending::Lost) => {}
@@ -65,7 +78,5 @@ pub(crate) async fn continue_imports(app: &App) -> Result<ImportReport, ApiError
             }
         }
     }
-    let stale = ImportQueue::new(app.supabase().clone()).stale_files().await?;
-    import_file::forget(app, &stale).await;
-    Ok(report)
+    Ok(())
 }

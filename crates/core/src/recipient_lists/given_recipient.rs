@@ -4,9 +4,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::row_problem::RowProblem;
 use super::row_reader::{Columns, Entry, MAX_COLUMN_NAME};
 use crate::error::ApiError;
+use crate::file_import::row_problem::RowProblem;
 use crate::table_file::{Cell, Row};
 use crate::text::Text;
 

@@ -1,179 +1,117 @@
-//! A file becomes a list: read row by row, recorded batch by batch.
+//! A file becomes a list.
 
-use std::ops::ControlFlow;
-use std::time::Duration;
+use std::ops::Not;
 
 use bytes::Bytes;
-use supabase::DatabaseError;
-use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep};
-use uuid::Uuid;
 
-use super::import_file::{self, FetchError};
-use super::import_queue::{Batch, Import, ImportQueue};
-use super::row_reader::Columns;
-use crate::app::App;
-use crate::table_file::{TableFile, TableFileError};
+use super::row_reader::{Columns, Entry};
+use crate::error::ApiError;
+use crate::file_import::inspection;
+use crate::file_import::row_problem::RowProblem;
+use crate::file_import::{FileImport, Import, ImportFunctions};
+use crate::table_file::Row;
+use crate::text::Text;
 
-/// Rows of one batch: its transaction takes tenths of a second.
-const BATCH_ROWS: usize = 2000;
-/// Batches that are read ahead of the database.
-const READ_AHEAD: usize = 1;
-/// A file at which so many readers died is given up.
-const MAX_IDLE_CLAIMS: u32 = 5;
-/// Calls to the database that are tried anew when it is away, and how long is waited in between.
-const ATTEMPTS: u32 = 4;
-const PAUSE: Duration = Duration::from_millis(500);
+/// Files that become recipient lists.
+pub(super) struct ListImport;
 
-/// How an import ended for this reader.
+impl FileImport for ListImport {
+    type Entry = Entry;
+    type Columns = Columns;
+    const FUNCTIONS: ImportFunctions = ImportFunctions {
+        id: "list_id",
+        claim: "claim_recipient_import",
+        record: "record_recipient_import",
+        release: "release_recipient_import",
+        finish: "finish_recipient_import",
+    };
+
+    fn columns(first: &Row, import: &Import) -> Option<(Columns, u32)> {
+        let columns = Columns::of(first, &import.country)?;
+        let header = columns.headless.not().then_some(first.line);
+        Some((columns, header.unwrap_or_default()))
+    }
+
+    fn read(columns: &Columns, row: &Row, import: &Import) -> Result<Entry, Vec<RowProblem>> {
+        columns.read(row, &import.country)
+    }
+}
+
+/// What a file holds.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Ending {
-    /// The file has been read, or was given up: the list says which.
-    Finished,
-    /// There is more to read: the next reader goes on.
-    ToBeContinued,
-    /// The import is another reader's by now, or gone with its list.
-    Lost,
+pub(super) struct Inspection {
+    /// The variables, in their order.
+    pub(super) columns: Vec<String>,
+    pub(super) total_rows: usize,
 }
 
-/// Why reading stopped before the end of a file.
-enum Stop {
-    Database(DatabaseError),
-    Lost,
-    OutOfTime,
-}
-
-/// Reads the file of `list`, or of whichever import has waited longest, until `deadline`. `bytes` spares fetching it.
-/// Nothing when no import waits.
-pub(super) async fn run(
-    app: &App,
-    list: Option<Uuid>,
-    bytes: Option<Bytes>,
-    deadline: Instant,
-) -> Result<Option<Ending>, DatabaseError> {
-    let queue = ImportQueue::new(app.supabase().clone());
-    let Some(import) = queue.claim(list).await? else {
-        return Ok(None);
-    };
-    if import.idle_claims > MAX_IDLE_CLAIMS {
-        return finish(app, &queue, &import, Some("gave_up")).await.map(Some);
-    }
-    let bytes = match bytes {
-        Some(bytes) => Ok(bytes),
-        None => import_file::fetch(app, &import.file_path).await,
-    };
-    let read = match bytes {
-        Ok(bytes) => read_file(&queue, &import, bytes, deadline).await,
-        Err(FetchError::Missing) => Ok(Err(TableFileError::Empty)),
-        Err(FetchError::TooLarge) => Ok(Err(TableFileError::TooLarge)),
-        Err(FetchError::Unavailable(problem)) => {
-            log::warn!("the file of list {} cannot be fetched: {problem}", import.list_id);
-            Err(Stop::OutOfTime)
-        }
-    };
-    match read {
-        Ok(Ok(())) => finish(app, &queue, &import, None).await.map(Some),
-        Ok(Err(problem)) => {
-            log::warn!("the file of list {} cannot be read: {problem}", import.list_id);
-            finish(app, &queue, &import, Some("file_unreadable"))
-                .await
-                .map(Some)
-        }
-        Err(Stop::Lost) => Ok(Some(Ending::Lost)),
-        Err(Stop::OutOfTime) => {
-            queue.release(import.list_id).await?;
-            Ok(Some(Ending::ToBeContinued))
-        }
-        // Left to the lease: a database that is away takes no release either.
-        Err(Stop::Database(error)) => Err(error),
-    }
-}
-
-async fn finish(
-    app: &App,
-    queue: &ImportQueue,
-    import: &Import,
-    failure: Option<&str>,
-) -> Result<Ending, DatabaseError> {
-    let file = patiently(|| queue.finish(import.list_id, failure)).await?;
-    import_file::forget(app, file.as_slice()).await;
-    Ok(Ending::Finished)
-}
-
-/// Records everything behind what has been recorded already.
-async fn read_file(
-    queue: &ImportQueue,
-    import: &Import,
+/// Looks through a file before it is imported: what is wrong with all of it is told at once. `field` is named in what is
+/// told.
+pub(super) async fn inspect(
     bytes: Bytes,
-    deadline: Instant,
-) -> Result<Result<(), TableFileError>, Stop> {
-    let (sender, mut batches) = mpsc::channel(READ_AHEAD);
-    let (country, done_line) = (import.country.clone(), import.done_line);
-    let reader = spawn_blocking(move || send_batches(bytes, &country, done_line, &sender));
-    let mut done_line = done_line;
-    while let Some(batch) = batches.recv().await {
-        if Instant::now() >= deadline {
-            return Err(Stop::OutOfTime);
-        }
-        match patiently(|| queue.record(import.list_id, done_line, &batch)).await {
-            Ok(true) => done_line = batch.through_line,
-            Ok(false) => return Err(Stop::Lost),
-            Err(error) => return Err(Stop::Database(error)),
-        }
-    }
-    Ok(reader.await.unwrap_or(Err(TableFileError::Damaged)))
+    country: String,
+    field: &'static str,
+) -> Result<Inspection, ApiError> {
+    let found = inspection::inspect(bytes, field, move |first| variables(first, &country)).await;
+    found.map(|(columns, total_rows)| Inspection { columns, total_rows })
 }
 
-/// Reads the rows behind `done_line` into batches. Ends early when nobody takes them any more.
-fn send_batches(
-    bytes: Bytes,
-    country: &str,
-    done_line: u32,
-    batches: &mpsc::Sender<Batch>,
-) -> Result<(), TableFileError> {
-    let table = TableFile::open(bytes)?;
-    let first = table.first_row()?;
-    let columns = Columns::of(&first, country).ok_or(TableFileError::Empty)?;
-    let header = if columns.headless { 0 } else { first.line };
-    let done_line = done_line.max(header);
-    let mut batch = Batch::default();
-    table.read(|row| {
-        if row.line <= done_line {
-            return ControlFlow::Continue(());
-        }
-        batch.through_line = row.line;
-        batch.rows += 1;
-        match columns.read(&row, country) {
-            Ok(entry) => batch.entries.push(entry),
-            Err(problems) => batch.problems.extend(problems),
-        }
-        if batch.rows < BATCH_ROWS || batches.blocking_send(std::mem::take(&mut batch)).is_ok() {
-            ControlFlow::Continue(())
-        } else {
-            ControlFlow::Break(())
-        }
-    })?;
-    if batch.rows > 0 {
-        // Nobody takes it when the reader has stopped: then another one reads it again.
-        drop(batches.blocking_send(batch));
-    }
-    Ok(())
+fn variables(first: &Row, country: &str) -> Result<(Vec<String>, bool), Text> {
+    let columns = Columns::of(first, country).ok_or_else(inspection::without_numbers)?;
+    let names = columns.variable_names().into_iter().map(str::to_owned).collect();
+    Ok((names, columns.headless))
 }
 
-/// A call that is safe to repeat, repeated while the database is away.
-async fn patiently<T, F>(call: impl Fn() -> F) -> Result<T, DatabaseError>
-where
-    F: Future<Output = Result<T, DatabaseError>>,
-{
-    let mut attempt = 1;
-    loop {
-        match call().await {
-            Err(DatabaseError::Retryable(_) | DatabaseError::Unavailable(_)) if attempt < ATTEMPTS => {
-                sleep(PAUSE * attempt).await;
-                attempt += 1;
-            }
-            answer => return answer,
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::Language;
+
+    fn looked(text: &str) -> Result<Inspection, String> {
+        let looked = inspection::look(Bytes::copy_from_slice(text.as_bytes()), |first| {
+            variables(first, "ID")
+        });
+        looked
+            .map(|(columns, total_rows)| Inspection { columns, total_rows })
+            .map_err(|problem| problem.in_language(Language::English).to_owned())
+    }
+
+    #[test]
+    fn a_table_tells_its_columns_and_rows() {
+        assert_eq!(
+            looked("nama;no hp;kota\nAni;0812;Solo\n\nBudi;x;\n"),
+            Ok(Inspection {
+                columns: vec!["kota".to_owned()],
+                total_rows: 2
+            })
+        );
+        assert_eq!(
+            looked("081234567890\n081234567891"),
+            Ok(Inspection {
+                columns: Vec::new(),
+                total_rows: 2
+            })
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_with_all_of_it_is_told() {
+        for (text, problem) in [
+            ("", "has no rows"),
+            ("nama,no hp\n", "has no rows"),
+            ("nama,kota\nAni,Solo", "no column holds phone numbers"),
+            ("{\"a\":\u{0}1}", "is neither"),
+        ] {
+            assert!(
+                looked(text).is_err_and(|told| told.starts_with(problem)),
+                "{text}"
+            );
         }
+        let long = format!("hp\n{}", "6281234567890\n".repeat(200_000 + 1));
+        assert_eq!(looked(&long), Err("has more than 200,000 rows".to_owned()));
+        assert_eq!(
+            looked(&long[..long.len() - 14]).map(|found| found.total_rows),
+            Ok(200_000)
+        );
     }
 }

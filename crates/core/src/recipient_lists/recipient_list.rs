@@ -10,13 +10,13 @@ use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::import_file;
 use super::list_source::Source;
 use crate::app::App;
 use crate::background::Background;
 use crate::caller::Permitted;
 use crate::error::{ApiError, ErrorBody};
 use crate::field_rules::required_text;
+use crate::file_import::file as import_file;
 use crate::json_body::JsonBody;
 use crate::path_id::PathId;
 use crate::permissions::{RecipientListsCreate, RecipientListsDelete, RecipientListsView};

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::csv_export::{LinePage, Lines};
-use super::row_problem::text_of;
 use crate::app::App;
 use crate::caller::Permitted;
 use crate::csv_table;
 use crate::error::{ApiError, ErrorBody};
+use crate::file_import::row_problem::text_of;
 use crate::json_body::QueryParameters;
 use crate::paging::{PageNumber, Paged, Rows, default_limit, first_page, page_number, page_size};
 use crate::path_id::PathId;

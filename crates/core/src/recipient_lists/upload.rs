@@ -8,10 +8,10 @@ use serde::Serialize;
 use supabase::StorageError;
 use utoipa::ToSchema;
 
-use super::import_file;
 use crate::app::App;
 use crate::caller::Permitted;
 use crate::error::{ApiError, ErrorBody};
+use crate::file_import::file as import_file;
 use crate::json_body::created;
 use crate::permissions::RecipientListsImport;
 

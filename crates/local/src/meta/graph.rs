@@ -197,9 +197,7 @@ async fn edge_call(simulator: &Arc<Simulator>, edge: &str, call: Call) -> Result
             .await
             .map(|value| answer(&value)),
         ("deregister", "POST") => numbers::deregister(simulator, &call).map(|value| answer(&value)),
-        ("block_users", "POST" | "DELETE") => {
-            numbers::block(simulator, call).await.map(|value| answer(&value))
-        }
+        ("block_users", "POST" | "DELETE") => numbers::block(simulator, call).await,
         ("block_users", "GET") => numbers::blocked(simulator, &call).map(|value| answer(&value)),
         ("phone_numbers", "GET") => numbers::list(simulator, &call).map(|value| answer(&value)),
         ("message_templates", "GET") => templates::list(simulator, &call).map(|value| answer(&value)),

@@ -1,10 +1,12 @@
 //! Business numbers in the Graph API.
 
+use axum::response::Response;
+use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::Simulator;
 use super::account::Line;
-use super::graph::{Call, Parameters, page};
+use super::graph::{Call, Parameters, answer, page, text_answer};
 use super::graph_error::GraphError;
 
 const DEFAULT_FIELDS: &str = "verified_name,code_verification_status,display_phone_number,quality_rating,platform_type,\
@@ -115,24 +117,38 @@ pub(crate) fn deregister(simulator: &Simulator, call: &Call) -> Result<Value, Gr
         .ok_or_else(|| call.no_such_object())
 }
 
-/// `POST` and `DELETE /{PNID}/block_users`.
-pub(crate) async fn block(simulator: &Simulator, call: Call) -> Result<Value, GraphError> {
+/// `POST` and `DELETE /{PNID}/block_users`. Only who wrote within 24 hours can be blocked; what fails for one person is
+/// told beside what worked for the others.
+pub(crate) async fn block(simulator: &Simulator, call: Call) -> Result<Response, GraphError> {
     let line = simulator
         .accounts
         .line(&call.node)
         .ok_or_else(|| call.no_such_object())?;
     let blocks = call.method == http::Method::POST;
     let body = call.json().await?;
+    if body["messaging_product"] != "whatsapp" {
+        return Err(GraphError::with_details(
+            131_008,
+            "The parameter messaging_product is required.",
+        ));
+    }
     let users = body["block_users"]
         .as_array()
         .filter(|users| !users.is_empty())
         .ok_or_else(|| GraphError::with_details(131_008, "The parameter block_users is required."))?;
-    let mut changed = Vec::new();
+    let (mut changed, mut failed) = (Vec::new(), Vec::new());
     for user in users {
         let input = user["user"].as_str().ok_or_else(|| {
             GraphError::with_details(131_009, "Param block_users[]['user'] must be a string.")
         })?;
         let wa_id = super::account::digits(input);
+        if blocks && !line.window_is_open(&wa_id, simulator.clock.now_ms()) {
+            failed.push(json!({"input": input, "wa_id": wa_id, "errors": [{
+                "message": "Re-engagement required", "code": 131_047,
+                "error_data": {"details": "User has not messaged in the last 24 hours"},
+            }]}));
+            continue;
+        }
         if blocks {
             line.blocked.lock().insert(wa_id.clone());
         } else {
@@ -141,7 +157,16 @@ pub(crate) async fn block(simulator: &Simulator, call: Call) -> Result<Value, Gr
         changed.push(json!({"input": input, "wa_id": wa_id}));
     }
     let name = if blocks { "added_users" } else { "removed_users" };
-    Ok(json!({"messaging_product": "whatsapp", "block_users": {name: changed}}))
+    let mut told = json!({"messaging_product": "whatsapp", "block_users": {name: changed}});
+    if failed.is_empty() {
+        return Ok(answer(&told));
+    }
+    told["block_users"]["failed_users"] = json!(failed);
+    told["error"] = json!({
+        "message": "(#139100) Failed to block/unblock users", "type": "OAuthException", "code": 139_100,
+        "error_data": {"details": "Failed to block some users, see the block_users response list for details"},
+    });
+    Ok(text_answer(StatusCode::BAD_REQUEST, told.to_string()))
 }
 
 /// `GET /{PNID}/block_users`.

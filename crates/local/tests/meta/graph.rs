@@ -189,6 +189,17 @@ async fn people_are_blocked_and_unblocked() {
     let list = json!({"messaging_product": "whatsapp", "block_users": [{"user": "+62 811"}]});
     let (status, body) = meta.post(&path, &list).await;
     assert_eq!(
+        (
+            status,
+            &body["error"]["code"],
+            &body["block_users"]["failed_users"][0]["errors"][0]["code"]
+        ),
+        (400, &json!(139_100), &json!(131_047)),
+        "nobody is blocked who has not written within 24 hours"
+    );
+    meta.open_window("62811").await;
+    let (status, body) = meta.post(&path, &list).await;
+    assert_eq!(
         (status, &body["block_users"]["added_users"][0]["wa_id"]),
         (200, &json!("62811"))
     );

@@ -1,4 +1,4 @@
-//! Files on their way into lists: where they lie in Storage.
+//! Files on their way: where they lie in Storage.
 
 use bytes::{Bytes, BytesMut};
 use supabase::{NewObject, StorageError};
@@ -7,12 +7,12 @@ use uuid::Uuid;
 use crate::app::App;
 
 /// The longest file that is read.
-pub(super) const MAX_FILE: usize = 10 * 1024 * 1024;
+pub(crate) const MAX_FILE: usize = 10 * 1024 * 1024;
 const BUCKET: &str = "imports";
 
 /// A file did not come.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FetchError {
+pub(crate) enum FetchError {
     #[error("there is no such file")]
     Missing,
     #[error("the file is longer than is read")]
@@ -22,24 +22,24 @@ pub(super) enum FetchError {
 }
 
 /// A new place for a file of a tenant.
-pub(super) fn new_path(tenant: Uuid) -> String {
+pub(crate) fn new_path(tenant: Uuid) -> String {
     format!("{tenant}/{}", Uuid::new_v4())
 }
 
 /// Whether a path is one that [`new_path`] gave this tenant.
-pub(super) fn is_path_of(tenant: Uuid, path: &str) -> bool {
+pub(crate) fn is_path_of(tenant: Uuid, path: &str) -> bool {
     path.split_once('/').is_some_and(|(folder, file)| {
         folder == tenant.to_string() && Uuid::parse_str(file).is_ok_and(|id| id.to_string() == file)
     })
 }
 
 /// An address to which one file can be uploaded.
-pub(super) async fn sign_upload(app: &App, path: &str) -> Result<String, StorageError> {
+pub(crate) async fn sign_upload(app: &App, path: &str) -> Result<String, StorageError> {
     app.supabase().storage().sign_upload(BUCKET, path).await
 }
 
 /// Puts a file where readers find it.
-pub(super) async fn store(app: &App, path: &str, bytes: Bytes) -> Result<(), StorageError> {
+pub(crate) async fn store(app: &App, path: &str, bytes: Bytes) -> Result<(), StorageError> {
     let object = NewObject {
         bucket: BUCKET,
         path,
@@ -50,7 +50,7 @@ pub(super) async fn store(app: &App, path: &str, bytes: Bytes) -> Result<(), Sto
 }
 
 /// A file.
-pub(super) async fn fetch(app: &App, path: &str) -> Result<Bytes, FetchError> {
+pub(crate) async fn fetch(app: &App, path: &str) -> Result<Bytes, FetchError> {
     let unavailable = |error: String| FetchError::Unavailable(error);
     let mut answer = match app.supabase().storage().download(BUCKET, path).await {
         Ok(answer) => answer,
@@ -72,7 +72,7 @@ pub(super) async fn fetch(app: &App, path: &str) -> Result<Bytes, FetchError> {
 }
 
 /// Forgets files. One that stays is swept up later: a failure is only logged.
-pub(super) async fn forget(app: &App, paths: &[String]) {
+pub(crate) async fn forget(app: &App, paths: &[String]) {
     if paths.is_empty() {
         return;
     }

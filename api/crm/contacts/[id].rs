@@ -1,0 +1,7 @@
+//! `/api/crm/contacts/{id}`: one contact.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::contacts::contact())
+}

@@ -1,0 +1,7 @@
+//! `/api/crm/contacts/{id}/block`: who is blocked.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::contacts::block())
+}

@@ -1,0 +1,7 @@
+//! `/api/crm/contacts/{id}/consents`: what a contact has said about marketing.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::contacts::consents())
+}

@@ -1,0 +1,7 @@
+//! `/api/crm/contacts/{id}/data`: everything about one person.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::contacts::personal_data())
+}

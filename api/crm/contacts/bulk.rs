@@ -1,0 +1,7 @@
+//! `/api/crm/contacts/bulk`: one thing with many contacts.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::contacts::bulk())
+}

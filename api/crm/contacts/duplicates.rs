@@ -1,0 +1,7 @@
+//! `/api/crm/contacts/duplicates`: contacts that may be one person.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::contacts::duplicates())
+}

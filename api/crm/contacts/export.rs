@@ -1,0 +1,7 @@
+//! `/api/crm/contacts/export`: contacts as a table.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::contacts::export())
+}

@@ -1,0 +1,7 @@
+//! `/api/crm/fields`: what an organisation keeps of its contacts.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::contacts::fields())
+}

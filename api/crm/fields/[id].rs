@@ -1,0 +1,7 @@
+//! `/api/crm/fields/{id}`: one field of contacts.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::contacts::field())
+}

@@ -1,0 +1,46 @@
+//! Contacts: who they are, what an organisation keeps about them, and what they allow.
+//!
+//! The database decides who sees and changes which contact; handlers check the form of what is given.
+
+pub(crate) mod block;
+pub(crate) mod bulk;
+pub(crate) mod consents;
+pub(crate) mod contact;
+pub(crate) mod contact_creation;
+mod contact_filter;
+mod contact_input;
+pub(crate) mod contact_list;
+pub(crate) mod duplicates;
+pub(crate) mod erased_files;
+pub(crate) mod export;
+pub(crate) mod field;
+pub(crate) mod fields;
+pub(crate) mod import;
+pub(crate) mod merge;
+pub(crate) mod notes;
+pub(crate) mod personal_data;
+pub(crate) mod timeline;
+
+use axum::Router;
+
+use crate::app::App;
+
+pub use block::router as block;
+pub use bulk::router as bulk;
+pub use consents::router as consents;
+pub use contact::router as contact;
+pub use duplicates::router as duplicates;
+pub use export::router as export;
+pub use field::router as field;
+pub use fields::router as fields;
+pub(crate) use import::ContactImport;
+pub use import::router as import;
+pub use merge::router as merge;
+pub use notes::router as notes;
+pub use personal_data::router as personal_data;
+pub use timeline::router as timeline;
+
+/// `/api/crm/contacts`.
+pub fn contacts() -> Router<App> {
+    contact_list::router().merge(contact_creation::router())
+}
