@@ -126,7 +126,6 @@ $$;
 create function private.contact_json(c public.contacts) returns jsonb
 language sql stable set search_path = '' as $$
   select private.contact_row_json(c) || jsonb_build_object(
-    'owner_name', (select nullif(p.display_name, '') from public.profiles p where p.user_id = c.owner_id),
     'last_activity_at', (
       select max(v.last_message_at) from public.conversations v where v.contact_id = c.id and v.tenant_id = c.tenant_id
     ),

@@ -247,9 +247,9 @@ end;
 $$;
 
 -- Keeps a batch, or only counts it. `entries` are {"line", "wa_id", "name"?, "email"?, "language"?, "tags"?, "labels"?
--- (names), "owner"? (an address or a name), "fields"? (cells by key)}. Security definer: it reads people's addresses.
+-- (names), "owner"? (an address or a name), "fields"? (cells by key)}.
 create function private.import_contacts(import public.contact_imports, entries jsonb, errors jsonb) returns void
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   good jsonb;
   bad jsonb;
