@@ -170,9 +170,9 @@ describe("what is told of a contact", () => {
       return seen;
     };
     const seen = await kinds(manager);
-    assert.deepEqual(seen?.map((event) => event.kind), ["consent", "change", "note", "message", "campaign"]);
+    assert.deepEqual(seen?.map((event) => event.kind), ["consent", "change", "note", "event", "message", "campaign"]);
     assert.deepEqual([seen?.[1].details.fields, seen?.[1].details.actor_name], [["email", "name"], "manager"]);
-    assert.deepEqual([seen?.[2].id, seen?.[3].id, seen?.[4].id, seen?.[4].details.campaign_name], [note.id, message.id, promo.id, "Promo"]);
+    assert.deepEqual([seen?.[2].id, seen?.[3].details.event, seen?.[4].id, seen?.[5].id, seen?.[5].details.campaign_name], [note.id, "assigned", message.id, promo.id, "Promo"]);
     assert.deepEqual((await kinds(agent))?.map((event) => [event.kind, event.details.campaign_name]).at(-1), ["campaign", null], "whoever may not see campaigns is not told their names");
     assert.deepEqual((await kinds(senior))?.map((event) => event.kind), ["consent", "change", "note"], "not what is said in others' conversations");
     assert.equal(await kinds(colleague), null);

@@ -200,7 +200,7 @@ describe("somebody who is blocked", () => {
     await isRefused(calls(people.manager, "create_message", message), { code: "PT409", detail: "contact_blocked" });
     await sql`update public.conversations set status = 'resolved', unread_count = 0 where id = ${conversation.id}`;
     const { conversation: after } = await receivesMessage(number, { from: element.from, text: "Kenapa?" });
-    assert.deepEqual([after.status, after.unread_count, after.last_message_preview], ["resolved", 0, "Kenapa?"]);
+    assert.deepEqual([after.status, after.unread_count, after.waiting_since, after.last_message_preview], ["resolved", 0, null, "Kenapa?"]);
 
     const [machine] = await sql`
       insert into public.messages (tenant_id, session_id, conversation_id, direction, status, content)

@@ -21,7 +21,7 @@ use crate::permissions::{ContactsView, ConversationsView};
 pub(crate) struct TimelineEvent {
     /// Of the message, consent or note; of a change, of the entry alone.
     id: Uuid,
-    /// `message`, `campaign`, `consent`, `note` or `change`
+    /// `message`, `campaign`, `event` (of a conversation), `consent`, `note` or `change`
     kind: String,
     at: DateTime<Utc>,
     /// What there is to say of this kind. A change names what was changed, not to what.
