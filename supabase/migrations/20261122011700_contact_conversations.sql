@@ -133,3 +133,9 @@ create trigger silence_blocked before update on public.conversations
   for each row when (new.unread_count > old.unread_count)
   execute function private.silence_blocked();
 revoke execute on function private.silence_blocked() from public;
+
+-- Clients that were away read contacts as they are now.
+insert into private.live_kinds (kind, reader) values ('contact', 'public.get_contact');
+
+-- Segments have the same index by another name (`contacts_custom_fields_idx`).
+drop index public.contacts_fields_idx;
