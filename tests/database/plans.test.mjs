@@ -272,10 +272,15 @@ async function fill() {
     )`;
   await sql`update public.contacts set tags = '{vip}', custom_fields = '{"size": "L"}' where wa_id::bigint % 100 = 0`;
   await sql`insert into public.contact_fields (tenant_id, key, name, type, choices) values (${tenant.id}, 'size', 'Size', 'choice', '{S,M,L}')`;
-  const [label] = await sql`insert into public.labels (tenant_id, name) values (${tenant.id}, 'VIP') returning id`;
+  await sql`insert into public.labels (tenant_id, name) select tenant_id, 'VIP' from public.whatsapp_sessions where id = any (${sessions}::uuid[])`;
   await sql`
     insert into public.contact_labels (contact_id, label_id, tenant_id)
-    select c.id, ${label.id}, c.tenant_id from public.contacts c where c.tenant_id = ${tenant.id} limit 20`;
+    select c.id, l.id, c.tenant_id from public.contacts c join public.labels l on l.tenant_id = c.tenant_id where c.wa_id::bigint % 3 = 0`;
+  const [label] = await sql`select id from public.labels where tenant_id = ${tenant.id}`;
+  await sql`
+    insert into private.automatic_messages (message_id, tenant_id, session_id, conversation_id, purpose, due_at)
+    select m.id, m.tenant_id, m.session_id, m.conversation_id, 'scheduled', now() + interval '1 day'
+    from public.messages m where m.direction = 'outbound' and m.session_id = any (${sessions}::uuid[]) limit 5000`;
   await sql`analyze`;
 
   const holder = randomUUID();

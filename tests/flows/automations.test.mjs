@@ -52,7 +52,7 @@ describe("a customer who writes", () => {
   test("is told outside of business hours that nobody is there; a refusal for the moment is tried again", async () => {
     await sets({ business_hours: NEVER, greeting: on, away: { ...on, text: "Kami tutup." } });
     const from = app.newCustomer();
-    await app.metaFails({ kind: "error", code: 131_000, to: from, times: 1 });
+    await app.metaFails({ kind: "error_code", code: 133_004, to: from, times: 1 });
     await app.receivesMessage({ from });
     await eventually("the away message is sent", async () => (await sentTo(from)).length > 0);
     await app.metaIsWell();
