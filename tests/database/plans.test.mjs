@@ -128,6 +128,25 @@ const PATHS = {
     }),
     uses: [/messages_session_id_whatsapp_message_id_key/, /message_status_events_message_idx/],
   },
+  "a segment by tag": { run: () => counts(leaf("tags", "has", "vip")), uses: [/contacts_tags_idx/] },
+  "a segment by label": { run: () => counts(leaf("label", "has", known.label.id)), uses: [/contact_labels_label_idx/, /contacts_pkey|contacts_id_tenant_id_key/] },
+  "a segment by what a campaign did": {
+    run: () => counts({ all: [{ campaign: known.campaign.id, did: "failed" }, { not: { campaign: known.campaign.id, did: "replied" } }] }),
+    uses: [/broadcast_recipients_\w+/],
+  },
+  "a segment by the last message": {
+    run: () => counts({ any: [leaf("last_message_at", "within_days", 1), leaf("last_message_at", "more_than_days_ago", 29), leaf("last_inbound_at", "is_set")] }),
+    uses: [/conversations_\w+/],
+  },
+  "a segment by a choice": { run: () => counts(leaf("custom.size", "is", "L")), uses: [/contacts_custom_fields_idx|contacts_(tenant|newest)\w*/] },
+  "a segment by everything else": {
+    run: () => counts({ any: [leaf("name", "contains", "rina"), leaf("phone_number", "starts_with", "6200"), leaf("country", "is", "ID"), leaf("custom.size", "is_set"), { not: leaf("opted_out", "is", true) }] }),
+    uses: [/contacts_\w+/],
+  },
+  "messages to be sent by themselves": {
+    run: () => asService((sql) => sql`select public.claim_automatic_messages(50, 60)`),
+    uses: [/automatic_messages_\w+/],
+  },
   "messages of customers": {
     run: () => asService((sql) => {
       const messages = [inboundText(known.number), inboundText(known.number, { from: known.contact.wa_id }), inboundText(known.number, { from: null, user_id: `ID.${randomUUID()}` })];
@@ -171,6 +190,13 @@ async function plansOf(run) {
 function scansIn(plan) {
   const found = [...plan.matchAll(/Seq Scan on (?:public\.)?(\w+)/g)].filter(([, table]) => LARGE.includes(table));
   return [...new Set(found.map(([, table]) => `Seq Scan on ${table}`))];
+}
+
+const leaf = (/** @type {string} */ field, /** @type {string} */ op, /** @type {any} */ value) => (value === undefined ? { field, op } : { field, op, value });
+/** @param {object} filter */
+async function counts(filter) {
+  const [{ preview }] = await as(known.admin, (sql) => sql`select public.preview_segment(${sql.json(/** @type {any} */ (filter))}) as preview`);
+  assert.equal(typeof preview.contact_count, "number");
 }
 
 /** The newest page and the one after it. @param {any} user */
@@ -244,6 +270,17 @@ async function fill() {
       'from', to_char(now() at time zone 'Asia/Jakarta' + interval '2 hours', 'HH24:MI'),
       'to', to_char(now() at time zone 'Asia/Jakarta' + interval '3 hours', 'HH24:MI')
     )`;
+  await sql`update public.contacts set tags = '{vip}', custom_fields = '{"size": "L"}' where wa_id::bigint % 100 = 0`;
+  await sql`insert into public.contact_fields (tenant_id, key, name, type, choices) values (${tenant.id}, 'size', 'Size', 'choice', '{S,M,L}')`;
+  await sql`insert into public.labels (tenant_id, name) select tenant_id, 'VIP' from public.whatsapp_sessions where id = any (${sessions}::uuid[])`;
+  await sql`
+    insert into public.contact_labels (contact_id, label_id, tenant_id)
+    select c.id, l.id, c.tenant_id from public.contacts c join public.labels l on l.tenant_id = c.tenant_id where c.wa_id::bigint % 3 = 0`;
+  const [label] = await sql`select id from public.labels where tenant_id = ${tenant.id}`;
+  await sql`
+    insert into private.automatic_messages (message_id, tenant_id, session_id, conversation_id, purpose, due_at)
+    select m.id, m.tenant_id, m.session_id, m.conversation_id, 'scheduled', now() + interval '1 day'
+    from public.messages m where m.direction = 'outbound' and m.session_id = any (${sessions}::uuid[]) limit 5000`;
   await sql`analyze`;
 
   const holder = randomUUID();
@@ -252,5 +289,5 @@ async function fill() {
   const [campaign] = await sql`select * from public.broadcast_campaigns where session_id = ${number.id}`;
   const outbound = await sql`select whatsapp_message_id from public.messages where session_id = ${number.id} and direction = 'outbound' limit 5`;
   const admin = await newUser(tenant, "admin");
-  return { number, agent, admin, holder, conversation, contact, campaign, wamids: outbound.map((row) => row.whatsapp_message_id) };
+  return { number, agent, admin, holder, label, conversation, contact, campaign, wamids: outbound.map((row) => row.whatsapp_message_id) };
 }

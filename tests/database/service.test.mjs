@@ -294,6 +294,15 @@ describe("work", () => {
     assert.equal((await saidBy(conversation))[0].status, "failed");
   });
 
+  test("that somebody deleted is not sent", async () => {
+    const { number, admin } = await newOffice({ greeting: on() });
+    const { conversation } = await receivesMessage(number);
+    const [{ id }] = await saidBy(conversation);
+    await calls(admin, "delete_message", { message_id: id });
+    assert.deepEqual((await claims()).messages, []);
+    assert.equal((await messageNow({ id })).status, "failed");
+  });
+
   test("is taken by many at once without one being handed out twice", async () => {
     const { number } = await newOffice({ greeting: on() });
     await delivers({ messages: Array.from({ length: 40 }, () => inboundText(number)) });
