@@ -1,4 +1,5 @@
-//! `GET /api/cron/process-broadcasts`: sends what is due. Called by Vercel Cron every minute.
+//! `GET /api/cron/process-broadcasts`: sends what is due, campaigns and scheduled replies, and wakes what was snoozed.
+//! Called by Vercel Cron every minute.
 
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::automations;
 use crate::background::Background;
 use crate::cron_secret::CronCaller;
 use crate::error::{ApiError, ErrorBody};
+use crate::inbox::tend_inbox;
 
 /// How long a run hands out recipients: until the next minute's run is about to begin. The function's limit in
 /// `vercel.json` leaves what is on its way the time to end.
@@ -67,9 +69,10 @@ pub(crate) async fn process_broadcasts(
     let (finished, report) = oneshot::channel();
     let work = background.clone();
     background.run(async move {
-        let (mut report, automatic) = tokio::join!(
+        let (mut report, automatic, ()) = tokio::join!(
             send_until(deadline, first, &app, &queue, &work),
-            automations::send_due(&app, AUTOMATIC_TIME)
+            automations::send_due(&app, AUTOMATIC_TIME),
+            tend_inbox(&app)
         );
         match automatic {
             Ok(handed_out) => report.automatic_messages = handed_out,

@@ -32,6 +32,8 @@ pub(crate) enum Step {
     WebhookEvents,
     /// The audit log past its time.
     AuditLogs,
+    /// What live updates told, past the time a client can catch up.
+    Changes,
     /// Files of customers that could not be fetched before.
     Media,
 }
@@ -48,13 +50,14 @@ pub(crate) struct StepReport {
 
 impl Step {
     /// In the order they run: fetching files takes what time is left.
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::DefaultNumber,
         Self::NumberHealth,
         Self::ResealTokens,
         Self::IdempotencyKeys,
         Self::WebhookEvents,
         Self::AuditLogs,
+        Self::Changes,
         Self::Media,
     ];
 
@@ -97,6 +100,7 @@ impl Step {
                 .map_err(told),
             Self::WebhookEvents => retention(app, "prune_webhook_events").await.map_err(told),
             Self::AuditLogs => retention(app, "prune_audit_logs").await.map_err(told),
+            Self::Changes => retention(app, "prune_changes").await.map_err(told),
             Self::Media => {
                 let fetched = media::fetch_pending(app, FETCH_TIME).await.map_err(told)?;
                 Ok(json!(fetched))
