@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::label::LabelOnConversation;
 use crate::app::App;
+use crate::automations;
 use crate::background::Background;
 use crate::caller::Permitted;
 use crate::error::{ApiError, ErrorBody};
@@ -167,13 +168,21 @@ pub(crate) async fn get_conversation(
     )
 )]
 pub(crate) async fn update_conversation(
+    State(app): State<App>,
     permitted: Permitted<ConversationsUpdate>,
     PathId(id): PathId,
+    background: Background,
     JsonBody(changes): JsonBody<ConversationChanges>,
 ) -> Result<Json<Conversation>, ApiError> {
+    let resolves = matches!(changes.status, Some(ConversationStatus::Resolved));
     let arguments = json!({ "conversation_id": id, "changes": changes });
     let database = permitted.caller.database();
-    Ok(Json(database.rpc("update_conversation", &arguments).await?))
+    let conversation = database.rpc("update_conversation", &arguments).await?;
+    if resolves {
+        // the question how it was, where it is asked
+        automations::send_soon(&app, &background);
+    }
+    Ok(Json(conversation))
 }
 
 /// Removes a conversation with its messages, notes and files for good. The customer keeps what was said.
