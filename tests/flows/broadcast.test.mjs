@@ -56,12 +56,18 @@ test("progress is announced live, at most once a second, the last word last", as
   const channel = client.channel(`tenant:${app.user("manager").tenant_id}`, { config: { private: true } });
   channel.on("broadcast", { event: "campaign.updated" }, ({ payload }) => void heard.push({ at: Date.now(), campaign: payload }));
   await new Promise((resolve) => channel.subscribe((status) => status === "SUBSCRIBED" && resolve(status)));
-  const { id } = await app.createsCampaign(customers(150));
+  const people = customers(150);
+  const { id } = await app.createsCampaign(people);
   await app.runsCron();
   const mine = () => heard.filter(({ campaign }) => campaign.id === id);
   await eventually("all are read", () => mine().at(-1)?.campaign.statistics.read === 150);
   // A change of state (completed) may come within the second of an announcement of numbers.
   assert.ok(mine().length <= 10, `${mine().length} announcements`);
+
+  const before = mine().length;
+  await Promise.all(people.slice(0, 20).map((from) => app.receivesMessage({ from, text: "Mau" })));
+  await eventually("the answers are told", () => mine().at(-1)?.campaign.statistics.replied === 20);
+  assert.ok(mine().length - before <= 8, `${mine().length - before} announcements of 20 answers`);
   await client.removeAllChannels();
   client.realtime.disconnect();
 });

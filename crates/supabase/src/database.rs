@@ -1,5 +1,7 @@
 //! One caller's view of the database.
 
+use std::time::Duration;
+
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Body, Method, StatusCode, Url};
 use serde::Serialize;
@@ -23,6 +25,8 @@ pub struct Database<'a> {
     is_service: bool,
     /// Sent beside our own with every call.
     headers: HeaderMap,
+    /// In the place of the client's own.
+    time_limit: Option<Duration>,
 }
 
 /// What PostgREST answered.
@@ -48,7 +52,15 @@ impl<'a> Database<'a> {
             user,
             is_service,
             headers: HeaderMap::new(),
+            time_limit: None,
         }
+    }
+
+    /// The same, for calls that may take longer than others.
+    #[must_use]
+    pub fn with_time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = Some(limit);
+        self
     }
 
     /// The same, with a header on every call: functions of the database read it from `request.headers`.
@@ -104,6 +116,9 @@ impl<'a> Database<'a> {
             .header(ACCEPT, JSON);
         if let Some(bearer) = self.user.as_ref().or(self.key.bearer.as_ref()) {
             request = request.header(AUTHORIZATION, bearer.clone());
+        }
+        if let Some(limit) = self.time_limit {
+            request = request.timeout(limit);
         }
         if let Some(prefer) = prefer {
             request = request.header("Prefer", prefer);

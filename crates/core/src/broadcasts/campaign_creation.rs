@@ -1,5 +1,7 @@
 //! `POST /api/broadcast/campaigns`.
 
+use std::time::Duration;
+
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::routing::post;
@@ -25,6 +27,8 @@ use crate::text::Text;
 const MAX_RECIPIENTS: usize = 10_000;
 /// As much as Vercel lets through.
 const MAX_BODY: usize = 4_500_000;
+/// A list of 100,000 people takes a few seconds of a database that has little else to do.
+const TIME_LIMIT: Duration = Duration::from_secs(50);
 /// Problems that one answer names.
 const MAX_PROBLEMS: usize = 50;
 
@@ -148,6 +152,7 @@ pub(crate) async fn create_campaign(
     let campaign: Campaign = permitted
         .caller
         .database()
+        .with_time_limit(TIME_LIMIT)
         .rpc("create_campaign", &arguments)
         .await?;
     let duplicates_removed = given.saturating_sub(campaign.statistics.total.min(given));

@@ -1,6 +1,7 @@
 //! The database as one caller sees it, with rights that cannot be out of date.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue};
 use serde::Serialize;
@@ -15,11 +16,21 @@ const ACCESS_VERSION: HeaderName = HeaderName::from_static("x-access-version");
 /// The database in a caller's name.
 pub(crate) struct CallerDatabase<'a> {
     caller: &'a Caller,
+    time_limit: Option<Duration>,
 }
 
 impl<'a> CallerDatabase<'a> {
     pub(super) fn new(caller: &'a Caller) -> Self {
-        Self { caller }
+        Self {
+            caller,
+            time_limit: None,
+        }
+    }
+
+    /// For a call that works on very many rows. The function's limit in `vercel.json` must be longer.
+    pub(crate) fn with_time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = Some(limit);
+        self
     }
 
     /// Calls a function. Rights that changed since they were read are read again, and asked again for what the
@@ -47,7 +58,10 @@ impl<'a> CallerDatabase<'a> {
 
     fn as_caller(&self) -> Database<'a> {
         let version = self.caller.version.load(Ordering::Relaxed);
-        let database = self.caller.credential.database(&self.caller.app);
+        let mut database = self.caller.credential.database(&self.caller.app);
+        if let Some(limit) = self.time_limit {
+            database = database.with_time_limit(limit);
+        }
         self.caller
             .trace
             .mark(database)
