@@ -38,6 +38,9 @@ before(async () => {
   const label = await app.succeeds("POST", "/api/crm/labels", { as: people.admin, body: { name: `Kasir ${randomUUID()}` } });
   const note = await app.succeeds("POST", `/api/conversations/${conversation.id}/notes`, { as: people.admin, body: { content: "Kasir" } });
   Object.assign(things, { number: number.id, message: message.id, label: label.id, note: note.id });
+  const contact = await app.succeeds("POST", "/api/crm/contacts", { as: people.admin, body: { phone_number: `+${app.newCustomer()}` } });
+  const field = await app.succeeds("POST", "/api/crm/fields", { as: people.admin, body: { key: "route_matrix", name: "Kota", type: "text" } });
+  Object.assign(things, { contact: contact.id, field: field.id });
   Object.assign(things, { conversation: conversation.id, role: role.id, person: app.idOf(people.agent), key: made.id, campaign: campaign.id, list: list.id, template: (await app.template()).id });
 });
 
