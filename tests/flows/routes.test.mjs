@@ -35,7 +35,9 @@ before(async () => {
   key = made.key;
   const [number] = await app.rows("whatsapp_sessions", `tenant_id=eq.${app.user("admin").tenant_id}&select=id&limit=1`);
   const [message] = await app.rows("messages", `tenant_id=eq.${app.user("admin").tenant_id}&select=id&limit=1`);
-  Object.assign(things, { number: number.id, message: message.id });
+  const label = await app.succeeds("POST", "/api/crm/labels", { as: people.admin, body: { name: `Kasir ${randomUUID()}` } });
+  const note = await app.succeeds("POST", `/api/conversations/${conversation.id}/notes`, { as: people.admin, body: { content: "Kasir" } });
+  Object.assign(things, { number: number.id, message: message.id, label: label.id, note: note.id });
   Object.assign(things, { conversation: conversation.id, role: role.id, person: app.idOf(people.agent), key: made.id, campaign: campaign.id, list: list.id, template: (await app.template()).id });
 });
 

@@ -239,6 +239,46 @@ const REFUSALS: &[(&str, StatusCode, &str)] = &[
         "Kampanye dalam status ini tidak dapat diubah seperti itu.",
     ),
     (
+        "no_agent_available",
+        StatusCode::CONFLICT,
+        "Tidak ada agen yang tersedia saat ini.",
+    ),
+    (
+        "too_many",
+        StatusCode::CONFLICT,
+        "Jumlah maksimumnya sudah tercapai.",
+    ),
+    (
+        "message_sending",
+        StatusCode::CONFLICT,
+        "Pesan ini sedang dikirim.",
+    ),
+    (
+        "message_not_deletable",
+        StatusCode::CONFLICT,
+        "Reaksi, suntingan, atau penarikan bukan pesan tersendiri.",
+    ),
+    (
+        "message_not_failed",
+        StatusCode::CONFLICT,
+        "Hanya pesan yang gagal, atau yang hasilnya tidak diketahui, dapat dikirim ulang.",
+    ),
+    (
+        "already_resent",
+        StatusCode::CONFLICT,
+        "Pesan ini sudah dikirim ulang.",
+    ),
+    (
+        "not_forwardable",
+        StatusCode::CONFLICT,
+        "Pesan ini tidak dapat diteruskan.",
+    ),
+    (
+        "resync_required",
+        StatusCode::CONFLICT,
+        "Kejadian sejak saat itu sudah tidak disimpan. Silakan muat ulang semuanya.",
+    ),
+    (
         "nothing_to_retry",
         StatusCode::CONFLICT,
         "Tidak ada lagi yang dapat dicoba ulang.",

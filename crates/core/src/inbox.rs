@@ -1,23 +1,40 @@
 //! Conversations and their messages.
 
+pub(crate) mod assignment;
+pub(crate) mod bulk;
 pub(crate) mod conversation;
 pub(crate) mod conversation_list;
+pub(crate) mod event_list;
 mod failure;
+pub(crate) mod label;
 mod message;
+pub(crate) mod message_deletion;
 pub(crate) mod message_history;
 pub(crate) mod message_list;
 pub(crate) mod message_statuses;
+mod note;
+pub(crate) mod note_change;
+pub(crate) mod note_list;
 pub(crate) mod outgoing;
 pub(crate) mod read;
 pub(crate) mod typing;
 
 use axum::Router;
+use serde_json::json;
 
 use crate::app::App;
 
+pub use assignment::router as assign;
+pub use bulk::router as bulk;
 pub use conversation::router as conversation;
 pub use conversation_list::router as conversations;
+pub use event_list::router as events;
+pub use label::router as labels;
+pub use note_change::router as note;
+pub use note_list::router as notes;
 pub use outgoing::first_message::router as first_message;
+pub use outgoing::forward::router as forward;
+pub use outgoing::resend::router as resend;
 pub use read::router as read;
 pub use typing::router as typing;
 
@@ -28,10 +45,23 @@ pub fn messages() -> Router<App> {
 
 /// `/api/messages/{id}`.
 pub fn message() -> Router<App> {
-    message_history::router()
+    message_history::router().merge(message_deletion::router())
 }
 
 /// `/api/messages/status`.
 pub fn message_status() -> Router<App> {
     message_statuses::router()
+}
+
+/// What the inbox has to do every minute, campaigns or not: wakes what was snoozed, and sends what was scheduled.
+pub(crate) async fn tend_inbox(app: &App) {
+    let woken = app
+        .supabase()
+        .as_service()
+        .rpc::<u64>("wake_conversations", &json!({}))
+        .await;
+    if let Err(error) = woken {
+        log::error!("snoozed conversations: {}", error.source_text());
+    }
+    outgoing::scheduled::send_scheduled(app).await;
 }

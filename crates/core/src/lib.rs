@@ -11,6 +11,7 @@ pub mod automations;
 mod background;
 pub mod broadcasts;
 mod caller;
+pub mod changes;
 mod config;
 pub mod contacts;
 mod cron_secret;
@@ -24,6 +25,7 @@ pub mod housekeeping;
 mod http_client;
 pub mod inbox;
 mod json_body;
+pub mod labels;
 pub mod media;
 pub mod modules;
 mod openapi;
@@ -83,6 +85,7 @@ pub fn router() -> Router<App> {
         .merge(broadcasts::resume())
         .merge(broadcasts::retry())
         .merge(broadcasts::send())
+        .merge(changes::router())
         .merge(contacts::block())
         .merge(contacts::bulk())
         .merge(contacts::consents())
@@ -100,14 +103,24 @@ pub fn router() -> Router<App> {
         .merge(health::service())
         .merge(health::workers())
         .merge(housekeeping::housekeeping())
+        .merge(inbox::assign())
+        .merge(inbox::bulk())
         .merge(inbox::conversations())
         .merge(inbox::conversation())
+        .merge(inbox::events())
         .merge(inbox::first_message())
+        .merge(inbox::forward())
+        .merge(inbox::labels())
         .merge(inbox::messages())
         .merge(inbox::message())
         .merge(inbox::message_status())
+        .merge(inbox::note())
+        .merge(inbox::notes())
         .merge(inbox::read())
+        .merge(inbox::resend())
         .merge(inbox::typing())
+        .merge(labels::label())
+        .merge(labels::labels())
         .merge(media::file())
         .merge(media::upload())
         .merge(modules::modules())

@@ -11,6 +11,7 @@ pub use file::router as file;
 pub use upload::router as upload;
 
 pub(crate) use fetch::{fetch_pending, fetch_soon, may_hold_files};
+pub(crate) use file::remove_files;
 
 /// The private bucket of files that are part of conversations.
 const BUCKET: &str = "chat-media";

@@ -19,6 +19,7 @@ macro_rules! permissions {
 }
 
 permissions! {
+    AgentsAssign = "agents.assign";
     AgentsCreate = "agents.create";
     AgentsDelete = "agents.delete";
     AgentsUpdate = "agents.update";
@@ -47,11 +48,20 @@ permissions! {
     ContactsMerge = "contacts.merge";
     ContactsUpdate = "contacts.update";
     ContactsView = "contacts.view";
+    ConversationsDelete = "conversations.delete";
+    ConversationsUpdate = "conversations.update";
     ConversationsView = "conversations.view";
     LabelsAssign = "labels.assign";
+    LabelsCreate = "labels.create";
+    LabelsDelete = "labels.delete";
+    LabelsUpdate = "labels.update";
+    LabelsView = "labels.view";
     MediaDelete = "media.delete";
     MediaUpload = "media.upload";
     MediaView = "media.view";
+    MessagesDelete = "messages.delete";
+    MessagesForward = "messages.forward";
+    MessagesSchedule = "messages.schedule";
     MessagesSend = "messages.send";
     MessagesSendMedia = "messages.send_media";
     MessagesSendTemplate = "messages.send_template";
@@ -59,6 +69,7 @@ permissions! {
     ModulesManage = "modules.manage";
     ModulesView = "modules.view";
     NotesCreate = "notes.create";
+    NotesUpdate = "notes.update";
     NotesView = "notes.view";
     NumbersManage = "numbers.manage";
     NumbersView = "numbers.view";

@@ -16,13 +16,13 @@ use crate::error::{ApiError, ErrorBody};
 use crate::field_rules::optional_text;
 use crate::json_body::{JsonBody, QueryParameters};
 use crate::path_id::PathId;
-use crate::permissions::{AgentsDelete, AgentsUpdate, AgentsView, ProfileUpdate};
+use crate::permissions::{AgentsAssign, AgentsDelete, AgentsUpdate, AgentsView, ProfileUpdate};
 use crate::tenancy::tenant::Locale;
 
 /// A hundred years: until somebody lifts it.
 const BANNED: &str = "876000h";
 
-/// What to change; what is not named stays. On oneself: name and language only.
+/// What to change; what is not named stays. On oneself: name, language and availability only.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AgentChanges {
@@ -33,11 +33,23 @@ pub(crate) struct AgentChanges {
     /// False: they lose access, and every session, at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     active: Option<bool>,
+    /// One's own, or with `agents.assign` anybody's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    availability: Option<Availability>,
     #[serde(skip_serializing_if = "Option::is_none")]
     role_ids: Option<Vec<Uuid>>,
     /// Who gets their open conversations. Without it those of somebody deactivated become unassigned.
     #[serde(skip_serializing_if = "Option::is_none")]
     reassign_to: Option<Uuid>,
+}
+
+/// Whether somebody is given conversations by themselves.
+#[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Availability {
+    Online,
+    Busy,
+    Offline,
 }
 
 /// Who gets the conversations of somebody who leaves.
@@ -74,7 +86,7 @@ pub(crate) async fn get_agent(
     agent.map(Json).ok_or_else(ApiError::not_found)
 }
 
-/// Changes a person of lower level, or one's own name and language.
+/// Changes a person of lower level, anybody's availability, or one's own name, language and availability.
 #[utoipa::path(
     patch, path = "/api/agents/{id}", tag = "agents", security(("bearer" = [])), params(("id" = Uuid, Path)),
     request_body = AgentChanges,
@@ -87,7 +99,7 @@ pub(crate) async fn get_agent(
 )]
 pub(crate) async fn update_agent(
     State(app): State<App>,
-    permitted: Permitted<AnyOf<(ProfileUpdate, AgentsUpdate, AgentsDelete)>>,
+    permitted: Permitted<AnyOf<(ProfileUpdate, AgentsUpdate, AgentsDelete, AgentsAssign)>>,
     PathId(id): PathId,
     JsonBody(mut changes): JsonBody<AgentChanges>,
 ) -> Result<Json<Agent>, ApiError> {
@@ -120,6 +132,7 @@ pub(crate) async fn deactivate_agent(
         display_name: None,
         locale: None,
         active: Some(false),
+        availability: None,
         role_ids: None,
         reassign_to,
     };

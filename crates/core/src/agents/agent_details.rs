@@ -17,6 +17,8 @@ pub(crate) struct Agent {
     locale: Option<String>,
     active: bool,
     deactivated_at: Option<DateTime<Utc>>,
+    /// `online`, `busy` or `offline`: only who is online is given conversations by themselves.
+    availability: String,
     last_sign_in_at: Option<DateTime<Utc>>,
     roles: Vec<RoleSummary>,
     /// Conversations assigned to them that are not resolved.

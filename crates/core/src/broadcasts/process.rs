@@ -1,5 +1,5 @@
-//! `GET /api/cron/process-broadcasts`: sends what is due. Called by Vercel Cron every minute, and by itself for other
-//! numbers.
+//! `GET /api/cron/process-broadcasts`: sends what is due, campaigns and scheduled replies, and wakes what was snoozed.
+//! Called by Vercel Cron every minute, and by itself for other numbers.
 
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use crate::automations;
 use crate::background::Background;
 use crate::cron_secret::CronCaller;
 use crate::error::{ApiError, ErrorBody};
+use crate::inbox::tend_inbox;
 use crate::json_body::QueryParameters;
 
 /// How long a run hands out recipients: until the next minute's run is about to begin. The function's limit in
@@ -110,9 +111,10 @@ pub(crate) async fn process_broadcasts(
     // Not part of the request's own future: a caller that hangs up must not cut sends from their records.
     let (finished, report) = oneshot::channel();
     background.run(async move {
-        let (mut report, automatic) = tokio::join!(
+        let (mut report, automatic, ()) = tokio::join!(
             sender.send_all(first),
-            automations::send_due(&sender.app, AUTOMATIC_TIME)
+            automations::send_due(&sender.app, AUTOMATIC_TIME),
+            tend_inbox(&sender.app)
         );
         match automatic {
             Ok(handed_out) => report.automatic_messages = handed_out,

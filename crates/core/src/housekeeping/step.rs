@@ -36,6 +36,8 @@ pub(crate) enum Step {
     AuditLogs,
     /// Files of erased contacts leave Storage.
     ErasedFiles,
+    /// What live updates told, past the time a client can catch up.
+    Changes,
     /// Files of customers that could not be fetched before.
     Media,
 }
@@ -52,7 +54,7 @@ pub(crate) struct StepReport {
 
 impl Step {
     /// In the order they run: fetching files takes what time is left.
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::DefaultNumber,
         Self::NumberHealth,
         Self::Restrictions,
@@ -61,6 +63,7 @@ impl Step {
         Self::WebhookEvents,
         Self::AuditLogs,
         Self::ErasedFiles,
+        Self::Changes,
         Self::Media,
     ];
 
@@ -110,6 +113,7 @@ impl Step {
                     .map(|removed| json!({ "removed": removed }))
                     .map_err(|error| error.code().to_owned())
             }
+            Self::Changes => retention(app, "prune_changes").await.map_err(told),
             Self::Media => {
                 let fetched = media::fetch_pending(app, FETCH_TIME).await.map_err(told)?;
                 Ok(json!(fetched))

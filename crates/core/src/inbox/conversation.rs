@@ -1,5 +1,7 @@
-//! `GET /api/conversations/{id}`.
+//! `GET`, `PATCH` and `DELETE /api/conversations/{id}`.
 
+use axum::extract::State;
+use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use chrono::{DateTime, Utc};
@@ -8,11 +10,15 @@ use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::label::LabelOnConversation;
 use crate::app::App;
+use crate::background::Background;
 use crate::caller::Permitted;
 use crate::error::{ApiError, ErrorBody};
+use crate::json_body::JsonBody;
+use crate::media::remove_files;
 use crate::path_id::PathId;
-use crate::permissions::ConversationsView;
+use crate::permissions::{ConversationsDelete, ConversationsUpdate, ConversationsView};
 
 /// What a customer and a number of ours say to each other.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -24,7 +30,19 @@ pub(crate) struct Conversation {
     session_id: Uuid,
     /// The person who answers it.
     assigned_to: Option<Uuid>,
+    #[serde(default)]
+    priority: Priority,
+    /// Until then it is snoozed; it opens then, or when the customer writes.
+    #[serde(default)]
+    snoozed_until: Option<DateTime<Utc>>,
+    /// Since when the customer has the last word.
+    #[serde(default)]
+    waiting_since: Option<DateTime<Utc>>,
+    /// Messages of the customer that nobody has read or answered.
     unread_count: u32,
+    /// Messages of the customer that the caller has not read, up to 100.
+    #[serde(default)]
+    unread_for_me: u32,
     last_message_at: Option<DateTime<Utc>>,
     /// The words of the last message, or a sign for its kind.
     last_message_preview: Option<String>,
@@ -43,6 +61,8 @@ pub(crate) struct Conversation {
     referral: Option<serde_json::Value>,
     #[serde(default)]
     referral_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    pub(super) labels: Vec<LabelOnConversation>,
     contact: ConversationContact,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -60,11 +80,56 @@ struct ConversationContact {
     /// Meta's business-scoped user id.
     user_id: Option<String>,
     username: Option<String>,
+    #[serde(default)]
+    tags: Vec<String>,
+    /// Nothing more is sent to them.
+    #[serde(default)]
+    blocked: bool,
+}
+
+/// The state of a conversation.
+#[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ConversationStatus {
+    Open,
+    Pending,
+    Snoozed,
+    Resolved,
+}
+
+/// How urgent a conversation is.
+#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Priority {
+    #[default]
+    None,
+    Low,
+    Medium,
+    High,
+    Urgent,
+}
+
+/// What to change; what is not named stays.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConversationChanges {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<ConversationStatus>,
+    /// With status `snoozed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snoozed_until: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    priority: Option<Priority>,
 }
 
 /// `/api/conversations/{id}`.
 pub fn router() -> Router<App> {
-    Router::new().route("/api/conversations/{id}", get(get_conversation))
+    Router::new().route(
+        "/api/conversations/{id}",
+        get(get_conversation)
+            .patch(update_conversation)
+            .delete(delete_conversation),
+    )
 }
 
 /// One conversation.
@@ -87,4 +152,51 @@ pub(crate) async fn get_conversation(
         .rpc("get_conversation", &arguments)
         .await?;
     conversation.map(Json).ok_or_else(ApiError::not_found)
+}
+
+/// Changes the state or the priority of a conversation. A snoozed, pending or resolved one opens by itself when the
+/// customer writes.
+#[utoipa::path(
+    patch, path = "/api/conversations/{id}", tag = "conversations", security(("bearer" = [])),
+    params(("id" = Uuid, Path)),
+    request_body(content = ConversationChanges, example = json!({"status": "resolved"})),
+    responses(
+        (status = 200, body = Conversation),
+        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
+        (status = 422, body = ErrorBody),
+    )
+)]
+pub(crate) async fn update_conversation(
+    permitted: Permitted<ConversationsUpdate>,
+    PathId(id): PathId,
+    JsonBody(changes): JsonBody<ConversationChanges>,
+) -> Result<Json<Conversation>, ApiError> {
+    let arguments = json!({ "conversation_id": id, "changes": changes });
+    let database = permitted.caller.database();
+    Ok(Json(database.rpc("update_conversation", &arguments).await?))
+}
+
+/// Removes a conversation with its messages, notes and files for good. The customer keeps what was said.
+#[utoipa::path(
+    delete, path = "/api/conversations/{id}", tag = "conversations", security(("bearer" = [])),
+    params(("id" = Uuid, Path)),
+    responses(
+        (status = 204), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+    )
+)]
+pub(crate) async fn delete_conversation(
+    State(app): State<App>,
+    permitted: Permitted<ConversationsDelete>,
+    PathId(id): PathId,
+    background: Background,
+) -> Result<StatusCode, ApiError> {
+    let arguments = json!({ "conversation_id": id });
+    let paths: Vec<String> = permitted
+        .caller
+        .database()
+        .rpc("delete_conversation", &arguments)
+        .await?;
+    background.run(async move { remove_files(&app, &paths).await });
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -48,6 +48,12 @@ pub(crate) struct Message {
     failure: Failure,
     #[schema(value_type = Option<Object>)]
     pricing: Option<serde_json::Value>,
+    /// When it was deleted here. Nothing of what it said is left; the customer keeps it.
+    #[serde(default)]
+    deleted_at: Option<DateTime<Utc>>,
+    /// When it is sent, or was to be sent, if it was scheduled.
+    #[serde(default)]
+    send_at: Option<DateTime<Utc>>,
     /// Where the message stands in its thread.
     occurred_at: DateTime<Utc>,
     sent_at: Option<DateTime<Utc>>,

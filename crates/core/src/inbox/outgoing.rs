@@ -2,8 +2,11 @@
 
 mod delivery;
 pub(crate) mod first_message;
+pub(crate) mod forward;
 mod idempotency;
 pub(crate) mod input;
 mod problem;
 pub(crate) mod reply;
+pub(crate) mod resend;
+pub(crate) mod scheduled;
 mod template;

@@ -1,4 +1,4 @@
-//! `POST /api/conversations/{id}/read`: a person has read what the customer wrote.
+//! `POST` and `DELETE /api/conversations/{id}/read`: a person has read what the customer wrote, or will come back to it.
 
 use axum::Router;
 use axum::extract::State;
@@ -26,7 +26,10 @@ pub(super) struct CustomerMessage {
 
 /// `/api/conversations/{id}/read`.
 pub fn router() -> Router<App> {
-    Router::new().route("/api/conversations/{id}/read", post(read_conversation))
+    Router::new().route(
+        "/api/conversations/{id}/read",
+        post(read_conversation).delete(unread_conversation),
+    )
 }
 
 /// Marks a conversation as read, and has WhatsApp show the customer so.
@@ -53,6 +56,27 @@ pub(crate) async fn read_conversation(
     if let Some(message) = unread {
         background.run(async move { tell(&app, &message, false).await });
     }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Puts a conversation back among the unread. The customer still sees their messages as read.
+#[utoipa::path(
+    delete, path = "/api/conversations/{id}/read", tag = "conversations", security(("bearer" = [])),
+    params(("id" = Uuid, Path)),
+    responses(
+        (status = 204), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+    )
+)]
+pub(crate) async fn unread_conversation(
+    permitted: Permitted<MessagesView>,
+    PathId(id): PathId,
+) -> Result<StatusCode, ApiError> {
+    permitted
+        .caller
+        .database()
+        .rpc::<()>("unread_conversation", &json!({ "conversation_id": id }))
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -142,6 +142,19 @@ pub(crate) async fn delete_file(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Removes stored files whose rows are gone. What cannot be removed now is told to the operator.
+pub(crate) async fn remove_files(app: &App, paths: &[String]) {
+    for some in paths.chunks(100) {
+        let some: Vec<&str> = some.iter().map(String::as_str).collect();
+        if let Err(error) = app.supabase().storage().remove(BUCKET, &some).await {
+            log::error!(
+                "{} files of deleted messages stay in Storage: {error}",
+                some.len()
+            );
+        }
+    }
+}
+
 pub(super) fn unavailable(error: &StorageError) -> ApiError {
     ApiError::unavailable(error.to_string())
 }

@@ -19,7 +19,7 @@ use crate::background::Background;
 use crate::caller::{Caller, Permitted};
 use crate::error::{ApiError, ErrorBody};
 use crate::field_rules::optional_text;
-use crate::json_body::{JsonBody, QueryParameters};
+use crate::json_body::{JsonBody, QueryParameters, given};
 use crate::path_id::PathId;
 use crate::permissions::{NumbersManage, NumbersView};
 use crate::text::Text;
@@ -31,7 +31,42 @@ pub(crate) struct NumberDetails {
     number: ConnectedNumber,
     #[serde(flatten)]
     delivery: NumberDelivery,
+    assignment: NumberAssignment,
     graph: GraphInUse,
+}
+
+/// How new and reopened conversations of the number that nobody has find somebody.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(crate) struct NumberAssignment {
+    strategy: NumberStrategy,
+    /// Who has as many open conversations gets no more by themselves.
+    max_open: Option<u32>,
+    /// Who takes part, if online. Empty: everybody who may answer.
+    pool: Vec<Uuid>,
+}
+
+/// By hand, in turn, or whoever has the fewest open conversations.
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum NumberStrategy {
+    Manual,
+    RoundRobin,
+    LeastBusy,
+}
+
+/// What is to change of it; what is not named stays.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AssignmentChanges {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strategy: Option<NumberStrategy>,
+    /// Null: as many as there are.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 1000)]
+    max_open: Option<Option<u32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_items = 500)]
+    pool: Option<Vec<Uuid>>,
 }
 
 /// What the messages of a number tell.
@@ -89,6 +124,8 @@ pub(crate) struct NumberChanges {
     /// The pace of campaigns: up to 80, or 1,000 where Meta's throughput level is `HIGH`.
     #[schema(minimum = 1, maximum = 1000)]
     messages_per_second: Option<u32>,
+    /// It takes `agents.assign`.
+    assignment: Option<AssignmentChanges>,
     action: Option<NumberAction>,
     /// In the place of `action`: the state it shall have.
     status: Option<WantedStatus>,
@@ -149,7 +186,9 @@ pub(crate) async fn get_number(
     }
     let arguments = json!({ "session_id": id });
     let delivery: Option<NumberDelivery> = caller.database().rpc("number_delivery", &arguments).await?;
+    let assignment: Option<NumberAssignment> = caller.database().rpc("get_assignment", &arguments).await?;
     Ok(Json(NumberDetails {
+        assignment: assignment.ok_or_else(ApiError::not_found)?,
         number,
         delivery: delivery.ok_or_else(ApiError::not_found)?,
         graph: GraphInUse::of(&app),
@@ -190,6 +229,9 @@ pub(crate) async fn change_number(
     if number.deleted_at.is_some() {
         return Err(ApiError::not_found());
     }
+    if let Some(assignment) = &changes.assignment {
+        set_assignment(caller, id, assignment).await?;
+    }
     let mut action = changes.action.or(match (changes.status, number.status.as_str()) {
         (Some(WantedStatus::Connected), "paused" | "connected") => Some(NumberAction::Resume),
         (Some(WantedStatus::Connected), _) => Some(NumberAction::Connect),
@@ -215,6 +257,31 @@ pub(crate) async fn change_number(
         "name": name, "messages_per_second": changes.messages_per_second, "action": action,
     }});
     Ok(Json(caller.database().rpc("change_number", &arguments).await?))
+}
+
+async fn set_assignment(caller: &Caller, id: Uuid, changes: &AssignmentChanges) -> Result<(), ApiError> {
+    if changes
+        .max_open
+        .flatten()
+        .is_some_and(|most| !(1..=1000).contains(&most))
+    {
+        return Err(ApiError::field(
+            "assignment.max_open",
+            Text::new(
+                "must be a number from 1 to 1000",
+                "harus berupa angka dari 1 sampai 1000",
+            ),
+        ));
+    }
+    if changes.pool.as_ref().is_some_and(|pool| pool.len() > 500) {
+        return Err(ApiError::field(
+            "assignment.pool",
+            Text::new("must not exceed 500 people", "tidak boleh lebih dari 500 orang"),
+        ));
+    }
+    let arguments = json!({ "session_id": id, "changes": changes });
+    let _now: NumberAssignment = caller.database().rpc("set_assignment", &arguments).await?;
+    Ok(())
 }
 
 /// With the token that was given, or the one it has.

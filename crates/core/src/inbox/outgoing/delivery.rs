@@ -55,24 +55,7 @@ pub(super) async fn deliver(
     if made.repeated {
         return Ok((StatusCode::OK, Json(made.message)));
     }
-    let recipient = match (made.wa_id, made.user_id) {
-        (Some(number), _) => Recipient::Phone(number),
-        (None, id) => Recipient::UserId(id.unwrap_or_default()),
-    };
-    let content = Content::Prepared {
-        kind: made.message.kind.clone(),
-        body: made.message.body(),
-    };
-    let delivery = Delivery {
-        message_id: made.message.id,
-        session_id: made.message.session_id,
-        phone_number_id: made.phone_number_id.unwrap_or_default(),
-        message: OutboundMessage {
-            reply_to: made.message.context_message_id.clone(),
-            callback_data: Some(made.message.id.to_string()),
-            ..OutboundMessage::new(recipient, content)
-        },
-    };
+    let (message, delivery) = Delivery::of(made);
 
     // Not part of the request's own future: a client that hangs up must not cut a send from its record.
     let (outcome, settled) = oneshot::channel();
@@ -82,11 +65,20 @@ pub(super) async fn deliver(
     });
     match timeout(PATIENCE, settled).await {
         Ok(Ok(Some(message))) => Ok(created(message)),
-        _ => Ok(created(made.message)),
+        _ => Ok(created(message)),
     }
 }
 
-struct Delivery {
+/// Sends a message that has its row, and answers at once.
+pub(super) fn start(app: &App, background: &Background, made: CreatedMessage) -> Message {
+    let (message, delivery) = Delivery::of(made);
+    let app = app.clone();
+    background.run(async move { drop(delivery.run(&app).await) });
+    message
+}
+
+/// A message on its way to Meta.
+pub(super) struct Delivery {
     message_id: Uuid,
     session_id: Uuid,
     phone_number_id: String,
@@ -94,9 +86,32 @@ struct Delivery {
 }
 
 impl Delivery {
+    /// The message as it stands, and what sends it.
+    pub(super) fn of(made: CreatedMessage) -> (Message, Self) {
+        let recipient = match (made.wa_id, made.user_id) {
+            (Some(number), _) => Recipient::Phone(number),
+            (None, id) => Recipient::UserId(id.unwrap_or_default()),
+        };
+        let content = Content::Prepared {
+            kind: made.message.kind.clone(),
+            body: made.message.body(),
+        };
+        let delivery = Self {
+            message_id: made.message.id,
+            session_id: made.message.session_id,
+            phone_number_id: made.phone_number_id.unwrap_or_default(),
+            message: OutboundMessage {
+                reply_to: made.message.context_message_id.clone(),
+                callback_data: Some(made.message.id.to_string()),
+                ..OutboundMessage::new(recipient, content)
+            },
+        };
+        (made.message, delivery)
+    }
+
     /// Sends, and records what became of it. None when it could not be recorded: a status of Meta, or the
     /// sweep of the cron run, will settle it.
-    async fn run(&self, app: &App) -> Option<Message> {
+    pub(super) async fn run(&self, app: &App) -> Option<Message> {
         let report = match NumberAccess::of(app, self.session_id).await {
             Ok(access) => self.send(app, &access).await,
             Err(error) => {

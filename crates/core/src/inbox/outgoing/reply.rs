@@ -4,7 +4,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use axum::{Json, Router};
-use serde_json::json;
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::delivery::{CreatedMessage, deliver};
 use super::idempotency::idempotency_key;
@@ -15,12 +18,21 @@ use crate::background::Background;
 use crate::caller::{AnyOf, Permitted};
 use crate::error::{ApiError, ErrorBody};
 use crate::inbox::message::Message;
-use crate::json_body::JsonBody;
+use crate::json_body::{JsonBody, created, from_value};
 use crate::path_id::PathId;
 use crate::permissions::{MessagesSend, MessagesSendMedia, MessagesSendTemplate};
 
 /// Which right it takes depends on the kind of message; the database asks for that one.
 pub(super) type MaySend = AnyOf<(MessagesSend, MessagesSendMedia, MessagesSendTemplate)>;
+
+/// A message, and when it is to be sent.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct Reply {
+    /// Up to 30 days ahead; without it the message is sent now. It takes `messages.schedule`.
+    send_at: Option<DateTime<Utc>>,
+    #[serde(flatten)]
+    _message: MessageInput,
+}
 
 pub(in crate::inbox) fn router() -> Router<App> {
     Router::new().route("/api/conversations/{id}/messages", post(send_message))
@@ -29,14 +41,15 @@ pub(in crate::inbox) fn router() -> Router<App> {
 /// Sends a message: anything within 24 hours after the customer last wrote, an approved template at any time. The
 /// message is stored before Meta is asked; the answer tells its state: usually `sent`, `failed` with Meta's reason,
 /// `unknown` when Meta's answer was lost, `sending` when Meta takes long. A repeated `Idempotency-Key` answers 200
-/// with the message made first, for 24 hours.
+/// with the message made first, for 24 hours. With `send_at` the answer is `pending`, and `DELETE /api/messages/{id}`
+/// cancels it; what cannot be sent then, because the window is closed, fails with the reason.
 #[utoipa::path(
     post, path = "/api/conversations/{id}/messages", tag = "conversations", security(("bearer" = [])),
     params(
         ("id" = Uuid, Path),
         ("Idempotency-Key" = Option<String>, Header, description = "Up to 200 characters"),
     ),
-    request_body(content = MessageInput, examples(
+    request_body(content = Reply, examples(
         ("text" = (value = json!({"type": "text", "text": {"body": "Halo!"}}))),
         ("image" = (value = json!({"type": "image", "image": {"id": "<id of an upload>", "caption": "Menu"}}))),
         ("reaction" = (value = json!({"type": "reaction", "reaction": {"message_id": "<id>", "emoji": "👍"}}))),
@@ -63,16 +76,19 @@ pub(crate) async fn send_message(
     PathId(id): PathId,
     background: Background,
     headers: HeaderMap,
-    JsonBody(message): JsonBody<MessageInput>,
+    JsonBody(body): JsonBody<Value>,
 ) -> Result<(StatusCode, Json<Message>), ApiError> {
     let caller = &permitted.caller;
     let key = idempotency_key(&headers)?;
+    // By itself first: within a flattened struct a wrong field has no name.
+    let message: MessageInput = from_value(body.clone())?;
+    let Reply { send_at, .. } = from_value(body)?;
     let place = TemplatePlace {
         conversation: Some(id),
         ..TemplatePlace::default()
     };
     let message = message.checked(caller, place).await?;
-    let arguments = json!({
+    let mut arguments = json!({
         "conversation_id": id,
         "type": message.kind,
         "content": message.preview,
@@ -80,6 +96,12 @@ pub(crate) async fn send_message(
         "reply_to": message.reply_to,
         "idempotency_key": key,
     });
+    if let Some(time) = send_at {
+        arguments["send_at"] = json!(time);
+        return Ok(created(
+            caller.database().rpc("schedule_message", &arguments).await?,
+        ));
+    }
     let made: CreatedMessage = caller.database().rpc("create_message", &arguments).await?;
     deliver(app, &background, made).await
 }

@@ -1,0 +1,7 @@
+//! `/api/changes`: what a client missed.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::changes::router())
+}

@@ -1,0 +1,7 @@
+//! `/api/conversations/{id}/assign`: who answers.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::inbox::assign())
+}

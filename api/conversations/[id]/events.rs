@@ -1,0 +1,7 @@
+//! `/api/conversations/{id}/events`: the history of a conversation.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::inbox::events())
+}

@@ -1,0 +1,7 @@
+//! `/api/conversations/{id}/notes`: internal notes.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::inbox::notes())
+}

@@ -1,0 +1,7 @@
+//! `/api/conversations/bulk`: one action on many conversations.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::inbox::bulk())
+}

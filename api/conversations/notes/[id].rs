@@ -1,0 +1,7 @@
+//! `/api/conversations/notes/{id}`: one internal note.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::inbox::note())
+}

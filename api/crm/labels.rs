@@ -1,0 +1,7 @@
+//! `/api/crm/labels`: labels.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::labels::labels())
+}

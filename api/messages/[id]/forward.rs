@@ -1,0 +1,7 @@
+//! `/api/messages/{id}/forward`: a message to other conversations.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::inbox::forward())
+}

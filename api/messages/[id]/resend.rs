@@ -1,0 +1,7 @@
+//! `/api/messages/{id}/resend`: a failed message once more.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    function::serve(crm_core::inbox::resend())
+}
