@@ -1,0 +1,225 @@
+// What people do with messages: paging and searching a thread, deleting, sending again, forwarding, sending later.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { describe, test } from "node:test";
+import { aboutMessage, seconds } from "./inbox.mjs";
+import { useDatabase } from "./database.mjs";
+import { isRefused } from "./refusals.mjs";
+
+const { sql, calls, delivers, newTenant, newUser, newNumber, receivesMessage, newOutbound, messageNow, conversationOf, assign } = await useDatabase();
+
+const newOffice = async () => {
+  const tenant = await newTenant();
+  const [number, admin, agent, senior] = [await newNumber(tenant), await newUser(tenant, "admin"), await newUser(tenant, "agent"), await newUser(tenant, "senior_agent")];
+  const first = await receivesMessage(number, { text: "Selamat pagi", timestamp: seconds(1000) });
+  return { tenant, number, admin, agent, senior, ...first };
+};
+const newForeigner = async () => newUser(await newTenant(), "super_admin");
+const read = (user, conversation, { place = null, message_id = null, search = null, scheduled = false, page_size = 20 } = {}) =>
+  calls(user, "read_thread", { conversation_id: conversation.id, place, message_id, search, scheduled, page_size });
+const text = (body) => ({ type: "text", content: body, payload: { text: { body } } });
+
+describe("a thread", () => {
+  test("is paged both ways and around a message", async () => {
+    const { number, agent, contact, conversation } = await newOffice();
+    for (let i = 0; i < 9; i++) await receivesMessage(number, { from: contact.wa_id, text: `m${i}`, timestamp: seconds(900 - i * 10) });
+    const whole = (await read(agent, conversation)).rows.map(({ id }) => id);
+    assert.equal(whole.length, 10);
+    const down = [];
+    for (let page = await read(agent, conversation, { page_size: 3 }); ; page = await read(agent, conversation, { place: "before", message_id: page.older, page_size: 3 })) {
+      down.push(...page.rows.map(({ id }) => id));
+      if (page.older === null) break;
+    }
+    assert.deepEqual(down, whole);
+    const up = [];
+    for (let at = whole.at(-1); at; ) {
+      const page = await read(agent, conversation, { place: "after", message_id: at, page_size: 4 });
+      up.unshift(...page.rows.map(({ id }) => id));
+      at = page.newer;
+    }
+    assert.deepEqual(up, whole.slice(0, -1));
+    const around = await read(agent, conversation, { place: "around", message_id: whole[5], page_size: 5 });
+    assert.deepEqual(around.rows.map(({ id }) => id), whole.slice(3, 8));
+    assert.deepEqual([around.newer, around.older], [whole[3], whole[7]]);
+    const edge = await read(agent, conversation, { place: "around", message_id: whole[0], page_size: 5 });
+    assert.deepEqual([edge.rows.map(({ id }) => id), edge.newer], [whole.slice(0, 5), null]);
+    await isRefused(read(agent, conversation, { place: "before", message_id: randomUUID() }), { code: "PT422", hint: "before" });
+    assert.equal(await read(await newForeigner(), conversation), null);
+  });
+
+  test("is searched by words", async () => {
+    const { number, agent, contact, conversation } = await newOffice();
+    await receivesMessage(number, { from: contact.wa_id, text: "Kapan Café buka?", timestamp: seconds(500) });
+    await receivesMessage(number, { from: contact.wa_id, text: "café lagi", timestamp: seconds(400) });
+    const found = await read(agent, conversation, { search: "CAFE" });
+    assert.deepEqual([found.rows.map(({ content }) => content), found.total], [["café lagi", "Kapan Café buka?"], 2]);
+    const page = await read(agent, conversation, { search: "cafe", page_size: 1 });
+    const rest = await read(agent, conversation, { search: "cafe", page_size: 1, place: "before", message_id: page.older });
+    assert.deepEqual(rest.rows.map(({ content }) => content), ["Kapan Café buka?"]);
+    assert.deepEqual((await read(agent, conversation, { search: "!!" })).rows, []);
+  });
+});
+
+describe("deleting", () => {
+  test("erases what was said, for good, and leaves a tombstone", async () => {
+    const { number, admin, agent, contact, conversation, message } = await newOffice();
+    const edit = aboutMessage(number, "edit", message.whatsapp_message_id, { from: contact.wa_id, text: "Rahasia besar" });
+    await delivers({ messages: [edit] });
+    await sql`
+      insert into public.message_media (tenant_id, session_id, message_id, kind, file_name, storage_path, state, expires_at)
+      values (${conversation.tenant_id}, ${number.id}, ${message.id}, 'image', 'rahasia.jpg', ${message.id}, 'stored', now())`;
+    await isRefused(calls(agent, "delete_message", { message_id: message.id }), { code: "PT403" });
+    await isRefused(calls(await newForeigner(), "delete_message", { message_id: message.id }), { code: "PT404" });
+    const { message: tombstone, paths } = await calls(admin, "delete_message", { message_id: message.id });
+    assert.deepEqual([tombstone.content, tombstone.payload, paths], [null, {}, [message.id]]);
+    assert.ok(tombstone.deleted_at);
+    assert.deepEqual((await calls(admin, "delete_message", { message_id: message.id })).paths, []);
+    await delivers({ messages: [aboutMessage(number, "edit", message.whatsapp_message_id, { from: contact.wa_id, text: "Rahasia lagi", timestamp: seconds(-5) })] });
+    const kept = JSON.stringify(await messageNow(message)) + JSON.stringify(await sql`select content from public.messages where id <> ${message.id} and conversation_id = ${conversation.id} and content like 'Rahasia besar'`);
+    assert.ok(!/Rahasia|Selamat/.test(kept), kept);
+    const { last_message_preview, last_message_type } = await conversationOf(message);
+    assert.deepEqual([last_message_preview, last_message_type], ["🚫", "deleted"]);
+    const logs = JSON.stringify(await sql`select before, after from public.audit_logs where tenant_id = ${conversation.tenant_id} and entity = 'messages'`);
+    assert.ok(!/Rahasia|Selamat/.test(logs));
+    assert.equal((await read(agent, conversation, { search: "selamat" })).total, 0);
+  });
+});
+
+describe("sending again", () => {
+  test("is for what failed or is unknown, once, and is a message of its own", async () => {
+    const { agent, conversation, number } = await newOffice();
+    const sent = await newOutbound(conversation, { status: "sent" });
+    await isRefused(calls(agent, "resend_message", { message_id: sent.id }), { code: "PT409", detail: "message_not_failed" });
+    for (const status of ["failed", "unknown"]) {
+      const message = await newOutbound(conversation, { status, wamid: null });
+      await sql`update public.messages set payload = '{"text": {"body": "Siap"}}' where id = ${message.id}`;
+      await isRefused(calls(await newForeigner(), "resend_message", { message_id: message.id }), { code: "PT404" });
+      const made = await calls(agent, "resend_message", { message_id: message.id, idempotency_key: `k-${status}` });
+      assert.deepEqual([made.message.status, made.message.metadata.resend_of, made.message.payload, made.phone_number_id], ["sending", message.id, { text: { body: "Siap" } }, number.meta_phone_number_id]);
+      const repeated = await calls(agent, "resend_message", { message_id: message.id, idempotency_key: `k-${status}` });
+      assert.deepEqual([repeated.repeated, repeated.message.id], [true, made.message.id]);
+      await isRefused(calls(agent, "resend_message", { message_id: message.id }), { code: "PT409", detail: "already_resent" });
+      await sql`update public.messages set status = 'failed' where id = ${made.message.id}`;
+      assert.ok(await calls(agent, "resend_message", { message_id: message.id }));
+    }
+    const late = await newOutbound(conversation, { status: "failed" });
+    await sql`update public.conversations set window_expires_at = now() where id = ${conversation.id}`;
+    await isRefused(calls(agent, "resend_message", { message_id: late.id }), { code: "PT409", detail: "window_closed" });
+  });
+});
+
+describe("forwarding", () => {
+  test("answers for each conversation", async () => {
+    const { tenant, number, agent, message } = await newOffice();
+    const [open, closed, theirs] = [await receivesMessage(number), await receivesMessage(number), await receivesMessage(number)];
+    await sql`update public.conversations set window_expires_at = now() where id = ${closed.conversation.id}`;
+    await assign(theirs.conversation, await newUser(tenant, "agent"));
+    const ids = [open, closed, theirs].map(({ conversation }) => conversation.id);
+    const answers = await calls(agent, "forward_message", { message_id: message.id, conversation_ids: ids });
+    const outcome = (id) => answers.find(({ conversation_id }) => conversation_id === id);
+    assert.deepEqual(ids.map((id) => outcome(id).outcome), ["created", "window_closed", "not_found"]);
+    const { made } = outcome(ids[0]);
+    assert.deepEqual([made.message.content, made.message.payload, made.message.metadata.forward_of], ["Selamat pagi", { text: { body: "Selamat pagi" } }, message.id]);
+    const button = await receivesMessage(number, { kind: "interactive" });
+    await isRefused(calls(agent, "forward_message", { message_id: button.message.id, conversation_ids: ids }), { code: "PT409", detail: "not_forwardable" });
+    await isRefused(calls(await newForeigner(), "forward_message", { message_id: message.id, conversation_ids: ids }), { code: "PT404" });
+  });
+});
+
+describe("a scheduled message", () => {
+  const tomorrow = () => new Date(Date.now() + 86_400_000);
+  const schedule = (user, conversation, body = "Besok", options = {}) =>
+    calls(user, "schedule_message", { conversation_id: conversation.id, ...text(body), send_at: tomorrow(), ...options });
+  const falls = (message) => sql`update public.messages set send_at = now() - interval '1 second' where id = ${message.id}`;
+  const claim = async (conversation) => (await calls("service", "claim_scheduled_messages", { batch: 1000 })).filter(({ message }) => message.conversation_id === conversation.id);
+
+  test("waits without a word to the list, and goes out once", async () => {
+    const { agent, senior, conversation, message: first } = await newOffice();
+    await isRefused(schedule(agent, conversation), { code: "PT403" });
+    const before = await conversationOf(first);
+    const message = await schedule(senior, conversation);
+    assert.deepEqual([message.status, message.content], ["pending", "Besok"]);
+    const { updated_at: _, ...state } = await conversationOf(first);
+    const { updated_at: __, ...was } = before;
+    assert.deepEqual(state, was);
+    assert.deepEqual((await read(senior, conversation, { scheduled: true })).rows.map(({ id }) => id), [message.id]);
+    assert.deepEqual(await claim(conversation), []);
+    await falls(message);
+    const claims = (await Promise.all(Array.from({ length: 8 }, () => claim(conversation)))).flat();
+    assert.deepEqual(claims.map(({ message: { id, status } }) => [id, status]), [[message.id, "sending"]]);
+    assert.equal((await conversationOf(first)).last_message_preview, "Besok");
+    // a run that looks for what died lets it be
+    await calls("service", "begin_sender_run", { holder: randomUUID(), lease_seconds: 15, max_sessions: 0 });
+    assert.equal((await messageNow(message)).status, "sending");
+    assert.deepEqual((await read(senior, conversation, { scheduled: true })).rows, []);
+  });
+
+  test("fails with the reason where it cannot be sent then", async () => {
+    for (const [spoil, reason] of [
+      [(v) => sql`update public.conversations set window_expires_at = now() where id = ${v.id}`, /24 hours/],
+      [(v) => sql`update public.whatsapp_sessions set status = 'broken' where id = ${v.session_id}`, /number/],
+      [(v) => sql`update public.contacts set blocked_at = now() where id = ${v.contact_id}`, /blocked/],
+    ]) {
+      const { senior, conversation } = await newOffice();
+      const message = await schedule(senior, conversation);
+      await spoil(conversation);
+      await falls(message);
+      assert.deepEqual(await claim(conversation), []);
+      const { status, error_title } = await messageNow(message);
+      assert.equal(status, "failed");
+      assert.match(error_title, reason);
+    }
+  });
+
+  test("is cancelled by who scheduled it, before it goes", async () => {
+    const { agent, admin, senior, conversation } = await newOffice();
+    const [own, other] = [await schedule(senior, conversation), await schedule(admin, conversation, "Lusa")];
+    await isRefused(calls(senior, "delete_message", { message_id: other.id }), { code: "PT403" });
+    await isRefused(calls(agent, "delete_message", { message_id: own.id }), { code: "PT403" });
+    await calls(senior, "delete_message", { message_id: own.id });
+    await falls(own);
+    assert.deepEqual(await claim(conversation), []);
+    assert.equal((await messageNow(own)).status, "failed");
+    await falls(other);
+    await claim(conversation);
+    await isRefused(calls(admin, "delete_message", { message_id: other.id }), { code: "PT409", detail: "message_sending" });
+  });
+
+  test("has a time ahead, within 30 days, and one key one message", async () => {
+    const { senior, conversation } = await newOffice();
+    for (const send_at of [new Date(Date.now() - 1000), new Date(Date.now() + 31 * 86_400_000)]) await isRefused(schedule(senior, conversation, "x", { send_at }), { code: "PT422", hint: "send_at" });
+    await isRefused(schedule(await newForeigner(), conversation), { code: "PT404" });
+    const [one, same] = [await schedule(senior, conversation, "x", { idempotency_key: "k" }), await schedule(senior, conversation, "x", { idempotency_key: "k" })];
+    assert.equal(one.id, same.id);
+  });
+
+  test("is not what the list shows when the customer writes meanwhile", async () => {
+    const { number, senior, conversation, contact, message: first } = await newOffice();
+    await schedule(senior, conversation);
+    await receivesMessage(number, { from: contact.wa_id, text: "Halo lagi" });
+    const { last_message_preview, waiting_since } = await conversationOf(first);
+    assert.equal(last_message_preview, "Halo lagi");
+    assert.ok(waiting_since);
+  });
+});
+
+test("merged conversations keep labels, notes, reads and history of both", async () => {
+  const { number, admin, conversation: kept, contact } = await newOffice();
+  const gone = await receivesMessage(number, { from: null, user_id: `ID.${randomUUID()}`, timestamp: seconds(800) });
+  const [both, one] = [await calls(admin, "create_label", { name: "Dua" }), await calls(admin, "create_label", { name: "Satu" })];
+  await calls(admin, "label_conversation", { conversation_id: kept.id, label_ids: [both.id] });
+  await calls(admin, "label_conversation", { conversation_id: gone.conversation.id, label_ids: [both.id, one.id] });
+  await calls(admin, "create_note", { conversation_id: gone.conversation.id, content: "catatan" });
+  await calls(admin, "update_conversation", { conversation_id: gone.conversation.id, changes: { priority: "urgent", status: "pending" } });
+  await calls(admin, "update_conversation", { conversation_id: kept.id, changes: { priority: "low", status: "resolved" } });
+  for (const { id } of [kept, gone.conversation]) await calls(admin, "read_conversation", { conversation_id: id });
+  await receivesMessage(number, { from: contact.wa_id, user_id: gone.contact.user_id, kind: "system", timestamp: seconds(700) });
+  const left = await sql`select * from public.conversations where session_id = ${number.id}`;
+  assert.equal(left.length, 1);
+  const merged = await calls(admin, "get_conversation", { conversation_id: left[0].id });
+  assert.deepEqual([merged.labels.map(({ name }) => name), merged.priority, merged.status], [["Dua", "Satu"], "urgent", "pending"]);
+  assert.equal((await calls(admin, "list_notes", { conversation_id: merged.id, before: null, page_size: 10 })).rows.length, 1);
+  const { rows } = await calls(admin, "list_conversation_events", { conversation_id: merged.id, before: null, page_size: 50 });
+  assert.ok(rows.some(({ kind }) => kind === "merged"));
+  assert.ok(rows.filter(({ kind }) => kind === "priority_changed").length >= 2);
+});
