@@ -1,0 +1,156 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { test } from "node:test";
+import { eventually, useApp } from "./app.mjs";
+
+const app = await useApp();
+const tenant = app.user("admin").tenant_id;
+
+/** @param {string} [text] */
+async function newConversation(text = "Halo") {
+  const from = app.newCustomer();
+  await app.receivesMessage({ from, text });
+  return { from, ...(await app.conversationWith(from)) };
+}
+
+/** Joins a private topic. @param {string} who @param {string} topic */
+async function join(who, topic) {
+  const client = await app.signIn(who);
+  /** @type {{ event: string, payload: any }[]} */
+  const heard = [];
+  const channel = client.channel(topic, { config: { private: true, broadcast: { self: false }, presence: { key: who } } });
+  channel.on("broadcast", { event: "*" }, ({ event, payload }) => void heard.push({ event, payload }));
+  const state = await new Promise((resolve) => {
+    channel.subscribe((status) => {
+      if (status === "SUBSCRIBED" || status === "CHANNEL_ERROR" || status === "TIMED_OUT") resolve(status);
+    });
+  });
+  return { channel, heard, state, close: () => client.removeAllChannels().then(() => client.realtime.disconnect()) };
+}
+
+test("the inbox is filtered, searched, counted and paged", async () => {
+  const word = `kata${randomUUID().slice(0, 8)}`;
+  const made = [];
+  for (let i = 0; i < 3; i++) made.push((await newConversation(`${word} ${i}`)).id);
+  const seen = [];
+  for (let cursor = ""; ;) {
+    const page = await app.succeeds("GET", `/api/conversations?search=${word}&limit=1${cursor}`, { as: "admin" });
+    assert.deepEqual([page.total, page.complete, page.data.length], [3, true, 1]);
+    seen.push(page.data[0].id);
+    if (page.next_cursor === null) break;
+    cursor = `&cursor=${page.next_cursor}`;
+  }
+  assert.deepEqual(seen, [...made].reverse());
+  await app.succeeds("PATCH", `/api/conversations/${made[0]}`, { as: "admin", body: { priority: "urgent" } });
+  const { data: first } = await app.succeeds("GET", `/api/conversations?search=${word}&sort=priority`, { as: "admin" });
+  assert.equal(first[0].id, made[0]);
+  await app.succeeds("POST", `/api/conversations/${made[1]}/assign`, { as: "agent", body: { user_id: app.user("agent").id } });
+  const mine = await app.succeeds("GET", `/api/conversations?search=${word}&assigned_to=me&status=open,pending&counts=true`, { as: "agent" });
+  assert.deepEqual(mine.data.map((/** @type {any} */ { id }) => id), [made[1]]);
+  assert.ok(mine.counts.mine >= 1);
+  for (const [query, field] of [["status=lost", "status"], ["assigned_to=x", "assigned_to"], ["sort=x", "sort"], ["unread=x", "unread"], ["cursor=x", "cursor"], ["label=x", "label"]]) {
+    const { error } = (await app.call("GET", `/api/conversations?${query}`, { as: "admin" })).body;
+    assert.deepEqual([error.code, Object.keys(error.fields)], ["invalid_field", [field]], query);
+  }
+});
+
+test("a conversation is snoozed, wakes by cron, and is resolved with others", async () => {
+  const { id } = await newConversation();
+  const path = `/api/conversations/${id}`;
+  await app.refuses(422, "invalid_field", "PATCH", path, { as: "agent", body: { status: "snoozed" } });
+  await app.succeeds("PATCH", path, { as: "agent", body: { status: "snoozed", snoozed_until: new Date(Date.now() + 3_600_000) } });
+  await app.changes("conversations", `id=eq.${id}`, { snoozed_until: new Date(Date.now() - 1000) });
+  await app.runsCron();
+  assert.equal((await app.succeeds("GET", path, { as: "agent" })).status, "open");
+  const { data } = await app.succeeds("POST", "/api/conversations/bulk", { as: "agent", body: { ids: [id, randomUUID()], action: "resolve" } });
+  assert.deepEqual(data.map((/** @type {any} */ { outcome }) => outcome), ["done", "not_found"]);
+  const events = await app.succeeds("GET", `${path}/events`, { as: "agent" });
+  assert.deepEqual(events.data.map((/** @type {any} */ { details }) => details.to), ["resolved", "open", "snoozed"]);
+  await app.refuses(403, "forbidden", "DELETE", path, { as: "agent" });
+  assert.equal((await app.call("DELETE", path, { as: "admin" })).status, 204);
+  await app.refuses(404, "not_found", "GET", path, { as: "admin" });
+});
+
+test("notes mention colleagues live; labels show on conversations", async () => {
+  const { id } = await newConversation();
+  const live = await join("manager", `agent:${app.user("manager").id}`);
+  const note = await app.succeeds("POST", `/api/conversations/${id}/notes`, { as: "agent", body: { content: "Tolong cek", mentions: [app.user("manager").id] } });
+  await eventually("the mention is heard", () => live.heard.find(({ event, payload }) => event === "mention.created" && payload.id === note.id));
+  await live.close();
+  await app.succeeds("PATCH", `/api/conversations/notes/${note.id}`, { as: "agent", body: { content: "Sudah" } });
+  await app.refuses(403, "forbidden", "PATCH", `/api/conversations/notes/${note.id}`, { as: "admin", body: { content: "x" } });
+  assert.equal((await app.call("DELETE", `/api/conversations/notes/${note.id}`, { as: "agent" })).status, 204);
+
+  const label = await app.succeeds("POST", "/api/crm/labels", { as: "admin", body: { name: `VIP ${randomUUID()}`, color: "#DC2626" } });
+  await app.refuses(409, "name_taken", "POST", "/api/crm/labels", { as: "admin", body: { name: label.name.toLowerCase() } });
+  const worn = await app.succeeds("POST", `/api/conversations/${id}/labels`, { as: "agent", body: { label_id: label.id } });
+  assert.deepEqual(worn.data, [{ id: label.id, name: label.name, color: "#dc2626" }]);
+  const { data } = await app.succeeds("GET", `/api/conversations?label=${label.id}`, { as: "agent" });
+  assert.deepEqual(data.map((/** @type {any} */ row) => row.id), [id]);
+  assert.deepEqual((await app.succeeds("DELETE", `/api/conversations/${id}/labels?label_id=${label.id}`, { as: "agent" })).data, []);
+  assert.equal((await app.call("DELETE", `/api/crm/labels/${label.id}`, { as: "admin" })).status, 204);
+});
+
+test("a failed message is sent again, a message forwarded, deleted here, and one sent later", async () => {
+  const [one, other] = [await newConversation("Alamat toko?"), await newConversation()];
+  await app.metaFails({ kind: "error_code", code: 131026, to: one.from, times: 1 });
+  const failed = await app.succeeds("POST", `/api/conversations/${one.id}/messages`, { as: "agent", body: { text: "Jl. Kopi 1" } });
+  await app.metaIsWell();
+  assert.equal(failed.status, "failed");
+  const again = await app.succeeds("POST", `/api/messages/${failed.id}/resend`, { as: "agent" });
+  assert.equal(again.metadata.resend_of, failed.id);
+  await app.refuses(409, "already_resent", "POST", `/api/messages/${failed.id}/resend`, { as: "agent" });
+
+  const { data: [forwarded] } = await app.succeeds("POST", `/api/messages/${again.id}/forward`, { as: "agent", body: { conversation_ids: [other.id] } });
+  assert.equal(forwarded.outcome, "created");
+  await eventually("the forwarded message is accepted", async () => (await app.ledger([other.from])).get(other.from)?.length === 1);
+
+  const deleted = await app.succeeds("DELETE", `/api/messages/${again.id}`, { as: "admin" });
+  assert.deepEqual([deleted.deleted, deleted.content, deleted.payload], ["local", null, {}]);
+  assert.match(deleted.notice, /WhatsApp/);
+
+  const later = await app.succeeds("POST", `/api/conversations/${other.id}/messages`, { as: "admin", body: { text: "Nanti", send_at: new Date(Date.now() + 3_600_000) } });
+  assert.equal(later.status, "pending");
+  const { data: waiting } = await app.succeeds("GET", `/api/conversations/${other.id}/messages?scheduled=true`, { as: "admin" });
+  assert.deepEqual(waiting.map((/** @type {any} */ { id }) => id), [later.id]);
+  await app.changes("messages", `id=eq.${later.id}`, { send_at: new Date(Date.now() - 1000) });
+  await Promise.all([app.runsCron(), app.runsCron()]);
+  await eventually("it is sent", async () => ["sent", "delivered", "read"].includes((await app.succeeds("GET", `/api/messages/${later.id}`, { as: "admin" })).status));
+  const texts = (await app.ledger([other.from])).get(other.from)?.map((/** @type {any} */ message) => message.text?.body);
+  assert.deepEqual(texts?.filter((/** @type {string} */ body) => body === "Nanti"), ["Nanti"]);
+});
+
+test("who was away catches up with what they may see", async () => {
+  const { sequence } = await app.succeeds("GET", "/api/changes", { as: "agent" });
+  const { id } = await newConversation("kabar");
+  const told = await app.succeeds("GET", `/api/changes?after=${sequence}`, { as: "agent" });
+  assert.equal(told.changes.find((/** @type {any} */ change) => change.id === id).data.last_message_preview, "kabar");
+  await app.succeeds("POST", `/api/conversations/${id}/assign`, { as: "admin", body: { user_id: app.user("admin").id } });
+  const since = await app.succeeds("GET", `/api/changes?after=${sequence}`, { as: "agent" });
+  assert.deepEqual(since.changes.filter((/** @type {any} */ change) => change.id === id), [{ event: "conversation.removed", id }]);
+  const strangers = await app.succeeds("GET", `/api/changes?after=${sequence}`, { as: "stranger" });
+  assert.ok(!JSON.stringify(strangers.changes).includes(id));
+  await app.refuses(409, "resync_required", "GET", "/api/changes?after=999999999999999", { as: "agent" });
+  await app.refuses(422, "invalid_field", "GET", "/api/changes?after=x", { as: "agent" });
+});
+
+test("colleagues see each other in a conversation; strangers join no topic they can guess", async () => {
+  const { id } = await newConversation();
+  const [one, other] = [await join("admin", `conversation:${id}`), await join("agent", `conversation:${id}`)];
+  assert.deepEqual([one.state, other.state], ["SUBSCRIBED", "SUBSCRIBED"]);
+  await one.channel.track({ user_id: app.user("admin").id });
+  await eventually("the agent sees the admin", () => Object.keys(other.channel.presenceState()).includes("admin"));
+  await eventually("typing is heard", async () => {
+    await one.channel.send({ type: "broadcast", event: "typing", payload: { user_id: app.user("admin").id } });
+    return other.heard.find(({ event }) => event === "typing");
+  });
+  const guesses = [
+    `conversation:${id}`, `tenant:${tenant}`, `tenant:${tenant}:unassigned`, `agent:${app.user("agent").id}`,
+    ...["contacts", "labels", "segments", "quick_replies", "agents", "settings"].map((audience) => `tenant:${tenant}:${audience}`),
+  ];
+  const strangers = await Promise.all(guesses.map((topic) => join("stranger", topic)));
+  assert.deepEqual(strangers.map(({ state }) => state), guesses.map(() => "CHANNEL_ERROR"));
+  await newConversation();
+  assert.deepEqual(strangers.flatMap(({ heard }) => heard), []);
+  await Promise.all([one, other, ...strangers].map(({ close }) => close()));
+});
