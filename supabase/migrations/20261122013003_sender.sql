@@ -170,6 +170,8 @@ begin
     select o.id from public.messages o
     where o.status = 'sending' and o.created_at < now() - interval '2 minutes'
       and not exists (select 1 from public.broadcast_recipients r where r.message_id = o.id)
+      -- these have a lease of their own
+      and not exists (select 1 from private.automatic_messages a where a.message_id = o.id)
     -- what is locked is being recorded
     for update skip locked
   ));

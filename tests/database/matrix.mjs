@@ -311,6 +311,8 @@ export const PRIVATE_RUN_BY_USERS = [
   "may_listen",
   "may_meet",
   "unread_for_caller",
+  "around_conversation",
+  "labelled_conversations",
   "fold_text",
   "search_words",
   "month_of",

@@ -107,6 +107,27 @@ const PATHS = {
     uses: [/conversations_inbox_idx/],
     sorts: /Sort Key: v\w*\.last_message_at/,
   },
+  "pages of the inbox by cursor, in each order": {
+    run: async () => {
+      for (const sort of ["newest", "oldest", "waiting", "priority"]) {
+        const [{ page }] = await as(known.admin, (sql) => sql`select public.list_inbox('{}', ${sort}, null, 1, 5) as page`);
+        await as(known.admin, (sql) => sql`select public.list_inbox('{}', ${sort}, ${page.next_cursor}, 1, 5)`);
+      }
+    },
+    uses: [/conversations_inbox_idx/, /conversations_waiting_idx/, /conversations_priority_idx/],
+  },
+  "the inbox, filtered": {
+    run: async () => {
+      for (const filter of [{ assigned_to: known.agent.id }, { unread: true }, { label: randomUUID() }, { status: ["open"], assigned_to: "none" }]) {
+        for (const user of [known.admin, known.agent]) await as(user, (sql) => sql`select public.list_inbox(${sql.json(filter)}, 'newest', null, 1, 25)`);
+      }
+    },
+    uses: [/conversations_assigned_idx|conversations_status_idx|conversations_inbox_idx/, /conversation_labels_label_idx|conversation_labels/],
+  },
+  "a search of the inbox": {
+    run: () => as(known.agent, (sql) => sql`select public.list_inbox('{"search": "langka"}', 'newest', null, 1, 25)`),
+    uses: [/messages_words_idx/],
+  },
   "a page of a thread, for an admin": {
     run: () => readThread(known.admin),
     uses: [/messages_thread_idx/],

@@ -85,6 +85,7 @@ pub fn router() -> Router<App> {
         .merge(broadcasts::resume())
         .merge(broadcasts::retry())
         .merge(broadcasts::send())
+        .merge(changes::router())
         .merge(contacts::block())
         .merge(contacts::bulk())
         .merge(contacts::consents())

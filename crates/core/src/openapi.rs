@@ -48,6 +48,7 @@ use crate::rate_limit::{Limited, PublicRoute};
         crate::broadcasts::prices::set_prices,
         crate::broadcasts::process::process_broadcasts,
         crate::broadcasts::recipient_list::list_recipients,
+        crate::changes::list_changes,
         crate::contacts::block::block_contact,
         crate::contacts::block::unblock_contact,
         crate::contacts::bulk::change_contacts,

@@ -1,5 +1,6 @@
 //! `POST /api/conversations/bulk`: one action on many conversations.
 
+use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
 use chrono::{DateTime, Utc};
@@ -11,6 +12,8 @@ use uuid::Uuid;
 use super::assignment::Strategy;
 use super::conversation::Priority;
 use crate::app::App;
+use crate::automations;
+use crate::background::Background;
 use crate::caller::Permitted;
 use crate::error::{ApiError, ErrorBody};
 use crate::json_body::JsonBody;
@@ -86,7 +89,9 @@ pub fn router() -> Router<App> {
     )
 )]
 pub(crate) async fn act_on_conversations(
+    State(app): State<App>,
     permitted: Permitted<ConversationsView>,
+    background: Background,
     JsonBody(bulk): JsonBody<BulkAction>,
 ) -> Result<Json<BulkOutcomes>, ApiError> {
     if !(1..=MAX_IDS).contains(&bulk.ids.len()) {
@@ -98,6 +103,10 @@ pub(crate) async fn act_on_conversations(
     let arguments = json!({ "ids": bulk.ids, "action": bulk.action, "options": bulk.options()? });
     let database = permitted.caller.database();
     let data = database.rpc("act_on_conversations", &arguments).await?;
+    if matches!(bulk.action, Action::Resolve) {
+        // the question how it was, where it is asked
+        automations::send_soon(&app, &background);
+    }
     Ok(Json(BulkOutcomes { data }))
 }
 
