@@ -100,7 +100,6 @@ pub fn router() -> Router<App> {
         .merge(contacts::notes())
         .merge(contacts::personal_data())
         .merge(contacts::timeline())
-        .merge(changes::router())
         .merge(health::service())
         .merge(health::workers())
         .merge(housekeeping::housekeeping())

@@ -76,7 +76,6 @@ use crate::rate_limit::{Limited, PublicRoute};
         crate::contacts::personal_data::erase_contact_data,
         crate::contacts::personal_data::get_contact_data,
         crate::contacts::timeline::list_contact_timeline,
-        crate::changes::list_changes,
         crate::health::service::service_health,
         crate::health::workers::workers_health,
         crate::housekeeping::keep_house,
