@@ -546,13 +546,13 @@ declare
     else ' and exists (select 1 from public.conversations v where v.contact_id = c.id and v.tenant_id = $1
       and private.sees_assigned_to(v.assigned_to))' end;
 begin
-  execute 'select count(*)::integer from public.contacts c where c.tenant_id = $1 and ' || condition
+  execute 'select count(*)::integer from public.contacts c where c.tenant_id = $1 and c.erased_at is null and ' || condition
     into contact_count using tenant;
   contacts := '[]';
   if sample > 0 and contact_count > 0 then
     execute 'select jsonb_agg(to_jsonb(s)) from (
         select c.id, coalesce(c.name, c.profile_name) as name, c.wa_id as phone_number, c.email, c.tags, c.created_at
-        from public.contacts c where c.tenant_id = $1 and ' || condition || '
+        from public.contacts c where c.tenant_id = $1 and c.erased_at is null and ' || condition || '
         order by c.created_at desc, c.id desc limit $2
       ) s'
       into contacts using tenant, sample;
@@ -740,7 +740,7 @@ begin
   return query execute $q$
     select c.id
     from public.contacts c
-    where c.tenant_id = $1
+    where c.tenant_id = $1 and c.erased_at is null
       and (
         $2 ->> 'search' is null
         or strpos(lower(coalesce(c.name, c.profile_name, '')), lower($2 ->> 'search')) > 0

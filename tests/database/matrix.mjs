@@ -284,6 +284,7 @@ export const CALLED_BY_SERVICE = [
   "wake_conversations",
   "claim_scheduled_messages",
   "prune_changes",
+  "prune_unsent_uploads",
   "claim_contact_import",
   "record_contact_import",
   "release_contact_import",

@@ -185,3 +185,41 @@ test("campaign files are written by their tenant only", async () => {
   const buckets = await sql`select id, public from storage.buckets where id in ('chat-media', 'broadcast-media') order by id`;
   assert.deepEqual(buckets.map(({ id, public: open }) => [id, open]), [["broadcast-media", true], ["chat-media", false]]);
 });
+
+describe("a file in Storage", () => {
+  const waiting = async () => (await asService((sql) => sql`select public.files_to_remove(1000) as files`))[0].files.map((/** @type {any} */ file) => file.path);
+
+  test("goes when the last row that names it goes, whoever removed it", async () => {
+    const number = await newNumber(await newTenant());
+    const first = await receivesFile(number);
+    await finishes(first.media, "stored", { path: `${first.media.id}/a`, size: 3 });
+    const second = await receivesFile(number);
+    await finishes(second.media, "stored", { path: `${first.media.id}/a`, size: 3 });
+    await sql`delete from public.messages where id = ${first.message.id}`;
+    assert.ok(!(await waiting()).includes(`${first.media.id}/a`), "another message has it");
+    await sql`delete from public.messages where id = ${second.message.id}`;
+    assert.ok((await waiting()).includes(`${first.media.id}/a`));
+  });
+
+  test("that is still being fetched goes from where it will lie", async () => {
+    const number = await newNumber(await newTenant());
+    const { message, media } = await receivesFile(number);
+    await sql`delete from public.messages where id = ${message.id}`;
+    assert.ok((await waiting()).includes(`${media.tenant_id}/${number.id}/${media.id}`));
+  });
+
+  test("that was uploaded and never sent goes when Meta has forgotten it", async () => {
+    const number = await newNumber(await newTenant());
+    const upload = async (/** @type {string} */ ends) => (await sql`
+      insert into public.message_media (tenant_id, session_id, kind, meta_media_id, file_name, storage_path, state, expires_at)
+      values (${number.tenant_id}, ${number.id}, 'image', ${someDigits()}, 'image.jpg', ${randomUUID()}, 'stored', now() + ${ends}::interval)
+      returning *`)[0];
+    const [old, young] = [await upload("-1 second"), await upload("1 day")];
+    const sent = await receivesFile(number);
+    await sql`update public.message_media set expires_at = now() - interval '1 day' where id = ${sent.media.id}`;
+    assert.equal(await asService(async (sql) => Number((await sql`select public.run_retention('prune_unsent_uploads') as n`)[0].n)), 1);
+    assert.equal(await now(old), undefined);
+    assert.ok((await now(young)) && (await now(sent.media)), "what may still be sent, and what was sent, stays");
+    assert.ok((await waiting()).includes(old.storage_path));
+  });
+});

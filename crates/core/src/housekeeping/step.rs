@@ -34,7 +34,9 @@ pub(crate) enum Step {
     WebhookEvents,
     /// The audit log past its time.
     AuditLogs,
-    /// Files of erased contacts leave Storage.
+    /// Uploads that nobody sent while Meta had them.
+    UnsentUploads,
+    /// Files that nothing names any more leave Storage.
     ErasedFiles,
     /// What live updates told, past the time a client can catch up.
     Changes,
@@ -54,7 +56,7 @@ pub(crate) struct StepReport {
 
 impl Step {
     /// In the order they run: fetching files takes what time is left.
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::DefaultNumber,
         Self::NumberHealth,
         Self::Restrictions,
@@ -62,6 +64,7 @@ impl Step {
         Self::IdempotencyKeys,
         Self::WebhookEvents,
         Self::AuditLogs,
+        Self::UnsentUploads,
         Self::ErasedFiles,
         Self::Changes,
         Self::Media,
@@ -107,6 +110,7 @@ impl Step {
                 .map_err(told),
             Self::WebhookEvents => retention(app, "prune_webhook_events").await.map_err(told),
             Self::AuditLogs => retention(app, "prune_audit_logs").await.map_err(told),
+            Self::UnsentUploads => retention(app, "prune_unsent_uploads").await.map_err(told),
             Self::ErasedFiles => {
                 let removed = contacts::erased_files::remove(app).await;
                 removed
