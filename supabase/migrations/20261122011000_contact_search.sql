@@ -20,19 +20,12 @@ $$;
 alter table public.contacts add constraint contacts_identified
   check (wa_id is not null or user_id is not null or erased_at is not null);
 
--- Without capital letters and accents.
-create function private.search_text(value text) returns text
-language sql immutable strict parallel safe set search_path = '' as $$
-  select case when octet_length(value) = char_length(value) then lower(value)
-    else regexp_replace(lower(normalize(value, NFKD)), '[\u0300-\u036f]', '', 'g') end;
-$$;
-
 -- Everything of a contact that a search finds, each word behind a space.
 create function private.contact_words(
   name text, profile_name text, username text, email text, tags text[], wa_id text
 ) returns text
 language sql immutable parallel safe set search_path = '' as $$
-  select private.search_text(
+  select private.fold_text(
     ' ' || coalesce(name, '') || ' ' || coalesce(left(profile_name, 500), '') || ' ' || coalesce(username, '') || ' '
     || coalesce(email, '') || ' ' || coalesce(array_to_string(tags, ' '), '') || ' ' || coalesce(wa_id, '')
   );
@@ -41,9 +34,9 @@ $$;
 -- What contacts are sorted by when they are sorted by name.
 create function private.contact_sort_name(name text, profile_name text, username text, wa_id text) returns text
 language sql immutable parallel safe set search_path = '' as $$
-  select private.search_text(left(trim(coalesce(name, profile_name, username, wa_id, '')), 200)) collate "C";
+  select private.fold_text(left(trim(coalesce(name, profile_name, username, wa_id, '')), 200)) collate "C";
 $$;
-grant execute on function private.search_text(text), private.contact_words(text, text, text, text, text[], text),
+grant execute on function private.contact_words(text, text, text, text, text[], text),
   private.contact_sort_name(text, text, text, text) to service_role;
 
 drop index public.contacts_newest_idx;
@@ -55,7 +48,7 @@ create index contacts_search_idx on public.contacts using gin (
   tenant_id extensions.uuid_ops,
   private.contact_words(name, profile_name, username, email, tags, wa_id) extensions.gin_trgm_ops
 ) where erased_at is null;
-create index contacts_fields_idx on public.contacts using gin (custom_fields jsonb_path_ops) where custom_fields <> '{}';
+create index contacts_custom_fields_idx on public.contacts using gin (custom_fields jsonb_path_ops) where custom_fields <> '{}';
 create index contacts_opted_out_idx on public.contacts (tenant_id, created_at desc, id desc)
   where marketing_opted_out_at is not null;
 create index contacts_blocked_idx on public.contacts (tenant_id, created_at desc, id desc) where blocked_at is not null;
@@ -67,7 +60,7 @@ create function private.search_patterns(search text) returns text[]
 language sql immutable parallel safe set search_path = '' as $$
   with words as (
     select case when search ~ '^[0-9+() ./-]+$' then array[search]
-      else regexp_split_to_array(trim(private.search_text(search)), '\s+') end as list
+      else regexp_split_to_array(trim(private.fold_text(search)), '\s+') end as list
   )
   select array_agg(
     case
@@ -301,7 +294,7 @@ language sql stable security definer set search_path = '' as $$
   where c.id = get_contact.contact_id and c.tenant_id = private.tenant_id() and private.sees_contact(c);
 $$;
 
-revoke execute on function private.search_text(text), private.contact_words(text, text, text, text, text[], text),
+revoke execute on function private.contact_words(text, text, text, text, text[], text),
   private.contact_sort_name(text, text, text, text), private.search_patterns(text), private.sees_contact(public.contacts),
   private.own_contact(uuid), private.contact_row_json(public.contacts), private.contact_json(public.contacts),
   private.contact_condition(jsonb)

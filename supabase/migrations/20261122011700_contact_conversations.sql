@@ -136,6 +136,3 @@ revoke execute on function private.silence_blocked() from public;
 
 -- Clients that were away read contacts as they are now.
 insert into private.live_kinds (kind, reader) values ('contact', 'public.get_contact');
-
--- Segments have the same index by another name (`contacts_custom_fields_idx`).
-drop index public.contacts_fields_idx;

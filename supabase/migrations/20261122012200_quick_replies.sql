@@ -71,8 +71,8 @@ language sql stable set search_path = '' as $$
       and (
         list_quick_replies.search is null
         or strpos((v.q).shortcut, lower(ltrim(list_quick_replies.search, '/'))) > 0
-        or strpos(lower((v.q).title), lower(list_quick_replies.search)) > 0
-        or strpos(lower((v.q).content), lower(list_quick_replies.search)) > 0
+        or strpos(private.fold_text((v.q).title), private.fold_text(list_quick_replies.search)) > 0
+        or strpos(private.fold_text((v.q).content), private.fold_text(list_quick_replies.search)) > 0
       )
   )
   select jsonb_build_object(
