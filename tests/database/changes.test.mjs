@@ -5,6 +5,7 @@ import { describe, test } from "node:test";
 import { chance } from "./chance.mjs";
 import { useDatabase } from "./database.mjs";
 import { inboundText } from "./inbox.mjs";
+import { someDigits } from "./tenancy.mjs";
 import { DENIED, isRefused, retried } from "./refusals.mjs";
 
 const { sql, as, asService, calls, newTenant, newUser, newNumber, receivesMessage, assign } = await useDatabase({ own: true });
@@ -45,6 +46,19 @@ describe("catching up", () => {
     assert.ok(!JSON.stringify(theirs.all).includes("Halo"), "nothing of what they see no more");
     assert.deepEqual((await catchUp(await newUser(await newTenant(), "super_admin"), sequence)).all, []);
     assert.ok(!JSON.stringify((await catchUp(await newUser(tenant, "restricted"), sequence)).all).includes(kept.conversation.id));
+  });
+
+  test("reads everything that is told of, for each in their own name", async () => {
+    const tenant = await newTenant();
+    const [manager, agent] = [await newUser(tenant, "manager"), await newUser(tenant, "agent")];
+    const [{ sequence }, { sequence: theirs }] = [await changes(manager), await changes(agent)];
+    const segment = await calls(manager, "save_segment", { changes: { name: "Penting", filter: { field: "name", op: "is_set" } } });
+    const reply = await calls(manager, "save_quick_reply", { changes: { shortcut: "halo", content: "Halo", shared: true } });
+    const contact = (await calls(manager, "create_contact", { contact: { wa_id: someDigits(), name: "Ayu" } })).contact;
+    const read = Object.fromEntries((await catchUp(manager, sequence)).all.map(({ id, data }) => [id, data]));
+    assert.deepEqual([read[segment.id].name, read[reply.id].content, read[contact.id].name], ["Penting", "Halo", "Ayu"]);
+    const agents = Object.fromEntries((await catchUp(agent, theirs)).all.map(({ id, data }) => [id, data]));
+    assert.deepEqual([agents[segment.id], agents[reply.id]?.content, agents[contact.id]], [undefined, "Halo", undefined]);
   });
 
   test("asks for everything anew when it is too late, or never was", async () => {
