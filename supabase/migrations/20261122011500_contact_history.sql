@@ -82,6 +82,8 @@ begin
         ) as details
         from public.audit_logs l
         where l.tenant_id = tenant and l.entity = 'contacts' and l.entity_id = contact.id::text and l.actor_type <> 'system'
+          -- what somebody allows is told with their consent
+          and (l.action <> 'contacts.updated' or l.after - '{marketing_opted_out_at,updated_at}'::text[] <> '{}')
           and (l.occurred_at, md5(l.id::text)::uuid) < (before_at, before_id)
         order by l.occurred_at desc, md5(l.id::text)::uuid desc
         limit page_size + 1

@@ -45,6 +45,11 @@ export class App {
     return /** @type {string} */ (this.members.get(name)?.id);
   }
 
+  /** The id of anybody who signs in. @param {string} who */
+  async personOf(who) {
+    return /** @type {string} */ (JSON.parse(Buffer.from((await this.token(who)).split(".")[1], "base64url").toString()).sub);
+  }
+
   /** Auth with the service key. @param {string} method @param {string} path @param {object} [body] */
   async auth(method, path, body) {
     const response = await fetch(`${this.stack.supabase_url}/auth/v1/${path}`, {

@@ -56,7 +56,7 @@ describe("a contact", () => {
     assert.deepEqual([data[0].state, data[0].source, data[0].proof.note], ["opted_out", "person", "telepon"]);
     const note = await post(`${CONTACTS}/${contact.id}/notes`, { content: "suka kopi" });
     const timeline = await get(`${CONTACTS}/${contact.id}/timeline`);
-    assert.deepEqual(timeline.data.map((/** @type {any} */ event) => event.kind).slice(0, 2), ["note", "consent"]);
+    assert.deepEqual(timeline.data.map((/** @type {any} */ event) => event.kind).slice(0, 2), ["note", "consent"], JSON.stringify(timeline.data.slice(0, 3)));
     await app.succeeds("DELETE", `${CONTACTS}/${contact.id}/notes?note_id=${note.id}`, { as: "manager" });
     const bulk = await post(`${CONTACTS}/bulk`, { filter: { tag: key }, action: "add_tags", tags: ["baru"] });
     assert.deepEqual(bulk, { matched: 1, changed: 1 });

@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use crate::error::ApiError;
 use crate::text::Text;
@@ -36,6 +37,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
         let body = Bytes::from_request(request, state)
             .await
             .map_err(|rejection| unreadable(&rejection))?;
+        refuse_nul(&body)?;
         let mut json = serde_json::Deserializer::from_slice(&body);
         let value = serde_path_to_error::deserialize(&mut json).map_err(|error| refuse(&error))?;
         json.end().map_err(|error| malformed(&error))?;
@@ -65,8 +67,52 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJ
 }
 
 /// Reads what came as JSON already; a wrong or missing field answers 422 naming it.
-pub(crate) fn from_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, ApiError> {
+pub(crate) fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, ApiError> {
     serde_path_to_error::deserialize(value).map_err(|error| refuse(&error))
+}
+
+/// Postgres has no text with U+0000. In JSON it can only be written out, which hardly any body does.
+fn refuse_nul(body: &[u8]) -> Result<(), ApiError> {
+    const WRITTEN: &[u8] = b"\\u0000";
+    if !body.windows(WRITTEN.len()).any(|window| window == WRITTEN) {
+        return Ok(());
+    }
+    // What cannot be read is refused by who reads it.
+    let place = serde_json::from_slice(body)
+        .ok()
+        .and_then(|value| place_of_nul(&value));
+    place.map_or(Ok(()), |place| Err(nul_in(place)))
+}
+
+/// The path to the first text with U+0000, as other wrong fields are named.
+fn place_of_nul(value: &Value) -> Option<String> {
+    let within = |name: String, inner: String| match inner.as_str() {
+        "" => name,
+        rest if rest.starts_with('[') => name + rest,
+        rest => format!("{name}.{rest}"),
+    };
+    match value {
+        Value::String(text) => text.contains('\0').then(String::new),
+        Value::Array(list) => list
+            .iter()
+            .enumerate()
+            .find_map(|(nth, one)| Some(within(format!("[{nth}]"), place_of_nul(one)?))),
+        Value::Object(members) => members.iter().find_map(|(name, one)| {
+            if name.contains('\0') {
+                return Some(name.replace('\0', ""));
+            }
+            Some(within(name.clone(), place_of_nul(one)?))
+        }),
+        _ => None,
+    }
+}
+
+fn nul_in(field: String) -> ApiError {
+    let field = if field.is_empty() { "body".to_owned() } else { field };
+    ApiError::field(
+        field,
+        Text::new("must not contain the character U+0000", "tidak boleh berisi karakter U+0000"),
+    )
 }
 
 fn is_json(content_type: &str) -> bool {
@@ -150,9 +196,12 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for QueryParameters<T> {
         let pairs = url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
         let mut object = serde_json::Map::new();
         for (name, value) in pairs {
+            if value.contains('\0') {
+                return Err(nul_in(name.into_owned()));
+            }
             object.insert(name.into_owned(), value.into_owned().into());
         }
-        serde_path_to_error::deserialize(serde_json::Value::Object(object))
+        serde_path_to_error::deserialize(Value::Object(object))
             .map(Self)
             .map_err(|error| refuse(&error))
     }
