@@ -108,10 +108,17 @@ fn place_of_nul(value: &Value) -> Option<String> {
 }
 
 fn nul_in(field: String) -> ApiError {
-    let field = if field.is_empty() { "body".to_owned() } else { field };
+    let field = if field.is_empty() {
+        "body".to_owned()
+    } else {
+        field
+    };
     ApiError::field(
         field,
-        Text::new("must not contain the character U+0000", "tidak boleh berisi karakter U+0000"),
+        Text::new(
+            "must not contain the character U+0000",
+            "tidak boleh berisi karakter U+0000",
+        ),
     )
 }
 
@@ -226,4 +233,28 @@ pub(crate) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 /// An answer with a status of its own.
 pub(crate) fn created<T>(value: T) -> (StatusCode, Json<T>) {
     (StatusCode::CREATED, Json(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{place_of_nul, refuse_nul};
+    use serde_json::json;
+
+    #[test]
+    fn a_text_with_nul_is_found_where_it_stands() {
+        for (body, place) in [
+            (json!("\0"), Some("")),
+            (json!({"name": "a\0b"}), Some("name")),
+            (
+                json!({"recipients": [{"name": "x"}, {"name": "\0"}]}),
+                Some("recipients[1].name"),
+            ),
+            (json!({"variables": {"na\0me": 1}}), Some("variables.name")),
+            (json!({"tags": ["x", "\0"]}), Some("tags[1]")),
+            (json!({"name": "\\u0000", "list": [1, null, true]}), None),
+        ] {
+            assert_eq!(place_of_nul(&body).as_deref(), place, "{body}");
+            assert_eq!(refuse_nul(body.to_string().as_bytes()).is_err(), place.is_some());
+        }
+    }
 }
