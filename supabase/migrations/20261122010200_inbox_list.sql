@@ -80,8 +80,7 @@ begin
       and v.contact_id in (
         select c.id from public.contacts c
         where c.tenant_id = tenant and c.erased_at is null
-          and private.contact_words(c.name, c.profile_name, c.username, c.email, c.tags, c.wa_id) like longest
-          and private.contact_words(c.name, c.profile_name, c.username, c.email, c.tags, c.wa_id) like all (patterns)
+          and c.search_words like longest and c.search_words like all (patterns)
         limit 1000
       )
     limit most + 1
