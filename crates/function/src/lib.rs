@@ -14,10 +14,6 @@ use tower::ServiceExt;
 use vercel_runtime::axum::StreamingUtils;
 use vercel_runtime::{AppState, Error, Request, Response, ResponseBody, service_fn};
 
-/// A request allocates a hundred times and more: glibc's allocator took a sixth of its instructions.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Serves `router` until the platform ends the process. A function that cannot start says why, all of it, in
 /// one line on stderr.
 pub fn serve(router: Router<App>) -> ExitCode {
