@@ -43,6 +43,7 @@ const SAMPLES = {
   read_thread: { place: null, message_id: null, search: null, scheduled: false, page_size: 10 },
   resend_message: { idempotency_key: null },
   forward_message: {},
+  files_to_upload: {},
   schedule_message: { type: "text", content: "Halo", payload: { text: { body: "Halo" } }, send_at: new Date(Date.now() + 86_400_000), reply_to: null },
   list_recipient_list_entries: { search: null, page: 1, page_size: 10 },
   list_recipient_list_errors: { page: 1, page_size: 10 },

@@ -138,6 +138,7 @@ export const CALLED_BY_USERS = [
   "delete_message",
   "resend_message",
   "forward_message",
+  "files_to_upload",
   "schedule_message",
   "list_changes",
   "get_conversation",

@@ -126,6 +126,49 @@ describe("forwarding", () => {
   });
 });
 
+describe("forwarding a file of a customer", () => {
+  const fileOf = async (message) => (await sql`
+    insert into public.message_media (tenant_id, session_id, message_id, meta_media_id, kind, mime_type, sha256, file_size, file_name, storage_path, state, expires_at)
+    values (${message.tenant_id}, ${message.session_id}, ${message.id}, ${`in${randomUUID()}`}, 'image', 'image/jpeg', 'abc', 3, 'image.jpg', ${randomUUID()}, 'stored', now() + interval '7 days')
+    returning *`)[0];
+  const newPhoto = async (number) => {
+    const { message } = await receivesMessage(number, { kind: "image" });
+    await sql`update public.messages set payload = '{"type": "image", "image": {"id": "1"}}' where id = ${message.id}`;
+    return { message, file: await fileOf(message) };
+  };
+
+  test("has Meta given it for each number it goes out from, once", async () => {
+    const { tenant, number, agent, message: said } = await newOffice();
+    const other = await newNumber(tenant);
+    const { message, file } = await newPhoto(number);
+    const [here, there, closed] = [await receivesMessage(number), await receivesMessage(other), await receivesMessage(await newNumber(tenant))];
+    await sql`update public.conversations set window_expires_at = now() where id = ${closed.conversation.id}`;
+    const conversation_ids = [here, there, closed].map(({ conversation }) => conversation.id);
+    const wanted = await calls(agent, "files_to_upload", { message_id: message.id, conversation_ids });
+    assert.deepEqual(wanted.map(({ upload }) => upload.session_id).sort(), [number.id, other.id].sort());
+    assert.ok(wanted.every(({ upload }) => upload.storage_path === file.storage_path && upload.tenant_id === tenant.id));
+    const [refused] = await calls(agent, "forward_message", { message_id: message.id, conversation_ids: [here.conversation.id] });
+    assert.equal(refused.outcome, "not_forwardable", "by the id it came in with nothing can be sent");
+
+    for (const { upload } of wanted) await calls("service", "finish_upload", { upload: { ...upload, meta_media_id: `up-${upload.session_id}` } });
+    assert.deepEqual(await calls(agent, "files_to_upload", { message_id: message.id, conversation_ids }), []);
+    const answers = await calls(agent, "forward_message", { message_id: message.id, conversation_ids });
+    const sent = Object.fromEntries(answers.map(({ conversation_id, outcome, made }) => [conversation_id, made?.message.payload.image.id ?? outcome]));
+    assert.deepEqual(conversation_ids.map((id) => sent[id]), [`up-${number.id}`, `up-${other.id}`, "window_closed"]);
+    assert.deepEqual(await calls(agent, "files_to_upload", { message_id: said.id, conversation_ids }), [], "a text has no file");
+  });
+
+  test("is nothing for who does not see the message, nor to where they do not see", async () => {
+    const { tenant, number, agent } = await newOffice();
+    const { message } = await newPhoto(number);
+    const theirs = await receivesMessage(number);
+    await assign(theirs.conversation, await newUser(tenant, "agent"));
+    assert.deepEqual(await calls(agent, "files_to_upload", { message_id: message.id, conversation_ids: [theirs.conversation.id] }), []);
+    await isRefused(calls(await newForeigner(), "files_to_upload", { message_id: message.id, conversation_ids: [] }), { code: "PT404" });
+    await isRefused(calls(await newUser(tenant, "viewer"), "files_to_upload", { message_id: message.id, conversation_ids: [] }), { code: "PT403" });
+  });
+});
+
 describe("a scheduled message", () => {
   const tomorrow = () => new Date(Date.now() + 86_400_000);
   const schedule = (user, conversation, body = "Besok", options = {}) =>

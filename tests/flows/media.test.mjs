@@ -61,6 +61,26 @@ test("a customer's file is in Storage soon after its message, and opens for thos
   assert.notEqual(bare.status, 200, "the link is its token");
 });
 
+test("a customer's file is sent on to another customer, by an id of its own", async () => {
+  const [from, to] = [app.newCustomer(), app.newCustomer()];
+  const inbound = await atMeta(PNG, "image/png");
+  const message = await receivesFile(from, "image", { id: inbound, mime_type: "image/png", caption: "Ini" });
+  await eventually("the file is stored", async () => (await opens(message.id)).state === "stored");
+  await app.receivesMessage({ from: to });
+  const { id } = await app.conversationWith(to);
+  const forward = () => app.succeeds("POST", `/api/messages/${message.id}/forward`, { as: "agent", body: { conversation_ids: [id] } });
+  assert.deepEqual((await forward()).data.map((/** @type {any} */ { outcome }) => outcome), ["created"]);
+  assert.deepEqual((await forward()).data.map((/** @type {any} */ { outcome }) => outcome), ["created"]);
+  const sent = await eventually("both are accepted", async () => {
+    const entries = (await app.ledger([to])).get(to) ?? [];
+    return entries.length === 2 && entries;
+  });
+  const [first, second] = sent.map((/** @type {any} */ entry) => entry.payload.image);
+  assert.notEqual(first.id, inbound);
+  assert.deepEqual([second, first.caption], [first, "Ini"], "Meta was given it once");
+  await app.refuses(404, "not_found", "POST", `/api/messages/${message.id}/forward`, { as: "stranger", body: { conversation_ids: [id] } });
+});
+
 test("a file that Meta does not have any more is gone", async () => {
   const message = await receivesFile(app.newCustomer(), "image", { id: "404404404", mime_type: "image/jpeg" });
   const file = await eventually("it is given up", async () => {

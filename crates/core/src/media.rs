@@ -4,6 +4,7 @@ pub(crate) mod direct;
 mod fetch;
 pub(crate) mod file;
 mod metered;
+mod sent_on;
 mod sniff;
 pub(crate) mod upload;
 
@@ -12,6 +13,7 @@ pub use upload::router as upload;
 
 pub(crate) use fetch::{fetch_pending, fetch_soon, may_hold_files};
 pub(crate) use file::remove_files;
+pub(crate) use sent_on::give_to_numbers;
 
 /// The private bucket of files that are part of conversations.
 const BUCKET: &str = "chat-media";

@@ -14,6 +14,19 @@ use tower::ServiceExt;
 use vercel_runtime::axum::StreamingUtils;
 use vercel_runtime::{AppState, Error, Request, Response, ResponseBody, service_fn};
 
+#[doc(hidden)]
+pub use mimalloc::MiMalloc;
+
+/// Has a function allocate with mimalloc, for one that is asked very often: a stored webhook allocates a hundred times and
+/// more, and glibc's allocator took a sixth of its instructions. It costs about 6 MB, which the others keep.
+#[macro_export]
+macro_rules! allocate_quickly {
+    () => {
+        #[global_allocator]
+        static ALLOCATOR: $crate::MiMalloc = $crate::MiMalloc;
+    };
+}
+
 /// Serves `router` until the platform ends the process. A function that cannot start says why, all of it, in
 /// one line on stderr.
 pub fn serve(router: Router<App>) -> ExitCode {

@@ -15,6 +15,7 @@ use crate::caller::Permitted;
 use crate::error::{ApiError, ErrorBody};
 use crate::inbox::message::Message;
 use crate::json_body::JsonBody;
+use crate::media::give_to_numbers;
 use crate::path_id::PathId;
 use crate::permissions::MessagesForward;
 use crate::text::Text;
@@ -57,8 +58,8 @@ pub fn router() -> Router<App> {
     Router::new().route("/api/messages/{id}/forward", post(forward_message))
 }
 
-/// Sends what a message says on to other conversations: text, places, contacts, and files by address or that were
-/// uploaded for the same number within 30 days. Each conversation has its own window.
+/// Sends what a message says on to other conversations: text, places, contacts and files, also those that customers sent.
+/// Each conversation has its own window.
 #[utoipa::path(
     post, path = "/api/messages/{id}/forward", tag = "conversations", security(("bearer" = [])),
     params(("id" = Uuid, Path)), request_body = Targets,
@@ -82,6 +83,7 @@ pub(crate) async fn forward_message(
             Text::new("must hold 1 to 20 ids", "harus berisi 1 sampai 20 id"),
         ));
     }
+    give_to_numbers(&app, &permitted.caller, id, &conversation_ids).await?;
     let arguments = json!({ "message_id": id, "conversation_ids": conversation_ids });
     let database = permitted.caller.database();
     let answers: Vec<Answer> = database.rpc("forward_message", &arguments).await?;
