@@ -17,9 +17,10 @@ const USAGE = `usage: npm run prove -- [--skip-build] <proof>
   overlap [--seconds 30]
   database-away [--seconds 30]
   big-campaign [--recipients 100000]
+  contacts [--rows 100000]
   wrong-clock (with libfaketime.so.1 at CRM_FAKETIME)`;
 
-/** @typedef {{ rounds: string, recipients?: string, seed: string, minutes: string, seconds: string }} Options */
+/** @typedef {{ rounds: string, recipients?: string, seed: string, minutes: string, seconds: string, rows: string }} Options */
 /** @type {Record<string, { stack?: () => object, prove: (app: import("./flows/app.mjs").App, options: Options) => Promise<void> }>} */
 const proofs = {
   crashes: { prove: crashes },
@@ -28,6 +29,7 @@ const proofs = {
   "big-campaign": {
     prove: async (app, { recipients = "100000" }) => (await import("./proofs/big-campaign.mjs")).bigCampaign(app, { recipients: Number(recipients), say }),
   },
+  contacts: { prove: async (app, { rows }) => (await import("./proofs/contacts.mjs")).contacts(app, { rows: Number(rows), say }) },
   "wrong-clock": { stack: wrongClockStack, prove: async (app) => (await import("./proofs/wrong-clock.mjs")).wrongClock(app, { say }) },
 };
 
@@ -37,6 +39,7 @@ const { values, positionals } = parseArgs({
   options: {
     "skip-build": { type: "boolean" }, rounds: { type: text, default: "200" }, recipients: { type: text }, seed: { type: text, default: "1" },
     minutes: { type: text, default: "60" }, seconds: { type: text, default: "30" },
+    rows: { type: text, default: "100000" },
   },
 });
 const proof = proofs[positionals[0] ?? ""];

@@ -1,8 +1,7 @@
 // From a file with 100,000 people to the end of their campaign.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { setTimeout as pause } from "node:timers/promises";
 import { eventually } from "../flows/app.mjs";
+import { watchMemory } from "./memory.mjs";
 
 const LISTS = "/api/broadcast/recipient-lists";
 /** The most the schema allows one number. */
@@ -12,7 +11,7 @@ const PER_SECOND = 1000;
 export async function bigCampaign(app, { recipients, say }) {
   await app.meta("PUT", "settings", { read_ratio: 0, pair_limit: false, webhook_delay_ms: { sent: 0, delivered: 0, read: 0 } });
   await app.setsPace(PER_SECOND);
-  const peaks = watchMemory(app);
+  const peaks = watchMemory(app, ["cron-process-broadcasts", "broadcast-recipient-lists", "cron-imports", "whatsapp-webhook", "broadcast-campaigns"]);
 
   const people = Array.from({ length: recipients }, (_, n) => String(6_287_000_000_000 + n));
   const csv = `nama,nomor,kota\n${people.map((number, n) => `Pelanggan ${n},${number},Solo`).join("\n")}\n`;
@@ -73,34 +72,3 @@ async function uploads(app, csv) {
 }
 
 const seconds = (/** @type {number} */ from, /** @type {number} */ to) => ((to - from) / 1000).toFixed(1);
-
-/** The most memory each function has had: as the kernel keeps it, looked at while it lives. @param {import("../flows/app.mjs").App} app */
-function watchMemory(app) {
-  const watched = ["cron-process-broadcasts", "broadcast-recipient-lists", "cron-imports", "whatsapp-webhook", "broadcast-campaigns"];
-  /** @type {Map<string, number>} */
-  const peaks = new Map();
-  let on = true;
-  const look = async () => {
-    while (on) {
-      const answer = /** @type {any} */ (await (await fetch(`${app.stack.app_url}/_gateway/functions`)).json());
-      for (const { bin, pid } of answer.functions ?? answer) {
-        if (!pid || !watched.includes(bin)) continue;
-        try {
-          const kilobytes = Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
-          peaks.set(bin, Math.max(peaks.get(bin) ?? 0, kilobytes / 1024));
-        } catch {
-          // it has just ended
-        }
-      }
-      await pause(500);
-    }
-  };
-  const looking = look().catch(() => {});
-  return {
-    stop() {
-      on = false;
-      void looking;
-      return peaks;
-    },
-  };
-}
