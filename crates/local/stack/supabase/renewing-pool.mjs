@@ -1,10 +1,9 @@
 // Connections that outlive their database. postgres.js keeps connections that died under a request: what it writes to
-// them is never sent, and whoever waits for the answer waits for ever. So when one is lost, all are made anew.
+// them is never sent, and whoever waits for the answer waits for ever. So when one is lost, all are ended, whoever is asking
+// is told, and all are made anew.
 
 /** @typedef {import("postgres").Sql} Sql */
 /** @typedef {{ sql: Sql, lost: boolean }} Generation */
-
-const LETTING_GO = 30;
 
 export class LostConnection extends Error {
   code = "CONNECTION_LOST";
@@ -32,7 +31,7 @@ export function renewingPool({ open, most }) {
     if (ended || generation.lost) return;
     generation.lost = true;
     current = renew();
-    void generation.sql.end({ timeout: LETTING_GO }).catch(() => {});
+    void generation.sql.end({ timeout: 0 }).catch(() => {});
   }
 
   async function takePlace() {
