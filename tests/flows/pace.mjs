@@ -1,12 +1,14 @@
 // How fast Meta was written to, by its own clock.
 
 /**
- * @param {import("./app.mjs").App} app @param {string[]} people who got a message of one number
- * @returns {Promise<{ sends: number, seconds: number, perSecond: number }>} between the first and the last
+ * Between the first and the last; or, with `since`, from that moment on: then a first message that was late cannot make the
+ * others look too fast.
+ * @param {import("./app.mjs").App} app @param {string[]} people who got a message of one number @param {{ since?: number }} [options]
+ * @returns {Promise<{ sends: number, seconds: number, perSecond: number }>}
  */
-export async function paceOf(app, people) {
+export async function paceOf(app, people, { since } = {}) {
   const ledger = await app.ledger(people);
   const times = [...ledger.values()].flat().map(({ accepted_at }) => Date.parse(accepted_at)).sort((a, b) => a - b);
-  const seconds = ((times.at(-1) ?? 0) - times[0]) / 1000;
+  const seconds = ((times.at(-1) ?? 0) - (since ?? times[0])) / 1000;
   return { sends: times.length, seconds, perSecond: (times.length - 1) / seconds };
 }
