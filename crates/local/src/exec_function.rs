@@ -16,13 +16,11 @@ pub fn exec_function(gateway: &OsStr, binary: &OsStr) -> Result<Infallible, Stri
 
 #[cfg(target_os = "linux")]
 fn end_with(gateway: &OsStr) -> Result<(), String> {
-    use nix::sys::prctl::set_pdeathsig;
-    use nix::sys::signal::Signal;
-    use nix::unistd::getppid;
+    use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 
-    set_pdeathsig(Signal::SIGKILL).map_err(|error| error.to_string())?;
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| error.to_string())?;
     // The gateway may have gone before the line above.
-    if gateway != getppid().to_string().as_str() {
+    if gateway != Pid::as_raw(getppid()).to_string().as_str() {
         return Err("the gateway is gone".to_owned());
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Patterns of paths in `vercel.json`: path-to-regexp, as Vercel compiles it.
 
-use fancy_regex::Regex;
+use regress::Regex;
 
 /// A compiled pattern.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ impl PathPattern {
     }
 
     pub(crate) fn matches(&self, path: &str) -> bool {
-        self.matcher.is_match(path).unwrap_or(false)
+        self.matcher.find(path).is_some()
     }
 
     /// The names of its named groups.
@@ -29,10 +29,10 @@ impl PathPattern {
 
     /// What the groups hold of a path that matches.
     pub(crate) fn groups<'a>(&self, path: &'a str) -> Option<Vec<&'a str>> {
-        let found = self.matcher.captures(path).ok().flatten()?;
+        let found = self.matcher.find(path)?;
         Some(
             (1..=self.names.len())
-                .map(|number| found.get(number).map_or("", |group| group.as_str()))
+                .map(|number| found.group(number).map_or("", |range| &path[range]))
                 .collect(),
         )
     }

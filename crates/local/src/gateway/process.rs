@@ -8,9 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use parking_lot::Mutex;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::net::UnixListener;
 use tokio::process::{Child, Command};
@@ -290,8 +289,8 @@ async fn watch(
     tokio::select! {
         status = child.wait() => console::line("gateway", format_args!("{name} ended ({})", described(status))),
         () = process.stop.cancelled() => {
-            if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) {
-                let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+            if let Some(pid) = child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
+                let _ = kill_process(pid, Signal::TERM);
             }
             if tokio::time::timeout(DRAIN_LIMIT, child.wait()).await.is_err() {
                 console::line("gateway", format_args!("{name} did not finish in time and is killed"));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http_body_util::StreamBody;
-use nix::sys::signal::Signal;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -184,7 +184,7 @@ async fn a_killed_function_fails_its_requests_and_the_next_one_starts_it_anew() 
     let path = format!("/api/echo?until={never}");
     let (waiting, pid) = tokio::join!(site.get(&path), async {
         let listed = site.has_open_requests("echo", 1).await;
-        kill(&listed["pid"], Signal::SIGKILL);
+        kill(&listed["pid"], Signal::KILL);
         listed["pid"].clone()
     });
     assert_eq!(
@@ -201,7 +201,7 @@ async fn an_idle_function_that_was_killed_is_started_anew() {
     let site = Site::start().await;
     for _ in 0..5 {
         let pid = site.get("/api/echo").await.1["pid"].clone();
-        kill(&pid, Signal::SIGKILL);
+        kill(&pid, Signal::KILL);
         eventually(async || site.listed("echo").await["pid"].is_null().then_some(())).await;
         let (status, told) = site.get("/api/echo").await;
         assert_eq!(status, 200, "{told}");

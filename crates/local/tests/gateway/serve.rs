@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -147,7 +147,7 @@ async fn work_that_functions_left_behind_is_finished_first() {
 
 #[tokio::test]
 async fn signals_stop_everything() {
-    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+    for signal in [Signal::TERM, Signal::INT] {
         let mut serve = Serve::ready(free_ports()).await;
         let function = serve.function().await;
         kill(&json!(serve.child.id().unwrap()), signal);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crm_local::gateway::{Gateway, GatewayOptions};
 use crm_local::http_server;
 use crm_local::vercel_json::VercelJson;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -181,12 +182,12 @@ pub(crate) async fn handles_sigterm(pid: u64) {
             .find_map(|line| line.strip_prefix("SigCgt:"))
             .unwrap();
         let caught = u64::from_str_radix(caught.trim(), 16).unwrap();
-        (caught & (1 << (nix::sys::signal::Signal::SIGTERM as u32 - 1)) != 0).then_some(())
+        (caught & (1 << (Signal::TERM.as_raw() - 1)) != 0).then_some(())
     })
     .await;
 }
 
-pub(crate) fn kill(pid: &Value, signal: nix::sys::signal::Signal) {
+pub(crate) fn kill(pid: &Value, signal: Signal) {
     let pid = i32::try_from(pid.as_i64().unwrap()).unwrap();
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).unwrap();
+    kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
 }
