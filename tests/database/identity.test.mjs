@@ -2,10 +2,12 @@
 import assert from "node:assert/strict";
 import { randomInt, randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
+import { chance } from "./chance.mjs";
 import { useDatabase } from "./database.mjs";
 import { dateOf, inboundText, seconds, statusOf } from "./inbox.mjs";
 import { retried } from "./refusals.mjs";
 import { someDigits } from "./tenancy.mjs";
+import { becomesTrue, isWaitedFor } from "./waiting.mjs";
 
 const { sql, connect, newTenant, newUser, newNumber, receivesMessage, delivers, newOutbound, newCampaign, conversationOf, assign } = await useDatabase();
 
@@ -206,6 +208,50 @@ describe("a changed number", () => {
       assert.deepEqual((await contactsOf(number)).map((row) => row.wa_id), [three], `${order}`);
       assert.deepEqual((await conversationsOf(number)).map((row) => [row.unread_count, row.last_message_preview]), [[4, "dua"]], `${order}`);
     }
+  });
+
+  test("and what was written before it meet, delivered at the same moment", async () => {
+    const number = await newInbox();
+    const [old, fresh] = [someDigits(), someDigits()];
+    const { contact } = await receivesMessage(number, { from: old, timestamp: START });
+    let late;
+    await sql.begin(async (first) => {
+      await first`select public.ingest_webhook(body => '{}', messages => ${sql.json([change(number, old, fresh)])})`;
+      late = delivers({ messages: [inboundText(number, { from: old, timestamp: START + 50, text: "masih lama" })] });
+      const [{ pid }] = await first`select pg_backend_pid() as pid`;
+      await becomesTrue(() => isWaitedFor(sql, pid));
+    });
+    await late;
+    assert.deepEqual((await contactsOf(number)).map((row) => [row.id, row.wa_id]), [[contact.id, fresh]]);
+    assert.deepEqual((await conversationsOf(number)).map((row) => row.unread_count), [3]);
+  });
+
+  test("is waited for by its tenant only", async () => {
+    const [number, other] = [await newInbox(), await newInbox()];
+    await sql.begin(async (first) => {
+      await first`select public.ingest_webhook(body => '{}', messages => ${sql.json([change(number, someDigits(), someDigits())])})`;
+      await receivesMessage(other);
+    });
+    assert.equal((await contactsOf(other)).length, 1);
+  });
+
+  test("twice, with everything that was said, leaves one contact when all comes at once", async () => {
+    const number = await newInbox();
+    const numbers = [someDigits(), someDigits(), someDigits()];
+    const elements = numbers.flatMap((from, nth) => [
+      inboundText(number, { from, timestamp: START + 100 * nth, text: `${nth}` }),
+      ...nth < 2 ? [change(number, from, numbers[nth + 1], START + 100 * nth + 50)] : [],
+      inboundText(number, { from, timestamp: START + 100 * nth + 10, text: `${nth}` }),
+    ]);
+    const queue = chance().shuffle([...elements, ...elements]);
+    await Promise.all(Array.from({ length: 8 }, async () => {
+      for (let next = queue.pop(); next; next = queue.pop()) {
+        const element = next;
+        await retried(() => delivers({ messages: [element] }));
+      }
+    }));
+    assert.deepEqual((await contactsOf(number)).map((row) => row.wa_id), [numbers[2]]);
+    assert.deepEqual((await conversationsOf(number)).map((row) => [row.unread_count, row.last_message_preview]), [[8, "2"]]);
   });
 
   test("that has changed hands by the time it is told leaves each their own words", async () => {
