@@ -106,6 +106,19 @@ describe("a status", () => {
     assert.deepEqual((await eventsOf(message)).map((event) => [event.status, event.message_id]), [["teleported", message.id]]);
   });
 
+  test("without a time, or with one that cannot be, is one however often it comes", async () => {
+    for (const timestamp of [null, 9_999_999_999]) {
+      const { number, conversation } = await newThread();
+      const message = await newOutbound(conversation);
+      const statuses = [statusOf(number, message.whatsapp_message_id, "delivered", { timestamp })];
+      await delivers({ statuses });
+      const first = await messageNow(message);
+      await delivers({ statuses: [...statuses, ...statuses] });
+      assert.equal((await eventsOf(message)).length, 1);
+      assert.deepEqual(await messageNow(message), first);
+    }
+  });
+
   test("of a message we do not know is kept and harms nobody", async () => {
     const { number, conversation } = await newThread();
     const message = await newOutbound(conversation);
