@@ -228,20 +228,26 @@ fn read_message(
     element: Element<'_>,
     message: Object<'_>,
 ) -> Result<Event, Reason> {
-    let sender = sender(message);
+    let sender = match (sender(message), contacts) {
+        // Nobody is named, and there is nobody else.
+        ((None, None), [contact]) => (contact.wa_id.clone(), contact.user_id.clone()),
+        (sender, _) => sender,
+    };
     message_of(origin, contacts, element, message, sender).map(Event::Message)
 }
 
 /// By phone number and by user id. A notice of a change may name the person in its body only.
 fn sender(message: Object<'_>) -> (Option<String>, Option<String>) {
-    let (from, user_id) = (message.wa_id("from"), message.id("from_user_id"));
+    let (from, user_id) = (message.wa_id("from"), message.user_id("from_user_id"));
     let notice = message
         .object("system")
         .filter(|_| from.is_none() && user_id.is_none());
     match notice {
         Some(notice) => (
             notice.wa_id("customer"),
-            notice.id("previous_user_id").or_else(|| notice.id("user_id")),
+            notice
+                .user_id("previous_user_id")
+                .or_else(|| notice.user_id("user_id")),
         ),
         None => (from, user_id),
     }
@@ -299,7 +305,9 @@ fn read_status(
         .text("status")
         .filter(|name| name.len() <= MAX_NAME)
         .ok_or(Reason::NoStatus)?;
-    let (recipient_id, user_id) = (status.wa_id("recipient_id"), status.id("recipient_user_id"));
+    let user_id = status.user_id("recipient_user_id");
+    // A group's id is no number.
+    let recipient_id = status.wa_id("recipient_id").or_else(|| status.id("recipient_id"));
     let contact = find(contacts, recipient_id.as_deref(), user_id.as_deref());
     Ok(Event::Status(Status {
         phone_number_id,
@@ -351,7 +359,7 @@ fn contact(contact: Object<'_>) -> Contact {
     let profile = contact.object("profile");
     Contact {
         wa_id: contact.wa_id("wa_id"),
-        user_id: contact.id("user_id"),
+        user_id: contact.user_id("user_id"),
         name: profile.and_then(|profile| profile.text("name")),
         username: profile.and_then(|profile| profile.text("username")),
     }
