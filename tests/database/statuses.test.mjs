@@ -98,6 +98,15 @@ describe("a status", () => {
     assert.deepEqual((await delivers({ statuses })).campaigns, []);
   });
 
+  test("of the same second as others is told in the order it must have happened", async () => {
+    const { number, conversation } = await newThread();
+    const message = await newOutbound(conversation);
+    const at = { timestamp: START };
+    await delivers({ statuses: ["read", "sent", "delivered"].map((status) => statusOf(number, message.whatsapp_message_id, status, at)) });
+    const [{ told }] = await sql`select public.get_message(${message.id}) as told`;
+    assert.deepEqual(told.events.map((/** @type {any} */ event) => event.status), ["sent", "delivered", "read"]);
+  });
+
   test("with a word we do not know is kept and changes nothing", async () => {
     const { number, conversation } = await newThread();
     const message = await newOutbound(conversation, { sentAt: SENT_AT });
