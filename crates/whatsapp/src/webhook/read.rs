@@ -309,6 +309,7 @@ fn read_status(
     // A group's id is no number.
     let recipient_id = status.wa_id("recipient_id").or_else(|| status.id("recipient_id"));
     let contact = find(contacts, recipient_id.as_deref(), user_id.as_deref());
+    let errors = errors(&name, status);
     Ok(Event::Status(Status {
         phone_number_id,
         business_account_id: origin.business_account_id.map(str::to_owned),
@@ -318,14 +319,30 @@ fn read_status(
         recipient_id: recipient_id.or_else(|| contact?.wa_id.clone()),
         recipient_user_id: user_id.or_else(|| contact?.user_id.clone()),
         callback_data: status.text("biz_opaque_callback_data"),
-        errors: status
-            .list("errors")
-            .map(|errors| errors.filter_map(error).collect())
-            .unwrap_or_default(),
+        errors,
         pricing: status.get("pricing").map(Element::raw),
         conversation: status.get("conversation").map(Element::raw),
         payload: element.raw(),
     }))
+}
+
+/// Why it failed. A failure always has a reason, if only that none was given.
+fn errors(status_name: &str, status: Object<'_>) -> Vec<StatusError> {
+    let errors = status.list("errors").into_iter().flatten();
+    let mut errors: Vec<StatusError> = errors.filter_map(error).collect();
+    // The first one is shown.
+    errors.sort_by_key(|error| error.code.is_none());
+    if status_name == "failed" && errors.iter().all(StatusError::says_nothing) {
+        errors.insert(
+            0,
+            StatusError {
+                code: None,
+                title: Some("Failed without a reason".to_owned()),
+                details: None,
+            },
+        );
+    }
+    errors
 }
 
 fn error(element: Element<'_>) -> Option<StatusError> {
@@ -338,13 +355,17 @@ fn error(element: Element<'_>) -> Option<StatusError> {
             .text("message")
             .filter(|message| error.text("title").as_ref() != Some(message))
     };
+    let details = nested
+        .or_else(|| error.text("details"))
+        .or_else(bare)
+        .or_else(message);
     Some(StatusError {
         code: error.text("code").and_then(|code| code.parse().ok()),
-        title: error.text("title").or_else(|| error.text("message")),
-        details: nested
-            .or_else(|| error.text("details"))
-            .or_else(bare)
-            .or_else(message),
+        title: error
+            .text("title")
+            .or_else(|| error.text("message"))
+            .or_else(|| details.clone()),
+        details,
     })
 }
 

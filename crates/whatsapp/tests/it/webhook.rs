@@ -166,6 +166,27 @@ fn people_are_matched_by_id_and_never_by_position() {
 }
 
 #[test]
+fn a_failure_always_has_a_reason() {
+    let first = |errors: Value| {
+        let delivery = parse(&envelope(&json!([{"field": "messages", "value": {
+            "metadata": {"phone_number_id": "1"},
+            "statuses": [{"id": "s", "status": "failed", "errors": errors}],
+        }}])));
+        let error = delivery.statuses[0].errors[0].clone();
+        (error.code, error.title)
+    };
+    let nothing = (None, Some("Failed without a reason".to_owned()));
+    for errors in [json!(null), json!([]), json!("x"), json!([null, {}])] {
+        assert_eq!(first(errors.clone()), nothing, "{errors}");
+    }
+    let told = (Some(131_026), Some("Message undeliverable".to_owned()));
+    let undeliverable = json!({"code": 131_026, "title": "Message undeliverable"});
+    assert_eq!(first(json!([{"title": "Something"}, undeliverable])), told);
+    let details = json!([{"error_data": {"details": "Too long"}}]);
+    assert_eq!(first(details), (None, Some("Too long".to_owned())));
+}
+
+#[test]
 fn a_message_that_names_nobody_is_of_the_only_contact() {
     let of = |contacts: Value, message: Value| {
         let delivery = parse(&envelope(&json!([{"field": "messages", "value": {
