@@ -254,6 +254,23 @@ describe("a changed number", () => {
     assert.deepEqual((await conversationsOf(number)).map((row) => [row.unread_count, row.last_message_preview]), [[8, "2"]]);
   });
 
+  test("that is taken up again leaves one contact, in whatever order it is told", async () => {
+    for (const order of [[0, 1, 2, 3, 4, 5, 6], [2, 0, 5, 1, 6, 4, 3], [6, 5, 4, 3, 2, 1, 0], [3, 5, 1, 0, 6, 2, 4], [5, 0, 1, 6, 3, 4, 2]]) {
+      const number = await newInbox();
+      const [one, two, three] = [someDigits(), someDigits(), someDigits()];
+      const elements = [
+        inboundText(number, { from: one, timestamp: START, text: "satu" }), change(number, one, two, START + 10),
+        inboundText(number, { from: two, timestamp: START + 20, text: "dua" }), change(number, two, three, START + 30),
+        inboundText(number, { from: three, timestamp: START + 40, text: "tiga" }), change(number, three, one, START + 50),
+        inboundText(number, { from: one, timestamp: START + 60, text: "lagi" }),
+      ];
+      for (const element of elements) element.payload.from = element.from;
+      for (const at of order) await delivers({ messages: [elements[at]] });
+      assert.deepEqual((await contactsOf(number)).map((row) => row.wa_id), [one], `${order}`);
+      assert.deepEqual((await conversationsOf(number)).map((row) => [row.unread_count, row.last_message_preview]), [[7, "lagi"]], `${order}`);
+    }
+  });
+
   test("that has changed hands by the time it is told leaves each their own words", async () => {
     for (const order of [[0, 1, 2, 3], [2, 0, 3, 1], [3, 2, 0, 1], [1, 2, 3, 0]]) {
       const number = await newInbox();
