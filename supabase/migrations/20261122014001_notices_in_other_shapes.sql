@@ -226,10 +226,14 @@ begin
 end;
 $$;
 
-create or replace function private.ingest_preferences(session public.whatsapp_sessions, notice jsonb) returns void
+drop function private.ingest_preferences(public.whatsapp_sessions, jsonb);
+
+-- As before. Answers with the reason where a word is nobody's, or with null.
+create function private.ingest_preferences(session public.whatsapp_sessions, notice jsonb) returns text
 language plpgsql set search_path = '' as $$
 declare
   words jsonb;
+  reason text;
 begin
   select jsonb_agg(jsonb_build_object(
     'tenant_id', session.tenant_id, 'nth', p.nth,
@@ -249,7 +253,6 @@ begin
     select private.meta_time(case when p.value ->> 'timestamp' ~ '^[0-9]{1,15}$'
       then (p.value ->> 'timestamp')::bigint end) as at
   ) t
-  -- somebody who cannot be costs nobody else's word
   cross join lateral (
     select
       coalesce(substring(p.value ->> 'wa_id' from '^[+]?([0-9]{1,20})$'), substring(c.value ->> 'wa_id' from '^[0-9]{1,20}$'))
@@ -257,10 +260,14 @@ begin
       coalesce(substring(p.value ->> 'user_id' from '^.{1,160}$'), substring(c.value ->> 'user_id' from '^.{1,160}$'))
         as user_id
   ) who
-  where p.value ->> 'category' = 'marketing_messages' and lower(p.value ->> 'value') in ('stop', 'resume', 'signup')
-    and coalesce(who.wa_id, who.user_id) is not null;
+  where p.value ->> 'category' = 'marketing_messages' and lower(p.value ->> 'value') in ('stop', 'resume', 'signup');
+  -- somebody who cannot be costs nobody else's word
+  select jsonb_agg(w) filter (where coalesce(w ->> 'wa_id', w ->> 'user_id') is not null),
+    case when bool_or(coalesce(w ->> 'wa_id', w ->> 'user_id') is null) then 'no_sender' end
+  into words, reason
+  from jsonb_array_elements(words) as w;
   if words is null then
-    return;
+    return reason;
   end if;
 
   perform private.upsert_contacts(words);
@@ -270,6 +277,7 @@ begin
     )))
     from jsonb_array_elements(words) as w
   ));
+  return reason;
 end;
 $$;
 
@@ -296,8 +304,7 @@ begin
     if not found then
       return 'unknown_number';
     end if;
-    perform private.ingest_preferences(session, value);
-    return null;
+    return private.ingest_preferences(session, value);
   end if;
 
   if not exists (
@@ -357,4 +364,4 @@ begin
 end;
 $$;
 
-revoke execute on function private.json_elements(jsonb) from public;
+revoke execute on function private.json_elements(jsonb), private.ingest_preferences(public.whatsapp_sessions, jsonb) from public;

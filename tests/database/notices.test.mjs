@@ -399,8 +399,8 @@ describe("a person's wish", () => {
     const { event_id } = await delivers({ events: [wishes(number, /** @type {any[]} */ ([
       null, 7, wish("stop", { wa_id: "anonymous" }, START), wish("stop", { user_id: "x".repeat(161) }, START), wish("STOP", who, START),
     ]))] });
-    const [event] = await sql`select outcome from public.webhook_events where id = ${event_id}`;
-    assert.equal(event.outcome, "stored");
+    const [event] = await sql`select outcome, leftovers from public.webhook_events where id = ${event_id}`;
+    assert.deepEqual([event.outcome, event.leftovers[0].reason], ["partial", "no_sender"]);
     assert.deepEqual((await contactsOf(number)).map((row) => [row.wa_id, row.marketing_opted_out_at]), [[who.wa_id, dateOf(START)]]);
   });
 
