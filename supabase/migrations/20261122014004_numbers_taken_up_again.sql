@@ -119,3 +119,25 @@ begin
   perform private.settle_consents(array[kept]);
 end;
 $$;
+
+-- A notice may name the person in its body only.
+create or replace function private.follow_notices(fresh uuid[]) returns void
+language plpgsql set search_path = '' as $$
+declare
+  notice record;
+begin
+  for notice in
+    select m.id, m.payload, m.occurred_at
+    from public.messages m
+    where m.id = any (fresh) and m.type = 'system' and jsonb_typeof(m.payload -> 'system') = 'object'
+    order by m.occurred_at, m.created_at
+  loop
+    -- An earlier notice may have moved it.
+    perform private.carry_over(v.contact_id, notice.payload -> 'system',
+      ltrim(coalesce(notice.payload ->> 'from', notice.payload #>> '{system,customer}'), '+'),
+      notice.occurred_at)
+    from public.messages m join public.conversations v on v.id = m.conversation_id
+    where m.id = notice.id;
+  end loop;
+end;
+$$;

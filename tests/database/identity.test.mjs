@@ -292,6 +292,18 @@ describe("a changed number", () => {
     }
   });
 
+  test("of somebody who is named in the notice only is remembered", async () => {
+    const number = await newInbox();
+    const [old, fresh] = [someDigits(), someDigits()];
+    const { contact } = await receivesMessage(number, { from: old, timestamp: START });
+    const told = change(number, old, fresh);
+    told.payload = { id: told.wamid, type: "system", system: { ...told.payload.system, customer: old } };
+    await delivers({ messages: [told] });
+    const late = await receivesMessage(number, { from: old, timestamp: START + 50 });
+    assert.equal(late.contact.id, contact.id);
+    assert.deepEqual((await contactsOf(number)).map((row) => row.wa_id), [fresh]);
+  });
+
   test("and its new user id are one change", async () => {
     const number = await newInbox();
     const [old, fresh, before, after] = [someDigits(), someDigits(), someUserId(), someUserId()];
