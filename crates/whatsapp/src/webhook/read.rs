@@ -381,9 +381,15 @@ fn contact(contact: Object<'_>) -> Contact {
     Contact {
         wa_id: contact.wa_id("wa_id"),
         user_id: contact.user_id("user_id"),
-        name: profile.and_then(|profile| profile.text("name")),
-        username: profile.and_then(|profile| profile.text("username")),
+        name: profile.and_then(|profile| name(profile, "name")),
+        username: profile.and_then(|profile| name(profile, "username")),
     }
+}
+
+/// Nothing but space is no name.
+fn name(profile: Object<'_>, member: &str) -> Option<String> {
+    let name = profile.text(member)?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
 /// By id, never by position.

@@ -166,6 +166,20 @@ fn people_are_matched_by_id_and_never_by_position() {
 }
 
 #[test]
+fn nothing_but_space_is_no_name() {
+    let delivery = parse(&envelope(&json!([{"field": "messages", "value": {
+        "metadata": {"phone_number_id": "1"},
+        "contacts": [{"wa_id": "111", "profile": {"name": " \u{a0} ", "username": " one "}}],
+        "messages": [{"from": "111", "id": "a", "type": "text"}],
+    }}])));
+    let message = &delivery.messages[0];
+    assert_eq!(
+        (&message.profile_name, message.username.as_deref()),
+        (&None, Some("one"))
+    );
+}
+
+#[test]
 fn a_failure_always_has_a_reason() {
     let first = |errors: Value| {
         let delivery = parse(&envelope(&json!([{"field": "messages", "value": {
