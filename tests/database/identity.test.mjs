@@ -2,10 +2,12 @@
 import assert from "node:assert/strict";
 import { randomInt, randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
+import { chance } from "./chance.mjs";
 import { useDatabase } from "./database.mjs";
 import { dateOf, inboundText, seconds, statusOf } from "./inbox.mjs";
 import { retried } from "./refusals.mjs";
 import { someDigits } from "./tenancy.mjs";
+import { becomesTrue, isWaitedFor } from "./waiting.mjs";
 
 const { sql, connect, newTenant, newUser, newNumber, receivesMessage, delivers, newOutbound, newCampaign, conversationOf, assign } = await useDatabase();
 
@@ -208,6 +210,67 @@ describe("a changed number", () => {
     }
   });
 
+  test("and what was written before it meet, delivered at the same moment", async () => {
+    const number = await newInbox();
+    const [old, fresh] = [someDigits(), someDigits()];
+    const { contact } = await receivesMessage(number, { from: old, timestamp: START });
+    let late;
+    await sql.begin(async (first) => {
+      await first`select public.ingest_webhook(body => '{}', messages => ${sql.json([change(number, old, fresh)])})`;
+      late = delivers({ messages: [inboundText(number, { from: old, timestamp: START + 50, text: "masih lama" })] });
+      const [{ pid }] = await first`select pg_backend_pid() as pid`;
+      await becomesTrue(() => isWaitedFor(sql, pid));
+    });
+    await late;
+    assert.deepEqual((await contactsOf(number)).map((row) => [row.id, row.wa_id]), [[contact.id, fresh]]);
+    assert.deepEqual((await conversationsOf(number)).map((row) => row.unread_count), [3]);
+  });
+
+  test("is waited for by its tenant only", async () => {
+    const [number, other] = [await newInbox(), await newInbox()];
+    await sql.begin(async (first) => {
+      await first`select public.ingest_webhook(body => '{}', messages => ${sql.json([change(number, someDigits(), someDigits())])})`;
+      await receivesMessage(other);
+    });
+    assert.equal((await contactsOf(other)).length, 1);
+  });
+
+  test("twice, with everything that was said, leaves one contact when all comes at once", async () => {
+    const number = await newInbox();
+    const numbers = [someDigits(), someDigits(), someDigits()];
+    const elements = numbers.flatMap((from, nth) => [
+      inboundText(number, { from, timestamp: START + 100 * nth, text: `${nth}` }),
+      ...nth < 2 ? [change(number, from, numbers[nth + 1], START + 100 * nth + 50)] : [],
+      inboundText(number, { from, timestamp: START + 100 * nth + 10, text: `${nth}` }),
+    ]);
+    const queue = chance().shuffle([...elements, ...elements]);
+    await Promise.all(Array.from({ length: 8 }, async () => {
+      for (let next = queue.pop(); next; next = queue.pop()) {
+        const element = next;
+        await retried(() => delivers({ messages: [element] }));
+      }
+    }));
+    assert.deepEqual((await contactsOf(number)).map((row) => row.wa_id), [numbers[2]]);
+    assert.deepEqual((await conversationsOf(number)).map((row) => [row.unread_count, row.last_message_preview]), [[8, "2"]]);
+  });
+
+  test("that is taken up again leaves one contact, in whatever order it is told", async () => {
+    for (const order of [[0, 1, 2, 3, 4, 5, 6], [2, 0, 5, 1, 6, 4, 3], [6, 5, 4, 3, 2, 1, 0], [3, 5, 1, 0, 6, 2, 4], [5, 0, 1, 6, 3, 4, 2]]) {
+      const number = await newInbox();
+      const [one, two, three] = [someDigits(), someDigits(), someDigits()];
+      const elements = [
+        inboundText(number, { from: one, timestamp: START, text: "satu" }), change(number, one, two, START + 10),
+        inboundText(number, { from: two, timestamp: START + 20, text: "dua" }), change(number, two, three, START + 30),
+        inboundText(number, { from: three, timestamp: START + 40, text: "tiga" }), change(number, three, one, START + 50),
+        inboundText(number, { from: one, timestamp: START + 60, text: "lagi" }),
+      ];
+      for (const element of elements) element.payload.from = element.from;
+      for (const at of order) await delivers({ messages: [elements[at]] });
+      assert.deepEqual((await contactsOf(number)).map((row) => row.wa_id), [one], `${order}`);
+      assert.deepEqual((await conversationsOf(number)).map((row) => [row.unread_count, row.last_message_preview]), [[7, "lagi"]], `${order}`);
+    }
+  });
+
   test("that has changed hands by the time it is told leaves each their own words", async () => {
     for (const order of [[0, 1, 2, 3], [2, 0, 3, 1], [3, 2, 0, 1], [1, 2, 3, 0]]) {
       const number = await newInbox();
@@ -227,6 +290,18 @@ describe("a changed number", () => {
         [old, ["Budi", 1, "orang lain", dateOf(START + 20 + 86_400)]], [fresh, ["Rina", 3, "baru", dateOf(START + 30 + 86_400)]],
       ]), `${order}`);
     }
+  });
+
+  test("of somebody who is named in the notice only is remembered", async () => {
+    const number = await newInbox();
+    const [old, fresh] = [someDigits(), someDigits()];
+    const { contact } = await receivesMessage(number, { from: old, timestamp: START });
+    const told = change(number, old, fresh);
+    told.payload = { id: told.wamid, type: "system", system: { ...told.payload.system, customer: old } };
+    await delivers({ messages: [told] });
+    const late = await receivesMessage(number, { from: old, timestamp: START + 50 });
+    assert.equal(late.contact.id, contact.id);
+    assert.deepEqual((await contactsOf(number)).map((row) => row.wa_id), [fresh]);
   });
 
   test("and its new user id are one change", async () => {

@@ -71,6 +71,27 @@ describe("a ban", () => {
     assert.match(event.summary.id, /menonaktifkan/);
   });
 
+  test("is one in whatever shape it is told", async () => {
+    for (const [event, more, code] of /** @type {const} */ ([
+      ["ACCOUNT_RESTRICTION", { restriction_info: { restriction_type: "RESTRICTED_BIZ_INITIATED_MESSAGING" } }, "account_restricted"],
+      ["DISABLED_UPDATE", { ban_info: { waba_ban_state: ["DISABLE"] } }, "account_disabled"],
+    ])) {
+      const { number } = await newOffice();
+      await delivers({ events: [update(number, event, START, more)] });
+      assert.equal((await numberNow(number)).status_code, code);
+      await delivers({ events: [update(number, "DISABLED_UPDATE", START + 10, { ban_info: { waba_ban_state: ["REINSTATE"] } })] });
+      assert.equal((await numberNow(number)).status, "connected");
+    }
+  });
+
+  test("is not said to be over when only the connection is well", async () => {
+    const { tenant, number } = await newOffice();
+    await delivers({ events: [banned(number), update(number, "PARTNER_ADDED", START + 10)] });
+    assert.equal((await numberNow(number)).status_code, "account_disabled");
+    const [, connected] = await noticesOf(tenant);
+    assert.equal(connected.summary.en, "The WhatsApp account is connected to this product.");
+  });
+
   test("that is announced, an account's other troubles, and what is only news stop nothing", async () => {
     const { tenant, number } = await newOffice();
     await delivers({ events: [
@@ -222,6 +243,24 @@ describe("a number's notice", () => {
     }
   });
 
+  test("says what it is about", async () => {
+    const { tenant, number } = await newOffice();
+    const other = await newNumber(tenant, { businessAccount: number.meta_business_account_id });
+    await sql`update public.whatsapp_sessions set display_phone_number = '62811000' where id = ${number.id}`;
+    const display_phone_number = "62811000";
+    const entity = { entity_type: "PHONE_NUMBER", entity_id: other.meta_phone_number_id };
+    await delivers({ events: [
+      notice(number, "phone_number_quality_update", { display_phone_number, event: "UNFLAGGED" }),
+      notice(number, "business_username_update", { display_phone_number, username: "toko", status: "approved" }, START + 1),
+      notice(number, "flows", { event: "FLOW_STATUS_CHANGE" }, START + 2),
+      notice(number, "account_alerts", { ...entity, alert_info: { alert_severity: "CRITICAL", alert_type: "OBA_REJECTED", alert_description: "No" } }, START + 3),
+    ] });
+    assert.deepEqual((await noticesOf(tenant)).map((event) => [event.summary.en, event.session_id]), [
+      ["The quality of number 62811000 is no longer low.", number.id], ['The username "toko" of number 62811000 is approved.', number.id],
+      ["Meta reports: flows, flow status change.", null], ["Meta: No", other.id],
+    ]);
+  });
+
   test("of a name is followed", async () => {
     const { number } = await newOffice();
     const name = (/** @type {string} */ decision, /** @type {number} */ at) =>
@@ -297,6 +336,26 @@ describe("a template's notice", () => {
     assert.deepEqual([moved.category, moved.upcoming_category, moved.upcoming_category_at], ["MARKETING", null, null]);
   });
 
+  test("without its word says nothing of the template", async () => {
+    const { number, template } = await newOwn();
+    await delivers({ events: [status(number, template, "APPROVED"), status(number, template, "", {}, START + 1)] });
+    assert.equal((await templateNow(template)).status, "APPROVED");
+    const date = { disable_info: { disable_date: Date.UTC(2026, 10, 22) / 1000 } };
+    await delivers({ events: [status(number, template, "DISABLED", date, START + 2)] });
+    assert.equal((await templateNow(template)).status_detail, "2026-11-22");
+  });
+
+  test("of an older wording changes nothing, and a header of words is no picture any more", async () => {
+    const { number, template } = await newOwn();
+    await sql`update public.broadcast_templates set components = ${sql.json([{ type: "HEADER", format: "IMAGE", example: { header_handle: ["h"] } }])} where id = ${template.id}`;
+    const wording = (/** @type {string} */ text, /** @type {number} */ at) => notice(number, "message_template_components_update", {
+      message_template_id: 12, message_template_name: template.name, message_template_language: template.language, message_template_title: text, message_template_element: text,
+    }, at);
+    await delivers({ events: [wording("baru", START + 10)] });
+    await delivers({ events: [wording("lama", START)] });
+    assert.deepEqual((await templateNow(template)).components, [{ type: "HEADER", format: "TEXT", text: "baru" }, { type: "BODY", text: "baru" }]);
+  });
+
   test("changes no template of another account or tenant", async () => {
     const [one, two] = [await newOwn(), await newOwn()];
     const elsewhere = await newTemplate(one.tenant, { businessAccount: someDigits(), status: "PENDING" });
@@ -332,6 +391,17 @@ describe("a person's wish", () => {
     assert.deepEqual(consents.map((row) => [row.state, row.source, row.detail]), [
       ["opted_out", "meta_preference", "told"], ["opted_out", "meta_preference", "told"], ["opted_in", "meta_preference", "told"],
     ]);
+  });
+
+  test("beside one of somebody who cannot be is kept", async () => {
+    const { number } = await newOffice();
+    const who = { wa_id: someDigits() };
+    const { event_id } = await delivers({ events: [wishes(number, /** @type {any[]} */ ([
+      null, 7, wish("stop", { wa_id: "anonymous" }, START), wish("stop", { user_id: "x".repeat(161) }, START), wish("STOP", who, START),
+    ]))] });
+    const [event] = await sql`select outcome, leftovers from public.webhook_events where id = ${event_id}`;
+    assert.deepEqual([event.outcome, event.leftovers[0].reason], ["partial", "no_sender"]);
+    assert.deepEqual((await contactsOf(number)).map((row) => [row.wa_id, row.marketing_opted_out_at]), [[who.wa_id, dateOf(START)]]);
   });
 
   test("told twice, or with another at the same moment, is one; and the no counts", async () => {

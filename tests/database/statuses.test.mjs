@@ -98,12 +98,34 @@ describe("a status", () => {
     assert.deepEqual((await delivers({ statuses })).campaigns, []);
   });
 
+  test("of the same second as others is told in the order it must have happened", async () => {
+    const { number, conversation } = await newThread();
+    const message = await newOutbound(conversation);
+    const at = { timestamp: START };
+    await delivers({ statuses: ["read", "sent", "delivered"].map((status) => statusOf(number, message.whatsapp_message_id, status, at)) });
+    const [{ told }] = await sql`select public.get_message(${message.id}) as told`;
+    assert.deepEqual(told.events.map((/** @type {any} */ event) => event.status), ["sent", "delivered", "read"]);
+  });
+
   test("with a word we do not know is kept and changes nothing", async () => {
     const { number, conversation } = await newThread();
     const message = await newOutbound(conversation, { sentAt: SENT_AT });
     await delivers({ statuses: [statusOf(number, message.whatsapp_message_id, "teleported")] });
     assert.deepEqual(await messageNow(message), message);
     assert.deepEqual((await eventsOf(message)).map((event) => [event.status, event.message_id]), [["teleported", message.id]]);
+  });
+
+  test("without a time, or with one that cannot be, is one however often it comes", async () => {
+    for (const timestamp of [null, 9_999_999_999]) {
+      const { number, conversation } = await newThread();
+      const message = await newOutbound(conversation);
+      const statuses = [statusOf(number, message.whatsapp_message_id, "delivered", { timestamp })];
+      await delivers({ statuses });
+      const first = await messageNow(message);
+      await delivers({ statuses: [...statuses, ...statuses] });
+      assert.equal((await eventsOf(message)).length, 1);
+      assert.deepEqual(await messageNow(message), first);
+    }
   });
 
   test("of a message we do not know is kept and harms nobody", async () => {

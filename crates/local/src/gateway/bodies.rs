@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 use tokio::time::{Instant, Sleep};
@@ -16,8 +17,22 @@ use super::process::OpenRequest;
 
 /// What Vercel takes as the body of a request.
 pub(crate) const REQUEST_LIMIT: u64 = 4_718_592;
+/// As much of a body that is refused is still read.
+const READ_AWAY: u64 = 256 * 1024 * 1024;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Reads a body that nobody wants, for most clients read an answer only after they have sent everything.
+pub(crate) async fn read_away(mut body: Incoming) {
+    let mut remaining = READ_AWAY;
+    while let Some(Ok(frame)) = body.frame().await {
+        let length = frame.data_ref().map_or(0, Bytes::len) as u64;
+        match remaining.checked_sub(length) {
+            Some(rest) => remaining = rest,
+            None => return,
+        }
+    }
+}
 
 /// A request's body that breaks off where it grows too long.
 #[derive(Debug)]

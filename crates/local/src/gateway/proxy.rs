@@ -13,7 +13,7 @@ use http::{Request, StatusCode, Uri};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::bodies::{Connection, REQUEST_LIMIT, RequestBody, ResponseBody};
+use super::bodies::{Connection, REQUEST_LIMIT, RequestBody, ResponseBody, read_away};
 use super::function::Function;
 use super::process::{Launcher, StartFailure};
 use crate::console;
@@ -120,6 +120,7 @@ async fn attempt(
         .and_then(|length| length.parse().ok())
         .is_some_and(|length: u64| length > REQUEST_LIMIT)
     {
+        read_away(request.into_body()).await;
         return Err(Failure::TooLong);
     }
     let request_id = REQUEST_IDS.fetch_add(1, Ordering::Relaxed);

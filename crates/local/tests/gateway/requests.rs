@@ -1,6 +1,7 @@
 //! Requests through the gateway.
 
 use std::collections::BTreeSet;
+use std::io::{Read, Write};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -175,6 +176,26 @@ async fn a_body_beyond_the_limit_is_413() {
         (413, &json!("payload_too_large"))
     );
     assert_eq!(site.get("/api/echo").await.0, 200);
+}
+
+#[tokio::test]
+async fn who_sends_far_too_much_is_told_so() {
+    const LENGTH: usize = 20_000_000;
+    let site = Site::start().await;
+    let address = site.url.trim_start_matches("http://").to_owned();
+    let answered = tokio::task::spawn_blocking(move || {
+        let mut connection = std::net::TcpStream::connect(address).unwrap();
+        let head = format!(
+            "POST /api/echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {LENGTH}\r\n\r\n"
+        );
+        // Like most clients: everything is sent before anything is read.
+        connection.write_all(head.as_bytes()).unwrap();
+        connection.write_all(&vec![b'x'; LENGTH]).unwrap();
+        let mut answered = String::new();
+        connection.read_to_string(&mut answered).unwrap();
+        answered
+    });
+    assert!(answered.await.unwrap().starts_with("HTTP/1.1 413 "));
 }
 
 #[tokio::test]

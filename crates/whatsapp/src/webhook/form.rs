@@ -6,10 +6,14 @@ use super::clean::storable_json;
 use super::outline::Object;
 
 /// Meta sends them as a string of JSON, which may hold anything: what is no object, or cannot be stored, stays in the
-/// element only.
+/// element only. An object that is none of a string is taken as it is.
 pub(super) fn form_response(message: Object<'_>) -> Option<Box<RawValue>> {
     let reply = message.object("interactive")?.object("nfm_reply")?;
-    let json = reply.text("response_json")?;
+    let response = reply.get("response_json")?;
+    if response.object().is_some() {
+        return Some(response.raw());
+    }
+    let json = response.text()?;
     let storable = storable_json(json.as_bytes()).ok()?;
     let storable = storable.trim();
     if !storable.starts_with('{') {
@@ -27,6 +31,14 @@ mod tests {
         let json = serde_json::json!({"interactive": {"nfm_reply": {"response_json": response}}}).to_string();
         let outline = Outline::of(&json).unwrap();
         form_response(outline.root().object().unwrap()).map(|raw| raw.get().to_owned())
+    }
+
+    #[test]
+    fn answers_that_are_no_string_are_taken_as_they_are() {
+        let json = r#"{"interactive":{"nfm_reply":{"response_json":{"a":[1]}}}}"#;
+        let outline = Outline::of(json).unwrap();
+        let response = form_response(outline.root().object().unwrap()).unwrap();
+        assert_eq!(response.get(), r#"{"a":[1]}"#);
     }
 
     #[test]

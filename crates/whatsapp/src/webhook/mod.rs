@@ -177,6 +177,12 @@ pub struct StatusError {
     pub details: Option<String>,
 }
 
+impl StatusError {
+    fn says_nothing(&self) -> bool {
+        self.code.is_none() && self.title.is_none()
+    }
+}
+
 /// An event of another field, or an element that could not be read.
 #[derive(Debug, Serialize)]
 pub struct Other {

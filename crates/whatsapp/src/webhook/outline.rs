@@ -41,6 +41,10 @@ pub(super) struct Object<'a>(Element<'a>);
 
 /// A wamid has about 60 characters; a btree row has room for 2,700 bytes.
 const MAX_ID: usize = 512;
+/// A phone number has up to 15.
+const MAX_DIGITS: usize = 20;
+/// A country, `.ENT.` and up to 128 characters.
+const MAX_USER_ID: usize = 160;
 /// Numbers from here on are milliseconds: as seconds they lie beyond the year 5000.
 const FIRST_MILLISECONDS: i64 = 100_000_000_000;
 /// The end of the year 9999.
@@ -273,13 +277,18 @@ impl<'a> Object<'a> {
         self.text(name).filter(|id| id.len() <= MAX_ID)
     }
 
-    /// A phone number as Meta identifies it, without a plus.
+    /// A phone number as Meta identifies it, without a plus: nothing but digits.
     pub(super) fn wa_id(self, name: &str) -> Option<String> {
         let id = self.id(name)?;
-        match id.strip_prefix('+') {
-            Some(digits) => Some(digits.to_owned()).filter(|digits| !digits.is_empty()),
-            None => Some(id),
-        }
+        let digits = id.strip_prefix('+').unwrap_or(&id);
+        let is_number =
+            (1..=MAX_DIGITS).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| digits.to_owned())
+    }
+
+    /// A business-scoped id of a person.
+    pub(super) fn user_id(self, name: &str) -> Option<String> {
+        self.text(name).filter(|id| id.len() <= MAX_USER_ID)
     }
 
     /// Seconds since 1970, from a string or a number.

@@ -67,7 +67,7 @@ fn read_echo(
     element: Element<'_>,
     message: Object<'_>,
 ) -> Result<Event, Reason> {
-    let to = (message.wa_id("to"), message.id("to_user_id"));
+    let to = (message.wa_id("to"), message.user_id("to_user_id"));
     let message = message_of(origin, contacts, element, message, to)?;
     Ok(Event::Past(Message {
         source: Source::Echo,
@@ -89,10 +89,10 @@ fn read_past(
     };
     let (customer, direction) = if is_ours {
         let to = message.wa_id("to").or_else(|| origin.customer.map(str::to_owned));
-        ((to, message.id("to_user_id")), Direction::Outbound)
+        ((to, message.user_id("to_user_id")), Direction::Outbound)
     } else {
         let from = from.or_else(|| origin.customer.map(str::to_owned));
-        ((from, message.id("from_user_id")), Direction::Inbound)
+        ((from, message.user_id("from_user_id")), Direction::Inbound)
     };
     let context = message.object("history_context");
     let history_status = context.and_then(|context| context.text("status"));

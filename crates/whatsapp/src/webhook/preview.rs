@@ -93,13 +93,18 @@ fn contact_name(contact: Element<'_>) -> Option<String> {
     let name = contact
         .object("name")
         .and_then(|name| first_text(name, &["formatted_name", "first_name"]));
+    let company = || contact.object("org")?.text("company");
     let phone = || contact.list("phones")?.next()?.object()?.text("phone");
-    name.or_else(phone)
+    name.or_else(company).or_else(phone)
 }
 
-/// The set of subtypes is open: whatever it is called, the answer lies in the member of that name.
+/// The set of subtypes is open: whatever it is called, the answer lies in the member of that name, or in the only one
+/// there is.
 fn interactive(interactive: Object<'_>) -> Option<String> {
-    let answer = interactive.object(&interactive.text("type")?)?;
+    let named = interactive
+        .text("type")
+        .and_then(|kind| interactive.object(&kind));
+    let answer = named.or_else(|| interactive.members().find_map(|(_, member)| member.object()))?;
     first_text(answer, &["title", "body", "response", "name"])
 }
 
@@ -107,7 +112,8 @@ fn interactive(interactive: Object<'_>) -> Option<String> {
 fn edited(edit: Object<'_>) -> Option<String> {
     let message = edit.object("message")?;
     let kind = message.text("type").filter(|kind| kind != "edit")?;
-    words(&kind, message)
+    // Without a caption it is again what it was without one.
+    Some(words(&kind, message).unwrap_or_else(|| sign(&kind, message)))
 }
 
 /// Why Meta could not pass the message on, unless a text came with it all the same.
@@ -172,8 +178,8 @@ mod tests {
             ),
             (
                 "contacts",
-                r#"{"contacts":[{"name":{"formatted_name":"A"}},{"phones":[{"phone":"7"}]},5]}"#,
-                "A, 7",
+                r#"{"contacts":[{"name":{"formatted_name":"A"}},{"phones":[{"phone":"7"}]},5,{"org":{"company":"C"}}]}"#,
+                "A, 7, C",
             ),
             (
                 "interactive",
@@ -215,6 +221,16 @@ mod tests {
                 "edit",
                 r#"{"edit":{"message":{"type":"edit","edit":{}}}}"#,
                 "\u{270f}\u{fe0f}",
+            ),
+            (
+                "edit",
+                r#"{"edit":{"message":{"type":"image","image":{"id":"1"}}}}"#,
+                "\u{1f4f7}",
+            ),
+            (
+                "interactive",
+                r#"{"interactive":{"button_reply":{"id":"1","title":"Yes"}}}"#,
+                "Yes",
             ),
             (
                 "unsupported",

@@ -228,20 +228,26 @@ fn read_message(
     element: Element<'_>,
     message: Object<'_>,
 ) -> Result<Event, Reason> {
-    let sender = sender(message);
+    let sender = match (sender(message), contacts) {
+        // Nobody is named, and there is nobody else.
+        ((None, None), [contact]) => (contact.wa_id.clone(), contact.user_id.clone()),
+        (sender, _) => sender,
+    };
     message_of(origin, contacts, element, message, sender).map(Event::Message)
 }
 
 /// By phone number and by user id. A notice of a change may name the person in its body only.
 fn sender(message: Object<'_>) -> (Option<String>, Option<String>) {
-    let (from, user_id) = (message.wa_id("from"), message.id("from_user_id"));
+    let (from, user_id) = (message.wa_id("from"), message.user_id("from_user_id"));
     let notice = message
         .object("system")
         .filter(|_| from.is_none() && user_id.is_none());
     match notice {
         Some(notice) => (
             notice.wa_id("customer"),
-            notice.id("previous_user_id").or_else(|| notice.id("user_id")),
+            notice
+                .user_id("previous_user_id")
+                .or_else(|| notice.user_id("user_id")),
         ),
         None => (from, user_id),
     }
@@ -299,8 +305,11 @@ fn read_status(
         .text("status")
         .filter(|name| name.len() <= MAX_NAME)
         .ok_or(Reason::NoStatus)?;
-    let (recipient_id, user_id) = (status.wa_id("recipient_id"), status.id("recipient_user_id"));
+    let user_id = status.user_id("recipient_user_id");
+    // A group's id is no number.
+    let recipient_id = status.wa_id("recipient_id").or_else(|| status.id("recipient_id"));
     let contact = find(contacts, recipient_id.as_deref(), user_id.as_deref());
+    let errors = errors(&name, status);
     Ok(Event::Status(Status {
         phone_number_id,
         business_account_id: origin.business_account_id.map(str::to_owned),
@@ -310,14 +319,30 @@ fn read_status(
         recipient_id: recipient_id.or_else(|| contact?.wa_id.clone()),
         recipient_user_id: user_id.or_else(|| contact?.user_id.clone()),
         callback_data: status.text("biz_opaque_callback_data"),
-        errors: status
-            .list("errors")
-            .map(|errors| errors.filter_map(error).collect())
-            .unwrap_or_default(),
+        errors,
         pricing: status.get("pricing").map(Element::raw),
         conversation: status.get("conversation").map(Element::raw),
         payload: element.raw(),
     }))
+}
+
+/// Why it failed. A failure always has a reason, if only that none was given.
+fn errors(status_name: &str, status: Object<'_>) -> Vec<StatusError> {
+    let errors = status.list("errors").into_iter().flatten();
+    let mut errors: Vec<StatusError> = errors.filter_map(error).collect();
+    // The first one is shown.
+    errors.sort_by_key(|error| error.code.is_none());
+    if status_name == "failed" && errors.iter().all(StatusError::says_nothing) {
+        errors.insert(
+            0,
+            StatusError {
+                code: None,
+                title: Some("Failed without a reason".to_owned()),
+                details: None,
+            },
+        );
+    }
+    errors
 }
 
 fn error(element: Element<'_>) -> Option<StatusError> {
@@ -330,13 +355,17 @@ fn error(element: Element<'_>) -> Option<StatusError> {
             .text("message")
             .filter(|message| error.text("title").as_ref() != Some(message))
     };
+    let details = nested
+        .or_else(|| error.text("details"))
+        .or_else(bare)
+        .or_else(message);
     Some(StatusError {
         code: error.text("code").and_then(|code| code.parse().ok()),
-        title: error.text("title").or_else(|| error.text("message")),
-        details: nested
-            .or_else(|| error.text("details"))
-            .or_else(bare)
-            .or_else(message),
+        title: error
+            .text("title")
+            .or_else(|| error.text("message"))
+            .or_else(|| details.clone()),
+        details,
     })
 }
 
@@ -351,10 +380,16 @@ fn contact(contact: Object<'_>) -> Contact {
     let profile = contact.object("profile");
     Contact {
         wa_id: contact.wa_id("wa_id"),
-        user_id: contact.id("user_id"),
-        name: profile.and_then(|profile| profile.text("name")),
-        username: profile.and_then(|profile| profile.text("username")),
+        user_id: contact.user_id("user_id"),
+        name: profile.and_then(|profile| name(profile, "name")),
+        username: profile.and_then(|profile| name(profile, "username")),
     }
+}
+
+/// Nothing but space is no name.
+fn name(profile: Object<'_>, member: &str) -> Option<String> {
+    let name = profile.text(member)?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
 /// By id, never by position.

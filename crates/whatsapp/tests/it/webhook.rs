@@ -166,6 +166,71 @@ fn people_are_matched_by_id_and_never_by_position() {
 }
 
 #[test]
+fn nothing_but_space_is_no_name() {
+    let delivery = parse(&envelope(&json!([{"field": "messages", "value": {
+        "metadata": {"phone_number_id": "1"},
+        "contacts": [{"wa_id": "111", "profile": {"name": " \u{a0} ", "username": " one "}}],
+        "messages": [{"from": "111", "id": "a", "type": "text"}],
+    }}])));
+    let message = &delivery.messages[0];
+    assert_eq!(
+        (&message.profile_name, message.username.as_deref()),
+        (&None, Some("one"))
+    );
+}
+
+#[test]
+fn a_failure_always_has_a_reason() {
+    let first = |errors: Value| {
+        let delivery = parse(&envelope(&json!([{"field": "messages", "value": {
+            "metadata": {"phone_number_id": "1"},
+            "statuses": [{"id": "s", "status": "failed", "errors": errors}],
+        }}])));
+        let error = delivery.statuses[0].errors[0].clone();
+        (error.code, error.title)
+    };
+    let nothing = (None, Some("Failed without a reason".to_owned()));
+    for errors in [json!(null), json!([]), json!("x"), json!([null, {}])] {
+        assert_eq!(first(errors.clone()), nothing, "{errors}");
+    }
+    let told = (Some(131_026), Some("Message undeliverable".to_owned()));
+    let undeliverable = json!({"code": 131_026, "title": "Message undeliverable"});
+    assert_eq!(first(json!([{"title": "Something"}, undeliverable])), told);
+    let details = json!([{"error_data": {"details": "Too long"}}]);
+    assert_eq!(first(details), (None, Some("Too long".to_owned())));
+}
+
+#[test]
+fn a_message_that_names_nobody_is_of_the_only_contact() {
+    let of = |contacts: Value, message: Value| {
+        let delivery = parse(&envelope(&json!([{"field": "messages", "value": {
+            "metadata": {"phone_number_id": "1"}, "contacts": contacts, "messages": [message],
+        }}])));
+        let seen = delivery.messages.first();
+        seen.map(|message| (message.from.clone(), message.user_id.clone()))
+    };
+    let phone = |digits: &str| Some((Some(digits.to_owned()), None));
+    let hidden = Some((None, Some("ID.3".to_owned())));
+    let nobody = json!({"id": "a", "type": "text"});
+    assert_eq!(of(json!([{"wa_id": "111"}]), nobody.clone()), phone("111"));
+    assert_eq!(of(json!([{"user_id": "ID.3"}]), nobody.clone()), hidden);
+    assert_eq!(
+        of(json!([{"wa_id": "111"}, {"wa_id": "222"}]), nobody.clone()),
+        None
+    );
+    assert_eq!(of(json!([{"profile": {"name": "One"}}]), nobody), None);
+    // One name that cannot be costs neither the other nor the message.
+    let garbled = json!({"id": "a", "from": "anonymous", "from_user_id": "ID.3", "type": "text"});
+    assert_eq!(of(json!([]), garbled), hidden);
+    let long = json!({"id": "a", "from": "111", "from_user_id": "x".repeat(161), "type": "text"});
+    assert_eq!(of(json!([]), long), phone("111"));
+    let neither = json!({"id": "a", "from": "9".repeat(21), "type": "text"});
+    assert_eq!(of(json!([]), neither), None);
+    let delivery = parse(&messages(&json!([{"id": "a", "type": "text"}])));
+    assert!(delivery.others.is_empty(), "{:?}", delivery.others);
+}
+
+#[test]
 fn what_is_no_message_of_ours_is_kept_with_its_reason() {
     let delivery = parse(&messages(&json!([
         text("wamid.1"),
@@ -174,7 +239,6 @@ fn what_is_no_message_of_ours_is_kept_with_its_reason() {
         {"from": "1", "type": "text"},
         {"from": "1", "id": "", "type": "text"},
         {"from": "1", "id": "w".repeat(513), "type": "text"},
-        {"id": "wamid.2", "type": "text"},
         {"from": "1", "id": ["wamid.3"]},
         {"from": "1", "id": "wamid.4"},
     ])));
@@ -192,7 +256,6 @@ fn what_is_no_message_of_ours_is_kept_with_its_reason() {
             "no_id",
             "no_id",
             "no_id",
-            "no_sender",
             "no_id"
         ]
     );
