@@ -41,14 +41,19 @@ impl Report {
             Err(SendError::TokenInvalid { error } | SendError::AccountBlocked { error }) => {
                 Self::told(Outcome::Held, error)
             }
-            Err(SendError::NotSent { .. }) => Self {
-                error_title: Some("Meta could not be reached".to_owned()),
-                ..Self::bare(Outcome::Retry)
-            },
+            Err(SendError::NotSent { .. }) => Self::unreachable(),
             Err(SendError::OutcomeUnknown { .. }) => Self {
                 error_title: Some("Meta's answer was lost: the message may have been sent".to_owned()),
                 ..Self::bare(Outcome::Unknown)
             },
+        }
+    }
+
+    /// Meta was not asked, or did not hear.
+    pub(crate) fn unreachable() -> Self {
+        Self {
+            error_title: Some("Meta could not be reached".to_owned()),
+            ..Self::bare(Outcome::Retry)
         }
     }
 

@@ -19,7 +19,7 @@ use whatsapp::client::{Content, OutboundMessage, Recipient, SendError};
 use crate::app::App;
 use crate::background::Background;
 use crate::outcome::{Outcome, Report};
-use crate::sessions::{NumberAccess, SendWatch, break_session, unusable_token};
+use crate::sessions::{NumberAccess, SendWatch, break_session, breaking, unusable_token};
 
 /// How long what was handed out is ours.
 const LEASE: Duration = Duration::from_secs(90);
@@ -181,8 +181,8 @@ async fn send(app: &App, message: &QueuedMessage, access: &NumberAccess, watch: 
     let number = app.graph().number(&message.phone_number_id, &access.token);
     let answer = number.send(&outbound).await;
     watch.note(app, &answer).await;
-    if let Err(SendError::TokenInvalid { error } | SendError::AccountBlocked { error }) = &answer {
-        break_session(app, message.session_id, &error.message).await;
+    if let Some(error) = answer.as_ref().err().and_then(breaking) {
+        break_session(app, message.session_id, error).await;
     }
     Report::of(&answer)
 }

@@ -43,8 +43,10 @@ pub(crate) struct ConnectedNumber {
     health_error: Option<String>,
     /// `own`, or `environment` for the token of this installation.
     pub(super) token_source: String,
-    /// `valid`, `invalid` or `unchecked`. Tokens of system users do not expire by themselves.
+    /// `valid`, `invalid` or `unchecked`.
     token_status: String,
+    /// Until when Meta issued its own token, as it was told with it. Null for tokens that do not expire.
+    token_expires_at: Option<DateTime<Utc>>,
     /// When it was last given a token of its own.
     token_changed_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
