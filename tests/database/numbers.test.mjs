@@ -303,6 +303,25 @@ test("delivery figures count what became of the messages of a day and a week", a
   assert.equal(delivery.week.messages, 6);
 });
 
+test("a number that Meta has banned sends nothing until it may again", async () => {
+  const tenant = await newTenant();
+  const admin = await newUser(tenant, "admin");
+  for (const before of ["connected", "paused"]) {
+    const number = await connects(tenant);
+    await sql`update public.whatsapp_sessions set status = ${before} where id = ${number.id}`;
+    const says = async (/** @type {string} */ status) => {
+      await asService((sql) => sql`select public.record_number_health(${number.id}, ${sql.json({ status })})`);
+      const [now] = (await lists(admin)).filter((/** @type {any} */ { id }) => id === number.id);
+      return [now.status, now.status_code, now.meta_status, now.status_reason === null];
+    };
+    assert.deepEqual(await says("FLAGGED"), [before, null, "FLAGGED", true]);
+    for (const _ of [1, 2]) assert.deepEqual(await says("BANNED"), ["broken", "number_banned", "BANNED", false]);
+    assert.deepEqual(await says("CONNECTED"), [before, null, "CONNECTED", true]);
+    await sql`update public.whatsapp_sessions set status = 'disconnected' where id = ${number.id}`;
+    assert.deepEqual(await says("BANNED"), ["disconnected", null, "BANNED", true]);
+  }
+});
+
 test("a number that Meta refuses tells why, and whether its token is to blame", async () => {
   const tenant = await newTenant();
   const admin = await newUser(tenant, "admin");

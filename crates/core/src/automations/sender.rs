@@ -265,6 +265,7 @@ mod tests {
     fn what_may_have_gone_out_is_not_tried_again() {
         let lost = Report::of(&Err(SendError::OutcomeUnknown {
             reason: "timed out".into(),
+            error: None,
         }));
         assert_eq!(after(1, lost), (Outcome::Unknown, None));
     }

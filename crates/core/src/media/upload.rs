@@ -35,6 +35,7 @@ use crate::text::Text;
 
 /// The largest file and the form around it.
 const MAX_BODY: usize = LARGEST_FILE as usize + 64 * 1024;
+const JSON: &[u8] = b"application/json";
 /// Chunks between the client and Storage: what is held of a file at any time.
 const CHUNKS: usize = 4;
 
@@ -93,7 +94,9 @@ pub(crate) async fn upload_file(
     request: Request,
 ) -> Result<Response, ApiError> {
     let content_type = request.headers().get(header::CONTENT_TYPE);
-    let is_json = content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+    let is_json = content_type
+        .and_then(|value| value.as_bytes().get(..JSON.len()))
+        .is_some_and(|start| start.eq_ignore_ascii_case(JSON));
     if is_json {
         let JsonBody(upload) = JsonBody::<DirectUpload>::from_request(request, &app).await?;
         return upload.answer(&app, &permitted.caller).await;
