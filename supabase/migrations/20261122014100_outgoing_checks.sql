@@ -505,3 +505,51 @@ begin
   return answers;
 end;
 $$;
+
+-- As before; a repeated key is told as such.
+create or replace function public.schedule_message(
+  conversation_id uuid, type text, content text, payload jsonb, send_at timestamptz, reply_to text default null,
+  idempotency_key text default null
+) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  conversation public.conversations;
+  message public.messages;
+  made jsonb;
+begin
+  perform private.require('messages.schedule');
+  if private.tenant_id() is null or not private.may_send(type) then
+    raise sqlstate 'PT403' using message = 'You may not send messages of this kind.', detail = 'forbidden';
+  end if;
+  if schedule_message.send_at <= now() or schedule_message.send_at > now() + interval '30 days' then
+    raise sqlstate 'PT422' using message = 'A message can be scheduled up to 30 days ahead.', detail = 'invalid_field',
+      hint = 'send_at';
+  end if;
+  if type = 'reaction' then
+    raise sqlstate 'PT422' using message = 'A reaction cannot be scheduled.', detail = 'invalid_field', hint = 'type';
+  end if;
+  conversation := private.own_conversation(schedule_message.conversation_id);
+  -- The window is that of when it goes out.
+  conversation.window_expires_at := 'infinity';
+  made := private.add_outbound(
+    conversation, schedule_message.type, schedule_message.content, schedule_message.payload, schedule_message.reply_to,
+    schedule_message.idempotency_key
+  );
+  if (made ->> 'repeated')::boolean then
+    return (made -> 'message') || '{"repeated": true}';
+  end if;
+  update public.messages m
+  set status = 'pending', send_at = schedule_message.send_at, occurred_at = schedule_message.send_at
+  where m.id = (made #>> '{message,id}')::uuid
+  returning m.* into message;
+  made := jsonb_set(made, '{message}', private.message_json(message));
+  -- nothing was said yet
+  update public.conversations v
+  set last_message_at = o.last_message_at, last_message_preview = o.last_message_preview,
+    last_message_type = o.last_message_type, last_message_direction = o.last_message_direction,
+    unread_count = o.unread_count, waiting_since = o.waiting_since
+  from (select (conversation).*) o
+  where v.id = conversation.id;
+  return made -> 'message';
+end;
+$$;

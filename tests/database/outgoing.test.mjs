@@ -124,6 +124,16 @@ describe("an idempotency key", () => {
     }
   });
 
+  test("of a message for later is told as such", async () => {
+    const { manager, conversation } = await newInbox();
+    const schedules = (/** @type {Date} */ at) => as(manager, async (sql) => (await sql`
+      select public.schedule_message(${conversation.id}, 'text', 'Besok', ${sql.json(text("Besok"))}, ${at}, null, 'k') as message`)[0].message);
+    const at = dateOf(seconds(-3600));
+    const first = await schedules(at);
+    const again = await schedules(at);
+    assert.deepEqual([first.status, first.repeated, again.id, again.repeated], ["pending", undefined, first.id, true]);
+  });
+
   test("is free again after 24 hours", async () => {
     const { agent, conversation } = await newInbox();
     const first = await sends(agent, conversation, { key: "k" });

@@ -23,7 +23,8 @@ pub(crate) struct ConnectedNumber {
     /// `disconnected`.
     pub(super) status: String,
     status_reason: Option<String>,
-    /// Why it is broken, for programs: `token_invalid`, `account_disabled` and others.
+    /// Why it is broken, for programs: `token_invalid`, `payment_problem`, `policy_block`, `not_registered`, `number_banned`,
+    /// `account_disabled` and others.
     status_code: Option<String>,
     /// The pace of campaigns.
     messages_per_second: u32,

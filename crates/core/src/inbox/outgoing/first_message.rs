@@ -59,7 +59,8 @@ pub fn router() -> Router<App> {
     responses(
         (status = 201, body = Message), (status = 200, description = "Repeated", body = Message),
         (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 409, description = "`window_closed` or `number_unavailable`", body = ErrorBody),
+        (status = 409, description = "`window_closed`, `number_unavailable`, `contact_blocked`, `contact_opted_out` or \
+            `contact_unreachable`", body = ErrorBody),
         (status = 415, body = ErrorBody), (status = 422, body = ErrorBody),
         (status = 503, description = "`meta_unavailable`: Meta does not answer at the moment", body = ErrorBody),
     )
@@ -119,6 +120,7 @@ pub(crate) async fn send_to(
 /// An Indonesian mobile number as people there write it begins with 08; any other needs its country code.
 fn with_country_code(number: &str) -> Cow<'_, str> {
     let number = number.trim();
+    let number = number.strip_prefix("00").unwrap_or(number);
     match number.strip_prefix("08") {
         Some(rest) if rest.chars().filter(char::is_ascii_digit).count() >= 8 => format!("628{rest}").into(),
         _ => number.into(),
@@ -134,6 +136,7 @@ mod tests {
         for (number, expected) in [
             ("0812-3456-7890", "62812-3456-7890"),
             (" 081234567890", "6281234567890"),
+            ("0062 812 3456 7890", "62 812 3456 7890"),
             ("0812", "0812"),
             ("021 5678 1234", "021 5678 1234"),
             ("+62 812 3456 7890", "+62 812 3456 7890"),

@@ -136,7 +136,7 @@ impl MessageInput {
     }
 
     fn content(self) -> Result<Content, ApiError> {
-        let media = |kind: MediaKind, media: Option<Media>| {
+        let media = |kind: MediaKind, media: Option<Media>| -> Result<Content, ApiError> {
             let media = required(kind.as_str(), media)?;
             let given = |text: Option<String>| text.filter(|text| !text.is_empty());
             Ok(Content::Media(
