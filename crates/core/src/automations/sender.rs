@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use supabase::DatabaseError;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
-use whatsapp::client::{Content, OutboundMessage, Recipient, SendError};
+use whatsapp::client::{Content, OutboundMessage, Recipient};
 
 use crate::app::App;
 use crate::background::Background;
@@ -225,6 +225,8 @@ async fn record(app: &App, outcomes: &[MessageOutcome]) {
 
 #[cfg(test)]
 mod tests {
+    use whatsapp::client::SendError;
+
     use super::*;
 
     fn after(attempts: usize, report: Report) -> (Outcome, Option<u64>) {
