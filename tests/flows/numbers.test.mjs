@@ -221,7 +221,7 @@ test("while Meta does not answer a number rests, and goes on when it does", asyn
   const replies = await Promise.all(Array.from({ length: 6 }, reply));
   await app.meta("PUT", "settings", { response_delay_ms: 0 });
   for (const { status, body } of replies) assert.equal(status === 201 ? body.status === "failed" : status !== 503, false, JSON.stringify(body));
-  const [first, ...others] = ((await app.ledger([from])).get(from) ?? []).map(({ accepted_at }) => accepted_at).sort((one, other) => one - other);
+  const [first, ...others] = ((await app.ledger([from])).get(from) ?? []).map(({ accepted_at }) => Date.parse(accepted_at)).sort((one, other) => one - other);
   assert.ok(first);
   for (const accepted_at of others) assert.ok(accepted_at - first >= delay, `${accepted_at - first}`);
   assert.equal((await app.succeeds("GET", `${sessions}/${number.id}`, { as: "admin" })).breaker.state, "closed");
