@@ -133,7 +133,7 @@ test("a large file goes straight into Storage, and is checked there", async () =
   const puts = async (/** @type {Buffer} */ bytes) => {
     const { status, body } = await asks({ file_name: "film.mp4" });
     assert.equal(status, 200, JSON.stringify(body));
-    const stored = await fetch(body.upload_url, { method: "PUT", headers: { "content-type": "video/mp4" }, body: new Uint8Array(bytes) });
+    const stored = await fetch(body.upload_url, { method: "PUT", headers: { "content-type": "text/html" }, body: new Uint8Array(bytes) });
     assert.equal(stored.status, 200, await stored.text());
     return body.storage_path;
   };
@@ -143,6 +143,10 @@ test("a large file goes straight into Storage, and is checked there", async () =
   const { status, body: file } = await asks({ file_name: "film.mp4", storage_path });
   assert.deepEqual([status, file.kind, file.file_size], [201, "video", film.length], JSON.stringify(file));
   assert.equal(file.sha256, createHash("sha256").update(film).digest("hex"));
+
+  const served = await fetch((await opens(file.id)).url, { method: "GET" });
+  assert.equal(served.headers.get("content-type"), "video/mp4", "not what the client said it was");
+  await served.arrayBuffer();
 
   const twice = await asks({ file_name: "film.exe", storage_path });
   assert.equal(twice.status, 422, "it is an upload already");
