@@ -10,7 +10,6 @@ use axum::response::{IntoResponse, Response};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Request, StatusCode, Uri};
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
@@ -33,9 +32,6 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 
 /// How long a broken connection may take to show as the end of its process.
 const NOTICE: Duration = Duration::from_secs(2);
-
-/// The most of a body beyond the limit that is read for the sake of its sender.
-const READ_AWAY: u64 = 256 * 1024 * 1024;
 
 /// Ids of requests, unlike each other as long as the gateway runs.
 static REQUEST_IDS: AtomicU64 = AtomicU64::new(1);
@@ -124,9 +120,6 @@ async fn attempt(
         .and_then(|length| length.parse().ok())
         .is_some_and(|length: u64| length > REQUEST_LIMIT)
     {
-        if !request.headers().contains_key(header::EXPECT) {
-            read_away(request.into_body()).await;
-        }
         return Err(Failure::TooLong);
     }
     let request_id = REQUEST_IDS.fetch_add(1, Ordering::Relaxed);
@@ -164,18 +157,6 @@ async fn attempt(
         }
         retried = true;
         request = unsent;
-    }
-}
-
-/// A client that is still sending takes an early answer for a broken connection.
-async fn read_away(mut body: Incoming) {
-    let mut left = READ_AWAY;
-    while let Some(Ok(frame)) = body.frame().await {
-        let length = frame.data_ref().map_or(0, |data| data.len() as u64);
-        match left.checked_sub(length) {
-            Some(remaining) => left = remaining,
-            None => return,
-        }
     }
 }
 

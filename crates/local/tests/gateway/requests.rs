@@ -164,9 +164,6 @@ async fn a_body_beyond_the_limit_is_413() {
         (status, &body["error"]["code"]),
         (413, &json!("payload_too_large"))
     );
-    // Far more than a socket holds: the sender is heard out before it is refused.
-    let (status, _) = answer(site.client.post(&url).body(vec![b'x'; 8 * LIMIT])).await;
-    assert_eq!(status, 413);
     let chunks = futures_util::stream::iter(
         (0..=LIMIT / 65_536)
             .map(|_| Ok::<_, std::io::Error>(http_body::Frame::data(Bytes::from(vec![b'x'; 65_536])))),
