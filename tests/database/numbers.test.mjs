@@ -293,14 +293,16 @@ test("delivery figures count what became of the messages of a day and a week", a
   await delivers({ statuses: sent.slice(0, 3).map((message, i) => statusOf(number, message.whatsapp_message_id, "delivered", { timestamp: at + 2 * (i + 1) })) });
   await delivers({ statuses: [statusOf(number, sent[0].whatsapp_message_id, "read", { timestamp: at + 62 })] });
   await newOutbound(conversation, { status: "failed", wamid: null });
+  const lost = await newOutbound(conversation, { sentAt: dateOf(at) });
+  await delivers({ statuses: [statusOf(number, lost.whatsapp_message_id, "failed", { timestamp: at + 5 })] });
   const old = await newOutbound(conversation);
   await sql`update public.messages set created_at = now() - interval '2 days' where id = ${old.id}`;
   const [{ delivery }] = await as(admin, (sql) => sql`select public.number_delivery(${number.id}) as delivery`);
   assert.deepEqual(delivery.day, {
-    messages: 5, accepted: 4, delivered: 3, read: 1, failed: 1, unknown: 0, delivery_rate: 0.75, read_rate: 0.3333,
+    messages: 6, accepted: 5, delivered: 3, read: 1, failed: 2, unknown: 0, delivery_rate: 0.6, read_rate: 0.3333,
     seconds_to_delivered: { median: 4, p95: 5.8 }, seconds_to_read: { median: 60, p95: 60 },
   });
-  assert.equal(delivery.week.messages, 6);
+  assert.equal(delivery.week.messages, 7);
 });
 
 test("a number that Meta has banned sends nothing until it may again", async () => {
