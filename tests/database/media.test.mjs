@@ -89,7 +89,10 @@ describe("a file of a customer", () => {
     assert.equal((await now(gone.media)).state, "gone");
     await finishes(failing.media, "retry", { problem: "away" });
     assert.deepEqual([(await now(failing.media)).state, (await now(failing.media)).last_error], ["pending", "away"]);
-    await sql`update public.message_media set attempts = 12 where id = ${failing.media.id}`;
+    await sql`update public.message_media set attempts = 15, next_attempt_at = expires_at - interval '1 second' where id = ${failing.media.id}`;
+    await finishes(failing.media, "retry");
+    assert.equal((await now(failing.media)).state, "pending", "as long as Meta keeps it");
+    await sql`update public.message_media set next_attempt_at = expires_at where id = ${failing.media.id}`;
     await finishes(failing.media, "retry");
     assert.equal((await now(failing.media)).state, "failed");
     await sql`update public.message_media set expires_at = now(), next_attempt_at = now() where id = ${late.media.id}`;

@@ -39,6 +39,26 @@ describe("connecting a number", () => {
     assert.deepEqual(await lists(await newUser(await newTenant(), "admin")), []);
   });
 
+  test("keeps until when its token was issued, until it has another", async () => {
+    const tenant = await newTenant();
+    const admin = await newUser(tenant, "admin");
+    const [phone, at] = [someDigits(), "2099-01-02T03:04:05+00:00"];
+    const again = async (/** @type {object | null} */ expiry) => {
+      const [{ place }] = await as(admin, (sql) => sql`select public.number_place(${phone}) as place`);
+      const [{ number }] = await asService((sql) => sql`
+        select public.connect_number(null, ${tenant.id}, ${place.session_id}, ${phone}, '111', null, ${sql.json(health)}, ${sql.json(sealed())},
+          ${expiry && sql.json(/** @type {any} */ (expiry))}) as number`);
+      return number;
+    };
+    const number = await again({ at });
+    assert.equal(number.token_expires_at, at);
+    assert.equal((await again(null)).token_expires_at, at);
+    assert.equal((await again({ at: null })).token_expires_at, null);
+    assert.equal((await changes(admin, number, { token_expires_at: at })).token_expires_at, at);
+    assert.equal((await changes(admin, number, { name: "Toko" })).token_expires_at, at);
+    assert.equal((await changes(admin, number, { token_expires_at: null })).token_expires_at, null);
+  });
+
   test("that is another tenant's is refused, also at the same moment", async () => {
     const phone = someDigits();
     const [one, two] = [await newTenant(), await newTenant()];
@@ -273,12 +293,48 @@ test("delivery figures count what became of the messages of a day and a week", a
   await delivers({ statuses: sent.slice(0, 3).map((message, i) => statusOf(number, message.whatsapp_message_id, "delivered", { timestamp: at + 2 * (i + 1) })) });
   await delivers({ statuses: [statusOf(number, sent[0].whatsapp_message_id, "read", { timestamp: at + 62 })] });
   await newOutbound(conversation, { status: "failed", wamid: null });
+  const lost = await newOutbound(conversation, { sentAt: dateOf(at) });
+  await delivers({ statuses: [statusOf(number, lost.whatsapp_message_id, "failed", { timestamp: at + 5 })] });
   const old = await newOutbound(conversation);
   await sql`update public.messages set created_at = now() - interval '2 days' where id = ${old.id}`;
   const [{ delivery }] = await as(admin, (sql) => sql`select public.number_delivery(${number.id}) as delivery`);
   assert.deepEqual(delivery.day, {
-    messages: 5, accepted: 4, delivered: 3, read: 1, failed: 1, unknown: 0, delivery_rate: 0.75, read_rate: 0.3333,
+    messages: 6, accepted: 5, delivered: 3, read: 1, failed: 2, unknown: 0, delivery_rate: 0.6, read_rate: 0.3333,
     seconds_to_delivered: { median: 4, p95: 5.8 }, seconds_to_read: { median: 60, p95: 60 },
   });
-  assert.equal(delivery.week.messages, 6);
+  assert.equal(delivery.week.messages, 7);
+});
+
+test("a number that Meta has banned sends nothing until it may again", async () => {
+  const tenant = await newTenant();
+  const admin = await newUser(tenant, "admin");
+  for (const before of ["connected", "paused"]) {
+    const number = await connects(tenant);
+    await sql`update public.whatsapp_sessions set status = ${before} where id = ${number.id}`;
+    const says = async (/** @type {string} */ status) => {
+      await asService((sql) => sql`select public.record_number_health(${number.id}, ${sql.json({ status })})`);
+      const [now] = (await lists(admin)).filter((/** @type {any} */ { id }) => id === number.id);
+      return [now.status, now.status_code, now.meta_status, now.status_reason === null];
+    };
+    assert.deepEqual(await says("FLAGGED"), [before, null, "FLAGGED", true]);
+    for (const _ of [1, 2]) assert.deepEqual(await says("BANNED"), ["broken", "number_banned", "BANNED", false]);
+    assert.deepEqual(await says("CONNECTED"), [before, null, "CONNECTED", true]);
+    await sql`update public.whatsapp_sessions set status = 'disconnected' where id = ${number.id}`;
+    assert.deepEqual(await says("BANNED"), ["disconnected", null, "BANNED", true]);
+  }
+});
+
+test("a number that Meta refuses tells why, and whether its token is to blame", async () => {
+  const tenant = await newTenant();
+  const admin = await newUser(tenant, "admin");
+  for (const [code, token_status] of [["token_invalid", "invalid"], ["not_registered", "valid"], ["payment_problem", "valid"]]) {
+    const number = await connects(tenant);
+    await asService((sql) => sql`select public.break_session(${number.id}, 'Meta says no', ${code})`);
+    const [told] = (await lists(admin)).filter((/** @type {any} */ { id }) => id === number.id);
+    assert.deepEqual([told.status, told.status_code, told.status_reason, told.token_status], ["broken", code, "Meta says no", token_status]);
+  }
+  // as the release before this one calls it
+  const number = await connects(tenant);
+  await asService((sql) => sql`select public.break_session(session_id => ${number.id}, reason => 'no')`);
+  assert.equal((await lists(admin)).at(-1).status, "broken");
 });

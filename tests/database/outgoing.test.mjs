@@ -124,6 +124,16 @@ describe("an idempotency key", () => {
     }
   });
 
+  test("of a message for later is told as such", async () => {
+    const { manager, conversation } = await newInbox();
+    const schedules = (/** @type {Date} */ at) => as(manager, async (sql) => (await sql`
+      select public.schedule_message(${conversation.id}, 'text', 'Besok', ${sql.json(text("Besok"))}, ${at}, null, 'k') as message`)[0].message);
+    const at = dateOf(seconds(-3600));
+    const first = await schedules(at);
+    const again = await schedules(at);
+    assert.deepEqual([first.status, first.repeated, again.id, again.repeated], ["pending", undefined, first.id, true]);
+  });
+
   test("is free again after 24 hours", async () => {
     const { agent, conversation } = await newInbox();
     const first = await sends(agent, conversation, { key: "k" });
@@ -174,6 +184,18 @@ describe("a message to a number", () => {
     await isRefused(sendsTo(manager, { contact, session: foreign }), { code: "PT422", hint: "session_id" });
   });
 
+  test("again under its key is the same, whatever number comes first by now", async () => {
+    const { tenant, manager, number, contact } = await newInbox();
+    const first = await sendsTo(manager, { contact, key: "k" });
+    assert.equal(first.message.session_id, number.id);
+    await receivesMessage(await newNumber(tenant), { from: contact.wa_id, timestamp: seconds(-60) });
+    const again = await sendsTo(manager, { contact, key: "k" });
+    assert.deepEqual([again.repeated, again.message.id], [true, first.message.id]);
+    await sql`update public.whatsapp_sessions set status = 'paused' where id = ${number.id}`;
+    assert.equal((await sendsTo(manager, { wa_id: contact.wa_id, key: "k" })).message.id, first.message.id);
+    assert.notEqual((await sendsTo(manager, { contact, key: "other" })).message.session_id, number.id);
+  });
+
   test("of a tenant without one is refused, and leaves nothing", async () => {
     const tenant = await newTenant();
     const manager = await newUser(tenant, "manager");
@@ -190,6 +212,103 @@ describe("a message to a number", () => {
     await isRefused(sendsTo(agent, { contact }), { code: "PT422", hint: "contact_id" });
     await isRefused(sendsTo(agent, { wa_id: contact.wa_id, session: number }), { code: "PT403" });
   });
+});
+
+describe("a file that was uploaded", () => {
+  /** @param {any} inbox @param {object} [more] */
+  const uploads = async ({ number, agent }, more = {}) => {
+    const id = randomUUID();
+    const upload = {
+      id, tenant_id: number.tenant_id, session_id: number.id, uploaded_by: agent.id, meta_media_id: someDigits(), kind: "image",
+      mime_type: "image/png", sha256: "ab", file_size: 3, file_name: "menu.png", storage_path: `x/${id}`, ...more,
+    };
+    await asService((sql) => sql`select public.finish_upload(${sql.json(upload)})`);
+    return upload;
+  };
+  const header = (/** @type {string} */ kind, /** @type {string} */ id) =>
+    ({ type: "interactive", payload: { interactive: { type: "button", header: { type: kind, [kind]: { id } }, body: { text: "x" } } } });
+  const filled = (/** @type {string} */ kind, /** @type {string} */ id) => [{ type: "header", parameters: [{ type: kind, [kind]: { id } }] }];
+  const template = (/** @type {object[]} */ components) => ({ type: "template", payload: { template: { name: "x", language: { code: "id" }, components } } });
+
+  test("is named by our id wherever a message has a file", async () => {
+    const inbox = await newInbox();
+    const { agent, conversation } = inbox;
+    const { id, meta_media_id } = await uploads(inbox);
+    const image = await sends(agent, conversation, { type: "image", payload: { image: { id, caption: "Menu" } } });
+    assert.deepEqual(image.message.payload, { image: { id: meta_media_id, caption: "Menu" } });
+    const buttons = await sends(agent, conversation, header("image", id));
+    assert.deepEqual(buttons.message.payload.interactive.header, { type: "image", image: { id: meta_media_id } });
+    const document = await sends(agent, conversation, template(filled("document", id)));
+    assert.deepEqual(document.message.payload.template.components[0].parameters[0].document, { id: meta_media_id, filename: "menu.png" });
+    const cards = await sends(agent, conversation, template([{ type: "carousel", cards: [{ card_index: 0, components: filled("image", id) }] }]));
+    assert.deepEqual(cards.message.payload.template.components[0].cards[0].components, filled("image", meta_media_id));
+    const metas = await sends(agent, conversation, template(filled("image", "123")));
+    assert.deepEqual(metas.message.payload.template.components, filled("image", "123"));
+    const named = await sends(agent, conversation, { type: "document", payload: { document: { id, filename: "lain.png" } } });
+    assert.equal(named.message.payload.document.filename, "lain.png");
+  });
+
+  test("of another kind, of another number, deleted or unknown is refused by its place", async () => {
+    const inbox = await newInbox();
+    const { agent, conversation, tenant } = inbox;
+    const { id } = await uploads(inbox);
+    const foreign = await uploads(await newInbox());
+    const other = await uploads({ agent, number: await newNumber(tenant) });
+    const deleted = await uploads(inbox);
+    await as(await newUser(tenant, "admin"), (sql) => sql`select public.delete_media(${deleted.id})`);
+    for (const [message, hint] of /** @type {[any, string][]} */ ([
+      [{ type: "video", payload: { video: { id } } }, "video.id"],
+      [header("video", id), "interactive.header.video.id"],
+      [header("image", foreign.id), "interactive.header.image.id"],
+      [header("image", other.id), "interactive.header.image.id"],
+      [{ type: "image", payload: { image: { id: deleted.id } } }, "image.id"],
+      [template(filled("image", randomUUID())), "template.components[0].parameters[0].image.id"],
+    ])) await isRefused(sends(agent, conversation, message), { code: "PT422", detail: "invalid_field", hint });
+  });
+});
+
+describe("who wants no marketing", () => {
+  const named = (/** @type {any} */ template) => ({ type: "template", payload: { template: { name: template.name, language: { code: "id" } } } });
+
+  test("gets no template of that category, and everything else", async () => {
+    const { tenant, agent, conversation, contact } = await newInbox();
+    const [marketing, utility] = [await newTemplate(tenant), await newTemplate(tenant, { category: "UTILITY" })];
+    await sends(agent, conversation, named(marketing));
+    await sql`update public.contacts set marketing_opted_out_at = now() where id = ${contact.id}`;
+    await isRefused(sends(agent, conversation, named(marketing)), { code: "PT409", detail: "contact_opted_out" });
+    await sends(agent, conversation, named(utility));
+    await sends(agent, conversation);
+  });
+
+  test("is not written to later either", async () => {
+    const { tenant, manager, conversation, contact } = await newInbox();
+    const marketing = await newTemplate(tenant);
+    const { type, payload } = named(marketing);
+    const [{ message }] = await as(manager, (sql) => sql`
+      select public.schedule_message(${conversation.id}, ${type}, 'x', ${sql.json(payload)}, now() + interval '1 hour') as message`);
+    await sql`update public.contacts set marketing_opted_out_at = now() where id = ${contact.id}`;
+    await sql`update public.messages set send_at = now() where id = ${message.id}`;
+    await asService((sql) => sql`select public.claim_scheduled_messages(1000)`);
+    const { status, error_title } = await messageNow(message);
+    assert.deepEqual([status, error_title], ["failed", "This contact does not want marketing messages."]);
+  });
+
+  test("is known from Meta's answer to a message, too", async () => {
+    const { agent, conversation, contact } = await newInbox();
+    const { message } = await sends(agent, conversation);
+    const result = { message_id: message.id, outcome: "failed", error_code: 131050, error_title: "User has stopped marketing messages" };
+    for (const _ of [1, 2]) await asService((sql) => sql`select public.record_replies(${sql.json([result])})`);
+    const consents = await sql`select state, source from public.contact_consents where contact_id = ${contact.id}`;
+    assert.deepEqual(consents.map(({ state, source }) => [state, source]), [["opted_out", "error_131050"]]);
+    const [{ marketing_opted_out_at }] = await sql`select marketing_opted_out_at from public.contacts where id = ${contact.id}`;
+    assert.deepEqual(marketing_opted_out_at, (await messageNow(message)).failed_at);
+  });
+});
+
+test("who has no address any more is written nothing", async () => {
+  const { agent, conversation, contact } = await newInbox();
+  await sql`update public.contacts set wa_id = null, erased_at = now() where id = ${contact.id}`;
+  await isRefused(sends(agent, conversation), { code: "PT409", detail: "contact_unreachable" });
 });
 
 test("a template is found by the account of the number, approved before others, and only by who may send it", async () => {

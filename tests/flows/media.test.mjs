@@ -114,13 +114,26 @@ test("an upload is known by its bytes, sent by its id, and seen by who sees the 
   assert.ok(PNG.equals(Buffer.from(await (await fetch(opened.url)).arrayBuffer())));
 });
 
+test("what a file is for comes before it, and the file alone", async () => {
+  const token = await app.token("agent");
+  for (const [field, value] of /** @type {[string, any][]} */ ([["session_id", "00000000-0000-4000-8000-000000000000"], ["type", "document"], ["file", new Blob(["x"])]])) {
+    const form = new FormData();
+    form.append("file", new Blob([new Uint8Array(PNG)]), "menu.png");
+    form.append(field, value);
+    const response = await fetch(app.stack.app_url + media, { method: "POST", headers: { authorization: `Bearer ${token}` }, body: form });
+    const { error } = /** @type {any} */ (await response.json());
+    assert.deepEqual([response.status, Object.keys(error?.fields ?? {})], [422, [field]]);
+  }
+  assert.equal((await uploads(PNG, { fields: { type: "document", other: "x" } })).body.kind, "document");
+});
+
 test("a large file goes straight into Storage, and is checked there", async () => {
   const asks = (/** @type {object} */ body, as = "agent") => app.call("POST", media, { as, body });
   const film = Buffer.concat([Buffer.from("\0\0\0\x20ftypisom", "latin1"), randomBytes(6_000_000)]);
   const puts = async (/** @type {Buffer} */ bytes) => {
     const { status, body } = await asks({ file_name: "film.mp4" });
     assert.equal(status, 200, JSON.stringify(body));
-    const stored = await fetch(body.upload_url, { method: "PUT", headers: { "content-type": "video/mp4" }, body: new Uint8Array(bytes) });
+    const stored = await fetch(body.upload_url, { method: "PUT", headers: { "content-type": "text/html" }, body: new Uint8Array(bytes) });
     assert.equal(stored.status, 200, await stored.text());
     return body.storage_path;
   };
@@ -130,6 +143,10 @@ test("a large file goes straight into Storage, and is checked there", async () =
   const { status, body: file } = await asks({ file_name: "film.mp4", storage_path });
   assert.deepEqual([status, file.kind, file.file_size], [201, "video", film.length], JSON.stringify(file));
   assert.equal(file.sha256, createHash("sha256").update(film).digest("hex"));
+
+  const served = await fetch((await opens(file.id)).url, { method: "GET" });
+  assert.equal(served.headers.get("content-type"), "video/mp4", "not what the client said it was");
+  await served.arrayBuffer();
 
   const twice = await asks({ file_name: "film.exe", storage_path });
   assert.equal(twice.status, 422, "it is an upload already");

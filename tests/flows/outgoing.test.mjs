@@ -82,6 +82,10 @@ test("what Meta would refuse is refused before, each by its field and in both la
     ["template.variables.1", { type: "template", template: { name: "promo_akhir_tahun", language: "id" } }],
     ["template.variables.1", { type: "template", template: { name: "promo_akhir_tahun", language: "id", variables: ["a\nb"] } }],
     ["template.components[0].parameters[0].text", { type: "template", template: { name: "promo_akhir_tahun", language: "id", components: [{ type: "body", parameters: [{ type: "text", text: "" }] }] } }],
+    ["template.components.body", { type: "template", template: { name: "promo_akhir_tahun", language: "id", components: [] } }],
+    ["template.components[0].parameters", { type: "template", template: { name: "promo_akhir_tahun", language: "id", components: [{ type: "body", parameters: [{ type: "text", text: "a" }, { type: "text", text: "b" }] }] } }],
+    ["interactive.action.sections[0].rows", { type: "interactive", interactive: { ...list, action: { ...list.action, sections: [{ title: "a", rows: [] }, { ...list.action.sections[0], title: "b" }] } } }],
+    ["interactive.header.image.id", { type: "interactive", interactive: { ...buttons, header: { type: "image", image: { id: randomUUID() } } } }],
     ["context.message_id", { text: "x", context: { message_id: randomUUID() } }],
   ])) {
     const sentences = await Promise.all(["en", "id"].map(async (language) => {
@@ -125,6 +129,32 @@ test("outside the window only a template goes, to a number nobody wrote from", a
     assert.equal(refused.status, 422, JSON.stringify(refused.body));
     assert.ok(field in refused.body.error.fields, JSON.stringify(refused.body));
   }
+});
+
+test("a number may be written as people write it at home", async () => {
+  const customer = app.newCustomer();
+  const to = `0${customer.slice(2, 5)}-${customer.slice(5, 9)}-${customer.slice(9)}`;
+  const template = { name: "promo_akhir_tahun", language: "id", variables: ["Rina"] };
+  const { status, body } = await app.call("POST", "/api/whatsapp/messages", { as: "agent", body: { to, type: "template", template } });
+  assert.equal(status, 201, JSON.stringify(body));
+  assert.equal((await lastAt(customer)).payload.to, `+${customer}`);
+});
+
+test("who wants no marketing gets no such template", async () => {
+  const { from, path } = await newChat();
+  const { contact } = await app.conversationWith(from);
+  await app.succeeds("POST", `/api/crm/contacts/${contact.id}/consents`, { as: "admin", body: { state: "opted_out" } });
+  const body = { type: "template", template: { name: "promo_akhir_tahun", language: "id", variables: ["Rina"] } };
+  await app.refuses(409, "contact_opted_out", "POST", path, { as: "agent", body });
+  await app.succeeds("POST", path, { as: "agent", body: { text: "Maaf" } });
+});
+
+test("what Meta may have sent is told as such, with Meta's code", async () => {
+  const { from, path } = await newChat();
+  await app.metaFails({ kind: "error_code", code: 131_000, to: from, times: 1 });
+  const { body } = await app.call("POST", path, { as: "agent", body: { text: "x" } });
+  assert.deepEqual([body.status, body.error_code], ["unknown", 131_000]);
+  assert.match(body.error.explanation, /not certain/);
 });
 
 test("reading and typing are shown to the customer, once", async () => {

@@ -285,6 +285,16 @@ const REFUSALS: &[(&str, StatusCode, &str)] = &[
     ),
     ("contact_blocked", StatusCode::CONFLICT, "Kontak ini diblokir."),
     (
+        "contact_opted_out",
+        StatusCode::CONFLICT,
+        "Kontak ini tidak ingin menerima pesan pemasaran.",
+    ),
+    (
+        "contact_unreachable",
+        StatusCode::CONFLICT,
+        "Kontak ini tidak lagi memiliki nomor atau id WhatsApp.",
+    ),
+    (
         "contact_changed",
         StatusCode::CONFLICT,
         "Seseorang baru saja mengubah kontak ini. Silakan muat ulang.",

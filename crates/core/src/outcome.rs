@@ -3,6 +3,9 @@
 use serde::Serialize;
 use whatsapp::client::{Accepted, MetaError, SendError};
 
+/// What is recorded of a message that may have been sent, where Meta said nothing.
+pub(crate) const ANSWER_LOST: &str = "Meta's answer was lost: the message may have been sent";
+
 /// The outcomes of `private.record_outcomes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -41,14 +44,22 @@ impl Report {
             Err(SendError::TokenInvalid { error } | SendError::AccountBlocked { error }) => {
                 Self::told(Outcome::Held, error)
             }
-            Err(SendError::NotSent { .. }) => Self {
-                error_title: Some("Meta could not be reached".to_owned()),
-                ..Self::bare(Outcome::Retry)
-            },
-            Err(SendError::OutcomeUnknown { .. }) => Self {
-                error_title: Some("Meta's answer was lost: the message may have been sent".to_owned()),
+            Err(SendError::NotSent { .. }) => Self::unreachable(),
+            Err(SendError::OutcomeUnknown {
+                error: Some(error), ..
+            }) => Self::told(Outcome::Unknown, error),
+            Err(SendError::OutcomeUnknown { error: None, .. }) => Self {
+                error_title: Some(ANSWER_LOST.to_owned()),
                 ..Self::bare(Outcome::Unknown)
             },
+        }
+    }
+
+    /// Meta was not asked, or did not hear.
+    pub(crate) fn unreachable() -> Self {
+        Self {
+            error_title: Some("Meta could not be reached".to_owned()),
+            ..Self::bare(Outcome::Retry)
         }
     }
 
@@ -86,7 +97,12 @@ impl Report {
     fn told(outcome: Outcome, error: &MetaError) -> Self {
         Self {
             error_code: (error.code != MetaError::NO_CODE).then_some(error.code),
-            error_title: Some(error.message.clone()),
+            // What something on the way answered in Meta's place has no words.
+            error_title: Some(if error.message.is_empty() {
+                error.to_string()
+            } else {
+                error.message.clone()
+            }),
             error_details: error.details.clone(),
             ..Self::bare(outcome)
         }

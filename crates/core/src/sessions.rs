@@ -16,7 +16,9 @@ use crate::app::App;
 
 pub use session::router as session;
 
-pub(crate) use access::{NumberAccess, SendWatch, break_session, number_token, unusable_token};
+pub(crate) use access::{
+    AccessError, NumberAccess, SendWatch, break_session, breaking, number_token, unusable_token,
+};
 pub(crate) use health::refresh_stale;
 pub(crate) use list::ensure_default_number;
 pub(crate) use meta_refusal::sentence as meta_sentence;

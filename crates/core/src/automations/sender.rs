@@ -14,12 +14,12 @@ use serde_json::{Value, json};
 use supabase::DatabaseError;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
-use whatsapp::client::{Content, OutboundMessage, Recipient, SendError};
+use whatsapp::client::{Content, OutboundMessage, Recipient};
 
 use crate::app::App;
 use crate::background::Background;
 use crate::outcome::{Outcome, Report};
-use crate::sessions::{NumberAccess, SendWatch, break_session, unusable_token};
+use crate::sessions::{NumberAccess, SendWatch, break_session, breaking, unusable_token};
 
 /// How long what was handed out is ours.
 const LEASE: Duration = Duration::from_secs(90);
@@ -181,8 +181,8 @@ async fn send(app: &App, message: &QueuedMessage, access: &NumberAccess, watch: 
     let number = app.graph().number(&message.phone_number_id, &access.token);
     let answer = number.send(&outbound).await;
     watch.note(app, &answer).await;
-    if let Err(SendError::TokenInvalid { error } | SendError::AccountBlocked { error }) = &answer {
-        break_session(app, message.session_id, &error.message).await;
+    if let Some(error) = answer.as_ref().err().and_then(breaking) {
+        break_session(app, message.session_id, error).await;
     }
     Report::of(&answer)
 }
@@ -225,6 +225,8 @@ async fn record(app: &App, outcomes: &[MessageOutcome]) {
 
 #[cfg(test)]
 mod tests {
+    use whatsapp::client::SendError;
+
     use super::*;
 
     fn after(attempts: usize, report: Report) -> (Outcome, Option<u64>) {
@@ -265,6 +267,7 @@ mod tests {
     fn what_may_have_gone_out_is_not_tried_again() {
         let lost = Report::of(&Err(SendError::OutcomeUnknown {
             reason: "timed out".into(),
+            error: None,
         }));
         assert_eq!(after(1, lost), (Outcome::Unknown, None));
     }

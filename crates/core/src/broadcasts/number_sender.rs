@@ -16,7 +16,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use whatsapp::client::{Accepted, Content, OutboundMessage, Recipient, SendError, SystemToken};
+use whatsapp::client::{Accepted, Content, MetaError, OutboundMessage, Recipient, SendError, SystemToken};
 use whatsapp::error_codes::{self, Scope};
 use whatsapp::template::TemplateDefinition;
 
@@ -27,7 +27,7 @@ use super::sender_queue::{
 use crate::app::App;
 use crate::background::Background;
 use crate::outcome::{Outcome, Report};
-use crate::sessions::{NumberAccess, SendWatch, break_session, unusable_token};
+use crate::sessions::{NumberAccess, SendWatch, break_session, breaking, unusable_token};
 
 /// Outcomes are recorded together when they come within this time.
 const RECORD_WITHIN: Duration = Duration::from_millis(250);
@@ -50,8 +50,6 @@ const STOPS_CAMPAIGN: [i64; 3] = [
     error_codes::TEMPLATE_PAUSED,
     error_codes::TEMPLATE_DISABLED,
 ];
-/// Refusals that concern the number until a person acts: it is not registered.
-const BREAKS_NUMBER: [i64; 2] = [131_045, 133_010];
 
 /// What a run did for one number.
 #[derive(Debug, Default, Serialize, ToSchema)]
@@ -372,20 +370,22 @@ impl NumberSender {
     async fn judge(&self, job: &Job, answer: &Result<Accepted, SendError>) -> SendReport {
         let mut report = report_on(job, Report::of(answer));
         let mut slow_down = false;
+        if let Some(error) = answer.as_ref().err().and_then(breaking) {
+            report.report.outcome = Outcome::Held;
+            self.stop_number(error).await;
+            return SendReport::quiet(report);
+        }
         match answer {
             Ok(_) | Err(SendError::OutcomeUnknown { .. }) => {}
-            Err(SendError::TokenInvalid { error } | SendError::AccountBlocked { error }) => {
-                self.stop_number(&error.message).await;
-            }
-            Err(SendError::Rejected { error }) if BREAKS_NUMBER.contains(&error.code) => {
-                report.report.outcome = Outcome::Held;
-                self.stop_number(&error.message).await;
-            }
             Err(SendError::Rejected { error }) if STOPS_CAMPAIGN.contains(&error.code) => {
                 report.report.outcome = Outcome::Held;
                 report.pause_campaign = true;
             }
-            Err(SendError::Rejected { .. }) => {}
+            Err(
+                SendError::Rejected { .. }
+                | SendError::TokenInvalid { .. }
+                | SendError::AccountBlocked { .. },
+            ) => {}
             Err(SendError::Retryable { scope, .. }) => {
                 slow_down = matches!(scope, Scope::Number | Scope::App | Scope::Account);
                 retry(&mut report, job.recipient.attempts, matches!(scope, Scope::Pair));
@@ -398,10 +398,10 @@ impl NumberSender {
         }
     }
 
-    async fn stop_number(&self, reason: &str) {
+    async fn stop_number(&self, error: &MetaError) {
         if !self.stopped.swap(true, Ordering::Relaxed) {
             log::error!("number {} stops: Meta refuses it", self.number.session_id);
-            break_session(&self.app, self.number.session_id, reason).await;
+            break_session(&self.app, self.number.session_id, error).await;
         }
     }
 

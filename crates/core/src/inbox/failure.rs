@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 use whatsapp::error_codes::{Locale, explain};
 
+use crate::outcome::ANSWER_LOST;
 use crate::text::{Language, Text};
 
-/// What Meta said, and what it means. All null unless the message failed.
+/// What Meta said, and what it means. All null unless the message failed, or nobody knows whether it was sent.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 pub(crate) struct Failure {
     /// Meta's code, when it failed.
@@ -42,10 +43,17 @@ impl Failure {
             Language::Indonesian => Locale::Indonesian,
         };
         let known = self.error_code.and_then(|code| explain(code.into(), locale));
-        let unknown = Text::new(
-            "WhatsApp did not deliver this message.",
-            "WhatsApp tidak menyampaikan pesan ini.",
-        );
+        let unknown = if self.error_title.as_deref() == Some(ANSWER_LOST) {
+            Text::new(
+                "WhatsApp did not answer. It is not certain whether the message was sent.",
+                "WhatsApp tidak menjawab. Belum pasti apakah pesan terkirim.",
+            )
+        } else {
+            Text::new(
+                "WhatsApp did not deliver this message.",
+                "WhatsApp tidak menyampaikan pesan ini.",
+            )
+        };
         Some(Explained {
             code: self.error_code,
             title: self.error_title.clone(),
@@ -114,5 +122,13 @@ mod tests {
     fn what_did_not_fail_has_no_error() {
         let well = json!({"error_code": null, "error_title": null, "error_details": null});
         assert_eq!(answer(&well, Language::English)["error"], Value::Null);
+    }
+
+    #[test]
+    fn what_may_have_been_sent_is_not_called_undelivered() {
+        let lost = json!({"error_code": null, "error_title": super::ANSWER_LOST, "error_details": null});
+        let english = answer(&lost, Language::English);
+        let explanation = english["error"]["explanation"].as_str().unwrap();
+        assert!(explanation.contains("not certain"), "{explanation}");
     }
 }

@@ -4,9 +4,10 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::StreamExt;
+use reqwest::Body;
 use serde::{Deserialize, Serialize};
-use supabase::StorageError;
+use supabase::{NewObject, StorageError};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -14,7 +15,7 @@ use super::BUCKET;
 use super::file::unavailable;
 use super::metered::metered;
 use super::sniff::{self, sniff};
-use super::upload::{Destination, Place, too_large, wrong_type};
+use super::upload::{Destination, too_large, wrong_type};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::ApiError;
@@ -129,19 +130,28 @@ impl DirectUpload {
         };
         let whole = futures_util::stream::iter([Ok(start.into())]).chain(bytes);
         let (whole, meter) = metered(whole, format.max_bytes);
-        let read = whole.try_for_each(|_| std::future::ready(Ok(()))).await;
+        let place = destination.place(Some(format), &self.file_name).await?;
+        // Into a file of its own, with the type its bytes tell: the client said with which type the first one is served, and
+        // its address may still be open.
+        let object = NewObject {
+            bucket: BUCKET,
+            path: &place.storage_path,
+            content_type: format.mime_type,
+            length: None,
+        };
+        let kept = storage.upload(&object, Body::wrap_stream(whole)).await;
         if meter.exceeded() {
+            destination.discard(&place.storage_path).await;
             destination.discard(path).await;
             return Err(too_large(format.max_bytes));
         }
-        read.map_err(|error| ApiError::unavailable(error.to_string()))?;
-
-        let place = Place {
-            id,
-            storage_path: path.to_owned(),
-            ..destination.place(Some(format), &self.file_name).await?
-        };
-        destination.finish(format, &place, &meter).await
+        if let Err(error) = kept {
+            destination.discard(&place.storage_path).await;
+            return Err(unavailable(&error));
+        }
+        let file = destination.finish(format, &place, &meter).await?;
+        destination.discard(path).await;
+        Ok(file)
     }
 }
 

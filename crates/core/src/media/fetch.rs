@@ -13,7 +13,7 @@ use supabase::{DatabaseError, NewObject};
 use tokio::time::Instant;
 use uuid::Uuid;
 use whatsapp::client::limits::{LARGEST_FILE, format_of};
-use whatsapp::client::{MediaError, StoredMedia};
+use whatsapp::client::{MediaError, SendError, StoredMedia};
 
 use super::BUCKET;
 use super::metered::{hex, metered};
@@ -25,6 +25,9 @@ use crate::sessions::number_token;
 const AT_ONCE: usize = 4;
 /// How long one call after a webhook goes on.
 const SOON: Duration = Duration::from_secs(15);
+
+/// Meta's code for a file that nobody can fetch.
+const NOT_DOWNLOADABLE: i64 = 131_052;
 
 /// How fetching went.
 #[derive(Debug, Default, Clone, Copy, Serialize)]
@@ -185,6 +188,8 @@ fn again(error: impl std::fmt::Display) -> Failure {
 fn meta_failure(error: MediaError) -> Failure {
     match error {
         MediaError::Gone => Failure::Gone,
+        // Meta cannot give it to anybody, now or later.
+        MediaError::Call(SendError::Rejected { error }) if error.code == NOT_DOWNLOADABLE => Failure::Gone,
         error => again(error),
     }
 }

@@ -35,6 +35,7 @@ use crate::text::Text;
 
 /// The largest file and the form around it.
 const MAX_BODY: usize = LARGEST_FILE as usize + 64 * 1024;
+const JSON: &[u8] = b"application/json";
 /// Chunks between the client and Storage: what is held of a file at any time.
 const CHUNKS: usize = 4;
 
@@ -93,7 +94,9 @@ pub(crate) async fn upload_file(
     request: Request,
 ) -> Result<Response, ApiError> {
     let content_type = request.headers().get(header::CONTENT_TYPE);
-    let is_json = content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+    let is_json = content_type
+        .and_then(|value| value.as_bytes().get(..JSON.len()))
+        .is_some_and(|start| start.eq_ignore_ascii_case(JSON));
     if is_json {
         let JsonBody(upload) = JsonBody::<DirectUpload>::from_request(request, &app).await?;
         return upload.answer(&app, &permitted.caller).await;
@@ -112,15 +115,34 @@ pub(crate) async fn upload_file(
                     session,
                     as_document,
                 };
-                return destination
-                    .take(field)
-                    .await
-                    .map(|file| created(file).into_response());
+                let (format, place, meter) = destination.receive(field).await?;
+                if let Err(error) = nothing_follows(&mut form).await {
+                    destination.discard(&place.storage_path).await;
+                    return Err(error);
+                }
+                let file = destination.finish(format, &place, &meter).await?;
+                return Ok(created(file).into_response());
             }
             _ => {}
         }
     }
     Err(ApiError::field("file", Text::new("is required", "wajib diisi")))
+}
+
+/// What the file is for has to be known before it comes: it is stored as it comes.
+async fn nothing_follows(form: &mut Multipart) -> Result<(), ApiError> {
+    while let Some(field) = form.next_field().await.map_err(|error| broken_form(&error))? {
+        if let Some(name @ ("session_id" | "type" | "file")) = field.name() {
+            return Err(ApiError::field(
+                name.to_owned(),
+                Text::new(
+                    "must come before the file, which is the last of the form and the only one",
+                    "harus berada sebelum berkas, yang terakhir dalam formulir dan hanya satu",
+                ),
+            ));
+        }
+    }
+    Ok(())
 }
 
 async fn short_text(mut field: Field<'_>, name: &'static str) -> Result<String, ApiError> {
@@ -199,7 +221,8 @@ impl Destination<'_> {
         self.caller.database().rpc("begin_upload", &arguments).await
     }
 
-    async fn take(&self, mut field: Field<'_>) -> Result<MediaFile, ApiError> {
+    /// Into Storage, once its first bytes have told what it is.
+    async fn receive(&self, mut field: Field<'_>) -> Result<(Format, Place, Meter), ApiError> {
         let name = field.file_name().unwrap_or_default().to_owned();
         let start = read_start(&mut field).await?;
         let format = match sniff(&start, &name) {
@@ -218,7 +241,7 @@ impl Destination<'_> {
             }
         };
         match self.store(field, start, format, &place).await {
-            Ok(meter) => self.finish(format, &place, &meter).await,
+            Ok(meter) => Ok((format, place, meter)),
             Err(error) => {
                 self.discard(&place.storage_path).await;
                 Err(error)

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde_json::json;
 use supabase::DatabaseError;
 use uuid::Uuid;
-use whatsapp::client::{SendError, SystemToken};
+use whatsapp::client::{MetaError, SendError, SystemToken};
+use whatsapp::error_codes::{self, ErrorKind};
 
 use crate::app::App;
 use crate::token_seal::{SealError, SealedToken};
@@ -125,9 +126,35 @@ impl SendWatch {
     }
 }
 
-/// Marks a number as broken: Meta refuses its token, or has blocked its account.
-pub(crate) async fn break_session(app: &App, session_id: Uuid, reason: &str) {
-    let arguments = json!({ "session_id": session_id, "reason": reason });
+/// Codes of Meta that concern the number until a person acts: it is not registered.
+const NOT_REGISTERED: [i64; 2] = [131_045, 133_010];
+
+/// What a refusal says about the number itself: nothing more can be sent from it until a person acts.
+pub(crate) fn breaking(error: &SendError) -> Option<&MetaError> {
+    match error {
+        SendError::TokenInvalid { error } | SendError::AccountBlocked { error } => Some(error),
+        SendError::Rejected { error } if NOT_REGISTERED.contains(&error.code) => Some(error),
+        _ => None,
+    }
+}
+
+/// Why a number is broken, for programs.
+fn broken_code(error: &MetaError) -> &'static str {
+    match error.code {
+        code if NOT_REGISTERED.contains(&code) => "not_registered",
+        error_codes::PAYMENT_PROBLEM | 131_044 => "payment_problem",
+        code if error_codes::kind(code) == Some(ErrorKind::AccountBlocked) => "policy_block",
+        _ => "token_invalid",
+    }
+}
+
+/// Marks a number as broken: Meta refuses its token, has blocked its account, or does not know it as registered.
+pub(crate) async fn break_session(app: &App, session_id: Uuid, error: &MetaError) {
+    mark_broken(app, session_id, broken_code(error), &error.message).await;
+}
+
+async fn mark_broken(app: &App, session_id: Uuid, code: &str, reason: &str) {
+    let arguments = json!({ "session_id": session_id, "reason": reason, "code": code });
     if let Err(error) = app
         .supabase()
         .as_service()
@@ -147,6 +174,38 @@ pub(crate) async fn unusable_token(app: &App, session_id: Uuid, error: &AccessEr
     log::error!("number {session_id}: {error}");
     if matches!(error, AccessError::Sealed(_)) {
         let reason = "Its access token cannot be opened: it must be entered again.";
-        break_session(app, session_id, reason).await;
+        mark_broken(app, session_id, "token_invalid", reason).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_number_tells_why() {
+        for (code, expected) in [
+            (0, "token_invalid"),
+            (190, "token_invalid"),
+            (368, "policy_block"),
+            (131_031, "policy_block"),
+            (131_042, "payment_problem"),
+            (131_044, "payment_problem"),
+            (131_045, "not_registered"),
+            (133_010, "not_registered"),
+        ] {
+            let error = MetaError {
+                code,
+                ..MetaError::default()
+            };
+            assert_eq!(broken_code(&error), expected, "{code}");
+        }
+        let refused = |code| SendError::Rejected {
+            error: Box::new(MetaError {
+                code,
+                ..MetaError::default()
+            }),
+        };
+        assert!(breaking(&refused(133_010)).is_some() && breaking(&refused(131_026)).is_none());
     }
 }

@@ -4,13 +4,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::number::ConnectedNumber;
-use super::validation::{Candidate, check_pin, parse_token};
+use super::validation::{Candidate, check_expiry, check_pin, parse_token};
 use crate::app::App;
 use crate::caller::{Caller, Permitted};
 use crate::error::{ApiError, ErrorBody};
@@ -31,6 +32,8 @@ pub(crate) struct NewNumber {
     business_account_id: String,
     /// A system user's token for the number. Only the installation's own organisation may leave it out.
     token: Option<String>,
+    /// Until when Meta issued the token. Tokens of system users may never expire.
+    token_expires_at: Option<DateTime<Utc>>,
     /// What colleagues call it; else the name customers see.
     #[schema(max_length = 200)]
     name: Option<String>,
@@ -71,6 +74,7 @@ pub(crate) async fn connect_number(
     check_id("phone_number_id", &number.phone_number_id)?;
     check_id("business_account_id", &number.business_account_id)?;
     check_pin(number.pin.as_deref())?;
+    check_expiry(number.token_expires_at)?;
     let name = match &number.name {
         Some(name) => Some(optional_text("name", name, 200)?).filter(|name| !name.is_empty()),
         None => None,
@@ -94,6 +98,7 @@ pub(crate) async fn connect_number(
         name,
         token,
         own_token,
+        token_expires_at: Some(number.token_expires_at.filter(|_| own_token)),
         pin: number.pin,
     };
     Ok(created(candidate.connect(&app, caller).await?))

@@ -7,8 +7,12 @@ use whatsapp::error_codes::{self, Locale};
 use crate::error::ApiError;
 use crate::text::Text;
 
-/// Codes of Meta about the PIN of two-step verification: wrong, to be verified again.
-const PIN: [i64; 2] = [133_005, 133_006];
+/// Meta's code for another PIN than that of two-step verification.
+const WRONG_PIN: i64 = 133_005;
+/// Meta's code for a number that has to be verified anew.
+const VERIFY_AGAIN: i64 = 133_006;
+/// Codes of Meta for what does not exist, or not for this token.
+const NO_SUCH_OBJECT: [i64; 3] = [33, 100, 803];
 /// Codes of Meta that ask to come back later.
 const THROTTLED: [i64; 4] = [133_008, 133_009, 133_015, 133_016];
 
@@ -24,13 +28,32 @@ pub(super) enum Asked {
 /// The error to answer with.
 pub(super) fn refusal(error: &SendError, asked: Asked) -> ApiError {
     match error {
-        SendError::TokenInvalid { error } => field("token", error),
+        SendError::TokenInvalid { .. } => ApiError::field(
+            "token",
+            Text::new("is not accepted by Meta", "tidak diterima oleh Meta"),
+        ),
         SendError::AccountBlocked { error } => {
             ApiError::new(StatusCode::CONFLICT, "account_blocked", sentence(error))
         }
         SendError::Rejected { error } => match error.code {
-            3 | 10 | 200..=299 => field("token", error),
-            code if PIN.contains(&code) => field("pin", error),
+            3 | 10 | 200..=299 => ApiError::field(
+                "token",
+                Text::new(
+                    "lacks the permissions to manage and send from this number",
+                    "tidak memiliki izin untuk mengelola nomor ini dan mengirim darinya",
+                ),
+            ),
+            WRONG_PIN => ApiError::field(
+                "pin",
+                Text::new("is not the PIN of this number", "bukan PIN nomor ini"),
+            ),
+            VERIFY_AGAIN => ApiError::field(
+                "pin",
+                Text::new(
+                    "cannot be used before the number is verified at Meta again",
+                    "belum dapat dipakai sebelum nomor diverifikasi ulang di Meta",
+                ),
+            ),
             code if THROTTLED.contains(&code) => ApiError::new(
                 StatusCode::CONFLICT,
                 "registration_throttled",
@@ -39,6 +62,18 @@ pub(super) fn refusal(error: &SendError, asked: Asked) -> ApiError {
                     "Meta menerima terlalu banyak percobaan pendaftaran nomor ini. Silakan coba lagi setelah 72 jam.",
                 ),
             ),
+            code if NO_SUCH_OBJECT.contains(&code) && !matches!(asked, Asked::Registration) => {
+                ApiError::field(
+                    match asked {
+                        Asked::Number => "phone_number_id",
+                        _ => "business_account_id",
+                    },
+                    Text::new(
+                        "is not known to Meta, or the token may not see it",
+                        "tidak dikenal oleh Meta, atau token tidak boleh melihatnya",
+                    ),
+                )
+            }
             _ => match asked {
                 Asked::Number => field("phone_number_id", error),
                 Asked::BusinessAccount | Asked::Subscription => field("business_account_id", error),

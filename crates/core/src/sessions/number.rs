@@ -23,7 +23,8 @@ pub(crate) struct ConnectedNumber {
     /// `disconnected`.
     pub(super) status: String,
     status_reason: Option<String>,
-    /// Why it is broken, for programs: `token_invalid`, `account_disabled` and others.
+    /// Why it is broken, for programs: `token_invalid`, `payment_problem`, `policy_block`, `not_registered`, `number_banned`,
+    /// `account_disabled` and others.
     status_code: Option<String>,
     /// The pace of campaigns.
     messages_per_second: u32,
@@ -43,8 +44,10 @@ pub(crate) struct ConnectedNumber {
     health_error: Option<String>,
     /// `own`, or `environment` for the token of this installation.
     pub(super) token_source: String,
-    /// `valid`, `invalid` or `unchecked`. Tokens of system users do not expire by themselves.
+    /// `valid`, `invalid` or `unchecked`.
     token_status: String,
+    /// Until when Meta issued its own token, as it was told with it. Null for tokens that do not expire.
+    token_expires_at: Option<DateTime<Utc>>,
     /// When it was last given a token of its own.
     token_changed_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,

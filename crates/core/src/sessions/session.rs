@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -13,7 +14,7 @@ use super::access::{AccessError, number_token};
 use super::health;
 use super::list::{ListQuery, Refresh};
 use super::number::{ConnectedNumber, GraphInUse};
-use super::validation::{Candidate, check_pin, parse_token};
+use super::validation::{Candidate, check_expiry, check_pin, parse_token};
 use crate::app::App;
 use crate::background::Background;
 use crate::caller::{Caller, Permitted};
@@ -86,8 +87,8 @@ struct Breaker {
     state: String,
     /// Sends in a row that brought no answer.
     failures: u32,
-    open_until: Option<chrono::DateTime<chrono::Utc>>,
-    changed_at: Option<chrono::DateTime<chrono::Utc>>,
+    open_until: Option<DateTime<Utc>>,
+    changed_at: Option<DateTime<Utc>>,
 }
 
 /// What became of messages.
@@ -131,6 +132,10 @@ pub(crate) struct NumberChanges {
     status: Option<WantedStatus>,
     /// A new token: Meta is asked whether it works, and the number connected again.
     token: Option<String>,
+    /// Until when Meta issued the token; null when it does not expire.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    token_expires_at: Option<Option<DateTime<Utc>>>,
     /// Registers the number anew.
     pin: Option<String>,
 }
@@ -221,6 +226,7 @@ pub(crate) async fn change_number(
 ) -> Result<Json<ConnectedNumber>, ApiError> {
     let caller = &permitted.caller;
     check_pin(changes.pin.as_deref())?;
+    check_expiry(changes.token_expires_at.flatten())?;
     let name = match &changes.name {
         Some(name) => Some(optional_text("name", name, 200)?),
         None => None,
@@ -253,9 +259,13 @@ pub(crate) async fn change_number(
         reconnect(&app, caller, number, &changes).await?;
         action = action.filter(|action| *action == NumberAction::Pause);
     }
-    let arguments = json!({ "session_id": id, "changes": {
+    let mut set = json!({
         "name": name, "messages_per_second": changes.messages_per_second, "action": action,
-    }});
+    });
+    if let Some(time) = changes.token_expires_at {
+        set["token_expires_at"] = json!(time);
+    }
+    let arguments = json!({ "session_id": id, "changes": set });
     Ok(Json(caller.database().rpc("change_number", &arguments).await?))
 }
 
@@ -309,6 +319,8 @@ async fn reconnect(
         name: None,
         token,
         own_token,
+        // Another token has another end, which is set with the other changes.
+        token_expires_at: changes.token.as_ref().map(|_| None),
         pin: changes.pin.clone(),
     };
     candidate.connect(app, caller).await.map(drop)

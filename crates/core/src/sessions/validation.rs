@@ -1,5 +1,6 @@
 //! What Meta says before a number is connected: it exists, its account has it, the token works.
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use uuid::Uuid;
 use whatsapp::client::{NumberHealth, SystemToken};
@@ -21,6 +22,8 @@ pub(super) struct Candidate {
     pub(super) token: SystemToken,
     /// Whether the token is the number's own, and to be kept.
     pub(super) own_token: bool,
+    /// Until when it was issued, where that is to be changed.
+    pub(super) token_expires_at: Option<Option<DateTime<Utc>>>,
     pub(super) pin: Option<String>,
 }
 
@@ -53,6 +56,7 @@ impl Candidate {
             "name": self.name,
             "health": health,
             "sealed": sealed,
+            "expiry": self.token_expires_at.map(|time| json!({ "at": time })),
         });
         Ok(caller.service().rpc("connect_number", &arguments).await?)
     }
@@ -109,6 +113,17 @@ fn no_key() -> ApiError {
 pub(super) fn parse_token(token: &str) -> Result<SystemToken, ApiError> {
     SystemToken::parse(token)
         .map_err(|_| ApiError::field("token", Text::new("is not an access token", "bukan token akses")))
+}
+
+/// A token that has expired is none.
+pub(super) fn check_expiry(time: Option<DateTime<Utc>>) -> Result<(), ApiError> {
+    if time.is_none_or(|time| time > Utc::now()) {
+        return Ok(());
+    }
+    Err(ApiError::field(
+        "token_expires_at",
+        Text::new("must lie ahead", "harus di masa depan"),
+    ))
 }
 
 /// A two-step verification PIN has six digits.

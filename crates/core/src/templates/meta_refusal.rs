@@ -32,7 +32,7 @@ pub(super) fn refusal(error: &SendError) -> ApiError {
                 "WhatsApp tidak mengizinkan kami memakai akun ini.",
             ),
         ),
-        SendError::NotSent { reason } | SendError::OutcomeUnknown { reason } => unreachable_now(reason),
+        SendError::NotSent { reason } | SendError::OutcomeUnknown { reason, .. } => unreachable_now(reason),
     }
 }
 

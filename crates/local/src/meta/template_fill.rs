@@ -21,12 +21,12 @@ pub(crate) fn check(template: &Template, components: &Value) -> Result<(), Graph
         }
     };
     for component in components {
-        if !["header", "body", "button"]
+        if !["header", "body", "button", "limited_time_offer", "carousel"]
             .iter()
             .any(|kind| is_kind(component, kind))
         {
             return Err(GraphError::invalid_parameter(
-                "Param template['components'][]['type'] must be one of {HEADER, BODY, BUTTON}",
+                "Param template['components'][]['type'] must be one of {HEADER, BODY, BUTTON, LIMITED_TIME_OFFER, CAROUSEL}",
             ));
         }
     }
@@ -61,23 +61,21 @@ fn check_header(template: &Template, components: &[Value]) -> Result<(), GraphEr
         .first()
         .and_then(|parameter| parameter["type"].as_str())
         .unwrap_or("unknown");
-    // Meta sends GIF headers as videos.
-    let expected = if format == "gif" { "video" } else { &format };
-    if given.len() != 1 || !received.eq_ignore_ascii_case(expected) {
+    if given.len() != 1 || !received.eq_ignore_ascii_case(&format) {
         let details = format!(
             "header: Format mismatch, expected {}, received {}",
-            expected.to_ascii_uppercase(),
+            format.to_ascii_uppercase(),
             received.to_ascii_uppercase()
         );
         return Err(GraphError::with_details(132_012, details));
     }
-    let object = &given[0][expected];
-    let filled = match expected {
+    let object = &given[0][&format];
+    let filled = match format.as_str() {
         "location" => object["latitude"].is_string() || object["latitude"].is_number(),
         _ => object["id"].is_string() != object["link"].is_string(),
     };
     if !filled {
-        let details = format!("header: the {expected} parameter needs exactly one of id and link");
+        let details = format!("header: the {format} parameter needs exactly one of id and link");
         return Err(GraphError::with_details(131_008, details));
     }
     Ok(())

@@ -48,8 +48,10 @@ pub const CONTACTS: usize = 100;
 pub const TEMPLATE_VALUE: usize = 1_024;
 /// The code a template's button copies.
 pub const COUPON_CODE: usize = 20;
-/// Components of a sent template: header, body and ten buttons.
-pub const TEMPLATE_COMPONENTS: usize = 12;
+/// Components of a sent template: header, body, offer, cards and ten buttons.
+pub const TEMPLATE_COMPONENTS: usize = 14;
+/// Cards of a template.
+pub const CARDS: usize = 10;
 /// What a template's quick reply button gives back.
 pub const PAYLOAD: usize = 256;
 

@@ -145,9 +145,8 @@ impl GraphClient {
         request: RequestBuilder,
     ) -> Result<T, SendError> {
         let body = self.call(token, request).await?;
-        serde_json::from_slice(&body).map_err(|error| SendError::OutcomeUnknown {
-            reason: format!("the answer was not understood: {error}"),
-        })
+        serde_json::from_slice(&body)
+            .map_err(|error| SendError::unknown(format!("the answer was not understood: {error}")))
     }
 }
 

@@ -62,9 +62,7 @@ impl<'a> NumberClient<'a> {
             .graph
             .call(self.token, self.graph.http.post(url).json(message))
             .await?;
-        let unreadable = || SendError::OutcomeUnknown {
-            reason: "the answer to a sent message was not understood".into(),
-        };
+        let unreadable = || SendError::unknown("the answer to a sent message was not understood");
         let answer: Answer = serde_json::from_slice(&body).map_err(|_| unreadable())?;
         let sent = answer
             .messages

@@ -64,6 +64,10 @@ impl Reason {
                 format!("must not exceed {limit} characters"),
                 format!("tidak boleh lebih dari {limit} karakter"),
             ),
+            Self::Count { min, max } if min == max => (
+                format!("must have exactly {max} entries"),
+                format!("harus terdiri dari tepat {max} isian"),
+            ),
             Self::Count { min, max } => (
                 format!("must have {min} to {max} entries"),
                 format!("harus terdiri dari {min} sampai {max} isian"),

@@ -35,6 +35,8 @@ pub enum SendError {
     OutcomeUnknown {
         /// What went wrong.
         reason: String,
+        /// Meta's own words, where it gave any.
+        error: Option<Box<MetaError>>,
     },
     /// The request never reached Meta.
     #[error("Meta was not reached: {reason}")]
@@ -140,6 +142,14 @@ impl SendError {
         }
     }
 
+    /// No answer of Meta's that can be understood.
+    pub(super) fn unknown(reason: impl Into<String>) -> Self {
+        Self::OutcomeUnknown {
+            reason: reason.into(),
+            error: None,
+        }
+    }
+
     /// An answer other than 200.
     pub(super) fn from_answer(status: StatusCode, body: &[u8], retry_after: Option<Duration>) -> Self {
         let Some(error) = MetaError::read(status, body) else {
@@ -161,6 +171,7 @@ impl SendError {
             },
             ErrorKind::OutcomeUnknown => Self::OutcomeUnknown {
                 reason: error.to_string(),
+                error: Some(error),
             },
             ErrorKind::TokenInvalid => Self::TokenInvalid { error },
             ErrorKind::AccountBlocked => Self::AccountBlocked { error },
@@ -181,13 +192,9 @@ impl SendError {
                 scope: Scope::Number,
                 retry_after,
             },
-            StatusCode::REQUEST_TIMEOUT => Self::OutcomeUnknown {
-                reason: error.to_string(),
-            },
+            StatusCode::REQUEST_TIMEOUT => Self::unknown(error.to_string()),
             _ if status.is_client_error() || status.is_redirection() => Self::Rejected { error },
-            _ => Self::OutcomeUnknown {
-                reason: error.to_string(),
-            },
+            _ => Self::unknown(error.to_string()),
         }
     }
 
@@ -198,14 +205,12 @@ impl SendError {
         if error.is_connect() || error.is_builder() {
             return Self::NotSent { reason };
         }
-        Self::OutcomeUnknown { reason }
+        Self::unknown(reason)
     }
 
     /// The answer broke off after its status.
     pub(super) fn broken_answer(status: StatusCode, error: &reqwest::Error) -> Self {
-        Self::OutcomeUnknown {
-            reason: format!("HTTP {}, then {}", status.as_u16(), causes(error)),
-        }
+        Self::unknown(format!("HTTP {}, then {}", status.as_u16(), causes(error)))
     }
 }
 

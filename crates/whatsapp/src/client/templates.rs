@@ -192,9 +192,7 @@ impl TemplatesClient<'_> {
                 return Ok(templates);
             }
         }
-        Err(SendError::OutcomeUnknown {
-            reason: "the list of templates does not end".into(),
-        })
+        Err(SendError::unknown("the list of templates does not end"))
     }
 
     /// The apps that hear of the account. Safe to repeat.
@@ -251,7 +249,6 @@ pub(super) async fn ask(authorization: &HeaderValue, request: RequestBuilder) ->
 }
 
 pub(super) fn understood<T: DeserializeOwned>(body: &[u8]) -> Result<T, SendError> {
-    serde_json::from_slice(body).map_err(|error| SendError::OutcomeUnknown {
-        reason: format!("the answer was not understood: {error}"),
-    })
+    serde_json::from_slice(body)
+        .map_err(|error| SendError::unknown(format!("the answer was not understood: {error}")))
 }

@@ -18,17 +18,17 @@ pub struct InvalidDefinition(&'static str);
 #[derive(Debug, Clone, PartialEq)]
 pub struct TemplateDefinition {
     /// Whether placeholders have names and not numbers.
-    is_named: bool,
-    header: Header,
-    body: Vec<Piece>,
-    buttons: Vec<Button>,
+    pub(super) is_named: bool,
+    pub(super) header: Header,
+    pub(super) body: Vec<Piece>,
+    pub(super) buttons: Vec<Button>,
     variables: Vec<Variable>,
     /// Parts we cannot fill in: `CAROUSEL`, buttons that need products.
-    unsupported: Vec<String>,
+    pub(super) unsupported: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-enum Header {
+pub(super) enum Header {
     None,
     Text(Vec<Piece>),
     File(VariableKind, &'static str),
@@ -37,15 +37,15 @@ enum Header {
 
 /// A button that takes a value.
 #[derive(Debug, Clone, PartialEq)]
-struct Button {
-    index: usize,
+pub(super) struct Button {
+    pub(super) index: usize,
     /// The variable its value comes from.
-    variable: String,
-    kind: ButtonKind,
+    pub(super) variable: String,
+    pub(super) kind: ButtonKind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum ButtonKind {
+pub(super) enum ButtonKind {
     Url,
     CopyCode,
     /// The code of an authentication template, which also stands in its body.
@@ -324,7 +324,7 @@ impl TemplateDefinition {
         }
     }
 
-    fn fill(&self, pieces: &[Piece], variables: &Variables, prefix: &str) -> String {
+    pub(super) fn fill(&self, pieces: &[Piece], variables: &Variables, prefix: &str) -> String {
         let mut text = String::new();
         for piece in pieces {
             match piece {

@@ -7,6 +7,7 @@ mod definition;
 mod draft;
 mod draft_problem;
 mod formatting;
+mod given_components;
 mod limits;
 mod placeholder;
 mod preview;

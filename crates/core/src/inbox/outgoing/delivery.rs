@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 use whatsapp::client::{Content, OutboundMessage, Recipient, SendError};
+use whatsapp::error_codes::Scope;
 
 use crate::app::App;
 use crate::background::Background;
@@ -17,7 +18,7 @@ use crate::error::ApiError;
 use crate::inbox::message::Message;
 use crate::json_body::created;
 use crate::outcome::{Outcome, Report};
-use crate::sessions::{NumberAccess, SendWatch, break_session, unusable_token};
+use crate::sessions::{AccessError, NumberAccess, SendWatch, break_session, breaking, unusable_token};
 
 /// Waits before another attempt, when Meta refused for the moment.
 const RETRY_AFTER: [Duration; 3] = [
@@ -25,6 +26,10 @@ const RETRY_AFTER: [Duration; 3] = [
     Duration::from_secs(4),
     Duration::from_secs(8),
 ];
+/// The same for a pair of numbers, which Meta wants held four times longer each time.
+const PAIR_RETRY_AFTER: [Duration; 2] = [Duration::from_secs(4), Duration::from_secs(16)];
+/// What Meta may ask for at most; the message has failed where it asks for more.
+const LONGEST_WAIT: Duration = Duration::from_secs(16);
 /// How long the answer waits for Meta. What takes longer is still sent, and told through Realtime.
 const PATIENCE: Duration = Duration::from_secs(8);
 
@@ -112,7 +117,8 @@ impl Delivery {
     /// Sends, and records what became of it. None when it could not be recorded: a status of Meta, or the
     /// sweep of the cron run, will settle it.
     pub(super) async fn run(&self, app: &App) -> Option<Message> {
-        let report = match NumberAccess::of(app, self.session_id).await {
+        let report = match self.access(app).await {
+            Ok(access) if access.held => Report::unreachable().given_up(),
             Ok(access) => self.send(app, &access).await,
             Err(error) => {
                 unusable_token(app, self.session_id, &error).await;
@@ -122,23 +128,39 @@ impl Delivery {
         self.record(app, &report).await
     }
 
+    /// What it takes to send. While another message tries out whether Meta answers again, this one waits for it.
+    async fn access(&self, app: &App) -> Result<NumberAccess, AccessError> {
+        let mut access = NumberAccess::of(app, self.session_id).await?;
+        for wait in RETRY_AFTER {
+            if !access.held {
+                break;
+            }
+            sleep(wait).await;
+            access = NumberAccess::of(app, self.session_id).await?;
+        }
+        Ok(access)
+    }
+
     async fn send(&self, app: &App, access: &NumberAccess) -> Report {
         let watch = SendWatch::new(self.session_id, access);
-        let mut waits = RETRY_AFTER.into_iter();
-        loop {
+        for attempt in 0.. {
             let number = app.graph().number(&self.phone_number_id, &access.token);
             let answer = number.send(&self.message).await;
             let resting = watch.note(app, &answer).await;
-            if let Err(SendError::TokenInvalid { error } | SendError::AccountBlocked { error }) = &answer {
-                break_session(app, self.session_id, &error.message).await;
+            if let Some(error) = answer.as_ref().err().and_then(breaking) {
+                break_session(app, self.session_id, error).await;
             }
             let report = Report::of(&answer);
-            match (report.outcome, waits.next()) {
-                (Outcome::Retry, Some(wait)) if !resting => sleep(wait).await,
-                (Outcome::Retry | Outcome::Held, _) => return report.given_up(),
+            match report.outcome {
+                Outcome::Retry => match answer.as_ref().err().and_then(|error| wait_after(error, attempt)) {
+                    Some(wait) if !resting => sleep(wait).await,
+                    _ => return report.given_up(),
+                },
+                Outcome::Held => return report.given_up(),
                 _ => return report,
             }
         }
+        Report::unreachable().given_up()
     }
 
     async fn record(&self, app: &App, report: &Report) -> Option<Message> {
@@ -160,9 +182,51 @@ impl Delivery {
     }
 }
 
+/// How long to wait before the next attempt; none when it would take longer than somebody waits for a chat message.
+fn wait_after(error: &SendError, attempt: usize) -> Option<Duration> {
+    let (waits, asked): (&[Duration], _) = match error {
+        SendError::Retryable {
+            scope, retry_after, ..
+        } => match scope {
+            Scope::Pair => (&PAIR_RETRY_AFTER, *retry_after),
+            _ => (&RETRY_AFTER, *retry_after),
+        },
+        _ => (&RETRY_AFTER, None),
+    };
+    let wait = waits.get(attempt)?;
+    let wait = asked.map_or(*wait, |asked| asked.max(*wait));
+    (wait <= LONGEST_WAIT).then_some(wait)
+}
+
 impl Message {
     /// What stands under the name of its type.
     fn body(&self) -> Value {
         self.payload.get(&self.kind).cloned().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use whatsapp::client::MetaError;
+
+    use super::*;
+
+    fn waits(scope: Scope, retry_after: Option<u64>) -> Vec<Option<u64>> {
+        let error = SendError::Retryable {
+            error: Box::new(MetaError::default()),
+            scope,
+            retry_after: retry_after.map(Duration::from_secs),
+        };
+        (0..4)
+            .map(|attempt| wait_after(&error, attempt).map(|wait| wait.as_secs()))
+            .collect()
+    }
+
+    #[test]
+    fn attempts_are_made_again_as_meta_wants_it() {
+        assert_eq!(waits(Scope::Number, None), [Some(2), Some(4), Some(8), None]);
+        assert_eq!(waits(Scope::Pair, None), [Some(4), Some(16), None, None]);
+        assert_eq!(waits(Scope::Number, Some(5)), [Some(5), Some(5), Some(8), None]);
+        assert_eq!(waits(Scope::Number, Some(60)), [None; 4]);
     }
 }

@@ -1,5 +1,7 @@
 //! `POST /api/whatsapp/messages`: a message to a contact or a phone number.
 
+use std::borrow::Cow;
+
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
@@ -27,7 +29,7 @@ use crate::text::Text;
 /// A message and who gets it: `to` or `contact_id`.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct AddressedMessage {
-    /// A phone number with its country code.
+    /// A phone number with its country code; Indonesian mobile numbers may begin with 08.
     #[schema(example = "+6281234567890")]
     to: Option<String>,
     /// A contact of ours.
@@ -57,7 +59,8 @@ pub fn router() -> Router<App> {
     responses(
         (status = 201, body = Message), (status = 200, description = "Repeated", body = Message),
         (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 409, description = "`window_closed` or `number_unavailable`", body = ErrorBody),
+        (status = 409, description = "`window_closed`, `number_unavailable`, `contact_blocked`, `contact_opted_out` or \
+            `contact_unreachable`", body = ErrorBody),
         (status = 415, body = ErrorBody), (status = 422, body = ErrorBody),
         (status = 503, description = "`meta_unavailable`: Meta does not answer at the moment", body = ErrorBody),
     )
@@ -76,7 +79,8 @@ pub(crate) async fn send_to(
     let key = idempotency_key(&headers)?;
     let wa_id = match (&addressed.to, addressed.contact_id) {
         (Some(number), None) => {
-            Some(normalise_phone(number).map_err(|problem| ApiError::field("to", problem))?)
+            let number = with_country_code(number);
+            Some(normalise_phone(&number).map_err(|problem| ApiError::field("to", problem))?)
         }
         (None, Some(_)) => None,
         _ => {
@@ -111,4 +115,33 @@ pub(crate) async fn send_to(
     });
     let made: CreatedMessage = caller.database().rpc("create_message_to", &arguments).await?;
     deliver(app, &background, made).await
+}
+
+/// An Indonesian mobile number as people there write it begins with 08; any other needs its country code.
+fn with_country_code(number: &str) -> Cow<'_, str> {
+    let number = number.trim();
+    let number = number.strip_prefix("00").unwrap_or(number);
+    match number.strip_prefix("08") {
+        Some(rest) if rest.chars().filter(char::is_ascii_digit).count() >= 8 => format!("628{rest}").into(),
+        _ => number.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_country_code;
+
+    #[test]
+    fn numbers_written_at_home_get_their_country_code() {
+        for (number, expected) in [
+            ("0812-3456-7890", "62812-3456-7890"),
+            (" 081234567890", "6281234567890"),
+            ("0062 812 3456 7890", "62 812 3456 7890"),
+            ("0812", "0812"),
+            ("021 5678 1234", "021 5678 1234"),
+            ("+62 812 3456 7890", "+62 812 3456 7890"),
+        ] {
+            assert_eq!(with_country_code(number), expected);
+        }
+    }
 }

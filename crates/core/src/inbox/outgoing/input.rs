@@ -76,8 +76,7 @@ enum TextInput {
     Options {
         body: String,
         /// Whether WhatsApp shows a preview of the first link.
-        #[serde(default)]
-        preview_url: bool,
+        preview_url: Option<bool>,
     },
 }
 
@@ -137,8 +136,17 @@ impl MessageInput {
     }
 
     fn content(self) -> Result<Content, ApiError> {
-        let media = |kind: MediaKind, media: Option<Media>| {
-            required(kind.as_str(), media).map(|media| Content::Media(kind, media))
+        let media = |kind: MediaKind, media: Option<Media>| -> Result<Content, ApiError> {
+            let media = required(kind.as_str(), media)?;
+            let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+            Ok(Content::Media(
+                kind,
+                Media {
+                    caption: given(media.caption),
+                    filename: given(media.filename),
+                    ..media
+                },
+            ))
         };
         match self.kind {
             MessageKind::Text | MessageKind::Template => {
@@ -147,7 +155,7 @@ impl MessageInput {
                         check_plain(&body)?;
                         (body, false)
                     }
-                    TextInput::Options { body, preview_url } => (body, preview_url),
+                    TextInput::Options { body, preview_url } => (body, preview_url.unwrap_or_default()),
                 };
                 Ok(Content::Text { body, preview_url })
             }
@@ -214,6 +222,12 @@ mod tests {
                 preview_url: false
             }
         );
+        for caption in [r#""""#, "null"] {
+            let image = format!(r#"{{"type":"image","image":{{"id":"7","caption":{caption}}}}}"#);
+            assert_eq!(content(&image).unwrap().body(), json!({"id": "7"}));
+        }
+        let preview = content(r#"{"text":{"body":"hi","preview_url":null}}"#).unwrap();
+        assert_eq!(preview.body(), json!({"body": "hi", "preview_url": false}));
         let sticker = content(r#"{"type":"sticker","sticker":{"id":"7"},"image":{"id":"8"}}"#).unwrap();
         assert_eq!(sticker.body(), json!({"id": "7"}));
     }

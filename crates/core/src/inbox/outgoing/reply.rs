@@ -34,6 +34,15 @@ pub(crate) struct Reply {
     _message: MessageInput,
 }
 
+/// What `schedule_message` answers with.
+#[derive(Deserialize)]
+struct Scheduled {
+    #[serde(default)]
+    repeated: bool,
+    #[serde(flatten)]
+    message: Message,
+}
+
 pub(in crate::inbox) fn router() -> Router<App> {
     Router::new().route("/api/conversations/{id}/messages", post(send_message))
 }
@@ -65,7 +74,8 @@ pub(in crate::inbox) fn router() -> Router<App> {
         (status = 201, body = Message), (status = 200, description = "Repeated", body = Message),
         (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
         (status = 404, body = ErrorBody),
-        (status = 409, description = "`window_closed` or `number_unavailable`", body = ErrorBody),
+        (status = 409, description = "`window_closed`, `number_unavailable`, `contact_blocked`, `contact_opted_out` or \
+            `contact_unreachable`", body = ErrorBody),
         (status = 415, body = ErrorBody), (status = 422, body = ErrorBody),
         (status = 503, description = "`meta_unavailable`: Meta does not answer at the moment", body = ErrorBody),
     )
@@ -98,9 +108,12 @@ pub(crate) async fn send_message(
     });
     if let Some(time) = send_at {
         arguments["send_at"] = json!(time);
-        return Ok(created(
-            caller.database().rpc("schedule_message", &arguments).await?,
-        ));
+        let Scheduled { repeated, message } = caller.database().rpc("schedule_message", &arguments).await?;
+        return Ok(if repeated {
+            (StatusCode::OK, Json(message))
+        } else {
+            created(message)
+        });
     }
     let made: CreatedMessage = caller.database().rpc("create_message", &arguments).await?;
     deliver(app, &background, made).await

@@ -84,6 +84,7 @@ impl TemplateInput {
 
         let (components, preview) = match self.components {
             Some(components) => {
+                problem::refuse(definition.check_components(&components))?;
                 let values = body_values(&components);
                 (json!(components), definition.render_body(&values))
             }

@@ -255,6 +255,9 @@ fn check_sections(sections: &[Section], findings: &mut Findings) {
             None if sections.len() > 1 => findings.add(title, Reason::Missing),
             text => findings.optional(&title, text.as_deref(), limits::SECTION_TITLE),
         }
+        if section.rows.is_empty() {
+            findings.add(format!("{at}.rows"), Reason::Missing);
+        }
         for (index, row) in section.rows.iter().enumerate() {
             let at = format!("{at}.rows[{index}]");
             findings.text(&format!("{at}.id"), &row.id, limits::ROW_ID);

@@ -21,7 +21,7 @@ pub use interactive::{
 pub use location::Location;
 pub use media::Media;
 pub use reaction::Reaction;
-pub use template::{Currency, DateTime, Parameter, TemplateComponent};
+pub use template::{Card, Currency, DateTime, Offer, Parameter, TemplateComponent};
 
 /// What is sent.
 #[derive(Debug, Clone, PartialEq)]

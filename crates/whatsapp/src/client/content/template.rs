@@ -8,10 +8,10 @@ use super::media::Media;
 use crate::client::limits::{self, MediaKind};
 use crate::client::problem::{Findings, Problem, Reason};
 
-/// The values of a template's header, body or one button.
+/// The values of a template's header, body or one button, of its offer or its cards.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TemplateComponent {
-    /// `header`, `body` or `button`.
+    /// `header`, `body`, `button`, `limited_time_offer` or `carousel`.
     #[serde(rename = "type")]
     pub kind: String,
     /// For a button: `url`, `quick_reply`, `copy_code`, `flow`, `catalog` and others.
@@ -25,8 +25,20 @@ pub struct TemplateComponent {
     )]
     pub index: Option<String>,
     /// The values.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parameters: Vec<Parameter>,
+    /// For `carousel`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cards: Vec<Card>,
+}
+
+/// The values of one card.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Card {
+    /// Its place, from 0.
+    pub card_index: u8,
+    /// Its values.
+    pub components: Vec<TemplateComponent>,
 }
 
 fn text_or_number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
@@ -47,8 +59,8 @@ fn text_or_number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<O
 /// One value; its type says which member holds it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Parameter {
-    /// `text`, `currency`, `date_time`, `image`, `video`, `document`, `location`, `payload`, `coupon_code` or
-    /// `action`.
+    /// `text`, `currency`, `date_time`, `image`, `video`, `gif`, `document`, `location`, `payload`, `coupon_code`,
+    /// `limited_time_offer` or `action`.
     #[serde(rename = "type")]
     pub kind: String,
     /// The placeholder's name, in templates with named ones.
@@ -69,6 +81,9 @@ pub struct Parameter {
     /// For `video`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub video: Option<Media>,
+    /// For `gif`: a short film.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gif: Option<Media>,
     /// For `document`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<Media>,
@@ -81,9 +96,19 @@ pub struct Parameter {
     /// For `coupon_code`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coupon_code: Option<String>,
+    /// For `limited_time_offer`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limited_time_offer: Option<Offer>,
     /// For `action`, in Meta's own shape.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<Value>,
+}
+
+/// When an offer ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// In milliseconds since 1970.
+    pub expiration_time_ms: i64,
 }
 
 /// An amount of money.
@@ -108,17 +133,39 @@ impl TemplateComponent {
     /// What Meta would refuse in the values of a template.
     pub fn check_all(components: &[Self]) -> Vec<Problem> {
         let mut findings = Findings::default();
-        let list = "template.components";
+        Self::check_list(components, "template.components", &mut findings);
+        findings.done()
+    }
+
+    fn check_list(components: &[Self], list: &str, findings: &mut Findings) {
         findings.count(list, components.len(), 0, limits::TEMPLATE_COMPONENTS);
         for (index, component) in components.iter().enumerate() {
-            component.check(&format!("{list}[{index}]"), &mut findings);
+            component.check(&format!("{list}[{index}]"), findings);
         }
-        findings.done()
+    }
+
+    fn check_cards(&self, at: &str, findings: &mut Findings) {
+        findings.count(&format!("{at}.cards"), self.cards.len(), 1, limits::CARDS);
+        for (nth, card) in self.cards.iter().enumerate() {
+            let at = format!("{at}.cards[{nth}]");
+            if usize::from(card.card_index) >= limits::CARDS {
+                findings.add(format!("{at}.card_index"), Reason::Unknown);
+            }
+            for (nth, component) in card.components.iter().enumerate() {
+                let at = format!("{at}.components[{nth}]");
+                if component.kind == "carousel" {
+                    findings.add(format!("{at}.type"), Reason::NotAllowed);
+                } else {
+                    component.check(&at, findings);
+                }
+            }
+        }
     }
 
     fn check(&self, at: &str, findings: &mut Findings) {
         match self.kind.as_str() {
-            "header" | "body" => {}
+            "header" | "body" | "limited_time_offer" => {}
+            "carousel" => self.check_cards(at, findings),
             "button" => {
                 findings.text(
                     &format!("{at}.sub_type"),
@@ -162,6 +209,7 @@ impl Parameter {
             "coupon_code" => words(self.coupon_code.as_ref(), limits::COUPON_CODE, findings),
             "image" => file(MediaKind::Image, self.image.as_ref(), findings),
             "video" => file(MediaKind::Video, self.video.as_ref(), findings),
+            "gif" => file(MediaKind::Video, self.gif.as_ref(), findings),
             "document" => file(MediaKind::Document, self.document.as_ref(), findings),
             "currency" => match &self.currency {
                 Some(currency) => {
@@ -182,6 +230,14 @@ impl Parameter {
                 Some(location) => location.check(&field, findings),
                 None => findings.add(field, Reason::Missing),
             },
+            "limited_time_offer" => {
+                if self
+                    .limited_time_offer
+                    .is_none_or(|offer| offer.expiration_time_ms <= 0)
+                {
+                    findings.add(format!("{field}.expiration_time_ms"), Reason::Missing);
+                }
+            }
             "action" => {
                 if !self.action.as_ref().is_some_and(Value::is_object) {
                     findings.add(field, Reason::Missing);
