@@ -118,6 +118,17 @@ describe("an import", () => {
     assert.equal(await second.finish(), trial.storage_path);
   });
 
+  test("writes nothing to a field that is gone since it began", async () => {
+    const field = await calls(manager, "create_contact_field", { field: { key: "sementara", name: "Sementara", type: "text" } });
+    const wa_id = someNumber();
+    const started = await begins({ mapping: [...MAPPING, { column: "lain", field: "custom_fields.sementara" }] });
+    const { record } = await reader(started);
+    await calls(manager, "delete_contact_field", { field_id: field.id });
+    await record(0, 3, [{ line: 2, wa_id, fields: { sementara: "x" } }, { line: 3, wa_id: someNumber(), name: "Ani" }]);
+    assert.deepEqual((await errorsOf(started)).map((/** @type {any} */ e) => [e.line, e.field, e.code]), [[2, "lain", "field_invalid"]]);
+    assert.equal(await contactOf(wa_id), undefined);
+  });
+
   test("goes on where a reader stopped, and only one reader counts", async () => {
     const started = await begins();
     const [dead, a, b] = [await reader(started), someNumber(), someNumber()];

@@ -90,6 +90,16 @@ describe("a quick reply", () => {
     }
   });
 
+  test("can be changed though a field it names is gone, but for its text", async () => {
+    const { manager } = await newOffice();
+    const field = await calls(manager, "create_contact_field", { field: { key: "hilang", name: "Hilang", type: "text" } });
+    const content = "Halo {{contact.custom.hilang}}";
+    const reply = await saves(manager, { shortcut: "hilang", content });
+    await calls(manager, "delete_contact_field", { field_id: field.id });
+    assert.equal((await saves(manager, { title: "Baru", content }, reply.id)).title, "Baru");
+    await isRefused(saves(manager, { content: `${content}!` }, reply.id), { code: "PT422", detail: "unknown_variable" });
+  });
+
   test("may send a file of the tenant's own folder", async () => {
     const { tenant, manager } = await newOffice();
     const path = `${tenant.id}/menu kopi.pdf`;

@@ -237,6 +237,57 @@ describe("a segment is used", () => {
   });
 });
 
+describe("a filter of numbers and names", () => {
+  test("takes a number as it is written at home, and a part of one", async () => {
+    const { tenant, admin } = await newOffice();
+    const contact = await newContact(tenant, { wa_id: "6281299887766" });
+    await newContact(tenant, { wa_id: "6581299887799" });
+    for (const [op, value] of /** @type {const} */ ([
+      ["is", "0812-9988-7766"], ["is", "+62 812 9988 7766"], ["is", "006281299887766"], ["one_of", ["081299887766", "0811"]],
+      ["starts_with", "0812"], ["starts_with", "+62 812"], ["contains", "0812998"], ["contains", "99887766"], ["contains", "77"],
+    ])) {
+      const { contacts } = await previews(admin, leaf("phone_number", op, value));
+      const expected = value === "77" ? 2 : 1;
+      assert.deepEqual([contacts.length, contacts.some((/** @type {any} */ c) => c.id === contact.id)], [expected, true], `${op} ${value}`);
+    }
+    assert.equal((await previews(admin, leaf("phone_number", "is_not", "081299887766"))).contact_count, 1);
+  });
+
+  test("finds letters beside accents, signs and long names, as without an index", async () => {
+    const { tenant, admin } = await newOffice();
+    const names = ["Zoë Kopi_50%", "KOPI\\Susu", "e\u0301kopi", "\u212aopi", "kop\u0301i", "Rina", `${"x".repeat(490)} kopi`, "Kópi"];
+    for (const name of names) await newContact(tenant, { name: null, profile_name: name });
+    const plain = (/** @type {string} */ part) => names.filter((name) => name.toLowerCase().includes(part.toLowerCase())).sort();
+    for (const part of ["kopi", "KOPI", "pi_50%", "i\\s", "50%", "opi", "ko", "ë ko", "kóp", "x k"]) {
+      const { contacts } = await previews(admin, leaf("name", "contains", part));
+      assert.deepEqual(contacts.map((/** @type {any} */ c) => c.name).sort(), plain(part), part);
+      const rest = await previews(admin, { not: leaf("name", "contains", part) });
+      assert.equal(rest.contact_count, names.length - contacts.length, part);
+    }
+  });
+
+  test("answers that no clock knows such an offset", async () => {
+    const { admin } = await newOffice();
+    await isRefused(previews(admin, leaf("created_at", "before", "2026-01-01T00:00:00+99:00")), { code: "PT422", detail: "invalid_filter", hint: "filter.value" });
+  });
+
+  test("knows what somebody did with a campaign under a number they had", async () => {
+    const { tenant, admin } = await newOffice();
+    const number = await newNumber(tenant);
+    const [kept, gone] = [await newContact(tenant), await newContact(tenant)];
+    const campaign = await database.newCampaign(number, { wa_ids: [kept.wa_id, gone.wa_id] });
+    await sql`update public.broadcast_recipients set status = 'read', read_at = now() where campaign_id = ${campaign.id} and wa_id = ${gone.wa_id}`;
+    const read = { campaign: campaign.id, did: "read" };
+    assert.equal((await previews(admin, read)).contacts[0].id, gone.id);
+    await calls(admin, "merge_contact", { contact_id: kept.id, other_id: gone.id });
+    assert.deepEqual((await previews(admin, read)).contacts.map((/** @type {any} */ { id }) => id), [kept.id]);
+    assert.equal((await previews(admin, { not: read })).contact_count, 0);
+    const later = await database.newCampaign(number, { wa_ids: [gone.wa_id] });
+    await sql`update public.broadcast_recipients set status = 'read', read_at = now() where campaign_id = ${later.id}`;
+    assert.equal((await previews(admin, { campaign: later.id, did: "read" })).contact_count, 0, "somebody else may have it by then");
+  });
+});
+
 describe("any filter", () => {
   test("leaves whom a plain reading of it leaves", async () => {
     const random = chance();
