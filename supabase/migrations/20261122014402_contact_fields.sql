@@ -155,7 +155,64 @@ $$;
 -- user's calls may at Supabase.
 alter function public.update_contact_field(uuid, jsonb) set statement_timeout = '60s';
 alter function public.delete_contact_field(uuid) set statement_timeout = '60s';
-alter function public.change_contacts(uuid[], jsonb, text, jsonb) set statement_timeout = '60s';
 alter function public.delete_contacts(uuid[], jsonb) set statement_timeout = '60s';
+
+-- Does one thing with many contacts: those named, or those a filter leaves. `action`: `add_tags`, `remove_tags`
+-- (`tags`), `add_labels`, `remove_labels` (`label_ids`), `set_owner` (`owner_id`). Contacts the caller may not see are
+-- passed over, and so are tags beyond a contact's fifty. Answers with {"matched", "changed"}.
+create or replace function public.change_contacts(contact_ids uuid[], filter jsonb, action text, options jsonb) returns jsonb
+language plpgsql security definer set search_path = '' set statement_timeout = '60s' as $$
+declare
+  tenant constant uuid := private.tenant_id();
+  chosen uuid[];
+  changed bigint := 0;
+  wanted text[] := private.clean_tags(array(
+    select jsonb_array_elements_text(coalesce(nullif(options -> 'tags', 'null'), '[]'))
+  ));
+  wanted_labels uuid[] := private.uuids(options -> 'label_ids');
+begin
+  if action in ('add_labels', 'remove_labels') then
+    perform private.check_labels(tenant, wanted_labels);
+  else
+    perform private.require('contacts.update');
+  end if;
+  if action = 'set_owner' then
+    perform private.check_owner(tenant, (options ->> 'owner_id')::uuid);
+  end if;
+  execute format(
+    'select array_agg(c.id) from public.contacts c where %s and ($1 is null or c.id = any ($1))',
+    private.contact_condition(coalesce(filter, '{}'))
+  ) into chosen using contact_ids;
+
+  case action
+    when 'add_tags' then
+      update public.contacts c set tags = (private.clean_tags(c.tags || wanted))[1:50]
+      where c.id = any (chosen) and (private.clean_tags(c.tags || wanted))[1:50] <> c.tags;
+    when 'remove_tags' then
+      update public.contacts c
+      set tags = array(
+        select u.tag from unnest(c.tags) with ordinality as u (tag, nth)
+        where not exists (select 1 from unnest(wanted) w where lower(w) = lower(u.tag)) order by u.nth
+      )
+      where c.id = any (chosen) and exists (
+        select 1 from unnest(c.tags) u (tag) join unnest(wanted) w on lower(w) = lower(u.tag)
+      );
+    when 'add_labels' then
+      insert into public.contact_labels (contact_id, label_id, tenant_id, created_by)
+      select c, l, tenant, private.person_id() from unnest(chosen) c cross join unnest(wanted_labels) l
+      on conflict do nothing;
+    when 'remove_labels' then
+      delete from public.contact_labels k
+      where k.contact_id = any (chosen) and k.tenant_id = tenant and k.label_id = any (wanted_labels);
+    when 'set_owner' then
+      update public.contacts c set owner_id = (options ->> 'owner_id')::uuid
+      where c.id = any (chosen) and c.owner_id is distinct from (options ->> 'owner_id')::uuid;
+    else
+      raise sqlstate 'PT422' using message = 'There is no such action.', detail = 'invalid_field', hint = 'action';
+  end case;
+  get diagnostics changed = row_count;
+  return jsonb_build_object('matched', coalesce(cardinality(chosen), 0), 'changed', changed);
+end;
+$$;
 
 revoke execute on function private.field_value_as(text, text[], jsonb) from public;

@@ -1,4 +1,130 @@
--- A quick reply whose text stays can be changed, though a field it names is gone.
+-- Quick replies: names by their parts and the writer's address as variables; one whose text stays can be changed, though a
+-- field it names is gone.
+
+-- The first word of a name, or what follows it.
+create function private.part_of_name(name text, first boolean) returns text
+language sql immutable parallel safe set search_path = '' as $$
+  select case when first then (regexp_match(name, '^\s*(\S+)'))[1] else (regexp_match(name, '^\s*\S+\s+(.+)$'))[1] end;
+$$;
+
+-- Refuses variables that there are not.
+create or replace function private.check_text_variables(tenant uuid, words text, field text) returns void
+language plpgsql stable set search_path = '' as $$
+declare
+  unknown text;
+begin
+  select v into unknown
+  from unnest(private.text_variables(words)) v
+  where v <> all ('{contact.name,contact.first_name,contact.last_name,contact.phone_number,contact.email,agent.name,agent.first_name,agent.last_name,agent.email,tenant.name}') and not exists (
+    select 1 from public.contact_fields f where f.tenant_id = tenant and v = 'contact.custom.' || f.key
+  )
+  limit 1;
+  if unknown is not null then
+    raise sqlstate 'PT422' using message = format('There is no variable {{%s}}.', left(unknown, 100)),
+      detail = 'unknown_variable', hint = field;
+  end if;
+end;
+$$;
+
+drop function private.fill_text(text, public.contacts, text, text);
+drop function private.variable_value(text, public.contacts, text, text);
+create function private.variable_value(
+  variable text, contact public.contacts, agent_name text, tenant_name text, agent_email text default null
+) returns text
+language sql immutable set search_path = '' as $$
+  select nullif(trim(case
+    when variable = 'contact.name' then coalesce(contact.name, contact.profile_name)
+    when variable = 'contact.phone_number' then '+' || contact.wa_id
+    when variable = 'contact.email' then contact.email
+    when variable = 'contact.first_name' then private.part_of_name(coalesce(contact.name, contact.profile_name), true)
+    when variable = 'contact.last_name' then private.part_of_name(coalesce(contact.name, contact.profile_name), false)
+    when variable = 'agent.name' then agent_name
+    when variable = 'agent.first_name' then private.part_of_name(agent_name, true)
+    when variable = 'agent.last_name' then private.part_of_name(agent_name, false)
+    when variable = 'agent.email' then agent_email
+    when variable = 'tenant.name' then tenant_name
+    when variable like 'contact.custom.%' then contact.custom_fields ->> substr(variable, 16)
+  end), '');
+$$;
+
+-- A text with its variables filled in, each once: values that look like variables stay as they are. What has no value is
+-- left empty, and named in `missing`.
+create function private.fill_text(
+  words text, contact public.contacts, agent_name text, tenant_name text, agent_email text default null,
+  out filled text, out missing text[]
+)
+language sql immutable set search_path = '' as $$
+  with parts as (
+    select p.part, p.nth from regexp_split_to_table(words, '\{\{\s*[^{}]*?\s*\}\}') with ordinality p (part, nth)
+  ),
+  slots as (
+    select m.slot[1] as variable, private.variable_value(m.slot[1], contact, agent_name, tenant_name, agent_email) as value, m.nth
+    from regexp_matches(words, '\{\{\s*([^{}]*?)\s*\}\}', 'g') with ordinality m (slot, nth)
+  )
+  select
+    string_agg(p.part || coalesce(s.value, ''), '' order by p.nth),
+    coalesce(array_agg(distinct s.variable order by s.variable) filter (where s.variable is not null and s.value is null), '{}')
+  from parts p left join slots s using (nth);
+$$;
+
+-- {"enabled", "text"?} and one number of days; other members are refused.
+create or replace function private.check_message_setting(
+  tenant uuid, field text, setting jsonb, longest integer, days text default null
+) returns void
+language plpgsql stable set search_path = '' as $$
+begin
+  if jsonb_typeof(setting) is distinct from 'object' or exists (
+    select 1 from jsonb_object_keys(setting) k where k not in ('enabled', 'text') and k is distinct from days
+  ) then
+    perform private.refuse_setting(field, 'This setting is not known.');
+  elsif jsonb_typeof(setting -> 'enabled') is distinct from 'boolean' then
+    perform private.refuse_setting(field || '.enabled', 'True or false is needed here.');
+  elsif coalesce(jsonb_typeof(setting -> 'text'), 'null') not in ('null', 'string')
+    or char_length(setting ->> 'text') > longest
+  then
+    perform private.refuse_setting(field || '.text', format('A text has at most %s characters.', longest));
+  elsif coalesce(jsonb_typeof(setting -> days), 'null') <> 'null'
+    and (setting ->> days !~ '^[0-9]{1,3}$' or jsonb_typeof(setting -> days) <> 'number' or (setting ->> days)::integer > 365)
+  then
+    perform private.refuse_setting(field || '.' || days, 'A whole number of days from 0 to 365 is needed here.');
+  end if;
+  perform private.check_text_variables(tenant, coalesce(setting ->> 'text', ''), field || '.text');
+  if exists (select 1 from unnest(private.text_variables(coalesce(setting ->> 'text', ''))) v where v like 'agent.%') then
+    perform private.refuse_setting(field || '.text', 'No agent writes this message.');
+  end if;
+end;
+$$;
+
+-- A quick reply as it reads in a conversation, counted as used: {"content", "media", "missing"}.
+create or replace function public.render_quick_reply(quick_reply_id uuid, conversation_id uuid) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  conversation public.conversations;
+  reply public.quick_replies;
+  contact public.contacts;
+  text_filled record;
+begin
+  perform private.require('quick_replies.view');
+  conversation := private.own_conversation(conversation_id);
+  update public.quick_replies q set usage_count = q.usage_count + 1, last_used_at = now()
+  where q.id = render_quick_reply.quick_reply_id and q.tenant_id = private.tenant_id()
+    and (q.owner_id is null or q.owner_id = private.person_id())
+  returning * into reply;
+  if not found then
+    raise sqlstate 'PT404' using message = 'There is no such quick reply.', detail = 'not_found';
+  end if;
+  select c.* into strict contact from public.contacts c where c.id = conversation.contact_id;
+  select f.* into text_filled
+  from public.tenants t
+  left join public.profiles p on p.user_id = private.person_id()
+  left join auth.users u on u.id = p.user_id
+  cross join lateral private.fill_text(reply.content, contact, p.display_name, t.name, u.email) f
+  where t.id = reply.tenant_id;
+  return jsonb_build_object(
+    'content', text_filled.filled, 'media', reply.media, 'missing', text_filled.missing
+  );
+end;
+$$;
 
 -- Makes a quick reply, or changes one: what is not named in `changes` (shortcut, title, content, category, media, and
 -- when it is made scope) stays. A shortcut may be given with its slash.
@@ -84,3 +210,6 @@ exception when unique_violation then
   raise sqlstate 'PT409' using message = 'This shortcut is taken.', detail = 'shortcut_taken', hint = 'shortcut';
 end;
 $$;
+
+revoke execute on function private.part_of_name(text, boolean), private.variable_value(text, public.contacts, text, text, text),
+  private.fill_text(text, public.contacts, text, text, text) from public;

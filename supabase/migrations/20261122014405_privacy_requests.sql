@@ -287,4 +287,68 @@ begin
 end;
 $$;
 
+-- What would become of a contact with which another one is merged: each field with both values and what results, what
+-- moves, and what is lost. A number or an id of the other one that cannot be kept beside one's own begins a new contact
+-- when it writes again: `lost_identities`.
+create or replace function public.preview_contact_merge(contact_id uuid, other_id uuid) returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  tenant constant uuid := private.tenant_id();
+  one public.contacts;
+  other public.contacts;
+begin
+  perform private.require('contacts.merge');
+  select c.* into one from public.contacts c where c.id = preview_contact_merge.contact_id and c.tenant_id = tenant;
+  select c.* into other from public.contacts c where c.id = preview_contact_merge.other_id and c.tenant_id = tenant;
+  if one.id is null or not private.sees_contact(one) then
+    raise sqlstate 'PT404' using message = 'There is no such contact.', detail = 'not_found';
+  elsif other.id is null or other.id = one.id or not private.sees_contact(other) then
+    raise sqlstate 'PT422' using message = 'There is no such other contact.', detail = 'invalid_field', hint = 'with';
+  end if;
+  return jsonb_build_object(
+    'contact', private.contact_json(one),
+    'with', private.contact_json(other),
+    'fields', (
+      select jsonb_agg(jsonb_build_object(
+        'field', k.key, 'this', o.value -> k.key, 'other', t.value -> k.key,
+        'result', coalesce(nullif(o.value -> k.key, 'null'), t.value -> k.key),
+        'conflict', o.value -> k.key <> t.value -> k.key and 'null' not in (o.value -> k.key, t.value -> k.key)
+      ) order by k.key)
+      from (select private.mergeable(one) as value) o
+      cross join (select private.mergeable(other) as value) t
+      cross join lateral (
+        select jsonb_object_keys(o.value) as key union select jsonb_object_keys(t.value)
+      ) k
+      where coalesce(o.value -> k.key, 'null') <> 'null' or coalesce(t.value -> k.key, 'null') <> 'null'
+    ),
+    'tags', private.clean_tags(one.tags || other.tags),
+    'lost_identities', array_remove(array[
+      case when one.wa_id is not null then '+' || other.wa_id end, case when one.user_id is not null then other.user_id end
+    ], null),
+    'moves', jsonb_build_object(
+      'conversations', (select count(*) from public.conversations v where v.contact_id = other.id and v.tenant_id = tenant),
+      'joined_conversations', (
+        select count(*) from public.conversations v join public.conversations o on o.session_id = v.session_id and o.contact_id = one.id
+        where v.contact_id = other.id and v.tenant_id = tenant
+      ),
+      'messages', (
+        select count(*) from public.conversations v
+        join public.messages m on m.conversation_id = v.id and m.tenant_id = v.tenant_id
+        where v.contact_id = other.id and v.tenant_id = tenant
+      ),
+      'notes', (select count(*) from public.contact_notes n where n.contact_id = other.id and n.tenant_id = tenant),
+      'consents', (select count(*) from public.contact_consents k where k.contact_id = other.id and k.tenant_id = tenant),
+      'campaigns', (
+        select count(distinct k.id) from public.broadcast_campaigns k
+        join public.broadcast_recipients r on r.campaign_id = k.id and r.wa_id = any (private.contact_numbers(other))
+        where k.tenant_id = tenant
+      ),
+      'labels', (select count(*) from public.contact_labels k where k.contact_id = other.id and k.tenant_id = tenant)
+    ),
+    'opted_out', one.marketing_opted_out_at is not null or other.marketing_opted_out_at is not null,
+    'blocked', one.blocked_at is not null or other.blocked_at is not null
+  );
+end;
+$$;
+
 revoke execute on function private.contact_numbers(public.contacts), private.written_tail(text) from public;

@@ -5,7 +5,7 @@ import { before, describe, test } from "node:test";
 import { rolledBack, useDatabase } from "./database.mjs";
 import { isRefused } from "./refusals.mjs";
 
-const { sql, calls, newTenant, newUser, newNumber, receivesMessage, assign } = await useDatabase();
+const { sql, calls, newTenant, newUser, newNumber, newCampaign, receivesMessage, assign } = await useDatabase();
 
 /** @type {any} */
 let tenant;
@@ -172,6 +172,12 @@ describe("a contact", () => {
   });
 });
 
+test("tags beyond a contact's fifty are not put on, and not counted", async () => {
+  const contact = await newContact(people.manager, { tags: Array.from({ length: 50 }, (_, n) => `t${n}`) });
+  const outcome = await calls(people.manager, "change_contacts", { contact_ids: [contact.id], filter: null, action: "add_tags", options: { tags: ["lagi"] } });
+  assert.deepEqual(outcome, { matched: 1, changed: 0 });
+});
+
 describe("a field", () => {
   test("does not become what its values do not fit, and takes them along when it ends", async () => {
     const key = `f_${randomInt(1e9)}`;
@@ -265,6 +271,8 @@ describe("contacts that are one person", () => {
     await set(second.contact, { name: "Rina W", email: "RINA@kopi.test", tags: ["b"], custom_fields: { city: "Bogor", size: "L" } });
     await calls(lead, "create_contact_note", { contact_id: second.contact.id, content: "catatan" });
     await newContact(lead, { name: "Orang lain" });
+    await newCampaign(shop, { wa_ids: [second.contact.wa_id] });
+    await newCampaign(shop, { wa_ids: [first.contact.wa_id] });
 
     const { rows, next_cursor } = await calls(lead, "list_contact_duplicates", { page_size: 10 });
     assert.deepEqual(rows.map((/** @type {any} */ row) => [row.contact.id, row.other.id, row.reasons]), [[second.contact.id, first.contact.id, ["email"]]]);
@@ -275,7 +283,7 @@ describe("contacts that are one person", () => {
     const city = preview.fields.find((/** @type {any} */ field) => field.field === "custom_fields.city");
     assert.deepEqual(city, { field: "custom_fields.city", this: "Solo", other: "Bogor", result: "Solo", conflict: true });
     assert.deepEqual([preview.tags, preview.lost_identities], [["a", "b"], [`+${second.contact.wa_id}`]]);
-    assert.deepEqual([preview.moves.messages, preview.moves.joined_conversations, preview.moves.notes], [1, 1, 1]);
+    assert.deepEqual([preview.moves.messages, preview.moves.joined_conversations, preview.moves.notes, preview.moves.campaigns], [1, 1, 1, 1]);
 
     await isRefused(calls(lead, "merge_contact", { ...ids, fields: ["nothing"] }), { code: "PT422", hint: "fields" });
     await isRefused(calls(people.stranger, "merge_contact", ids), { code: "PT404" });

@@ -152,6 +152,20 @@ describe("rendering", () => {
     assert.deepEqual([now.usage_count, now.last_used_at !== null, now.updated_at], [2, true, reply.updated_at]);
   });
 
+  test("knows the parts of names, and who writes", async () => {
+    const { tenant, manager, agent } = await newOffice();
+    const { conversation, contact } = await receivesMessage(await newNumber(tenant));
+    await sql`update public.profiles set display_name = 'Sari Dewi Lestari' where user_id = ${agent.id}`;
+    const [{ email }] = await sql`select email from auth.users where id = ${agent.id}`;
+    const reply = await saves(manager, { shortcut: "x", content: "{{contact.first_name}}|{{contact.last_name}}|{{agent.first_name}}|{{agent.last_name}}|{{agent.email}}" });
+    for (const [name, first, last] of [["Rina", "Rina", ""], ["  Budi  Santoso Putra ", "Budi", "Santoso Putra"], ["☕", "☕", ""]]) {
+      await sql`update public.contacts set name = ${name} where id = ${contact.id}`;
+      const rendered = await renders(agent, reply, conversation);
+      assert.equal(rendered.content, `${first}|${last}|Sari|Dewi Lestari|${email}`);
+      assert.deepEqual(rendered.missing, last === "" ? ["contact.last_name"] : []);
+    }
+  });
+
   test("takes sight of the conversation and of the reply", async () => {
     const { tenant, manager, agent, colleague } = await newOffice();
     const { conversation } = await receivesMessage(await newNumber(tenant));
