@@ -168,6 +168,36 @@ describe("a segment", () => {
     assert.deepEqual([seen.contact_count, seen.contacts.map((/** @type {any} */ { id }) => id)], [1, [contact.id]]);
   });
 
+  test("lists whom it counts, page by page, for those who may see it", async () => {
+    const { tenant, admin } = await newOffice();
+    const other = await newOffice();
+    for (let n = 0; n < 7; n++) await newContact(tenant, { name: `Rina ${n}`, tags: n % 2 ? ["vip"] : [] });
+    const [label] = await sql`insert into public.labels (tenant_id, name) values (${tenant.id}, 'L') returning id`;
+    const segment = await saves(admin, { any: [leaf("tags", "has", "vip"), leaf("name", "is", "rina 0")] });
+    for (const sort of ["newest", "name"]) {
+      const names = [];
+      let after = null;
+      do {
+        const page = await calls(admin, "list_contacts", { filter: { segment_id: segment.id }, sort, page_size: 2, after });
+        assert.equal(page.total, segment.contact_count);
+        names.push(...page.rows.map((/** @type {any} */ { name }) => name));
+        after = page.next_cursor;
+      } while (after);
+      assert.deepEqual(names.toSorted(), ["Rina 0", "Rina 1", "Rina 3", "Rina 5"], sort);
+    }
+    assert.equal((await calls(admin, "list_contacts", { filter: { segment_id: segment.id, search: "rina 3" } })).total, 1);
+    const bulk = await calls(admin, "change_contacts", { contact_ids: null, filter: { segment_id: segment.id }, action: "add_labels", options: { label_ids: [label.id] } });
+    assert.deepEqual(bulk, { matched: 4, changed: 4 });
+    const unknown = { code: "PT422", detail: "invalid_filter", hint: "segment_id" };
+    await isRefused(calls(other.admin, "list_contacts", { filter: { segment_id: segment.id } }), unknown);
+    await isRefused(calls(other.admin, "delete_contacts", { contact_ids: null, filter: { segment_id: segment.id } }), unknown);
+    const blind = await newUserWith(tenant, { permissions: ["contacts.view"] });
+    assert.equal((await calls(blind, "list_contacts", { filter: { segment_id: segment.id } })).total, 0);
+    await calls(admin, "save_segment", { changes: json({ filter: leaf("label", "has", label.id) }), segment_id: segment.id });
+    await sql`delete from public.labels where id = ${label.id}`;
+    await isRefused(calls(admin, "list_contacts", { filter: { segment_id: segment.id } }), { code: "PT422", detail: "invalid_filter", hint: "segment_id.value" });
+  });
+
   test("whose label is gone says so, and counts nobody", async () => {
     const { tenant, admin } = await newOffice();
     await newContact(tenant);
