@@ -26,9 +26,9 @@ create index recipient_list_errors_tail_idx on public.recipient_list_errors (ten
 create index contact_import_errors_tail_idx on public.contact_import_errors (tenant_id, private.written_tail(value));
 
 create index audit_logs_number_before_idx on public.audit_logs (tenant_id, (before ->> 'wa_id'))
-  where entity in ('recipient_list_entries', 'contacts');
+  where entity in ('recipient_list_entries', 'contacts') and before ->> 'wa_id' is not null;
 create index audit_logs_number_after_idx on public.audit_logs (tenant_id, (after ->> 'wa_id'))
-  where entity in ('recipient_list_entries', 'contacts');
+  where entity in ('recipient_list_entries', 'contacts') and after ->> 'wa_id' is not null;
 
 -- Erases a person, and answers with how much there was. What stays is counted and says nothing about anybody: rows of
 -- messages and of campaigns' recipients with their times, kinds and states. A number that a column needs is replaced by
