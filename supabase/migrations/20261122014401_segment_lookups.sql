@@ -85,13 +85,14 @@ begin
     else $q$r.status = 'failed'$q$
   end || since;
   return format(
-    '(exists (select 1 from public.broadcast_recipients r where %1$s and %2$s'
+    'c.id in (select k.id from public.broadcast_recipients r join public.contacts k on k.tenant_id = %3$L::uuid'
       -- numbers with several forms are few, and their key is dear
-      || ' and case when r.wa_id ~ ''^(5[245]|620)'' then private.phone_key(r.wa_id) else r.wa_id end = c.phone_key)'
+      || ' and k.phone_key = case when r.wa_id ~ ''^(5[245]|620)'' then private.phone_key(r.wa_id) else r.wa_id end'
+      || ' where %1$s and %2$s'
       -- what somebody did under a number that they had then
-      || ' or c.id in (select f.contact_id from private.former_identities f'
+      || ' union all select f.contact_id from private.former_identities f'
       || ' where f.tenant_id = %3$L::uuid and f.phone_key is not null and exists (select 1 from public.broadcast_recipients r'
-      || ' where %1$s and %2$s and r.wa_id = any (private.phone_forms(f.phone_key)) and r.created_at <= f.until)))',
+      || ' where %1$s and %2$s and r.wa_id = any (private.phone_forms(f.phone_key)) and r.created_at <= f.until))',
     whom, done, tenant
   );
 end;
