@@ -13,6 +13,8 @@ declare
   known integer := 0;
   fresh integer := 0;
 begin
+  -- what a field is stays until the values are written
+  perform 1 from public.contact_fields f where f.tenant_id = import.tenant_id order by f.id for share;
   with given as materialized (
     select e.value as entry, (e.value ->> 'line')::integer as line, private.phone_key(e.value ->> 'wa_id') as key
     from jsonb_array_elements(entries) e
