@@ -112,6 +112,37 @@ describe("a deleted contact", () => {
     assert.notEqual(again.contact.id, contact.id);
   });
 
+  test("is forgotten under every number and name it had, however a file wrote them", async () => {
+    const tail = String(Math.floor(Math.random() * 1e8)).padStart(8, "0");
+    const [number_, former] = [`62812${tail}`, `62813${tail}`];
+    const mark = `Nama${randomUUID().slice(0, 8)}`;
+    const { contact, conversation } = await receivesMessage(number, { from: number_ });
+    const { contact: other } = await calls(manager, "create_contact", { contact: { wa_id: former, name: `${mark} pertama` } });
+    await calls(manager, "update_contact", { contact_id: other.id, changes: { name: `${mark} kedua`, email: `${mark}@kopi.test` } });
+    await calls(manager, "merge_contact", { contact_id: contact.id, other_id: other.id });
+    await calls(manager, "create_note", { conversation_id: conversation.id, content: `${mark} catatan` });
+    const campaign = await newCampaign(number, { wa_ids: [number_, former] });
+    await sql`update public.broadcast_recipients set name = ${mark} where campaign_id = ${campaign.id}`;
+    const list = await newRecipientList(manager, { entries: [[former, mark], ["6281234567890", "Ani"]] });
+    await sql`insert into public.recipient_list_errors (list_id, tenant_id, line, field, code, value) values (${list.id}, ${tenant.id}, 9, 'hp', 'phone_invalid', ${`0812-${tail.slice(0, 4)} ${tail.slice(4)}`})`;
+    const started = await calls(manager, "begin_contact_import", { import: { storage_path: `${tenant.id}/${randomUUID()}`, file_name: "k.csv", country: "ID", mapping: [{ column: "hp", field: "phone_number" }], total_rows: 2 } });
+    await sql`insert into public.contact_import_errors (import_id, tenant_id, line, field, code, value) values
+      (${started.id}, ${tenant.id}, 2, 'hp', 'phone_unknown', ${`+62 813 ${tail}`}), (${started.id}, ${tenant.id}, 3, 'hp', 'phone_invalid', '0899')`;
+
+    const data = await calls(admin, "get_contact_data", { contact_id: contact.id });
+    assert.deepEqual(data.conversation_notes.map((/** @type {any} */ note) => note.content), [`${mark} catatan`]);
+    assert.deepEqual(data.campaigns.map((/** @type {any} */ place) => place.phone_number).sort(), [`+${number_}`, `+${former}`]);
+    assert.deepEqual(data.recipient_lists.map((/** @type {any} */ place) => place.phone_number), [`+${former}`]);
+    assert.deepEqual(data.satisfaction, []);
+    await isRefused(calls(manager, "get_contact_data", { contact_id: contact.id }), { code: "PT403" });
+    assert.equal(await calls(stranger, "get_contact_data", { contact_id: contact.id }), null);
+
+    await calls(admin, "erase_contact", { contact_id: contact.id });
+    for (const trace of [mark, tail, `${tail.slice(0, 4)} ${tail.slice(4)}`]) assert.deepEqual(await placesOf(trace), [], trace);
+    const left = await sql`select value from public.contact_import_errors where import_id = ${started.id} order by line`;
+    assert.deepEqual(left.map(({ value }) => value), ["", "0899"]);
+  });
+
   test("is told to nobody's campaign any more", async () => {
     const { contact } = await receivesMessage(number, { timestamp: seconds() });
     const blocked = await receivesMessage(number, {});
@@ -123,6 +154,20 @@ describe("a deleted contact", () => {
     const [{ rest }] = await sql`select private.leave_out(${recipients.map(({ id }) => id)}::uuid[], ${[campaign.id]}::uuid[]) as rest`;
     assert.deepEqual(rest, [recipients[2].id]);
     assert.deepEqual((await recipientsOf(campaign)).map((r) => [r.status, r.skip_reason]), [["skipped", "erased"], ["skipped", "blocked"], ["sending", null]]);
+  });
+
+  test("who was merged away has said no for the number they gave up", async () => {
+    const [kept, silent, barred] = [await receivesMessage(number, {}), await receivesMessage(number, {}), await receivesMessage(number, {})];
+    const other = await receivesMessage(number, {});
+    await calls(manager, "record_contact_consent", { contact_id: silent.contact.id, state: "opted_out" });
+    await calls(manager, "block_contact", { contact_id: barred.contact.id, blocked: true });
+    await calls(manager, "merge_contact", { contact_id: kept.contact.id, other_id: silent.contact.id });
+    await calls(manager, "merge_contact", { contact_id: other.contact.id, other_id: barred.contact.id });
+    const campaign = await newCampaign(number, { status: "paused", template: { category: "MARKETING" }, wa_ids: [silent.contact.wa_id, barred.contact.wa_id, "628113"] });
+    await sql`update public.broadcast_recipients set status = 'sending', attempts = 1 where campaign_id = ${campaign.id}`;
+    const recipients = await recipientsOf(campaign);
+    await sql`select private.leave_out(${recipients.map(({ id }) => id)}::uuid[], ${[campaign.id]}::uuid[])`;
+    assert.deepEqual((await recipientsOf(campaign)).map((r) => [r.status, r.skip_reason]), [["skipped", "opted_out"], ["skipped", "blocked"], ["sending", null]]);
   });
 
   test("may be one of many", async () => {

@@ -118,6 +118,38 @@ describe("an import", () => {
     assert.equal(await second.finish(), trial.storage_path);
   });
 
+  test("records who wants no marketing, once, and takes no word back", async () => {
+    const [fresh, known, willing, silent] = [someNumber(), someNumber(), someNumber(), someNumber()];
+    for (const wa_id of [known, willing]) await calls(manager, "create_contact", { contact: { wa_id } });
+    const yes = await contactOf(willing);
+    await calls(manager, "record_contact_consent", { contact_id: yes.id, state: "opted_in" });
+    const entries = [
+      { line: 2, wa_id: fresh, opted_out: true, opted_out_at: "2026-01-02T03:04:05Z" }, { line: 3, wa_id: known, opted_out: true },
+      { line: 4, wa_id: willing, opted_out: true, opted_out_at: "2020-01-01T00:00:00Z" }, { line: 5, wa_id: silent },
+    ];
+    for (const on_existing of ["skip", "update", "update"]) {
+      const { record, finish } = await reader(await begins({ on_existing }));
+      await record(0, 5, entries);
+      await finish();
+      const outs = await Promise.all([fresh, known, willing, silent].map(async (wa_id) => (await contactOf(wa_id)).marketing_opted_out_at !== null));
+      assert.deepEqual(outs, [true, on_existing === "update", false, false], on_existing);
+    }
+    const { marketing_opted_out_at, rows } = await calls(manager, "list_contact_consents", { contact_id: (await contactOf(fresh)).id });
+    assert.equal(new Date(marketing_opted_out_at).toISOString(), "2026-01-02T03:04:05.000Z");
+    assert.deepEqual(rows.map((/** @type {any} */ row) => [row.state, row.source, row.proof.line]), [["opted_out", "import", 2]]);
+  });
+
+  test("writes nothing to a field that is gone since it began", async () => {
+    const field = await calls(manager, "create_contact_field", { field: { key: "sementara", name: "Sementara", type: "text" } });
+    const wa_id = someNumber();
+    const started = await begins({ mapping: [...MAPPING, { column: "lain", field: "custom_fields.sementara" }] });
+    const { record } = await reader(started);
+    await calls(manager, "delete_contact_field", { field_id: field.id });
+    await record(0, 3, [{ line: 2, wa_id, fields: { sementara: "x" } }, { line: 3, wa_id: someNumber(), name: "Ani" }]);
+    assert.deepEqual((await errorsOf(started)).map((/** @type {any} */ e) => [e.line, e.field, e.code]), [[2, "lain", "field_invalid"]]);
+    assert.equal(await contactOf(wa_id), undefined);
+  });
+
   test("goes on where a reader stopped, and only one reader counts", async () => {
     const started = await begins();
     const [dead, a, b] = [await reader(started), someNumber(), someNumber()];

@@ -5,7 +5,7 @@ import { before, describe, test } from "node:test";
 import { rolledBack, useDatabase } from "./database.mjs";
 import { isRefused } from "./refusals.mjs";
 
-const { sql, calls, newTenant, newUser, newNumber, receivesMessage, assign } = await useDatabase();
+const { sql, calls, newTenant, newUser, newNumber, newCampaign, receivesMessage, assign } = await useDatabase();
 
 /** @type {any} */
 let tenant;
@@ -67,6 +67,12 @@ describe("who sees a contact", () => {
 });
 
 describe("finding contacts", () => {
+  test("a search without a word finds nobody, and a blank one everybody", async () => {
+    await newContact(people.manager, { name: "Ada" });
+    for (const search of ["\u0301", "\u3000", "%", "---"]) assert.deepEqual((await found(people.manager, { search })).ids, [], JSON.stringify(search));
+    assert.ok((await found(people.manager, { search: "  " })).total > 0);
+  });
+
   test("names without accents, addresses, tags and numbers in any spelling", async () => {
     const key = randomUUID().slice(0, 8);
     const contact = await newContact(people.manager, { wa_id: `62812${randomInt(1e7, 1e8)}`, name: `Zoë ${key} Ömer`, email: `${key}@kopi.test`, tags: [`Grosir ${key}`] });
@@ -166,6 +172,12 @@ describe("a contact", () => {
   });
 });
 
+test("tags beyond a contact's fifty are not put on, and not counted", async () => {
+  const contact = await newContact(people.manager, { tags: Array.from({ length: 50 }, (_, n) => `t${n}`) });
+  const outcome = await calls(people.manager, "change_contacts", { contact_ids: [contact.id], filter: null, action: "add_tags", options: { tags: ["lagi"] } });
+  assert.deepEqual(outcome, { matched: 1, changed: 0 });
+});
+
 describe("a field", () => {
   test("does not become what its values do not fit, and takes them along when it ends", async () => {
     const key = `f_${randomInt(1e9)}`;
@@ -181,6 +193,39 @@ describe("a field", () => {
     await isRefused(calls(people.stranger, "delete_contact_field", { field_id: field.id }), { code: "PT404" });
     await calls(people.manager, "delete_contact_field", { field_id: field.id });
     assert.deepEqual((await calls(people.manager, "get_contact", { contact_id: contact.id })).custom_fields, {});
+  });
+
+  test("becomes again what it was, where the texts still say it", async () => {
+    const values = { number: [31.5, -7], boolean: [true, false], date: ["2024-02-29"] };
+    for (const [type, given] of Object.entries(values)) {
+      const key = `f_${randomInt(1e9)}`;
+      const field = await calls(people.manager, "create_contact_field", { field: { key, name: type, type } });
+      const holders = [];
+      for (const value of given) holders.push(await newContact(people.manager, { custom_fields: { [key]: value } }));
+      const becomes = (/** @type {string} */ wanted) => calls(people.manager, "update_contact_field", { field_id: field.id, changes: { type: wanted } });
+      const kept = async () => (await Promise.all(holders.map(({ id }) => calls(people.manager, "get_contact", { contact_id: id })))).map((contact) => contact.custom_fields[key]);
+      await becomes("text");
+      assert.deepEqual(await kept(), given.map(String));
+      await becomes(type);
+      assert.deepEqual(await kept(), given);
+      await becomes("text");
+      await calls(people.manager, "update_contact", { contact_id: holders[0].id, changes: { custom_fields: { [key]: "entah" } } });
+      await isRefused(becomes(type), { code: "PT409", detail: "field_values" });
+    }
+  });
+
+  test("takes no value of what it was a moment ago", async () => {
+    const key = `f_${randomInt(1e9)}`;
+    const field = await calls(people.manager, "create_contact_field", { field: { key, name: "F", type: "text" } });
+    const holders = await Promise.all(Array.from({ length: 8 }, () => newContact(people.manager)));
+    const outcomes = await Promise.allSettled([
+      ...holders.map(({ id }) => calls(people.manager, "update_contact", { contact_id: id, changes: { custom_fields: { [key]: "kata" } } })),
+      calls(people.manager, "delete_contact_field", { field_id: field.id }),
+      ...holders.map(({ id }) => calls(people.manager, "update_contact", { contact_id: id, changes: { custom_fields: { [key]: "lagi" } } })),
+    ]);
+    for (const outcome of outcomes) if (outcome.status === "rejected") assert.equal(outcome.reason.code, "PT422", outcome.reason.message);
+    const left = await sql`select id from public.contacts where tenant_id = ${tenant.id} and custom_fields ? ${key}`;
+    assert.equal(left.length, 0);
   });
 
   test("there are a hundred at most", async () => {
@@ -226,6 +271,8 @@ describe("contacts that are one person", () => {
     await set(second.contact, { name: "Rina W", email: "RINA@kopi.test", tags: ["b"], custom_fields: { city: "Bogor", size: "L" } });
     await calls(lead, "create_contact_note", { contact_id: second.contact.id, content: "catatan" });
     await newContact(lead, { name: "Orang lain" });
+    await newCampaign(shop, { wa_ids: [second.contact.wa_id] });
+    await newCampaign(shop, { wa_ids: [first.contact.wa_id] });
 
     const { rows, next_cursor } = await calls(lead, "list_contact_duplicates", { page_size: 10 });
     assert.deepEqual(rows.map((/** @type {any} */ row) => [row.contact.id, row.other.id, row.reasons]), [[second.contact.id, first.contact.id, ["email"]]]);
@@ -236,7 +283,7 @@ describe("contacts that are one person", () => {
     const city = preview.fields.find((/** @type {any} */ field) => field.field === "custom_fields.city");
     assert.deepEqual(city, { field: "custom_fields.city", this: "Solo", other: "Bogor", result: "Solo", conflict: true });
     assert.deepEqual([preview.tags, preview.lost_identities], [["a", "b"], [`+${second.contact.wa_id}`]]);
-    assert.deepEqual([preview.moves.messages, preview.moves.joined_conversations, preview.moves.notes], [1, 1, 1]);
+    assert.deepEqual([preview.moves.messages, preview.moves.joined_conversations, preview.moves.notes, preview.moves.campaigns], [1, 1, 1, 1]);
 
     await isRefused(calls(lead, "merge_contact", { ...ids, fields: ["nothing"] }), { code: "PT422", hint: "fields" });
     await isRefused(calls(people.stranger, "merge_contact", ids), { code: "PT404" });

@@ -90,6 +90,16 @@ describe("a quick reply", () => {
     }
   });
 
+  test("can be changed though a field it names is gone, but for its text", async () => {
+    const { manager } = await newOffice();
+    const field = await calls(manager, "create_contact_field", { field: { key: "hilang", name: "Hilang", type: "text" } });
+    const content = "Halo {{contact.custom.hilang}}";
+    const reply = await saves(manager, { shortcut: "hilang", content });
+    await calls(manager, "delete_contact_field", { field_id: field.id });
+    assert.equal((await saves(manager, { title: "Baru", content }, reply.id)).title, "Baru");
+    await isRefused(saves(manager, { content: `${content}!` }, reply.id), { code: "PT422", detail: "unknown_variable" });
+  });
+
   test("may send a file of the tenant's own folder", async () => {
     const { tenant, manager } = await newOffice();
     const path = `${tenant.id}/menu kopi.pdf`;
@@ -140,6 +150,20 @@ describe("rendering", () => {
     await renders(agent, reply, conversation);
     const now = await calls(agent, "get_quick_reply", { quick_reply_id: reply.id });
     assert.deepEqual([now.usage_count, now.last_used_at !== null, now.updated_at], [2, true, reply.updated_at]);
+  });
+
+  test("knows the parts of names, and who writes", async () => {
+    const { tenant, manager, agent } = await newOffice();
+    const { conversation, contact } = await receivesMessage(await newNumber(tenant));
+    await sql`update public.profiles set display_name = 'Sari Dewi Lestari' where user_id = ${agent.id}`;
+    const [{ email }] = await sql`select email from auth.users where id = ${agent.id}`;
+    const reply = await saves(manager, { shortcut: "x", content: "{{contact.first_name}}|{{contact.last_name}}|{{agent.first_name}}|{{agent.last_name}}|{{agent.email}}" });
+    for (const [name, first, last] of [["Rina", "Rina", ""], ["  Budi  Santoso Putra ", "Budi", "Santoso Putra"], ["☕", "☕", ""]]) {
+      await sql`update public.contacts set name = ${name} where id = ${contact.id}`;
+      const rendered = await renders(agent, reply, conversation);
+      assert.equal(rendered.content, `${first}|${last}|Sari|Dewi Lestari|${email}`);
+      assert.deepEqual(rendered.missing, last === "" ? ["contact.last_name"] : []);
+    }
   });
 
   test("takes sight of the conversation and of the reply", async () => {

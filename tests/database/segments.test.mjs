@@ -168,6 +168,36 @@ describe("a segment", () => {
     assert.deepEqual([seen.contact_count, seen.contacts.map((/** @type {any} */ { id }) => id)], [1, [contact.id]]);
   });
 
+  test("lists whom it counts, page by page, for those who may see it", async () => {
+    const { tenant, admin } = await newOffice();
+    const other = await newOffice();
+    for (let n = 0; n < 7; n++) await newContact(tenant, { name: `Rina ${n}`, tags: n % 2 ? ["vip"] : [] });
+    const [label] = await sql`insert into public.labels (tenant_id, name) values (${tenant.id}, 'L') returning id`;
+    const segment = await saves(admin, { any: [leaf("tags", "has", "vip"), leaf("name", "is", "rina 0")] });
+    for (const sort of ["newest", "name"]) {
+      const names = [];
+      let after = null;
+      do {
+        const page = await calls(admin, "list_contacts", { filter: { segment_id: segment.id }, sort, page_size: 2, after });
+        assert.equal(page.total, segment.contact_count);
+        names.push(...page.rows.map((/** @type {any} */ { name }) => name));
+        after = page.next_cursor;
+      } while (after);
+      assert.deepEqual(names.toSorted(), ["Rina 0", "Rina 1", "Rina 3", "Rina 5"], sort);
+    }
+    assert.equal((await calls(admin, "list_contacts", { filter: { segment_id: segment.id, search: "rina 3" } })).total, 1);
+    const bulk = await calls(admin, "change_contacts", { contact_ids: null, filter: { segment_id: segment.id }, action: "add_labels", options: { label_ids: [label.id] } });
+    assert.deepEqual(bulk, { matched: 4, changed: 4 });
+    const unknown = { code: "PT422", detail: "invalid_filter", hint: "segment_id" };
+    await isRefused(calls(other.admin, "list_contacts", { filter: { segment_id: segment.id } }), unknown);
+    await isRefused(calls(other.admin, "delete_contacts", { contact_ids: null, filter: { segment_id: segment.id } }), unknown);
+    const blind = await newUserWith(tenant, { permissions: ["contacts.view"] });
+    assert.equal((await calls(blind, "list_contacts", { filter: { segment_id: segment.id } })).total, 0);
+    await calls(admin, "save_segment", { changes: json({ filter: leaf("label", "has", label.id) }), segment_id: segment.id });
+    await sql`delete from public.labels where id = ${label.id}`;
+    await isRefused(calls(admin, "list_contacts", { filter: { segment_id: segment.id } }), { code: "PT422", detail: "invalid_filter", hint: "segment_id.value" });
+  });
+
   test("whose label is gone says so, and counts nobody", async () => {
     const { tenant, admin } = await newOffice();
     await newContact(tenant);
@@ -234,6 +264,57 @@ describe("a segment is used", () => {
     await isRefused(makes(admin, { segment_id: none.id, variable_mapping: [{ source: "column", column: "x" }] }), { code: "PT422", hint: "variable_mapping" });
     const theirs = await saves((await newOffice()).admin, leaf("name", "is_set"));
     await isRefused(makes(admin, { segment_id: theirs.id }), { code: "PT422", hint: "segment_id" });
+  });
+});
+
+describe("a filter of numbers and names", () => {
+  test("takes a number as it is written at home, and a part of one", async () => {
+    const { tenant, admin } = await newOffice();
+    const contact = await newContact(tenant, { wa_id: "6281299887766" });
+    await newContact(tenant, { wa_id: "6581299887799" });
+    for (const [op, value] of /** @type {const} */ ([
+      ["is", "0812-9988-7766"], ["is", "+62 812 9988 7766"], ["is", "006281299887766"], ["one_of", ["081299887766", "0811"]],
+      ["starts_with", "0812"], ["starts_with", "+62 812"], ["contains", "0812998"], ["contains", "99887766"], ["contains", "77"],
+    ])) {
+      const { contacts } = await previews(admin, leaf("phone_number", op, value));
+      const expected = value === "77" ? 2 : 1;
+      assert.deepEqual([contacts.length, contacts.some((/** @type {any} */ c) => c.id === contact.id)], [expected, true], `${op} ${value}`);
+    }
+    assert.equal((await previews(admin, leaf("phone_number", "is_not", "081299887766"))).contact_count, 1);
+  });
+
+  test("finds letters beside accents, signs and long names, as without an index", async () => {
+    const { tenant, admin } = await newOffice();
+    const names = ["Zoë Kopi_50%", "KOPI\\Susu", "e\u0301kopi", "\u212aopi", "kop\u0301i", "Rina", `${"x".repeat(490)} kopi`, "Kópi"];
+    for (const name of names) await newContact(tenant, { name: null, profile_name: name });
+    const plain = (/** @type {string} */ part) => names.filter((name) => name.toLowerCase().includes(part.toLowerCase())).sort();
+    for (const part of ["kopi", "KOPI", "pi_50%", "i\\s", "50%", "opi", "ko", "ë ko", "kóp", "x k"]) {
+      const { contacts } = await previews(admin, leaf("name", "contains", part));
+      assert.deepEqual(contacts.map((/** @type {any} */ c) => c.name).sort(), plain(part), part);
+      const rest = await previews(admin, { not: leaf("name", "contains", part) });
+      assert.equal(rest.contact_count, names.length - contacts.length, part);
+    }
+  });
+
+  test("answers that no clock knows such an offset", async () => {
+    const { admin } = await newOffice();
+    await isRefused(previews(admin, leaf("created_at", "before", "2026-01-01T00:00:00+99:00")), { code: "PT422", detail: "invalid_filter", hint: "filter.value" });
+  });
+
+  test("knows what somebody did with a campaign under a number they had", async () => {
+    const { tenant, admin } = await newOffice();
+    const number = await newNumber(tenant);
+    const [kept, gone] = [await newContact(tenant), await newContact(tenant)];
+    const campaign = await database.newCampaign(number, { wa_ids: [kept.wa_id, gone.wa_id] });
+    await sql`update public.broadcast_recipients set status = 'read', read_at = now() where campaign_id = ${campaign.id} and wa_id = ${gone.wa_id}`;
+    const read = { campaign: campaign.id, did: "read" };
+    assert.equal((await previews(admin, read)).contacts[0].id, gone.id);
+    await calls(admin, "merge_contact", { contact_id: kept.id, other_id: gone.id });
+    assert.deepEqual((await previews(admin, read)).contacts.map((/** @type {any} */ { id }) => id), [kept.id]);
+    assert.equal((await previews(admin, { not: read })).contact_count, 0);
+    const later = await database.newCampaign(number, { wa_ids: [gone.wa_id] });
+    await sql`update public.broadcast_recipients set status = 'read', read_at = now() where campaign_id = ${later.id}`;
+    assert.equal((await previews(admin, { campaign: later.id, did: "read" })).contact_count, 0, "somebody else may have it by then");
   });
 });
 

@@ -454,7 +454,7 @@ describe("settings", () => {
       [{ business_hours: [] }, "business_hours"], [{ business_hours: { monday: [{ from: "9:00", to: "10:00" }] } }, "business_hours.monday"], [{ business_hours: { monday: [{ from: "09:00", to: "09:00" }] } }, "business_hours.monday"],
       [{ business_hours: { funday: [] } }, "business_hours.funday"], [{ holidays: ["2026-12-25"] }, "holidays"], [{ holidays: [{ date: "Natal" }] }, "holidays"], [{ holidays: {} }, "holidays"],
       [{ greeting: { enabled: "yes" } }, "greeting.enabled"], [{ greeting: { enabled: true, text: "x".repeat(4001) } }, "greeting.text"], [{ greeting: { enabled: true, after_days: 366 } }, "greeting.after_days"], [{ greeting: { enabled: true, after_days: "3" } }, "greeting.after_days"],
-      [{ greeting: { enabled: true, x: 1 } }, "greeting"], [{ away: true }, "away"], [{ away: { enabled: true, text: "{{contact.x}}" } }, "away.text"], [{ away: { enabled: true, text: "{{agent.name}}" } }, "away.text"],
+      [{ greeting: { enabled: true, x: 1 } }, "greeting"], [{ away: true }, "away"], [{ away: { enabled: true, text: "{{contact.x}}" } }, "away.text"], [{ away: { enabled: true, text: "{{agent.name}}" } }, "away.text"], [{ away: { enabled: true, text: "{{agent.email}}" } }, "away.text"],
       [{ csat: { enabled: true, text: "x".repeat(1001) } }, "csat.text"], [{ csat: { enabled: true, not_again_days: 1.5 } }, "csat.not_again_days"],
     ])) await isRefused(sets(admin, settings), { code: "PT422", hint });
   });

@@ -63,6 +63,21 @@ describe("a contact", () => {
     await app.refuses(422, "invalid_field", "POST", `${CONTACTS}/bulk`, { as: "manager", body: { action: "add_tags", tags: ["x"] } });
   });
 
+  test("is one with a number as address books mark it", async () => {
+    const number = someNumber();
+    const contact = await post(CONTACTS, { phone_number: `\u202a+${number.slice(0, 2)} ${number.slice(2, 5)}\u2011${number.slice(5)}\u202c` });
+    assert.equal(contact.wa_id, number);
+    await app.refuses(409, "contact_exists", "POST", CONTACTS, { as: "manager", body: { phone_number: `\u200e${number}` } });
+  });
+
+  test("is asked for by words that are none, and by fields that it has anyway", async () => {
+    assert.equal((await get(`${CONTACTS}?search=%CC%81`)).total, 0);
+    const refused = await app.refuses(422, "invalid_field", "POST", "/api/crm/fields", { as: "manager", body: { key: "email", name: "Surel", type: "text" } });
+    assert.deepEqual(Object.keys(refused.body.error.fields), ["key"]);
+    await app.refuses(422, "invalid_field", "GET", `${CONTACTS}?segment_id=x`, { as: "manager" });
+    await app.refuses(422, "invalid_filter", "GET", `${CONTACTS}?segment_id=${randomUUID()}`, { as: "manager" });
+  });
+
   test("is blocked at Meta too, if Meta allows it", async () => {
     const customer = app.newCustomer();
     await app.receivesMessage({ from: customer });

@@ -20,6 +20,10 @@ test("a filter is tried, saved, counted, changed and removed", async () => {
   const { data } = await app.succeeds("GET", `${SEGMENTS}?search=${encodeURIComponent(name)}&counts=false`, { as: "manager" });
   assert.deepEqual(data.map((/** @type {any} */ row) => [row.id, row.contact_count]), [[segment.id, null]]);
 
+  const members = await app.succeeds("GET", `/api/crm/contacts?segment_id=${segment.id}`, { as: "manager" });
+  assert.deepEqual([members.total, members.data[0].wa_id], [1, from]);
+  const exported = await app.call("GET", `/api/crm/contacts/export?segment_id=${segment.id}`, { as: "manager" });
+  assert.equal(exported.body.trimEnd().split("\r\n").length, 2);
   const list = await app.succeeds("POST", "/api/broadcast/recipient-lists", { as: "manager", body: { name, source: "contacts", filter: { segment_id: segment.id } } });
   assert.deepEqual([list.entry_count, list.source.filter.segment_id], [1, segment.id]);
   const campaign = await app.succeeds("POST", "/api/broadcast/campaigns", {

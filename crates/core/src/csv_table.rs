@@ -29,13 +29,23 @@ pub(crate) fn headers(file_name: &str) -> [(HeaderName, String); 2] {
     ]
 }
 
-/// A cell that no spreadsheet takes for a formula (OWASP, "CSV Injection").
+/// A cell that no spreadsheet takes for a formula (OWASP, "CSV Injection"). A negative number is none.
 fn harmless(cell: &str) -> Cow<'_, str> {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && !is_negative_number(cell) {
         Cow::Owned(format!("'{cell}"))
     } else {
         Cow::Borrowed(cell)
     }
+}
+
+fn is_negative_number(cell: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    cell.strip_prefix('-').is_some_and(|number| {
+        number.split_once('.').map_or_else(
+            || digits(number),
+            |(whole, decimals)| digits(whole) && digits(decimals),
+        )
+    })
 }
 
 /// RFC 4180.
@@ -56,11 +66,23 @@ mod tests {
         let mut table = String::new();
         push_line(
             &mut table,
-            &["a", "A, B", "=HYPERLINK(\"x\")", "", "-1", "two\nlines"],
+            &[
+                "a",
+                "A, B",
+                "=HYPERLINK(\"x\")",
+                "",
+                "-1",
+                "-12.5",
+                "-1+1",
+                "-",
+                "-.5",
+                "+62812",
+                "two\nlines",
+            ],
         );
         assert_eq!(
             table,
-            "a,\"A, B\",\"'=HYPERLINK(\"\"x\"\")\",,'-1,\"two\nlines\"\r\n"
+            "a,\"A, B\",\"'=HYPERLINK(\"\"x\"\")\",,-1,-12.5,'-1+1,'-,'-.5,'+62812,\"two\nlines\"\r\n"
         );
     }
 }

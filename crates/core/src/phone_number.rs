@@ -70,14 +70,20 @@ impl PhoneProblem {
 
 /// A phone number as WhatsApp writes it: digits with the country code. Numbers without one are from `country`.
 pub(crate) fn read(written: &str, country: &str) -> Result<String, PhoneProblem> {
+    let visible: String = written.chars().filter(|character| !is_mark(*character)).collect();
     // Spreadsheets mark a number that is meant as text with an apostrophe.
-    let written = written.trim().trim_start_matches(['\'', '’', '`']).trim_start();
+    let written = visible.trim().trim_start_matches(['\'', '’', '`']).trim_start();
     if written.is_empty() || written.chars().all(|character| character == '-') {
         return Err(PhoneProblem::Missing);
     }
     let expanded = expanded(written)?;
     let number = expanded.as_deref().unwrap_or(written);
     phone::wa_id(number, country).map_err(|_| problem_of(number))
+}
+
+/// Address books put marks of direction around numbers, which nobody sees.
+fn is_mark(character: char) -> bool {
+    matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 fn problem_of(number: &str) -> PhoneProblem {
@@ -157,6 +163,8 @@ mod tests {
             "6281234567890.0",
             "6,281,234,567,890",
             "6.281.234.567.890",
+            "\u{202a}+62 812\u{2011}3456\u{2011}7890\u{202c}",
+            "\u{2066}0812\u{200e}34567890\u{2069}",
         ] {
             assert_eq!(read(written, "ID").as_deref(), Ok("6281234567890"), "{written}");
         }

@@ -20,6 +20,9 @@ pub(crate) struct ContactFilter {
     pub(super) search: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) label_id: Option<Uuid>,
+    /// Takes `segments.view`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) segment_id: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) tag: Option<String>,
     /// `me`, `none`, or the id of a person

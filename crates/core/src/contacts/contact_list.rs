@@ -34,6 +34,7 @@ pub(crate) enum ContactSort {
 pub(crate) struct ListQuery {
     search: Option<String>,
     label_id: Option<Uuid>,
+    segment_id: Option<Uuid>,
     tag: Option<String>,
     owner: Option<String>,
     #[serde(default, deserialize_with = "truth")]
@@ -58,6 +59,7 @@ impl ListQuery {
         let filter = ContactFilter {
             search: self.search.clone(),
             label_id: self.label_id,
+            segment_id: self.segment_id,
             tag: self.tag.clone(),
             owner: self.owner.clone(),
             opted_out: self.opted_out,
@@ -100,6 +102,7 @@ pub(super) fn router() -> Router<App> {
     params(
         ("search" = Option<String>, Query, description = "Words of names, addresses and tags, or a part of a number in any spelling"),
         ("label_id" = Option<Uuid>, Query),
+        ("segment_id" = Option<Uuid>, Query, description = "Takes `segments.view`"),
         ("tag" = Option<String>, Query),
         ("owner" = Option<String>, Query, description = "`me`, `none`, or the id of a person"),
         ("opted_out" = Option<bool>, Query),

@@ -45,7 +45,8 @@ pub fn router() -> Router<App> {
     get, path = "/api/crm/contacts/export", tag = "contacts", security(("bearer" = [])),
     params(
         ("format" = Option<TableFormat>, Query, description = "`csv` by default"),
-        ("search" = Option<String>, Query), ("label_id" = Option<uuid::Uuid>, Query), ("tag" = Option<String>, Query),
+        ("search" = Option<String>, Query), ("label_id" = Option<uuid::Uuid>, Query),
+        ("segment_id" = Option<uuid::Uuid>, Query), ("tag" = Option<String>, Query),
         ("owner" = Option<String>, Query), ("opted_out" = Option<bool>, Query), ("blocked" = Option<bool>, Query),
         ("field" = Option<String>, Query), ("sort" = Option<ContactSort>, Query),
     ),

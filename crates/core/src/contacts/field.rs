@@ -1,5 +1,7 @@
 //! `PATCH` and `DELETE /api/crm/fields/{id}`.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use axum::routing::patch;
 use axum::{Json, Router};
@@ -14,6 +16,9 @@ use crate::error::{ApiError, ErrorBody};
 use crate::json_body::JsonBody;
 use crate::path_id::PathId;
 use crate::permissions::ContactsManageFields;
+
+/// Every contact may have a value that changes.
+const TIME_LIMIT: Duration = Duration::from_secs(55);
 
 /// What to change of a field; what is not named stays.
 #[derive(Serialize, Deserialize, ToSchema)]
@@ -63,6 +68,7 @@ pub(crate) async fn update_contact_field(
     let field = permitted
         .caller
         .database()
+        .with_time_limit(TIME_LIMIT)
         .rpc("update_contact_field", &arguments)
         .await?;
     Ok(Json(field))
@@ -83,6 +89,7 @@ pub(crate) async fn delete_contact_field(
     permitted
         .caller
         .database()
+        .with_time_limit(TIME_LIMIT)
         .rpc::<()>("delete_contact_field", &json!({ "field_id": id }))
         .await?;
     Ok(StatusCode::NO_CONTENT)

@@ -20,6 +20,25 @@ use crate::text::Text;
 
 const MAX_NAME: usize = 100;
 const MAX_CHOICES: usize = 100;
+/// Names of what contacts have without it: two columns of one name could not be told apart in files.
+const RESERVED: [&str; 16] = [
+    "id",
+    "phone_number",
+    "wa_id",
+    "user_id",
+    "username",
+    "name",
+    "profile_name",
+    "email",
+    "language",
+    "tags",
+    "labels",
+    "owner",
+    "opted_out_at",
+    "blocked_at",
+    "last_activity_at",
+    "created_at",
+];
 
 /// A field of contacts.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -54,7 +73,7 @@ pub(crate) enum FieldType {
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewContactField {
-    /// Lower-case letters, digits and `_`, up to 40.
+    /// Lower-case letters, digits and `_`, up to 40; not the name of what every contact has, such as `email`.
     #[schema(example = "city")]
     key: String,
     name: String,
@@ -129,6 +148,15 @@ fn check_key(key: &str) -> Result<(), ApiError> {
         && key
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    if fits && RESERVED.contains(&key) {
+        return Err(ApiError::field(
+            "key",
+            Text::new(
+                "is what every contact has already",
+                "sudah dimiliki setiap kontak",
+            ),
+        ));
+    }
     if fits {
         return Ok(());
     }
@@ -158,4 +186,28 @@ pub(super) fn checked_choices(choices: &[String]) -> Result<Vec<String>, ApiErro
         }
     }
     Ok(checked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_words_that_no_column_of_every_contact_has() {
+        for key in ["kota", "a", "a_1", "email_2"] {
+            assert!(check_key(key).is_ok(), "{key}");
+        }
+        for key in [
+            "",
+            "Kota",
+            "1a",
+            "a-b",
+            "email",
+            "phone_number",
+            "name",
+            &"a".repeat(41),
+        ] {
+            assert!(check_key(key).is_err(), "{key}");
+        }
+    }
 }

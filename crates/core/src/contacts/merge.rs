@@ -55,6 +55,9 @@ pub(crate) struct Moves {
     /// Of them, those that become one with a conversation of this contact.
     joined_conversations: u64,
     messages: u64,
+    /// Campaigns the other contact was in: what was done with them counts for this one.
+    #[serde(default)]
+    campaigns: u64,
     notes: u64,
     consents: u64,
     labels: u64,

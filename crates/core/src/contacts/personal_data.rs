@@ -48,7 +48,8 @@ pub fn router() -> Router<App> {
 }
 
 /// Everything that is kept about one person as one JSON file: `contact`, `former_identities`, `consents`, `notes`,
-/// `conversations`, `campaigns`, `recipient_lists`, and `messages` with the links of their files.
+/// `conversations`, `conversation_notes`, `satisfaction`, `campaigns` and `recipient_lists` under every number the person
+/// had, and `messages` with the links of their files.
 #[utoipa::path(
     get, path = "/api/crm/contacts/{id}/data", tag = "contacts", security(("bearer" = [])), params(("id" = Uuid, Path)),
     responses(

@@ -35,6 +35,7 @@ pub(crate) const EMAIL_INVALID: &str = "email_invalid";
 pub(crate) const LANGUAGE_INVALID: &str = "language_invalid";
 pub(crate) const TOO_MANY_TAGS: &str = "too_many_tags";
 pub(crate) const TOO_MANY_CELLS: &str = "too_many_cells";
+pub(crate) const FIELD_INVALID: &str = "field_invalid";
 
 /// For people. `first_line` is where a duplicate stood first.
 pub(crate) fn text_of(code: &str, first_line: Option<u32>) -> Text {
@@ -57,7 +58,7 @@ pub(crate) fn text_of(code: &str, first_line: Option<u32>) -> Text {
             "has more than 50 tags, or one of more than 50 characters",
             "berisi lebih dari 50 tag, atau tag yang lebih dari 50 karakter",
         ),
-        ("field_invalid", _) => Text::new(
+        (FIELD_INVALID, _) => Text::new(
             "does not fit the type of this field",
             "tidak sesuai dengan jenis isian ini",
         ),

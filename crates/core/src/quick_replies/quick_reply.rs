@@ -26,8 +26,9 @@ pub(crate) struct QuickReply {
     #[schema(example = "halo")]
     shortcut: String,
     title: String,
-    /// With variables: `{{contact.name}}`, `{{contact.phone_number}}`, `{{contact.email}}`, `{{contact.custom.<field>}}`,
-    /// `{{agent.name}}`, `{{tenant.name}}`.
+    /// With variables: `{{contact.name}}`, `{{contact.first_name}}`, `{{contact.last_name}}`, `{{contact.phone_number}}`,
+    /// `{{contact.email}}`, `{{contact.custom.<field>}}`, `{{agent.name}}`, `{{agent.first_name}}`, `{{agent.last_name}}`,
+    /// `{{agent.email}}`, `{{tenant.name}}`.
     content: String,
     /// The variables in it.
     variables: Vec<String>,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -10,7 +11,8 @@ use crate::contacts::fields::ContactField;
 use crate::error::ApiError;
 use crate::file_import::column_names::{NAME_NAMES, PHONE_NAMES, comparable};
 use crate::file_import::row_problem::{
-    EMAIL_INVALID, LANGUAGE_INVALID, NAME_TOO_LONG, RowProblem, TOO_MANY_CELLS, TOO_MANY_TAGS, VALUE_TOO_LONG,
+    EMAIL_INVALID, FIELD_INVALID, LANGUAGE_INVALID, NAME_TOO_LONG, RowProblem, TOO_MANY_CELLS, TOO_MANY_TAGS,
+    VALUE_TOO_LONG,
 };
 use crate::phone_number;
 use crate::table_file::{Cell, Row};
@@ -34,13 +36,23 @@ const OWNER_NAMES: &[&str] = &[
     "agent",
 ];
 
+const OPT_OUT_NAMES: &[&str] = &[
+    "opted out at",
+    "opted out",
+    "opt out",
+    "optout",
+    "unsubscribed",
+    "berhenti berlangganan",
+    "tolak promosi",
+];
+
 /// One column of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Column {
     /// As the file names it.
     pub(super) column: String,
-    /// `phone_number`, `name`, `email`, `language`, `tags`, `labels`, `owner`, or `custom_fields.<key>`; null leaves it
-    /// out.
+    /// `phone_number`, `name`, `email`, `language`, `tags`, `labels`, `owner`, `opted_out`, or `custom_fields.<key>`; null
+    /// leaves it out.
     pub(super) field: Option<String>,
 }
 
@@ -85,6 +97,7 @@ pub(super) fn mapping(
         ("tags", TAG_NAMES),
         ("labels", LABEL_NAMES),
         ("owner", OWNER_NAMES),
+        ("opted_out", OPT_OUT_NAMES),
     ]
     .map(|(field, names)| (field.to_owned(), names))
     .into();
@@ -138,6 +151,7 @@ fn is_known(field: &str, fields: &[ContactField]) -> bool {
             "tags",
             "labels",
             "owner",
+            "opted_out",
         ]
         .contains(&field),
     }
@@ -164,6 +178,11 @@ pub(crate) struct Entry {
     labels: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<String>,
+    /// Only true: who does not say no says nothing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    opted_out: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    opted_out_at: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     fields: BTreeMap<String, String>,
 }
@@ -230,6 +249,7 @@ impl Entry {
             "tags" => self.tags = list(cell)?,
             "labels" => self.labels = list(cell)?,
             "owner" => self.owner = Some(unprotected(cell).to_owned()),
+            "opted_out" => (self.opted_out, self.opted_out_at) = refusal(cell).ok_or(FIELD_INVALID)?,
             _ => {
                 let cell = unprotected(cell);
                 if cell.chars().count() > MAX_VALUE {
@@ -241,6 +261,26 @@ impl Entry {
         }
         Ok(())
     }
+}
+
+/// Whether somebody wants no marketing, and since when: yes or no, or the time our own tables have there, in UTC.
+fn refusal(cell: &str) -> Option<(bool, Option<DateTime<Utc>>)> {
+    match cell.to_lowercase().as_str() {
+        "ya" | "yes" | "y" | "true" | "1" | "x" | "benar" => return Some((true, None)),
+        "tidak" | "no" | "n" | "t" | "false" | "0" | "-" | "salah" => return Some((false, None)),
+        _ => {}
+    }
+    let time = ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"]
+        .iter()
+        .find_map(|format| NaiveDateTime::parse_from_str(cell, format).ok())
+        .or_else(|| {
+            NaiveDate::parse_from_str(cell, "%Y-%m-%d")
+                .ok()?
+                .and_hms_opt(0, 0, 0)
+        })
+        .map(|time| time.and_utc())
+        .or_else(|| DateTime::parse_from_rfc3339(cell).ok().map(DateTime::into));
+    time.map(|time| (true, Some(time)))
 }
 
 /// Without the apostrophe that our tables put before what a spreadsheet would take for a formula.
@@ -373,6 +413,33 @@ mod tests {
             ..Entry::default()
         };
         assert_eq!(read, Ok(expected));
+    }
+
+    #[test]
+    fn who_said_no_elsewhere_is_read() {
+        let columns = columns(&["phone_number", "opted_out"]);
+        let read = |cell: &str| {
+            columns
+                .read(&row(&["081234567890", cell]), "ID")
+                .map(|entry| (entry.opted_out, entry.opted_out_at.map(|time| time.to_rfc3339())))
+                .map_err(|problems| problems[0].code)
+        };
+        for (cell, expected) in [
+            ("", Ok((false, None))),
+            ("Ya", Ok((true, None))),
+            ("tidak", Ok((false, None))),
+            (
+                "2026-02-17 09:30:00",
+                Ok((true, Some("2026-02-17T09:30:00+00:00".to_owned()))),
+            ),
+            (
+                "2026-02-17",
+                Ok((true, Some("2026-02-17T00:00:00+00:00".to_owned()))),
+            ),
+            ("mungkin", Err(FIELD_INVALID)),
+        ] {
+            assert_eq!(read(cell), expected, "{cell}");
+        }
     }
 
     #[test]
