@@ -315,6 +315,8 @@ export const PRIVATE_RUN_BY_USERS = [
   "unread_for_caller",
   "around_conversation",
   "labelled_conversations",
+  "read_by_caller",
+  "inbox_condition",
   "fold_text",
   "search_words",
   "month_of",
