@@ -186,7 +186,8 @@ begin
 end;
 $$;
 
--- Conversations of the caller's that pass the filter and match, by customer or by what was said: of each the latest 2000.
+-- Conversations of the caller's that pass the filter and match, by customer or by what was said: of each the latest
+-- 2000 at first.
 -- Security definer: the index can only be used where row level security does not stand between; `inbox_condition` asks for
 -- the same rights in the same words.
 drop function private.search_conversations(text);
@@ -270,8 +271,8 @@ begin
       ), (select count(*) from hit)', passes
     ) into hits, read using ('''#' || tenant || ':' || month || '''')::tsquery && phrase;
     looked := looked + read;
-    ids := array(select unnest(ids) union select unnest(hits[1:most]));
-    if cardinality(ids) >= most or read = 20000 or looked > 60000 then
+    ids := array(select distinct h from unnest(ids || hits[1:most]) h);
+    if cardinality(ids) >= 2 * most or read = 20000 or looked > 60000 then
       complete := false;
       exit;
     end if;

@@ -110,6 +110,43 @@ describe("the list", () => {
     assert.deepEqual(idsOf(await inboxOf(admin, { search: "siti" })), [r]);
   });
 
+  test("finds words by their roots, and numbers as they are copied", async () => {
+    const { number, admin } = await newOffice();
+    const said = {};
+    for (const text of ["Kapan dikirimkan kak?", "Tolong mengirim ulang", "Pengiriman kemarin", "Mau membeli dua", "Sudah memesan", "Maaf atas keterlambatan", "Kode INV2931 ya", "Diskon?", "Tolong diperbaiki"]) {
+      said[text] = (await receivesMessage(number, { text })).conversation.id;
+    }
+    for (const [search, expected] of /** @type {[string, string[]][]} */ ([
+      ["kirim", ["Kapan dikirimkan kak?", "Tolong mengirim ulang", "Pengiriman kemarin"]], ["beli", ["Mau membeli dua"]], ["pesan", ["Sudah memesan"]], ["lambat", ["Maaf atas keterlambatan"]],
+      ["2931", ["Kode INV2931 ya"]], ["inv2931", ["Kode INV2931 ya"]], ["mengirim", ["Tolong mengirim ulang"]], ["baik", ["Tolong diperbaiki"]], ["isko", []],
+    ])) {
+      assert.deepEqual(idsOf(await inboxOf(admin, { search })).sort(), expected.map((text) => said[text]).sort(), search);
+    }
+    const copied = await receivesMessage(number, { from: "6285211112222" });
+    for (const search of ["\u202a+62 852\u20111111\u20112222\u202c", "+62\u00a0852\u00a01111\u00a02222", "(0852) 1111–2222", "62.852.1111.2222"]) {
+      assert.deepEqual(idsOf(await inboxOf(admin, { search })), [copied.conversation.id], JSON.stringify(search));
+    }
+  });
+
+  test("finds within the filter, however many there are without it", async () => {
+    const { number, admin, agent } = await newOffice();
+    const { conversation, contact } = await receivesMessage(number, { text: "Kapibara", profile_name: "Kapibara" });
+    await assign(conversation, agent);
+    await sql`
+      with people as (
+        insert into public.contacts (tenant_id, wa_id, name)
+        select ${number.tenant_id}, '62811' || lpad(n::text, 7, '0'), 'Kapibara ' || n from generate_series(1, 2100) n returning id
+      )
+      insert into public.conversations (tenant_id, session_id, contact_id, last_message_at, last_message_direction)
+      select ${number.tenant_id}, ${number.id}, id, now() + interval '1 minute', 'outbound' from people`;
+    const all = await inboxOf(admin, { search: "kapibara" });
+    assert.deepEqual([all.total >= 2000, all.complete], [true, false]);
+    for (const [user, filter] of [[agent, { assigned_to: agent.id }], [admin, { assigned_to: agent.id }], [admin, { unread: true }]]) {
+      const { rows, total, complete } = await inboxOf(user, { search: "kapibara", ...filter });
+      assert.deepEqual([rows.map(({ contact: { id } }) => id), total, complete], [[contact.id], 1, true], JSON.stringify(filter));
+    }
+  });
+
   test("finds old messages too, and none of campaigns", async () => {
     const { number, admin } = await newOffice();
     const old = await receivesMessage(number, { text: "Kapibara", timestamp: seconds(86_400 * 200) });
@@ -452,6 +489,28 @@ describe("assignment", () => {
       assert.ok(Math.max(...shares) - Math.min(...shares) <= 1, shares.join());
     });
   }
+
+  test("finds somebody for who waited while nobody was there, and in the place of who has left", async () => {
+    const { tenant, number, admin, agent, colleague } = await newOffice();
+    await calls(admin, "set_assignment", { session_id: number.id, changes: { strategy: "round_robin", pool: [agent.id] } });
+    await calls(agent, "update_agent", { user_id: agent.id, changes: { availability: "offline" } });
+    const { conversation, contact } = await receivesMessage(number);
+    assert.equal(conversation.assigned_to, null);
+    await calls(agent, "update_agent", { user_id: agent.id, changes: { availability: "online" } });
+    await receivesMessage(number, { from: contact.wa_id });
+    assert.equal((await now(conversation)).assigned_to, agent.id);
+
+    const other = await newNumber(tenant);
+    const theirs = await receivesMessage(other);
+    await assign(theirs.conversation, colleague);
+    await calls(admin, "update_conversation", { conversation_id: theirs.conversation.id, changes: { status: "resolved" } });
+    await isRefused(calls(admin, "update_agent", { user_id: colleague.id, changes: { active: false, reassign_to: (await newUser(tenant, "restricted")).id } }), { code: "PT422", hint: "reassign_to" });
+    await calls(admin, "update_agent", { user_id: colleague.id, changes: { active: false } });
+    await receivesMessage(other, { from: theirs.contact.wa_id });
+    const open = await now(theirs.conversation);
+    assert.deepEqual([open.status, open.assigned_to], ["open", null]);
+    assert.ok(idsOf(await inboxOf(agent)).includes(open.id), "colleagues see it");
+  });
 
   test("stops at the most one person is to have", async () => {
     const { number, admin, agent } = await newOffice();

@@ -321,6 +321,7 @@ export const PRIVATE_RUN_BY_USERS = [
   "search_words",
   "month_of",
   "message_words",
+  "word_forms",
   "word_query",
   "search_conversations",
   "read_cursor",
