@@ -334,6 +334,8 @@ export const PRIVATE_RUN_BY_USERS = [
   "live_note",
   "live_label",
   "live_account_event",
+  "live_csat",
+  "live_contact_field",
   "changes_from",
   "changes_pruned_through",
   "phone_key",
