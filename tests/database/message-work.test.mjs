@@ -4,7 +4,8 @@ import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import { aboutMessage, seconds } from "./inbox.mjs";
 import { useDatabase } from "./database.mjs";
-import { isRefused } from "./refusals.mjs";
+import { chance } from "./chance.mjs";
+import { isRefused, retried } from "./refusals.mjs";
 
 const { sql, calls, delivers, newTenant, newUser, newNumber, receivesMessage, newOutbound, messageNow, conversationOf, assign } = await useDatabase();
 
@@ -45,6 +46,41 @@ describe("a thread", () => {
     assert.deepEqual([edge.rows.map(({ id }) => id), edge.newer], [whole.slice(0, 5), null]);
     await isRefused(read(agent, conversation, { place: "before", message_id: randomUUID() }), { code: "PT422", hint: "before" });
     assert.equal(await read(await newForeigner(), conversation), null);
+  });
+
+  test("is met whole by whoever pages through it, while messages arrive and change", async () => {
+    const { seed, integer, pick } = chance();
+    const { number, agent, contact, conversation } = await newOffice();
+    // several in each second, as Meta tells the time
+    for (let i = 0; i < 40; i++) await receivesMessage(number, { from: contact.wa_id, text: `m${i}`, timestamp: seconds(900 - integer(0, 12)) });
+    const whole = (await read(agent, conversation, { page_size: 100 })).rows.map(({ id }) => id);
+    let over = false;
+    const writers = [0, 1].map(async () => {
+      while (!over) {
+        await retried(() => receivesMessage(number, { from: contact.wa_id, text: "baru" }));
+        await newOutbound(conversation);
+        await sql`update public.messages set status = 'read' where conversation_id = ${conversation.id} and direction = 'outbound' and status = 'sent'`;
+      }
+    });
+    const [down, up] = [[], []];
+    for (let page = await read(agent, conversation, { page_size: integer(1, 6) }); ; page = await read(agent, conversation, { place: "before", message_id: page.older, page_size: integer(1, 6) })) {
+      down.push(...page.rows.map(({ id }) => id));
+      if (page.older === null) break;
+    }
+    for (let at = whole.at(-1); up.length < whole.length - 1;) {
+      const page = await read(agent, conversation, { place: "after", message_id: at, page_size: integer(1, 6) });
+      up.push(...page.rows.map(({ id }) => id).reverse());
+      at = up.at(-1);
+    }
+    over = true;
+    await Promise.all(writers);
+    const old = new Set(whole);
+    assert.deepEqual(down.filter((id) => old.has(id)), whole, `seed ${seed}`);
+    assert.deepEqual(up.filter((id) => old.has(id)), whole.slice(0, -1).reverse(), `seed ${seed}`);
+    const now = await read(agent, conversation, { page_size: 100 });
+    assert.equal(now.total, (await sql`select from public.messages where conversation_id = ${conversation.id}`).count);
+    const around = await read(agent, conversation, { place: "around", message_id: pick(whole), page_size: 9 });
+    assert.equal(new Set(around.rows.map(({ id }) => id)).size, 9);
   });
 
   test("is searched by words", async () => {
