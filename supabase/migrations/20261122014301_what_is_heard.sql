@@ -1,5 +1,50 @@
 -- Who sees that conversations exist, but not what they say, hears nothing of what they say either.
 
+-- What a conversation's own row says of it.
+create function private.conversation_row(v public.conversations) returns jsonb
+language plpgsql stable set search_path = '' as $$
+begin
+  return jsonb_build_object(
+    'id', v.id, 'status', v.status, 'session_id', v.session_id, 'assigned_to', v.assigned_to,
+    'priority', v.priority, 'snoozed_until', v.snoozed_until, 'waiting_since', v.waiting_since,
+    'unread_count', v.unread_count,
+    'last_message_at', v.last_message_at,
+    'last_message_preview', v.last_message_preview, 'last_message_type', v.last_message_type,
+    'last_message_direction', v.last_message_direction,
+    'window_expires_at', v.window_expires_at,
+    'window_open', coalesce(v.window_expires_at > now(), false),
+    'referral', v.referral, 'referral_at', v.referral_at,
+    'created_at', v.created_at, 'updated_at', v.updated_at
+  );
+end;
+$$;
+
+-- What stands around it. Security definer: what the policies of contacts and labels say of a conversation that is seen is
+-- said by whoever asks.
+create function private.labels_of(v public.conversations) returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  return coalesce((
+    select jsonb_agg(jsonb_build_object('id', l.id, 'name', l.name, 'color', l.color) order by lower(l.name), l.id)
+    from public.conversation_labels cl join public.labels l on l.id = cl.label_id
+    where cl.conversation_id = v.id and cl.tenant_id = v.tenant_id
+  ), '[]');
+end;
+$$;
+create function private.customer_of(v public.conversations) returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  return (
+    select jsonb_build_object(
+      'id', c.id, 'name', coalesce(c.name, c.profile_name), 'profile_name', c.profile_name, 'wa_id', c.wa_id,
+      'user_id', c.user_id, 'username', c.username, 'tags', c.tags, 'blocked', c.blocked_at is not null
+    )
+    from public.contacts c where c.id = v.contact_id and c.tenant_id = v.tenant_id
+  );
+end;
+$$;
+
+-- What is for the caller to see beside the row.
 create or replace function private.around_conversation(v public.conversations) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -8,20 +53,16 @@ declare
 begin
   return jsonb_build_object(
     'last_message_preview', case when nobody or private.has_permission('messages.view') then v.last_message_preview end,
-    'labels', coalesce((
-      select jsonb_agg(jsonb_build_object('id', l.id, 'name', l.name, 'color', l.color) order by lower(l.name), l.id)
-      from public.conversation_labels cl join public.labels l on l.id = cl.label_id
-      where cl.conversation_id = v.id and cl.tenant_id = v.tenant_id
-        and (select nobody or private.has_permission('labels.view'))
-    ), '[]'),
-    'contact', (
-      select jsonb_build_object(
-        'id', c.id, 'name', coalesce(c.name, c.profile_name), 'profile_name', c.profile_name, 'wa_id', c.wa_id,
-        'user_id', c.user_id, 'username', c.username, 'tags', c.tags, 'blocked', c.blocked_at is not null
-      )
-      from public.contacts c where c.id = v.contact_id and c.tenant_id = v.tenant_id
-    )
+    'labels', case when nobody or private.has_permission('labels.view') then private.labels_of(v) else '[]' end,
+    'contact', private.customer_of(v)
   );
+end;
+$$;
+create or replace function private.conversation_json(v public.conversations) returns jsonb
+language plpgsql stable set search_path = '' as $$
+begin
+  return private.conversation_row(v) || jsonb_build_object('unread_for_me', private.unread_for_caller(v))
+    || private.around_conversation(v);
 end;
 $$;
 
@@ -29,14 +70,8 @@ $$;
 create function private.told_conversation(v public.conversations) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 begin
-  return private.conversation_json(v) - 'unread_for_me' || jsonb_build_object(
-    'last_message_preview', v.last_message_preview,
-    'labels', coalesce((
-      select jsonb_agg(jsonb_build_object('id', l.id, 'name', l.name, 'color', l.color) order by lower(l.name), l.id)
-      from public.conversation_labels cl join public.labels l on l.id = cl.label_id
-      where cl.conversation_id = v.id and cl.tenant_id = v.tenant_id
-    ), '[]')
-  );
+  return private.conversation_row(v)
+    || jsonb_build_object('labels', private.labels_of(v), 'contact', private.customer_of(v));
 end;
 $$;
 
@@ -122,4 +157,6 @@ begin
 end;
 $$;
 
-revoke execute on function private.told_conversation(public.conversations) from public;
+revoke execute on function private.conversation_row(public.conversations), private.labels_of(public.conversations),
+  private.customer_of(public.conversations), private.told_conversation(public.conversations) from public;
+grant execute on function private.conversation_row(public.conversations) to authenticated, service_role;

@@ -41,6 +41,8 @@ begin
       deleted_at = now(),
       status = case when m.status = 'pending' and m.send_at is not null then 'failed' else m.status end,
       error_title = case when m.status = 'pending' and m.send_at is not null then 'Cancelled' else m.error_title end,
+      -- it has no time to come any more
+      occurred_at = case when m.status = 'pending' and m.send_at is not null then now() else m.occurred_at end,
       metadata = (
         select coalesce(jsonb_object_agg(e.key, e.value), '{}') from jsonb_each(m.metadata) e
         where e.key in ('source', 'group_id', 'broadcast_campaign_id', 'automation', 'resend_of', 'forward_of')
@@ -157,6 +159,11 @@ begin
         detail = 'invalid_field', hint = coalesce(place, 'before');
     end if;
   end if;
+  -- What is to be sent later stands before everything, and what comes meanwhile behind it: new is what came since it was
+  -- planned. Meta tells whole seconds.
+  if place = 'after' and anchor.status = 'pending' and anchor.send_at is not null then
+    anchor.occurred_at := anchor.created_at - interval '2 seconds';
+  end if;
   if search is not null then
     -- punctuation is no part of a word, so nothing is to be escaped
     patterns := array(select '%' || w || '%' from unnest(private.search_words(search)) w);
@@ -172,7 +179,7 @@ begin
       'select array(
         select m.id from public.messages m
         where m.conversation_id = $1 and m.tenant_id = $2
-          and (m.occurred_at, m.created_at, m.id) > ($5, $6, $7)
+          and (m.occurred_at, m.created_at, m.id) > ($5, $6, $7) and m.id <> $7
           and (m.target_message_id is null or private.stands_alone(m.session_id, m.target_message_id))%s
         order by m.occurred_at, m.created_at, m.id
         limit $3 + 1

@@ -1,5 +1,42 @@
 -- Conversations that have nobody, or somebody who is no more, find somebody when the customer writes.
 
+-- As before; without a pool, those who distribute work have none given to them, as long as there is anybody else to answer.
+create or replace function private.next_agent(session public.whatsapp_sessions, strategy text) returns uuid
+language plpgsql security definer set search_path = '' as $$
+declare
+  pooled boolean;
+  chosen uuid;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('private.next_agent ' || session.tenant_id, 0));
+  pooled := exists (select 1 from private.assignment_members m where m.session_id = session.id and m.in_pool);
+  with people as materialized (
+    select p.user_id, p.availability, private.person_may(p.user_id, 'conversations.assign') as distributes
+    from public.profiles p
+    where p.tenant_id = session.tenant_id and p.deactivated_at is null
+      and private.person_may(p.user_id, 'conversations.view') and private.person_may(p.user_id, 'messages.send')
+  )
+  select p.user_id into chosen
+  from people p
+  left join private.assignment_members m on m.session_id = session.id and m.user_id = p.user_id
+  left join lateral (
+    select count(*) as n from public.conversations v
+    where v.assigned_to = p.user_id and v.tenant_id = session.tenant_id and v.status in ('open', 'pending')
+  ) work on true
+  where p.availability = 'online'
+    and case when pooled then m.in_pool
+      else not p.distributes or not exists (select 1 from people o where not o.distributes) end
+    and (session.assignment_max_open is null or work.n < session.assignment_max_open)
+  order by case strategy when 'least_busy' then work.n end, coalesce(m.turn, 0), p.user_id
+  limit 1;
+  if chosen is not null then
+    insert into private.assignment_members as m (session_id, user_id, tenant_id, turn)
+    values (session.id, chosen, session.tenant_id, nextval('private.assignment_turns'))
+    on conflict (session_id, user_id) do update set turn = excluded.turn;
+  end if;
+  return chosen;
+end;
+$$;
+
 -- The customer wrote: a conversation that opens is taken from who may not see conversations any more; one that nobody has
 -- goes to whose turn it is, also when nobody was there before. In the transaction that stores the message.
 create or replace function private.assign_by_itself() returns trigger

@@ -490,6 +490,21 @@ describe("assignment", () => {
     });
   }
 
+  test("without a pool is among those who answer; who distributes work has none given, unless there is nobody else", async () => {
+    const { number, admin, agent, colleague } = await newOffice();
+    await calls(admin, "set_assignment", { session_id: number.id, changes: { strategy: "round_robin" } });
+    const owners = [];
+    for (let i = 0; i < 4; i++) owners.push((await receivesMessage(number)).conversation.assigned_to);
+    assert.deepEqual(new Set(owners), new Set([agent.id, colleague.id]));
+    assert.deepEqual(owners.slice(2), owners.slice(0, 2));
+    for (const person of [agent, colleague]) await calls(person, "update_agent", { user_id: person.id, changes: { availability: "offline" } });
+    assert.equal((await receivesMessage(number)).conversation.assigned_to, null);
+    const tenant = await newTenant();
+    const [alone, line] = [await newUser(tenant, "super_admin"), await newNumber(tenant)];
+    await calls(alone, "set_assignment", { session_id: line.id, changes: { strategy: "least_busy" } });
+    assert.equal((await receivesMessage(line)).conversation.assigned_to, alone.id);
+  });
+
   test("finds somebody for who waited while nobody was there, and in the place of who has left", async () => {
     const { tenant, number, admin, agent, colleague } = await newOffice();
     await calls(admin, "set_assignment", { session_id: number.id, changes: { strategy: "round_robin", pool: [agent.id] } });

@@ -314,6 +314,7 @@ export const PRIVATE_RUN_BY_USERS = [
   "may_meet",
   "unread_for_caller",
   "around_conversation",
+  "conversation_row",
   "labelled_conversations",
   "read_by_caller",
   "inbox_condition",

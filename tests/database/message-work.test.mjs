@@ -79,7 +79,7 @@ describe("a thread", () => {
     assert.deepEqual(up.filter((id) => old.has(id)), whole.slice(0, -1).reverse(), `seed ${seed}`);
     const now = await read(agent, conversation, { page_size: 100 });
     assert.equal(now.total, (await sql`select from public.messages where conversation_id = ${conversation.id}`).count);
-    const around = await read(agent, conversation, { place: "around", message_id: pick(whole), page_size: 9 });
+    const around = await read(agent, conversation, { place: "around", message_id: pick(whole.slice(5, 35)), page_size: 9 });
     assert.equal(new Set(around.rows.map(({ id }) => id)).size, 9);
   });
 
@@ -271,6 +271,18 @@ describe("a scheduled message", () => {
     await calls("service", "begin_sender_run", { holder: randomUUID(), lease_seconds: 15, max_sessions: 0 });
     assert.equal((await messageNow(message)).status, "sending");
     assert.deepEqual((await read(senior, conversation, { scheduled: true })).rows, []);
+  });
+
+  test("hides nothing that comes meanwhile from who asks what came after it", async () => {
+    const { number, senior, admin, contact, conversation } = await newOffice();
+    const planned = await schedule(senior, conversation);
+    const [{ id: newest }] = (await read(senior, conversation)).rows;
+    assert.equal(newest, planned.id);
+    const { message } = await receivesMessage(number, { from: contact.wa_id, text: "Baru" });
+    assert.deepEqual((await read(senior, conversation, { place: "after", message_id: newest })).rows.map(({ id }) => id), [message.id], "and not itself");
+    await calls(admin, "delete_message", { message_id: planned.id });
+    const { message: later } = await receivesMessage(number, { from: contact.wa_id, text: "Lagi", timestamp: seconds(-2) });
+    assert.deepEqual((await read(senior, conversation, { page_size: 1 })).rows.map(({ id }) => id), [later.id], "what was cancelled is of the past");
   });
 
   test("opens nothing, and gives the conversation to nobody", async () => {
