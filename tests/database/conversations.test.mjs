@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import { chance } from "./chance.mjs";
 import { useDatabase } from "./database.mjs";
-import { seconds } from "./inbox.mjs";
+import { inboundText, seconds } from "./inbox.mjs";
 import { isRefused, retried } from "./refusals.mjs";
 
 const database = await useDatabase();
@@ -110,6 +110,43 @@ describe("the list", () => {
     assert.deepEqual(idsOf(await inboxOf(admin, { search: "siti" })), [r]);
   });
 
+  test("finds words by their roots, and numbers as they are copied", async () => {
+    const { number, admin } = await newOffice();
+    const said = {};
+    for (const text of ["Kapan dikirimkan kak?", "Tolong mengirim ulang", "Pengiriman kemarin", "Mau membeli dua", "Sudah memesan", "Maaf atas keterlambatan", "Kode INV2931 ya", "Diskon?", "Tolong diperbaiki"]) {
+      said[text] = (await receivesMessage(number, { text })).conversation.id;
+    }
+    for (const [search, expected] of /** @type {[string, string[]][]} */ ([
+      ["kirim", ["Kapan dikirimkan kak?", "Tolong mengirim ulang", "Pengiriman kemarin"]], ["beli", ["Mau membeli dua"]], ["pesan", ["Sudah memesan"]], ["lambat", ["Maaf atas keterlambatan"]],
+      ["2931", ["Kode INV2931 ya"]], ["inv2931", ["Kode INV2931 ya"]], ["mengirim", ["Tolong mengirim ulang"]], ["baik", ["Tolong diperbaiki"]], ["isko", []],
+    ])) {
+      assert.deepEqual(idsOf(await inboxOf(admin, { search })).sort(), expected.map((text) => said[text]).sort(), search);
+    }
+    const copied = await receivesMessage(number, { from: "6285211112222" });
+    for (const search of ["\u202a+62 852\u20111111\u20112222\u202c", "+62\u00a0852\u00a01111\u00a02222", "(0852) 1111–2222", "62.852.1111.2222"]) {
+      assert.deepEqual(idsOf(await inboxOf(admin, { search })), [copied.conversation.id], JSON.stringify(search));
+    }
+  });
+
+  test("finds within the filter, however many there are without it", async () => {
+    const { number, admin, agent } = await newOffice();
+    const { conversation, contact } = await receivesMessage(number, { text: "Kapibara", profile_name: "Kapibara" });
+    await assign(conversation, agent);
+    await sql`
+      with people as (
+        insert into public.contacts (tenant_id, wa_id, name)
+        select ${number.tenant_id}, '62811' || lpad(n::text, 7, '0'), 'Kapibara ' || n from generate_series(1, 2100) n returning id
+      )
+      insert into public.conversations (tenant_id, session_id, contact_id, last_message_at, last_message_direction)
+      select ${number.tenant_id}, ${number.id}, id, now() + interval '1 minute', 'outbound' from people`;
+    const all = await inboxOf(admin, { search: "kapibara" });
+    assert.deepEqual([all.total >= 2000, all.complete], [true, false]);
+    for (const [user, filter] of [[agent, { assigned_to: agent.id }], [admin, { assigned_to: agent.id }], [admin, { unread: true }]]) {
+      const { rows, total, complete } = await inboxOf(user, { search: "kapibara", ...filter });
+      assert.deepEqual([rows.map(({ contact: { id } }) => id), total, complete], [[contact.id], 1, true], JSON.stringify(filter));
+    }
+  });
+
   test("finds old messages too, and none of campaigns", async () => {
     const { number, admin } = await newOffice();
     const old = await receivesMessage(number, { text: "Kapibara", timestamp: seconds(86_400 * 200) });
@@ -158,6 +195,72 @@ describe("the list", () => {
       await Promise.all(writers);
       assert.deepEqual([...seen].sort(), [...quiet].sort(), `seed ${seed}`);
     });
+  }
+});
+
+test("rows, totals, pages and counts agree while everything changes", async () => {
+  const { seed, integer, pick, number: random } = chance();
+  const { tenant, number, admin, agent, colleague } = await newOffice();
+  const [lead, people] = [await newUser(tenant, "team_lead"), [agent, colleague]];
+  const label = await calls(admin, "create_label", { name: "VIP" });
+  /** @type {any[]} */
+  const all = [];
+  for (let i = 0; i < 25; i++) all.push(await receivesMessage(number, { timestamp: seconds(integer(10, 20)), text: pick(["Zebra", "Kuda"]) }));
+  const works = async () => {
+    for (let turn = 0; turn < 25; turn++) {
+      const { conversation, contact } = pick(all);
+      const conversation_id = conversation.id;
+      const user = pick([admin, lead]);
+      await retried(() => pick([
+        () => receivesMessage(number, { from: contact.wa_id }),
+        () => receivesMessage(number),
+        () => calls(user, "assign_conversation", { conversation_id, user_id: pick([null, agent.id, colleague.id]) }),
+        () => calls(user, "update_conversation", { conversation_id, changes: { status: pick(["open", "pending", "resolved"]), priority: pick(["none", "high"]) } }),
+        () => calls(user, "label_conversation", { conversation_id, label_ids: [label.id], action: pick(["add", "remove"]) }),
+        () => calls(user, pick(["read_conversation", "unread_conversation"]), { conversation_id }),
+      ])());
+    }
+  };
+  const someFilter = () => Object.fromEntries(Object.entries({
+    status: [pick(["open", "pending", "resolved"])], assigned_to: pick([agent.id, "none"]), label: label.id, session_id: number.id,
+    unread: random() < 0.5, window_open: random() < 0.5, priority: ["high"], search: pick(["zeb", "kuda", "62"]),
+  }).filter(() => random() < 0.25));
+  /** One snapshot: what one call says of itself must hold whatever happens beside it. */
+  const holds = async () => {
+    const [user, filter, sort] = [pick([admin, lead, ...people]), someFilter(), pick(["newest", "oldest", "waiting", "priority"])];
+    const { rows, total } = await inboxOf(user, filter, { sort, limit: 100 });
+    assert.equal(rows.length, total, `seed ${seed} ${JSON.stringify(filter)} ${sort}`);
+    for (const row of rows) {
+      assert.ok(!filter.status || filter.status.includes(row.status));
+      assert.ok(!("unread" in filter) || filter.unread === row.unread_for_me > 0, `seed ${seed}`);
+      assert.ok(!("window_open" in filter) || filter.window_open === row.window_open);
+      assert.ok(!filter.label || row.labels.some(({ id }) => id === label.id));
+      assert.ok(!people.includes(user) || [null, user.id].includes(row.assigned_to), "of agents only their own");
+    }
+    const counts = await calls(user, "count_inbox");
+    assert.equal(counts.all, counts.open + counts.pending + counts.snoozed + counts.resolved, `seed ${seed}`);
+  };
+  let over = false;
+  const workers = Promise.all([works(), works(), works()]).then(() => (over = true));
+  while (!over) await holds();
+  await workers;
+  for (const user of [admin, lead, ...people]) {
+    const counts = await calls(user, "count_inbox");
+    const totals = [{}, { unread: true }, { status: ["open"] }, { status: ["pending"] }, { status: ["resolved"] }].map(async (filter) => (await inboxOf(user, filter)).total);
+    assert.deepEqual(await Promise.all(totals), [counts.all, counts.unread, counts.open, counts.pending, counts.resolved], `seed ${seed} ${user.role}`);
+    for (const sort of ["newest", "oldest", "waiting", "priority"]) {
+      const filter = someFilter();
+      const whole = await inboxOf(user, filter, { sort, limit: 100 });
+      const [byCursor, byPage] = [[], []];
+      for (let cursor = null; ;) {
+        const page = await inboxOf(user, filter, { sort, cursor, limit: 3 });
+        byCursor.push(...idsOf(page));
+        cursor = page.next_cursor;
+        if (cursor === null) break;
+      }
+      for (let page = 1; byPage.length < whole.total; page++) byPage.push(...idsOf(await inboxOf(user, filter, { sort, page, limit: 4 })));
+      assert.deepEqual([byCursor, byPage], [idsOf(whole), idsOf(whole)], `seed ${seed} ${user.role} ${sort} ${JSON.stringify(filter)}`);
+    }
   }
 });
 
@@ -249,6 +352,64 @@ describe("a conversation", () => {
     await isRefused(calls(await newForeigner(), "unread_conversation", { conversation_id }), { code: "PT404" });
   });
 
+  test("is unread for each until they read it, whoever else did: in rows, filters and counts", async () => {
+    const { number, admin, agent, colleague } = await newOffice();
+    const people = [admin, agent, colleague];
+    const [one, other] = [await receivesMessage(number), await receivesMessage(number)];
+    await receivesMessage(number, { from: one.contact.wa_id });
+    const [first, second] = [one, other].map(({ conversation }) => conversation.id);
+    /** What is unread for each, by number of messages; the filter, its opposite and the count agree with it. */
+    const unread = async () => {
+      const all = [];
+      for (const user of people) {
+        const rows = new Map((await inboxOf(user)).rows.map(({ id, unread_for_me }) => [id, unread_for_me]));
+        const mine = [...rows].flatMap(([id, count]) => (count > 0 ? [id] : [])).sort();
+        const [yes, no] = [await inboxOf(user, { unread: true }), await inboxOf(user, { unread: false })];
+        assert.deepEqual([idsOf(yes).sort(), yes.total, no.total], [mine, mine.length, rows.size - mine.length], user.role ?? "");
+        assert.deepEqual(idsOf(no).filter((id) => mine.includes(id)), []);
+        assert.equal((await calls(user, "count_inbox")).unread, mine.length, user.role ?? "");
+        all.push([first, second].map((id) => rows.get(id)));
+      }
+      return all;
+    };
+    assert.deepEqual(await unread(), [[2, 1], [2, 1], [2, 1]]);
+    await calls(agent, "read_conversation", { conversation_id: first });
+    assert.deepEqual(await unread(), [[2, 1], [0, 1], [2, 1]], "who never opened it has not read it");
+    await calls(admin, "create_message", { conversation_id: first, ...{ type: "text", content: "Siap", payload: { text: { body: "Siap" } } } });
+    assert.deepEqual(await unread(), [[0, 1], [0, 1], [2, 1]]);
+    await receivesMessage(number, { from: one.contact.wa_id });
+    assert.deepEqual(await unread(), [[1, 1], [1, 1], [3, 1]]);
+    await calls(colleague, "read_conversation", { conversation_id: first });
+    await calls(agent, "read_conversation", { conversation_id: second });
+    assert.deepEqual(await unread(), [[1, 1], [1, 0], [0, 1]]);
+    await calls(agent, "update_conversation", { conversation_id: second, changes: { status: "resolved" } });
+    assert.deepEqual(await unread(), [[1, 0], [1, 0], [0, 0]], "what is resolved is settled for who never opened it");
+    await calls(agent, "unread_conversation", { conversation_id: second });
+    assert.deepEqual(await unread(), [[1, 1], [1, 1], [0, 1]]);
+    await calls(agent, "read_conversation", { conversation_id: second });
+    await receivesMessage(number, { from: other.contact.wa_id, source: "echo", direction: "outbound" });
+    assert.equal((await unread())[1][1], 0, "what we wrote ourselves is not unread");
+  });
+
+  test("is not missed by who reads while it comes in", async () => {
+    const { number, agent } = await newOffice();
+    const { conversation, contact } = await receivesMessage(number);
+    const unread = async () => (await calls(agent, "get_conversation", { conversation_id: conversation.id })).unread_for_me;
+    const element = inboundText(number, { from: contact.wa_id });
+    await calls(agent, "read_conversation", { conversation_id: conversation.id });
+    // a delivery that began before the reading, and ends after it
+    const delivery = await sql.reserve();
+    await delivery`begin`;
+    await delivery`select now()`;
+    await calls(agent, "read_conversation", { conversation_id: conversation.id });
+    await delivery`set local role service_role`;
+    await delivery`select public.ingest_webhook(body => '{}', messages => ${sql.json([element])})`;
+    await delivery`commit`;
+    delivery.release();
+    assert.equal(await unread(), 1);
+    assert.deepEqual(idsOf(await inboxOf(agent, { unread: true })), [conversation.id]);
+  });
+
   test("many at once, with an answer for each", async () => {
     const { number, admin, agent, colleague } = await newOffice();
     const [mine, theirs] = [await receivesMessage(number), await receivesMessage(number)];
@@ -328,6 +489,43 @@ describe("assignment", () => {
       assert.ok(Math.max(...shares) - Math.min(...shares) <= 1, shares.join());
     });
   }
+
+  test("without a pool is among those who answer; who distributes work has none given, unless there is nobody else", async () => {
+    const { number, admin, agent, colleague } = await newOffice();
+    await calls(admin, "set_assignment", { session_id: number.id, changes: { strategy: "round_robin" } });
+    const owners = [];
+    for (let i = 0; i < 4; i++) owners.push((await receivesMessage(number)).conversation.assigned_to);
+    assert.deepEqual(new Set(owners), new Set([agent.id, colleague.id]));
+    assert.deepEqual(owners.slice(2), owners.slice(0, 2));
+    for (const person of [agent, colleague]) await calls(person, "update_agent", { user_id: person.id, changes: { availability: "offline" } });
+    assert.equal((await receivesMessage(number)).conversation.assigned_to, null);
+    const tenant = await newTenant();
+    const [alone, line] = [await newUser(tenant, "super_admin"), await newNumber(tenant)];
+    await calls(alone, "set_assignment", { session_id: line.id, changes: { strategy: "least_busy" } });
+    assert.equal((await receivesMessage(line)).conversation.assigned_to, alone.id);
+  });
+
+  test("finds somebody for who waited while nobody was there, and in the place of who has left", async () => {
+    const { tenant, number, admin, agent, colleague } = await newOffice();
+    await calls(admin, "set_assignment", { session_id: number.id, changes: { strategy: "round_robin", pool: [agent.id] } });
+    await calls(agent, "update_agent", { user_id: agent.id, changes: { availability: "offline" } });
+    const { conversation, contact } = await receivesMessage(number);
+    assert.equal(conversation.assigned_to, null);
+    await calls(agent, "update_agent", { user_id: agent.id, changes: { availability: "online" } });
+    await receivesMessage(number, { from: contact.wa_id });
+    assert.equal((await now(conversation)).assigned_to, agent.id);
+
+    const other = await newNumber(tenant);
+    const theirs = await receivesMessage(other);
+    await assign(theirs.conversation, colleague);
+    await calls(admin, "update_conversation", { conversation_id: theirs.conversation.id, changes: { status: "resolved" } });
+    await isRefused(calls(admin, "update_agent", { user_id: colleague.id, changes: { active: false, reassign_to: (await newUser(tenant, "restricted")).id } }), { code: "PT422", hint: "reassign_to" });
+    await calls(admin, "update_agent", { user_id: colleague.id, changes: { active: false } });
+    await receivesMessage(other, { from: theirs.contact.wa_id });
+    const open = await now(theirs.conversation);
+    assert.deepEqual([open.status, open.assigned_to], ["open", null]);
+    assert.ok(idsOf(await inboxOf(agent)).includes(open.id), "colleagues see it");
+  });
 
   test("stops at the most one person is to have", async () => {
     const { number, admin, agent } = await newOffice();

@@ -4,7 +4,8 @@ import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import { aboutMessage, seconds } from "./inbox.mjs";
 import { useDatabase } from "./database.mjs";
-import { isRefused } from "./refusals.mjs";
+import { chance } from "./chance.mjs";
+import { isRefused, retried } from "./refusals.mjs";
 
 const { sql, calls, delivers, newTenant, newUser, newNumber, receivesMessage, newOutbound, messageNow, conversationOf, assign } = await useDatabase();
 
@@ -47,6 +48,41 @@ describe("a thread", () => {
     assert.equal(await read(await newForeigner(), conversation), null);
   });
 
+  test("is met whole by whoever pages through it, while messages arrive and change", async () => {
+    const { seed, integer, pick } = chance();
+    const { number, agent, contact, conversation } = await newOffice();
+    // several in each second, as Meta tells the time
+    for (let i = 0; i < 40; i++) await receivesMessage(number, { from: contact.wa_id, text: `m${i}`, timestamp: seconds(900 - integer(0, 12)) });
+    const whole = (await read(agent, conversation, { page_size: 100 })).rows.map(({ id }) => id);
+    let over = false;
+    const writers = [0, 1].map(async () => {
+      while (!over) {
+        await retried(() => receivesMessage(number, { from: contact.wa_id, text: "baru" }));
+        await newOutbound(conversation);
+        await sql`update public.messages set status = 'read' where conversation_id = ${conversation.id} and direction = 'outbound' and status = 'sent'`;
+      }
+    });
+    const [down, up] = [[], []];
+    for (let page = await read(agent, conversation, { page_size: integer(1, 6) }); ; page = await read(agent, conversation, { place: "before", message_id: page.older, page_size: integer(1, 6) })) {
+      down.push(...page.rows.map(({ id }) => id));
+      if (page.older === null) break;
+    }
+    for (let at = whole.at(-1); up.length < whole.length - 1;) {
+      const page = await read(agent, conversation, { place: "after", message_id: at, page_size: integer(1, 6) });
+      up.push(...page.rows.map(({ id }) => id).reverse());
+      at = up.at(-1);
+    }
+    over = true;
+    await Promise.all(writers);
+    const old = new Set(whole);
+    assert.deepEqual(down.filter((id) => old.has(id)), whole, `seed ${seed}`);
+    assert.deepEqual(up.filter((id) => old.has(id)), whole.slice(0, -1).reverse(), `seed ${seed}`);
+    const now = await read(agent, conversation, { page_size: 100 });
+    assert.equal(now.total, (await sql`select from public.messages where conversation_id = ${conversation.id}`).count);
+    const around = await read(agent, conversation, { place: "around", message_id: pick(whole.slice(5, 35)), page_size: 9 });
+    assert.equal(new Set(around.rows.map(({ id }) => id)).size, 9);
+  });
+
   test("is searched by words", async () => {
     const { number, agent, contact, conversation } = await newOffice();
     await receivesMessage(number, { from: contact.wa_id, text: "Kapan Café buka?", timestamp: seconds(500) });
@@ -57,6 +93,7 @@ describe("a thread", () => {
     const rest = await read(agent, conversation, { search: "cafe", page_size: 1, place: "before", message_id: page.older });
     assert.deepEqual(rest.rows.map(({ content }) => content), ["Kapan Café buka?"]);
     assert.deepEqual((await read(agent, conversation, { search: "!!" })).rows, []);
+    assert.deepEqual((await read(agent, conversation, { search: "uka ap" })).rows.map(({ content }) => content), ["Kapan Café buka?"], "by parts of words");
   });
 });
 
@@ -105,6 +142,45 @@ describe("sending again", () => {
     const late = await newOutbound(conversation, { status: "failed" });
     await sql`update public.conversations set window_expires_at = now() where id = ${conversation.id}`;
     await isRefused(calls(agent, "resend_message", { message_id: late.id }), { code: "PT409", detail: "window_closed" });
+  });
+});
+
+describe("sending again what was sent again", () => {
+  test("never brings the customer what they have", async () => {
+    const { agent, conversation } = await newOffice();
+    const first = await newOutbound(conversation, { status: "failed", wamid: null });
+    const again = async (message, status) => {
+      const { message: made } = await calls(agent, "resend_message", { message_id: message.id });
+      await sql`update public.messages set status = ${status} where id = ${made.id}`;
+      return made;
+    };
+    const refused = (message) => isRefused(calls(agent, "resend_message", { message_id: message.id }), { code: "PT409", detail: "already_resent" });
+    const second = await again(first, "failed");
+    const third = await again(second, "sent");
+    await refused(first);
+    await refused(second);
+    await sql`update public.messages set status = 'failed' where id = ${third.id}`;
+    const fourth = await again(first, "delivered");
+    for (const message of [first, second, third]) await refused(message);
+    assert.ok(fourth);
+
+    // nobody knows of the first, and the second failed: it may be tried again, until the first turns out to have arrived
+    const unknown = await newOutbound(conversation, { status: "unknown", wamid: null });
+    const failed = await again(unknown, "failed");
+    await sql`update public.messages set status = 'delivered' where id = ${unknown.id}`;
+    await refused(failed);
+    await sql`update public.messages set status = 'unknown' where id = ${unknown.id}`;
+    await again(failed, "sent");
+    await refused(failed);
+    await refused(unknown);
+  });
+
+  test("goes out once, however many ask at once", async () => {
+    const { agent, admin, conversation } = await newOffice();
+    const message = await newOutbound(conversation, { status: "failed", wamid: null });
+    const answers = await Promise.allSettled(Array.from({ length: 16 }, (_, i) => calls(i % 2 ? agent : admin, "resend_message", { message_id: message.id })));
+    assert.equal(answers.filter(({ status }) => status === "fulfilled").length, 1);
+    assert.equal((await sql`select from public.messages where metadata ->> 'resend_of' = ${message.id}`).count, 1);
   });
 });
 
@@ -195,6 +271,61 @@ describe("a scheduled message", () => {
     await calls("service", "begin_sender_run", { holder: randomUUID(), lease_seconds: 15, max_sessions: 0 });
     assert.equal((await messageNow(message)).status, "sending");
     assert.deepEqual((await read(senior, conversation, { scheduled: true })).rows, []);
+  });
+
+  test("hides nothing that comes meanwhile from who asks what came after it", async () => {
+    const { number, senior, admin, contact, conversation } = await newOffice();
+    const planned = await schedule(senior, conversation);
+    const [{ id: newest }] = (await read(senior, conversation)).rows;
+    assert.equal(newest, planned.id);
+    const { message } = await receivesMessage(number, { from: contact.wa_id, text: "Baru" });
+    assert.deepEqual((await read(senior, conversation, { place: "after", message_id: newest })).rows.map(({ id }) => id), [message.id], "and not itself");
+    await calls(admin, "delete_message", { message_id: planned.id });
+    const { message: later } = await receivesMessage(number, { from: contact.wa_id, text: "Lagi", timestamp: seconds(-2) });
+    assert.deepEqual((await read(senior, conversation, { page_size: 1 })).rows.map(({ id }) => id), [later.id], "what was cancelled is of the past");
+  });
+
+  test("opens nothing, and gives the conversation to nobody", async () => {
+    const { tenant, number, senior, conversation, message: said } = await newOffice();
+    await newUser(tenant, "agent");
+    await sql`update public.whatsapp_sessions set assignment = 'round_robin' where id = ${number.id}`;
+    await sql`update public.conversations set status = 'pending' where id = ${conversation.id}`;
+    const before = await conversationOf(said);
+    assert.equal(before.unread_count, 1);
+    await schedule(senior, conversation);
+    const after = await conversationOf(said);
+    assert.deepEqual([after.status, after.assigned_to, after.unread_count, after.waiting_since], ["pending", null, 1, before.waiting_since]);
+  });
+
+  test("waits for no other number's trouble, nor keeps others waiting", async () => {
+    const [broken, well] = [await newOffice(), await newOffice()];
+    const held = [await schedule(broken.senior, broken.conversation), await schedule(broken.senior, broken.conversation, "Dua")];
+    const late = [];
+    for (let i = 0; i < 4; i++) {
+      const { conversation } = await receivesMessage(well.number);
+      late.push(await schedule(well.senior, conversation));
+      await sql`update public.conversations set window_expires_at = now() where id = ${conversation.id}`;
+    }
+    const good = await schedule(well.senior, well.conversation);
+    for (const [i, message] of [...held, ...late, good].entries()) await sql`update public.messages set send_at = now() - make_interval(secs => ${100 - i}) where id = ${message.id}`;
+    await sql`insert into private.number_breakers (session_id, state, open_until) values (${broken.number.id}, 'open', now() + interval '1 hour')`;
+    const claimed = await calls("service", "claim_scheduled_messages", { batch: 2 });
+    assert.deepEqual(claimed.map(({ message }) => message.id), [good.id]);
+    for (const message of late) assert.equal((await messageNow(message)).status, "failed");
+    for (const message of held) assert.equal((await messageNow(message)).status, "pending");
+    await sql`update public.messages set status = 'failed' where id = any (${held.map(({ id }) => id)})`;
+  });
+
+  test("is not sent and cancelled at once", async () => {
+    const { senior, conversation } = await newOffice();
+    for (let i = 0; i < 8; i++) {
+      const message = await schedule(senior, conversation, `Nomor ${i}`);
+      await falls(message);
+      const [cancelled, ...claims] = await Promise.allSettled([calls(senior, "delete_message", { message_id: message.id }), claim(conversation), claim(conversation)]);
+      const handed = claims.flatMap((answer) => (assert.equal(answer.status, "fulfilled", String(answer.reason)), answer.value)).length;
+      assert.equal(handed, cancelled.status === "fulfilled" ? 0 : 1, JSON.stringify(cancelled.reason?.detail ?? null));
+      if (cancelled.status === "rejected") assert.equal(cancelled.reason.detail, "message_sending");
+    }
   });
 
   test("fails with the reason where it cannot be sent then", async () => {

@@ -124,6 +124,15 @@ const PATHS = {
     },
     uses: [/conversations_assigned_idx|conversations_status_idx|conversations_inbox_idx/, /conversation_labels_label_idx|conversation_labels/],
   },
+  "what somebody has not read": {
+    run: async () => {
+      for (const user of [known.admin, known.agent]) {
+        await as(user, (sql) => sql`select public.list_inbox('{"unread": true}', 'newest', null, 1, 25)`);
+        await as(user, (sql) => sql`select public.count_inbox()`);
+      }
+    },
+    uses: [/conversations_unread_idx/],
+  },
   "a search of the inbox": {
     run: () => as(known.agent, (sql) => sql`select public.list_inbox('{"search": "langka"}', 'newest', null, 1, 25)`),
     uses: [/messages_words_idx/],

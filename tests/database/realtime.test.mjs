@@ -7,7 +7,7 @@ import { inboundText, seconds, statusOf } from "./inbox.mjs";
 import { DENIED, isRefused } from "./refusals.mjs";
 
 const {
-  sql, as, asAnon, asService, newTenant, newStranger, newUser, newNumber, newCampaign, recipientsOf, receivesMessage, delivers, newOutbound, assign, deactivate,
+  sql, as, asAnon, asService, calls, newTenant, newStranger, newUser, newNumber, newCampaign, recipientsOf, receivesMessage, delivers, newOutbound, assign, deactivate,
 } = await useDatabase();
 
 const newInbox = async () => {
@@ -121,6 +121,37 @@ describe("those who hear", () => {
     assert.deepEqual(await own.heard(), []);
     assert.notEqual((await other.heard()).length, 0);
   });
+});
+
+test("settings, people, fields of contacts and what customers think are told to who may see them, and told again later", async () => {
+  const { tenant, number, agent, heard } = await newInbox();
+  const [admin, lead, manager] = [await newUser(tenant, "admin"), await newUser(tenant, "team_lead"), await newUser(tenant, "manager")];
+  const { conversation } = await receivesMessage(number);
+  const sequences = await Promise.all([admin, lead, agent].map((user) => calls(user, "list_changes", {})));
+  await heard();
+  await calls(admin, "save_automations", { settings: { away: { enabled: true } } });
+  await calls(admin, "update_tenant", { changes: { timezone: "Asia/Makassar" } });
+  await calls(manager, "set_assignment", { session_id: number.id, changes: { strategy: "least_busy" } });
+  await calls(agent, "update_agent", { user_id: agent.id, changes: { availability: "busy" } });
+  const field = await calls(admin, "create_contact_field", { field: { key: "kota", name: "Kota", type: "text" } });
+  await sql`insert into public.csat_responses (tenant_id, session_id, conversation_id) values (${tenant.id}, ${number.id}, ${conversation.id})`;
+  await sql`update public.csat_responses set score = 4, answered_at = now() where conversation_id = ${conversation.id}`;
+  const announced = await heard();
+  const [settings, agents, reports] = ["settings", "agents", "reports"].map((what) => `tenant:${tenant.id}:${what}`);
+  assert.deepEqual(told(announced), [
+    `agent.updated to ${agents}`, "contact_field.created to viewers of contacts", `csat.created to ${reports}`, `csat.updated to ${reports}`,
+    ...[tenant.id, tenant.id, number.id].map(() => `settings.updated to ${settings}`),
+  ]);
+  assert.deepEqual(announced.filter(({ event }) => event === "settings.updated").map(({ payload }) => payload.id), [tenant.id, tenant.id, number.id]);
+  const missed = await Promise.all([admin, lead, agent].map(async (user, i) => {
+    const { changes } = await calls(user, "list_changes", { after: String(sequences[i].sequence) });
+    return changes.filter(({ event }) => /^(settings|agent|csat|contact_field)\./.test(event)).map(({ event, id, data }) => [event, id, data?.score ?? data?.availability ?? data?.key ?? null].join(" ")).sort();
+  }));
+  const [{ id: score }] = await sql`select id from public.csat_responses where conversation_id = ${conversation.id}`;
+  const [ofTeam, ofFields] = [[`agent.updated ${agent.id} busy`, `csat.updated ${score} 4`], [`contact_field.created ${field.id} kota`]];
+  assert.deepEqual(missed, [
+    [...ofTeam, ...ofFields, `settings.updated ${tenant.id} `, `settings.updated ${number.id} `].sort(), [...ofTeam, ...ofFields].sort(), [],
+  ]);
 });
 
 describe("a campaign", () => {

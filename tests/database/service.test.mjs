@@ -301,6 +301,8 @@ describe("work", () => {
     await calls(admin, "delete_message", { message_id: id });
     assert.deepEqual((await claims()).messages, []);
     assert.equal((await messageNow({ id })).status, "failed");
+    const { last_message_direction, last_message_type, waiting_since } = await conversationOf({ conversation_id: conversation.id });
+    assert.deepEqual([last_message_direction, last_message_type, waiting_since !== null], ["inbound", "text", true], "it was no word of ours");
   });
 
   test("is taken by many at once without one being handed out twice", async () => {

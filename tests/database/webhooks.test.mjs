@@ -34,8 +34,8 @@ describe("a text message", () => {
       { tenant_id: contact.tenant_id, wa_id: contact.wa_id, user_id: contact.user_id, profile_name: contact.profile_name, name: contact.name },
       { tenant_id: number.tenant_id, wa_id: "6281200000001", user_id: null, profile_name: "Rina", name: null },
     );
-    const { id, tenant_id, contact_id, created_at, updated_at, ...state } = conversation;
-    assert.deepEqual([tenant_id, contact_id], [number.tenant_id, contact.id]);
+    const { id, tenant_id, contact_id, created_at, updated_at, heard_since, ...state } = conversation;
+    assert.deepEqual([tenant_id, contact_id, heard_since !== null], [number.tenant_id, contact.id, true]);
     assert.deepEqual(state, {
       session_id: number.id, status: "open", assigned_to: null, unread_count: 1, last_message_at: dateOf(at), last_message_preview: "Apa kabar?",
       last_message_type: "text", last_message_direction: "inbound", last_inbound_at: dateOf(at), window_expires_at: dateOf(at + DAY),

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
+import { createClient } from "@supabase/supabase-js";
 import { eventually, useApp } from "./app.mjs";
 
 const app = await useApp();
@@ -14,12 +15,12 @@ async function newConversation(text = "Halo") {
   return { from, ...(await app.conversationWith(from)) };
 }
 
-/** Joins a private topic. @param {string} who @param {string} topic */
-async function join(who, topic) {
-  const client = await app.signIn(who);
+/** Joins a topic, a private one unless told otherwise. @param {string | null} who null: without logging in @param {string} topic */
+async function join(who, topic, { private: isPrivate = true } = {}) {
+  const client = who === null ? createClient(app.stack.supabase_url, app.stack.anon_key, { auth: { persistSession: false } }) : await app.signIn(who);
   /** @type {{ event: string, payload: any }[]} */
   const heard = [];
-  const channel = client.channel(topic, { config: { private: true, broadcast: { self: false }, presence: { key: who } } });
+  const channel = client.channel(topic, { config: { private: isPrivate, broadcast: { self: false }, presence: { key: who ?? "nobody" } } });
   // without a listener a client takes no part in presence
   channel.on("presence", { event: "sync" }, () => {});
   channel.on("broadcast", { event: "*" }, ({ event, payload }) => void heard.push({ event, payload }));
@@ -150,11 +151,61 @@ test("colleagues see each other in a conversation; strangers join no topic they 
   });
   const guesses = [
     `conversation:${id}`, `tenant:${tenant}`, `tenant:${tenant}:unassigned`, `agent:${people.agent}`,
-    ...["contacts", "labels", "segments", "quick_replies", "agents", "settings"].map((audience) => `tenant:${tenant}:${audience}`),
+    ...["contacts", "labels", "segments", "quick_replies", "agents", "settings", "reports"].map((audience) => `tenant:${tenant}:${audience}`),
+    "*", "tenant:*", "tenant:%", "tenant:", `tenant:${tenant.toUpperCase()}`, `agent:${people.admin}`, "agent:*", "conversation:*", `conversation:${randomUUID()}`,
   ];
   const strangers = await Promise.all(guesses.map((topic) => join("stranger", topic)));
   assert.deepEqual(strangers.map(({ state }) => state), guesses.map(() => "CHANNEL_ERROR"));
-  await newConversation();
-  assert.deepEqual(strangers.flatMap(({ heard }) => heard), []);
-  await Promise.all([one, other, ...strangers].map(({ close }) => close()));
+  // the names are free for public channels: what is said privately is not heard there
+  const publicly = (await Promise.all(["stranger", null].map((who) => Promise.all(guesses.map((topic) => join(who, topic, { private: false })))))).flat();
+  const witness = await join("admin", `tenant:${tenant}`);
+  const { id: later } = await newConversation();
+  await app.succeeds("POST", `/api/conversations/${later}/assign`, { as: "agent", body: { user_id: people.agent } });
+  await one.channel.send({ type: "broadcast", event: "typing", payload: { user_id: people.admin } });
+  await eventually("the last of it is heard by who may", () => witness.heard.find(({ payload }) => payload.id === later && payload.assigned_to === people.agent));
+  assert.deepEqual([...strangers, ...publicly].flatMap(({ heard }) => heard), []);
+  await Promise.all([one, other, witness, ...strangers, ...publicly].map(({ close }) => close()));
+});
+
+test("each change reaches who may see it within a second, and nobody else", async () => {
+  const { id, contact } = await newConversation();
+  const [label, quick, fresh] = [randomUUID(), randomUUID().slice(0, 8), app.newCustomer()];
+  const live = Object.fromEntries(await Promise.all(Object.entries({
+    all: ["admin", `tenant:${tenant}`], labels: ["admin", `tenant:${tenant}:labels`], replies: ["admin", `tenant:${tenant}:quick_replies`],
+    contacts: ["admin", `tenant:${tenant}:contacts`], segments: ["admin", `tenant:${tenant}:segments`], settings: ["admin", `tenant:${tenant}:settings`],
+    agents: ["admin", `tenant:${tenant}:agents`], agent: ["agent", `agent:${people.agent}`], unassigned: ["agent", `tenant:${tenant}:unassigned`],
+  }).map(async ([name, [who, topic]]) => [name, await join(who, topic)])));
+  assert.ok(Object.values(live).every(({ state }) => state === "SUBSCRIBED"));
+  const path = `/api/conversations/${id}`;
+  const put = (/** @type {string} */ method, /** @type {string} */ where, /** @type {object} */ body, as = "admin") => () => app.succeeds(method, where, { as, body });
+  /** What is done, the event, and the topics that hear it. @type {[() => Promise<any>, string, string[]][]} */
+  const changes = [
+    [put("PATCH", path, { priority: "high" }), "conversation.updated", ["all", "unassigned"]],
+    [put("POST", `${path}/assign`, { user_id: people.agent }), "conversation.updated", ["all", "agent"]],
+    [put("POST", `${path}/notes`, { content: "Catatan" }), "note.created", ["all", "agent"]],
+    [put("POST", `${path}/messages`, { text: "Siap" }, "agent"), "message.created", ["all", "agent"]],
+    [put("PATCH", path, { status: "resolved" }, "agent"), "conversation.updated", ["all", "agent"]],
+    [() => app.receivesMessage({ from: contact.wa_id, text: "Lagi" }), "message.created", ["all", "agent"]],
+    [put("POST", `${path}/read`, {}, "agent"), "conversation.updated", ["all", "agent"]],
+    [put("POST", `${path}/assign`, { user_id: people.admin }), "conversation.removed", ["agent"]],
+    [put("PATCH", path, { priority: "low" }), "conversation.updated", ["all"]],
+    [put("POST", "/api/crm/labels", { name: label }), "label.created", ["labels"]],
+    [put("POST", "/api/quick-replies", { shortcut: quick, content: "Halo" }), "quick_reply.created", ["replies"]],
+    [put("POST", "/api/crm/contacts", { phone_number: `+${fresh}`, name: "Ayu" }), "contact.created", ["contacts"]],
+    [put("PATCH", `/api/crm/contacts/${contact.id}`, { name: "Siti" }), "contact.updated", ["contacts"]],
+    [put("POST", "/api/crm/segments", { name: label, filter: { field: "name", op: "is_set" } }), "segment.created", ["segments"]],
+    [put("PUT", "/api/automations", { away: { enabled: false } }), "settings.updated", ["settings"]],
+    [put("PATCH", `/api/agents/${people.agent}`, { availability: "busy" }, "agent"), "agent.updated", ["agents"]],
+    [put("PATCH", `/api/agents/${people.agent}`, { availability: "online" }, "agent"), "agent.updated", ["agents"]],
+  ];
+  for (const [change, event, expected] of changes) {
+    for (const { heard } of Object.values(live)) heard.length = 0;
+    await change();
+    const done = Date.now();
+    const hears = () => Object.keys(live).filter((name) => live[name].heard.some((/** @type {any} */ told) => told.event === event)).sort();
+    await eventually(`${event} is heard on ${expected}`, () => expected.every((name) => hears().includes(name)));
+    assert.ok(Date.now() - done < 1000, `${event} took ${Date.now() - done} ms`);
+    assert.deepEqual(hears(), expected.toSorted(), event);
+  }
+  await Promise.all(Object.values(live).map(({ close }) => close()));
 });

@@ -38,11 +38,23 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
             .await
             .map_err(|rejection| unreadable(&rejection))?;
         refuse_nul(&body)?;
-        let mut json = serde_json::Deserializer::from_slice(&body);
-        let value = serde_path_to_error::deserialize(&mut json).map_err(|error| refuse(&error))?;
-        json.end().map_err(|error| malformed(&error))?;
-        Ok(Self(value))
+        read(&body).map(Self)
     }
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        // A number in the place of a word is bad syntax to the reader of the text, and a wrong field to that of the value.
+        match serde_json::from_slice::<Value>(body) {
+            Ok(value) if !error.inner().is_data() => {
+                from_value::<T>(value).err().unwrap_or_else(|| refuse(&error))
+            }
+            _ => refuse(&error),
+        }
+    })?;
+    json.end().map_err(|error| malformed(&error))?;
+    Ok(value)
 }
 
 /// A JSON body that may be left out: then it is the default.
@@ -237,8 +249,33 @@ pub(crate) fn created<T>(value: T) -> (StatusCode, Json<T>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{place_of_nul, refuse_nul};
+    use super::{place_of_nul, read, refuse_nul};
+    use serde::Deserialize;
     use serde_json::json;
+
+    #[test]
+    fn what_is_no_word_is_a_wrong_field_and_what_is_no_json_is_none() {
+        #[derive(Debug, Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        enum Size {
+            Small,
+        }
+        #[derive(Debug, Deserialize)]
+        struct Shirt {
+            size: Option<Size>,
+        }
+        let refusal = |body: &str| match read::<Shirt>(body.as_bytes()) {
+            Ok(shirt) => format!("{:?}", shirt.size),
+            Err(error) => format!("{error:?}"),
+        };
+        assert!(refusal(r#"{"size": "small"}"#).contains("Small"));
+        for wrong in ["3", "true", "[]", "\"large\"", "{}", "1e400x"] {
+            let told = refusal(&format!(r#"{{"size": {wrong}}}"#));
+            let is_json = wrong != "1e400x";
+            assert_eq!(told.contains("\"size\""), is_json, "{wrong}: {told}");
+            assert_eq!(told.contains("invalid_json"), !is_json, "{wrong}: {told}");
+        }
+    }
 
     #[test]
     fn a_text_with_nul_is_found_where_it_stands() {

@@ -45,7 +45,7 @@ pub(crate) struct Conversation {
     #[serde(default)]
     unread_for_me: u32,
     last_message_at: Option<DateTime<Utc>>,
-    /// The words of the last message, or a sign for its kind.
+    /// The words of the last message, or a sign for its kind. Null for who may not read messages.
     last_message_preview: Option<String>,
     /// Its type; `revoke` when it was taken back.
     #[serde(default)]

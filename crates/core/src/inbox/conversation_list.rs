@@ -115,7 +115,7 @@ pub(crate) struct Inbox {
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct Counts {
     all: u64,
-    /// That nobody has read.
+    /// With something the caller has not read.
     unread: u64,
     /// Assigned to the caller and not resolved.
     mine: u64,
@@ -162,7 +162,7 @@ pub fn router() -> Router<App> {
         ("assigned_to" = Option<String>, Query, description = "The id of a person, `me` or `none`"),
         ("label" = Option<Uuid>, Query),
         ("session_id" = Option<Uuid>, Query, description = "The connected number"),
-        ("unread" = Option<bool>, Query, description = "Whether nobody has read what the customer wrote"),
+        ("unread" = Option<bool>, Query, description = "Whether there is something of the customer that the caller has not read"),
         ("window_open" = Option<bool>, Query, description = "Whether the customer wrote within 24 hours"),
         ("priority" = Option<String>, Query, description = "One or several, separated by commas"),
         ("search" = Option<String>, Query, description = "Name or number of the customer, or words of messages by their beginnings", max_length = 200),

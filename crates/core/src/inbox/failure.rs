@@ -57,10 +57,90 @@ impl Failure {
         Some(Explained {
             code: self.error_code,
             title: self.error_title.clone(),
-            explanation: known.unwrap_or_else(|| unknown.in_language(language)).to_owned(),
+            explanation: self
+                .own_reason(language)
+                .or(known)
+                .unwrap_or_else(|| unknown.in_language(language))
+                .to_owned(),
         })
     }
 }
+
+impl Failure {
+    /// Why it was not handed to WhatsApp at all.
+    fn own_reason(&self, language: Language) -> Option<&'static str> {
+        let title = self.error_title.as_deref()?;
+        let (_, reason) = OWN_REASONS.into_iter().find(|(known, _)| *known == title)?;
+        self.error_code.is_none().then_some(match language {
+            Language::English => reason[0],
+            Language::Indonesian => reason[1],
+        })
+    }
+}
+
+/// By what the database writes as the title: in English and Indonesian.
+const OWN_REASONS: [(&str, [&str; 2]); 12] = [
+    (
+        "Cancelled",
+        [
+            "It was cancelled before it was sent.",
+            "Dibatalkan sebelum dikirim.",
+        ],
+    ),
+    (
+        "The number of this conversation cannot send.",
+        [
+            "It was not sent: the number could not send at that time.",
+            "Tidak dikirim: nomor sedang tidak dapat mengirim saat itu.",
+        ],
+    ),
+    (
+        "The customer last wrote more than 24 hours ago: only an approved template may be sent now.",
+        [
+            "It was not sent: the customer last wrote more than 24 hours before. Send an approved template instead.",
+            "Tidak dikirim: pelanggan terakhir menulis lebih dari 24 jam sebelumnya. Kirim template yang sudah disetujui.",
+        ],
+    ),
+    ("This contact is blocked.", BLOCKED),
+    ("The contact is blocked", BLOCKED),
+    (
+        "The customer may not be written to any more",
+        [
+            "It was not sent: the 24 hours were over, or the contact or the number could not be written from or to any more.",
+            "Tidak dikirim: jendela 24 jam sudah lewat, atau kontak atau nomor sudah tidak dapat dikirimi atau mengirim.",
+        ],
+    ),
+    ("The contact has no address", NO_ADDRESS),
+    ("This contact has no WhatsApp number or id any more.", NO_ADDRESS),
+    ("The customer has opted out", OPTED_OUT),
+    ("This contact does not want marketing messages.", OPTED_OUT),
+    (
+        "The campaign was cancelled",
+        [
+            "It was not sent: the campaign was cancelled.",
+            "Tidak dikirim: kampanye dibatalkan.",
+        ],
+    ),
+    (
+        "The contact was deleted",
+        [
+            "It was not sent: the contact was deleted.",
+            "Tidak dikirim: kontak sudah dihapus.",
+        ],
+    ),
+];
+const BLOCKED: [&str; 2] = [
+    "It was not sent: the contact is blocked.",
+    "Tidak dikirim: kontak diblokir.",
+];
+const NO_ADDRESS: [&str; 2] = [
+    "It was not sent: the contact has no WhatsApp number or id.",
+    "Tidak dikirim: kontak tidak punya nomor atau id WhatsApp.",
+];
+const OPTED_OUT: [&str; 2] = [
+    "It was not sent: the customer does not want marketing messages.",
+    "Tidak dikirim: pelanggan tidak ingin menerima pesan pemasaran.",
+];
 
 impl Serialize for Failure {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -79,6 +159,20 @@ mod tests {
 
     use super::Failure;
     use crate::text::Language;
+
+    #[test]
+    fn what_whatsapp_never_got_is_not_said_to_be_its_fault() {
+        for (title, english, indonesian) in [
+            ("Cancelled", "cancelled", "Dibatalkan"),
+            ("This contact is blocked.", "blocked", "diblokir"),
+        ] {
+            let failure = json!({"error_code": null, "error_title": title, "error_details": null});
+            for (language, word) in [(Language::English, english), (Language::Indonesian, indonesian)] {
+                let told = answer(&failure, language)["error"]["explanation"].to_string();
+                assert!(told.contains(word) && !told.contains("WhatsApp"), "{told}");
+            }
+        }
+    }
 
     fn answer(failure: &Value, language: Language) -> Value {
         let failure: Failure = serde_json::from_value(failure.clone()).unwrap();

@@ -73,12 +73,13 @@ async function conversations(sql, tenant, session, { conversations: count }) {
   await sql.unsafe(`
     insert into public.conversations (
       tenant_id, session_id, contact_id, status, assigned_to, unread_count, last_message_at, last_message_preview,
-      last_message_direction, last_inbound_at, window_expires_at, waiting_since, created_at, updated_at
+      last_message_direction, last_inbound_at, window_expires_at, waiting_since, heard_since, created_at, updated_at
     )
     select
       $1, $2, c.id, s.status, case when c.n % 4 <> 0 then (a.people)[1 + c.n % greatest(cardinality(a.people), 1)] end,
       case when c.n % 8 = 1 and s.status = 'open' then 1 + c.n % 5 else 0 end, t.at, 'Halo kak, pesanan saya?',
       case when c.n % 2 = 1 then 'inbound' else 'outbound' end, t.at, t.at + interval '24 hours',
+      case when c.n % 2 = 1 and s.status <> 'resolved' then t.at end,
       case when c.n % 2 = 1 and s.status <> 'resolved' then t.at end, t.at - interval '60 days', t.at
     from (select id, row_number() over (order by created_at desc) as n from public.contacts where tenant_id = $1 limit $3) c
     cross join (select array(select user_id from public.profiles where tenant_id = $1 order by user_id) as people) a

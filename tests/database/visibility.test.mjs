@@ -1,0 +1,158 @@
+// Who sees what of a tenant's conversations and customers, by every way there is to see it: lists, search, counts, one by
+// one, threads, notes, history, catching up, live topics, and what exports are made of.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { describe, test } from "node:test";
+import { useDatabase } from "./database.mjs";
+import { DENIED, isRefused } from "./refusals.mjs";
+
+const { sql, as, calls, newTenant, newUser, newNumber, receivesMessage, assign } = await useDatabase({ own: true });
+
+const ROLES = /** @type {const} */ (["super_admin", "admin", "manager", "team_lead", "senior_agent", "agent", "junior_agent", "viewer", "guest", "restricted"]);
+const SEES_ALL = ["super_admin", "admin", "manager", "team_lead"];
+const SEES_NOTHING = ["restricted"];
+const EXPORTS = ["super_admin", "admin", "manager"];
+const SEES_CONTACTS = [...SEES_ALL, "senior_agent"];
+
+/** Answers null where it is refused. @param {Promise<any>} answer */
+const orRefused = (answer) => answer.catch((error) => {
+  assert.ok(["PT403", "PT404", DENIED].includes(error.code), `${error.code} ${error.message}`);
+  return null;
+});
+
+for (const agentsSeeUnassigned of [true, false]) {
+  describe(`where agents ${agentsSeeUnassigned ? "see" : "do not see"} what is unassigned`, async () => {
+    const tenant = await newTenant({ agentsSeeUnassigned });
+    const [number, owner] = [await newNumber(tenant), await newUser(tenant, "super_admin")];
+    const people = await Promise.all(ROLES.map((role) => newUser(tenant, role)));
+    const foreigner = await newUser(await newTenant(), "super_admin");
+    const [{ sequence }, { sequence: foreign }] = [await calls(owner, "list_changes", { after: null }), await calls(foreigner, "list_changes", { after: null })];
+    const label = await calls(owner, "create_label", { name: "VIP" });
+    /** Whose conversation is whose: one for each person, and nobody's. @type {Map<any, any>} */
+    const chats = new Map();
+    for (const person of [...people, null]) {
+      const chat = await receivesMessage(number, { text: `Zebra rahasia ${randomUUID()}`, profile_name: `Rina ${randomUUID().slice(0, 8)}` });
+      await calls(owner, "label_conversation", { conversation_id: chat.conversation.id, label_ids: [label.id] });
+      await calls(owner, "create_note", { conversation_id: chat.conversation.id, content: "Catatan" });
+      if (person) await assign(chat.conversation, person);
+      chats.set(person, chat);
+    }
+    const idOf = (/** @type {any} */ person) => chats.get(person).conversation.id;
+    const everything = [...chats.values()].map(({ conversation }) => conversation.id).sort();
+    const visibleTo = (/** @type {any} */ person) => {
+      if (person === foreigner || SEES_NOTHING.includes(person.role)) return [];
+      if (SEES_ALL.includes(person.role)) return everything;
+      return [idOf(person), ...(agentsSeeUnassigned ? [idOf(null)] : [])].sort();
+    };
+    const reads = (/** @type {any} */ person) => !["guest", "restricted"].includes(person.role);
+    const contactOf = new Map([...chats.values()].map(({ conversation, contact }) => [conversation.id, contact.id]));
+
+    for (const person of [...people, foreigner]) {
+      const name = person === foreigner ? "a stranger" : String(person.role);
+      const visible = visibleTo(person);
+      test(`${name}: lists, search, labels and counts`, async () => {
+        for (const filter of [{}, { search: "zebra" }, { search: "Rina" }, { label: label.id }, { status: ["open"] }, { unread: true }]) {
+          const expected = ("label" in filter || filter.search === "zebra") && !reads(person) ? [] : visible;
+          const { rows, total } = await calls(person, "list_inbox", { filter, sort: "newest", cursor: null, page: 1, page_size: 100 });
+          assert.deepEqual([rows.map(({ id }) => id).sort(), total], [expected, expected.length], JSON.stringify(filter));
+          assert.ok(rows.every(({ last_message_preview }) => (last_message_preview !== null) === reads(person)), "what is said is for those who read messages");
+        }
+        const counts = await calls(person, "count_inbox");
+        assert.deepEqual([counts.all, counts.open, counts.unread], [visible.length, visible.length, visible.length]);
+        const [worn] = (await calls(person, "list_labels")).filter(({ id }) => id === label.id);
+        assert.equal(worn?.conversations ?? 0, reads(person) ? visible.length : 0);
+      });
+
+      test(`${name}: each conversation, its thread, notes and history, and what is done with it`, async () => {
+        for (const id of everything) {
+          const sees = visible.includes(id);
+          assert.equal(await calls(person, "get_conversation", { conversation_id: id }) !== null, sees);
+          const thread = await calls(person, "read_thread", { conversation_id: id, place: null, message_id: null, search: null, scheduled: false, page_size: 20 });
+          assert.equal(thread?.total ?? 0, sees && reads(person) ? 1 : 0);
+          assert.equal((await calls(person, "list_notes", { conversation_id: id, before: null, page_size: 5 }))?.rows.length ?? 0, sees && reads(person) ? 1 : 0);
+          assert.equal((await calls(person, "list_conversation_events", { conversation_id: id, before: null, page_size: 5 })) !== null, sees);
+          if (sees) continue;
+          for (const [method, more] of /** @type {[string, object][]} */ ([
+            ["update_conversation", { changes: { status: "resolved" } }], ["assign_conversation", { user_id: null }], ["read_conversation", {}], ["unread_conversation", {}],
+            ["create_note", { content: "x" }], ["label_conversation", { label_ids: [] }], ["delete_conversation", {}],
+            ["create_message", { type: "text", content: "x", payload: { text: { body: "x" } } }],
+            ["schedule_message", { type: "text", content: "x", payload: { text: { body: "x" } }, send_at: new Date(Date.now() + 60_000) }],
+          ])) assert.equal(await orRefused(calls(person, method, { conversation_id: id, ...more })), null, method);
+        }
+      });
+
+      test(`${name}: catching up`, async () => {
+        const told = [];
+        for (let after = String(person === foreigner ? foreign : sequence), more = true; more;) {
+          const page = await calls(person, "list_changes", { after, page_size: 1000 });
+          told.push(...page.changes);
+          [after, more] = [String(page.sequence), page.more];
+        }
+        const shown = told.filter(({ data }) => data);
+        const conversations = shown.filter(({ event }) => event.startsWith("conversation."));
+        assert.deepEqual(conversations.map(({ id }) => id).sort(), visible);
+        const about = shown.map(({ data }) => data.conversation_id).filter(Boolean);
+        assert.ok(about.every((id) => visible.includes(id)), "no message and no note of what they do not see");
+        assert.equal(shown.some(({ data }) => JSON.stringify(data).includes("rahasia")), visible.length > 0 && reads(person));
+      });
+
+      test(`${name}: live topics`, async () => {
+        const mayHear = async (/** @type {string} */ topic) => as(person, async (sql) => {
+          await sql`select set_config('realtime.topic', ${topic}, true)`;
+          return (await sql`select from realtime.messages where topic = ${topic} limit 1`).count === 1;
+        });
+        const supervises = SEES_ALL.includes(person.role) && person !== foreigner;
+        const topics = {
+          [`tenant:${tenant.id}`]: supervises,
+          [`tenant:${tenant.id}:unassigned`]: person !== foreigner && agentsSeeUnassigned && reads(person),
+          [`tenant:${tenant.id}:contacts`]: person !== foreigner && SEES_CONTACTS.includes(person.role),
+        };
+        for (const other of people) topics[`agent:${other.id}`] = other === person && reads(person);
+        for (const id of everything) topics[`conversation:${id}`] = visible.includes(id);
+        for (const [topic, expected] of Object.entries(topics)) {
+          await sql`select realtime.send('{}', 'test', ${topic}, true)`;
+          assert.equal(await mayHear(topic), expected, topic);
+        }
+      });
+
+      test(`${name}: what exports are made of`, async () => {
+        const contacts = person !== foreigner && SEES_CONTACTS.includes(person.role) ? everything : visible;
+        const expected = contacts.map((id) => contactOf.get(id)).sort();
+        const found = [];
+        for (let after = null, more = true; more;) {
+          const page = await orRefused(calls(person, "list_contacts", { filter: {}, page_size: 3, after, counted: false }));
+          found.push(...(page?.rows ?? []).map(({ id }) => id));
+          after = page?.next_cursor ?? null;
+          more = after !== null;
+        }
+        assert.deepEqual(found.sort(), expected);
+        // the table itself, as supabase-js reads it, says the same
+        assert.deepEqual((await as(person, (sql) => sql`select id from public.contacts order by id`)).map(({ id }) => id), expected);
+        assert.deepEqual((await as(person, (sql) => sql`select id from public.conversations order by id`)).map(({ id }) => id).sort(), visible);
+        const allowed = person !== foreigner && EXPORTS.includes(person.role);
+        const [{ may }] = await as(person, (sql) => sql`select private.has_permission('contacts.export') as may`);
+        assert.equal(may, allowed || person === foreigner, "a stranger exports their own");
+        const [one] = chats.values();
+        const data = await orRefused(calls(person, "get_contact_data", { contact_id: one.contact.id }));
+        assert.equal(data !== null, person !== foreigner && ["super_admin", "admin"].includes(person.role));
+      });
+    }
+  });
+}
+
+test("what is told does not depend on the rights of who changed it", async () => {
+  const tenant = await newTenant();
+  const [number, owner] = [await newNumber(tenant), await newUser(tenant, "super_admin")];
+  const label = await calls(owner, "create_label", { name: "VIP" });
+  const { conversation } = await receivesMessage(number, { text: "Halo" });
+  await calls(owner, "label_conversation", { conversation_id: conversation.id, label_ids: [label.id] });
+  const role = (await calls(owner, "create_role", { name: "Terbatas", level: 5, inherits: false, permissions: ["conversations.view", "conversations.update"] }));
+  const blind = await newUser(tenant, null);
+  await calls(owner, "set_user_roles", { user_id: blind.id, role_ids: [role.id] });
+  const answer = await calls(blind, "update_conversation", { conversation_id: conversation.id, changes: { priority: "high" } });
+  assert.deepEqual([answer.labels, answer.last_message_preview], [[], null]);
+  const [{ payload }] = await sql`
+    select payload from realtime.messages where topic = ${`tenant:${tenant.id}`} and event = 'conversation.updated' and payload ->> 'priority' = 'high'`;
+  assert.deepEqual([payload.labels.map(({ id }) => id), payload.last_message_preview], [[label.id], "Halo"]);
+  await isRefused(calls(blind, "read_conversation", { conversation_id: conversation.id }), { code: "PT403" });
+});
