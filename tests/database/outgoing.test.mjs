@@ -196,6 +196,20 @@ describe("a message to a number", () => {
     assert.notEqual((await sendsTo(manager, { contact, key: "other" })).message.session_id, number.id);
   });
 
+  test("goes from a number whose account has the template", async () => {
+    const { tenant, number, manager, contact } = await newInbox();
+    const other = await newNumber(tenant);
+    const template = await newTemplate(tenant, { businessAccount: other.meta_business_account_id });
+    const unfit = await newTemplate(tenant, { businessAccount: other.meta_business_account_id, status: "REJECTED" });
+    const named = (/** @type {any} */ { name, language }) => ({ template: { name, language: { code: language } } });
+    const from = async (/** @type {any} */ message) => (await sendsTo(manager, { contact, ...message })).phone_number_id;
+    assert.equal(await from({ payload: named(template) }), other.meta_phone_number_id);
+    assert.equal(await from({ payload: named(template), session: number }), number.meta_phone_number_id);
+    assert.equal(await from({ payload: named(unfit) }), number.meta_phone_number_id);
+    const elsewhere = await newTemplate(await newTenant());
+    assert.equal(await from({ payload: named(elsewhere) }), number.meta_phone_number_id);
+  });
+
   test("of a tenant without one is refused, and leaves nothing", async () => {
     const tenant = await newTenant();
     const manager = await newUser(tenant, "manager");

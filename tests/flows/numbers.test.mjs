@@ -1,7 +1,7 @@
 // Connected numbers, from connecting to deletion, with tokens of their own.
 import assert from "node:assert/strict";
 import { randomInt, randomUUID } from "node:crypto";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import postgres from "postgres";
 import { eventually, useApp } from "./app.mjs";
 
@@ -225,4 +225,29 @@ test("while Meta does not answer a number rests, and goes on when it does", asyn
   assert.ok(first);
   for (const accepted_at of others) assert.ok(accepted_at - first >= delay, `${accepted_at - first}`);
   assert.equal((await app.succeeds("GET", `${sessions}/${number.id}`, { as: "admin" })).breaker.state, "closed");
+});
+
+describe("the environment's number that nobody has looked at", async () => {
+  const [phone_number_id, business_account_id] = [digits(), digits()];
+  const fresh = await useApp({ environment: { META_WHATSAPP_PHONE_NUMBER_ID: phone_number_id, META_WHATSAPP_BUSINESS_ACCOUNT_ID: business_account_id } });
+
+  test("is there with its first messages, and keeps all of them", async () => {
+    await fresh.meta("POST", "numbers", { phone_number_id, business_account_id, display_phone_number: `+62 899-${digits()}`, verified_name: "Toko" });
+    const customers = Array.from({ length: 8 }, () => fresh.newCustomer());
+    await Promise.all(customers.map((from) => fresh.receivesMessage({ from, to: phone_number_id })));
+    const [number] = await fresh.rows("whatsapp_sessions", `meta_phone_number_id=eq.${phone_number_id}&select=id,tenant_id`);
+    assert.equal(number.tenant_id, fresh.user("admin").tenant_id);
+    assert.equal((await fresh.rows("messages", `session_id=eq.${number.id}&select=id`)).length, customers.length);
+  });
+});
+
+test("a token is not taken over beside a pace that is refused", async () => {
+  const number = await newConnectedNumber();
+  const before = await app.succeeds("GET", `${sessions}/${number.id}`, { as: "admin" });
+  const { body } = await app.refuses(422, "invalid_field", "PATCH", `${sessions}/${number.id}`, {
+    as: "admin", body: { token: await newToken(), messages_per_second: 81 },
+  });
+  assert.deepEqual(Object.keys(body.error.fields), ["messages_per_second"]);
+  const after = await app.succeeds("GET", `${sessions}/${number.id}`, { as: "admin" });
+  assert.equal(after.token_changed_at, before.token_changed_at);
 });

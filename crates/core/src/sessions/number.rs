@@ -35,7 +35,7 @@ pub(crate) struct ConnectedNumber {
     /// Whether Meta has approved the name.
     name_status: Option<String>,
     /// `STANDARD` (80 messages a second) or `HIGH` (1,000)
-    throughput_level: Option<String>,
+    pub(super) throughput_level: Option<String>,
     /// Meta's own word: `CONNECTED`, `BANNED`, `RESTRICTED` and others.
     meta_status: Option<String>,
     /// When Meta was last asked.

@@ -235,6 +235,9 @@ pub(crate) async fn change_number(
     if number.deleted_at.is_some() {
         return Err(ApiError::not_found());
     }
+    if let Some(pace) = changes.messages_per_second {
+        check_pace(pace, &number)?;
+    }
     if let Some(assignment) = &changes.assignment {
         set_assignment(caller, id, assignment).await?;
     }
@@ -267,6 +270,25 @@ pub(crate) async fn change_number(
     }
     let arguments = json!({ "session_id": id, "changes": set });
     Ok(Json(caller.database().rpc("change_number", &arguments).await?))
+}
+
+/// Before anything is changed: a new token must not be taken over beside a refusal.
+fn check_pace(pace: u32, number: &ConnectedNumber) -> Result<(), ApiError> {
+    let most = if number.throughput_level.as_deref() == Some("HIGH") {
+        1000
+    } else {
+        80
+    };
+    if (1..=most).contains(&pace) {
+        return Ok(());
+    }
+    Err(ApiError::field(
+        "messages_per_second",
+        Text::new(
+            format!("must be a number from 1 to {most}"),
+            format!("harus berupa angka dari 1 sampai {most}"),
+        ),
+    ))
 }
 
 async fn set_assignment(caller: &Caller, id: Uuid, changes: &AssignmentChanges) -> Result<(), ApiError> {

@@ -73,11 +73,23 @@ enum LeftoverReason {
 /// What a delivery started.
 #[derive(Default, Deserialize)]
 pub(super) struct Stored {
+    /// The row of `webhook_events` that keeps it.
+    #[serde(default)]
+    pub(super) event_id: Option<i64>,
+    /// Numbers it is about that nobody has connected.
+    #[serde(default)]
+    pub(super) unknown_numbers: Vec<UnknownNumber>,
     /// Campaigns whose numbers changed.
     pub(super) campaigns: Vec<Uuid>,
     /// Whether there are messages to be sent by themselves.
     #[serde(default)]
     pub(super) automatic: bool,
+}
+
+/// A number that is not ours.
+#[derive(Deserialize)]
+pub(super) struct UnknownNumber {
+    pub(super) phone_number_id: Option<String>,
 }
 
 /// Stores a delivery whose signature has been checked.

@@ -9,7 +9,7 @@ use axum::extract::{DefaultBodyLimit, Extension, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 
-use super::ingest;
+use super::ingest::{self, UnknownNumber};
 use crate::app::App;
 use crate::automations;
 use crate::background::Background;
@@ -17,6 +17,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::json_body::unreadable;
 use crate::media;
 use crate::rate_limit::{self, Guarded};
+use crate::sessions;
 use crate::text::Text;
 use crate::trace::Trace;
 
@@ -62,7 +63,12 @@ pub(crate) async fn receive_webhook(
         )));
     }
 
-    let stored = ingest::store(app.supabase(), &body).await?;
+    let mut stored = ingest::store(app.supabase(), &body).await?;
+    if let Some(event) = stored.event_id
+        && makes_default_number(&app, &stored.unknown_numbers).await?
+    {
+        stored = ingest::replay(app.supabase(), &body, event).await?;
+    }
     app.progress().changed(&stored.campaigns, &background);
     if stored.automatic {
         automations::send_soon(&app, &background);
@@ -71,4 +77,21 @@ pub(crate) async fn receive_webhook(
         media::fetch_soon(&app, &background);
     }
     Ok(StatusCode::OK)
+}
+
+/// The environment's number may be written to before anybody has looked at the list of numbers: it is made then.
+async fn makes_default_number(app: &App, unknown: &[UnknownNumber]) -> Result<bool, ApiError> {
+    let config = app.config();
+    let (Some(_), Some(number)) = (config.default_tenant_id, &config.default_number) else {
+        return Ok(false);
+    };
+    if !unknown
+        .iter()
+        .any(|other| other.phone_number_id.as_ref() == Some(&number.phone_number_id))
+    {
+        return Ok(false);
+    }
+    // Another delivery may have made it in the meantime: then it is there as well.
+    sessions::ensure_default_number(app).await?;
+    Ok(true)
 }
