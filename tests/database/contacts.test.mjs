@@ -84,6 +84,18 @@ describe("finding contacts", () => {
     for (const search of [`%${key}`, `zoe_${key}`, `${key} nobody`, `oe ${key}`]) assert.deepEqual((await found(people.manager, { search })).ids, [], search);
   });
 
+  test("numbers in the form WhatsApp has them and in the one people write", async () => {
+    const some = (/** @type {number} */ digits) => String(randomInt(10 ** (digits - 1), 10 ** digits));
+    const [brazil, mexico, argentina, home] = [`8${some(7)}`, some(10), some(10), some(8)];
+    for (const forms of [
+      [`5511${brazil}`, `55119${brazil}`], [`521${mexico}`, `52${mexico}`], [`549${argentina}`, `54${argentina}`], [`62812${home}`, `620812${home}`],
+    ]) {
+      const contact = await newContact(people.manager, { wa_id: forms[0] });
+      for (const search of [...forms, `+${forms[1]}`]) assert.deepEqual((await found(people.manager, { search })).ids, [contact.id], search);
+      assert.deepEqual((await found(people.manager, { search: `${forms[0].slice(0, -1)}${(Number(forms[0].at(-1)) + 1) % 10}` })).ids, [], "another number");
+    }
+  });
+
   test("filters hold together", async () => {
     const tag = `t${randomUUID().slice(0, 8)}`;
     const [label] = await sql`insert into public.labels (tenant_id, name) values (${tenant.id}, ${tag}) returning id`;
