@@ -15,7 +15,7 @@ const isOut = async (/** @type {any} */ contact) => (await sql`select marketing_
 const saying = async (number, element) => isOut((await receivesMessage(number, element)).contact);
 
 describe("a customer ends marketing by a word", () => {
-  for (const text of ["STOP", "stop", " Stop! ", "*STOP*", "Berhenti.", "unsubscribe", "BATAL  BERLANGGANAN", "batal-berlangganan", "Stop promo", "opt-out", "\nSTOP\n"]) {
+  for (const text of ["STOP", "stop", " Stop! ", "*STOP*", "Berhenti.", "unsubscribe", "BATAL  BERLANGGANAN", "batal-berlangganan", "Stop promo", "Stop promotions", "Hentikan promosi", "opt-out", "\nSTOP\n"]) {
     test(JSON.stringify(text), async () => {
       const number = await newNumber(await newTenant());
       const { contact, message } = await receivesMessage(number, { text });
