@@ -85,6 +85,7 @@ describe("the files", () => {
       assert.equal(settings.maxDuration, maxDuration, name);
     }
     assert.equal(built("api/cron/process-broadcasts").settings.maxDuration, 90);
+    assert.equal(built("api/broadcast/campaigns/[id]/recipients").settings.maxDuration, 300);
     assert.equal(built("api/health").settings.maxDuration, 30);
   });
 });
