@@ -42,6 +42,10 @@ describe("a check", () => {
       await sql`insert into public.contacts (tenant_id, wa_id, marketing_opted_out_at) values (${tenant.id}, ${PEOPLE[0]}, now()), (${tenant.id}, '60120000009', now())`;
       return newCampaign(number, { status: "draft", wa_ids: PEOPLE });
     }, [1]],
+    ["blocked", "warning", async ({ tenant, number }) => {
+      await sql`insert into public.contacts (tenant_id, wa_id, blocked_at) values (${tenant.id}, ${PEOPLE[0]}, now())`;
+      return newCampaign(number, { status: "draft", wa_ids: PEOPLE });
+    }, [1]],
     ["duplicates", "warning", ({ number }) => newCampaign(number, { status: "draft", wa_ids: ["551187654321", "5511987654321", "62811"] }), [1]],
     ["scheduler_stopped", "warning", async ({ admin, number }) => {
       await calls(admin, "control_scheduler", { action: "stop" });
@@ -80,6 +84,8 @@ describe("a check", () => {
     ["Halo {{name}}", [MEDIA], { name: "Rina" }, false],
     ["Halo {{1}}", [NAMED_HEADER], { 1: "Rina", header_1: "Ani" }, true],
     ["Halo {{1}}", [NAMED_HEADER], { 1: "Rina" }, false],
+    ["Halo {{name}}", [{ ...NAMED_HEADER, text: "Untuk {{shop}}" }], { name: "Rina", shop: "Kopi Senja" }, true],
+    ["Halo {{name}}", [{ ...NAMED_HEADER, text: "Untuk {{shop}}" }], { name: "Rina" }, false],
     ["Halo {{1}}", [BUTTONS], ["Rina"], false],
     ["Halo {{1}}", [BUTTONS], ["Rina", "promo"], true],
     ["Halo {{1}}", [BUTTONS], { 1: "Rina", button_1: "promo" }, true],
@@ -89,6 +95,32 @@ describe("a check", () => {
       const campaign = await newCampaign(number, { status: "draft", template: { text, components } });
       await sql`update public.broadcast_recipients set variables = ${sql.json(variables)} where campaign_id = ${campaign.id}`;
       assert.deepEqual(codesOf(await checks(manager, campaign)), complete ? [] : [["error", "missing_variables", 1]]);
+    });
+  }
+
+  for (const [text, components, variables, refused] of /** @type {[string, any[], any, boolean][]} */ ([
+    ["Halo {{1}}", [], ["Rina\nAyu"], true],
+    ["Halo {{1}}", [], ["Rina\tAyu"], true],
+    ["Halo {{1}}", [], ["Rina     Ayu"], true],
+    ["Halo {{1}}", [], ["Rina    Ayu"], false],
+    ["Halo {{name}}", [], { name: "Rina\nAyu" }, true],
+    ["Halo {{1}}", [], ["x".repeat(1019)], false],
+    ["Halo {{1}}", [], ["x".repeat(1020)], true],
+    ["Halo {{1}} dan {{1}}", [], ["x".repeat(507)], false],
+    ["Halo {{1}} dan {{1}}", [], ["x".repeat(508)], true],
+    ["Halo {{1}}", [MEDIA], ["https://example.test/a.jpg", "Rina"], false],
+    ["Halo {{1}}", [MEDIA], ["123456", "Rina"], false],
+    ["Halo {{1}}", [MEDIA], ["foto.jpg", "Rina"], true],
+    ["Halo {{name}}", [MEDIA], { name: "Rina", header: "http://example.test/a.jpg" }, true],
+    ["Halo {{1}}", [NAMED_HEADER], ["x".repeat(54), "Rina"], false],
+    ["Halo {{1}}", [NAMED_HEADER], ["x".repeat(55), "Rina"], true],
+    ["Halo {{1}}", [], ["Rina", "more than it needs"], false],
+  ])) {
+    test(`of ${JSON.stringify(text)} and ${JSON.stringify(variables).slice(0, 40)} finds ${refused ? "what Meta refuses" : "nothing"}`, async () => {
+      const { number, manager } = await newOffice();
+      const campaign = await newCampaign(number, { status: "draft", template: { text, components } });
+      await sql`update public.broadcast_recipients set variables = ${sql.json(variables)} where campaign_id = ${campaign.id}`;
+      assert.deepEqual(codesOf(await checks(manager, campaign)), refused ? [["error", "invalid_variables", 1]] : []);
     });
   }
 
@@ -148,7 +180,37 @@ describe("an estimate of time", () => {
     const campaign = await newCampaign(number, { status: "draft", wa_ids: PEOPLE, recipientLocal: true });
     await calls(manager, "act_on_campaign", { campaign_id: campaign.id, action: "send", options: { scheduled_at: "2031-01-15T09:00" } });
     const { estimate } = await checks(manager, campaign);
-    assert.equal(new Date(estimate.finishes_at).toISOString(), "2031-01-15T14:00:00.000Z", `New York is the last, tenant ${tenant.id}`);
+    assert.equal(new Date(estimate.finishes_at).toISOString(), "2031-01-15T14:00:01.000Z", `New York is the last, tenant ${tenant.id}`);
+  });
+
+  test("knows the recipients' clocks and quiet hours before a draft is sent", async () => {
+    const { number, manager } = await newOffice();
+    const campaign = await newCampaign(number, {
+      status: "draft", wa_ids: ["6281500000001", "12120000001"], recipientLocal: true, scheduledAt: new Date("2031-01-15T02:00:00Z"), quietHours: { from: "20:00", to: "10:00" },
+    });
+    const { estimate } = await checks(manager, campaign);
+    // nine o'clock in Jakarta, quiet until ten; New York is twelve hours behind
+    assert.deepEqual([estimate.begins_at, estimate.finishes_at].map((at) => new Date(at).toISOString()), ["2031-01-15T03:00:00.000Z", "2031-01-15T15:00:01.000Z"]);
+  });
+
+  test("begins when quiet hours end", async () => {
+    const { number, manager } = await newOffice();
+    const campaign = await newCampaign(number, { status: "draft", scheduledAt: new Date("2031-01-15T18:00:00Z"), quietHours: { from: "21:00", to: "08:00" } });
+    const { estimate } = await checks(manager, campaign);
+    assert.deepEqual([estimate.begins_at, estimate.finishes_at].map((at) => new Date(at).toISOString()), ["2031-01-16T01:00:00.000Z", "2031-01-16T01:00:01.000Z"]);
+  });
+
+  test("shares the number with what leaves from it at the same time", async () => {
+    const { number, manager } = await newOffice();
+    const secondsOf = async (/** @type {any} */ campaign) => {
+      const { estimate } = await checks(manager, campaign);
+      return Math.round((Date.parse(estimate.finishes_at) - Date.parse(estimate.begins_at)) / 1000);
+    };
+    const campaign = await newCampaign(number, { status: "draft", recipients: 100 });
+    assert.equal(await secondsOf(campaign), 10);
+    const [small, large] = [await newCampaign(number, { status: "sending", recipients: 20 }), await newCampaign(number, { status: "sending", recipients: 300 })];
+    assert.equal(await secondsOf(campaign), 22, "twenty of the one and a hundred of the other");
+    await sql`update public.broadcast_campaigns set status = 'cancelled' where id in ${sql([small.id, large.id])}`;
   });
 });
 
@@ -162,18 +224,20 @@ describe("an estimate of cost", () => {
     const { number, manager, admin } = await newOffice();
     const campaign = await newCampaign(number, { status: "draft", wa_ids: PEOPLE });
     const none = await checks(manager, campaign);
-    assert.deepEqual([none.estimate.cost, none.estimate.cost_complete], [{}, false]);
-    assert.deepEqual(none.problems, [{ code: "price_unknown", severity: "warning", count: 5 }]);
+    assert.deepEqual([none.estimate.cost, none.estimate.cost_complete], [{ USD: "0.193200" }, false], "what is listed");
+    assert.deepEqual(none.problems, [{ code: "price_unknown", severity: "warning", count: 1 }]);
+    assert.ok(none.estimate.countries.every(({ price_source, price }) => price_source === (price === null ? null : "listed")));
 
     await sets(admin, [price("ID", 0.0411), price("MY", 0.086, { currency: "MYR" })]);
     const some = await checks(manager, campaign);
-    assert.deepEqual(costsOf(some), { ID: [2, 0.0411, "USD", 0.0822], MY: [1, 0.086, "MYR", 0.086], US: [1, null, null, null], "?": [1, null, null, null] });
-    assert.deepEqual([Object.entries(some.estimate.cost).map(([currency, sum]) => [currency, Number(sum)]).sort(), some.estimate.cost_complete], [[["MYR", 0.086], ["USD", 0.0822]], false]);
-    assert.deepEqual(some.problems, [{ code: "price_unknown", severity: "warning", count: 2 }]);
+    assert.deepEqual(costsOf(some), { ID: [2, 0.0411, "USD", 0.0822], MY: [1, 0.086, "MYR", 0.086], US: [1, 0.025, "USD", 0.025], "?": [1, null, null, null] });
+    assert.deepEqual(some.estimate.countries.map(({ country, price_source }) => [country, price_source]).sort(), [["?", null], ["ID", "own"], ["MY", "own"], ["US", "listed"]]);
+    assert.deepEqual([Object.entries(some.estimate.cost).map(([currency, sum]) => [currency, Number(sum)]).sort(), some.estimate.cost_complete], [[["MYR", 0.086], ["USD", 0.1072]], false]);
+    assert.deepEqual(some.problems, [{ code: "price_unknown", severity: "warning", count: 1 }]);
 
     await sets(admin, [price("*", 0.05)]);
     const all = await checks(manager, campaign);
-    assert.deepEqual([costsOf(all).US, costsOf(all)["?"], costsOf(all).ID[1]], [[1, 0.05, "USD", 0.05], [1, 0.05, "USD", 0.05], 0.0411]);
+    assert.deepEqual([costsOf(all).US, costsOf(all)["?"], costsOf(all).ID[1]], [[1, 0.05, "USD", 0.05], [1, 0.05, "USD", 0.05], 0.0411], "the tenant's own for all others goes before what is listed");
     assert.deepEqual([all.problems, all.estimate.cost_complete], [[], true]);
   });
 
@@ -200,11 +264,13 @@ describe("an estimate of cost", () => {
 
   test("follows from prices that are entered, changed and taken away", async () => {
     const { tenant, admin } = await newOffice();
-    const brief = (/** @type {any[]} */ list) => list.map(({ country, category, effective_from, currency, amount }) => [country, category, effective_from, currency, Number(amount)]);
+    const brief = (/** @type {any[]} */ list) => list.filter(({ source }) => source === "own").map(({ country, category, effective_from, currency, amount }) => [country, category, effective_from, currency, Number(amount)]);
     const set = await sets(admin, [price("MY", 0.08), price("ID", 0.04), price("ID", 0.05, { from: "2026-07-01" }), price("ID", 0.04)]);
     assert.deepEqual(brief(set), [["ID", "MARKETING", "2026-07-01", "USD", 0.05], ["ID", "MARKETING", "2026-01-01", "USD", 0.04], ["MY", "MARKETING", "2026-01-01", "USD", 0.08]]);
     const changed = await sets(admin, [price("MY", null), price("ID", 660, { currency: "IDR" })]);
     assert.deepEqual(brief(changed), [["ID", "MARKETING", "2026-07-01", "USD", 0.05], ["ID", "MARKETING", "2026-01-01", "IDR", 660]]);
+    const listed = (/** @type {any[]} */ list, /** @type {string} */ country) => list.filter((one) => one.country === country && one.category === "MARKETING" && one.source === "listed").length;
+    assert.deepEqual([listed(set, "MY"), listed(changed, "MY"), listed(changed, "ID")], [0, 1, 0], "what is listed for a day stands where there is no entry for it");
     const viewer = await newUserWith(tenant, { permissions: ["broadcasts.view"] });
     assert.deepEqual(await calls(viewer, "list_message_prices"), changed);
     await isRefused(sets(viewer, [price("ID", 1)]), { code: "PT403", detail: "forbidden" });
@@ -215,9 +281,9 @@ describe("an estimate of cost", () => {
     const [own, other] = [await newOffice(), await newOffice()];
     await sets(own.admin, [price("*", 0.05)]);
     await sets(other.admin, [price("*", null)]);
-    assert.deepEqual(await calls(other.admin, "list_message_prices"), []);
-    assert.equal((await calls(own.admin, "list_message_prices")).length, 1);
-    assert.equal((await checks(other.manager, await newCampaign(other.number, { status: "draft" }))).estimate.cost_complete, false);
+    const ownOf = async (/** @type {any} */ user) => (await calls(user, "list_message_prices")).filter(({ source }) => source === "own").length;
+    assert.deepEqual([await ownOf(other.admin), await ownOf(own.admin)], [0, 1]);
+    assert.equal((await checks(other.manager, await newCampaign(other.number, { status: "draft", wa_ids: ["299000001"] }))).estimate.cost_complete, false);
   });
 
   test("is refused what is no price", async () => {

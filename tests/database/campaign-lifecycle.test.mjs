@@ -225,6 +225,25 @@ describe("a campaign under way", () => {
     await isRefused(acts(manager, campaign, "delete"), { code: "PT409", detail: "campaign_state" });
   });
 
+  for (const outcome of ["retry", "held"]) {
+    test(`cancelled leaves nobody waiting whose send comes back as ${outcome}`, async () => {
+      const { number, manager, campaign, holder, claim } = await newRun();
+      await acts(manager, campaign, "cancel");
+      await records(number, holder, reportsOf({ ...claim, recipients: [claim.recipients[5]] }, outcome, { ...REFUSED, retry_in_ms: 2000 }));
+      const left = (await recipientsOf(campaign))[5];
+      assert.deepEqual([left.status, left.skip_reason, (await messageNow({ id: left.message_id })).status], ["skipped", "cancelled", "failed"]);
+      const { statistics } = await acts(manager, campaign, "complete");
+      assert.deepEqual([statistics.pending, statistics.sending, statistics.progress_percent], [0, 0, 100]);
+    });
+
+    test(`cancelled at the moment a send comes back as ${outcome} leaves nobody waiting`, async () => {
+      const { number, manager, campaign, holder, claim } = await newRun();
+      const report = reportsOf({ ...claim, recipients: [claim.recipients[5]] }, outcome, { ...REFUSED, retry_in_ms: 2000 });
+      await Promise.all([records(number, holder, report), acts(manager, campaign, "cancel")]);
+      assert.equal((await statusesOf(campaign)).filter((status) => ["pending", "sending"].includes(status)).length, 0);
+    });
+  }
+
   test("cancelled while a sender claims loses nobody who was claimed", async () => {
     const { number, manager, campaign, holder } = await newRun();
     await sql`update public.broadcast_recipients set due_at = now() where campaign_id = ${campaign.id} and status = 'pending'`;
@@ -316,6 +335,56 @@ test("a copy is a draft with the same recipients, and nothing of what became of 
   );
   const content = async (/** @type {any} */ one) => (await recipientsOf(one)).map(({ position, wa_id, name, variables }) => ({ position, wa_id, name, variables }));
   assert.deepEqual(await content(copy), await content(campaign));
+});
+
+describe("a draft", () => {
+  /** @param {any} office */
+  const newDraft = async ({ tenant, manager }) => {
+    const template = await newTemplate(tenant);
+    const draft = await calls(manager, "create_campaign", { name: "Promo", template_id: template.id, recipients: sql.json([]), options: sql.json({ draft: true }) });
+    return { draft, template };
+  };
+  const changes = (/** @type {any} */ user, /** @type {any} */ campaign, /** @type {any} */ what) =>
+    calls(user, "update_campaign", { campaign_id: campaign.id, changes: sql.json(what) });
+  const people = (/** @type {string[]} */ ...numbers) => numbers.map((wa_id) => ({ wa_id, variables: ["Rina"] }));
+
+  test("is given recipients, others in their place, another template and another number", async () => {
+    const office = await newOffice();
+    const { draft } = await newDraft(office);
+    assert.equal((await changes(office.manager, draft, { recipients: people("6281100000001", "6281100000002") })).statistics.total, 2);
+    assert.equal((await changes(office.manager, draft, { recipients: people("6281100000003") })).statistics.total, 1);
+    assert.deepEqual((await recipientsOf(draft)).map(({ wa_id }) => wa_id), ["6281100000003"]);
+    const [template, number] = [await newTemplate(office.tenant), await newNumber(office.tenant)];
+    const changed = await changes(office.manager, draft, { template_id: template.id, session_id: number.id });
+    assert.deepEqual([changed.template_id, changed.session_id, changed.statistics.total], [template.id, number.id, 1]);
+    assert.equal((await acts(office.manager, draft, "send")).status, "sending");
+    await isRefused(changes(office.manager, draft, { recipients: people("6281100000004") }), { code: "PT409", detail: "campaign_state" });
+  });
+
+  test("is given nothing of another tenant", async () => {
+    const [office, other] = [await newOffice(), await newOffice()];
+    const { draft } = await newDraft(office);
+    const theirs = await newTemplate(other.tenant);
+    const list = await calls(other.manager, "create_recipient_list", {
+      name: "Mereka", columns: [], entries: sql.json([{ line: 1, wa_id: "6281100000005", variables: {} }]), errors: sql.json([]), on_error: "keep",
+    });
+    for (const [field, value] of [["template_id", theirs.id], ["session_id", other.number.id], ["recipient_list_id", list.id], ["segment_id", randomUUID()]]) {
+      await isRefused(changes(office.manager, draft, { [field]: value }), { code: "PT422", detail: "invalid_field", hint: field });
+    }
+    assert.deepEqual(await recipientsOf(draft), []);
+    await isRefused(changes(other.manager, draft, { recipients: people("6281100000006") }), { code: "PT404", detail: "not_found" });
+  });
+
+  test("that waits for its time gets other recipients from who may send, and keeps its time", async () => {
+    const { tenant, number, manager } = await newOffice();
+    const campaign = await newCampaign(number, { status: "scheduled", scheduledAt: new Date(Date.now() + HOUR) });
+    const helper = await newUserWith(tenant, { permissions: ["broadcasts.update", "broadcasts.view"] });
+    await isRefused(changes(helper, campaign, { recipients: people("6281100000007") }), { code: "PT403", detail: "forbidden" });
+    const changed = await changes(manager, campaign, { recipients: people("6281100000007") });
+    assert.deepEqual([changed.status, changed.scheduled_at && Date.parse(changed.scheduled_at), changed.statistics.total], ["scheduled", campaign.scheduled_at.getTime(), 1]);
+    await isRefused(changes(manager, campaign, { recipients: [] }), { code: "PT422", detail: "invalid_field", hint: "recipients" });
+    assert.equal((await recipientsOf(campaign)).length, 1, "as it was");
+  });
 });
 
 test("a number that was deleted sends no campaigns", async () => {

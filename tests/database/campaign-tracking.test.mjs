@@ -125,11 +125,22 @@ describe("the queue", () => {
   test("has campaigns that are under way, or ended within a week", async () => {
     const { tenant, number } = await newOffice();
     const viewer = await newUserWith(tenant, { permissions: ["queue.view"] });
-    for (const status of ["draft", "scheduled", "cancelled", "failed"]) await newCampaign(number, { status, scheduledAt: new Date() });
+    for (const status of ["draft", "cancelled", "failed"]) await newCampaign(number, { status, scheduledAt: new Date() });
     const [recent, old] = [await newOne(number, "completed"), await newOne(number, "completed")];
     await sql`update public.broadcast_campaigns set completed_at = now() - interval '1 day' where id = ${recent.id}`;
     await sql`update public.broadcast_campaigns set completed_at = now() - interval '8 days' where id = ${old.id}`;
     assert.deepEqual((await gets(viewer)).campaigns.map(({ campaign_id }) => campaign_id), [recent.id]);
+  });
+
+  test("calls delayed who waits for a time, quiet hours or Meta's limit", async () => {
+    const { tenant, number } = await newOffice();
+    const viewer = await newUserWith(tenant, { permissions: ["queue.view"] });
+    await newCampaign(number, { status: "scheduled", recipients: 2, scheduledAt: new Date(Date.now() + 3_600_000) });
+    const held = await newCampaign(number, { status: "sending", recipients: 3 });
+    await sql`update public.broadcast_campaigns set held_until = now() + interval '1 hour' where id = ${held.id}`;
+    const { total, numbers } = await gets(viewer);
+    assert.deepEqual([total.waiting, total.delayed, numbers[0].counts.delayed], [0, 5, 5]);
+    await sql`update public.broadcast_campaigns set status = 'cancelled' where id = ${held.id}`;
   });
 
   test("is the tenant's, for who may see it", async () => {

@@ -343,17 +343,19 @@ describe("a claim", () => {
     assert.deepEqual(await statusesOf(campaign), ["unknown", "sending", "sending", "pending"]);
   });
 
-  test("leaves alone what a status has settled, another number's claims, and campaigns that are cancelled", async () => {
+  test("leaves alone what a status has settled and another number's claims, and leaves out who is of a cancelled campaign", async () => {
     const [one, two] = [await newQueue({ recipients: 2 }), await newQueue({ recipients: 1 })];
     await begins(one.holder);
     const claim = await claims(one.number, one.holder, 2);
-    await claims(two.number, one.holder, 1);
+    const claimed = await claims(two.number, one.holder, 1);
     await sql`update public.messages set status = 'delivered', whatsapp_message_id = ${someWamid()} where id = ${claim.recipients[0].message_id}`;
     assert.deepEqual(ids(await claims(one.number, one.holder, 5, [])), [claim.recipients[1].recipient_id]);
     assert.deepEqual(await statusesOf(two.campaign), ["sending"]);
     await sql`update public.broadcast_campaigns set status = 'cancelled' where id = ${two.campaign.id}`;
+    await claims(two.number, one.holder, 1, [claimed.claim_id]);
+    assert.deepEqual(await statusesOf(two.campaign), ["sending"], "its outcome will come");
     await claims(two.number, one.holder, 1, []);
-    assert.deepEqual(await statusesOf(two.campaign), ["sending"], "it will be unknown");
+    assert.deepEqual(await statusesOf(two.campaign), ["skipped"], "nobody has sent to it, and nobody will");
   });
 
   test("passes over recipients that another transaction holds", async () => {

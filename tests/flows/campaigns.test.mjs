@@ -1,5 +1,6 @@
 // Campaigns as managers live through them: drafts, checks, schedules, pauses, retries, opt-outs and answers.
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import { eventually, useApp } from "./app.mjs";
 
@@ -30,13 +31,13 @@ describe("a campaign", () => {
 
     const check = await app.succeeds("GET", `${path}/${draft.id}/check`, { as: "manager" });
     assert.equal(check.sendable, true);
-    assert.deepEqual(check.problems.map((/** @type {any} */ problem) => problem.code), ["price_unknown"]);
+    assert.deepEqual([check.problems, check.estimate.countries[0].price_source], [[], "listed"]);
     assert.deepEqual([check.estimate.recipients, check.estimate.seconds, check.estimate.countries[0].country], [3, 1, "ID"]);
     await app.succeeds("PUT", "/api/broadcast/prices", {
-      as: "admin", body: { prices: [{ country: "ID", category: "MARKETING", effective_from: "2026-01-01", currency: "USD", amount: "0.0411" }] },
+      as: "admin", body: { prices: [{ country: "id", category: "MARKETING", effective_from: "2026-01-01", currency: "usd", amount: 0.0411 }] },
     });
     const priced = await app.succeeds("GET", `${path}/${draft.id}/check`, { as: "manager" });
-    assert.deepEqual([priced.problems, priced.estimate.cost, priced.estimate.cost_complete], [[], { USD: "0.123300" }, true]);
+    assert.deepEqual([priced.problems, priced.estimate.cost, priced.estimate.cost_complete, priced.estimate.countries[0].price_source], [[], { USD: "0.123300" }, true, "own"]);
 
     const [first] = await recipients(draft.id);
     assert.deepEqual([first.phone_number, first.status], [numbers[0], "pending"]);
@@ -123,6 +124,39 @@ describe("a campaign", () => {
     }
   });
 
+  test("is given its recipients, number and template while it is a draft", async () => {
+    const [template, [first, second]] = [await app.template(), customers(2)];
+    const draft = await app.succeeds("POST", path, { as: "manager", body: { name: "Draf", template_id: template.id, draft: true } });
+    assert.equal(draft.statistics.total, 0);
+    const change = (/** @type {object} */ body) => app.call("PATCH", `${path}/${draft.id}`, { as: "manager", body });
+    const { status, body } = await change({ recipients: [{ phone_number: first, variables: ["Ani"] }, { phone_number: second, variables: [""] }] });
+    assert.deepEqual([status, Object.keys(body.error.fields)], [422, ["recipients[1].variables.1"]]);
+    assert.equal((await change({ recipients: [{ phone_number: first, variables: ["Ani"] }, { phone_number: second, variables: ["Budi"] }] })).body.statistics.total, 2);
+    const changed = (await change({ template_id: template.id, session_id: draft.session_id, recipients: [{ phone_number: second, variables: ["Budi"] }] })).body;
+    assert.deepEqual([changed.statistics.total, changed.template_id], [1, template.id]);
+    for (const wrong of [{ recipients: [] }, { recipients: [second], recipient_list_id: randomUUID() }, { template_id: randomUUID() }, { session_id: randomUUID() }, { segment_id: randomUUID() }, { status: "sending" }]) {
+      assert.equal((await change(wrong)).status, 422, JSON.stringify(wrong));
+    }
+    assert.equal((await act(draft.id, "send")).status, "sending");
+    assert.equal((await until(draft.id, "completed")).statistics.sent, 1);
+  });
+
+  test("is paged by number as well, and searched by a phone number as people write it", async () => {
+    const numbers = customers(5);
+    const { id } = await app.createsCampaign(numbers, { draft: true });
+    const page = (/** @type {string} */ query) => app.succeeds("GET", `${path}/${id}/recipients?${query}`, { as: "manager" });
+    const third = await page("page=3&limit=2");
+    assert.deepEqual([third.data.map((/** @type {any} */ row) => row.phone_number), third.total, third.page, third.next_cursor], [[numbers[4]], 5, 3, null]);
+    assert.deepEqual((await page("page=4&limit=2")).data, []);
+    for (const written of [`+${numbers[1].slice(0, 2)} ${numbers[1].slice(2, 6)}-${numbers[1].slice(6)}`, `0${numbers[1].slice(2)}`, numbers[1].slice(2)]) {
+      assert.deepEqual((await page(`page=1&search=${encodeURIComponent(written)}`)).data.map((/** @type {any} */ row) => row.phone_number), [numbers[1]], written);
+    }
+    await app.refuses(422, "invalid_field", "GET", `${path}/${id}/recipients?page=0`, { as: "manager" });
+    await app.refuses(422, "invalid_field", "GET", `${path}/${id}/recipients?page=2&after=${third.data[0].id}`, { as: "manager" });
+    assert.equal((await app.call("GET", `${path}?status=DRAFT&page=1&limit=10`, { as: "manager" })).status, 200);
+    assert.equal((await app.call("GET", `${path}?status=`, { as: "manager" })).status, 200);
+  });
+
   test("pauses and goes on without writing to anybody twice", async () => {
     await app.setsPace(20);
     const numbers = customers(60);
@@ -206,7 +240,7 @@ test("Meta's limit of customers holds the rest back, and says so", async () => {
     return queue.campaigns.find((/** @type {any} */ campaign) => campaign.campaign_id === id && campaign.held_until);
   });
   assert.match(held.status_reason, /limit/);
-  assert.deepEqual([held.counts.completed, held.counts.waiting], [5, 7]);
+  assert.deepEqual([held.counts.completed, held.counts.waiting, held.counts.delayed], [5, 0, 7]);
   assert.equal((await app.succeeds("GET", "/api/health/workers")).status, "ok", "waiting on purpose is not late");
   await app.changes("whatsapp_sessions", session, { messaging_limit: "TIER_UNLIMITED" });
   await app.changes("broadcast_campaigns", `id=eq.${id}`, { held_until: new Date(Date.now() - 1000).toISOString() });
@@ -220,10 +254,25 @@ test("the scheduler stops, starts, and catches up once", async () => {
   await app.changes("broadcast_campaigns", `id=eq.${id}`, { scheduled_at: new Date(Date.now() - 60_000).toISOString() });
   await app.runsCron();
   assert.equal((await app.campaign(id)).status, "scheduled");
-  assert.equal((await app.succeeds("POST", "/api/broadcast/scheduler/start", { as: "manager" })).running, true);
+  const shown = await app.succeeds("GET", "/api/broadcast/scheduler/start", { as: "manager" });
+  assert.deepEqual([shown.status, shown.running], ["stopped", false], "to look changes nothing");
+  assert.equal((await app.succeeds("POST", "/api/broadcast/scheduler/start", { as: "manager" })).status, "running");
   assert.equal((await until(id, "completed")).statistics.sent, 1);
+  await app.refuses(404, "not_found", "GET", "/api/broadcast/scheduler/dance", { as: "manager" });
+  await app.refuses(403, "forbidden", "GET", "/api/broadcast/scheduler/start", { as: "agent" });
   await app.refuses(404, "not_found", "POST", "/api/broadcast/scheduler/dance", { as: "manager" });
   await app.refuses(403, "forbidden", "POST", "/api/broadcast/scheduler/stop", { as: "agent" });
+});
+
+test("the scheduler that is triggered sends what is due, without cron", async () => {
+  const { id } = await app.createsCampaign(customers(2), { scheduled_at: "2099-01-01T00:00:00Z" });
+  await app.changes("broadcast_campaigns", `id=eq.${id}`, { scheduled_at: new Date(Date.now() - 1000).toISOString() });
+  assert.equal((await app.succeeds("POST", "/api/broadcast/scheduler/trigger", { as: "manager" })).started_campaigns, 1);
+  const done = await eventually("the campaign ends", async () => {
+    const campaign = await app.campaign(id);
+    return campaign.status === "completed" && campaign;
+  });
+  assert.equal(done.statistics.sent, 2);
 });
 
 test("the queue is the tenant's own, and its dead letters are tried again", async () => {

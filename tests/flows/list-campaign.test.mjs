@@ -70,3 +70,26 @@ test("a campaign to a list fills the template from its columns, the contact and 
   const listed = await app.succeeds("GET", CAMPAIGNS, { as: "stranger" });
   assert.ok(!listed.data.some((/** @type {any} */ campaign) => campaigns.includes(campaign.id)));
 });
+
+test("a list can be sent to at once, whatever else it knows", async () => {
+  await app.setsPace(100);
+  const customer = app.newCustomer();
+  const form = new FormData();
+  form.append("name", "Pelanggan");
+  form.append("source", "csv");
+  form.append("file", new Blob([`contacts_name,phone_number,var1,var2,var3\nJohn Doe,${customer},Premium,ORD-123,2024-02-17\n`]), "pelanggan.csv");
+  const headers = { authorization: `Bearer ${await app.token("manager")}` };
+  const list = /** @type {any} */ (await (await fetch(app.stack.app_url + LISTS, { method: "POST", headers, body: form })).json());
+  assert.deepEqual([list.status, list.entry_count], ["ready", 1]);
+  const campaign = await app.succeeds("POST", CAMPAIGNS, { as: "manager", body: { name: "Promo", template_id: (await app.template()).id, recipient_list_id: list.id } });
+  await eventually("the campaign ends", async () => {
+    await app.runsCron();
+    return (await app.campaign(campaign.id)).status === "completed";
+  });
+  assert.deepEqual((await app.ledger([customer])).get(customer)?.map(valuesOf), [["Premium"]]);
+  const refused = await app.call("POST", CAMPAIGNS, {
+    as: "manager", body: { name: "Promo", template_id: (await app.template()).id, recipient_list_id: list.id, variable_mapping: [] }, headers: { "accept-language": "id" },
+  });
+  assert.deepEqual([refused.status, refused.body.error.code, Object.keys(refused.body.error.fields)], [422, "variables_unmapped", ["variable_mapping"]]);
+  assert.match(refused.body.error.message, /belum diisi/);
+});

@@ -48,7 +48,7 @@ describe("a file", () => {
   test("becomes a list; what is wrong is told by line and reason", async () => {
     const csv = "\ufeffNama;No. HP;Kota\r\nAni;0812-3456-7890;Solo\r\nBudi;+62 813 1111 2222;\"Bogor; Jawa\"\r\nCici;=cmd;X\r\nDedi;081234567890;Solo\r\nEni;6.28E+12;X\r\n";
     const { status, body } = await uploads(csv);
-    assert.deepEqual([status, body.status, body.total_rows, body.columns, body.source], [201, "importing", 5, ["Kota"], { type: "file", file_name: "pelanggan.csv" }], JSON.stringify(body));
+    assert.deepEqual([status, body.status, body.total_rows, body.columns, body.source], [201, "ready", 5, ["Kota"], { type: "file", file_name: "pelanggan.csv" }], JSON.stringify(body));
     const list = await ended(body);
     assert.deepEqual(
       [list.status, list.read_rows, list.entry_count, list.error_count, list.duplicate_count, list.opted_out_count, list.progress_percent],

@@ -159,6 +159,7 @@ export const ROUTES = {
   "PUT /api/broadcast/prices": { from: "admin" },
   "GET /api/broadcast/debug/queue": { from: "manager" },
   "GET /api/broadcast/debug/scheduled": { from: "manager" },
+  "GET /api/broadcast/scheduler/{id}": { from: "manager" },
   "POST /api/broadcast/scheduler/{id}": { from: "manager" },
   "GET /api/queue": { from: "manager" },
   "POST /api/queue/retry": { from: "manager" },

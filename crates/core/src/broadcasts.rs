@@ -28,6 +28,7 @@ pub use prices::router as prices;
 pub use process::router as process;
 pub use recipient_list::router as recipients;
 
+pub(crate) use hand_over::call_for_a_run;
 pub(crate) use progress::ProgressAnnouncer;
 pub(crate) use recipient::normalise as normalise_phone;
 

@@ -68,6 +68,11 @@ const REFUSALS: &[(&str, StatusCode, &str)] = &[
         "Beberapa isian tidak valid.",
     ),
     (
+        "variables_unmapped",
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "Ada variabel template yang belum diisi, atau isian yang tidak dimiliki template.",
+    ),
+    (
         "unknown_variable",
         StatusCode::UNPROCESSABLE_ENTITY,
         "Variabel seperti ini tidak ada.",

@@ -122,6 +122,7 @@ use crate::rate_limit::{Limited, PublicRoute};
         crate::queue::queue_status::get_queue,
         crate::queue::scheduled::list_scheduled,
         crate::queue::scheduler::control_scheduler,
+        crate::queue::scheduler::show_scheduler,
         crate::quick_replies::quick_reply::delete_quick_reply,
         crate::quick_replies::quick_reply::get_quick_reply,
         crate::quick_replies::quick_reply::update_quick_reply,

@@ -1,5 +1,7 @@
 //! `GET /api/broadcast/campaigns/{id}`, and what a campaign looks like.
 
+use std::time::Duration;
+
 use axum::routing::get;
 use axum::{Json, Router};
 use chrono::{DateTime, NaiveDateTime, NaiveTime, Utc};
@@ -14,6 +16,9 @@ use crate::error::{ApiError, ErrorBody};
 use crate::path_id::PathId;
 use crate::permissions::BroadcastsView;
 use crate::text::Text;
+
+/// A list of 100,000 people takes a few seconds of a database that has little else to do.
+pub(super) const TIME_LIMIT: Duration = Duration::from_secs(50);
 
 /// One template to many recipients.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]

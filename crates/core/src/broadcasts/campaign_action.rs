@@ -7,7 +7,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::campaign::Campaign;
+use super::campaign::{Campaign, TIME_LIMIT};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::caller::Permitted;
@@ -57,7 +57,8 @@ async fn act(
     options: &impl Serialize,
 ) -> Result<Json<ActedOnCampaign>, ApiError> {
     let arguments = json!({ "campaign_id": id, "action": action, "options": options });
-    Ok(Json(caller.database().rpc("act_on_campaign", &arguments).await?))
+    let database = caller.database().with_time_limit(TIME_LIMIT);
+    Ok(Json(database.rpc("act_on_campaign", &arguments).await?))
 }
 
 /// `/api/broadcast/campaigns/{id}/send`.

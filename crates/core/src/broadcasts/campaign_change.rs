@@ -8,9 +8,12 @@ use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::campaign::{Campaign, QuietHours};
+use super::campaign::{Campaign, QuietHours, TIME_LIMIT};
+use super::campaign_creation::{checked_recipients, one_source, read_template};
+use super::recipient::RecipientInput;
+use super::variable_mapping::VariableMapping;
 use crate::app::App;
-use crate::caller::Permitted;
+use crate::caller::{Caller, Permitted};
 use crate::error::{ApiError, ErrorBody};
 use crate::field_rules::required_text;
 use crate::json_body::JsonBody;
@@ -35,6 +38,24 @@ pub(crate) struct CampaignChanges {
     quiet_hours: Option<Option<QuietHours>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sender_id: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    template_id: Option<Uuid>,
+    /// The number to send from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_id: Option<Uuid>,
+    /// In the place of the recipients it has, as when it was made: these, ...
+    #[serde(skip_serializing)]
+    #[schema(max_items = 10000, min_items = 1)]
+    recipients: Option<Vec<RecipientInput>>,
+    /// ... everybody on this list, ...
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recipient_list_id: Option<Uuid>,
+    /// ... or everybody in this segment, as it is now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    segment_id: Option<Uuid>,
+    /// What fills the variables for people of a list or a segment. They are taken from there anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variable_mapping: Option<VariableMapping>,
 }
 
 /// Tells a field that is null from one that is not there.
@@ -70,14 +91,45 @@ pub(crate) async fn update_campaign(
     if let Some(Some(hours)) = &changes.quiet_hours {
         hours.check()?;
     }
+    one_source(
+        changes.recipients.is_some(),
+        changes.recipient_list_id,
+        changes.segment_id,
+    )?;
+    let caller = &permitted.caller;
+    let recipients = match changes.recipients.take() {
+        None => None,
+        Some(listed) => {
+            let template = match changes.template_id {
+                Some(template) => template,
+                None => template_of(caller, id).await?,
+            };
+            let template = read_template(caller, template).await?;
+            Some(checked_recipients(listed, &template)?)
+        }
+    };
+    let mut changes = json!(changes);
+    if let Some(recipients) = recipients {
+        changes["recipients"] = json!(recipients);
+    }
     let arguments = json!({ "campaign_id": id, "changes": changes });
-    Ok(Json(
-        permitted
-            .caller
-            .database()
-            .rpc("update_campaign", &arguments)
-            .await?,
-    ))
+    let database = caller.database().with_time_limit(TIME_LIMIT);
+    Ok(Json(database.rpc("update_campaign", &arguments).await?))
+}
+
+async fn template_of(caller: &Caller, campaign: Uuid) -> Result<Uuid, ApiError> {
+    #[derive(Deserialize)]
+    struct Row {
+        template_id: Uuid,
+    }
+    let row: Option<Row> = caller
+        .database()
+        .from("broadcast_campaigns")
+        .select("template_id")
+        .eq("id", campaign)
+        .fetch_optional()
+        .await?;
+    row.map(|row| row.template_id).ok_or_else(ApiError::not_found)
 }
 
 /// Deletes a campaign from which nobody got anything.
@@ -96,6 +148,7 @@ pub(crate) async fn delete_campaign(
     permitted
         .caller
         .database()
+        .with_time_limit(TIME_LIMIT)
         .rpc::<()>("delete_campaign", &json!({ "campaign_id": id }))
         .await?;
     Ok(StatusCode::NO_CONTENT)

@@ -51,13 +51,13 @@ pub(crate) struct CheckProblem {
 pub(crate) struct Estimate {
     /// Who will get it.
     recipients: u64,
-    /// Who has opted out.
+    /// Who has opted out, or is blocked.
     skipped: u64,
     messages_per_second: u32,
     /// Of sending, without waiting for quiet hours or limits.
     seconds: f64,
     begins_at: DateTime<Utc>,
-    /// With quiet hours and Meta's limit counted in.
+    /// With quiet hours, Meta's limit and what else leaves from the number counted in.
     finishes_at: DateTime<Utc>,
     /// Recipients beyond Meta's limit of customers in 24 hours: they follow by themselves.
     over_limit: u64,
@@ -81,6 +81,9 @@ pub(crate) struct CountryCost {
     currency: Option<String>,
     /// Since when the price holds.
     price_from: Option<NaiveDate>,
+    /// `own`: entered by the tenant; `listed`: from the copy of Meta's rate card that comes with the product.
+    #[serde(default)]
+    price_source: Option<String>,
     cost: Option<String>,
 }
 
@@ -89,7 +92,8 @@ pub fn router() -> Router<App> {
     Router::new().route("/api/broadcast/campaigns/{id}/check", get(check_campaign))
 }
 
-/// Every problem a campaign has, with an estimate of cost and time. Prices are those of `/api/broadcast/prices`.
+/// Every problem a campaign has, with an estimate of cost and time. Prices are those of `/api/broadcast/prices`: the
+/// tenant's own before those that are listed.
 #[utoipa::path(
     get, path = "/api/broadcast/campaigns/{id}/check", tag = "broadcasts", security(("bearer" = [])),
     params(("id" = uuid::Uuid, Path)),
@@ -147,6 +151,20 @@ fn sentence(code: &str, count: u64, value: Option<&str>) -> Text {
         "missing_variables" => Text::new(
             format!("{count} recipients lack values that the template needs."),
             format!("{count} penerima tidak memiliki nilai yang dibutuhkan template."),
+        ),
+        "invalid_variables" => Text::new(
+            format!(
+                "{count} recipients have values that WhatsApp refuses: line breaks, tabs, more than 4 spaces in a row, \
+                 too long a text, or no address of a file."
+            ),
+            format!(
+                "{count} penerima memiliki nilai yang ditolak WhatsApp: ganti baris, tab, lebih dari 4 spasi \
+                 berturut-turut, teks terlalu panjang, atau bukan alamat berkas."
+            ),
+        ),
+        "blocked" => Text::new(
+            format!("{count} recipients are blocked or deleted contacts and will be skipped."),
+            format!("{count} penerima adalah kontak yang diblokir atau dihapus dan akan dilewati."),
         ),
         "opted_out" => Text::new(
             format!("{count} recipients have opted out of marketing and will be skipped."),

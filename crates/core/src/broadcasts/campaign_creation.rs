@@ -1,7 +1,5 @@
 //! `POST /api/broadcast/campaigns`.
 
-use std::time::Duration;
-
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::routing::post;
@@ -12,7 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use whatsapp::template::{Problem, ProblemReason, TemplateDefinition};
 
-use super::campaign::{Campaign, QuietHours};
+use super::campaign::{Campaign, QuietHours, TIME_LIMIT};
 use super::recipient::{Recipient, RecipientInput};
 use super::variable_mapping::VariableMapping;
 use crate::app::App;
@@ -27,8 +25,6 @@ use crate::text::Text;
 const MAX_RECIPIENTS: usize = 10_000;
 /// As much as Vercel lets through.
 const MAX_BODY: usize = 4_500_000;
-/// A list of 100,000 people takes a few seconds of a database that has little else to do.
-const TIME_LIMIT: Duration = Duration::from_secs(50);
 /// Problems that one answer names.
 const MAX_PROBLEMS: usize = 50;
 
@@ -110,25 +106,13 @@ pub(crate) async fn create_campaign(
         hours.check()?;
     }
     let template = read_template(&permitted.caller, campaign.template_id).await?;
+    let from_elsewhere = one_source(
+        !campaign.recipients.is_empty(),
+        campaign.recipient_list_id,
+        campaign.segment_id,
+    )?;
     let recipients = match campaign.recipients {
-        listed if campaign.recipient_list_id.is_some() || campaign.segment_id.is_some() => {
-            let both = campaign.recipient_list_id.is_some() && campaign.segment_id.is_some();
-            if both || !listed.is_empty() {
-                let field = match campaign.segment_id {
-                    Some(_) => "segment_id",
-                    None => "recipient_list_id",
-                };
-                return Err(ApiError::field(
-                    field,
-                    Text::new(
-                        "give one of recipients, a list and a segment",
-                        "berikan salah satu dari penerima, daftar, atau segmen",
-                    ),
-                ));
-            }
-            Vec::new()
-        }
-        none if none.is_empty() && campaign.draft => Vec::new(),
+        none if none.is_empty() && (from_elsewhere || campaign.draft) => Vec::new(),
         listed => checked_recipients(listed, &template)?,
     };
     let given = recipients.len() as u64;
@@ -162,7 +146,26 @@ pub(crate) async fn create_campaign(
     }))
 }
 
-async fn read_template(caller: &Caller, id: Uuid) -> Result<TemplateDefinition, ApiError> {
+/// Whether recipients come from a list or a segment; at most one source may be given.
+pub(super) fn one_source(listed: bool, list: Option<Uuid>, segment: Option<Uuid>) -> Result<bool, ApiError> {
+    let given = [listed, list.is_some(), segment.is_some()];
+    if given.iter().filter(|given| **given).count() <= 1 {
+        return Ok(!listed && given.contains(&true));
+    }
+    let field = match segment {
+        Some(_) => "segment_id",
+        None => "recipient_list_id",
+    };
+    Err(ApiError::field(
+        field,
+        Text::new(
+            "give one of recipients, a list and a segment",
+            "berikan salah satu dari penerima, daftar, atau segmen",
+        ),
+    ))
+}
+
+pub(super) async fn read_template(caller: &Caller, id: Uuid) -> Result<TemplateDefinition, ApiError> {
     #[derive(Deserialize)]
     struct Row {
         components: Value,
@@ -184,7 +187,7 @@ async fn read_template(caller: &Caller, id: Uuid) -> Result<TemplateDefinition, 
         .map_err(|error| ApiError::internal(format!("template {id} cannot be read: {error}")))
 }
 
-fn checked_recipients(
+pub(super) fn checked_recipients(
     inputs: Vec<RecipientInput>,
     template: &TemplateDefinition,
 ) -> Result<Vec<Recipient>, ApiError> {

@@ -2,7 +2,8 @@
 
 use axum::routing::get;
 use axum::{Json, Router};
-use serde::{Deserialize, Serialize};
+use serde::de::IntoDeserializer;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
@@ -17,6 +18,7 @@ use crate::permissions::BroadcastsView;
 /// What to list.
 #[derive(Deserialize)]
 pub(crate) struct Filter {
+    #[serde(default, deserialize_with = "status")]
     status: Option<CampaignStatus>,
     #[serde(default = "first_page", deserialize_with = "page_number")]
     page: u32,
@@ -35,6 +37,15 @@ enum CampaignStatus {
     Completed,
     Failed,
     Cancelled,
+}
+
+/// In any case; a filter left empty in a form is none.
+fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<CampaignStatus>, D::Error> {
+    let word = String::deserialize(deserializer)?.trim().to_lowercase();
+    if word.is_empty() {
+        return Ok(None);
+    }
+    CampaignStatus::deserialize(word.into_deserializer()).map(Some)
 }
 
 pub(super) fn router() -> Router<App> {

@@ -66,6 +66,28 @@ pub(super) async fn hand_over(app: &App, holder: Uuid, share: &[LeasedNumber]) -
     }
 }
 
+/// Has another instance run, as cron does every minute. Whether it ends is not waited for.
+pub(crate) async fn call_for_a_run(app: &App) {
+    let Some(address) = &app.config().own_address else {
+        return;
+    };
+    let asked = app
+        .http()
+        .get(format!("{address}/api/cron/process-broadcasts"))
+        .bearer_auth(&app.config().cron_secret)
+        .timeout(ANSWER_WITHIN)
+        .send()
+        .await;
+    match asked {
+        Ok(answer) if !answer.status().is_success() => {
+            log::warn!("no run begins: {}", answer.status());
+        }
+        // It goes on for as long as there is work.
+        Err(error) if !error.is_timeout() => log::warn!("no run begins: {}", error.without_url()),
+        _ => {}
+    }
+}
+
 async fn ask(
     app: &App,
     address: &str,

@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use whatsapp::client::{Accepted, Content, MetaError, OutboundMessage, Recipient, SendError, SystemToken};
 use whatsapp::error_codes::{self, Scope};
-use whatsapp::template::TemplateDefinition;
+use whatsapp::template::{ProblemReason, TemplateDefinition, Variables};
 
 use super::pace::Pace;
 use super::sender_queue::{
@@ -67,8 +67,8 @@ pub(super) struct NumberReport {
 struct Job {
     recipient: ClaimedRecipient,
     claim_id: Uuid,
-    /// None when the stored template does not fit: nothing can be sent.
-    content: Option<Content>,
+    /// Or why nothing can be sent.
+    content: Result<Content, String>,
 }
 
 /// The way to Meta for this number.
@@ -341,9 +341,15 @@ impl NumberSender {
         if !self.may_send() {
             return SendReport::quiet(report_on(&job, Report::held()));
         }
-        let Some(content) = &job.content else {
-            let report = Report::refused_here("The stored template cannot be filled for this recipient");
-            return SendReport::quiet(report_on(&job, report));
+        let content = match &job.content {
+            Ok(content) => content,
+            Err(problems) => {
+                let report = Report {
+                    error_details: Some(problems.clone()),
+                    ..Report::refused_here("The stored template cannot be filled for this recipient")
+                };
+                return SendReport::quiet(report_on(&job, report));
+            }
         };
         let message = OutboundMessage {
             callback_data: Some(job.recipient.message_id.to_string()),
@@ -523,17 +529,10 @@ fn jobs_of(claim: Claim) -> impl Iterator<Item = Job> {
         })
         .collect();
     claim.recipients.into_iter().map(move |recipient| {
-        let content = templates
-            .get(&recipient.template_id)
-            .and_then(|(row, definition)| {
-                let definition = definition.as_ref()?;
-                definition.check(&recipient.variables).ok()?;
-                Some(Content::Template {
-                    name: row.name.clone(),
-                    language: row.language.clone(),
-                    components: definition.components(&recipient.variables),
-                })
-            });
+        let content = match templates.get(&recipient.template_id) {
+            Some((row, Some(definition))) => filled(row, definition, &recipient.variables),
+            _ => Err("the template cannot be read".to_owned()),
+        };
         Job {
             recipient,
             claim_id,
@@ -542,9 +541,54 @@ fn jobs_of(claim: Claim) -> impl Iterator<Item = Job> {
     })
 }
 
+/// The template with a recipient's values, or what is wrong with them. Values beyond those it needs are left: it may have
+/// needed more when the campaign was made.
+fn filled(
+    row: &TemplateRow,
+    definition: &TemplateDefinition,
+    variables: &Variables,
+) -> Result<Content, String> {
+    let problems: Vec<String> = definition
+        .check(variables)
+        .err()
+        .unwrap_or_default()
+        .iter()
+        .filter(|problem| problem.reason != ProblemReason::Unexpected)
+        .map(|problem| format!("{}: {}", problem.variable, problem.reason))
+        .collect();
+    if !problems.is_empty() {
+        return Err(problems.join("; "));
+    }
+    Ok(Content::Template {
+        name: row.name.clone(),
+        language: row.language.clone(),
+        components: definition.components(variables),
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn values_beyond_those_a_template_needs_do_no_harm_and_what_is_wrong_is_named() {
+        let components = json!([{"type": "BODY", "text": "Halo {{1}}, apa kabar hari ini?"}]);
+        let definition = TemplateDefinition::parse(&components).unwrap();
+        let row = TemplateRow {
+            name: "promo".to_owned(),
+            language: "id".to_owned(),
+            components,
+        };
+        let fill = |values: &[&str]| {
+            let values = values.iter().map(ToString::to_string).collect();
+            filled(&row, &definition, &Variables::Positional(values))
+        };
+        assert!(fill(&["Ani", "Solo", ""]).is_ok());
+        assert_eq!(fill(&[]).unwrap_err(), "1: a value is missing");
+        assert!(fill(&["A\nB"]).unwrap_err().starts_with("1: line breaks"));
+    }
 
     fn report() -> RecipientReport {
         RecipientReport {

@@ -3,8 +3,8 @@
 use axum::routing::get;
 use axum::{Json, Router};
 use chrono::NaiveDate;
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -37,14 +37,21 @@ pub(crate) struct Price {
     /// As a decimal number.
     #[schema(example = "0.0411")]
     amount: String,
+    /// `own`: entered by the tenant. `listed`: from a copy of Meta's rate card as of that day, which comes with the product;
+    /// an entry of the tenant's own goes before it.
+    #[schema(example = "own")]
+    source: String,
 }
 
 /// A category of templates.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 enum Category {
+    #[serde(alias = "marketing")]
     Marketing,
+    #[serde(alias = "utility")]
     Utility,
+    #[serde(alias = "authentication")]
     Authentication,
 }
 
@@ -64,7 +71,19 @@ struct NewPrice {
     effective_from: NaiveDate,
     #[serde(default = "dollars")]
     currency: String,
+    /// A decimal number, as a text or as a number.
+    #[serde(default, deserialize_with = "decimal")]
     amount: Option<String>,
+}
+
+/// As it is written: a number keeps its digits.
+fn decimal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text.trim().to_owned())),
+        Value::Number(number) => Ok(Some(number.to_string())),
+        _ => Err(serde::de::Error::custom("must be a decimal number")),
+    }
 }
 
 fn dollars() -> String {
@@ -103,7 +122,7 @@ pub(crate) async fn list_prices(permitted: Permitted<BroadcastsView>) -> Result<
 )]
 pub(crate) async fn set_prices(
     permitted: Permitted<SettingsUpdate>,
-    JsonBody(NewPrices { prices }): JsonBody<NewPrices>,
+    JsonBody(NewPrices { mut prices }): JsonBody<NewPrices>,
 ) -> Result<Json<PriceList>, ApiError> {
     if prices.len() > MAX_PRICES {
         return Err(ApiError::field(
@@ -111,7 +130,9 @@ pub(crate) async fn set_prices(
             Text::new("must not list more than 1000", "tidak boleh lebih dari 1000"),
         ));
     }
-    for (place, price) in prices.iter().enumerate() {
+    for (place, price) in prices.iter_mut().enumerate() {
+        price.country = price.country.trim().to_ascii_uppercase();
+        price.currency = price.currency.trim().to_ascii_uppercase();
         check(place, price)?;
     }
     let data = permitted
@@ -133,18 +154,10 @@ fn check(place: usize, price: &NewPrice) -> Result<(), ApiError> {
         ))
     };
     if price.country != "*" && !capitals(&price.country, 2) {
-        return problem(
-            "country",
-            "must be two capital letters, or *",
-            "harus dua huruf besar, atau *",
-        );
+        return problem("country", "must be two letters, or *", "harus dua huruf, atau *");
     }
     if !capitals(&price.currency, 3) {
-        return problem(
-            "currency",
-            "must be three capital letters",
-            "harus tiga huruf besar",
-        );
+        return problem("currency", "must be three letters", "harus tiga huruf");
     }
     let is_amount = |amount: &str| {
         let (whole, part) = amount.split_once('.').unwrap_or((amount, "0"));

@@ -15,14 +15,14 @@ const PAGE: u32 = 1000;
 /// Everybody who is asked for, in order. The first page is read before the answer begins, so that what is wrong is told as
 /// an error.
 pub(super) async fn export(recipients: Recipients, format: TableFormat) -> Result<Response, ApiError> {
-    let first = recipients.page(None, PAGE).await?;
+    let first = recipients.page(None, None, PAGE).await?;
     let table = TableExport::new(format, &columns(Language::of_request()))
         .map_err(|_| ApiError::internal("a table cannot be begun"))?;
     let behind = stream::unfold(Some((recipients, first.next_cursor)), |state| async move {
         let (recipients, after) = state?;
         // the last page has been given
         let after = after?;
-        match recipients.page(Some(after), PAGE).await {
+        match recipients.page(None, Some(after), PAGE).await {
             Ok(page) => {
                 let next = page.next_cursor;
                 Some((Ok(rows(&page)), Some((recipients, next))))

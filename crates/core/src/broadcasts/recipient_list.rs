@@ -15,10 +15,11 @@ use crate::caller::{Caller, Permitted};
 use crate::error::{ApiError, ErrorBody};
 use crate::field_rules::optional_text;
 use crate::json_body::{QueryParameters, truth};
-use crate::paging::{default_limit, page_size};
+use crate::paging::{default_limit, page_number, page_size};
 use crate::path_id::PathId;
 use crate::permissions::{BroadcastsExport, BroadcastsView};
 use crate::table_export::TableFormat;
+use crate::text::Text;
 
 /// A recipient of a campaign.
 #[derive(Serialize, Deserialize, ToSchema)]
@@ -62,6 +63,12 @@ pub(crate) struct RecipientPage {
     pub(super) data: Vec<CampaignRecipient>,
     /// To be given as `after`, for the next page. Null on the last.
     pub(super) next_cursor: Option<Uuid>,
+    /// How many there are on all pages, where a page was asked for by its number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<u64>,
+    /// The page, from 1, where it was asked for by its number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    page: Option<u32>,
 }
 
 /// Whom to list.
@@ -74,6 +81,8 @@ pub(crate) struct Filter {
     #[serde(default, deserialize_with = "truth")]
     replied: Option<bool>,
     after: Option<Uuid>,
+    #[serde(default, deserialize_with = "numbered")]
+    page: Option<u32>,
     #[serde(default = "default_limit", deserialize_with = "page_size")]
     limit: u32,
     format: Option<TableFormat>,
@@ -90,19 +99,29 @@ pub(super) struct Recipients {
 }
 
 impl Recipients {
-    /// A page of them. 404 without the campaign.
-    pub(super) async fn page(&self, after: Option<Uuid>, limit: u32) -> Result<RecipientPage, ApiError> {
+    /// A page of them: by its number, or behind `after`. 404 without the campaign.
+    pub(super) async fn page(
+        &self,
+        number: Option<u32>,
+        after: Option<Uuid>,
+        limit: u32,
+    ) -> Result<RecipientPage, ApiError> {
         let arguments = json!({
             "campaign_id": self.campaign, "status_filter": self.status, "error_code": self.error_code,
-            "search": self.search, "replied": self.replied, "after": after, "page_size": limit,
+            "search": self.search, "replied": self.replied, "after": after, "page_size": limit, "page": number,
         });
         let page: Option<RecipientPage> = self
             .caller
             .database()
             .rpc("list_campaign_recipients", &arguments)
             .await?;
-        page.ok_or_else(ApiError::not_found)
+        let page = page.ok_or_else(ApiError::not_found)?;
+        Ok(RecipientPage { page: number, ..page })
     }
+}
+
+fn numbered<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    page_number(deserializer).map(Some)
 }
 
 /// The state of a recipient.
@@ -142,6 +161,7 @@ pub fn router() -> Router<App> {
         ("search" = Option<String>, Query, description = "Part of a number or a name"),
         ("replied" = Option<bool>, Query),
         ("after" = Option<Uuid>, Query, description = "The `next_cursor` of the page before"),
+        ("page" = Option<u32>, Query, description = "From 1, in place of `after`; the answer has the `total` then", minimum = 1),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 100),
         ("format" = Option<TableFormat>, Query, description = "A file with everybody; needs `broadcasts.export` too"),
     ),
@@ -157,6 +177,10 @@ pub(crate) async fn list_recipients(
     PathId(id): PathId,
     QueryParameters(filter): QueryParameters<Filter>,
 ) -> Result<Response, ApiError> {
+    if filter.page.is_some() && filter.after.is_some() {
+        let problem = Text::new("give `page` or `after`", "berikan `page` atau `after`");
+        return Err(ApiError::field("page", problem));
+    }
     let search = filter
         .search
         .map(|text| optional_text("search", &text, 200))
@@ -174,6 +198,6 @@ pub(crate) async fn list_recipients(
     };
     match filter.format {
         Some(format) => export(recipients, format).await,
-        None => Ok(Json(recipients.page(filter.after, filter.limit).await?).into_response()),
+        None => Ok(Json(recipients.page(filter.page, filter.after, filter.limit).await?).into_response()),
     }
 }

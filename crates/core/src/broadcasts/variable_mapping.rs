@@ -24,20 +24,13 @@ pub(crate) enum VariableSource {
     },
     /// What is known of the contact.
     Contact {
-        /// Which of it.
-        field: ContactField,
+        /// `name`, `phone_number`, `email`, `language`, or `custom.` and the key of a field of the tenant's own.
+        #[schema(example = "custom.city")]
+        field: String,
     },
     /// The same for everybody.
     Text {
         /// The text.
         text: String,
     },
-}
-
-/// A field of a contact.
-#[derive(Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum ContactField {
-    Name,
-    PhoneNumber,
 }

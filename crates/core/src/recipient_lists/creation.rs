@@ -8,7 +8,8 @@ use axum::routing::post;
 use axum::{Json, Router};
 use bytes::Bytes;
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
 
 use super::given_recipient::{self, GivenRecipient};
 use super::import::{self, ListImport};
@@ -34,6 +35,10 @@ const MAX_PROBLEMS: usize = 50;
 /// end, and cron goes on.
 const READING_TIME: Duration = Duration::from_secs(40);
 const MAX_FILE_NAME: usize = 200;
+/// A file of so few rows is read before the answer, so that the list can be used at once.
+const ROWS_TO_WAIT_FOR: usize = 2000;
+/// How long an answer waits for it.
+const WAITING_TIME: Duration = Duration::from_secs(10);
 
 pub(super) fn router() -> Router<App> {
     Router::new()
@@ -41,8 +46,8 @@ pub(super) fn router() -> Router<App> {
         .layer(DefaultBodyLimit::max(MAX_BODY))
 }
 
-/// Makes a list: of people given one by one, of contacts, or from a file. A file is read behind the answer; the list is
-/// `importing` until then. `recipient_lists.create` is needed, for files `recipient_lists.import`, for contacts
+/// Makes a list: of people given one by one, of contacts, or from a file. A file of more than 2,000 rows is read behind the
+/// answer; the list is `importing` until then. `recipient_lists.create` is needed, for files `recipient_lists.import`, for contacts
 /// `contacts.view` too.
 #[utoipa::path(
     post, path = "/api/broadcast/recipient-lists", tag = "recipient-lists", security(("bearer" = [])),
@@ -201,12 +206,21 @@ impl NewImport {
             .rpc("begin_recipient_import", &arguments)
             .await?;
         let (app, id) = (app.clone(), list.id());
+        let (reading, ended) = oneshot::channel::<()>();
         background.run(async move {
             let deadline = Instant::now() + READING_TIME;
             if let Err(error) = file_import::run::<ListImport>(&app, Some(id), Some(bytes), deadline).await {
                 log::warn!("the import of list {id} goes on later: {}", error.source_text());
             }
+            drop(reading);
         });
-        Ok(list)
+        if found.total_rows > ROWS_TO_WAIT_FOR {
+            return Ok(list);
+        }
+        drop(timeout(WAITING_TIME, ended).await);
+        // Who may make lists may not see them, perhaps: then it is told as it began.
+        let arguments = json!({ "list_id": id });
+        let now = caller.database().rpc("get_recipient_list", &arguments).await;
+        Ok(now.ok().flatten().unwrap_or(list))
     }
 }

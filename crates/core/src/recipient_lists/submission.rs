@@ -54,13 +54,27 @@ pub(crate) struct NewRecipientList {
 
 /// Where a list's people come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", try_from = "String")]
 enum SourceKind {
-    #[serde(alias = "csv", alias = "excel", alias = "xlsx", alias = "import")]
     File,
     Manual,
-    #[serde(alias = "crm")]
     Contacts,
+}
+
+impl TryFrom<String> for SourceKind {
+    type Error = &'static str;
+
+    /// By the names people know them by.
+    fn try_from(word: String) -> Result<Self, Self::Error> {
+        match word.trim().to_lowercase().replace([' ', '-'], "_").as_str() {
+            "file" | "upload" | "import" | "csv" | "excel" | "xlsx" | "import_csv" | "import_excel" => {
+                Ok(Self::File)
+            }
+            "manual" => Ok(Self::Manual),
+            "contacts" | "crm" | "crm_contacts" => Ok(Self::Contacts),
+            _ => Err("must be file, csv, excel, manual, contacts or crm"),
+        }
+    }
 }
 
 /// A form with a file.
@@ -68,11 +82,11 @@ enum SourceKind {
 #[expect(dead_code, reason = "it only describes the form")]
 pub(crate) struct NewRecipientListForm {
     name: String,
-    /// `file`
+    /// `contacts` or `crm`: all contacts, without a file.
     source: Option<String>,
     /// CSV or XLSX, up to 4 MB; larger ones are uploaded to Storage.
-    #[schema(value_type = String, format = Binary)]
-    file: Vec<u8>,
+    #[schema(value_type = Option<String>, format = Binary)]
+    file: Option<Vec<u8>>,
     /// `keep` by default.
     on_error: Option<OnError>,
     country: Option<String>,
@@ -162,7 +176,7 @@ fn read_json(list: NewRecipientList) -> Result<Submission, ApiError> {
 }
 
 async fn read_form(mut form: Multipart) -> Result<Submission, ApiError> {
-    let (mut name, mut file, mut on_error, mut country) = (None, None, None, None);
+    let (mut name, mut source, mut file, mut on_error, mut country) = (None, None, None, None, None);
     while let Some(field) = form.next_field().await.map_err(|error| broken(&error))? {
         match field.name().unwrap_or_default() {
             "file" => {
@@ -171,6 +185,7 @@ async fn read_form(mut form: Multipart) -> Result<Submission, ApiError> {
                 file = Some(People::File { bytes, file_name });
             }
             "name" => name = Some(text(field).await?),
+            "source" => source = Some(text(field).await?),
             "on_error" => on_error = Some(text(field).await?),
             "country" => country = Some(text(field).await?),
             _ => {}
@@ -186,9 +201,14 @@ async fn read_form(mut form: Multipart) -> Result<Submission, ApiError> {
             return Err(ApiError::field("on_error", problem));
         }
     };
+    // Beside a file it says nothing more.
+    let contacts = || {
+        matches!(source.map(SourceKind::try_from), Some(Ok(SourceKind::Contacts)))
+            .then(|| People::Contacts(ContactFilter::default()))
+    };
     Ok(Submission {
         name: checked_name(&name.ok_or_else(|| required("name"))?)?,
-        people: file.ok_or_else(|| required("file"))?,
+        people: file.or_else(contacts).ok_or_else(|| required("file"))?,
         on_error,
         country: checked_country(country.as_deref())?,
     })
