@@ -460,7 +460,6 @@ end;
 $$;
 
 -- A hundred thousand recipients take longer than what is usual for a call.
-alter function public.act_on_campaign(uuid, text, jsonb) set statement_timeout = '60s';
 alter function public.delete_campaign(uuid) set statement_timeout = '60s';
 alter function public.retry_failed() set statement_timeout = '60s';
 

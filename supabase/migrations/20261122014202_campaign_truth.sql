@@ -16,13 +16,15 @@ begin
   where l.session_id = record_recipients.session_id and l.holder = record_recipients.holder
     and l.leased_until > now();
 
-  perform 1 from public.broadcast_campaigns c
-  where c.id = any (array(
-    select b.campaign_id from jsonb_to_recordset(results) as r (recipient_id uuid)
-    join public.broadcast_recipients b on b.id = r.recipient_id
-  ))
-  order by c.id
-  for key share;
+  if jsonb_path_exists(results, '$[*] ? (@.outcome == "retry" || @.outcome == "held")') then
+    perform 1 from public.broadcast_campaigns c
+    where c.id = any (array(
+      select b.campaign_id from jsonb_to_recordset(results) as r (recipient_id uuid)
+      join public.broadcast_recipients b on b.id = r.recipient_id
+    ))
+    order by c.id
+    for no key update;
+  end if;
 
   -- A report that arrives twice must not give back what has been handed out again since.
   results := (
@@ -110,7 +112,7 @@ begin
   if unheard is null then
     return;
   end if;
-  perform 1 from public.broadcast_campaigns c where c.id = any (campaigns) order by c.id for key share;
+  perform 1 from public.broadcast_campaigns c where c.id = any (campaigns) order by c.id for no key update;
   perform 1 from public.messages m where m.id = any (unheard) order by m.id for update;
   with unsent as (
     update public.messages m set status = 'queued'
@@ -122,6 +124,109 @@ begin
   from unsent u
   where r.message_id = u.id and r.status = 'sending';
   perform private.leave_cancelled(campaigns);
+end;
+$$;
+
+-- As before, locked for nobody but who changes it.
+create or replace function private.require_campaign(campaign uuid, permission text, states text[], verb text)
+returns public.broadcast_campaigns
+language plpgsql security definer set search_path = '' as $$
+declare
+  c public.broadcast_campaigns;
+begin
+  perform private.require(permission);
+  select k.* into c from public.broadcast_campaigns k
+  where k.id = campaign and k.tenant_id = private.tenant_id()
+  -- not against who only refers to it: a claim looks it up for its recipients
+  for no key update;
+  if not found then
+    raise sqlstate 'PT404' using message = 'There is no such campaign.', detail = 'not_found';
+  end if;
+  if c.status <> all (states) then
+    raise sqlstate 'PT409' using message = format('A campaign that is %s cannot be %s.', c.status, verb),
+      detail = 'campaign_state';
+  end if;
+  return c;
+end;
+$$;
+
+-- As before. Whoever cancels and whoever claims at the same moment lock in the same order.
+create or replace function public.act_on_campaign(campaign_id uuid, action text, options jsonb default '{}') returns jsonb
+language plpgsql security definer set search_path = '' set statement_timeout = '60s' as $$
+declare
+  c public.broadcast_campaigns;
+  touched integer;
+begin
+  case action
+    when 'send' then
+      c := private.require_campaign(campaign_id, 'broadcasts.send', array['draft', 'scheduled'], 'sent');
+      if (options ->> 'scheduled_at') is null then
+        update public.broadcast_campaigns k set scheduled_at = now() where k.id = c.id and not k.recipient_local;
+      end if;
+      perform private.require_sendable(c);
+      perform private.launch_campaign(c.id, options ->> 'scheduled_at');
+    when 'pause' then
+      c := private.require_campaign(campaign_id, 'broadcasts.pause', array['sending', 'scheduled'], 'paused');
+      update public.broadcast_campaigns k set status = 'paused', status_reason = null where k.id = c.id;
+    when 'resume' then
+      c := private.require_campaign(campaign_id, 'broadcasts.pause', array['paused'], 'resumed');
+      perform private.require_sendable(c);
+      update public.broadcast_campaigns k
+      set
+        status = case when k.started_at is null and k.scheduled_at > now() then 'scheduled' else 'sending' end,
+        status_reason = null,
+        -- what held it is looked at anew
+        held_until = null,
+        started_at = case when k.started_at is null and k.scheduled_at > now() then null
+          else coalesce(k.started_at, now()) end
+      where k.id = c.id;
+      perform private.complete_campaigns(array[c.id]);
+    when 'cancel' then
+      c := private.require_campaign(
+        campaign_id, 'broadcasts.cancel', array['draft', 'scheduled', 'sending', 'paused'], 'cancelled'
+      );
+      -- What has been handed out is with Meta, or about to be: it keeps its outcome.
+      perform private.skip_recipients(array(
+        select r.id from public.broadcast_recipients r where r.campaign_id = c.id and r.status = 'pending'
+        -- before their messages, as claims do
+        order by r.id
+        for update
+      ), 'cancelled');
+      update public.broadcast_campaigns k set status = 'cancelled', cancelled_at = now() where k.id = c.id;
+    when 'complete' then
+      c := private.require_campaign(
+        campaign_id, 'broadcasts.update',
+        array['draft', 'scheduled', 'sending', 'paused', 'completed', 'failed', 'cancelled'], 'checked'
+      );
+      perform private.complete_campaigns(array[c.id]);
+    when 'retry' then
+      c := private.require_campaign(
+        campaign_id, 'broadcasts.retry', array['sending', 'paused', 'completed', 'failed'], 'tried again'
+      );
+      perform private.require_sendable(c);
+      touched := private.retry_recipients(
+        c.id, coalesce((options ->> 'include_unknown')::boolean, false),
+        case when options ? 'recipient_ids'
+          then array(select jsonb_array_elements_text(options -> 'recipient_ids'))::uuid[] end
+      );
+      if touched = 0 then
+        raise sqlstate 'PT409' using message = 'Nobody is left to try again.', detail = 'nothing_to_retry';
+      end if;
+      update public.broadcast_campaigns k
+      set status = case when k.status = 'paused' then 'paused' else 'sending' end, completed_at = null,
+        status_reason = case when k.status = 'paused' then k.status_reason end
+      where k.id = c.id;
+    when 'duplicate' then
+      c := private.require_campaign(
+        campaign_id, 'broadcasts.create',
+        array['draft', 'scheduled', 'sending', 'paused', 'completed', 'failed', 'cancelled'], 'copied'
+      );
+      c := private.copy_campaign(c);
+    else
+      raise sqlstate 'PT404' using message = 'There is no such action.', detail = 'not_found';
+  end case;
+  return (select private.campaign_json(k) from public.broadcast_campaigns k where k.id = c.id)
+    || case when touched is null then '{}' else jsonb_build_object('retried', touched) end;
 end;
 $$;
 
@@ -141,7 +246,11 @@ language sql stable set search_path = '' as $$
     select k.id, k.status = 'scheduled' or (k.status = 'sending' and coalesce(k.held_until > now(), false)) as waits
     from public.broadcast_campaigns k where k.id = any (campaigns)
   ) c
-  join public.broadcast_recipients r on r.campaign_id = c.id;
+  cross join lateral (
+    select p.status, p.due_at from public.broadcast_recipients p where p.campaign_id = c.id
+    -- by the campaign, however many there are
+    offset 0
+  ) r;
 $$;
 
 -- As before, with campaigns that wait for their time.
