@@ -12,8 +12,8 @@ language sql immutable parallel safe set search_path = '' as $$
     else digits
   end;
 $$;
-revoke execute on function private.written_number(text) from public;
-grant execute on function private.written_number(text) to authenticated, service_role;
+revoke execute on function private.written_number(text) from public, authenticated;
+grant execute on function private.written_number(text) to service_role;
 
 create or replace function private.search_patterns(search text) returns text[]
 language sql immutable parallel safe set search_path = '' as $$
