@@ -24,14 +24,7 @@ declare
   changed_campaigns uuid[];
   automatic boolean;
 begin
-  select * into stored_messages from private.store_elements('messages', messages, patient);
-  select * into stored_statuses from private.store_elements('statuses', statuses, patient);
-  select * into stored_events from private.store_events(events, patient);
-  automatic := coalesce(current_setting('app.automatic_messages', true), '') = 'queued';
-  changed_campaigns := array(
-    select distinct c from unnest(stored_messages.campaigns || stored_statuses.campaigns) as c
-  );
-
+  -- First: a number that is connected meanwhile must not make a message look stored that was not.
   select jsonb_agg(jsonb_build_object('reason', 'unknown_number', 'phone_number_id', n.phone_number_id))
   into strangers
   from (
@@ -41,6 +34,15 @@ begin
   where not exists (
     select 1 from public.whatsapp_sessions s where s.meta_phone_number_id = n.phone_number_id
   );
+
+  select * into stored_messages from private.store_elements('messages', messages, patient);
+  select * into stored_statuses from private.store_elements('statuses', statuses, patient);
+  select * into stored_events from private.store_events(events, patient);
+  automatic := coalesce(current_setting('app.automatic_messages', true), '') = 'queued';
+  changed_campaigns := array(
+    select distinct c from unnest(stored_messages.campaigns || stored_statuses.campaigns) as c
+  );
+
   rest := rest || coalesce(strangers, '[]') || stored_messages.leftovers || stored_statuses.leftovers
     || stored_events.leftovers;
 
