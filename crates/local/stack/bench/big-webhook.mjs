@@ -10,13 +10,14 @@ export async function bigWebhook() {
   return onDatabase(stack, async (sql) => {
     const texts = Array.from({ length: UPDATES }, (_, n) => textMessage(n));
     const messages = await post(stack, delivery({ contacts: texts.map(({ contact }) => contact), messages: texts.map(({ message }) => message) }));
-    await stored(sql`select count(*)::int as n from public.messages where direction = 'inbound'`);
+    const ids = texts.map(({ message }) => message.id);
+    await stored(sql`select count(*)::int as n from public.messages where whatsapp_message_id = any (${ids})`);
 
     const sent = await sql`
       insert into public.messages (tenant_id, session_id, conversation_id, direction, type, status, content, whatsapp_message_id)
       select m.tenant_id, m.session_id, m.conversation_id, 'outbound', 'text', 'sent', 'Halo', 'wamid.bench.' || m.id
       from public.messages m
-      where m.direction = 'inbound'
+      where m.whatsapp_message_id = any (${ids})
       returning whatsapp_message_id as id`;
     const statuses = await post(stack, delivery({
       statuses: sent.map(({ id }, n) => ({ id, status: "delivered", timestamp: String(1_790_000_000 + n), recipient_id: String(6_281_400_000_000 + n) })),
