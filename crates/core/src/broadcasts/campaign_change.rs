@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use axum::routing::patch;
 use axum::{Json, Router};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::caller::{Caller, Permitted};
 use crate::error::{ApiError, ErrorBody};
 use crate::field_rules::required_text;
-use crate::json_body::JsonBody;
+use crate::json_body::{JsonBody, given};
 use crate::path_id::PathId;
 use crate::permissions::{BroadcastsDelete, BroadcastsUpdate};
 
@@ -27,13 +27,13 @@ pub(crate) struct CampaignChanges {
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     /// With an offset, or as the clock of the tenant shows it. Null takes it away.
-    #[serde(default, deserialize_with = "named", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "2026-12-01T09:00")]
     scheduled_at: Option<Option<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     recipient_local: Option<bool>,
     /// Null takes them away.
-    #[serde(default, deserialize_with = "named", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<QuietHours>)]
     quiet_hours: Option<Option<QuietHours>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,11 +56,6 @@ pub(crate) struct CampaignChanges {
     /// What fills the variables for people of a list or a segment. They are taken from there anew.
     #[serde(skip_serializing_if = "Option::is_none")]
     variable_mapping: Option<VariableMapping>,
-}
-
-/// Tells a field that is null from one that is not there.
-fn named<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
 }
 
 pub(super) fn router() -> Router<App> {

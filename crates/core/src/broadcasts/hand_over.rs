@@ -71,13 +71,7 @@ pub(crate) async fn call_for_a_run(app: &App) {
     let Some(address) = &app.config().own_address else {
         return;
     };
-    let asked = app
-        .http()
-        .get(format!("{address}/api/cron/process-broadcasts"))
-        .bearer_auth(&app.config().cron_secret)
-        .timeout(ANSWER_WITHIN)
-        .send()
-        .await;
+    let asked = run_at(app, address).send().await;
     match asked {
         Ok(answer) if !answer.status().is_success() => {
             log::warn!("no run begins: {}", answer.status());
@@ -88,6 +82,14 @@ pub(crate) async fn call_for_a_run(app: &App) {
     }
 }
 
+/// A call of the sender at one of our instances, as cron makes it.
+fn run_at(app: &App, address: &str) -> reqwest::RequestBuilder {
+    app.http()
+        .get(format!("{address}/api/cron/process-broadcasts"))
+        .bearer_auth(&app.config().cron_secret)
+        .timeout(ANSWER_WITHIN)
+}
+
 async fn ask(
     app: &App,
     address: &str,
@@ -95,14 +97,8 @@ async fn ask(
     share: &[LeasedNumber],
 ) -> Result<Answer, reqwest::Error> {
     let ids: Vec<String> = share.iter().map(|number| number.session_id.to_string()).collect();
-    let url = format!(
-        "{address}/api/cron/process-broadcasts?holder={holder}&session_ids={}",
-        ids.join(",")
-    );
-    app.http()
-        .get(url)
-        .bearer_auth(&app.config().cron_secret)
-        .timeout(ANSWER_WITHIN)
+    run_at(app, address)
+        .query(&[("holder", holder.to_string()), ("session_ids", ids.join(","))])
         .send()
         .await?
         .error_for_status()?

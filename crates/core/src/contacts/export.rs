@@ -19,8 +19,8 @@ use crate::table_export::{TableExport, TableFormat, download};
 
 /// Contacts of one call to the database.
 const PAGE: u32 = 500;
-/// What an import takes back, and what it leaves alone.
-const COLUMNS: [&str; 12] = [
+/// What an import takes back, and what it leaves alone. No custom field has one of these names.
+pub(super) const COLUMNS: [&str; 12] = [
     "phone_number",
     "name",
     "profile_name",

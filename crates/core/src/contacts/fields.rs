@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::contact_input::too_many;
+use super::export::COLUMNS;
 use crate::app::App;
 use crate::caller::{AnyOf, Permitted};
 use crate::error::{ApiError, ErrorBody};
@@ -20,25 +21,8 @@ use crate::text::Text;
 
 const MAX_NAME: usize = 100;
 const MAX_CHOICES: usize = 100;
-/// Names of what contacts have without it: two columns of one name could not be told apart in files.
-const RESERVED: [&str; 16] = [
-    "id",
-    "phone_number",
-    "wa_id",
-    "user_id",
-    "username",
-    "name",
-    "profile_name",
-    "email",
-    "language",
-    "tags",
-    "labels",
-    "owner",
-    "opted_out_at",
-    "blocked_at",
-    "last_activity_at",
-    "created_at",
-];
+/// What contacts have besides the columns of their files.
+const OTHER_PROPERTIES: [&str; 4] = ["id", "wa_id", "user_id", "username"];
 
 /// A field of contacts.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -148,7 +132,8 @@ fn check_key(key: &str) -> Result<(), ApiError> {
         && key
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-    if fits && RESERVED.contains(&key) {
+    // Two columns of one name could not be told apart in files.
+    if fits && (COLUMNS.contains(&key) || OTHER_PROPERTIES.contains(&key)) {
         return Err(ApiError::field(
             "key",
             Text::new(

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::caller::{AnyOf, Permitted};
 use crate::error::{ApiError, ErrorBody};
 use crate::field_rules::{optional_text, required_text};
-use crate::json_body::JsonBody;
+use crate::json_body::{JsonBody, given};
 use crate::path_id::PathId;
 use crate::permissions::{QuickRepliesCreate, QuickRepliesDelete, QuickRepliesUpdate, QuickRepliesView};
 
@@ -107,14 +107,6 @@ pub(crate) struct QuickReplyChanges {
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<QuickReplyMedia>)]
     media: Option<Option<QuickReplyMedia>>,
-}
-
-/// Tells null from left out.
-#[expect(clippy::option_option, reason = "null takes a value away, absence leaves it")]
-fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 impl From<NewQuickReply> for QuickReplyChanges {

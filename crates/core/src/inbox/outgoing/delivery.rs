@@ -143,7 +143,8 @@ impl Delivery {
 
     async fn send(&self, app: &App, access: &NumberAccess) -> Report {
         let watch = SendWatch::new(self.session_id, access);
-        for attempt in 0.. {
+        let mut attempt = 0;
+        loop {
             let number = app.graph().number(&self.phone_number_id, &access.token);
             let answer = number.send(&self.message).await;
             let resting = watch.note(app, &answer).await;
@@ -159,8 +160,8 @@ impl Delivery {
                 Outcome::Held => return report.given_up(),
                 _ => return report,
             }
+            attempt += 1;
         }
-        Report::unreachable().given_up()
     }
 
     async fn record(&self, app: &App, report: &Report) -> Option<Message> {
