@@ -24,21 +24,37 @@ const USAGE = `usage: npm run prove -- [--skip-build] <proof>
 /** @type {Record<string, { stack?: () => object, prove: (app: import("./flows/app.mjs").App, options: Options) => Promise<void> }>} */
 const proofs = {
   crashes: { prove: crashes },
-  overlap: { prove: async (app, { seconds }) => (await import("./proofs/overlap.mjs")).overlap(app, { seconds: Number(seconds), say }) },
-  "database-away": { prove: async (app, { seconds }) => (await import("./proofs/database-away.mjs")).databaseAway(app, { seconds: Number(seconds), say }) },
-  "big-campaign": {
-    prove: async (app, { recipients = "100000" }) => (await import("./proofs/big-campaign.mjs")).bigCampaign(app, { recipients: Number(recipients), say }),
+  overlap: {
+    prove: async (app, { seconds }) =>
+      (await import("./proofs/overlap.mjs")).overlap(app, { seconds: Number(seconds), say }),
   },
-  contacts: { prove: async (app, { rows }) => (await import("./proofs/contacts.mjs")).contacts(app, { rows: Number(rows), say }) },
-  "wrong-clock": { stack: wrongClockStack, prove: async (app) => (await import("./proofs/wrong-clock.mjs")).wrongClock(app, { say }) },
+  "database-away": {
+    prove: async (app, { seconds }) =>
+      (await import("./proofs/database-away.mjs")).databaseAway(app, { seconds: Number(seconds), say }),
+  },
+  "big-campaign": {
+    prove: async (app, { recipients = "100000" }) =>
+      (await import("./proofs/big-campaign.mjs")).bigCampaign(app, { recipients: Number(recipients), say }),
+  },
+  contacts: {
+    prove: async (app, { rows }) => (await import("./proofs/contacts.mjs")).contacts(app, { rows: Number(rows), say }),
+  },
+  "wrong-clock": {
+    stack: wrongClockStack,
+    prove: async (app) => (await import("./proofs/wrong-clock.mjs")).wrongClock(app, { say }),
+  },
 };
 
 const text = /** @type {const} */ ("string");
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    "skip-build": { type: "boolean" }, rounds: { type: text, default: "200" }, recipients: { type: text }, seed: { type: text, default: "1" },
-    minutes: { type: text, default: "60" }, seconds: { type: text, default: "30" },
+    "skip-build": { type: "boolean" },
+    rounds: { type: text, default: "200" },
+    recipients: { type: text },
+    seed: { type: text, default: "1" },
+    minutes: { type: text, default: "60" },
+    seconds: { type: text, default: "30" },
     rows: { type: text, default: "100000" },
   },
 });
@@ -49,7 +65,12 @@ if (!proof || positionals.length !== 1) {
 }
 if (!values["skip-build"]) await build(ROOT, say);
 
-const { stack, stop } = await openStack({ own: true, demo: true, webhookDelay: { sent: 0, delivered: 0, read: 0 }, ...proof.stack?.() });
+const { stack, stop } = await openStack({
+  own: true,
+  demo: true,
+  webhookDelay: { sent: 0, delivered: 0, read: 0 },
+  ...proof.stack?.(),
+});
 let status = 0;
 try {
   await proof.prove(new App(stack), values);
@@ -72,8 +93,11 @@ async function crashes(app, { rounds, recipients = "1000", seed, minutes }) {
       const round = await known.round(step, { recipients: Number(recipients) });
       total.rounds += 1;
       total.recipients += Number(recipients);
-      for (const count of /** @type {const} */ (["sent", "failed", "unknown", "died", "unanswered"])) total[count] += round[count];
-      say(`${n + 1} ${step}${round.cancelled ? " (cancelled)" : ""}: ${round.sent} sent, ${round.failed} failed, ${round.unknown} unknown (${round.died} with the process, ${round.unanswered} unanswered), ${round.seconds.toFixed(1)} s`);
+      for (const count of /** @type {const} */ (["sent", "failed", "unknown", "died", "unanswered"]))
+        total[count] += round[count];
+      say(
+        `${n + 1} ${step}${round.cancelled ? " (cancelled)" : ""}: ${round.sent} sent, ${round.failed} failed, ${round.unknown} unknown (${round.died} with the process, ${round.unanswered} unanswered), ${round.seconds.toFixed(1)} s`,
+      );
     }
   } finally {
     say(`seed ${seed}: ${JSON.stringify(total)}`);
@@ -93,7 +117,10 @@ function wrongClockStack() {
     if (name !== sender) symlinkSync(path.join(built, name), path.join(folder, name));
   }
   const script = path.join(folder, sender);
-  writeFileSync(script, `#!/bin/sh\nLD_PRELOAD='${library}' FAKETIME=+600s FAKETIME_DONT_FAKE_MONOTONIC=1 DONT_FAKE_MONOTONIC=1 exec '${path.join(built, sender)}'\n`);
+  writeFileSync(
+    script,
+    `#!/bin/sh\nLD_PRELOAD='${library}' FAKETIME=+600s FAKETIME_DONT_FAKE_MONOTONIC=1 DONT_FAKE_MONOTONIC=1 exec '${path.join(built, sender)}'\n`,
+  );
   chmodSync(script, 0o755);
   return { functionsDir: folder };
 }

@@ -13,7 +13,11 @@ const say = (/** @type {string} */ line) => process.stdout.write(`${line}\n`);
 
 /** @param {string} command @param {string[]} args @param {NodeJS.ProcessEnv} [environment] */
 async function run(command, args, environment = {}) {
-  const child = spawn(command, args, { cwd: ROOT, stdio: ["ignore", "inherit", "inherit"], env: { ...process.env, ...environment } });
+  const child = spawn(command, args, {
+    cwd: ROOT,
+    stdio: ["ignore", "inherit", "inherit"],
+    env: { ...process.env, ...environment },
+  });
   const code = await new Promise((resolve) => {
     child.once("error", () => resolve(127));
     child.once("exit", resolve);
@@ -23,7 +27,11 @@ async function run(command, args, environment = {}) {
 
 /** @param {string[]} files patterns @param {{ atOnce?: number, environment?: NodeJS.ProcessEnv }} [options] */
 const nodeTests = (files, { atOnce = 2, environment = {} } = {}) =>
-  run(process.execPath, ["--disable-warning=ExperimentalWarning", "--test", "--test-force-exit", `--test-concurrency=${atOnce}`, ...files], environment);
+  run(
+    process.execPath,
+    ["--disable-warning=ExperimentalWarning", "--test", "--test-force-exit", `--test-concurrency=${atOnce}`, ...files],
+    environment,
+  );
 
 /** One stack for all database tests: they share it and make tenants of their own. */
 async function onOneStack(/** @type {(stackFile: string) => Promise<void>} */ tests) {
@@ -44,7 +52,10 @@ const parts = {
   unit: () => run("cargo", ["test", "--workspace", "--locked", "--quiet"]),
   build: () => build(ROOT, say),
   stack: () => nodeTests(["crates/local/stack/**/*.test.mjs"]),
-  database: () => onOneStack((stackFile) => nodeTests(["tests/database/**/*.test.mjs"], { environment: { CRM_TEST_STACK: stackFile } })),
+  database: () =>
+    onOneStack((stackFile) =>
+      nodeTests(["tests/database/**/*.test.mjs"], { environment: { CRM_TEST_STACK: stackFile } }),
+    ),
   flows: () => nodeTests(["tests/flows/**/*.test.mjs"]),
   vercel: () => nodeTests(["tests/vercel/**/*.test.mjs"]),
 };

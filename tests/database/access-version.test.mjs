@@ -5,8 +5,22 @@ import { describe, test } from "node:test";
 import { rolledBack, useDatabase } from "./database.mjs";
 import { isRefused } from "./refusals.mjs";
 
-const { sql, as, requests, calls, newTenant, newStranger, newUser, newUserWith, newRole, newApiKey, newNumber, predefined, receivesMessage, deactivate } =
-  await useDatabase();
+const {
+  sql,
+  as,
+  requests,
+  calls,
+  newTenant,
+  newStranger,
+  newUser,
+  newUserWith,
+  newRole,
+  newApiKey,
+  newNumber,
+  predefined,
+  receivesMessage,
+  deactivate,
+} = await useDatabase();
 const [AGENT] = await predefined("agent");
 
 const newOffice = async () => {
@@ -18,22 +32,60 @@ const versionOf = async (/** @type {{ id: string }} */ user) =>
   (await as(user, (sql) => sql`select private.access_version()::text as version`))[0].version;
 /** The user calls nothing but their access, having read version `version`. */
 const asks = (/** @type {any} */ user, /** @type {string} */ version) =>
-  requests(user, { "x-access-version": version }, async (sql) => (await sql`select public.current_access() as access`)[0].access);
+  requests(
+    user,
+    { "x-access-version": version },
+    async (sql) => (await sql`select public.current_access() as access`)[0].access,
+  );
 const CHANGED = { code: "PT409", detail: "access_changed" };
 
 describe("the version differs after", () => {
-  for (const [what, change] of /** @type {[string, (office: Awaited<ReturnType<typeof newOffice>>) => Promise<any>][]} */ ([
+  for (const [
+    what,
+    change,
+  ] of /** @type {[string, (office: Awaited<ReturnType<typeof newOffice>>) => Promise<any>][]} */ ([
     ["a role is made", ({ owner }) => calls(owner, "create_role", { name: "Kasir", level: 3 })],
-    ["a role is given a permission", ({ owner, role }) => calls(owner, "update_role", { role_id: role.id, changes: { permissions: ["reports.view", "agents.view"] } })],
-    ["a permission is taken away", ({ owner, role }) => calls(owner, "update_role", { role_id: role.id, changes: { permissions: [] } })],
-    ["a role changes its level", ({ owner, role }) => calls(owner, "update_role", { role_id: role.id, changes: { level: 4 } })],
-    ["a role inherits", ({ owner, role }) => calls(owner, "update_role", { role_id: role.id, changes: { inherits: true } })],
-    ["somebody is given other roles", ({ owner, person }) => calls(owner, "set_user_roles", { user_id: person.id, role_ids: [AGENT] })],
+    [
+      "a role is given a permission",
+      ({ owner, role }) =>
+        calls(owner, "update_role", { role_id: role.id, changes: { permissions: ["reports.view", "agents.view"] } }),
+    ],
+    [
+      "a permission is taken away",
+      ({ owner, role }) => calls(owner, "update_role", { role_id: role.id, changes: { permissions: [] } }),
+    ],
+    [
+      "a role changes its level",
+      ({ owner, role }) => calls(owner, "update_role", { role_id: role.id, changes: { level: 4 } }),
+    ],
+    [
+      "a role inherits",
+      ({ owner, role }) => calls(owner, "update_role", { role_id: role.id, changes: { inherits: true } }),
+    ],
+    [
+      "somebody is given other roles",
+      ({ owner, person }) => calls(owner, "set_user_roles", { user_id: person.id, role_ids: [AGENT] }),
+    ],
     ["a role is deleted in the table", ({ role }) => sql`delete from public.roles where id = ${role.id}`],
-    ["somebody is deactivated", ({ owner, person }) => calls(owner, "update_agent", { user_id: person.id, changes: { active: false } })],
-    ["somebody is renamed", ({ owner, person }) => calls(owner, "update_agent", { user_id: person.id, changes: { display_name: "Rina" } })],
+    [
+      "somebody is deactivated",
+      ({ owner, person }) => calls(owner, "update_agent", { user_id: person.id, changes: { active: false } }),
+    ],
+    [
+      "somebody is renamed",
+      ({ owner, person }) => calls(owner, "update_agent", { user_id: person.id, changes: { display_name: "Rina" } }),
+    ],
     ["somebody is deleted", ({ person }) => sql`delete from auth.users where id = ${person.id}`],
-    ["somebody joins", async ({ tenant }) => calls("service", "add_member", { tenant_id: tenant.id, user_id: (await newStranger()).id, display_name: "Rina", role_keys: ["agent"] })],
+    [
+      "somebody joins",
+      async ({ tenant }) =>
+        calls("service", "add_member", {
+          tenant_id: tenant.id,
+          user_id: (await newStranger()).id,
+          display_name: "Rina",
+          role_keys: ["agent"],
+        }),
+    ],
     ["a module is switched off", ({ owner }) => calls(owner, "set_module", { module_id: "billing", enabled: false })],
     ["a setting changes", ({ owner }) => calls(owner, "update_tenant", { changes: { agents_see_unassigned: false } })],
   ])) {
@@ -49,7 +101,8 @@ describe("the version differs after", () => {
     const { owner } = await newOffice();
     // In its own transaction: predefined roles are everybody's.
     await rolledBack(sql, async ({ sql, as }) => {
-      const version = async () => (await as(owner, (sql) => sql`select private.access_version()::text as version`))[0].version;
+      const version = async () =>
+        (await as(owner, (sql) => sql`select private.access_version()::text as version`))[0].version;
       const before = await version();
       await sql`insert into public.role_permissions values (${AGENT}, 'reports.view')`;
       assert.notEqual(await version(), before);
@@ -58,15 +111,29 @@ describe("the version differs after", () => {
 });
 
 describe("the version stays the same when", () => {
-  for (const [what, change] of /** @type {[string, (office: Awaited<ReturnType<typeof newOffice>>) => Promise<any>][]} */ ([
+  for (const [
+    what,
+    change,
+  ] of /** @type {[string, (office: Awaited<ReturnType<typeof newOffice>>) => Promise<any>][]} */ ([
     ["messages arrive", async ({ tenant }) => receivesMessage(await newNumber(tenant))],
     ["something is read", ({ owner }) => calls(owner, "list_roles")],
-    ["nothing is changed about a role", ({ owner, role }) => calls(owner, "update_role", { role_id: role.id, changes: { permissions: ["reports.view"] } })],
-    ["a key is used", async ({ tenant }) => calls("service", "note_api_key_use", { key_id: (await newApiKey(tenant, "agent")).id, ip: "192.0.2.1" })],
-    ["another tenant changes", async () => {
-      const { owner } = await newOffice();
-      return calls(owner, "create_role", { name: "Kasir", level: 3 });
-    }],
+    [
+      "nothing is changed about a role",
+      ({ owner, role }) =>
+        calls(owner, "update_role", { role_id: role.id, changes: { permissions: ["reports.view"] } }),
+    ],
+    [
+      "a key is used",
+      async ({ tenant }) =>
+        calls("service", "note_api_key_use", { key_id: (await newApiKey(tenant, "agent")).id, ip: "192.0.2.1" }),
+    ],
+    [
+      "another tenant changes",
+      async () => {
+        const { owner } = await newOffice();
+        return calls(owner, "create_role", { name: "Kasir", level: 3 });
+      },
+    ],
   ])) {
     test(what, async () => {
       const office = await newOffice();
@@ -92,7 +159,10 @@ describe("a request", () => {
     await calls(owner, "set_user_roles", { user_id: person.id, role_ids: [AGENT] });
     await isRefused(asks(person, version), CHANGED);
     const { version: now, roles } = await calls(person, "current_access");
-    assert.deepEqual(roles.map((/** @type {any} */ role) => role.key), ["agent"]);
+    assert.deepEqual(
+      roles.map((/** @type {any} */ role) => role.key),
+      ["agent"],
+    );
     assert.equal((await asks(person, String(now))).user_id, person.id);
   });
 
@@ -116,8 +186,12 @@ describe("a request", () => {
     const { tenant, owner } = await newOffice();
     const key = await newApiKey(tenant, await newRole(tenant, { permissions: ["reports.view"] }));
     const version = await versionOf(owner);
-    const asksWithKey = () => requests(null, { "x-api-key": key.secret, "x-access-version": version }, async (sql) =>
-      (await sql`select public.current_access() as access`)[0].access);
+    const asksWithKey = () =>
+      requests(
+        null,
+        { "x-api-key": key.secret, "x-access-version": version },
+        async (sql) => (await sql`select public.current_access() as access`)[0].access,
+      );
     assert.equal((await asksWithKey()).user_id, key.id);
     await calls(owner, "set_module", { module_id: "analytics", enabled: false });
     await isRefused(asksWithKey(), CHANGED);

@@ -6,18 +6,23 @@ import { useDatabase } from "./database.mjs";
 import { aboutMessage, dateOf, inboundText, seconds } from "./inbox.mjs";
 import { someDigits } from "./tenancy.mjs";
 
-const { sql, as, newTenant, newUser, newNumber, receivesMessage, delivers, newOutbound, messageNow, conversationOf } = await useDatabase();
+const { sql, as, newTenant, newUser, newNumber, receivesMessage, delivers, newOutbound, messageNow, conversationOf } =
+  await useDatabase();
 
 const START = seconds(3600);
 const newInbox = async () => newNumber(await newTenant());
 /** @param {any} number @param {string} wamid */
-const messageOf = async (number, wamid) => (await sql`select * from public.messages where session_id = ${number.id} and whatsapp_message_id = ${wamid}`)[0];
+const messageOf = async (number, wamid) =>
+  (await sql`select * from public.messages where session_id = ${number.id} and whatsapp_message_id = ${wamid}`)[0];
 /** @param {any} message */
 const reactionsOn = (message) => message.reactions.map((/** @type {any} */ { direction, emoji }) => [direction, emoji]);
 
 /** @param {any} number */
 async function newThread(number) {
-  const { element, message, conversation } = await receivesMessage(number, { text: "Jam berapa buka?", timestamp: START });
+  const { element, message, conversation } = await receivesMessage(number, {
+    text: "Jam berapa buka?",
+    timestamp: START,
+  });
   const from = element.from;
   const outbound = await newOutbound(conversation, { at: dateOf(START + 1) });
   const admin = await newUser({ id: number.tenant_id }, "admin");
@@ -33,7 +38,11 @@ describe("a reaction", () => {
     const number = await newInbox();
     const { from, outbound, conversation, thread } = await newThread(number);
     const before = await conversationOf({ conversation_id: conversation.id });
-    await delivers({ messages: [aboutMessage(number, "reaction", outbound.whatsapp_message_id, { from, emoji: "👍", timestamp: START + 60 })] });
+    await delivers({
+      messages: [
+        aboutMessage(number, "reaction", outbound.whatsapp_message_id, { from, emoji: "👍", timestamp: START + 60 }),
+      ],
+    });
     assert.deepEqual(reactionsOn(await messageNow(outbound)), [["inbound", "👍"]]);
     const after = await conversationOf({ conversation_id: conversation.id });
     assert.deepEqual(
@@ -42,7 +51,10 @@ describe("a reaction", () => {
     );
     const { total, rows } = await thread();
     assert.equal(total, 2);
-    assert.deepEqual(rows.map((/** @type {any} */ row) => row.type), ["text", "text"]);
+    assert.deepEqual(
+      rows.map((/** @type {any} */ row) => row.type),
+      ["text", "text"],
+    );
     assert.equal(rows[0].reactions[0].emoji, "👍");
   });
 
@@ -57,7 +69,10 @@ describe("a reaction", () => {
       insert into public.messages (tenant_id, session_id, conversation_id, direction, type, status, payload)
       values (${conversation.tenant_id}, ${number.id}, ${conversation.id}, 'outbound', 'reaction', 'sending',
         ${sql.json({ reaction: { message_id: message.whatsapp_message_id, emoji: "🙏" } })})`;
-    assert.deepEqual(reactionsOn(await messageNow(message)), [["inbound", "❤️"], ["outbound", "🙏"]]);
+    assert.deepEqual(reactionsOn(await messageNow(message)), [
+      ["inbound", "❤️"],
+      ["outbound", "🙏"],
+    ]);
     await delivers({ messages: [react("", 30)] });
     assert.deepEqual(reactionsOn(await messageNow(message)), [["outbound", "🙏"]]);
     await sql`update public.messages set status = 'failed' where session_id = ${number.id} and type = 'reaction' and direction = 'outbound'`;
@@ -70,14 +85,22 @@ describe("a reaction", () => {
     const number = await newInbox();
     const from = someDigits();
     const late = inboundText(number, { from, text: "Asli", timestamp: START });
-    await delivers({ messages: [aboutMessage(number, "reaction", late.wamid, { from, emoji: "😂", timestamp: START + 5 })] });
+    await delivers({
+      messages: [aboutMessage(number, "reaction", late.wamid, { from, emoji: "😂", timestamp: START + 5 })],
+    });
     const [orphan] = await sql`select * from public.messages where session_id = ${number.id}`;
     const conversation = await conversationOf(orphan);
-    assert.deepEqual([conversation.unread_count, conversation.last_message_preview, conversation.last_message_type], [0, "😂", "reaction"]);
+    assert.deepEqual(
+      [conversation.unread_count, conversation.last_message_preview, conversation.last_message_type],
+      [0, "😂", "reaction"],
+    );
     await delivers({ messages: [late] });
     assert.deepEqual(reactionsOn(await messageOf(number, late.wamid)), [["inbound", "😂"]]);
     const settled = await conversationOf(orphan);
-    assert.deepEqual([settled.unread_count, settled.last_message_preview, settled.last_message_type], [1, "Asli", "text"]);
+    assert.deepEqual(
+      [settled.unread_count, settled.last_message_preview, settled.last_message_type],
+      [1, "Asli", "text"],
+    );
   });
 
   test("to a message of ours whose id was not recorded yet is found when it is", async () => {
@@ -109,7 +132,10 @@ describe("an edit and a revocation", () => {
 
     await delivers({ messages: [about("revoke", 20)] });
     const revoked = await messageNow(message);
-    assert.deepEqual([revoked.content, revoked.original_content, revoked.revoked_at], [null, "Jam berapa buka?", dateOf(START + 20)]);
+    assert.deepEqual(
+      [revoked.content, revoked.original_content, revoked.revoked_at],
+      [null, "Jam berapa buka?", dateOf(START + 20)],
+    );
     const after = await conversationOf(message);
     assert.deepEqual([after.last_message_preview, after.last_message_type, after.unread_count], ["🚫", "revoke", 1]);
     assert.deepEqual([after.window_expires_at, after.last_inbound_at], [conversation.window_expires_at, dateOf(START)]);
@@ -119,16 +145,24 @@ describe("an edit and a revocation", () => {
     assert.deepEqual([shown.content, shown.payload, "original_content" in shown], [null, {}, false]);
     const [{ history }] = await as(admin, (sql) => sql`select public.get_message(${message.id}) as history`);
     assert.equal(history.original_content, "Jam berapa buka?");
-    assert.deepEqual(history.changes.map((/** @type {any} */ change) => [change.type, change.content]), [["edit", "Jam berapa tutup?"], ["revoke", "🚫"]]);
+    assert.deepEqual(
+      history.changes.map((/** @type {any} */ change) => [change.type, change.content]),
+      [
+        ["edit", "Jam berapa tutup?"],
+        ["revoke", "🚫"],
+      ],
+    );
   });
 
   test("of somebody else's message change nothing", async () => {
     const number = await newInbox();
     const { from, outbound } = await newThread(number);
-    await delivers({ messages: [
-      aboutMessage(number, "edit", outbound.whatsapp_message_id, { from, text: "palsu" }),
-      aboutMessage(number, "revoke", outbound.whatsapp_message_id, { from }),
-    ] });
+    await delivers({
+      messages: [
+        aboutMessage(number, "edit", outbound.whatsapp_message_id, { from, text: "palsu" }),
+        aboutMessage(number, "revoke", outbound.whatsapp_message_id, { from }),
+      ],
+    });
     const { content, edited_at, revoked_at } = await messageNow(outbound);
     assert.deepEqual([content, edited_at, revoked_at], ["Siap", null, null]);
   });
@@ -146,20 +180,31 @@ test("the order of arrival does not matter", async (t) => {
     const about = (/** @type {any} */ kind, /** @type {any} */ target, /** @type {number} */ at, properties = {}) =>
       aboutMessage(number, kind, target.wamid, { from, timestamp: START + at, ...properties });
     const elements = [
-      original, other,
-      about("reaction", original, 2, { emoji: "👍" }), about("reaction", original, 3, { emoji: "😮" }), about("reaction", other, 4, { emoji: "👍" }),
-      about("reaction", other, 5, { emoji: "" }), about("edit", original, 6, { text: "dua" }), about("edit", original, 7, { text: "tiga" }),
+      original,
+      other,
+      about("reaction", original, 2, { emoji: "👍" }),
+      about("reaction", original, 3, { emoji: "😮" }),
+      about("reaction", other, 4, { emoji: "👍" }),
+      about("reaction", other, 5, { emoji: "" }),
+      about("edit", original, 6, { text: "dua" }),
+      about("edit", original, 7, { text: "tiga" }),
       about("revoke", other, 8),
     ];
     const order = luck.shuffle(elements);
     const cut = luck.integer(0, elements.length);
-    for (const part of [order.slice(0, cut), order.slice(cut), order.slice(0, 3)]) if (part.length > 0) await delivers({ messages: part });
+    for (const part of [order.slice(0, cut), order.slice(cut), order.slice(0, 3)])
+      if (part.length > 0) await delivers({ messages: part });
     const [one, two] = [await messageOf(number, original.wamid), await messageOf(number, other.wamid)];
     const conversation = await conversationOf(one);
     states.push({
       one: [one.content, one.original_content, one.edited_at, one.revoked_at, reactionsOn(one)],
       two: [two.content, two.original_content, two.edited_at, two.revoked_at, reactionsOn(two)],
-      conversation: [conversation.unread_count, conversation.last_message_preview, conversation.last_message_at, conversation.window_expires_at],
+      conversation: [
+        conversation.unread_count,
+        conversation.last_message_preview,
+        conversation.last_message_at,
+        conversation.window_expires_at,
+      ],
     });
   }
   assert.deepEqual(states[0], {
@@ -173,18 +218,41 @@ test("the order of arrival does not matter", async (t) => {
 test("a message's history and state are nothing to a stranger", async () => {
   const number = await newInbox();
   const { message, outbound, conversation } = await newThread(number);
-  await delivers({ statuses: [{ phone_number_id: number.meta_phone_number_id, wamid: outbound.whatsapp_message_id, status: "read", timestamp: START + 5, payload: { conversation: { id: "c1" } } }] });
+  await delivers({
+    statuses: [
+      {
+        phone_number_id: number.meta_phone_number_id,
+        wamid: outbound.whatsapp_message_id,
+        status: "read",
+        timestamp: START + 5,
+        payload: { conversation: { id: "c1" } },
+      },
+    ],
+  });
   const ids = [outbound.id, message.id, outbound.id];
-  const ask = (/** @type {any} */ user) => as(user, (sql) => sql`
-    select public.get_message(${outbound.id}) as history, public.message_statuses(${ids}) as statuses`);
+  const ask = (/** @type {any} */ user) =>
+    as(
+      user,
+      (sql) => sql`
+    select public.get_message(${outbound.id}) as history, public.message_statuses(${ids}) as statuses`,
+    );
   const own = await newUser({ id: number.tenant_id }, "agent");
   const [seen] = await ask(own);
-  assert.deepEqual(seen.history.events.map((/** @type {any} */ event) => [event.status, event.conversation]), [["read", { id: "c1" }]]);
-  assert.deepEqual(seen.statuses.map((/** @type {any} */ row) => [row.id, row.status]), [[outbound.id, "read"], [message.id, "received"]]);
+  assert.deepEqual(
+    seen.history.events.map((/** @type {any} */ event) => [event.status, event.conversation]),
+    [["read", { id: "c1" }]],
+  );
+  assert.deepEqual(
+    seen.statuses.map((/** @type {any} */ row) => [row.id, row.status]),
+    [
+      [outbound.id, "read"],
+      [message.id, "received"],
+    ],
+  );
 
   const colleague = await newUser({ id: number.tenant_id }, "agent");
   await sql`update public.conversations set assigned_to = ${colleague.id} where id = ${conversation.id}`;
   for (const stranger of [await newUser(await newTenant(), "admin"), own]) {
-    assert.deepEqual([...await ask(stranger)], [{ history: null, statuses: [] }]);
+    assert.deepEqual([...(await ask(stranger))], [{ history: null, statuses: [] }]);
   }
 });

@@ -5,7 +5,21 @@ import { describe, test } from "node:test";
 import { useDatabase, world } from "./database.mjs";
 import { DENIED, isRefused } from "./refusals.mjs";
 
-const { sql, as, asService, requests, calls, newTenant, newUser, newRole, newApiKey, newNumber, newTemplate, predefined, receivesMessage } = await useDatabase();
+const {
+  sql,
+  as,
+  asService,
+  requests,
+  calls,
+  newTenant,
+  newUser,
+  newRole,
+  newApiKey,
+  newNumber,
+  newTemplate,
+  predefined,
+  receivesMessage,
+} = await useDatabase();
 const [ADMIN, MANAGER] = await predefined("admin", "manager");
 
 const newOffice = async () => {
@@ -13,15 +27,21 @@ const newOffice = async () => {
   return { tenant, owner: await newUser(tenant, "super_admin"), admin: await newUser(tenant, "admin") };
 };
 const accessWith = (/** @type {string} */ secret, /** @type {any} */ user = null) =>
-  requests(user, { "x-api-key": secret }, async (sql) => (await sql`select public.current_access() as access`)[0].access);
+  requests(
+    user,
+    { "x-api-key": secret },
+    async (sql) => (await sql`select public.current_access() as access`)[0].access,
+  );
 
 describe("a new key", () => {
   test("is shown once, and kept as a hash alone", async () => {
     const { tenant, admin } = await newOffice();
     const { key, ...made } = await calls(admin, "create_api_key", { name: "Toko online", role_id: MANAGER });
     assert.match(key, /^crm_[0-9a-f]{64}$/);
-    assert.deepEqual([made.name, made.prefix, made.status, made.role.key, made.created_by, made.expires_at, made.last_used_at],
-      ["Toko online", key.slice(0, 12), "active", "manager", admin.id, null, null]);
+    assert.deepEqual(
+      [made.name, made.prefix, made.status, made.role.key, made.created_by, made.expires_at, made.last_used_at],
+      ["Toko online", key.slice(0, 12), "active", "manager", admin.id, null, null],
+    );
     const listed = await calls(admin, "list_api_keys", { page: 1, page_size: 10 });
     assert.deepEqual(listed, { total: 1, rows: [made] });
 
@@ -33,27 +53,35 @@ describe("a new key", () => {
       const found = await sql`select from ${sql(`${schema}.${name}`)} t where strpos(t::text, ${key.slice(12)}) > 0`;
       assert.equal(found.count, 0, `${schema}.${name}`);
     }
-    const [hash] = await sql`select key_hash = sha256(convert_to(${key}, 'UTF8')) as matches from private.api_key_secrets where api_key_id = ${made.id}`;
+    const [hash] =
+      await sql`select key_hash = sha256(convert_to(${key}, 'UTF8')) as matches from private.api_key_secrets where api_key_id = ${made.id}`;
     assert.equal(hash.matches, true);
     assert.equal((await accessWith(key)).tenant.id, tenant.id);
   });
 
   test("is never the same", async () => {
     const { admin } = await newOffice();
-    const keys = await Promise.all([1, 2, 3].map(() => calls(admin, "create_api_key", { name: "Toko", role_id: MANAGER })));
+    const keys = await Promise.all(
+      [1, 2, 3].map(() => calls(admin, "create_api_key", { name: "Toko", role_id: MANAGER })),
+    );
     assert.equal(new Set(keys.map(({ key }) => key)).size, 3);
   });
 
   test("is refused a role that its maker may not give, a foreign one, and an expiry that is past", async () => {
     const { tenant, admin } = await newOffice();
-    const makes = (/** @type {any} */ more) => calls(admin, "create_api_key", { name: "Toko", role_id: MANAGER, ...more });
+    const makes = (/** @type {any} */ more) =>
+      calls(admin, "create_api_key", { name: "Toko", role_id: MANAGER, ...more });
     await isRefused(makes({ role_id: ADMIN }), { code: "PT403", detail: "role_too_high", hint: "role_id" });
     const beyond = await newRole(tenant, { level: 2, permissions: ["admin.retention"] });
     await isRefused(makes({ role_id: beyond.id }), { code: "PT403", detail: "permission_not_held", hint: "role_id" });
     for (const roleId of [(await newRole(await newTenant())).id, randomUUID(), null]) {
       await isRefused(makes({ role_id: roleId }), { code: "PT422", detail: "invalid_field", hint: "role_id" });
     }
-    await isRefused(makes({ expires_at: new Date(Date.now() - 1000) }), { code: "PT422", detail: "invalid_field", hint: "expires_at" });
+    await isRefused(makes({ expires_at: new Date(Date.now() - 1000) }), {
+      code: "PT422",
+      detail: "invalid_field",
+      hint: "expires_at",
+    });
     assert.equal((await sql`select from public.api_keys where tenant_id = ${tenant.id}`).count, 0);
   });
 
@@ -67,10 +95,17 @@ describe("a new key", () => {
     await isRefused(calls(manager, "revoke_api_key", { key_id: key.id }), forbidden);
     const ended = await calls(admin, "revoke_api_key", { key_id: key.id });
     assert.equal(ended.status, "revoked");
-    assert.equal((await calls(owner, "revoke_api_key", { key_id: key.id })).revoked_at, ended.revoked_at, "the first end counts");
+    assert.equal(
+      (await calls(owner, "revoke_api_key", { key_id: key.id })).revoked_at,
+      ended.revoked_at,
+      "the first end counts",
+    );
     const [{ revoked_by }] = await sql`select revoked_by from public.api_keys where id = ${key.id}`;
     assert.equal(revoked_by, admin.id);
-    await isRefused(calls(await newUser(await newTenant(), "super_admin"), "revoke_api_key", { key_id: key.id }), { code: "PT404", detail: "not_found" });
+    await isRefused(calls(await newUser(await newTenant(), "super_admin"), "revoke_api_key", { key_id: key.id }), {
+      code: "PT404",
+      detail: "not_found",
+    });
   });
 });
 
@@ -79,8 +114,14 @@ describe("a request with a key", () => {
     const { tenant } = await newOffice();
     const key = await newApiKey(tenant, "agent");
     const access = await accessWith(key.secret);
-    assert.deepEqual([access.kind, access.user_id, access.display_name, access.tenant.id], ["api_key", key.id, "Shop", tenant.id]);
-    assert.deepEqual(access.roles.map((/** @type {any} */ role) => role.key), ["agent"]);
+    assert.deepEqual(
+      [access.kind, access.user_id, access.display_name, access.tenant.id],
+      ["api_key", key.id, "Shop", tenant.id],
+    );
+    assert.deepEqual(
+      access.roles.map((/** @type {any} */ role) => role.key),
+      ["agent"],
+    );
     const agent = await calls(await newUser(tenant, "agent"), "current_access");
     assert.deepEqual(access.permissions, agent.permissions);
   });
@@ -88,10 +129,26 @@ describe("a request with a key", () => {
   for (const [what, newKey, expected] of /** @type {[string, (tenant: any) => Promise<string>, any][]} */ ([
     ["that does not exist", async () => `crm_${randomUUID()}`, { code: "PT401", detail: "unknown_api_key" }],
     ["that is empty", async () => "", { code: "PT401", detail: "unknown_api_key" }],
-    ["that is only a prefix", async (tenant) => (await newApiKey(tenant, "agent")).prefix, { code: "PT401", detail: "unknown_api_key" }],
-    ["that is an id", async (tenant) => (await newApiKey(tenant, "agent")).id, { code: "PT401", detail: "unknown_api_key" }],
-    ["that has expired", async (tenant) => (await newApiKey(tenant, "agent", { expiresAt: new Date(Date.now() - 1) })).secret, { code: "PT401", detail: "api_key_expired" }],
-    ["that is revoked", async (tenant) => (await newApiKey(tenant, "agent", { revokedAt: new Date() })).secret, { code: "PT401", detail: "api_key_revoked" }],
+    [
+      "that is only a prefix",
+      async (tenant) => (await newApiKey(tenant, "agent")).prefix,
+      { code: "PT401", detail: "unknown_api_key" },
+    ],
+    [
+      "that is an id",
+      async (tenant) => (await newApiKey(tenant, "agent")).id,
+      { code: "PT401", detail: "unknown_api_key" },
+    ],
+    [
+      "that has expired",
+      async (tenant) => (await newApiKey(tenant, "agent", { expiresAt: new Date(Date.now() - 1) })).secret,
+      { code: "PT401", detail: "api_key_expired" },
+    ],
+    [
+      "that is revoked",
+      async (tenant) => (await newApiKey(tenant, "agent", { revokedAt: new Date() })).secret,
+      { code: "PT401", detail: "api_key_revoked" },
+    ],
   ])) {
     test(`${what} is refused`, async () => {
       await isRefused(accessWith(await newKey(await newTenant())), expected);
@@ -101,19 +158,41 @@ describe("a request with a key", () => {
   test("sees its own tenant's rows alone, as a person with its role does", async () => {
     const { tenant, admin } = await newOffice();
     const key = await newApiKey(tenant, "manager");
-    const [{ conversation }, foreign] = [await receivesMessage(await newNumber(tenant)), await receivesMessage(await newNumber(await newTenant()))];
-    const seen = await requests(null, { "x-api-key": key.secret }, async (sql) => sql`
-      select c.id from public.conversations c where c.id in (${conversation.id}, ${foreign.conversation.id})`);
-    assert.deepEqual(seen.map(({ id }) => id), [conversation.id]);
-    await isRefused(requests(null, { "x-api-key": key.secret }, (sql) => sql`update public.conversations set status = 'resolved'`), { code: DENIED });
+    const [{ conversation }, foreign] = [
+      await receivesMessage(await newNumber(tenant)),
+      await receivesMessage(await newNumber(await newTenant())),
+    ];
+    const seen = await requests(
+      null,
+      { "x-api-key": key.secret },
+      async (sql) => sql`
+      select c.id from public.conversations c where c.id in (${conversation.id}, ${foreign.conversation.id})`,
+    );
+    assert.deepEqual(
+      seen.map(({ id }) => id),
+      [conversation.id],
+    );
+    await isRefused(
+      requests(null, { "x-api-key": key.secret }, (sql) => sql`update public.conversations set status = 'resolved'`),
+      { code: DENIED },
+    );
     await calls(admin, "revoke_api_key", { key_id: key.id });
-    assert.equal((await as(key, (sql) => sql`select from public.conversations`)).count, 0, "nothing once it is revoked");
+    assert.equal(
+      (await as(key, (sql) => sql`select from public.conversations`)).count,
+      0,
+      "nothing once it is revoked",
+    );
   });
 
   test("is known where nothing may be written, as in a GET", async () => {
     const key = await newApiKey(await newTenant(), "agent");
-    const access = await sql.begin("read only", (sql) => world(sql).requests(null, { "x-api-key": key.secret }, async (sql) =>
-      (await sql`select public.current_access() as access`)[0].access));
+    const access = await sql.begin("read only", (sql) =>
+      world(sql).requests(
+        null,
+        { "x-api-key": key.secret },
+        async (sql) => (await sql`select public.current_access() as access`)[0].access,
+      ),
+    );
     assert.equal(access.user_id, key.id);
   });
 
@@ -138,7 +217,11 @@ describe("a request with a key", () => {
 
   test("without key and token stays nobody's", async () => {
     for (const headers of [{}, { "x-request-id": "1" }]) {
-      const role = await requests(null, /** @type {any} */ (headers), async (sql) => (await sql`select current_user as role`)[0].role);
+      const role = await requests(
+        null,
+        /** @type {any} */ (headers),
+        async (sql) => (await sql`select current_user as role`)[0].role,
+      );
       assert.equal(role, "anon");
     }
   });
@@ -149,9 +232,18 @@ test("what a key writes names no person", async () => {
   const number = await newNumber(tenant);
   const { conversation } = await receivesMessage(number);
   const [key, template] = [await newApiKey(tenant, "manager"), await newTemplate(tenant)];
-  const { message } = await calls(key, "create_reply", { conversation_id: conversation.id, type: "text", content: "Halo", payload: {} });
+  const { message } = await calls(key, "create_reply", {
+    conversation_id: conversation.id,
+    type: "text",
+    content: "Halo",
+    payload: {},
+  });
   assert.equal(message.sent_by, null);
-  const campaign = await calls(key, "create_campaign", { name: "Promo", template_id: template.id, recipients: [{ wa_id: "6281234", variables: ["Rina"] }] });
+  const campaign = await calls(key, "create_campaign", {
+    name: "Promo",
+    template_id: template.id,
+    recipients: [{ wa_id: "6281234", variables: ["Rina"] }],
+  });
   const [{ sender_id }] = await sql`select sender_id from public.broadcast_campaigns where id = ${campaign.id}`;
   assert.equal(sender_id, null);
   await sql`update public.broadcast_campaigns set status = 'cancelled' where id = ${campaign.id}`;

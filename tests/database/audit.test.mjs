@@ -6,7 +6,21 @@ import { rolledBack, useDatabase } from "./database.mjs";
 import { UNAUDITED } from "./matrix.mjs";
 
 const {
-  sql, as, asService, requests, calls, newTenant, newUser, newRole, newApiKey, newNumber, newTemplate, newCampaign, newStranger, receivesMessage, predefined,
+  sql,
+  as,
+  asService,
+  requests,
+  calls,
+  newTenant,
+  newUser,
+  newRole,
+  newApiKey,
+  newNumber,
+  newTemplate,
+  newCampaign,
+  newStranger,
+  receivesMessage,
+  predefined,
 } = await useDatabase();
 const [AGENT] = await predefined("agent");
 
@@ -15,8 +29,10 @@ const newOffice = async () => {
   return { tenant, owner: await newUser(tenant, "super_admin") };
 };
 /** What was written of a tenant, in order. @param {{ id: string }} tenant @param {string} [entity] @param {import("postgres").Sql} [on] */
-const logOf = async (tenant, entity, on = sql) => [...await on`
-  select * from public.audit_logs where tenant_id = ${tenant.id} ${entity === undefined ? on`` : on`and entity = ${entity}`} order by id`];
+const logOf = async (tenant, entity, on = sql) => [
+  ...(await on`
+  select * from public.audit_logs where tenant_id = ${tenant.id} ${entity === undefined ? on`` : on`and entity = ${entity}`} order by id`),
+];
 /** What was written while `work` ran. @param {{ id: string }} tenant @param {() => Promise<any>} work */
 const writtenBy = async (tenant, work) => {
   const before = await logOf(tenant);
@@ -48,7 +64,13 @@ describe("changes are written", () => {
     });
     const [updated, deleted] = entries;
     assert.deepEqual([updated.action, updated.entity, updated.entity_id], ["roles.updated", "roles", role.id]);
-    assert.deepEqual([updated.before, updated.after], [{ name: role.name, level: 3 }, { name: "Kasir", level: 4 }]);
+    assert.deepEqual(
+      [updated.before, updated.after],
+      [
+        { name: role.name, level: 3 },
+        { name: "Kasir", level: 4 },
+      ],
+    );
     assert.deepEqual([deleted.action, deleted.before.name, deleted.after], ["roles.deleted", "Kasir", null]);
     const [created] = (await logOf(tenant, "roles")).filter(({ action }) => action === "roles.created");
     assert.deepEqual([created.entity_id, created.before, created.after.key], [role.id, null, role.key]);
@@ -67,20 +89,38 @@ describe("changes are written", () => {
 
   test("in the transaction of the change: what is rolled back leaves none", async () => {
     const { tenant } = await newOffice();
-    const entries = await writtenBy(tenant, () => rolledBack(sql, async ({ sql }) => {
-      await sql`update public.tenants set name = 'Lain' where id = ${tenant.id}`;
-      assert.equal((await logOf(tenant, "tenants", sql)).at(-1)?.action, "tenants.updated");
-    }));
+    const entries = await writtenBy(tenant, () =>
+      rolledBack(sql, async ({ sql }) => {
+        await sql`update public.tenants set name = 'Lain' where id = ${tenant.id}`;
+        assert.equal((await logOf(tenant, "tenants", sql)).at(-1)?.action, "tenants.updated");
+      }),
+    );
     assert.deepEqual(entries, []);
   });
 
   test("of a statement with several rows one by one", async () => {
     const tenant = await newTenant();
-    const entries = await writtenBy(tenant, () => sql`
-      insert into public.contacts (tenant_id, wa_id) select ${tenant.id}, (62000 + n)::text from generate_series(1, 3) n`);
-    assert.deepEqual(entries.map(({ action, after }) => [action, after.wa_id]).sort(), [1, 2, 3].map((n) => ["contacts.created", String(62000 + n)]));
-    const moved = await writtenBy(tenant, () => sql`update public.contacts set name = wa_id where tenant_id = ${tenant.id}`);
-    assert.deepEqual(moved.map(({ before, after }) => [before.name, after.name.slice(0, 4)]), [[null, "6200"], [null, "6200"], [null, "6200"]]);
+    const entries = await writtenBy(
+      tenant,
+      () => sql`
+      insert into public.contacts (tenant_id, wa_id) select ${tenant.id}, (62000 + n)::text from generate_series(1, 3) n`,
+    );
+    assert.deepEqual(
+      entries.map(({ action, after }) => [action, after.wa_id]).sort(),
+      [1, 2, 3].map((n) => ["contacts.created", String(62000 + n)]),
+    );
+    const moved = await writtenBy(
+      tenant,
+      () => sql`update public.contacts set name = wa_id where tenant_id = ${tenant.id}`,
+    );
+    assert.deepEqual(
+      moved.map(({ before, after }) => [before.name, after.name.slice(0, 4)]),
+      [
+        [null, "6200"],
+        [null, "6200"],
+        [null, "6200"],
+      ],
+    );
   });
 
   test("of a large statement as one entry for each tenant, with the number of rows", async () => {
@@ -88,15 +128,25 @@ describe("changes are written", () => {
     const inserts = () => sql`
       insert into public.contacts (tenant_id, wa_id)
       select case when n <= 700 then ${tenant.id}::uuid else ${other.id}::uuid end, (630000 + n)::text from generate_series(1, 1001) n`;
-    const mine = (/** @type {any[]} */ entries) => entries.map(({ action, entity_id, before, after }) => [action, entity_id, before, after]);
+    const mine = (/** @type {any[]} */ entries) =>
+      entries.map(({ action, entity_id, before, after }) => [action, entity_id, before, after]);
     const before = await logOf(other);
     assert.deepEqual(mine(await writtenBy(tenant, inserts)), [["contacts.created", null, null, { rows: 700 }]]);
     const both = sql`tenant_id in (${tenant.id}, ${other.id})`;
-    assert.deepEqual(mine(await writtenBy(tenant, () => sql`update public.contacts set name = 'x' where ${both}`)), [["contacts.updated", null, null, { rows: 700 }]]);
-    assert.deepEqual(mine(await writtenBy(tenant, () => sql`delete from public.contacts where ${both}`)), [["contacts.deleted", null, null, { rows: 700 }]]);
-    assert.deepEqual(mine((await logOf(other)).slice(before.length)).map(([action, , , after]) => [action, after.rows]), [
-      ["contacts.created", 301], ["contacts.updated", 301], ["contacts.deleted", 301],
+    assert.deepEqual(mine(await writtenBy(tenant, () => sql`update public.contacts set name = 'x' where ${both}`)), [
+      ["contacts.updated", null, null, { rows: 700 }],
     ]);
+    assert.deepEqual(mine(await writtenBy(tenant, () => sql`delete from public.contacts where ${both}`)), [
+      ["contacts.deleted", null, null, { rows: 700 }],
+    ]);
+    assert.deepEqual(
+      mine((await logOf(other)).slice(before.length)).map(([action, , , after]) => [action, after.rows]),
+      [
+        ["contacts.created", 301],
+        ["contacts.updated", 301],
+        ["contacts.deleted", 301],
+      ],
+    );
   });
 
   test("of a tenant that is deleted, and stay", async () => {
@@ -112,14 +162,36 @@ describe("changes are written", () => {
     const user = await newUser(tenant, "viewer");
     const entries = await writtenBy(tenant, async () => {
       await calls(owner, "set_user_roles", { user_id: user.id, role_ids: [AGENT] });
-      await calls(owner, "create_role", { name: "Kasir", level: 3, permissions: ["reports.view"], taken_away: ["messages.send"] });
+      await calls(owner, "create_role", {
+        name: "Kasir",
+        level: 3,
+        permissions: ["reports.view"],
+        taken_away: ["messages.send"],
+      });
       await calls(owner, "set_module", { module_id: "billing", enabled: false });
     });
-    assert.deepEqual(entries.map(({ action }) => action), [
-      "user_roles.created", "user_roles.deleted", "roles.created", "role_permissions.created", "role_permissions.created", "tenant_modules.created",
-    ]);
+    assert.deepEqual(
+      entries.map(({ action }) => action),
+      [
+        "user_roles.created",
+        "user_roles.deleted",
+        "roles.created",
+        "role_permissions.created",
+        "role_permissions.created",
+        "tenant_modules.created",
+      ],
+    );
     assert.equal(entries[0].entity_id, `${user.id},${AGENT}`);
-    assert.deepEqual(entries.slice(3, 5).map(({ after }) => [after.permission_key, after.granted]).sort(), [["messages.send", false], ["reports.view", true]]);
+    assert.deepEqual(
+      entries
+        .slice(3, 5)
+        .map(({ after }) => [after.permission_key, after.granted])
+        .sort(),
+      [
+        ["messages.send", false],
+        ["reports.view", true],
+      ],
+    );
     assert.ok(entries.every((entry) => entry.actor_id === owner.id));
   });
 
@@ -127,7 +199,10 @@ describe("changes are written", () => {
     await rolledBack(sql, async ({ sql }) => {
       const [{ last }] = await sql`select coalesce(max(id), 0) as last from public.audit_logs`;
       await sql`insert into public.role_permissions values (${AGENT}, 'reports.view')`;
-      assert.equal((await sql`select from public.audit_logs where id > ${last} and entity_id = ${`${AGENT},reports.view`}`).count, 0);
+      assert.equal(
+        (await sql`select from public.audit_logs where id > ${last} and entity_id = ${`${AGENT},reports.view`}`).count,
+        0,
+      );
     });
   });
 });
@@ -137,8 +212,16 @@ describe("an entry names who did it", () => {
     const { tenant, owner } = await newOffice();
     await sql`update public.profiles set display_name = 'Ratna' where user_id = ${owner.id}`;
     const [entry] = await writtenBy(tenant, () =>
-      requests(owner, { "x-request-id": "req-1", "x-client-ip": "192.0.2.7" }, (sql) => sql`select public.update_tenant('{"name": "Baru"}')`));
-    assert.deepEqual([entry.actor_type, entry.actor_id, entry.actor_name, entry.request_id, entry.ip], ["user", owner.id, "Ratna", "req-1", "192.0.2.7"]);
+      requests(
+        owner,
+        { "x-request-id": "req-1", "x-client-ip": "192.0.2.7" },
+        (sql) => sql`select public.update_tenant('{"name": "Baru"}')`,
+      ),
+    );
+    assert.deepEqual(
+      [entry.actor_type, entry.actor_id, entry.actor_name, entry.request_id, entry.ip],
+      ["user", owner.id, "Ratna", "req-1", "192.0.2.7"],
+    );
   });
 
   test("a person without a name by their address", async () => {
@@ -158,22 +241,40 @@ describe("an entry names who did it", () => {
   test("the system", async () => {
     const { tenant } = await newOffice();
     const number = await newNumber(tenant);
-    const [entry] = await writtenBy(tenant, () => calls("service", "break_session", { session_id: number.id, reason: "token" }));
-    assert.deepEqual([entry.action, entry.actor_type, entry.actor_id, entry.actor_name], ["whatsapp_sessions.updated", "system", null, null]);
+    const [entry] = await writtenBy(tenant, () =>
+      calls("service", "break_session", { session_id: number.id, reason: "token" }),
+    );
+    assert.deepEqual(
+      [entry.action, entry.actor_type, entry.actor_id, entry.actor_name],
+      ["whatsapp_sessions.updated", "system", null, null],
+    );
   });
 
   test("whoever the server acts for, and no caller can claim to be another", async () => {
     const { tenant, owner } = await newOffice();
     const person = await newStranger();
-    const { invitation_id } = await calls(owner, "invite_agent", { email: person.email, display_name: "", role_ids: [AGENT] });
-    const entries = await writtenBy(tenant, () => calls("service", "complete_invitation", { invitation_id, user_id: person.id }));
-    assert.deepEqual(entries.map(({ action, actor_id }) => [action, actor_id]), [
-      ["profiles.created", owner.id], ["user_roles.created", owner.id], ["invitations.updated", owner.id],
-    ]);
-    const [claimed] = await writtenBy(tenant, () => as(owner, async (sql) => {
-      await sql`select set_config('app.actor_id', ${person.id}, true)`;
-      return sql`select public.update_tenant('{"name": "Baru"}')`;
-    }));
+    const { invitation_id } = await calls(owner, "invite_agent", {
+      email: person.email,
+      display_name: "",
+      role_ids: [AGENT],
+    });
+    const entries = await writtenBy(tenant, () =>
+      calls("service", "complete_invitation", { invitation_id, user_id: person.id }),
+    );
+    assert.deepEqual(
+      entries.map(({ action, actor_id }) => [action, actor_id]),
+      [
+        ["profiles.created", owner.id],
+        ["user_roles.created", owner.id],
+        ["invitations.updated", owner.id],
+      ],
+    );
+    const [claimed] = await writtenBy(tenant, () =>
+      as(owner, async (sql) => {
+        await sql`select set_config('app.actor_id', ${person.id}, true)`;
+        return sql`select public.update_tenant('{"name": "Baru"}')`;
+      }),
+    );
     assert.equal(claimed.actor_id, owner.id);
   });
 
@@ -181,7 +282,10 @@ describe("an entry names who did it", () => {
     const person = await newStranger();
     const tenant = await calls(person, "create_tenant", { name: `Toko ${randomUUID()}` });
     const log = await logOf(tenant);
-    assert.deepEqual(log.map(({ action }) => action), ["tenants.created", "profiles.created", "user_roles.created"]);
+    assert.deepEqual(
+      log.map(({ action }) => action),
+      ["tenants.created", "profiles.created", "user_roles.created"],
+    );
     assert.ok(log.every(({ actor_id }) => actor_id === person.id));
   });
 });
@@ -191,27 +295,50 @@ describe("what people write to each other", () => {
     const { tenant, owner } = await newOffice();
     const number = await newNumber(tenant);
     const { conversation } = await receivesMessage(number, { text: "rahasia pelanggan" });
-    assert.deepEqual((await logOf(tenant)).map(({ entity }) => entity).filter((entity) => ["messages", "conversations"].includes(entity)), []);
+    assert.deepEqual(
+      (await logOf(tenant))
+        .map(({ entity }) => entity)
+        .filter((entity) => ["messages", "conversations"].includes(entity)),
+      [],
+    );
     const entries = await writtenBy(tenant, () =>
-      calls(owner, "create_reply", { conversation_id: conversation.id, type: "text", content: "jawaban rahasia", payload: { text: { body: "jawaban rahasia" } } }));
-    assert.deepEqual(entries.map(({ action }) => action), ["messages.created"]);
-    assert.deepEqual([entries[0].after.content, entries[0].after.payload, entries[0].after.type], ["***", "***", "text"]);
+      calls(owner, "create_reply", {
+        conversation_id: conversation.id,
+        type: "text",
+        content: "jawaban rahasia",
+        payload: { text: { body: "jawaban rahasia" } },
+      }),
+    );
+    assert.deepEqual(
+      entries.map(({ action }) => action),
+      ["messages.created"],
+    );
+    assert.deepEqual(
+      [entries[0].after.content, entries[0].after.payload, entries[0].after.type],
+      ["***", "***", "text"],
+    );
     assert.ok(!JSON.stringify(await logOf(tenant)).includes("rahasia"));
   });
 
   test("is written as assigned or resolved by people alone", async () => {
     const { tenant, owner } = await newOffice();
     const { conversation } = await receivesMessage(await newNumber(tenant));
-    const assigns = (/** @type {import("postgres").Sql} */ sql) => sql`update public.conversations set assigned_to = ${owner.id}, unread_count = 0, last_message_preview = 'x' where id = ${conversation.id}`;
+    const assigns = (/** @type {import("postgres").Sql} */ sql) =>
+      sql`update public.conversations set assigned_to = ${owner.id}, unread_count = 0, last_message_preview = 'x' where id = ${conversation.id}`;
     const bySystem = await writtenBy(tenant, () => asService(assigns));
     assert.deepEqual(bySystem, []);
     await sql`update public.conversations set assigned_to = null, unread_count = 3 where id = ${conversation.id}`;
-    const [entry, ...more] = await writtenBy(tenant, () => asService(async (sql) => {
-      await sql`select set_config('app.actor_id', ${owner.id}, true)`;
-      await assigns(sql);
-      return sql`update public.conversations set unread_count = 5 where id = ${conversation.id}`;
-    }));
-    assert.deepEqual([entry.action, entry.before, entry.after, more], ["conversations.updated", { assigned_to: null }, { assigned_to: owner.id }, []]);
+    const [entry, ...more] = await writtenBy(tenant, () =>
+      asService(async (sql) => {
+        await sql`select set_config('app.actor_id', ${owner.id}, true)`;
+        await assigns(sql);
+        return sql`update public.conversations set unread_count = 5 where id = ${conversation.id}`;
+      }),
+    );
+    assert.deepEqual(
+      [entry.action, entry.before, entry.after, more],
+      ["conversations.updated", { assigned_to: null }, { assigned_to: owner.id }, []],
+    );
   });
 
   test("of a campaign's recipients is masked", async () => {
@@ -219,8 +346,17 @@ describe("what people write to each other", () => {
     await newNumber(tenant);
     const template = await newTemplate(tenant);
     const entries = await writtenBy(tenant, () =>
-      calls(owner, "create_campaign", { name: "Promo", template_id: template.id, recipients: [{ wa_id: "62811", variables: ["rahasia"] }], scheduled_at: new Date(Date.now() + 86_400_000) }));
-    assert.deepEqual(entries.map(({ action }) => action), ["broadcast_campaigns.created", "broadcast_recipients.created", "broadcast_campaigns.updated"]);
+      calls(owner, "create_campaign", {
+        name: "Promo",
+        template_id: template.id,
+        recipients: [{ wa_id: "62811", variables: ["rahasia"] }],
+        scheduled_at: new Date(Date.now() + 86_400_000),
+      }),
+    );
+    assert.deepEqual(
+      entries.map(({ action }) => action),
+      ["broadcast_campaigns.created", "broadcast_recipients.created", "broadcast_campaigns.updated"],
+    );
     assert.equal(entries[1].after.variables, "***");
   });
 });
@@ -228,12 +364,30 @@ describe("what people write to each other", () => {
 describe("secrets", () => {
   test("are masked by the names of their columns", async () => {
     const [{ masked }] = await sql`select private.masked('things', ${sql.json({
-      access_token: "s", secret: "s", client_secret: "s", password_hash: "s", key_hash: "s", token_sealed: "s", pin: "s",
-      name: "n", prefix: "p", pinned: true, empty_token: null,
+      access_token: "s",
+      secret: "s",
+      client_secret: "s",
+      password_hash: "s",
+      key_hash: "s",
+      token_sealed: "s",
+      pin: "s",
+      name: "n",
+      prefix: "p",
+      pinned: true,
+      empty_token: null,
     })}) as masked`;
     assert.deepEqual(masked, {
-      access_token: "***", secret: "***", client_secret: "***", password_hash: "***", key_hash: "***", token_sealed: "***", pin: "***",
-      name: "n", prefix: "p", pinned: true, empty_token: null,
+      access_token: "***",
+      secret: "***",
+      client_secret: "***",
+      password_hash: "***",
+      key_hash: "***",
+      token_sealed: "***",
+      pin: "***",
+      name: "n",
+      prefix: "p",
+      pinned: true,
+      empty_token: null,
     });
   });
 
@@ -247,7 +401,10 @@ describe("secrets", () => {
   test("and the use of a key is not a change of it", async () => {
     const { tenant } = await newOffice();
     const key = await newApiKey(tenant, "agent");
-    assert.deepEqual(await writtenBy(tenant, () => calls("service", "note_api_key_use", { key_id: key.id, ip: "192.0.2.1" })), []);
+    assert.deepEqual(
+      await writtenBy(tenant, () => calls("service", "note_api_key_use", { key_id: key.id, ip: "192.0.2.1" })),
+      [],
+    );
     assert.notEqual((await sql`select last_used_at from public.api_keys where id = ${key.id}`)[0].last_used_at, null);
   });
 });
@@ -255,7 +412,16 @@ describe("secrets", () => {
 test("progress of a campaign is not a change of it", async () => {
   const { tenant } = await newOffice();
   const campaign = await newCampaign(await newNumber(tenant));
-  assert.deepEqual(await writtenBy(tenant, () => sql`update public.broadcast_campaigns set progress_announced_at = now() where id = ${campaign.id}`), []);
-  const [entry] = await writtenBy(tenant, () => sql`update public.broadcast_campaigns set status = 'cancelled' where id = ${campaign.id}`);
+  assert.deepEqual(
+    await writtenBy(
+      tenant,
+      () => sql`update public.broadcast_campaigns set progress_announced_at = now() where id = ${campaign.id}`,
+    ),
+    [],
+  );
+  const [entry] = await writtenBy(
+    tenant,
+    () => sql`update public.broadcast_campaigns set status = 'cancelled' where id = ${campaign.id}`,
+  );
   assert.deepEqual([entry.before, entry.after], [{ status: "completed" }, { status: "cancelled" }]);
 });

@@ -5,7 +5,10 @@ import { someDigits } from "./tenancy.mjs";
 /** @param {{ sql: import("postgres").Sql }} known */
 export function broadcasts({ sql }) {
   /** @param {{ id: string }} tenant @param {{ status?: string, category?: string, businessAccount?: string | null, text?: string, components?: object[] }} [options] */
-  async function newTemplate(tenant, { status = "APPROVED", category = "MARKETING", businessAccount = null, text = "Halo {{1}}", components = [] } = {}) {
+  async function newTemplate(
+    tenant,
+    { status = "APPROVED", category = "MARKETING", businessAccount = null, text = "Halo {{1}}", components = [] } = {},
+  ) {
     const [template] = await sql`
       insert into public.broadcast_templates (tenant_id, meta_business_account_id, name, status, category, components)
       values (${tenant.id}, ${businessAccount}, ${`t_${randomUUID().replaceAll("-", "_")}`}, ${status}, ${category},
@@ -24,7 +27,14 @@ export function broadcasts({ sql }) {
    * }} [options] `wa_ids` instead of `recipients`
    */
   async function newCampaign(number, options = {}) {
-    const { status = "completed", recipients = 1, scheduledAt = null, sender = null, recipientLocal = false, quietHours = null } = options;
+    const {
+      status = "completed",
+      recipients = 1,
+      scheduledAt = null,
+      sender = null,
+      recipientLocal = false,
+      quietHours = null,
+    } = options;
     const template = await newTemplate({ id: number.tenant_id }, options.template);
     const [campaign] = await sql`
       insert into public.broadcast_campaigns
@@ -43,7 +53,9 @@ export function broadcasts({ sql }) {
 
   /** @param {{ id: string }} campaign in the order they were listed */
   async function recipientsOf(campaign) {
-    return [...await sql`select * from public.broadcast_recipients where campaign_id = ${campaign.id} order by position`];
+    return [
+      ...(await sql`select * from public.broadcast_recipients where campaign_id = ${campaign.id} order by position`),
+    ];
   }
 
   /** @param {{ id: string }} campaign */

@@ -36,7 +36,8 @@ export function callers(sql) {
    */
   const calls = async (caller, name, parameters = {}) => {
     const named = Object.keys(parameters).map((parameter, i) => `${parameter} => $${i + 1}`);
-    const work = (/** @type {Sql} */ sql) => sql.unsafe(`select public.${name}(${named}) as answer`, Object.values(parameters));
+    const work = (/** @type {Sql} */ sql) =>
+      sql.unsafe(`select public.${name}(${named}) as answer`, Object.values(parameters));
     const [{ answer }] = await (caller === "service" ? asService(work) : as(caller, work));
     return answer;
   };

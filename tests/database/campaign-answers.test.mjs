@@ -5,28 +5,73 @@ import { useDatabase } from "./database.mjs";
 import { aboutMessage, dateOf, inboundText, seconds, someWamid } from "./inbox.mjs";
 import { isRefused } from "./refusals.mjs";
 
-const { sql, as, asService, calls, newTenant, newUser, newNumber, newCampaign, recipientsOf, receivesMessage, delivers } = await useDatabase();
+const {
+  sql,
+  as,
+  asService,
+  calls,
+  newTenant,
+  newUser,
+  newNumber,
+  newCampaign,
+  recipientsOf,
+  receivesMessage,
+  delivers,
+} = await useDatabase();
 const DAY = 86_400;
 
-const consentsOf = async (/** @type {any} */ contact) => [...await sql`
-  select state, source, proof, occurred_at from public.contact_consents where contact_id = ${contact.id} order by occurred_at, state`];
-const isOut = async (/** @type {any} */ contact) => (await sql`select marketing_opted_out_at as at from public.contacts where id = ${contact.id}`)[0].at !== null;
+const consentsOf = async (/** @type {any} */ contact) => [
+  ...(await sql`
+  select state, source, proof, occurred_at from public.contact_consents where contact_id = ${contact.id} order by occurred_at, state`),
+];
+const isOut = async (/** @type {any} */ contact) =>
+  (await sql`select marketing_opted_out_at as at from public.contacts where id = ${contact.id}`)[0].at !== null;
 /** Whether a customer is out of marketing after saying this. @param {any} number @param {object} element */
 const saying = async (number, element) => isOut((await receivesMessage(number, element)).contact);
 
 describe("a customer ends marketing by a word", () => {
-  for (const text of ["STOP", "stop", " Stop! ", "*STOP*", "Berhenti.", "unsubscribe", "BATAL  BERLANGGANAN", "batal-berlangganan", "Stop promo", "Stop promotions", "Hentikan promosi", "opt-out", "\nSTOP\n"]) {
+  for (const text of [
+    "STOP",
+    "stop",
+    " Stop! ",
+    "*STOP*",
+    "Berhenti.",
+    "unsubscribe",
+    "BATAL  BERLANGGANAN",
+    "batal-berlangganan",
+    "Stop promo",
+    "Stop promotions",
+    "Hentikan promosi",
+    "opt-out",
+    "\nSTOP\n",
+  ]) {
     test(JSON.stringify(text), async () => {
       const number = await newNumber(await newTenant());
       const { contact, message } = await receivesMessage(number, { text });
       assert.equal(await isOut(contact), true);
       assert.deepEqual(await consentsOf(contact), [
-        { state: "opted_out", source: "keyword", proof: { message_id: message.id, text }, occurred_at: message.occurred_at },
+        {
+          state: "opted_out",
+          source: "keyword",
+          proof: { message_id: message.id, text },
+          occurred_at: message.occurred_at,
+        },
       ]);
     });
   }
 
-  for (const text of ["Jangan stop dulu ya", "STOP kirim promo pagi", "STOPPED", "stopkontak", "non-stop", "", "?!", "👍", "Berhenti berlangganan koran saja", `STOP ${"x".repeat(300)}`]) {
+  for (const text of [
+    "Jangan stop dulu ya",
+    "STOP kirim promo pagi",
+    "STOPPED",
+    "stopkontak",
+    "non-stop",
+    "",
+    "?!",
+    "👍",
+    "Berhenti berlangganan koran saja",
+    `STOP ${"x".repeat(300)}`,
+  ]) {
     test(`and not by ${JSON.stringify(text.slice(0, 40))}`, async () => {
       const number = await newNumber(await newTenant());
       const { contact } = await receivesMessage(number, { text });
@@ -34,7 +79,15 @@ describe("a customer ends marketing by a word", () => {
     });
   }
 
-  for (const [kind, counts] of /** @type {[string, boolean][]} */ ([["text", true], ["button", true], ["interactive", true], ["image", false], ["document", false], ["contacts", false], ["system", false]])) {
+  for (const [kind, counts] of /** @type {[string, boolean][]} */ ([
+    ["text", true],
+    ["button", true],
+    ["interactive", true],
+    ["image", false],
+    ["document", false],
+    ["contacts", false],
+    ["system", false],
+  ])) {
     test(`${counts ? "also" : "not"} of a message of kind ${kind}`, async () => {
       assert.equal(await saying(await newNumber(await newTenant()), { kind, text: "STOP" }), counts);
     });
@@ -47,7 +100,10 @@ describe("a customer ends marketing by a word", () => {
     assert.equal(await isOut(contact), false);
     await receivesMessage(number, { from: contact.wa_id, text: "berhenti", timestamp: seconds(200) });
     assert.equal(await isOut(contact), false, "older than the last");
-    assert.deepEqual((await consentsOf(contact)).map(({ state }) => state), ["opted_out", "opted_out", "opted_in"]);
+    assert.deepEqual(
+      (await consentsOf(contact)).map(({ state }) => state),
+      ["opted_out", "opted_out", "opted_in"],
+    );
   });
 
   test("once, when the delivery is repeated", async () => {
@@ -60,9 +116,23 @@ describe("a customer ends marketing by a word", () => {
   test("for themselves, among many in one delivery", async () => {
     const [number, other] = [await newNumber(await newTenant()), await newNumber(await newTenant())];
     const people = ["6281300000001", "6281300000002", "6281300000003"];
-    await delivers({ messages: [inboundText(number, { from: people[0], text: "STOP" }), inboundText(number, { from: people[1], text: "Halo" }), inboundText(other, { from: people[1], text: "STOP" }), inboundText(number, { from: people[2], text: "MULAI" })] });
-    const out = await sql`select tenant_id, wa_id from public.contacts where tenant_id in (${number.tenant_id}, ${other.tenant_id}) and marketing_opted_out_at is not null order by wa_id`;
-    assert.deepEqual([...out], [{ tenant_id: number.tenant_id, wa_id: people[0] }, { tenant_id: other.tenant_id, wa_id: people[1] }]);
+    await delivers({
+      messages: [
+        inboundText(number, { from: people[0], text: "STOP" }),
+        inboundText(number, { from: people[1], text: "Halo" }),
+        inboundText(other, { from: people[1], text: "STOP" }),
+        inboundText(number, { from: people[2], text: "MULAI" }),
+      ],
+    });
+    const out =
+      await sql`select tenant_id, wa_id from public.contacts where tenant_id in (${number.tenant_id}, ${other.tenant_id}) and marketing_opted_out_at is not null order by wa_id`;
+    assert.deepEqual(
+      [...out],
+      [
+        { tenant_id: number.tenant_id, wa_id: people[0] },
+        { tenant_id: other.tenant_id, wa_id: people[1] },
+      ],
+    );
   });
 
   test("not by what was said before the number was connected, nor by what the business itself wrote", async () => {
@@ -71,7 +141,12 @@ describe("a customer ends marketing by a word", () => {
     await delivers({
       messages: [
         { ...inboundText(number, { from, text: "STOP" }), source: "history", direction: "inbound" },
-        { ...inboundText(number, { from, text: "STOP" }), source: "history", direction: "outbound", history_status: "READ" },
+        {
+          ...inboundText(number, { from, text: "STOP" }),
+          source: "history",
+          direction: "outbound",
+          history_status: "READ",
+        },
         { ...inboundText(number, { from, text: "STOP" }), source: "echo", direction: "outbound" },
       ],
     });
@@ -82,7 +157,8 @@ describe("a customer ends marketing by a word", () => {
   test("is seen in its record by who sees the contact, and by no other tenant", async () => {
     const tenant = await newTenant();
     const { contact } = await receivesMessage(await newNumber(tenant), { text: "STOP" });
-    const seen = async (/** @type {any} */ user) => as(user, async (sql) => (await sql`select from public.contact_consents where contact_id = ${contact.id}`).count);
+    const seen = async (/** @type {any} */ user) =>
+      as(user, async (sql) => (await sql`select from public.contact_consents where contact_id = ${contact.id}`).count);
     assert.equal(await seen(await newUser(tenant, "manager")), 1);
     assert.equal(await seen(await newUser(await newTenant(), "super_admin")), 0);
   });
@@ -92,7 +168,9 @@ describe("the words", () => {
   test("are the tenant's own", async () => {
     const [tenant, other] = [await newTenant(), await newTenant()];
     const admin = await newUser(tenant, "admin");
-    const changed = await calls(admin, "update_tenant", { changes: { opt_out_keywords: ["Sudah cukup", "止めて"], opt_in_keywords: ["lagi"] } });
+    const changed = await calls(admin, "update_tenant", {
+      changes: { opt_out_keywords: ["Sudah cukup", "止めて"], opt_in_keywords: ["lagi"] },
+    });
     assert.deepEqual([changed.opt_out_keywords, changed.opt_in_keywords], [["Sudah cukup", "止めて"], ["lagi"]]);
     const [own, theirs] = [await newNumber(tenant), await newNumber(other)];
     assert.equal(await saying(own, { text: "sudah, cukup!" }), true);
@@ -113,7 +191,10 @@ describe("the words", () => {
 
   test("take the right to change settings", async () => {
     const agent = await newUser(await newTenant(), "agent");
-    await isRefused(calls(agent, "update_tenant", { changes: { opt_out_keywords: [] } }), { code: "PT403", detail: "forbidden" });
+    await isRefused(calls(agent, "update_tenant", { changes: { opt_out_keywords: [] } }), {
+      code: "PT403",
+      detail: "forbidden",
+    });
   });
 });
 
@@ -122,7 +203,9 @@ describe("an answer to a campaign", () => {
   const newSent = async (number, wa_ids = ["6281400000001"], ago = 3600) => {
     const campaign = await newCampaign(number, { wa_ids });
     const recipients = await recipientsOf(campaign);
-    await asService((sql) => sql`select private.prepare_messages(${number.id}, ${recipients.map(({ id }) => id)}::uuid[])`);
+    await asService(
+      (sql) => sql`select private.prepare_messages(${number.id}, ${recipients.map(({ id }) => id)}::uuid[])`,
+    );
     await sql`
       update public.messages set status = 'delivered', whatsapp_message_id = 'wamid.' || id, occurred_at = ${dateOf(seconds(ago))}, sent_at = ${dateOf(seconds(ago))}
       where metadata ->> 'broadcast_campaign_id' = ${campaign.id}`;
@@ -130,14 +213,19 @@ describe("an answer to a campaign", () => {
     return { campaign, wamid: `wamid.${(await recipientsOf(campaign))[0].message_id}` };
   };
   const answersOf = async (/** @type {any} */ campaign) =>
-    (await recipientsOf(campaign)).map(({ replied_at, reply_message_id }) => (replied_at === null ? null : { replied_at, reply_message_id }));
+    (await recipientsOf(campaign)).map(({ replied_at, reply_message_id }) =>
+      replied_at === null ? null : { replied_at, reply_message_id },
+    );
 
   test("is counted with the recipient, and is the message", async () => {
     const tenant = await newTenant();
     const number = await newNumber(tenant);
     const { campaign } = await newSent(number, ["6281400000001", "6281400000002"]);
     const { message } = await receivesMessage(number, { from: "6281400000001", text: "Mau!" });
-    assert.deepEqual(await answersOf(campaign), [{ replied_at: message.occurred_at, reply_message_id: message.id }, null]);
+    assert.deepEqual(await answersOf(campaign), [
+      { replied_at: message.occurred_at, reply_message_id: message.id },
+      null,
+    ]);
     const { statistics } = await calls(await newUser(tenant, "manager"), "get_campaign", { campaign_id: campaign.id });
     assert.deepEqual([statistics.replied, statistics.reply_rate_percent], [1, 50]);
   });
@@ -147,11 +235,20 @@ describe("an answer to a campaign", () => {
     const { campaign } = await newSent(number);
     const { campaign: other } = await newSent(await newNumber(await newTenant()));
     const from = "6281400000001";
-    const first = await delivers({ messages: [inboundText(number, { from }), inboundText(number, { from: "6281400000099" })] });
+    const first = await delivers({
+      messages: [inboundText(number, { from }), inboundText(number, { from: "6281400000099" })],
+    });
     assert.deepEqual(first.campaigns, [campaign.id]);
     assert.ok(!first.campaigns.includes(other.id));
-    assert.deepEqual((await delivers({ messages: [inboundText(number, { from })] })).campaigns, [], "the second answer changes no number");
-    assert.deepEqual((await delivers({ messages: [inboundText(await newNumber(await newTenant()), { from })] })).campaigns, []);
+    assert.deepEqual(
+      (await delivers({ messages: [inboundText(number, { from })] })).campaigns,
+      [],
+      "the second answer changes no number",
+    );
+    assert.deepEqual(
+      (await delivers({ messages: [inboundText(await newNumber(await newTenant()), { from })] })).campaigns,
+      [],
+    );
   });
 
   test("is the first: others do not change it", async () => {
@@ -159,7 +256,12 @@ describe("an answer to a campaign", () => {
     const { campaign } = await newSent(number);
     const from = "6281400000001";
     const wamids = [someWamid(), someWamid()];
-    await delivers({ messages: [inboundText(number, { from, wamid: wamids[1], timestamp: seconds(20) }), inboundText(number, { from, wamid: wamids[0], timestamp: seconds(30) })] });
+    await delivers({
+      messages: [
+        inboundText(number, { from, wamid: wamids[1], timestamp: seconds(20) }),
+        inboundText(number, { from, wamid: wamids[0], timestamp: seconds(30) }),
+      ],
+    });
     const first = await answersOf(campaign);
     const [message] = await sql`select id from public.messages where whatsapp_message_id = ${wamids[0]}`;
     assert.equal(first[0]?.reply_message_id, message.id);
@@ -170,11 +272,25 @@ describe("an answer to a campaign", () => {
   test("belongs to the message it quotes, however old, and otherwise to the latest", async () => {
     const number = await newNumber(await newTenant());
     const from = "6281400000001";
-    const [old, middle, latest] = [await newSent(number, [from], 30 * DAY), await newSent(number, [from], 2 * DAY), await newSent(number, [from], DAY)];
+    const [old, middle, latest] = [
+      await newSent(number, [from], 30 * DAY),
+      await newSent(number, [from], 2 * DAY),
+      await newSent(number, [from], DAY),
+    ];
     await receivesMessage(number, { from, context_id: old.wamid });
-    assert.deepEqual((await Promise.all([old, middle, latest].map(({ campaign }) => answersOf(campaign)))).flat().map((answer) => answer !== null), [true, false, false]);
+    assert.deepEqual(
+      (await Promise.all([old, middle, latest].map(({ campaign }) => answersOf(campaign))))
+        .flat()
+        .map((answer) => answer !== null),
+      [true, false, false],
+    );
     await receivesMessage(number, { from });
-    assert.deepEqual((await Promise.all([old, middle, latest].map(({ campaign }) => answersOf(campaign)))).flat().map((answer) => answer !== null), [true, false, true]);
+    assert.deepEqual(
+      (await Promise.all([old, middle, latest].map(({ campaign }) => answersOf(campaign))))
+        .flat()
+        .map((answer) => answer !== null),
+      [true, false, true],
+    );
   });
 
   test("comes within a week, and after the campaign", async () => {
@@ -216,9 +332,14 @@ describe("an answer to a campaign", () => {
 
   test("is of this number and tenant alone", async () => {
     const tenant = await newTenant();
-    const [number, second, other] = [await newNumber(tenant), await newNumber(tenant), await newNumber(await newTenant())];
+    const [number, second, other] = [
+      await newNumber(tenant),
+      await newNumber(tenant),
+      await newNumber(await newTenant()),
+    ];
     const { campaign, wamid } = await newSent(number);
-    for (const elsewhere of [second, other]) await receivesMessage(elsewhere, { from: "6281400000001", context_id: wamid });
+    for (const elsewhere of [second, other])
+      await receivesMessage(elsewhere, { from: "6281400000001", context_id: wamid });
     assert.deepEqual(await answersOf(campaign), [null]);
   });
 });

@@ -12,49 +12,114 @@ const PEOPLE = ["6281500000001", "6281500000002", "60120000001", "12120000001", 
 /** @param {Parameters<typeof newNumber>[1]} [options] */
 const newOffice = async (options) => {
   const tenant = await newTenant();
-  return { tenant, number: await newNumber(tenant, options), manager: await newUser(tenant, "manager"), admin: await newUser(tenant, "admin") };
+  return {
+    tenant,
+    number: await newNumber(tenant, options),
+    manager: await newUser(tenant, "manager"),
+    admin: await newUser(tenant, "admin"),
+  };
 };
-const checks = (/** @type {any} */ user, /** @type {any} */ campaign) => calls(user, "check_campaign", { campaign_id: campaign.id });
+const checks = (/** @type {any} */ user, /** @type {any} */ campaign) =>
+  calls(user, "check_campaign", { campaign_id: campaign.id });
 /** Without what has no price yet. @param {any} check */
-const codesOf = (check) => check.problems.filter(({ code }) => code !== "price_unknown").map(({ severity, code, count, value }) => [severity, code, ...[count, value].filter((x) => x !== undefined)]);
+const codesOf = (check) =>
+  check.problems
+    .filter(({ code }) => code !== "price_unknown")
+    .map(({ severity, code, count, value }) => [severity, code, ...[count, value].filter((x) => x !== undefined)]);
 
 describe("a check", () => {
   test("of a campaign with which all is well finds nothing", async () => {
     const { number, manager, admin } = await newOffice();
-    await calls(admin, "set_message_prices", { prices: sql.json([{ country: "*", category: "MARKETING", effective_from: "2026-01-01", currency: "USD", amount: 0.05 }]) });
+    await calls(admin, "set_message_prices", {
+      prices: sql.json([
+        { country: "*", category: "MARKETING", effective_from: "2026-01-01", currency: "USD", amount: 0.05 },
+      ]),
+    });
     const check = await checks(manager, await newCampaign(number, { status: "draft", recipients: 3 }));
-    assert.deepEqual([check.sendable, check.problems, check.estimate.recipients, check.estimate.seconds], [true, [], 3, 1]);
+    assert.deepEqual(
+      [check.sendable, check.problems, check.estimate.recipients, check.estimate.seconds],
+      [true, [], 3, 1],
+    );
   });
 
-  for (const [code, severity, make, more = []] of /** @type {[string, string, (office: any) => Promise<any>, any[]?][]} */ ([
+  for (const [
+    code,
+    severity,
+    make,
+    more = [],
+  ] of /** @type {[string, string, (office: any) => Promise<any>, any[]?][]} */ ([
     ["no_recipients", "error", ({ number }) => newCampaign(number, { status: "draft", recipients: 0 })],
-    ["template_not_approved", "error", ({ number }) => newCampaign(number, { status: "draft", template: { status: "PAUSED" } }), ["PAUSED"]],
-    ["template_category", "warning", ({ number }) => newCampaign(number, { status: "draft", template: { category: "AUTHENTICATION" } }), ["AUTHENTICATION"]],
-    ["number_unavailable", "error", async ({ number }) => {
-      await sql`update public.whatsapp_sessions set status = 'broken', status_reason = 'The token has expired' where id = ${number.id}`;
-      return newCampaign(number, { status: "draft" });
-    }, ["The token has expired"]],
-    ["number_quality", "warning", async ({ number }) => {
-      await sql`update public.whatsapp_sessions set quality_rating = 'RED' where id = ${number.id}`;
-      return newCampaign(number, { status: "draft" });
-    }, ["RED"]],
-    ["opted_out", "warning", async ({ tenant, number }) => {
-      await sql`insert into public.contacts (tenant_id, wa_id, marketing_opted_out_at) values (${tenant.id}, ${PEOPLE[0]}, now()), (${tenant.id}, '60120000009', now())`;
-      return newCampaign(number, { status: "draft", wa_ids: PEOPLE });
-    }, [1]],
-    ["blocked", "warning", async ({ tenant, number }) => {
-      await sql`insert into public.contacts (tenant_id, wa_id, blocked_at) values (${tenant.id}, ${PEOPLE[0]}, now())`;
-      return newCampaign(number, { status: "draft", wa_ids: PEOPLE });
-    }, [1]],
-    ["duplicates", "warning", ({ number }) => newCampaign(number, { status: "draft", wa_ids: ["551187654321", "5511987654321", "62811"] }), [1]],
-    ["scheduler_stopped", "warning", async ({ admin, number }) => {
-      await calls(admin, "control_scheduler", { action: "stop" });
-      return newCampaign(number, { status: "draft" });
-    }],
-    ["messaging_limit", "warning", async ({ number }) => {
-      await sql`update public.whatsapp_sessions set messaging_limit = 'TIER_250' where id = ${number.id}`;
-      return newCampaign(number, { status: "draft", recipients: 260 });
-    }, [10, "TIER_250"]],
+    [
+      "template_not_approved",
+      "error",
+      ({ number }) => newCampaign(number, { status: "draft", template: { status: "PAUSED" } }),
+      ["PAUSED"],
+    ],
+    [
+      "template_category",
+      "warning",
+      ({ number }) => newCampaign(number, { status: "draft", template: { category: "AUTHENTICATION" } }),
+      ["AUTHENTICATION"],
+    ],
+    [
+      "number_unavailable",
+      "error",
+      async ({ number }) => {
+        await sql`update public.whatsapp_sessions set status = 'broken', status_reason = 'The token has expired' where id = ${number.id}`;
+        return newCampaign(number, { status: "draft" });
+      },
+      ["The token has expired"],
+    ],
+    [
+      "number_quality",
+      "warning",
+      async ({ number }) => {
+        await sql`update public.whatsapp_sessions set quality_rating = 'RED' where id = ${number.id}`;
+        return newCampaign(number, { status: "draft" });
+      },
+      ["RED"],
+    ],
+    [
+      "opted_out",
+      "warning",
+      async ({ tenant, number }) => {
+        await sql`insert into public.contacts (tenant_id, wa_id, marketing_opted_out_at) values (${tenant.id}, ${PEOPLE[0]}, now()), (${tenant.id}, '60120000009', now())`;
+        return newCampaign(number, { status: "draft", wa_ids: PEOPLE });
+      },
+      [1],
+    ],
+    [
+      "blocked",
+      "warning",
+      async ({ tenant, number }) => {
+        await sql`insert into public.contacts (tenant_id, wa_id, blocked_at) values (${tenant.id}, ${PEOPLE[0]}, now())`;
+        return newCampaign(number, { status: "draft", wa_ids: PEOPLE });
+      },
+      [1],
+    ],
+    [
+      "duplicates",
+      "warning",
+      ({ number }) => newCampaign(number, { status: "draft", wa_ids: ["551187654321", "5511987654321", "62811"] }),
+      [1],
+    ],
+    [
+      "scheduler_stopped",
+      "warning",
+      async ({ admin, number }) => {
+        await calls(admin, "control_scheduler", { action: "stop" });
+        return newCampaign(number, { status: "draft" });
+      },
+    ],
+    [
+      "messaging_limit",
+      "warning",
+      async ({ number }) => {
+        await sql`update public.whatsapp_sessions set messaging_limit = 'TIER_250' where id = ${number.id}`;
+        return newCampaign(number, { status: "draft", recipients: 260 });
+      },
+      [10, "TIER_250"],
+    ],
   ])) {
     test(`finds ${code}, which is ${severity === "error" ? "an error" : "a warning"}`, async () => {
       const office = await newOffice();
@@ -66,7 +131,14 @@ describe("a check", () => {
 
   const MEDIA = { type: "HEADER", format: "IMAGE" };
   const NAMED_HEADER = { type: "HEADER", format: "TEXT", text: "Untuk {{1}}" };
-  const BUTTONS = { type: "BUTTONS", buttons: [{ type: "QUICK_REPLY", text: "Ya" }, { type: "URL", text: "Lihat", url: "https://example.test/{{1}}" }, { type: "URL", text: "Toko", url: "https://example.test" }] };
+  const BUTTONS = {
+    type: "BUTTONS",
+    buttons: [
+      { type: "QUICK_REPLY", text: "Ya" },
+      { type: "URL", text: "Lihat", url: "https://example.test/{{1}}" },
+      { type: "URL", text: "Toko", url: "https://example.test" },
+    ],
+  };
   for (const [text, components, variables, complete] of /** @type {[string, any[], any, boolean][]} */ ([
     ["Halo", [], [], true],
     ["Halo {{1}}", [], ["Rina"], true],
@@ -129,13 +201,25 @@ describe("a check", () => {
     const campaign = await newCampaign(number, { status: "draft" });
     assert.equal(await checks(await newUser(await newTenant(), "super_admin"), campaign), null);
     await isRefused(checks(await newUser(tenant, null), campaign), { code: "PT403", detail: "forbidden" });
-    assert.equal((await checks(await newUserWith(tenant, { permissions: ["broadcasts.view"] }), campaign)).sendable, true);
+    assert.equal(
+      (await checks(await newUserWith(tenant, { permissions: ["broadcasts.view"] }), campaign)).sendable,
+      true,
+    );
   });
 });
 
 describe("an estimate of time", () => {
-  const endOf = async (/** @type {string} */ start, /** @type {number} */ seconds, /** @type {any} */ quiet, zone = "Asia/Jakarta") =>
-    (await sql`select private.end_of_sending(${start}::timestamptz, ${seconds}, ${quiet === null ? null : sql.json(quiet)}, ${zone}) as at`)[0].at.toISOString().replace(":00.000Z", "Z");
+  const endOf = async (
+    /** @type {string} */ start,
+    /** @type {number} */ seconds,
+    /** @type {any} */ quiet,
+    zone = "Asia/Jakarta",
+  ) =>
+    (
+      await sql`select private.end_of_sending(${start}::timestamptz, ${seconds}, ${quiet === null ? null : sql.json(quiet)}, ${zone}) as at`
+    )[0].at
+      .toISOString()
+      .replace(":00.000Z", "Z");
   const NIGHT = { from: "21:00", to: "08:00" };
   for (const [start, seconds, quiet, end] of /** @type {[string, number, any, string][]} */ ([
     ["2031-01-15T03:00Z", 3600, null, "2031-01-15T04:00Z"],
@@ -148,14 +232,24 @@ describe("an estimate of time", () => {
     ["2031-01-15T01:00Z", 30 * 3600, NIGHT, "2031-01-17T05:00Z"],
     ["2031-01-15T04:00Z", 7200, { from: "12:00", to: "13:00" }, "2031-01-15T07:00Z"],
   ])) {
-    test(`${seconds} s from ${start}${quiet ? `, quiet from ${quiet.from} to ${quiet.to},` : ""} end at ${end}`, async () => assert.equal(await endOf(start, seconds, quiet), end));
+    test(`${seconds} s from ${start}${quiet ? `, quiet from ${quiet.from} to ${quiet.to},` : ""} end at ${end}`, async () =>
+      assert.equal(await endOf(start, seconds, quiet), end));
   }
 
   test("follows from recipients, pace and who is left out", async () => {
     const { tenant, number, manager } = await newOffice({ perSecond: 4 });
     await sql`insert into public.contacts (tenant_id, wa_id, marketing_opted_out_at) values (${tenant.id}, ${PEOPLE[0]}, now())`;
-    const { estimate } = await checks(manager, await newCampaign(number, { status: "draft", wa_ids: [...PEOPLE, ...Array.from({ length: 8 }, (_, n) => `628160000000${n}`)] }));
-    assert.deepEqual([estimate.recipients, estimate.skipped, estimate.messages_per_second, estimate.seconds], [12, 1, 4, 3]);
+    const { estimate } = await checks(
+      manager,
+      await newCampaign(number, {
+        status: "draft",
+        wa_ids: [...PEOPLE, ...Array.from({ length: 8 }, (_, n) => `628160000000${n}`)],
+      }),
+    );
+    assert.deepEqual(
+      [estimate.recipients, estimate.skipped, estimate.messages_per_second, estimate.seconds],
+      [12, 1, 4, 3],
+    );
     assert.equal(Date.parse(estimate.finishes_at) - Date.parse(estimate.begins_at), 3000);
     assert.ok(Math.abs(Date.parse(estimate.begins_at) - Date.now()) < MINUTE);
   });
@@ -164,7 +258,10 @@ describe("an estimate of time", () => {
     const { number, manager } = await newOffice();
     const at = new Date(Math.floor(Date.now() / 1000) * 1000 + DAY);
     const { estimate } = await checks(manager, await newCampaign(number, { status: "scheduled", scheduledAt: at }));
-    assert.deepEqual([Date.parse(estimate.begins_at), Date.parse(estimate.finishes_at)], [at.getTime(), at.getTime() + 1000]);
+    assert.deepEqual(
+      [Date.parse(estimate.begins_at), Date.parse(estimate.finishes_at)],
+      [at.getTime(), at.getTime() + 1000],
+    );
   });
 
   test("takes a day more for each time Meta's limit is filled", async () => {
@@ -178,26 +275,48 @@ describe("an estimate of time", () => {
   test("ends with the last clock when each recipient has their own", async () => {
     const { tenant, number, manager } = await newOffice();
     const campaign = await newCampaign(number, { status: "draft", wa_ids: PEOPLE, recipientLocal: true });
-    await calls(manager, "act_on_campaign", { campaign_id: campaign.id, action: "send", options: { scheduled_at: "2031-01-15T09:00" } });
+    await calls(manager, "act_on_campaign", {
+      campaign_id: campaign.id,
+      action: "send",
+      options: { scheduled_at: "2031-01-15T09:00" },
+    });
     const { estimate } = await checks(manager, campaign);
-    assert.equal(new Date(estimate.finishes_at).toISOString(), "2031-01-15T14:00:01.000Z", `New York is the last, tenant ${tenant.id}`);
+    assert.equal(
+      new Date(estimate.finishes_at).toISOString(),
+      "2031-01-15T14:00:01.000Z",
+      `New York is the last, tenant ${tenant.id}`,
+    );
   });
 
   test("knows the recipients' clocks and quiet hours before a draft is sent", async () => {
     const { number, manager } = await newOffice();
     const campaign = await newCampaign(number, {
-      status: "draft", wa_ids: ["6281500000001", "12120000001"], recipientLocal: true, scheduledAt: new Date("2031-01-15T02:00:00Z"), quietHours: { from: "20:00", to: "10:00" },
+      status: "draft",
+      wa_ids: ["6281500000001", "12120000001"],
+      recipientLocal: true,
+      scheduledAt: new Date("2031-01-15T02:00:00Z"),
+      quietHours: { from: "20:00", to: "10:00" },
     });
     const { estimate } = await checks(manager, campaign);
     // nine o'clock in Jakarta, quiet until ten; New York is twelve hours behind
-    assert.deepEqual([estimate.begins_at, estimate.finishes_at].map((at) => new Date(at).toISOString()), ["2031-01-15T03:00:00.000Z", "2031-01-15T15:00:01.000Z"]);
+    assert.deepEqual(
+      [estimate.begins_at, estimate.finishes_at].map((at) => new Date(at).toISOString()),
+      ["2031-01-15T03:00:00.000Z", "2031-01-15T15:00:01.000Z"],
+    );
   });
 
   test("begins when quiet hours end", async () => {
     const { number, manager } = await newOffice();
-    const campaign = await newCampaign(number, { status: "draft", scheduledAt: new Date("2031-01-15T18:00:00Z"), quietHours: { from: "21:00", to: "08:00" } });
+    const campaign = await newCampaign(number, {
+      status: "draft",
+      scheduledAt: new Date("2031-01-15T18:00:00Z"),
+      quietHours: { from: "21:00", to: "08:00" },
+    });
     const { estimate } = await checks(manager, campaign);
-    assert.deepEqual([estimate.begins_at, estimate.finishes_at].map((at) => new Date(at).toISOString()), ["2031-01-16T01:00:00.000Z", "2031-01-16T01:00:01.000Z"]);
+    assert.deepEqual(
+      [estimate.begins_at, estimate.finishes_at].map((at) => new Date(at).toISOString()),
+      ["2031-01-16T01:00:00.000Z", "2031-01-16T01:00:01.000Z"],
+    );
   });
 
   test("shares the number with what leaves from it at the same time", async () => {
@@ -208,17 +327,31 @@ describe("an estimate of time", () => {
     };
     const campaign = await newCampaign(number, { status: "draft", recipients: 100 });
     assert.equal(await secondsOf(campaign), 10);
-    const [small, large] = [await newCampaign(number, { status: "sending", recipients: 20 }), await newCampaign(number, { status: "sending", recipients: 300 })];
+    const [small, large] = [
+      await newCampaign(number, { status: "sending", recipients: 20 }),
+      await newCampaign(number, { status: "sending", recipients: 300 }),
+    ];
     assert.equal(await secondsOf(campaign), 22, "twenty of the one and a hundred of the other");
     await sql`update public.broadcast_campaigns set status = 'cancelled' where id in ${sql([small.id, large.id])}`;
   });
 });
 
 describe("an estimate of cost", () => {
-  const price = (/** @type {string} */ country, /** @type {number | null} */ amount, { from = "2026-01-01", currency = "USD", category = "MARKETING" } = {}) => ({ country, category, effective_from: from, currency, amount });
-  const sets = (/** @type {any} */ user, /** @type {any[]} */ prices) => calls(user, "set_message_prices", { prices: sql.json(prices) });
+  const price = (
+    /** @type {string} */ country,
+    /** @type {number | null} */ amount,
+    { from = "2026-01-01", currency = "USD", category = "MARKETING" } = {},
+  ) => ({ country, category, effective_from: from, currency, amount });
+  const sets = (/** @type {any} */ user, /** @type {any[]} */ prices) =>
+    calls(user, "set_message_prices", { prices: sql.json(prices) });
   /** @param {any} check */
-  const costsOf = ({ estimate }) => Object.fromEntries(estimate.countries.map(({ country, recipients, price, currency, cost }) => [country, [recipients, price && Number(price), currency, cost && Number(cost)]]));
+  const costsOf = ({ estimate }) =>
+    Object.fromEntries(
+      estimate.countries.map(({ country, recipients, price, currency, cost }) => [
+        country,
+        [recipients, price && Number(price), currency, cost && Number(cost)],
+      ]),
+    );
 
   test("is by country, with the price for all others, and without one says so", async () => {
     const { number, manager, admin } = await newOffice();
@@ -226,18 +359,48 @@ describe("an estimate of cost", () => {
     const none = await checks(manager, campaign);
     assert.deepEqual([none.estimate.cost, none.estimate.cost_complete], [{ USD: "0.193200" }, false], "what is listed");
     assert.deepEqual(none.problems, [{ code: "price_unknown", severity: "warning", count: 1 }]);
-    assert.ok(none.estimate.countries.every(({ price_source, price }) => price_source === (price === null ? null : "listed")));
+    assert.ok(
+      none.estimate.countries.every(({ price_source, price }) => price_source === (price === null ? null : "listed")),
+    );
 
     await sets(admin, [price("ID", 0.0411), price("MY", 0.086, { currency: "MYR" })]);
     const some = await checks(manager, campaign);
-    assert.deepEqual(costsOf(some), { ID: [2, 0.0411, "USD", 0.0822], MY: [1, 0.086, "MYR", 0.086], US: [1, 0.025, "USD", 0.025], "?": [1, null, null, null] });
-    assert.deepEqual(some.estimate.countries.map(({ country, price_source }) => [country, price_source]).sort(), [["?", null], ["ID", "own"], ["MY", "own"], ["US", "listed"]]);
-    assert.deepEqual([Object.entries(some.estimate.cost).map(([currency, sum]) => [currency, Number(sum)]).sort(), some.estimate.cost_complete], [[["MYR", 0.086], ["USD", 0.1072]], false]);
+    assert.deepEqual(costsOf(some), {
+      ID: [2, 0.0411, "USD", 0.0822],
+      MY: [1, 0.086, "MYR", 0.086],
+      US: [1, 0.025, "USD", 0.025],
+      "?": [1, null, null, null],
+    });
+    assert.deepEqual(some.estimate.countries.map(({ country, price_source }) => [country, price_source]).sort(), [
+      ["?", null],
+      ["ID", "own"],
+      ["MY", "own"],
+      ["US", "listed"],
+    ]);
+    assert.deepEqual(
+      [
+        Object.entries(some.estimate.cost)
+          .map(([currency, sum]) => [currency, Number(sum)])
+          .sort(),
+        some.estimate.cost_complete,
+      ],
+      [
+        [
+          ["MYR", 0.086],
+          ["USD", 0.1072],
+        ],
+        false,
+      ],
+    );
     assert.deepEqual(some.problems, [{ code: "price_unknown", severity: "warning", count: 1 }]);
 
     await sets(admin, [price("*", 0.05)]);
     const all = await checks(manager, campaign);
-    assert.deepEqual([costsOf(all).US, costsOf(all)["?"], costsOf(all).ID[1]], [[1, 0.05, "USD", 0.05], [1, 0.05, "USD", 0.05], 0.0411], "the tenant's own for all others goes before what is listed");
+    assert.deepEqual(
+      [costsOf(all).US, costsOf(all)["?"], costsOf(all).ID[1]],
+      [[1, 0.05, "USD", 0.05], [1, 0.05, "USD", 0.05], 0.0411],
+      "the tenant's own for all others goes before what is listed",
+    );
     assert.deepEqual([all.problems, all.estimate.cost_complete], [[], true]);
   });
 
@@ -245,8 +408,14 @@ describe("an estimate of cost", () => {
     const { tenant, number, manager, admin } = await newOffice();
     await sets(admin, [price("*", 0.05), price("*", 0.01, { category: "UTILITY" })]);
     await sql`insert into public.contacts (tenant_id, wa_id, marketing_opted_out_at) values (${tenant.id}, ${PEOPLE[0]}, now())`;
-    for (const [category, people, amount] of /** @type {[string, number, number][]} */ ([["MARKETING", 4, 0.05], ["UTILITY", 5, 0.01]])) {
-      const { estimate } = await checks(manager, await newCampaign(number, { status: "draft", wa_ids: PEOPLE, template: { category } }));
+    for (const [category, people, amount] of /** @type {[string, number, number][]} */ ([
+      ["MARKETING", 4, 0.05],
+      ["UTILITY", 5, 0.01],
+    ])) {
+      const { estimate } = await checks(
+        manager,
+        await newCampaign(number, { status: "draft", wa_ids: PEOPLE, template: { category } }),
+      );
       assert.equal(Number(estimate.cost.USD).toFixed(4), (people * amount).toFixed(4));
     }
   });
@@ -254,23 +423,63 @@ describe("an estimate of cost", () => {
   test("takes the price that holds on the day, by the tenant's calendar", async () => {
     const { tenant, number, manager, admin } = await newOffice();
     await sql`update public.tenants set timezone = 'Asia/Jayapura' where id = ${tenant.id}`;
-    await sets(admin, [price("ID", 0.04), price("ID", 0.06, { from: "2031-02-01" }), price("ID", 0.09, { from: "2032-01-01" }), price("*", 0.5, { from: "2030-01-01" })]);
-    for (const [at, amount] of /** @type {[string, number][]} */ ([["2031-01-31T23:59", 0.04], ["2031-02-01T00:01", 0.06], ["2031-12-31T12:00", 0.06], ["2032-01-01T00:00", 0.09]])) {
+    await sets(admin, [
+      price("ID", 0.04),
+      price("ID", 0.06, { from: "2031-02-01" }),
+      price("ID", 0.09, { from: "2032-01-01" }),
+      price("*", 0.5, { from: "2030-01-01" }),
+    ]);
+    for (const [at, amount] of /** @type {[string, number][]} */ ([
+      ["2031-01-31T23:59", 0.04],
+      ["2031-02-01T00:01", 0.06],
+      ["2031-12-31T12:00", 0.06],
+      ["2032-01-01T00:00", 0.09],
+    ])) {
       const campaign = await newCampaign(number, { status: "draft", wa_ids: [PEOPLE[0]] });
-      await calls(manager, "act_on_campaign", { campaign_id: campaign.id, action: "send", options: { scheduled_at: at } });
+      await calls(manager, "act_on_campaign", {
+        campaign_id: campaign.id,
+        action: "send",
+        options: { scheduled_at: at },
+      });
       assert.equal(costsOf(await checks(manager, campaign)).ID[1], amount, at);
     }
   });
 
   test("follows from prices that are entered, changed and taken away", async () => {
     const { tenant, admin } = await newOffice();
-    const brief = (/** @type {any[]} */ list) => list.filter(({ source }) => source === "own").map(({ country, category, effective_from, currency, amount }) => [country, category, effective_from, currency, Number(amount)]);
-    const set = await sets(admin, [price("MY", 0.08), price("ID", 0.04), price("ID", 0.05, { from: "2026-07-01" }), price("ID", 0.04)]);
-    assert.deepEqual(brief(set), [["ID", "MARKETING", "2026-07-01", "USD", 0.05], ["ID", "MARKETING", "2026-01-01", "USD", 0.04], ["MY", "MARKETING", "2026-01-01", "USD", 0.08]]);
+    const brief = (/** @type {any[]} */ list) =>
+      list
+        .filter(({ source }) => source === "own")
+        .map(({ country, category, effective_from, currency, amount }) => [
+          country,
+          category,
+          effective_from,
+          currency,
+          Number(amount),
+        ]);
+    const set = await sets(admin, [
+      price("MY", 0.08),
+      price("ID", 0.04),
+      price("ID", 0.05, { from: "2026-07-01" }),
+      price("ID", 0.04),
+    ]);
+    assert.deepEqual(brief(set), [
+      ["ID", "MARKETING", "2026-07-01", "USD", 0.05],
+      ["ID", "MARKETING", "2026-01-01", "USD", 0.04],
+      ["MY", "MARKETING", "2026-01-01", "USD", 0.08],
+    ]);
     const changed = await sets(admin, [price("MY", null), price("ID", 660, { currency: "IDR" })]);
-    assert.deepEqual(brief(changed), [["ID", "MARKETING", "2026-07-01", "USD", 0.05], ["ID", "MARKETING", "2026-01-01", "IDR", 660]]);
-    const listed = (/** @type {any[]} */ list, /** @type {string} */ country) => list.filter((one) => one.country === country && one.category === "MARKETING" && one.source === "listed").length;
-    assert.deepEqual([listed(set, "MY"), listed(changed, "MY"), listed(changed, "ID")], [0, 1, 0], "what is listed for a day stands where there is no entry for it");
+    assert.deepEqual(brief(changed), [
+      ["ID", "MARKETING", "2026-07-01", "USD", 0.05],
+      ["ID", "MARKETING", "2026-01-01", "IDR", 660],
+    ]);
+    const listed = (/** @type {any[]} */ list, /** @type {string} */ country) =>
+      list.filter((one) => one.country === country && one.category === "MARKETING" && one.source === "listed").length;
+    assert.deepEqual(
+      [listed(set, "MY"), listed(changed, "MY"), listed(changed, "ID")],
+      [0, 1, 0],
+      "what is listed for a day stands where there is no entry for it",
+    );
     const viewer = await newUserWith(tenant, { permissions: ["broadcasts.view"] });
     assert.deepEqual(await calls(viewer, "list_message_prices"), changed);
     await isRefused(sets(viewer, [price("ID", 1)]), { code: "PT403", detail: "forbidden" });
@@ -281,14 +490,25 @@ describe("an estimate of cost", () => {
     const [own, other] = [await newOffice(), await newOffice()];
     await sets(own.admin, [price("*", 0.05)]);
     await sets(other.admin, [price("*", null)]);
-    const ownOf = async (/** @type {any} */ user) => (await calls(user, "list_message_prices")).filter(({ source }) => source === "own").length;
+    const ownOf = async (/** @type {any} */ user) =>
+      (await calls(user, "list_message_prices")).filter(({ source }) => source === "own").length;
     assert.deepEqual([await ownOf(other.admin), await ownOf(own.admin)], [0, 1]);
-    assert.equal((await checks(other.manager, await newCampaign(other.number, { status: "draft", wa_ids: ["299000001"] }))).estimate.cost_complete, false);
+    assert.equal(
+      (await checks(other.manager, await newCampaign(other.number, { status: "draft", wa_ids: ["299000001"] })))
+        .estimate.cost_complete,
+      false,
+    );
   });
 
   test("is refused what is no price", async () => {
     const { admin } = await newOffice();
-    for (const wrong of [price("Indonesia", 1), price("id", 1), price("ID", -1), price("ID", 1, { currency: "Rp" }), price("ID", 1, { category: "SERVICE" })]) {
+    for (const wrong of [
+      price("Indonesia", 1),
+      price("id", 1),
+      price("ID", -1),
+      price("ID", 1, { currency: "Rp" }),
+      price("ID", 1, { category: "SERVICE" }),
+    ]) {
       await isRefused(sets(admin, [wrong]), { code: "23514" });
     }
   });

@@ -9,7 +9,19 @@ import { someWamid, statusOf } from "./inbox.mjs";
 import { leasedBy, reportsOf, senders } from "./senders.mjs";
 import { someDigits } from "./tenancy.mjs";
 
-const { sql, asService, calls, newTenant, newUser, newNumber, newCampaign, recipientsOf, campaignNow, delivers, messageNow } = await useDatabase({ own: true });
+const {
+  sql,
+  asService,
+  calls,
+  newTenant,
+  newUser,
+  newNumber,
+  newCampaign,
+  recipientsOf,
+  campaignNow,
+  delivers,
+  messageNow,
+} = await useDatabase({ own: true });
 const { begins, claims, records, releases, leaseEnds } = senders({ sql, asService });
 const MINUTE = 60_000;
 const REFUSED = { error_code: 131_026, error_title: "Undeliverable" };
@@ -35,7 +47,9 @@ describe("a customer who has opted out", () => {
     on conflict (tenant_id, wa_id) do update set marketing_opted_out_at = excluded.marketing_opted_out_at`;
 
   for (const [category, expected] of /** @type {[string, string[]][]} */ ([
-    ["MARKETING", ["sending", "skipped", "sending"]], ["UTILITY", ["sending", "sending", "sending"]], ["AUTHENTICATION", ["sending", "sending", "sending"]],
+    ["MARKETING", ["sending", "skipped", "sending"]],
+    ["UTILITY", ["sending", "sending", "sending"]],
+    ["AUTHENTICATION", ["sending", "sending", "sending"]],
   ])) {
     test(`gets ${expected[1] === "skipped" ? "no" : "every"} campaign of category ${category}`, async () => {
       const tenant = await newTenant();
@@ -47,7 +61,11 @@ describe("a customer who has opted out", () => {
       assert.deepEqual(await statusesOf(campaign), expected);
       assert.equal(claim.recipients.length, expected.filter((status) => status === "sending").length);
       const [, { skip_reason, attempts, message_id, claim_id }] = await recipientsOf(campaign);
-      if (expected[1] === "skipped") assert.deepEqual({ skip_reason, attempts, message_id, claim_id }, { skip_reason: "opted_out", attempts: 0, message_id: null, claim_id: null });
+      if (expected[1] === "skipped")
+        assert.deepEqual(
+          { skip_reason, attempts, message_id, claim_id },
+          { skip_reason: "opted_out", attempts: 0, message_id: null, claim_id: null },
+        );
     });
   }
 
@@ -84,7 +102,11 @@ describe("a customer who has opted out", () => {
     const { campaign, holder } = await newRun(number, { recipients: 2 });
     await records(number, holder, reportsOf(await claims(number, holder), "failed", REFUSED));
     await optsOut(tenant, (await recipientsOf(campaign))[0].wa_id);
-    await calls(await newUser(tenant, "manager"), "act_on_campaign", { campaign_id: campaign.id, action: "retry", options: {} });
+    await calls(await newUser(tenant, "manager"), "act_on_campaign", {
+      campaign_id: campaign.id,
+      action: "retry",
+      options: {},
+    });
     await releases(number, holder);
     await begins(holder);
     await claims(number, holder);
@@ -94,11 +116,12 @@ describe("a customer who has opted out", () => {
 
 describe("Meta's limit of customers in 24 hours", () => {
   const limited = async (limit = "250", businessAccount = someDigits(), tenant = /** @type {any} */ (null)) => {
-    const number = await newNumber(tenant ?? await newTenant(), { businessAccount });
+    const number = await newNumber(tenant ?? (await newTenant()), { businessAccount });
     await sql`update public.whatsapp_sessions set messaging_limit = ${limit} where id = ${number.id}`;
     return number;
   };
-  const allowance = async (/** @type {any} */ number) => (await sql`select private.allowance(${number.id}) as left`)[0].left;
+  const allowance = async (/** @type {any} */ number) =>
+    (await sql`select private.allowance(${number.id}) as left`)[0].left;
   /** @param {any} number @param {string} holder @param {string} [outcome] */
   const sendsAll = async (number, holder, outcome = "sent") => {
     let sent = 0;
@@ -110,8 +133,20 @@ describe("Meta's limit of customers in 24 hours", () => {
   };
 
   test("is read from Meta's words", async () => {
-    const words = ["TIER_50", "TIER_250", "TIER_2K", "TIER_10K", "TIER_100K", "TIER_UNLIMITED", "1000", "many", "", null];
-    const [{ limits }] = await sql`select jsonb_agg(private.messaging_limit(w) order by n) as limits from unnest(${words}::text[]) with ordinality t (w, n)`;
+    const words = [
+      "TIER_50",
+      "TIER_250",
+      "TIER_2K",
+      "TIER_10K",
+      "TIER_100K",
+      "TIER_UNLIMITED",
+      "1000",
+      "many",
+      "",
+      null,
+    ];
+    const [{ limits }] =
+      await sql`select jsonb_agg(private.messaging_limit(w) order by n) as limits from unnest(${words}::text[]) with ordinality t (w, n)`;
     assert.deepEqual(limits, [50, 250, 2000, 10_000, 100_000, null, 1000, null, null, null]);
     assert.equal(await allowance(await limited("TIER_UNLIMITED")), null);
   });
@@ -125,9 +160,14 @@ describe("Meta's limit of customers in 24 hours", () => {
       const now = await campaignNow(one);
       if (now.status === "completed") continue;
       assert.match(now.status_reason, /limit/);
-      assert.ok(now.held_until > new Date(Date.now() + MINUTE / 2) && now.held_until <= new Date(Date.now() + 16 * MINUTE), `${now.held_until}`);
+      assert.ok(
+        now.held_until > new Date(Date.now() + MINUTE / 2) && now.held_until <= new Date(Date.now() + 16 * MINUTE),
+        `${now.held_until}`,
+      );
     }
-    const left = [...await statusesOf(campaign), ...await statusesOf(other)].filter((status) => status === "pending");
+    const left = [...(await statusesOf(campaign)), ...(await statusesOf(other))].filter(
+      (status) => status === "pending",
+    );
     assert.equal(left.length, 5);
     await releases(number, holder);
     assert.deepEqual(await begins(randomUUID()), { busy: 0, sessions: [] });
@@ -150,7 +190,10 @@ describe("Meta's limit of customers in 24 hours", () => {
     await begins(holder);
     assert.equal(await sendsAll(number, holder), 2);
     const { status, held_until, status_reason } = await campaignNow(campaign);
-    assert.deepEqual({ status, held_until, status_reason }, { status: "completed", held_until: null, status_reason: null });
+    assert.deepEqual(
+      { status, held_until, status_reason },
+      { status: "completed", held_until: null, status_reason: null },
+    );
   });
 
   test("counts customers, not messages, and none that Meta refused", async () => {
@@ -189,10 +232,20 @@ describe("Meta's limit of customers in 24 hours", () => {
   test("is that of the account: its numbers share it, whoever begins first", async () => {
     const account = someDigits();
     const tenant = await newTenant();
-    const numbers = [await limited("7", account, tenant), await limited("7", account, tenant), await limited("7", account, tenant)];
+    const numbers = [
+      await limited("7", account, tenant),
+      await limited("7", account, tenant),
+      await limited("7", account, tenant),
+    ];
     for (const number of numbers.slice(0, 2)) await newCampaign(number, { status: "sending", recipients: 20 });
     const holder = randomUUID();
-    assert.deepEqual(leasedBy(await begins(holder)).sort(), numbers.slice(0, 2).map(({ id }) => id).sort());
+    assert.deepEqual(
+      leasedBy(await begins(holder)).sort(),
+      numbers
+        .slice(0, 2)
+        .map(({ id }) => id)
+        .sort(),
+    );
     const first = await claims(numbers[0], holder, 2);
     assert.equal(first.recipients.length, 2);
     // a third joins while two are on their way
@@ -242,15 +295,27 @@ describe("a number whose quality drops", () => {
     const tenant = await newTenant();
     const [number, other] = [await newNumber(tenant), await newNumber(tenant)];
     const later = { status: "scheduled", scheduledAt: new Date(Date.now() + 60 * MINUTE) };
-    const [running, waiting, elsewhere] = [await newCampaign(number, { status: "sending" }), await newCampaign(number, later), await newCampaign(other, { status: "sending" })];
-    const rates = (/** @type {string | null} */ quality) => sql`update public.whatsapp_sessions set quality_rating = ${quality} where id = ${number.id}`;
+    const [running, waiting, elsewhere] = [
+      await newCampaign(number, { status: "sending" }),
+      await newCampaign(number, later),
+      await newCampaign(other, { status: "sending" }),
+    ];
+    const rates = (/** @type {string | null} */ quality) =>
+      sql`update public.whatsapp_sessions set quality_rating = ${quality} where id = ${number.id}`;
     for (const quality of ["GREEN", "YELLOW", "UNKNOWN"]) await rates(quality);
     assert.equal((await campaignNow(running)).status, "sending");
     await rates("RED");
     const now = await campaignNow(running);
     assert.deepEqual([now.status, now.status_reason], ["paused", "The quality of the number has dropped to low"]);
-    assert.deepEqual([(await campaignNow(waiting)).status, (await campaignNow(elsewhere)).status], ["scheduled", "sending"]);
-    await calls(await newUser(tenant, "manager"), "act_on_campaign", { campaign_id: running.id, action: "resume", options: {} });
+    assert.deepEqual(
+      [(await campaignNow(waiting)).status, (await campaignNow(elsewhere)).status],
+      ["scheduled", "sending"],
+    );
+    await calls(await newUser(tenant, "manager"), "act_on_campaign", {
+      campaign_id: running.id,
+      action: "resume",
+      options: {},
+    });
     await rates("RED");
     assert.equal((await campaignNow(running)).status, "sending", "low as before is no news");
   });
@@ -262,7 +327,10 @@ test("statistics are those of the rows, whatever has happened to them", async (t
   const tenant = await newTenant();
   const number = await newNumber(tenant);
   const manager = await newUser(tenant, "manager");
-  const campaigns = [await newCampaign(number, { status: "sending", recipients: 25 }), await newCampaign(number, { status: "sending", recipients: 25, template: { category: "UTILITY" } })];
+  const campaigns = [
+    await newCampaign(number, { status: "sending", recipients: 25 }),
+    await newCampaign(number, { status: "sending", recipients: 25, template: { category: "UTILITY" } }),
+  ];
   const holder = randomUUID();
   await begins(holder);
   /** @type {any[]} */
@@ -281,17 +349,38 @@ test("statistics are those of the rows, whatever has happened to them", async (t
     record: () => records(number, holder, luck.shuffle(reports).slice(0, luck.integer(1, 8))),
     status: async () => {
       const sent = reports.filter(({ outcome }) => outcome === "sent");
-      if (sent.length > 0) await delivers({ statuses: [statusOf(number, luck.pick(sent).whatsapp_message_id, luck.pick(["delivered", "read", "failed"]))], keep_event: false });
+      if (sent.length > 0)
+        await delivers({
+          statuses: [statusOf(number, luck.pick(sent).whatsapp_message_id, luck.pick(["delivered", "read", "failed"]))],
+          keep_event: false,
+        });
     },
     reply: async () => {
       const { wa_id } = await someone();
-      await delivers({ messages: [{ phone_number_id: number.meta_phone_number_id, from: wa_id, wamid: someWamid(), timestamp: Math.floor(Date.now() / 1000), kind: "text", preview: luck.pick(["Ya", "STOP", "MULAI"]), payload: {} }], keep_event: false });
+      await delivers({
+        messages: [
+          {
+            phone_number_id: number.meta_phone_number_id,
+            from: wa_id,
+            wamid: someWamid(),
+            timestamp: Math.floor(Date.now() / 1000),
+            kind: "text",
+            preview: luck.pick(["Ya", "STOP", "MULAI"]),
+            payload: {},
+          },
+        ],
+        keep_event: false,
+      });
     },
     act: async () => {
       const action = luck.pick(["pause", "resume", "resume", "retry", "complete"]);
       const campaign = luck.pick(campaigns);
       try {
-        await calls(manager, "act_on_campaign", { campaign_id: campaign.id, action, options: { include_unknown: luck.number() < 0.5 } });
+        await calls(manager, "act_on_campaign", {
+          campaign_id: campaign.id,
+          action,
+          options: { include_unknown: luck.number() < 0.5 },
+        });
       } catch (error) {
         if (/** @type {any} */ (error).code !== "PT409") throw error;
       }
@@ -306,7 +395,9 @@ test("statistics are those of the rows, whatever has happened to them", async (t
     if (happening !== "record" || reports.length > 0) await happenings[happening]();
     await compare(`CRM_TEST_SEED=${luck.seed} step ${step}: ${happening}`);
   }
-  for (const campaign of campaigns) if ((await campaignNow(campaign)).status !== "completed") await calls(manager, "act_on_campaign", { campaign_id: campaign.id, action: "cancel", options: {} });
+  for (const campaign of campaigns)
+    if ((await campaignNow(campaign)).status !== "completed")
+      await calls(manager, "act_on_campaign", { campaign_id: campaign.id, action: "cancel", options: {} });
   await compare(`CRM_TEST_SEED=${luck.seed} at the end`);
 
   /** @param {string} told */
@@ -316,14 +407,31 @@ test("statistics are those of the rows, whatever has happened to them", async (t
       const rows = await recipientsOf(campaign);
       const n = (/** @type {string[]} */ ...statuses) => rows.filter((row) => statuses.includes(row.status)).length;
       const counted = {
-        total: rows.length, pending: n("pending"), sending: n("sending"), sent: n("sent", "delivered", "read"), delivered: n("delivered", "read"), read: n("read"),
-        failed: n("failed"), unknown: n("unknown"), skipped: n("skipped"), replied: rows.filter(({ replied_at }) => replied_at !== null).length,
+        total: rows.length,
+        pending: n("pending"),
+        sending: n("sending"),
+        sent: n("sent", "delivered", "read"),
+        delivered: n("delivered", "read"),
+        read: n("read"),
+        failed: n("failed"),
+        unknown: n("unknown"),
+        skipped: n("skipped"),
+        replied: rows.filter(({ replied_at }) => replied_at !== null).length,
       };
       assert.deepEqual({ ...statistics, ...counted }, statistics, told);
-      assert.equal(rows.length, counted.pending + counted.sending + counted.sent + counted.failed + counted.unknown + counted.skipped, told);
-      const percent = (/** @type {number} */ part, /** @type {number} */ whole) => (whole === 0 ? 0 : Math.floor((1000 * part) / whole) / 10);
+      assert.equal(
+        rows.length,
+        counted.pending + counted.sending + counted.sent + counted.failed + counted.unknown + counted.skipped,
+        told,
+      );
+      const percent = (/** @type {number} */ part, /** @type {number} */ whole) =>
+        whole === 0 ? 0 : Math.floor((1000 * part) / whole) / 10;
       assert.equal(statistics.reply_rate_percent, percent(counted.replied, counted.sent), told);
-      assert.equal(statistics.progress_percent, percent(rows.length - counted.pending - counted.sending, rows.length), told);
+      assert.equal(
+        statistics.progress_percent,
+        percent(rows.length - counted.pending - counted.sending, rows.length),
+        told,
+      );
       for (const row of rows) {
         assert.equal(row.status === "skipped", row.skip_reason !== null, `${told}: a reason for ${row.status}`);
         if (row.skip_reason === "opted_out") assert.equal(campaign.template.category, "MARKETING", told);

@@ -7,7 +7,19 @@ import { useDatabase } from "./database.mjs";
 import { isRefused } from "./refusals.mjs";
 import { leasedBy, senders } from "./senders.mjs";
 
-const { sql, asService, calls, newTenant, newUser, newUserWith, newNumber, newTemplate, newCampaign, recipientsOf, campaignNow } = await useDatabase({ own: true });
+const {
+  sql,
+  asService,
+  calls,
+  newTenant,
+  newUser,
+  newUserWith,
+  newNumber,
+  newTemplate,
+  newCampaign,
+  recipientsOf,
+  campaignNow,
+} = await useDatabase({ own: true });
 const { begins, claims, leaseEnds } = senders({ sql, asService });
 const MINUTE = 60_000;
 
@@ -19,19 +31,28 @@ afterEach(async () => {
 const newOffice = async (timezone = "Asia/Jakarta") => {
   const tenant = await newTenant();
   await sql`update public.tenants set timezone = ${timezone} where id = ${tenant.id}`;
-  return { tenant, number: await newNumber(tenant), template: await newTemplate(tenant), manager: await newUser(tenant, "manager") };
+  return {
+    tenant,
+    number: await newNumber(tenant),
+    template: await newTemplate(tenant),
+    manager: await newUser(tenant, "manager"),
+  };
 };
 /** @param {any} office @param {object} options of `create_campaign` @param {string[]} [people] */
 const creates = ({ manager, template }, options, people = ["6281200000001"]) =>
   calls(manager, "create_campaign", {
-    name: "Promo", template_id: template.id, recipients: sql.json(people.map((wa_id) => ({ wa_id, variables: ["Rina"] }))), options: sql.json(options),
+    name: "Promo",
+    template_id: template.id,
+    recipients: sql.json(people.map((wa_id) => ({ wa_id, variables: ["Rina"] }))),
+    options: sql.json(options),
   });
 const acts = (/** @type {any} */ user, /** @type {any} */ campaign, /** @type {string} */ action, options = {}) =>
   calls(user, "act_on_campaign", { campaign_id: campaign.id, action, options });
 const utc = (/** @type {string | Date} */ time) => new Date(time).toISOString().replace(":00.000Z", "Z");
 /** What a clock shows so many minutes from now. @param {string} zone @param {number} minutes */
 const clock = async (zone, minutes) =>
-  (await sql`select to_char(now() at time zone ${zone} + make_interval(mins => ${minutes}), 'HH24:MI') as wall`)[0].wall;
+  (await sql`select to_char(now() at time zone ${zone} + make_interval(mins => ${minutes}), 'HH24:MI') as wall`)[0]
+    .wall;
 /** An hour before now until an hour after, there. @param {string} zone */
 const aroundNow = async (zone) => ({ from: await clock(zone, -60), to: await clock(zone, 60) });
 
@@ -55,64 +76,137 @@ describe("a time that somebody typed", () => {
   }
 
   test("is refused when it could be misread", async () => {
-    const wrong = ["", "now", "tomorrow", "infinity", "09:00", "2031-13-01T09:00", "2031-02-30", "2031-01-02T25:00", "02/01/2031 09:00", "2031-01-02T09:00 UTC", "2031-01-02T09:00 WIB", "2031-01-02+07"];
+    const wrong = [
+      "",
+      "now",
+      "tomorrow",
+      "infinity",
+      "09:00",
+      "2031-13-01T09:00",
+      "2031-02-30",
+      "2031-01-02T25:00",
+      "02/01/2031 09:00",
+      "2031-01-02T09:00 UTC",
+      "2031-01-02T09:00 WIB",
+      "2031-01-02+07",
+    ];
     for (const typed of wrong) {
-      await isRefused(sql`select private.moment(${typed}, 'Asia/Jakarta', 'scheduled_at')`, { code: "PT422", detail: "invalid_field", hint: "scheduled_at" });
+      await isRefused(sql`select private.moment(${typed}, 'Asia/Jakarta', 'scheduled_at')`, {
+        code: "PT422",
+        detail: "invalid_field",
+        hint: "scheduled_at",
+      });
     }
   });
 
-  for (const [zone, moment] of [["Asia/Jakarta", "2031-01-02T02:00Z"], ["Asia/Jayapura", "2031-01-02T00:00Z"]]) {
+  for (const [zone, moment] of [
+    ["Asia/Jakarta", "2031-01-02T02:00Z"],
+    ["Asia/Jayapura", "2031-01-02T00:00Z"],
+  ]) {
     test(`is the tenant's in ${zone}, and shown so`, async () => {
       const campaign = await creates(await newOffice(zone), { scheduled_at: "2031-01-02T09:00" });
-      assert.deepEqual([campaign.status, utc(campaign.scheduled_at), campaign.scheduled_local, campaign.timezone], ["scheduled", moment, "2031-01-02T09:00:00", zone]);
+      assert.deepEqual(
+        [campaign.status, utc(campaign.scheduled_at), campaign.scheduled_local, campaign.timezone],
+        ["scheduled", moment, "2031-01-02T09:00:00", zone],
+      );
     });
   }
 });
 
 describe("by the clock of each recipient", () => {
-  const PEOPLE = ["6281200000001", "60120000001", "8190000001", "447700000001", "4915100000001", "12120000001", "61400000001", "79000000001", "299000001"];
+  const PEOPLE = [
+    "6281200000001",
+    "60120000001",
+    "8190000001",
+    "447700000001",
+    "4915100000001",
+    "12120000001",
+    "61400000001",
+    "79000000001",
+    "299000001",
+  ];
   /** Indonesia, Malaysia, Japan, Britain, Germany, New York, Sydney, Russia, and one whose country is not known. */
-  const dueTimes = async (/** @type {any} */ campaign) => (await recipientsOf(campaign)).map(({ due_at }) => utc(due_at));
+  const dueTimes = async (/** @type {any} */ campaign) =>
+    (await recipientsOf(campaign)).map(({ due_at }) => utc(due_at));
   const LOCAL = { recipient_local: true };
 
   for (const [typed, expected] of /** @type {[string, string[]][]} */ ([
-    ["2031-01-15T09:00", ["15T02:00", "15T01:00", "15T00:00", "15T09:00", "15T08:00", "15T14:00", "14T22:00", "15T06:00", "15T02:00"].map((time) => `2031-01-${time}Z`)],
-    ["2031-07-15T09:00", ["15T02:00", "15T01:00", "15T00:00", "15T08:00", "15T07:00", "15T13:00", "14T23:00", "15T06:00", "15T02:00"].map((time) => `2031-07-${time}Z`)],
+    [
+      "2031-01-15T09:00",
+      ["15T02:00", "15T01:00", "15T00:00", "15T09:00", "15T08:00", "15T14:00", "14T22:00", "15T06:00", "15T02:00"].map(
+        (time) => `2031-01-${time}Z`,
+      ),
+    ],
+    [
+      "2031-07-15T09:00",
+      ["15T02:00", "15T01:00", "15T00:00", "15T08:00", "15T07:00", "15T13:00", "14T23:00", "15T06:00", "15T02:00"].map(
+        (time) => `2031-07-${time}Z`,
+      ),
+    ],
     // a time that Britain and Germany's clocks leave out or come to twice
-    ["2031-03-30T01:30", ["29T18:30", "29T17:30", "29T16:30", "30T01:30", "30T00:30", "30T05:30", "29T14:30", "29T22:30", "29T18:30"].map((time) => `2031-03-${time}Z`)],
+    [
+      "2031-03-30T01:30",
+      ["29T18:30", "29T17:30", "29T16:30", "30T01:30", "30T00:30", "30T05:30", "29T14:30", "29T22:30", "29T18:30"].map(
+        (time) => `2031-03-${time}Z`,
+      ),
+    ],
   ])) {
     test(`${typed} is theirs`, async () => {
       const office = await newOffice();
       const campaign = await creates(office, { ...LOCAL, scheduled_at: typed }, PEOPLE);
       assert.deepEqual(await dueTimes(campaign), expected);
-      assert.deepEqual([campaign.status, utc(campaign.scheduled_at), campaign.scheduled_local], ["scheduled", [...expected].sort()[0], `${typed}:00`]);
+      assert.deepEqual(
+        [campaign.status, utc(campaign.scheduled_at), campaign.scheduled_local],
+        ["scheduled", [...expected].sort()[0], `${typed}:00`],
+      );
     });
   }
 
   test("the longest calling code counts", async () => {
-    const countries = await sql`select w, (private.calling_code(w)).country from unnest(array['770000', '790000', '8550000', '8520000', '850000', '5930000', '62']) w`;
-    assert.deepEqual(countries.map(({ country }) => country), ["KZ", "RU", "KH", "HK", null, "EC", "ID"]);
+    const countries =
+      await sql`select w, (private.calling_code(w)).country from unnest(array['770000', '790000', '8550000', '8520000', '850000', '5930000', '62']) w`;
+    assert.deepEqual(
+      countries.map(({ country }) => country),
+      ["KZ", "RU", "KH", "HK", null, "EC", "ID"],
+    );
   });
 
   test("it begins with the first, and the others wait for their time", async () => {
     const office = await newOffice();
     // nine o'clock of the east is over, that of the west is not
-    const campaign = await creates(office, { ...LOCAL, scheduled_at: `${(await sql`select to_char(now() at time zone 'Asia/Jakarta', 'YYYY-MM-DD"T"HH24:MI') as wall`)[0].wall}` }, PEOPLE);
+    const campaign = await creates(
+      office,
+      {
+        ...LOCAL,
+        scheduled_at: `${(await sql`select to_char(now() at time zone 'Asia/Jakarta', 'YYYY-MM-DD"T"HH24:MI') as wall`)[0].wall}`,
+      },
+      PEOPLE,
+    );
     assert.equal(campaign.status, "sending");
     const holder = randomUUID();
     assert.deepEqual(leasedBy(await begins(holder)), [office.number.id]);
     const { recipients } = await claims(office.number, holder, 20);
-    assert.deepEqual(recipients.map((/** @type {any} */ { wa_id }) => wa_id).sort(), [0, 1, 2, 6, 8].map((i) => PEOPLE[i]).sort());
+    assert.deepEqual(
+      recipients.map((/** @type {any} */ { wa_id }) => wa_id).sort(),
+      [0, 1, 2, 6, 8].map((i) => PEOPLE[i]).sort(),
+    );
     const next = await claims(office.number, holder, 20);
     assert.deepEqual(next.recipients, []);
-    assert.ok(next.next_due_ms > 3.5 * 60 * MINUTE && next.next_due_ms <= 4 * 60 * MINUTE, "Russia is four hours behind");
+    assert.ok(
+      next.next_due_ms > 3.5 * 60 * MINUTE && next.next_due_ms <= 4 * 60 * MINUTE,
+      "Russia is four hours behind",
+    );
   });
 
   test("it needs a time", async () => {
     const office = await newOffice();
     await isRefused(creates(office, LOCAL), { code: "PT422", detail: "invalid_field", hint: "scheduled_at" });
     const draft = await creates(office, { ...LOCAL, draft: true });
-    await isRefused(acts(office.manager, draft, "send"), { code: "PT422", detail: "invalid_field", hint: "scheduled_at" });
+    await isRefused(acts(office.manager, draft, "send"), {
+      code: "PT422",
+      detail: "invalid_field",
+      hint: "scheduled_at",
+    });
   });
 
   test("it keeps its time when it is sent once more, and is moved for everybody", async () => {
@@ -122,14 +216,23 @@ describe("by the clock of each recipient", () => {
     const again = await acts(office.manager, campaign, "send");
     assert.deepEqual([again.scheduled_local, again.scheduled_at], [campaign.scheduled_local, campaign.scheduled_at]);
     assert.deepEqual(await dueTimes(campaign), before);
-    const updates = (/** @type {object} */ changes) => calls(office.manager, "update_campaign", { campaign_id: campaign.id, changes });
+    const updates = (/** @type {object} */ changes) =>
+      calls(office.manager, "update_campaign", { campaign_id: campaign.id, changes });
     const moved = await updates({ scheduled_at: "2031-01-15T10:00" });
     assert.equal(moved.scheduled_local, "2031-01-15T10:00:00");
-    assert.deepEqual(await dueTimes(campaign), before.map((time) => utc(new Date(Date.parse(time) + 60 * MINUTE))));
+    assert.deepEqual(
+      await dueTimes(campaign),
+      before.map((time) => utc(new Date(Date.parse(time) + 60 * MINUTE))),
+    );
     const common = await updates({ recipient_local: false });
     assert.deepEqual([utc(common.scheduled_at), common.scheduled_local], ["2031-01-15T03:00Z", "2031-01-15T10:00:00"]);
-    assert.ok((await recipientsOf(campaign)).every(({ due_at, timezone }) => due_at <= new Date() && timezone === null));
-    assert.deepEqual([utc((await updates({ recipient_local: true })).scheduled_at), (await dueTimes(campaign))[0]], ["2031-01-14T23:00Z", "2031-01-15T03:00Z"]);
+    assert.ok(
+      (await recipientsOf(campaign)).every(({ due_at, timezone }) => due_at <= new Date() && timezone === null),
+    );
+    assert.deepEqual(
+      [utc((await updates({ recipient_local: true })).scheduled_at), (await dueTimes(campaign))[0]],
+      ["2031-01-14T23:00Z", "2031-01-15T03:00Z"],
+    );
   });
 });
 
@@ -153,7 +256,8 @@ describe("quiet hours", () => {
     [null, "Asia/Jakarta", "2031-01-15T17:00Z", null],
   ])) {
     test(`${quiet ? `${quiet.from} to ${quiet.to}` : "of nobody"} in ${zone} at ${moment} end ${end ?? "not: they are not now"}`, async () => {
-      const [row] = await sql`select private.quiet_until(${quiet === null ? null : sql.json(quiet)}, ${zone}, ${moment}::timestamptz) as until`;
+      const [row] =
+        await sql`select private.quiet_until(${quiet === null ? null : sql.json(quiet)}, ${zone}, ${moment}::timestamptz) as until`;
       assert.equal(row.until && utc(row.until), end);
     });
   }
@@ -181,12 +285,16 @@ describe("quiet hours", () => {
 
   test("that begin in the middle of a run stop it at the next claim, and no other campaign", async () => {
     const { number } = await newOffice();
-    const [quiet, other] = [await newCampaign(number, { status: "sending", recipients: 4 }), await newCampaign(number, { status: "sending", recipients: 4 })];
+    const [quiet, other] = [
+      await newCampaign(number, { status: "sending", recipients: 4 }),
+      await newCampaign(number, { status: "sending", recipients: 4 }),
+    ];
     const holder = randomUUID();
     await begins(holder);
     await sql`update public.broadcast_campaigns set quiet_hours = ${sql.json(await aroundNow("Asia/Jakarta"))} where id = ${quiet.id}`;
     await claims(number, holder, 20);
-    const sending = async (/** @type {any} */ campaign) => (await recipientsOf(campaign)).filter(({ status }) => status === "sending").length;
+    const sending = async (/** @type {any} */ campaign) =>
+      (await recipientsOf(campaign)).filter(({ status }) => status === "sending").length;
     assert.deepEqual([await sending(quiet), await sending(other)], [0, 4]);
   });
 
@@ -202,7 +310,10 @@ describe("quiet hours", () => {
       assert.deepEqual(leasedBy(await begins(holder)), [number.id]);
       if (inTheMiddle) await night;
       const { recipients } = await claims(number, holder);
-      assert.deepEqual(recipients.map((/** @type {any} */ { wa_id }) => wa_id), [west]);
+      assert.deepEqual(
+        recipients.map((/** @type {any} */ { wa_id }) => wa_id),
+        [west],
+      );
       const [later] = await recipientsOf(campaign);
       assert.deepEqual([later.status, later.attempts, later.claim_id], ["pending", 0, null]);
       assert.ok(Math.abs(later.due_at - Date.now() - 60 * MINUTE) < 2 * MINUTE, `${later.due_at}`);
@@ -224,7 +335,8 @@ describe("quiet hours", () => {
 });
 
 describe("the scheduler", () => {
-  const controls = (/** @type {any} */ user, /** @type {string} */ action) => calls(user, "control_scheduler", { action });
+  const controls = (/** @type {any} */ user, /** @type {string} */ action) =>
+    calls(user, "control_scheduler", { action });
   const overdue = () => new Date(Date.now() - 10 * MINUTE);
 
   test("catches up a missed minute, once", async () => {
@@ -249,24 +361,47 @@ describe("the scheduler", () => {
   });
 
   test("that is stopped starts nothing, and lets what is under way go on", async () => {
-    const { number, manager: { tenant } } = await newOffice();
+    const {
+      number,
+      manager: { tenant },
+    } = await newOffice();
     const admin = await newUser(tenant, "admin");
-    const [due, running] = [await newCampaign(number, { status: "scheduled", scheduledAt: overdue() }), await newCampaign(number, { status: "sending" })];
+    const [due, running] = [
+      await newCampaign(number, { status: "scheduled", scheduledAt: overdue() }),
+      await newCampaign(number, { status: "sending" }),
+    ];
     const later = await newCampaign(number, { status: "scheduled", scheduledAt: new Date(Date.now() + 60 * MINUTE) });
     const stopped = await controls(admin, "stop");
-    assert.deepEqual([stopped.running, stopped.scheduled, stopped.started_campaigns, Date.parse(stopped.next_at)], [false, 2, 0, due.scheduled_at.getTime()]);
+    assert.deepEqual(
+      [stopped.running, stopped.scheduled, stopped.started_campaigns, Date.parse(stopped.next_at)],
+      [false, 2, 0, due.scheduled_at.getTime()],
+    );
     assert.equal((await controls(admin, "stop")).stopped_at, stopped.stopped_at);
     const holder = randomUUID();
     assert.deepEqual(leasedBy(await begins(holder)), [number.id]);
-    assert.deepEqual(await Promise.all([due, running, later].map(async (one) => (await campaignNow(one)).status)), ["scheduled", "sending", "scheduled"]);
+    assert.deepEqual(await Promise.all([due, running, later].map(async (one) => (await campaignNow(one)).status)), [
+      "scheduled",
+      "sending",
+      "scheduled",
+    ]);
 
     const triggered = await controls(admin, "trigger");
-    assert.deepEqual([triggered.running, triggered.started_campaigns, triggered.scheduled], [false, 1, 1], "what a person triggers");
-    assert.deepEqual(await Promise.all([due, later].map(async (one) => (await campaignNow(one)).status)), ["sending", "scheduled"]);
+    assert.deepEqual(
+      [triggered.running, triggered.started_campaigns, triggered.scheduled],
+      [false, 1, 1],
+      "what a person triggers",
+    );
+    assert.deepEqual(await Promise.all([due, later].map(async (one) => (await campaignNow(one)).status)), [
+      "sending",
+      "scheduled",
+    ]);
     await sql`update public.broadcast_campaigns set scheduled_at = now() where id = ${later.id}`;
     await begins(randomUUID());
     assert.equal((await campaignNow(later)).status, "scheduled");
-    assert.deepEqual((({ running, stopped_at }) => [running, stopped_at])(await controls(admin, "start")), [true, null]);
+    assert.deepEqual((({ running, stopped_at }) => [running, stopped_at])(await controls(admin, "start")), [
+      true,
+      null,
+    ]);
     await begins(randomUUID());
     assert.equal((await campaignNow(later)).status, "sending");
   });
@@ -275,7 +410,12 @@ describe("the scheduler", () => {
     const [own, other] = [await newOffice(), await newOffice()];
     const campaign = await newCampaign(other.number, { status: "scheduled", scheduledAt: overdue() });
     const admin = await newUser(own.tenant, "admin");
-    assert.deepEqual((({ started_campaigns, scheduled, next_at }) => [started_campaigns, scheduled, next_at])(await controls(admin, "trigger")), [0, 0, null]);
+    assert.deepEqual(
+      (({ started_campaigns, scheduled, next_at }) => [started_campaigns, scheduled, next_at])(
+        await controls(admin, "trigger"),
+      ),
+      [0, 0, null],
+    );
     await controls(admin, "stop");
     assert.equal((await campaignNow(campaign)).status, "scheduled");
     await begins(randomUUID());
@@ -285,8 +425,12 @@ describe("the scheduler", () => {
   test("takes the right to it, and a word it knows", async () => {
     const { tenant } = await newOffice();
     const viewer = await newUserWith(tenant, { permissions: ["queue.view", "broadcasts.send"] });
-    for (const action of ["stop", "start", "trigger"]) await isRefused(controls(viewer, action), { code: "PT403", detail: "forbidden" });
-    await isRefused(controls(await newUserWith(tenant, { permissions: ["queue.manage"] }), "explode"), { code: "PT404", detail: "not_found" });
+    for (const action of ["stop", "start", "trigger"])
+      await isRefused(controls(viewer, action), { code: "PT403", detail: "forbidden" });
+    await isRefused(controls(await newUserWith(tenant, { permissions: ["queue.manage"] }), "explode"), {
+      code: "PT404",
+      detail: "not_found",
+    });
   });
 
   test("shows what waits for its time, the next first", async () => {
@@ -297,9 +441,15 @@ describe("the scheduler", () => {
     await newCampaign(number, { status: "sending" });
     const viewer = await newUserWith(tenant, { permissions: ["queue.view"] });
     const shown = await calls(viewer, "list_scheduled_campaigns");
-    assert.deepEqual([shown.running, shown.timezone, shown.campaigns.map((/** @type {any} */ { id }) => id)], [true, "Asia/Jayapura", [1, 2, 0].map((i) => made[i].id)]);
+    assert.deepEqual(
+      [shown.running, shown.timezone, shown.campaigns.map((/** @type {any} */ { id }) => id)],
+      [true, "Asia/Jayapura", [1, 2, 0].map((i) => made[i].id)],
+    );
     const stranger = await newUser(await newTenant(), "super_admin");
     assert.deepEqual((await calls(stranger, "list_scheduled_campaigns")).campaigns, []);
-    await isRefused(calls(await newUser(tenant, null), "list_scheduled_campaigns"), { code: "PT403", detail: "forbidden" });
+    await isRefused(calls(await newUser(tenant, null), "list_scheduled_campaigns"), {
+      code: "PT403",
+      detail: "forbidden",
+    });
   });
 });

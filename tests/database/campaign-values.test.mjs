@@ -11,7 +11,12 @@ const HEADER = { type: "HEADER", format: "TEXT", text: "Untuk {{1}}" };
 
 const newOffice = async () => {
   const tenant = await newTenant();
-  return { tenant, number: await newNumber(tenant), manager: await newUser(tenant, "manager"), admin: await newUser(tenant, "admin") };
+  return {
+    tenant,
+    number: await newNumber(tenant),
+    manager: await newUser(tenant, "manager"),
+    admin: await newUser(tenant, "admin"),
+  };
 };
 /** A list of Ani and Budi, who lacks the last value. @param {any} user @param {string[]} [columns] */
 const newList = (user, columns = COLUMNS) =>
@@ -19,15 +24,25 @@ const newList = (user, columns = COLUMNS) =>
     columns,
     entries: [
       ["6281511110001", "Ani", Object.fromEntries(columns.map((column, i) => [column, `a${i + 1}`]))],
-      ["6281511110002", "Budi", Object.fromEntries(columns.map((column, i) => [column, i === columns.length - 1 ? "" : `b${i + 1}`]))],
+      [
+        "6281511110002",
+        "Budi",
+        Object.fromEntries(columns.map((column, i) => [column, i === columns.length - 1 ? "" : `b${i + 1}`])),
+      ],
     ],
   });
 /** @param {any} user @param {any} template @param {object} options */
 const creates = (user, template, options) =>
-  calls(user, "create_campaign", { name: "Promo", template_id: template.id, recipients: sql.json([]), options: sql.json({ draft: true, .../** @type {any} */ (options) }) });
+  calls(user, "create_campaign", {
+    name: "Promo",
+    template_id: template.id,
+    recipients: sql.json([]),
+    options: sql.json({ draft: true, .../** @type {any} */ (options) }),
+  });
 const changes = (/** @type {any} */ user, /** @type {any} */ campaign, /** @type {any} */ what) =>
   calls(user, "update_campaign", { campaign_id: campaign.id, changes: sql.json(what) });
-const valuesOf = async (/** @type {any} */ campaign) => (await recipientsOf(campaign)).map(({ variables }) => variables);
+const valuesOf = async (/** @type {any} */ campaign) =>
+  (await recipientsOf(campaign)).map(({ variables }) => variables);
 const column = (/** @type {string} */ name) => ({ source: "column", column: name });
 const text = (/** @type {string} */ words) => ({ source: "text", text: words });
 const contact = (/** @type {string} */ field) => ({ source: "contact", field });
@@ -37,11 +52,21 @@ describe("a list", () => {
   for (const [body, components, values] of /** @type {[string, any[], any[]][]} */ ([
     ["Halo", [], [[], []]],
     ["Halo {{1}}", [], [["a1"], ["b1"]]],
-    ["Halo {{1}} dan {{2}}", [HEADER], [["a1", "a2", "a3"], ["b1", "b2", ""]]],
+    [
+      "Halo {{1}} dan {{2}}",
+      [HEADER],
+      [
+        ["a1", "a2", "a3"],
+        ["b1", "b2", ""],
+      ],
+    ],
   ])) {
     test(`of three columns gives ${JSON.stringify(body)}${components.length ? " with a header" : ""} as many values as it has variables`, async () => {
       const { tenant, manager } = await newOffice();
-      const campaign = await creates(manager, await newTemplate(tenant, { text: body, components }), { draft: false, recipient_list_id: (await newList(manager)).id });
+      const campaign = await creates(manager, await newTemplate(tenant, { text: body, components }), {
+        draft: false,
+        recipient_list_id: (await newList(manager)).id,
+      });
       assert.deepEqual([campaign.status, await valuesOf(campaign)], ["sending", values]);
       await sql`update public.broadcast_campaigns set status = 'cancelled' where id = ${campaign.id}`;
     });
@@ -49,31 +74,56 @@ describe("a list", () => {
 
   test("of fewer columns than the template has variables waits for a mapping, and does not leave without", async () => {
     const { tenant, manager } = await newOffice();
-    const [template, list] = [await newTemplate(tenant, { text: "Halo {{1}}, {{2}}" }), await newList(manager, ["kota"])];
-    await isRefused(creates(manager, template, { draft: false, recipient_list_id: list.id }), { ...refusedMapping(), message: /\{\{2\}\}/ });
+    const [template, list] = [
+      await newTemplate(tenant, { text: "Halo {{1}}, {{2}}" }),
+      await newList(manager, ["kota"]),
+    ];
+    await isRefused(creates(manager, template, { draft: false, recipient_list_id: list.id }), {
+      ...refusedMapping(),
+      message: /\{\{2\}\}/,
+    });
     const draft = await creates(manager, template, { recipient_list_id: list.id });
     assert.deepEqual(await valuesOf(draft), [["a1"], [""]]);
-    assert.deepEqual((await calls(manager, "check_campaign", { campaign_id: draft.id })).problems[0], { code: "missing_variables", severity: "error", count: 2 });
+    assert.deepEqual((await calls(manager, "check_campaign", { campaign_id: draft.id })).problems[0], {
+      code: "missing_variables",
+      severity: "error",
+      count: 2,
+    });
     await changes(manager, draft, { variable_mapping: [contact("name"), column("kota")] });
-    assert.deepEqual(await valuesOf(draft), [["Ani", "a1"], ["Budi", ""]]);
+    assert.deepEqual(await valuesOf(draft), [
+      ["Ani", "a1"],
+      ["Budi", ""],
+    ]);
   });
 
   test("names the variables of a template that names them", async () => {
     const { tenant, manager } = await newOffice();
-    const template = await newTemplate(tenant, { text: "Halo {{nama}}", components: [{ ...HEADER, text: "Untuk {{kota}}" }] });
+    const template = await newTemplate(tenant, {
+      text: "Halo {{nama}}",
+      components: [{ ...HEADER, text: "Untuk {{kota}}" }],
+    });
     await sql`update public.broadcast_templates set parameter_format = 'NAMED' where id = ${template.id}`;
-    await isRefused(creates(manager, template, { draft: false, recipient_list_id: (await newList(manager, ["kota"])).id }), { ...refusedMapping(), message: /nama/ });
+    await isRefused(
+      creates(manager, template, { draft: false, recipient_list_id: (await newList(manager, ["kota"])).id }),
+      { ...refusedMapping(), message: /nama/ },
+    );
     const list = await newList(manager, ["nama", "kota", "umur"]);
     const campaign = await creates(manager, template, { draft: false, recipient_list_id: list.id });
     assert.deepEqual((await valuesOf(campaign))[0], { nama: "a1", kota: "a2", umur: "a3" });
-    await isRefused(creates(manager, template, { recipient_list_id: list.id, variable_mapping: { nama: column("nama") } }), { ...refusedMapping(), message: /kota/ });
+    await isRefused(
+      creates(manager, template, { recipient_list_id: list.id, variable_mapping: { nama: column("nama") } }),
+      { ...refusedMapping(), message: /kota/ },
+    );
     await sql`update public.broadcast_campaigns set status = 'cancelled' where id = ${campaign.id}`;
   });
 
   test("keeps its mapping when it is named again, and another list brings its own", async () => {
     const { tenant, manager } = await newOffice();
     const list = await newList(manager);
-    const draft = await creates(manager, await newTemplate(tenant), { recipient_list_id: list.id, variable_mapping: [column("var2")] });
+    const draft = await creates(manager, await newTemplate(tenant), {
+      recipient_list_id: list.id,
+      variable_mapping: [column("var2")],
+    });
     await changes(manager, draft, { recipient_list_id: list.id });
     assert.deepEqual(await valuesOf(draft), [["a2"], ["b2"]]);
     const changed = await changes(manager, draft, { recipient_list_id: (await newList(manager, ["kota", "umur"])).id });
@@ -96,18 +146,27 @@ describe("a mapping", () => {
     const list = await newList(manager);
     const campaign = await creates(manager, template, { recipient_list_id: list.id, variable_mapping: fields });
     assert.deepEqual(await valuesOf(campaign), [
-      ["Ani Lestari", "+6281511110001", "ani@example.test", "id", "Solo"], ["Budi", "+6281511110002", "", "", ""],
+      ["Ani Lestari", "+6281511110001", "ani@example.test", "id", "Solo"],
+      ["Budi", "+6281511110002", "", "", ""],
     ]);
-    const segment = await calls(manager, "save_segment", { changes: sql.json({ name: "Solo", filter: { field: "custom.city", op: "is", value: "Solo" } }) });
+    const segment = await calls(manager, "save_segment", {
+      changes: sql.json({ name: "Solo", filter: { field: "custom.city", op: "is", value: "Solo" } }),
+    });
     const toSegment = await creates(manager, template, { segment_id: segment.id, variable_mapping: fields });
     assert.deepEqual(await valuesOf(toSegment), [["Ani Lestari", "+6281511110001", "ani@example.test", "id", "Solo"]]);
 
     for (const field of ["custom.umur", "custom.", "tags", "owner_id"]) {
-      await isRefused(creates(manager, await newTemplate(tenant), { recipient_list_id: list.id, variable_mapping: [contact(field)] }), refusedMapping("invalid_field"));
+      await isRefused(
+        creates(manager, await newTemplate(tenant), { recipient_list_id: list.id, variable_mapping: [contact(field)] }),
+        refusedMapping("invalid_field"),
+      );
     }
     const stranger = await newOffice();
     await isRefused(
-      creates(stranger.manager, await newTemplate(stranger.tenant), { recipient_list_id: (await newList(stranger.manager)).id, variable_mapping: [contact("custom.city")] }),
+      creates(stranger.manager, await newTemplate(stranger.tenant), {
+        recipient_list_id: (await newList(stranger.manager)).id,
+        variable_mapping: [contact("custom.city")],
+      }),
       refusedMapping("invalid_field"),
     );
   });
@@ -116,16 +175,27 @@ describe("a mapping", () => {
     const { tenant, manager } = await newOffice();
     const [template, list] = [await newTemplate(tenant, { text: "Halo {{1}}, {{2}}" }), await newList(manager)];
     for (const sources of [[text("x")], [text("x"), text("y"), text("z")], []]) {
-      await isRefused(creates(manager, template, { recipient_list_id: list.id, variable_mapping: sources }), refusedMapping());
+      await isRefused(
+        creates(manager, template, { recipient_list_id: list.id, variable_mapping: sources }),
+        refusedMapping(),
+      );
     }
   });
 
   test("is needed for a segment whose template has variables", async () => {
     const { tenant, manager } = await newOffice();
     await sql`insert into public.contacts (tenant_id, wa_id, name) values (${tenant.id}, '6281511110003', 'Cici')`;
-    const segment = await calls(manager, "save_segment", { changes: sql.json({ name: "Cici", filter: { field: "name", op: "is", value: "Cici" } }) });
-    await isRefused(creates(manager, await newTemplate(tenant), { draft: false, segment_id: segment.id }), refusedMapping());
-    const plain = await creates(manager, await newTemplate(tenant, { text: "Halo semua" }), { draft: false, segment_id: segment.id });
+    const segment = await calls(manager, "save_segment", {
+      changes: sql.json({ name: "Cici", filter: { field: "name", op: "is", value: "Cici" } }),
+    });
+    await isRefused(
+      creates(manager, await newTemplate(tenant), { draft: false, segment_id: segment.id }),
+      refusedMapping(),
+    );
+    const plain = await creates(manager, await newTemplate(tenant, { text: "Halo semua" }), {
+      draft: false,
+      segment_id: segment.id,
+    });
     assert.equal(plain.statistics.total, 1);
     await sql`update public.broadcast_campaigns set status = 'cancelled' where id = ${plain.id}`;
   });

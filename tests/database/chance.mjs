@@ -1,7 +1,7 @@
 // Random choices that can be made again: a failure names the seed, and CRM_TEST_SEED repeats it.
 
 /** @param {number} [seed] */
-export function chance(seed = Number(process.env.CRM_TEST_SEED) || (Date.now() & 0x7fffffff)) {
+export function chance(seed = Number(process.env.CRM_TEST_SEED) || Date.now() & 0x7fffffff) {
   let state = seed >>> 0;
   /** Mulberry32. From 0 to below 1. */
   const number = () => {

@@ -8,9 +8,12 @@ import { inboundText } from "./inbox.mjs";
 import { someDigits } from "./tenancy.mjs";
 import { DENIED, isRefused, retried } from "./refusals.mjs";
 
-const { sql, as, asService, calls, newTenant, newUser, newNumber, receivesMessage, assign } = await useDatabase({ own: true });
+const { sql, as, asService, calls, newTenant, newUser, newNumber, receivesMessage, assign } = await useDatabase({
+  own: true,
+});
 
-const changes = (user, after = null, page_size = 500) => calls(user, "list_changes", { after: after === null ? null : String(after), page_size });
+const changes = (user, after = null, page_size = 500) =>
+  calls(user, "list_changes", { after: after === null ? null : String(after), page_size });
 const catchUp = async (user, after, page_size = 500) => {
   const all = [];
   for (let from = after; ;) {
@@ -25,7 +28,12 @@ const catchUp = async (user, after, page_size = 500) => {
 describe("catching up", () => {
   test("tells each thing once, as it is, and what is gone", async () => {
     const tenant = await newTenant();
-    const [number, admin, agent, colleague] = [await newNumber(tenant), await newUser(tenant, "admin"), await newUser(tenant, "agent"), await newUser(tenant, "agent")];
+    const [number, admin, agent, colleague] = [
+      await newNumber(tenant),
+      await newUser(tenant, "admin"),
+      await newUser(tenant, "agent"),
+      await newUser(tenant, "agent"),
+    ];
     const { sequence } = await changes(admin);
     const [kept, lost] = [await receivesMessage(number), await receivesMessage(number)];
     await receivesMessage(number, { from: kept.contact.wa_id });
@@ -35,42 +43,72 @@ describe("catching up", () => {
     const told = await catchUp(admin, sequence);
     const events = (all, id) => all.filter((change) => change.id === id);
     assert.equal(events(told.all, kept.conversation.id).length, 1);
-    assert.deepEqual([events(told.all, kept.conversation.id)[0].data.assigned_to, events(told.all, kept.conversation.id)[0].data.unread_count], [agent.id, 2]);
-    assert.deepEqual(events(told.all, lost.conversation.id), [{ event: "conversation.removed", id: lost.conversation.id }]);
+    assert.deepEqual(
+      [
+        events(told.all, kept.conversation.id)[0].data.assigned_to,
+        events(told.all, kept.conversation.id)[0].data.unread_count,
+      ],
+      [agent.id, 2],
+    );
+    assert.deepEqual(events(told.all, lost.conversation.id), [
+      { event: "conversation.removed", id: lost.conversation.id },
+    ]);
     assert.deepEqual(events(told.all, lost.message.id), [{ event: "message.removed", id: lost.message.id }]);
     assert.equal(events(told.all, label.id)[0].data.name, "VIP");
     const own = await catchUp(agent, sequence);
     assert.equal(events(own.all, kept.conversation.id)[0].event, "conversation.updated");
     const theirs = await catchUp(colleague, sequence);
-    assert.deepEqual(events(theirs.all, kept.conversation.id), [{ event: "conversation.removed", id: kept.conversation.id }]);
+    assert.deepEqual(events(theirs.all, kept.conversation.id), [
+      { event: "conversation.removed", id: kept.conversation.id },
+    ]);
     assert.ok(!JSON.stringify(theirs.all).includes("Halo"), "nothing of what they see no more");
     const foreigner = await newUser(await newTenant(), "super_admin");
-    assert.deepEqual((await catchUp(foreigner, sequence)).all.map(({ event, id }) => [event, id]), [["agent.created", foreigner.id]], "of themselves only");
-    assert.ok(!JSON.stringify((await catchUp(await newUser(tenant, "restricted"), sequence)).all).includes(kept.conversation.id));
+    assert.deepEqual(
+      (await catchUp(foreigner, sequence)).all.map(({ event, id }) => [event, id]),
+      [["agent.created", foreigner.id]],
+      "of themselves only",
+    );
+    assert.ok(
+      !JSON.stringify((await catchUp(await newUser(tenant, "restricted"), sequence)).all).includes(
+        kept.conversation.id,
+      ),
+    );
   });
 
   test("reads everything that is told of, for each in their own name", async () => {
     const tenant = await newTenant();
     const [manager, agent] = [await newUser(tenant, "manager"), await newUser(tenant, "agent")];
     const [{ sequence }, { sequence: theirs }] = [await changes(manager), await changes(agent)];
-    const segment = await calls(manager, "save_segment", { changes: { name: "Penting", filter: { field: "name", op: "is_set" } } });
-    const reply = await calls(manager, "save_quick_reply", { changes: { shortcut: "halo", content: "Halo", shared: true } });
+    const segment = await calls(manager, "save_segment", {
+      changes: { name: "Penting", filter: { field: "name", op: "is_set" } },
+    });
+    const reply = await calls(manager, "save_quick_reply", {
+      changes: { shortcut: "halo", content: "Halo", shared: true },
+    });
     const contact = (await calls(manager, "create_contact", { contact: { wa_id: someDigits(), name: "Ayu" } })).contact;
     const read = Object.fromEntries((await catchUp(manager, sequence)).all.map(({ id, data }) => [id, data]));
-    assert.deepEqual([read[segment.id].name, read[reply.id].content, read[contact.id].name], ["Penting", "Halo", "Ayu"]);
+    assert.deepEqual(
+      [read[segment.id].name, read[reply.id].content, read[contact.id].name],
+      ["Penting", "Halo", "Ayu"],
+    );
     const agents = Object.fromEntries((await catchUp(agent, theirs)).all.map(({ id, data }) => [id, data]));
-    assert.deepEqual([agents[segment.id], agents[reply.id]?.content, agents[contact.id]], [undefined, "Halo", undefined]);
+    assert.deepEqual(
+      [agents[segment.id], agents[reply.id]?.content, agents[contact.id]],
+      [undefined, "Halo", undefined],
+    );
   });
 
   test("asks for everything anew when it is too late, or never was", async () => {
     const tenant = await newTenant();
     const admin = await newUser(tenant, "admin");
     const { sequence } = await changes(admin);
-    for (const after of [sequence + 1_000_000, "999999999999999999"]) await isRefused(changes(admin, after), { code: "PT409", detail: "resync_required" });
-    for (const after of ["x", "", "-1", "1-", "1.5", "9".repeat(40), "1; select 1"]) await isRefused(changes(admin, after), { code: "PT422", hint: "after" });
+    for (const after of [sequence + 1_000_000, "999999999999999999"])
+      await isRefused(changes(admin, after), { code: "PT409", detail: "resync_required" });
+    for (const after of ["x", "", "-1", "1-", "1.5", "9".repeat(40), "1; select 1"])
+      await isRefused(changes(admin, after), { code: "PT422", hint: "after" });
     await receivesMessage(await newNumber(tenant));
     await sql`update private.changes set changed_at = now() - interval '4 days'`;
-    assert.ok(await calls("service", "prune_changes") > 0);
+    assert.ok((await calls("service", "prune_changes")) > 0);
     await isRefused(changes(admin, sequence), { code: "PT409", detail: "resync_required" });
     assert.deepEqual((await changes(admin, (await changes(admin)).sequence)).changes, []);
   });
@@ -94,21 +132,28 @@ describe("catching up", () => {
   test("always ends with what is, whenever the client went away", async () => {
     const { seed, integer, pick, number: random } = chance();
     const tenant = await newTenant();
-    const [number, admin, ...agents] = [await newNumber(tenant), await newUser(tenant, "admin"), await newUser(tenant, "agent"), await newUser(tenant, "agent")];
+    const [number, admin, ...agents] = [
+      await newNumber(tenant),
+      await newUser(tenant, "admin"),
+      await newUser(tenant, "agent"),
+      await newUser(tenant, "agent"),
+    ];
     const first = [];
     for (let i = 0; i < 6; i++) first.push(await receivesMessage(number));
     const work = async () => {
       for (let turn = 0; turn < 15; turn++) {
         const target = pick(first);
-        await retried(() => sql.begin(async (sql) => {
-          // long ones, too: a transaction that began before others ends after them
-          await sql`select pg_current_xact_id()`;
-          if (random() < 0.3) for (let i = integer(1, 3); i > 0; i--) await receivesMessage(number);
-          await sql`
+        await retried(() =>
+          sql.begin(async (sql) => {
+            // long ones, too: a transaction that began before others ends after them
+            await sql`select pg_current_xact_id()`;
+            if (random() < 0.3) for (let i = integer(1, 3); i > 0; i--) await receivesMessage(number);
+            await sql`
             update public.conversations set assigned_to = ${pick([null, agents[0].id, agents[1].id])}, priority = ${pick(["none", "high"])}
             where id = ${target.conversation.id}`;
-          if (random() < 0.3) await sql`delete from public.messages where id = ${target.message.id}`;
-        }));
+            if (random() < 0.3) await sql`delete from public.messages where id = ${target.message.id}`;
+          }),
+        );
       }
     };
     const workers = [work(), work(), work()];
@@ -116,7 +161,10 @@ describe("catching up", () => {
     const clients = [admin, ...agents].map((user) => ({ user, screen: new Map(), /** @type {any} */ sequence: null }));
     for (const client of clients) {
       client.sequence = (await changes(client.user)).sequence;
-      for (const row of (await calls(client.user, "list_inbox", { filter: {}, sort: "newest", cursor: null, page: 1, page_size: 1000 })).rows) client.screen.set(row.id, row);
+      for (const row of (
+        await calls(client.user, "list_inbox", { filter: {}, sort: "newest", cursor: null, page: 1, page_size: 1000 })
+      ).rows)
+        client.screen.set(row.id, row);
     }
     const update = async (client) => {
       const { all, sequence } = await catchUp(client.user, client.sequence, integer(1, 20));
@@ -132,8 +180,17 @@ describe("catching up", () => {
     await ended;
     for (const client of clients) {
       await update(client);
-      const { rows } = await calls(client.user, "list_inbox", { filter: {}, sort: "newest", cursor: null, page: 1, page_size: 1000 });
-      const state = (list) => list.map(({ id, assigned_to, priority, unread_count }) => [id, assigned_to, priority, unread_count].join()).sort();
+      const { rows } = await calls(client.user, "list_inbox", {
+        filter: {},
+        sort: "newest",
+        cursor: null,
+        page: 1,
+        page_size: 1000,
+      });
+      const state = (list) =>
+        list
+          .map(({ id, assigned_to, priority, unread_count }) => [id, assigned_to, priority, unread_count].join())
+          .sort();
       assert.deepEqual(state([...client.screen.values()]), state(rows), `seed ${seed}, ${client.user.role}`);
     }
   });
@@ -155,20 +212,36 @@ describe("the topic of a conversation", () => {
   test("is for those who see it", async () => {
     const tenant = await newTenant();
     const [number, admin, agent, colleague, restricted, foreigner] = [
-      await newNumber(tenant), await newUser(tenant, "admin"), await newUser(tenant, "agent"), await newUser(tenant, "agent"), await newUser(tenant, "restricted"), await newUser(await newTenant(), "super_admin"),
+      await newNumber(tenant),
+      await newUser(tenant, "admin"),
+      await newUser(tenant, "agent"),
+      await newUser(tenant, "agent"),
+      await newUser(tenant, "restricted"),
+      await newUser(await newTenant(), "super_admin"),
     ];
     const { conversation } = await receivesMessage(number);
     await assign(conversation, agent);
     const topic = `conversation:${conversation.id}`;
     for (const extension of ["presence", "broadcast"]) {
       const who = [];
-      for (const user of [admin, agent, colleague, restricted, foreigner]) who.push(await meets(user, topic, extension));
+      for (const user of [admin, agent, colleague, restricted, foreigner])
+        who.push(await meets(user, topic, extension));
       assert.deepEqual(who, [true, true, false, false, false], extension);
-      for (const other of [`conversation:${randomUUID()}`, "conversation:", "conversation:%", `conversation:${conversation.id.toUpperCase()}`, `${topic}:x`]) assert.equal(await meets(admin, other, extension), false, other);
+      for (const other of [
+        `conversation:${randomUUID()}`,
+        "conversation:",
+        "conversation:%",
+        `conversation:${conversation.id.toUpperCase()}`,
+        `${topic}:x`,
+      ])
+        assert.equal(await meets(admin, other, extension), false, other);
     }
-    await isRefused(as(admin, async (sql) => {
-      await sql`select set_config('realtime.topic', ${topic}, true)`;
-      await sql`insert into realtime.messages (topic, extension, event, payload, private) values (${topic}, 'postgres_changes', 'x', '{}', true)`;
-    }), { code: DENIED });
+    await isRefused(
+      as(admin, async (sql) => {
+        await sql`select set_config('realtime.topic', ${topic}, true)`;
+        await sql`insert into realtime.messages (topic, extension, event, payload, private) values (${topic}, 'postgres_changes', 'x', '{}', true)`;
+      }),
+      { code: DENIED },
+    );
   });
 });

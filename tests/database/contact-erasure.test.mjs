@@ -6,7 +6,19 @@ import { useDatabase } from "./database.mjs";
 import { inboundText, seconds, someWamid, statusOf } from "./inbox.mjs";
 import { isRefused } from "./refusals.mjs";
 
-const { sql, calls, newTenant, newUser, newNumber, delivers, receivesMessage, newOutbound, newCampaign, newRecipientList, recipientsOf } = await useDatabase();
+const {
+  sql,
+  calls,
+  newTenant,
+  newUser,
+  newNumber,
+  delivers,
+  receivesMessage,
+  newOutbound,
+  newCampaign,
+  newRecipientList,
+  recipientsOf,
+} = await useDatabase();
 
 /** @type {any} */
 let tenant;
@@ -32,32 +44,63 @@ async function placesOf(text) {
     where n.nspname in ('public', 'private') and c.relkind = 'r'`;
   const places = [];
   for (const { schema, name } of tables) {
-    const [{ count }] = await sql`select count(*)::int as count from ${sql(`${schema}.${name}`)} t where strpos(t::text, ${text}) > 0`;
+    const [{ count }] =
+      await sql`select count(*)::int as count from ${sql(`${schema}.${name}`)} t where strpos(t::text, ${text}) > 0`;
     if (count > 0) places.push(`${schema}.${name}: ${count}`);
   }
   return places;
 }
 
 /** A delivery of Meta with its raw body. @param {any} number @param {any[]} elements @param {any} [others] further entries */
-const deliversRaw = (number, elements, others = []) => delivers({
-  messages: elements,
-  body: JSON.stringify({ object: "whatsapp_business_account", entry: [
-    { id: number.meta_business_account_id, changes: [{ field: "messages", value: {
-      metadata: { phone_number_id: number.meta_phone_number_id },
-      contacts: elements.map((element) => ({ wa_id: element.from, profile: { name: element.profile_name } })),
-      messages: elements.map((element) => ({ from: element.from, id: element.wamid, text: { body: element.preview } })),
-    } }] },
-    ...others,
-  ] }),
-});
+const deliversRaw = (number, elements, others = []) =>
+  delivers({
+    messages: elements,
+    body: JSON.stringify({
+      object: "whatsapp_business_account",
+      entry: [
+        {
+          id: number.meta_business_account_id,
+          changes: [
+            {
+              field: "messages",
+              value: {
+                metadata: { phone_number_id: number.meta_phone_number_id },
+                contacts: elements.map((element) => ({ wa_id: element.from, profile: { name: element.profile_name } })),
+                messages: elements.map((element) => ({
+                  from: element.from,
+                  id: element.wamid,
+                  text: { body: element.preview },
+                })),
+              },
+            },
+          ],
+        },
+        ...others,
+      ],
+    }),
+  });
 
 describe("a deleted contact", () => {
   test("leaves nothing that tells who it was, and everything that is counted", async () => {
     const [name, words, email] = [`Nama${randomUUID()}`, `Rahasia ${randomUUID()}`, `${randomUUID()}@kopi.test`];
-    const [element, neighbour] = [inboundText(number, { text: words, profile_name: name }), inboundText(number, { text: `tetangga ${randomUUID()}`, profile_name: "Tetangga" })];
+    const [element, neighbour] = [
+      inboundText(number, { text: words, profile_name: name }),
+      inboundText(number, { text: `tetangga ${randomUUID()}`, profile_name: "Tetangga" }),
+    ];
     const office = await newTenant();
     const theirs = await newNumber(office);
-    const foreign = { id: theirs.meta_business_account_id, changes: [{ field: "messages", value: { metadata: { phone_number_id: theirs.meta_phone_number_id }, messages: [{ from: element.from, id: "wamid.theirs" }] } }] };
+    const foreign = {
+      id: theirs.meta_business_account_id,
+      changes: [
+        {
+          field: "messages",
+          value: {
+            metadata: { phone_number_id: theirs.meta_phone_number_id },
+            messages: [{ from: element.from, id: "wamid.theirs" }],
+          },
+        },
+      ],
+    };
     await deliversRaw(number, [element, neighbour], [foreign]);
     const [message] = await sql`select * from public.messages where whatsapp_message_id = ${element.wamid}`;
     const [conversation] = await sql`select * from public.conversations where id = ${message.conversation_id}`;
@@ -75,12 +118,21 @@ describe("a deleted contact", () => {
       values (${tenant.id}, ${number.id}, ${message.id}, 'image', ${`${name}.jpg`}, ${`${tenant.id}/a/b`}, 'stored', now() + interval '1 day')`;
     const campaign = await newCampaign(number, { wa_ids: [contact.wa_id, "628111"] });
     await sql`update public.broadcast_recipients set status = 'read', name = ${name}, variables = ${sql.json([name])} where campaign_id = ${campaign.id} and wa_id = ${contact.wa_id}`;
-    await newRecipientList(manager, { entries: [[contact.wa_id, name], [contact.wa_id, name], ["6281234567890", "Ani"]] });
+    await newRecipientList(manager, {
+      entries: [
+        [contact.wa_id, name],
+        [contact.wa_id, name],
+        ["6281234567890", "Ani"],
+      ],
+    });
 
     await isRefused(calls(stranger, "delete_contact", { contact_id: contact.id }), { code: "PT404" });
     await isRefused(calls(manager, "erase_contact", { contact_id: contact.id }), { code: "PT403" });
     const erased = await calls(admin, "erase_contact", { contact_id: contact.id });
-    assert.deepEqual([erased.conversations, erased.messages, erased.files, erased.recipients, erased.list_entries], [1, 2, 1, 1, 1]);
+    assert.deepEqual(
+      [erased.conversations, erased.messages, erased.files, erased.recipients, erased.list_entries],
+      [1, 2, 1, 1, 1],
+    );
 
     for (const trace of [contact.wa_id, name, words, email, element.wamid, outbound.whatsapp_message_id]) {
       const places = await placesOf(trace);
@@ -89,20 +141,30 @@ describe("a deleted contact", () => {
     }
     const [{ body }] = await sql`select body from public.webhook_events where strpos(body, ${neighbour.wamid}) > 0`;
     const [ours, others] = JSON.parse(body).entry;
-    assert.deepEqual(ours.changes[0].value.messages.map((/** @type {any} */ m) => m.id), [neighbour.wamid]);
+    assert.deepEqual(
+      ours.changes[0].value.messages.map((/** @type {any} */ m) => m.id),
+      [neighbour.wamid],
+    );
     assert.deepEqual(others, foreign);
 
-    const left = await sql`select direction, status, read_at is not null as read, content, payload from public.messages where conversation_id = ${conversation.id} order by direction`;
-    assert.deepEqual([...left], [
-      { direction: "inbound", status: "received", read: false, content: null, payload: {} },
-      { direction: "outbound", status: "read", read: true, content: null, payload: {} },
-    ]);
+    const left =
+      await sql`select direction, status, read_at is not null as read, content, payload from public.messages where conversation_id = ${conversation.id} order by direction`;
+    assert.deepEqual(
+      [...left],
+      [
+        { direction: "inbound", status: "received", read: false, content: null, payload: {} },
+        { direction: "outbound", status: "read", read: true, content: null, payload: {} },
+      ],
+    );
     const [recipient] = await recipientsOf(campaign);
     assert.equal(recipient.status, "read");
     assert.match(recipient.wa_id, /^0\d{19}$/);
     const files = await calls("service", "files_to_remove", { batch: 1000 });
     assert.ok(files.some((/** @type {any} */ file) => file.path === `${tenant.id}/a/b`));
-    await calls("service", "note_files_removed", { bucket: "chat-media", paths: files.map((/** @type {any} */ file) => file.path) });
+    await calls("service", "note_files_removed", {
+      bucket: "chat-media",
+      paths: files.map((/** @type {any} */ file) => file.path),
+    });
     assert.deepEqual(await calls("service", "files_to_remove", { batch: 1000 }), []);
     await isRefused(calls(admin, "erase_contact", { contact_id: contact.id }), { code: "PT404" });
     const [{ total }] = [await calls(manager, "list_contacts", { filter: { search: "Nama" } })];
@@ -117,57 +179,116 @@ describe("a deleted contact", () => {
     const [number_, former] = [`62812${tail}`, `62813${tail}`];
     const mark = `Nama${randomUUID().slice(0, 8)}`;
     const { contact, conversation } = await receivesMessage(number, { from: number_ });
-    const { contact: other } = await calls(manager, "create_contact", { contact: { wa_id: former, name: `${mark} pertama` } });
-    await calls(manager, "update_contact", { contact_id: other.id, changes: { name: `${mark} kedua`, email: `${mark}@kopi.test` } });
+    const { contact: other } = await calls(manager, "create_contact", {
+      contact: { wa_id: former, name: `${mark} pertama` },
+    });
+    await calls(manager, "update_contact", {
+      contact_id: other.id,
+      changes: { name: `${mark} kedua`, email: `${mark}@kopi.test` },
+    });
     await calls(manager, "merge_contact", { contact_id: contact.id, other_id: other.id });
     await calls(manager, "create_note", { conversation_id: conversation.id, content: `${mark} catatan` });
     const campaign = await newCampaign(number, { wa_ids: [number_, former] });
     await sql`update public.broadcast_recipients set name = ${mark} where campaign_id = ${campaign.id}`;
-    const list = await newRecipientList(manager, { entries: [[former, mark], ["6281234567890", "Ani"]] });
+    const list = await newRecipientList(manager, {
+      entries: [
+        [former, mark],
+        ["6281234567890", "Ani"],
+      ],
+    });
     await sql`insert into public.recipient_list_errors (list_id, tenant_id, line, field, code, value) values (${list.id}, ${tenant.id}, 9, 'hp', 'phone_invalid', ${`0812-${tail.slice(0, 4)} ${tail.slice(4)}`})`;
-    const started = await calls(manager, "begin_contact_import", { import: { storage_path: `${tenant.id}/${randomUUID()}`, file_name: "k.csv", country: "ID", mapping: [{ column: "hp", field: "phone_number" }], total_rows: 2 } });
+    const started = await calls(manager, "begin_contact_import", {
+      import: {
+        storage_path: `${tenant.id}/${randomUUID()}`,
+        file_name: "k.csv",
+        country: "ID",
+        mapping: [{ column: "hp", field: "phone_number" }],
+        total_rows: 2,
+      },
+    });
     await sql`insert into public.contact_import_errors (import_id, tenant_id, line, field, code, value) values
       (${started.id}, ${tenant.id}, 2, 'hp', 'phone_unknown', ${`+62 813 ${tail}`}), (${started.id}, ${tenant.id}, 3, 'hp', 'phone_invalid', '0899')`;
 
     const data = await calls(admin, "get_contact_data", { contact_id: contact.id });
-    assert.deepEqual(data.conversation_notes.map((/** @type {any} */ note) => note.content), [`${mark} catatan`]);
-    assert.deepEqual(data.campaigns.map((/** @type {any} */ place) => place.phone_number).sort(), [`+${number_}`, `+${former}`]);
-    assert.deepEqual(data.recipient_lists.map((/** @type {any} */ place) => place.phone_number), [`+${former}`]);
+    assert.deepEqual(
+      data.conversation_notes.map((/** @type {any} */ note) => note.content),
+      [`${mark} catatan`],
+    );
+    assert.deepEqual(data.campaigns.map((/** @type {any} */ place) => place.phone_number).sort(), [
+      `+${number_}`,
+      `+${former}`,
+    ]);
+    assert.deepEqual(
+      data.recipient_lists.map((/** @type {any} */ place) => place.phone_number),
+      [`+${former}`],
+    );
     assert.deepEqual(data.satisfaction, []);
     await isRefused(calls(manager, "get_contact_data", { contact_id: contact.id }), { code: "PT403" });
     assert.equal(await calls(stranger, "get_contact_data", { contact_id: contact.id }), null);
 
     await calls(admin, "erase_contact", { contact_id: contact.id });
-    for (const trace of [mark, tail, `${tail.slice(0, 4)} ${tail.slice(4)}`]) assert.deepEqual(await placesOf(trace), [], trace);
-    const left = await sql`select value from public.contact_import_errors where import_id = ${started.id} order by line`;
-    assert.deepEqual(left.map(({ value }) => value), ["", "0899"]);
+    for (const trace of [mark, tail, `${tail.slice(0, 4)} ${tail.slice(4)}`])
+      assert.deepEqual(await placesOf(trace), [], trace);
+    const left =
+      await sql`select value from public.contact_import_errors where import_id = ${started.id} order by line`;
+    assert.deepEqual(
+      left.map(({ value }) => value),
+      ["", "0899"],
+    );
   });
 
   test("is told to nobody's campaign any more", async () => {
     const { contact } = await receivesMessage(number, { timestamp: seconds() });
     const blocked = await receivesMessage(number, {});
     await calls(manager, "block_contact", { contact_id: blocked.contact.id, blocked: true });
-    const campaign = await newCampaign(number, { status: "paused", template: { category: "UTILITY" }, wa_ids: [contact.wa_id, blocked.contact.wa_id, "628112"] });
+    const campaign = await newCampaign(number, {
+      status: "paused",
+      template: { category: "UTILITY" },
+      wa_ids: [contact.wa_id, blocked.contact.wa_id, "628112"],
+    });
     await calls(manager, "delete_contact", { contact_id: contact.id });
     const recipients = await recipientsOf(campaign);
     await sql`update public.broadcast_recipients set status = 'sending', attempts = 1 where campaign_id = ${campaign.id}`;
-    const [{ rest }] = await sql`select private.leave_out(${recipients.map(({ id }) => id)}::uuid[], ${[campaign.id]}::uuid[]) as rest`;
+    const [{ rest }] =
+      await sql`select private.leave_out(${recipients.map(({ id }) => id)}::uuid[], ${[campaign.id]}::uuid[]) as rest`;
     assert.deepEqual(rest, [recipients[2].id]);
-    assert.deepEqual((await recipientsOf(campaign)).map((r) => [r.status, r.skip_reason]), [["skipped", "erased"], ["skipped", "blocked"], ["sending", null]]);
+    assert.deepEqual(
+      (await recipientsOf(campaign)).map((r) => [r.status, r.skip_reason]),
+      [
+        ["skipped", "erased"],
+        ["skipped", "blocked"],
+        ["sending", null],
+      ],
+    );
   });
 
   test("who was merged away has said no for the number they gave up", async () => {
-    const [kept, silent, barred] = [await receivesMessage(number, {}), await receivesMessage(number, {}), await receivesMessage(number, {})];
+    const [kept, silent, barred] = [
+      await receivesMessage(number, {}),
+      await receivesMessage(number, {}),
+      await receivesMessage(number, {}),
+    ];
     const other = await receivesMessage(number, {});
     await calls(manager, "record_contact_consent", { contact_id: silent.contact.id, state: "opted_out" });
     await calls(manager, "block_contact", { contact_id: barred.contact.id, blocked: true });
     await calls(manager, "merge_contact", { contact_id: kept.contact.id, other_id: silent.contact.id });
     await calls(manager, "merge_contact", { contact_id: other.contact.id, other_id: barred.contact.id });
-    const campaign = await newCampaign(number, { status: "paused", template: { category: "MARKETING" }, wa_ids: [silent.contact.wa_id, barred.contact.wa_id, "628113"] });
+    const campaign = await newCampaign(number, {
+      status: "paused",
+      template: { category: "MARKETING" },
+      wa_ids: [silent.contact.wa_id, barred.contact.wa_id, "628113"],
+    });
     await sql`update public.broadcast_recipients set status = 'sending', attempts = 1 where campaign_id = ${campaign.id}`;
     const recipients = await recipientsOf(campaign);
     await sql`select private.leave_out(${recipients.map(({ id }) => id)}::uuid[], ${[campaign.id]}::uuid[])`;
-    assert.deepEqual((await recipientsOf(campaign)).map((r) => [r.status, r.skip_reason]), [["skipped", "opted_out"], ["skipped", "blocked"], ["sending", null]]);
+    assert.deepEqual(
+      (await recipientsOf(campaign)).map((r) => [r.status, r.skip_reason]),
+      [
+        ["skipped", "opted_out"],
+        ["skipped", "blocked"],
+        ["sending", null],
+      ],
+    );
   });
 
   test("may be one of many", async () => {
@@ -176,9 +297,17 @@ describe("a deleted contact", () => {
       const { contact } = await receivesMessage(number, {});
       await calls(manager, "update_contact", { contact_id: contact.id, changes: { tags: [tag] } });
     }
-    await isRefused(calls(await newUser(tenant, "agent"), "delete_contacts", { contact_ids: null, filter: { tag } }), { code: "PT403" });
-    assert.deepEqual(await calls(stranger, "delete_contacts", { contact_ids: null, filter: { tag } }), { matched: 0, changed: 0 });
-    assert.deepEqual(await calls(manager, "delete_contacts", { contact_ids: null, filter: { tag } }), { matched: 3, changed: 3 });
+    await isRefused(calls(await newUser(tenant, "agent"), "delete_contacts", { contact_ids: null, filter: { tag } }), {
+      code: "PT403",
+    });
+    assert.deepEqual(await calls(stranger, "delete_contacts", { contact_ids: null, filter: { tag } }), {
+      matched: 0,
+      changed: 0,
+    });
+    assert.deepEqual(await calls(manager, "delete_contacts", { contact_ids: null, filter: { tag } }), {
+      matched: 3,
+      changed: 3,
+    });
     assert.equal((await calls(manager, "list_contacts", { filter: { tag } })).total, 0);
   });
 });

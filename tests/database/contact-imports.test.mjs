@@ -5,7 +5,8 @@ import { before, describe, test } from "node:test";
 import { useDatabase } from "./database.mjs";
 import { isRefused } from "./refusals.mjs";
 
-const { sql, calls, newTenant, newUser, newNumber, newCampaign, newOutbound, receivesMessage, assign } = await useDatabase();
+const { sql, calls, newTenant, newUser, newNumber, newCampaign, newOutbound, receivesMessage, assign } =
+  await useDatabase();
 
 /** @type {any} */
 let tenant;
@@ -23,39 +24,88 @@ before(async () => {
   await sql`insert into public.labels (tenant_id, name) values (${tenant.id}, 'VIP')`;
 });
 
-const MAPPING = ["phone_number", "name", "labels", "owner", "custom_fields.age", "custom_fields.born", "custom_fields.tier"].map((field) => ({ column: `kolom ${field}`, field }));
+const MAPPING = [
+  "phone_number",
+  "name",
+  "labels",
+  "owner",
+  "custom_fields.age",
+  "custom_fields.born",
+  "custom_fields.tier",
+].map((field) => ({ column: `kolom ${field}`, field }));
 
 /** @param {Record<string, any>} [options] */
 const begins = (options = {}) =>
-  calls(manager, "begin_contact_import", { import: { storage_path: `${tenant.id}/${randomUUID()}`, file_name: "kontak.csv", country: "ID", mapping: MAPPING, total_rows: 10, ...options } });
+  calls(manager, "begin_contact_import", {
+    import: {
+      storage_path: `${tenant.id}/${randomUUID()}`,
+      file_name: "kontak.csv",
+      country: "ID",
+      mapping: MAPPING,
+      total_rows: 10,
+      ...options,
+    },
+  });
 /** One reader. @param {any} started */
 async function reader(started) {
   const holder = randomUUID();
   const claim = await calls("service", "claim_contact_import", { holder, lease_seconds: 60, import_id: started.id });
   return {
     claim,
-    record: (/** @type {number} */ after, /** @type {number} */ through, /** @type {any[]} */ entries, /** @type {any[]} */ errors = []) =>
-      calls("service", "record_contact_import", { import_id: started.id, holder, after_line: after, through_line: through, entries, errors, lease_seconds: 60 }),
+    record: (
+      /** @type {number} */ after,
+      /** @type {number} */ through,
+      /** @type {any[]} */ entries,
+      /** @type {any[]} */ errors = [],
+    ) =>
+      calls("service", "record_contact_import", {
+        import_id: started.id,
+        holder,
+        after_line: after,
+        through_line: through,
+        entries,
+        errors,
+        lease_seconds: 60,
+      }),
     release: () => calls("service", "release_contact_import", { import_id: started.id, holder }),
-    finish: (/** @type {string | null} */ failure = null) => calls("service", "finish_contact_import", { import_id: started.id, holder, failure }),
+    finish: (/** @type {string | null} */ failure = null) =>
+      calls("service", "finish_contact_import", { import_id: started.id, holder, failure }),
   };
 }
-const now = (/** @type {any} */ started, user = manager) => calls(user, "get_contact_import", { import_id: started.id });
-const counts = (/** @type {any} */ i) => [i.created_count, i.updated_count, i.skipped_count, i.error_count, i.read_rows];
-const contactOf = async (/** @type {string} */ wa_id) => (await sql`select * from public.contacts where tenant_id = ${tenant.id} and wa_id = ${wa_id}`)[0];
-const errorsOf = async (/** @type {any} */ started) => (await calls(manager, "list_contact_import_errors", { import_id: started.id, page: 1, page_size: 100 })).rows;
+const now = (/** @type {any} */ started, user = manager) =>
+  calls(user, "get_contact_import", { import_id: started.id });
+const counts = (/** @type {any} */ i) => [
+  i.created_count,
+  i.updated_count,
+  i.skipped_count,
+  i.error_count,
+  i.read_rows,
+];
+const contactOf = async (/** @type {string} */ wa_id) =>
+  (await sql`select * from public.contacts where tenant_id = ${tenant.id} and wa_id = ${wa_id}`)[0];
+const errorsOf = async (/** @type {any} */ started) =>
+  (await calls(manager, "list_contact_import_errors", { import_id: started.id, page: 1, page_size: 100 })).rows;
 let next = 628_310_000_000;
 const someNumber = () => String(next++);
 
 describe("an import", () => {
   test("makes contacts, fills in those that are there, and tells what is wrong with rows", async () => {
     const [fresh, known, wrong] = [someNumber(), someNumber(), someNumber()];
-    await calls(manager, "create_contact", { contact: { wa_id: known, name: "Lama", tags: ["a"], custom_fields: { age: 30 } } });
+    await calls(manager, "create_contact", {
+      contact: { wa_id: known, name: "Lama", tags: ["a"], custom_fields: { age: 30 } },
+    });
     const started = await begins();
     assert.deepEqual([started.status, started.progress_percent], ["importing", 0]);
     const { record, finish } = await reader(started);
     const entries = [
-      { line: 2, wa_id: fresh, name: "Baru", labels: ["vip"], owner: "MANAGER", fields: { age: "31,5", born: "17/2/1990", tier: "gold" } },
+      {
+        line: 2,
+        wa_id: fresh,
+        name: "Baru",
+        labels: ["vip"],
+        owner: "MANAGER",
+        fields: { age: "31,5", born: "17/2/1990", tier: "gold" },
+      },
       { line: 3, wa_id: known, tags: ["b"], fields: { born: "1991-02-03" } },
       { line: 4, wa_id: fresh, name: "Baru lagi" },
       { line: 5, wa_id: wrong, fields: { age: "tua" } },
@@ -71,23 +121,41 @@ describe("an import", () => {
     const done = await now(started);
     assert.deepEqual([done.status, done.progress_percent, ...counts(done)], ["finished", 100, 1, 1, 0, 6, 8]);
     const contact = await contactOf(fresh);
-    assert.deepEqual([contact.name, contact.owner_id, contact.custom_fields], ["Baru", manager.id, { age: 31.5, born: "1990-02-17", tier: "Gold" }]);
+    assert.deepEqual(
+      [contact.name, contact.owner_id, contact.custom_fields],
+      ["Baru", manager.id, { age: 31.5, born: "1990-02-17", tier: "Gold" }],
+    );
     assert.equal((await sql`select from public.contact_labels where contact_id = ${contact.id}`).count, 1);
     const updated = await contactOf(known);
-    assert.deepEqual([updated.name, updated.tags, updated.custom_fields], ["Lama", ["a", "b"], { age: 30, born: "1991-02-03" }]);
-    assert.deepEqual((await errorsOf(started)).map((/** @type {any} */ e) => [e.line, e.field, e.code, e.value, e.first_line]), [
-      [4, "kolom phone_number", "duplicate", fresh, 2],
-      [5, "kolom custom_fields.age", "field_invalid", "tua", null],
-      [6, "kolom labels", "label_unknown", "Entah", null],
-      [7, "kolom owner", "owner_unknown", "siapa", null],
-      [8, "kolom custom_fields.born", "field_invalid", "31/2/1990", null],
-      [9, "kolom phone_number", "phone_invalid", "abc", null],
-    ]);
+    assert.deepEqual(
+      [updated.name, updated.tags, updated.custom_fields],
+      ["Lama", ["a", "b"], { age: 30, born: "1991-02-03" }],
+    );
+    assert.deepEqual(
+      (await errorsOf(started)).map((/** @type {any} */ e) => [e.line, e.field, e.code, e.value, e.first_line]),
+      [
+        [4, "kolom phone_number", "duplicate", fresh, 2],
+        [5, "kolom custom_fields.age", "field_invalid", "tua", null],
+        [6, "kolom labels", "label_unknown", "Entah", null],
+        [7, "kolom owner", "owner_unknown", "siapa", null],
+        [8, "kolom custom_fields.born", "field_invalid", "31/2/1990", null],
+        [9, "kolom phone_number", "phone_invalid", "abc", null],
+      ],
+    );
     assert.equal(await now(started, stranger), null);
-    assert.equal(await calls(stranger, "list_contact_import_errors", { import_id: started.id, page: 1, page_size: 10 }), null);
+    assert.equal(
+      await calls(stranger, "list_contact_import_errors", { import_id: started.id, page: 1, page_size: 10 }),
+      null,
+    );
     await isRefused(calls(await newUser(tenant, "agent"), "begin_contact_import", { import: {} }), { code: "PT403" });
-    await isRefused(begins({ storage_path: `${stranger.tenant.id}/${randomUUID()}` }), { code: "PT422", hint: "storage_path" });
-    await isRefused(begins({ mapping: [{ column: "x", field: "custom_fields.none" }] }), { code: "PT422", hint: "mapping" });
+    await isRefused(begins({ storage_path: `${stranger.tenant.id}/${randomUUID()}` }), {
+      code: "PT422",
+      hint: "storage_path",
+    });
+    await isRefused(begins({ mapping: [{ column: "x", field: "custom_fields.none" }] }), {
+      code: "PT422",
+      hint: "mapping",
+    });
   });
 
   test("leaves alone those that are there, where that is asked for", async () => {
@@ -95,7 +163,10 @@ describe("an import", () => {
     await calls(manager, "create_contact", { contact: { wa_id: known, name: "Lama" } });
     const started = await begins({ on_existing: "skip" });
     const { record, finish } = await reader(started);
-    await record(0, 3, [{ line: 2, wa_id: known, name: "Baru", labels: ["VIP"] }, { line: 3, wa_id: fresh }]);
+    await record(0, 3, [
+      { line: 2, wa_id: known, name: "Baru", labels: ["VIP"] },
+      { line: 3, wa_id: fresh },
+    ]);
     await finish();
     assert.deepEqual(counts(await now(started)), [1, 0, 1, 0, 2]);
     const contact = await contactOf(known);
@@ -108,7 +179,11 @@ describe("an import", () => {
     await calls(manager, "create_contact", { contact: { wa_id: known, name: "Lama" } });
     const trial = await begins({ dry_run: true });
     const first = await reader(trial);
-    await first.record(0, 4, [{ line: 2, wa_id: known, name: "Baru" }, { line: 3, wa_id: fresh }, { line: 4, wa_id: someNumber(), labels: ["Entah"] }]);
+    await first.record(0, 4, [
+      { line: 2, wa_id: known, name: "Baru" },
+      { line: 3, wa_id: fresh },
+      { line: 4, wa_id: someNumber(), labels: ["Entah"] },
+    ]);
     assert.equal(await first.finish(), null);
     assert.deepEqual(counts(await now(trial)), [1, 1, 0, 1, 3]);
     assert.deepEqual([await contactOf(fresh), (await contactOf(known)).name], [undefined, "Lama"]);
@@ -124,29 +199,46 @@ describe("an import", () => {
     const yes = await contactOf(willing);
     await calls(manager, "record_contact_consent", { contact_id: yes.id, state: "opted_in" });
     const entries = [
-      { line: 2, wa_id: fresh, opted_out: true, opted_out_at: "2026-01-02T03:04:05Z" }, { line: 3, wa_id: known, opted_out: true },
-      { line: 4, wa_id: willing, opted_out: true, opted_out_at: "2020-01-01T00:00:00Z" }, { line: 5, wa_id: silent },
+      { line: 2, wa_id: fresh, opted_out: true, opted_out_at: "2026-01-02T03:04:05Z" },
+      { line: 3, wa_id: known, opted_out: true },
+      { line: 4, wa_id: willing, opted_out: true, opted_out_at: "2020-01-01T00:00:00Z" },
+      { line: 5, wa_id: silent },
     ];
     for (const on_existing of ["skip", "update", "update"]) {
       const { record, finish } = await reader(await begins({ on_existing }));
       await record(0, 5, entries);
       await finish();
-      const outs = await Promise.all([fresh, known, willing, silent].map(async (wa_id) => (await contactOf(wa_id)).marketing_opted_out_at !== null));
+      const outs = await Promise.all(
+        [fresh, known, willing, silent].map(async (wa_id) => (await contactOf(wa_id)).marketing_opted_out_at !== null),
+      );
       assert.deepEqual(outs, [true, on_existing === "update", false, false], on_existing);
     }
-    const { marketing_opted_out_at, rows } = await calls(manager, "list_contact_consents", { contact_id: (await contactOf(fresh)).id });
+    const { marketing_opted_out_at, rows } = await calls(manager, "list_contact_consents", {
+      contact_id: (await contactOf(fresh)).id,
+    });
     assert.equal(new Date(marketing_opted_out_at).toISOString(), "2026-01-02T03:04:05.000Z");
-    assert.deepEqual(rows.map((/** @type {any} */ row) => [row.state, row.source, row.proof.line]), [["opted_out", "import", 2]]);
+    assert.deepEqual(
+      rows.map((/** @type {any} */ row) => [row.state, row.source, row.proof.line]),
+      [["opted_out", "import", 2]],
+    );
   });
 
   test("writes nothing to a field that is gone since it began", async () => {
-    const field = await calls(manager, "create_contact_field", { field: { key: "sementara", name: "Sementara", type: "text" } });
+    const field = await calls(manager, "create_contact_field", {
+      field: { key: "sementara", name: "Sementara", type: "text" },
+    });
     const wa_id = someNumber();
     const started = await begins({ mapping: [...MAPPING, { column: "lain", field: "custom_fields.sementara" }] });
     const { record } = await reader(started);
     await calls(manager, "delete_contact_field", { field_id: field.id });
-    await record(0, 3, [{ line: 2, wa_id, fields: { sementara: "x" } }, { line: 3, wa_id: someNumber(), name: "Ani" }]);
-    assert.deepEqual((await errorsOf(started)).map((/** @type {any} */ e) => [e.line, e.field, e.code]), [[2, "lain", "field_invalid"]]);
+    await record(0, 3, [
+      { line: 2, wa_id, fields: { sementara: "x" } },
+      { line: 3, wa_id: someNumber(), name: "Ani" },
+    ]);
+    assert.deepEqual(
+      (await errorsOf(started)).map((/** @type {any} */ e) => [e.line, e.field, e.code]),
+      [[2, "lain", "field_invalid"]],
+    );
     assert.equal(await contactOf(wa_id), undefined);
   });
 
@@ -167,11 +259,16 @@ describe("an import", () => {
   test("is told to who may view contacts as its progress, not row by row", async () => {
     const started = await begins();
     const { record, finish } = await reader(started);
-    await record(0, 3, [{ line: 2, wa_id: someNumber() }, { line: 3, wa_id: someNumber() }]);
+    await record(0, 3, [
+      { line: 2, wa_id: someNumber() },
+      { line: 3, wa_id: someNumber() },
+    ]);
     await finish();
-    const told = await sql`select event from private.changes where tenant_id = ${tenant.id} and entity_id = ${started.id} order by id`;
+    const told =
+      await sql`select event from private.changes where tenant_id = ${tenant.id} and entity_id = ${started.id} order by id`;
     assert.deepEqual([...new Set(told.map(({ event }) => event))], ["contacts.imported"]);
-    const rows = await sql`select topic, payload from realtime.messages where topic = ${`tenant:${tenant.id}:contacts`} and event = 'contacts.imported' and payload ->> 'id' = ${started.id}`;
+    const rows =
+      await sql`select topic, payload from realtime.messages where topic = ${`tenant:${tenant.id}:contacts`} and event = 'contacts.imported' and payload ->> 'id' = ${started.id}`;
     assert.ok(rows.length > 0);
     for (const { payload } of rows) assert.ok(!("storage_path" in payload) && !("file_name" in payload));
   });
@@ -185,9 +282,15 @@ describe("what is told of a contact", () => {
     const senior = await newUser(tenant, "senior_agent");
     await assign(conversation, agent);
     const campaign = await newCampaign(number);
-    const promo = await newOutbound(conversation, { metadata: { broadcast_campaign_id: campaign.id }, at: new Date(Date.now() - 60_000) });
+    const promo = await newOutbound(conversation, {
+      metadata: { broadcast_campaign_id: campaign.id },
+      at: new Date(Date.now() - 60_000),
+    });
     const note = await calls(manager, "create_contact_note", { contact_id: contact.id, content: "catatan" });
-    await calls(manager, "update_contact", { contact_id: contact.id, changes: { name: "Sari", email: "sari@kopi.test" } });
+    await calls(manager, "update_contact", {
+      contact_id: contact.id,
+      changes: { name: "Sari", email: "sari@kopi.test" },
+    });
     await calls(manager, "record_contact_consent", { contact_id: contact.id, state: "opted_in", note: "toko" });
 
     const kinds = async (/** @type {any} */ user) => {
@@ -202,11 +305,25 @@ describe("what is told of a contact", () => {
       return seen;
     };
     const seen = await kinds(manager);
-    assert.deepEqual(seen?.map((event) => event.kind), ["consent", "change", "note", "event", "message", "campaign"]);
+    assert.deepEqual(
+      seen?.map((event) => event.kind),
+      ["consent", "change", "note", "event", "message", "campaign"],
+    );
     assert.deepEqual([seen?.[1].details.fields, seen?.[1].details.actor_name], [["email", "name"], "manager"]);
-    assert.deepEqual([seen?.[2].id, seen?.[3].details.event, seen?.[4].id, seen?.[5].id, seen?.[5].details.campaign_name], [note.id, "assigned", message.id, promo.id, "Promo"]);
-    assert.deepEqual((await kinds(agent))?.map((event) => [event.kind, event.details.campaign_name]).at(-1), ["campaign", null], "whoever may not see campaigns is not told their names");
-    assert.deepEqual((await kinds(senior))?.map((event) => event.kind), ["consent", "change", "note"], "not what is said in others' conversations");
+    assert.deepEqual(
+      [seen?.[2].id, seen?.[3].details.event, seen?.[4].id, seen?.[5].id, seen?.[5].details.campaign_name],
+      [note.id, "assigned", message.id, promo.id, "Promo"],
+    );
+    assert.deepEqual(
+      (await kinds(agent))?.map((event) => [event.kind, event.details.campaign_name]).at(-1),
+      ["campaign", null],
+      "whoever may not see campaigns is not told their names",
+    );
+    assert.deepEqual(
+      (await kinds(senior))?.map((event) => event.kind),
+      ["consent", "change", "note"],
+      "not what is said in others' conversations",
+    );
     assert.equal(await kinds(colleague), null);
     assert.equal(await kinds(stranger), null);
   });
@@ -221,14 +338,25 @@ describe("what is told of a contact", () => {
       insert into public.message_media (tenant_id, session_id, message_id, kind, file_name, storage_path, state, expires_at)
       values (${tenant.id}, ${number.id}, ${first.message.id}, 'image', 'foto.jpg', ${randomUUID()}, 'stored', now() + interval '1 day')`;
     const data = await calls(admin, "get_contact_data", { contact_id: first.contact.id });
-    assert.deepEqual([data.contact.wa_id, data.conversations.length, data.campaigns.length], [first.contact.wa_id, 1, 1]);
+    assert.deepEqual(
+      [data.contact.wa_id, data.conversations.length, data.campaigns.length],
+      [first.contact.wa_id, 1, 1],
+    );
     const [one] = await calls(admin, "list_contact_data_messages", { contact_id: first.contact.id, page_size: 1 });
-    const rest = await calls(admin, "list_contact_data_messages", { contact_id: first.contact.id, page_size: 5, after: new Date(one.occurred_at), after_id: one.id });
+    const rest = await calls(admin, "list_contact_data_messages", {
+      contact_id: first.contact.id,
+      page_size: 5,
+      after: new Date(one.occurred_at),
+      after_id: one.id,
+    });
     assert.deepEqual([one, ...rest].map((/** @type {any} */ m) => m.content).sort(), ["dua", "satu"]);
     const files = [one, ...rest].flatMap((/** @type {any} */ m) => m.media.map((/** @type {any} */ f) => f.file_name));
     assert.deepEqual(files, ["foto.jpg"]);
     await isRefused(calls(manager, "get_contact_data", { contact_id: first.contact.id }), { code: "PT403" });
     assert.equal(await calls(stranger, "get_contact_data", { contact_id: first.contact.id }), null);
-    assert.deepEqual(await calls(stranger, "list_contact_data_messages", { contact_id: first.contact.id, page_size: 5 }), []);
+    assert.deepEqual(
+      await calls(stranger, "list_contact_data_messages", { contact_id: first.contact.id, page_size: 5 }),
+      [],
+    );
   });
 });

@@ -39,9 +39,16 @@ const PAGES = [
 describe("among many contacts", () => {
   for (const [name, { user = "manager", filter = {}, options = {} }, index] of PAGES) {
     test(`${name}: a page reads no table from end to end`, async () => {
-      const asked = Object.fromEntries(Object.entries(filter).map(([key, value]) => [key, value === "label" ? known.label : value]));
+      const asked = Object.fromEntries(
+        Object.entries(filter).map(([key, value]) => [key, value === "label" ? known.label : value]),
+      );
       notices = [];
-      const { rows } = await calls(known[user], "list_contacts", { filter: asked, page_size: 20, counted: false, ...options });
+      const { rows } = await calls(known[user], "list_contacts", {
+        filter: asked,
+        page_size: 20,
+        counted: false,
+        ...options,
+      });
       assert.ok(rows.length > 0, "it finds somebody");
       const plans = notices.filter((notice) => notice.includes("with found as materialized"));
       assert.equal(plans.length, 1, "the page's plan is told");

@@ -8,12 +8,27 @@ import { inboundText, seconds } from "./inbox.mjs";
 import { isRefused, retried } from "./refusals.mjs";
 
 const database = await useDatabase();
-const { sql, calls, newTenant, newUser, newUserWith, newNumber, receivesMessage, newOutbound, assign, conversationOf, delivers } = database;
+const {
+  sql,
+  calls,
+  newTenant,
+  newUser,
+  newUserWith,
+  newNumber,
+  receivesMessage,
+  newOutbound,
+  assign,
+  conversationOf,
+  delivers,
+} = database;
 
 const newOffice = async (options) => {
   const tenant = await newTenant(options);
   const [number, admin, agent, colleague] = [
-    await newNumber(tenant), await newUser(tenant, "admin"), await newUser(tenant, "agent"), await newUser(tenant, "agent"),
+    await newNumber(tenant),
+    await newUser(tenant, "admin"),
+    await newUser(tenant, "agent"),
+    await newUser(tenant, "agent"),
   ];
   return { tenant, number, admin, agent, colleague };
 };
@@ -27,9 +42,16 @@ describe("the list", () => {
   test("is filtered by each property and by several", async () => {
     const { number, admin, agent, tenant } = await newOffice();
     const other = await newNumber(tenant);
-    const [open, urgent, away] = [await receivesMessage(number), await receivesMessage(number), await receivesMessage(other)];
+    const [open, urgent, away] = [
+      await receivesMessage(number),
+      await receivesMessage(number),
+      await receivesMessage(other),
+    ];
     const [first, second, third] = [open, urgent, away].map(({ conversation }) => conversation.id);
-    await calls(admin, "update_conversation", { conversation_id: second, changes: { priority: "urgent", status: "pending" } });
+    await calls(admin, "update_conversation", {
+      conversation_id: second,
+      changes: { priority: "urgent", status: "pending" },
+    });
     await calls(admin, "assign_conversation", { conversation_id: third, user_id: agent.id });
     const label = await calls(admin, "create_label", { name: "VIP" });
     await calls(admin, "label_conversation", { conversation_id: first, label_ids: [label.id] });
@@ -38,12 +60,19 @@ describe("the list", () => {
     /** @type {[object, string[]][]} */
     const cases = [
       [{}, [first, second, third]],
-      [{ status: ["open"] }, [first, third]], [{ status: ["pending", "snoozed"] }, [second]], [{ status: ["open", "pending"] }, [first, second, third]],
-      [{ assigned_to: agent.id }, [third]], [{ assigned_to: "none" }, [first, second]], [{ assigned_to: randomUUID() }, []],
-      [{ label: label.id }, [first]], [{ label: randomUUID() }, []],
+      [{ status: ["open"] }, [first, third]],
+      [{ status: ["pending", "snoozed"] }, [second]],
+      [{ status: ["open", "pending"] }, [first, second, third]],
+      [{ assigned_to: agent.id }, [third]],
+      [{ assigned_to: "none" }, [first, second]],
+      [{ assigned_to: randomUUID() }, []],
+      [{ label: label.id }, [first]],
+      [{ label: randomUUID() }, []],
       [{ session_id: other.id }, [third]],
-      [{ unread: true }, [first, second]], [{ unread: false }, [third]],
-      [{ window_open: false }, [first]], [{ window_open: true }, [second, third]],
+      [{ unread: true }, [first, second]],
+      [{ unread: false }, [third]],
+      [{ window_open: false }, [first]],
+      [{ window_open: true }, [second, third]],
       [{ priority: ["urgent"] }, [second]],
       [{ status: ["open"], unread: true, assigned_to: "none", label: label.id }, [first]],
     ];
@@ -60,7 +89,8 @@ describe("the list", () => {
   test("comes in each order", async () => {
     const { number, admin } = await newOffice();
     const made = [];
-    for (const ago of [400, 300, 200, 100]) made.push((await receivesMessage(number, { timestamp: seconds(ago) })).conversation.id);
+    for (const ago of [400, 300, 200, 100])
+      made.push((await receivesMessage(number, { timestamp: seconds(ago) })).conversation.id);
     const [a, b, c, d] = made;
     await calls(admin, "update_conversation", { conversation_id: b, changes: { priority: "high" } });
     await sql`update public.conversations set last_message_direction = 'outbound' where id = ${a}`;
@@ -73,20 +103,36 @@ describe("the list", () => {
   test("shows and counts for each what they may see", async () => {
     for (const agentsSeeUnassigned of [true, false]) {
       const { tenant, number, admin, agent, colleague } = await newOffice({ agentsSeeUnassigned });
-      const [manager, lead, viewer, foreigner] = [await newUser(tenant, "manager"), await newUser(tenant, "team_lead"), await newUser(tenant, "viewer"), await newForeigner()];
-      const [mine, theirs, nobodys] = await Promise.all([0, 1, 2].map(() => receivesMessage(number, { text: "Zebra", profile_name: "Rina" })));
+      const [manager, lead, viewer, foreigner] = [
+        await newUser(tenant, "manager"),
+        await newUser(tenant, "team_lead"),
+        await newUser(tenant, "viewer"),
+        await newForeigner(),
+      ];
+      const [mine, theirs, nobodys] = await Promise.all(
+        [0, 1, 2].map(() => receivesMessage(number, { text: "Zebra", profile_name: "Rina" })),
+      );
       await assign(mine.conversation, agent);
       await assign(theirs.conversation, colleague);
       const all = [mine, theirs, nobodys].map(({ conversation }) => conversation.id).sort();
       const unassigned = agentsSeeUnassigned ? [nobodys.conversation.id] : [];
       const expected = new Map([
-        [admin, all], [manager, all], [lead, all], [agent, [mine.conversation.id, ...unassigned].sort()],
-        [colleague, [theirs.conversation.id, ...unassigned].sort()], [viewer, unassigned], [foreigner, []],
+        [admin, all],
+        [manager, all],
+        [lead, all],
+        [agent, [mine.conversation.id, ...unassigned].sort()],
+        [colleague, [theirs.conversation.id, ...unassigned].sort()],
+        [viewer, unassigned],
+        [foreigner, []],
       ]);
       for (const [user, ids] of expected) {
         for (const filter of [{}, { search: "zeb" }, { search: "rina" }, { status: ["open"] }]) {
           const list = await inboxOf(user, filter);
-          assert.deepEqual([idsOf(list).sort(), list.total], [ids, ids.length], `${user.role} ${JSON.stringify(filter)}`);
+          assert.deepEqual(
+            [idsOf(list).sort(), list.total],
+            [ids, ids.length],
+            `${user.role} ${JSON.stringify(filter)}`,
+          );
         }
         const counts = await calls(user, "count_inbox");
         assert.deepEqual([counts.all, counts.open], [ids.length, ids.length], user.role ?? "");
@@ -97,12 +143,32 @@ describe("the list", () => {
 
   test("finds customers and words in any spelling", async () => {
     const { number, admin } = await newOffice();
-    const rina = await receivesMessage(number, { from: "6281234567890", profile_name: "Rína Ápriyani", text: "Pesanan INV-2931 sudah café belum?" });
+    const rina = await receivesMessage(number, {
+      from: "6281234567890",
+      profile_name: "Rína Ápriyani",
+      text: "Pesanan INV-2931 sudah café belum?",
+    });
     const budi = await receivesMessage(number, { from: "6285798765432", profile_name: "Budi", text: "Terima kasih" });
     const [r, b] = [rina.conversation.id, budi.conversation.id];
     for (const [search, expected] of /** @type {[string, string[]][]} */ ([
-      ["rina", [r]], ["RINA apri", [r]], ["ína", [r]], ["yani", [r]], ["+62 812-3456-7890", [r]], ["0812 3456", [r]], ["4567", [r]], ["62857", [b]],
-      ["inv-2931", [r]], ["2931", [r]], ["CAFE", [r]], ["pesan", [r]], ["kasih terima", [b]], ["terima pesanan", []], ["tidak ada", []], ["%", []], ["' or 1=1 --", []], [":*&|!('", []],
+      ["rina", [r]],
+      ["RINA apri", [r]],
+      ["ína", [r]],
+      ["yani", [r]],
+      ["+62 812-3456-7890", [r]],
+      ["0812 3456", [r]],
+      ["4567", [r]],
+      ["62857", [b]],
+      ["inv-2931", [r]],
+      ["2931", [r]],
+      ["CAFE", [r]],
+      ["pesan", [r]],
+      ["kasih terima", [b]],
+      ["terima pesanan", []],
+      ["tidak ada", []],
+      ["%", []],
+      ["' or 1=1 --", []],
+      [":*&|!('", []],
     ])) {
       assert.deepEqual(idsOf(await inboxOf(admin, { search })), expected, search);
     }
@@ -113,17 +179,43 @@ describe("the list", () => {
   test("finds words by their roots, and numbers as they are copied", async () => {
     const { number, admin } = await newOffice();
     const said = {};
-    for (const text of ["Kapan dikirimkan kak?", "Tolong mengirim ulang", "Pengiriman kemarin", "Mau membeli dua", "Sudah memesan", "Maaf atas keterlambatan", "Kode INV2931 ya", "Diskon?", "Tolong diperbaiki"]) {
+    for (const text of [
+      "Kapan dikirimkan kak?",
+      "Tolong mengirim ulang",
+      "Pengiriman kemarin",
+      "Mau membeli dua",
+      "Sudah memesan",
+      "Maaf atas keterlambatan",
+      "Kode INV2931 ya",
+      "Diskon?",
+      "Tolong diperbaiki",
+    ]) {
       said[text] = (await receivesMessage(number, { text })).conversation.id;
     }
     for (const [search, expected] of /** @type {[string, string[]][]} */ ([
-      ["kirim", ["Kapan dikirimkan kak?", "Tolong mengirim ulang", "Pengiriman kemarin"]], ["beli", ["Mau membeli dua"]], ["pesan", ["Sudah memesan"]], ["lambat", ["Maaf atas keterlambatan"]],
-      ["2931", ["Kode INV2931 ya"]], ["inv2931", ["Kode INV2931 ya"]], ["mengirim", ["Tolong mengirim ulang"]], ["baik", ["Tolong diperbaiki"]], ["isko", []],
+      ["kirim", ["Kapan dikirimkan kak?", "Tolong mengirim ulang", "Pengiriman kemarin"]],
+      ["beli", ["Mau membeli dua"]],
+      ["pesan", ["Sudah memesan"]],
+      ["lambat", ["Maaf atas keterlambatan"]],
+      ["2931", ["Kode INV2931 ya"]],
+      ["inv2931", ["Kode INV2931 ya"]],
+      ["mengirim", ["Tolong mengirim ulang"]],
+      ["baik", ["Tolong diperbaiki"]],
+      ["isko", []],
     ])) {
-      assert.deepEqual(idsOf(await inboxOf(admin, { search })).sort(), expected.map((text) => said[text]).sort(), search);
+      assert.deepEqual(
+        idsOf(await inboxOf(admin, { search })).sort(),
+        expected.map((text) => said[text]).sort(),
+        search,
+      );
     }
     const copied = await receivesMessage(number, { from: "6285211112222" });
-    for (const search of ["\u202a+62 852\u20111111\u20112222\u202c", "+62\u00a0852\u00a01111\u00a02222", "(0852) 1111–2222", "62.852.1111.2222"]) {
+    for (const search of [
+      "\u202a+62 852\u20111111\u20112222\u202c",
+      "+62\u00a0852\u00a01111\u00a02222",
+      "(0852) 1111–2222",
+      "62.852.1111.2222",
+    ]) {
       assert.deepEqual(idsOf(await inboxOf(admin, { search })), [copied.conversation.id], JSON.stringify(search));
     }
   });
@@ -141,9 +233,17 @@ describe("the list", () => {
       select ${number.tenant_id}, ${number.id}, id, now() + interval '1 minute', 'outbound' from people`;
     const all = await inboxOf(admin, { search: "kapibara" });
     assert.deepEqual([all.total >= 2000, all.complete], [true, false]);
-    for (const [user, filter] of [[agent, { assigned_to: agent.id }], [admin, { assigned_to: agent.id }], [admin, { unread: true }]]) {
+    for (const [user, filter] of [
+      [agent, { assigned_to: agent.id }],
+      [admin, { assigned_to: agent.id }],
+      [admin, { unread: true }],
+    ]) {
       const { rows, total, complete } = await inboxOf(user, { search: "kapibara", ...filter });
-      assert.deepEqual([rows.map(({ contact: { id } }) => id), total, complete], [[contact.id], 1, true], JSON.stringify(filter));
+      assert.deepEqual(
+        [rows.map(({ contact: { id } }) => id), total, complete],
+        [[contact.id], 1, true],
+        JSON.stringify(filter),
+      );
     }
   });
 
@@ -162,7 +262,13 @@ describe("the list", () => {
     const { number, admin } = await newOffice();
     for (let i = 0; i < 3; i++) await receivesMessage(number);
     const { next_cursor: cursor } = await inboxOf(admin, {}, { limit: 1 });
-    for (const [bad, sort] of [["x", "newest"], ["", "newest"], ["e30=", "newest"], [cursor, "oldest"], [Buffer.from('["newest","1","2"]').toString("base64"), "newest"]]) {
+    for (const [bad, sort] of [
+      ["x", "newest"],
+      ["", "newest"],
+      ["e30=", "newest"],
+      [cursor, "oldest"],
+      [Buffer.from('["newest","1","2"]').toString("base64"), "newest"],
+    ]) {
       await isRefused(inboxOf(admin, {}, { cursor: bad, sort }), { code: "PT422", hint: "cursor" });
     }
   });
@@ -205,29 +311,54 @@ test("rows, totals, pages and counts agree while everything changes", async () =
   const label = await calls(admin, "create_label", { name: "VIP" });
   /** @type {any[]} */
   const all = [];
-  for (let i = 0; i < 25; i++) all.push(await receivesMessage(number, { timestamp: seconds(integer(10, 20)), text: pick(["Zebra", "Kuda"]) }));
+  for (let i = 0; i < 25; i++)
+    all.push(await receivesMessage(number, { timestamp: seconds(integer(10, 20)), text: pick(["Zebra", "Kuda"]) }));
   const works = async () => {
     for (let turn = 0; turn < 25; turn++) {
       const { conversation, contact } = pick(all);
       const conversation_id = conversation.id;
       const user = pick([admin, lead]);
-      await retried(() => pick([
-        () => receivesMessage(number, { from: contact.wa_id }),
-        () => receivesMessage(number),
-        () => calls(user, "assign_conversation", { conversation_id, user_id: pick([null, agent.id, colleague.id]) }),
-        () => calls(user, "update_conversation", { conversation_id, changes: { status: pick(["open", "pending", "resolved"]), priority: pick(["none", "high"]) } }),
-        () => calls(user, "label_conversation", { conversation_id, label_ids: [label.id], action: pick(["add", "remove"]) }),
-        () => calls(user, pick(["read_conversation", "unread_conversation"]), { conversation_id }),
-      ])());
+      await retried(() =>
+        pick([
+          () => receivesMessage(number, { from: contact.wa_id }),
+          () => receivesMessage(number),
+          () => calls(user, "assign_conversation", { conversation_id, user_id: pick([null, agent.id, colleague.id]) }),
+          () =>
+            calls(user, "update_conversation", {
+              conversation_id,
+              changes: { status: pick(["open", "pending", "resolved"]), priority: pick(["none", "high"]) },
+            }),
+          () =>
+            calls(user, "label_conversation", {
+              conversation_id,
+              label_ids: [label.id],
+              action: pick(["add", "remove"]),
+            }),
+          () => calls(user, pick(["read_conversation", "unread_conversation"]), { conversation_id }),
+        ])(),
+      );
     }
   };
-  const someFilter = () => Object.fromEntries(Object.entries({
-    status: [pick(["open", "pending", "resolved"])], assigned_to: pick([agent.id, "none"]), label: label.id, session_id: number.id,
-    unread: random() < 0.5, window_open: random() < 0.5, priority: ["high"], search: pick(["zeb", "kuda", "62"]),
-  }).filter(() => random() < 0.25));
+  const someFilter = () =>
+    Object.fromEntries(
+      Object.entries({
+        status: [pick(["open", "pending", "resolved"])],
+        assigned_to: pick([agent.id, "none"]),
+        label: label.id,
+        session_id: number.id,
+        unread: random() < 0.5,
+        window_open: random() < 0.5,
+        priority: ["high"],
+        search: pick(["zeb", "kuda", "62"]),
+      }).filter(() => random() < 0.25),
+    );
   /** One snapshot: what one call says of itself must hold whatever happens beside it. */
   const holds = async () => {
-    const [user, filter, sort] = [pick([admin, lead, ...people]), someFilter(), pick(["newest", "oldest", "waiting", "priority"])];
+    const [user, filter, sort] = [
+      pick([admin, lead, ...people]),
+      someFilter(),
+      pick(["newest", "oldest", "waiting", "priority"]),
+    ];
     const { rows, total } = await inboxOf(user, filter, { sort, limit: 100 });
     assert.equal(rows.length, total, `seed ${seed} ${JSON.stringify(filter)} ${sort}`);
     for (const row of rows) {
@@ -246,8 +377,14 @@ test("rows, totals, pages and counts agree while everything changes", async () =
   await workers;
   for (const user of [admin, lead, ...people]) {
     const counts = await calls(user, "count_inbox");
-    const totals = [{}, { unread: true }, { status: ["open"] }, { status: ["pending"] }, { status: ["resolved"] }].map(async (filter) => (await inboxOf(user, filter)).total);
-    assert.deepEqual(await Promise.all(totals), [counts.all, counts.unread, counts.open, counts.pending, counts.resolved], `seed ${seed} ${user.role}`);
+    const totals = [{}, { unread: true }, { status: ["open"] }, { status: ["pending"] }, { status: ["resolved"] }].map(
+      async (filter) => (await inboxOf(user, filter)).total,
+    );
+    assert.deepEqual(
+      await Promise.all(totals),
+      [counts.all, counts.unread, counts.open, counts.pending, counts.resolved],
+      `seed ${seed} ${user.role}`,
+    );
     for (const sort of ["newest", "oldest", "waiting", "priority"]) {
       const filter = someFilter();
       const whole = await inboxOf(user, filter, { sort, limit: 100 });
@@ -258,8 +395,13 @@ test("rows, totals, pages and counts agree while everything changes", async () =
         cursor = page.next_cursor;
         if (cursor === null) break;
       }
-      for (let page = 1; byPage.length < whole.total; page++) byPage.push(...idsOf(await inboxOf(user, filter, { sort, page, limit: 4 })));
-      assert.deepEqual([byCursor, byPage], [idsOf(whole), idsOf(whole)], `seed ${seed} ${user.role} ${sort} ${JSON.stringify(filter)}`);
+      for (let page = 1; byPage.length < whole.total; page++)
+        byPage.push(...idsOf(await inboxOf(user, filter, { sort, page, limit: 4 })));
+      assert.deepEqual(
+        [byCursor, byPage],
+        [idsOf(whole), idsOf(whole)],
+        `seed ${seed} ${user.role} ${sort} ${JSON.stringify(filter)}`,
+      );
     }
   }
 });
@@ -274,7 +416,11 @@ describe("a conversation", () => {
     assert.equal((await change({ status: "pending" })).status, "pending");
     const snoozed = await change({ status: "snoozed", snoozed_until: until });
     assert.deepEqual([snoozed.status, Date.parse(snoozed.snoozed_until)], ["snoozed", +until]);
-    for (const bad of [{ status: "snoozed", snoozed_until: new Date(Date.now() - 1000) }, { status: "snoozed" }, { status: "open", snoozed_until: until }]) {
+    for (const bad of [
+      { status: "snoozed", snoozed_until: new Date(Date.now() - 1000) },
+      { status: "snoozed" },
+      { status: "open", snoozed_until: until },
+    ]) {
       await isRefused(change(bad), { code: "PT422", hint: "snoozed_until" });
     }
     await change({ priority: "high" }, admin);
@@ -283,13 +429,26 @@ describe("a conversation", () => {
     await change({ status: "resolved" });
     const { rows } = await calls(agent, "list_conversation_events", { conversation_id, before: null, page_size: 10 });
     assert.deepEqual(rows.map(({ kind, actor_id, details }) => [kind, actor_id, details.to]).reverse(), [
-      ["status_changed", agent.id, "pending"], ["status_changed", agent.id, "snoozed"], ["priority_changed", admin.id, "high"], ["status_changed", agent.id, "resolved"],
+      ["status_changed", agent.id, "pending"],
+      ["status_changed", agent.id, "snoozed"],
+      ["priority_changed", admin.id, "high"],
+      ["status_changed", agent.id, "resolved"],
     ]);
     const page = await calls(agent, "list_conversation_events", { conversation_id, before: null, page_size: 3 });
-    const rest = await calls(agent, "list_conversation_events", { conversation_id, before: page.next_cursor, page_size: 3 });
-    assert.deepEqual([...page.rows, ...rest.rows].map(({ id }) => id), rows.map(({ id }) => id));
+    const rest = await calls(agent, "list_conversation_events", {
+      conversation_id,
+      before: page.next_cursor,
+      page_size: 3,
+    });
+    assert.deepEqual(
+      [...page.rows, ...rest.rows].map(({ id }) => id),
+      rows.map(({ id }) => id),
+    );
     await isRefused(change({ status: "open" }, await newForeigner()), { code: "PT404" });
-    assert.equal(await calls(await newForeigner(), "list_conversation_events", { conversation_id, before: null, page_size: 3 }), null);
+    assert.equal(
+      await calls(await newForeigner(), "list_conversation_events", { conversation_id, before: null, page_size: 3 }),
+      null,
+    );
   });
 
   for (const status of ["pending", "snoozed", "resolved"]) {
@@ -299,7 +458,16 @@ describe("a conversation", () => {
       const changes = status === "snoozed" ? { status, snoozed_until: new Date(Date.now() + 60_000) } : { status };
       await calls(admin, "update_conversation", { conversation_id: conversation.id, changes });
       await receivesMessage(number, { from: contact.wa_id, source: "echo", direction: "outbound" });
-      await delivers({ messages: [{ ...(await import("./inbox.mjs")).aboutMessage(number, "reaction", message.whatsapp_message_id, { emoji: "👍", from: contact.wa_id }) }] });
+      await delivers({
+        messages: [
+          {
+            ...(await import("./inbox.mjs")).aboutMessage(number, "reaction", message.whatsapp_message_id, {
+              emoji: "👍",
+              from: contact.wa_id,
+            }),
+          },
+        ],
+      });
       assert.equal((await now(conversation)).status, status);
       await receivesMessage(number, { from: contact.wa_id });
       const open = await now(conversation);
@@ -312,8 +480,11 @@ describe("a conversation", () => {
     const [due, later] = [await receivesMessage(number), await receivesMessage(number)];
     await sql`update public.conversations set status = 'snoozed', snoozed_until = now() - interval '1 second' where id = ${due.conversation.id}`;
     await sql`update public.conversations set status = 'snoozed', snoozed_until = now() + interval '1 hour' where id = ${later.conversation.id}`;
-    assert.ok(await calls("service", "wake_conversations") >= 1);
-    assert.deepEqual([(await now(due.conversation)).status, (await now(later.conversation)).status], ["open", "snoozed"]);
+    assert.ok((await calls("service", "wake_conversations")) >= 1);
+    assert.deepEqual(
+      [(await now(due.conversation)).status, (await now(later.conversation)).status],
+      ["open", "snoozed"],
+    );
   });
 
   test("is deleted with everything by who may, and nobody else", async () => {
@@ -338,17 +509,46 @@ describe("a conversation", () => {
       const { unread_count, unread_for_me } = await calls(user, "get_conversation", { conversation_id });
       return [unread_count, unread_for_me];
     };
-    assert.deepEqual([await seen(admin), await seen(agent)], [[2, 2], [2, 2]]);
+    assert.deepEqual(
+      [await seen(admin), await seen(agent)],
+      [
+        [2, 2],
+        [2, 2],
+      ],
+    );
     await calls(agent, "read_conversation", { conversation_id });
     assert.deepEqual(await seen(agent), [0, 0]);
     await receivesMessage(number, { from: contact.wa_id, timestamp: seconds(3600) });
     assert.deepEqual(await seen(agent), [1, 1]);
     await calls(admin, "read_conversation", { conversation_id });
-    assert.deepEqual([await seen(admin), await seen(agent)], [[0, 0], [0, 1]]);
+    assert.deepEqual(
+      [await seen(admin), await seen(agent)],
+      [
+        [0, 0],
+        [0, 1],
+      ],
+    );
     await calls(admin, "unread_conversation", { conversation_id });
-    assert.deepEqual([await seen(admin), await seen(agent)], [[1, 1], [1, 1]]);
-    await calls(agent, "create_message", { conversation_id, type: "text", content: "Siap", payload: { text: { body: "Siap" } } });
-    assert.deepEqual([await seen(admin), await seen(agent)], [[0, 1], [0, 0]]);
+    assert.deepEqual(
+      [await seen(admin), await seen(agent)],
+      [
+        [1, 1],
+        [1, 1],
+      ],
+    );
+    await calls(agent, "create_message", {
+      conversation_id,
+      type: "text",
+      content: "Siap",
+      payload: { text: { body: "Siap" } },
+    });
+    assert.deepEqual(
+      [await seen(admin), await seen(agent)],
+      [
+        [0, 1],
+        [0, 0],
+      ],
+    );
     await isRefused(calls(await newForeigner(), "unread_conversation", { conversation_id }), { code: "PT404" });
   });
 
@@ -365,27 +565,73 @@ describe("a conversation", () => {
         const rows = new Map((await inboxOf(user)).rows.map(({ id, unread_for_me }) => [id, unread_for_me]));
         const mine = [...rows].flatMap(([id, count]) => (count > 0 ? [id] : [])).sort();
         const [yes, no] = [await inboxOf(user, { unread: true }), await inboxOf(user, { unread: false })];
-        assert.deepEqual([idsOf(yes).sort(), yes.total, no.total], [mine, mine.length, rows.size - mine.length], user.role ?? "");
-        assert.deepEqual(idsOf(no).filter((id) => mine.includes(id)), []);
+        assert.deepEqual(
+          [idsOf(yes).sort(), yes.total, no.total],
+          [mine, mine.length, rows.size - mine.length],
+          user.role ?? "",
+        );
+        assert.deepEqual(
+          idsOf(no).filter((id) => mine.includes(id)),
+          [],
+        );
         assert.equal((await calls(user, "count_inbox")).unread, mine.length, user.role ?? "");
         all.push([first, second].map((id) => rows.get(id)));
       }
       return all;
     };
-    assert.deepEqual(await unread(), [[2, 1], [2, 1], [2, 1]]);
+    assert.deepEqual(await unread(), [
+      [2, 1],
+      [2, 1],
+      [2, 1],
+    ]);
     await calls(agent, "read_conversation", { conversation_id: first });
-    assert.deepEqual(await unread(), [[2, 1], [0, 1], [2, 1]], "who never opened it has not read it");
-    await calls(admin, "create_message", { conversation_id: first, ...{ type: "text", content: "Siap", payload: { text: { body: "Siap" } } } });
-    assert.deepEqual(await unread(), [[0, 1], [0, 1], [2, 1]]);
+    assert.deepEqual(
+      await unread(),
+      [
+        [2, 1],
+        [0, 1],
+        [2, 1],
+      ],
+      "who never opened it has not read it",
+    );
+    await calls(admin, "create_message", {
+      conversation_id: first,
+      ...{ type: "text", content: "Siap", payload: { text: { body: "Siap" } } },
+    });
+    assert.deepEqual(await unread(), [
+      [0, 1],
+      [0, 1],
+      [2, 1],
+    ]);
     await receivesMessage(number, { from: one.contact.wa_id });
-    assert.deepEqual(await unread(), [[1, 1], [1, 1], [3, 1]]);
+    assert.deepEqual(await unread(), [
+      [1, 1],
+      [1, 1],
+      [3, 1],
+    ]);
     await calls(colleague, "read_conversation", { conversation_id: first });
     await calls(agent, "read_conversation", { conversation_id: second });
-    assert.deepEqual(await unread(), [[1, 1], [1, 0], [0, 1]]);
+    assert.deepEqual(await unread(), [
+      [1, 1],
+      [1, 0],
+      [0, 1],
+    ]);
     await calls(agent, "update_conversation", { conversation_id: second, changes: { status: "resolved" } });
-    assert.deepEqual(await unread(), [[1, 0], [1, 0], [0, 0]], "what is resolved is settled for who never opened it");
+    assert.deepEqual(
+      await unread(),
+      [
+        [1, 0],
+        [1, 0],
+        [0, 0],
+      ],
+      "what is resolved is settled for who never opened it",
+    );
     await calls(agent, "unread_conversation", { conversation_id: second });
-    assert.deepEqual(await unread(), [[1, 1], [1, 1], [0, 1]]);
+    assert.deepEqual(await unread(), [
+      [1, 1],
+      [1, 1],
+      [0, 1],
+    ]);
     await calls(agent, "read_conversation", { conversation_id: second });
     await receivesMessage(number, { from: other.contact.wa_id, source: "echo", direction: "outbound" });
     assert.equal((await unread())[1][1], 0, "what we wrote ourselves is not unread");
@@ -394,7 +640,8 @@ describe("a conversation", () => {
   test("is not missed by who reads while it comes in", async () => {
     const { number, agent } = await newOffice();
     const { conversation, contact } = await receivesMessage(number);
-    const unread = async () => (await calls(agent, "get_conversation", { conversation_id: conversation.id })).unread_for_me;
+    const unread = async () =>
+      (await calls(agent, "get_conversation", { conversation_id: conversation.id })).unread_for_me;
     const element = inboundText(number, { from: contact.wa_id });
     await calls(agent, "read_conversation", { conversation_id: conversation.id });
     // a delivery that began before the reading, and ends after it
@@ -417,11 +664,26 @@ describe("a conversation", () => {
     await assign(theirs.conversation, colleague);
     const stranger = await receivesMessage(await newNumber(await newTenant()));
     const ids = [mine, theirs, stranger].map(({ conversation }) => conversation.id);
-    const outcomes = (user, action, options = {}) => calls(user, "act_on_conversations", { ids, action, options }).then((rows) => rows.map(({ id, outcome }) => (assert.ok(ids.includes(id)), outcome)));
+    const outcomes = (user, action, options = {}) =>
+      calls(user, "act_on_conversations", { ids, action, options }).then((rows) =>
+        rows.map(({ id, outcome }) => (assert.ok(ids.includes(id)), outcome)),
+      );
     assert.deepEqual(await outcomes(agent, "resolve"), ["done", "not_found", "not_found"]);
     assert.deepEqual(await outcomes(admin, "resolve"), ["done", "done", "not_found"]);
     const label = await calls(admin, "create_label", { name: "Retur" });
-    for (const [action, options] of [["reopen"], ["pending"], ["snooze", { snoozed_until: new Date(Date.now() + 60_000) }], ["priority", { priority: "low" }], ["label", { label_ids: [label.id] }], ["unlabel", { label_ids: [label.id] }], ["read"], ["unread"], ["assign", { user_id: agent.id }], ["assign", { strategy: "least_busy" }], ["unassign"]]) {
+    for (const [action, options] of [
+      ["reopen"],
+      ["pending"],
+      ["snooze", { snoozed_until: new Date(Date.now() + 60_000) }],
+      ["priority", { priority: "low" }],
+      ["label", { label_ids: [label.id] }],
+      ["unlabel", { label_ids: [label.id] }],
+      ["read"],
+      ["unread"],
+      ["assign", { user_id: agent.id }],
+      ["assign", { strategy: "least_busy" }],
+      ["unassign"],
+    ]) {
       assert.deepEqual(await outcomes(admin, action, options), ["done", "done", "not_found"], action);
     }
     const { assigned_to, status, priority } = await now(theirs.conversation);
@@ -436,7 +698,8 @@ describe("assignment", () => {
     const { tenant, number, admin, agent, colleague } = await newOffice();
     const { conversation } = await receivesMessage(number);
     const conversation_id = conversation.id;
-    const give = (user, user_id, strategy = null) => calls(user, "assign_conversation", { conversation_id, user_id, strategy });
+    const give = (user, user_id, strategy = null) =>
+      calls(user, "assign_conversation", { conversation_id, user_id, strategy });
     await isRefused(give(agent, colleague.id), { code: "PT403" });
     await isRefused(give(agent, null, "round_robin"), { code: "PT403" });
     await isRefused(give(await newUser(tenant, "viewer"), (await newUser(tenant, "viewer")).id), { code: "PT403" });
@@ -445,7 +708,12 @@ describe("assignment", () => {
     await isRefused(give(agent, colleague.id), { code: "PT403" });
     assert.equal((await give(agent, null)).assigned_to, null);
     assert.equal((await give(admin, colleague.id)).assigned_to, colleague.id);
-    for (const wrong of [(await newForeigner()).id, (await newUser(tenant, "restricted")).id, (await newUser(tenant, "agent", { deactivated: true })).id, randomUUID()]) {
+    for (const wrong of [
+      (await newForeigner()).id,
+      (await newUser(tenant, "restricted")).id,
+      (await newUser(tenant, "agent", { deactivated: true })).id,
+      randomUUID(),
+    ]) {
       await isRefused(give(admin, wrong), { code: "PT422", hint: "user_id" });
     }
     await isRefused(give(await newForeigner(), null), { code: "PT404" });
@@ -455,15 +723,28 @@ describe("assignment", () => {
     const { tenant, number, admin } = await newOffice();
     const people = await Promise.all([0, 1, 2].map(() => newUser(tenant, "agent")));
     const pool = people.map(({ id }) => id);
-    assert.deepEqual((await calls(admin, "set_assignment", { session_id: number.id, changes: { strategy: "round_robin", pool } })).pool.sort(), [...pool].sort());
+    assert.deepEqual(
+      (
+        await calls(admin, "set_assignment", { session_id: number.id, changes: { strategy: "round_robin", pool } })
+      ).pool.sort(),
+      [...pool].sort(),
+    );
     await calls(people[0], "update_agent", { user_id: people[0].id, changes: { availability: "busy" } });
     const owners = [];
     for (let i = 0; i < 4; i++) owners.push((await receivesMessage(number)).conversation.assigned_to);
     assert.deepEqual(new Set(owners.slice(0, 2)), new Set([people[1].id, people[2].id]));
     assert.deepEqual(owners.slice(2), owners.slice(0, 2));
-    for (const person of people.slice(1)) await calls(admin, "update_agent", { user_id: person.id, changes: { availability: "offline" } });
+    for (const person of people.slice(1))
+      await calls(admin, "update_agent", { user_id: person.id, changes: { availability: "offline" } });
     assert.equal((await receivesMessage(number)).conversation.assigned_to, null);
-    await isRefused(calls(admin, "assign_conversation", { conversation_id: (await receivesMessage(number)).conversation.id, user_id: null, strategy: "least_busy" }), { code: "PT409", detail: "no_agent_available" });
+    await isRefused(
+      calls(admin, "assign_conversation", {
+        conversation_id: (await receivesMessage(number)).conversation.id,
+        user_id: null,
+        strategy: "least_busy",
+      }),
+      { code: "PT409", detail: "no_agent_available" },
+    );
   });
 
   test("gives a reopened one that nobody has, keeps one that somebody has, and leaves the history alone", async () => {
@@ -471,9 +752,15 @@ describe("assignment", () => {
     const [free, held] = [await receivesMessage(number), await receivesMessage(number)];
     await assign(held.conversation, colleague);
     await sql`update public.conversations set status = 'resolved' where session_id = ${number.id}`;
-    await calls(admin, "set_assignment", { session_id: number.id, changes: { strategy: "least_busy", pool: [agent.id] } });
+    await calls(admin, "set_assignment", {
+      session_id: number.id,
+      changes: { strategy: "least_busy", pool: [agent.id] },
+    });
     for (const { contact } of [free, held]) await receivesMessage(number, { from: contact.wa_id });
-    assert.deepEqual([(await now(free.conversation)).assigned_to, (await now(held.conversation)).assigned_to], [agent.id, colleague.id]);
+    assert.deepEqual(
+      [(await now(free.conversation)).assigned_to, (await now(held.conversation)).assigned_to],
+      [agent.id, colleague.id],
+    );
     const past = await receivesMessage(number, { source: "history" });
     assert.equal(past.conversation.assigned_to, null);
   });
@@ -484,7 +771,9 @@ describe("assignment", () => {
       const pool = (await Promise.all([0, 1, 2].map(() => newUser(tenant, "agent")))).map(({ id }) => id);
       await calls(admin, "set_assignment", { session_id: number.id, changes: { strategy, pool } });
       await Promise.all(Array.from({ length: 100 }, () => retried(() => receivesMessage(number))));
-      const shares = (await sql`select assigned_to, count(*)::integer as n from public.conversations where session_id = ${number.id} group by 1`).map(({ n }) => n);
+      const shares = (
+        await sql`select assigned_to, count(*)::integer as n from public.conversations where session_id = ${number.id} group by 1`
+      ).map(({ n }) => n);
       assert.equal(shares.length, 3);
       assert.ok(Math.max(...shares) - Math.min(...shares) <= 1, shares.join());
     });
@@ -497,7 +786,8 @@ describe("assignment", () => {
     for (let i = 0; i < 4; i++) owners.push((await receivesMessage(number)).conversation.assigned_to);
     assert.deepEqual(new Set(owners), new Set([agent.id, colleague.id]));
     assert.deepEqual(owners.slice(2), owners.slice(0, 2));
-    for (const person of [agent, colleague]) await calls(person, "update_agent", { user_id: person.id, changes: { availability: "offline" } });
+    for (const person of [agent, colleague])
+      await calls(person, "update_agent", { user_id: person.id, changes: { availability: "offline" } });
     assert.equal((await receivesMessage(number)).conversation.assigned_to, null);
     const tenant = await newTenant();
     const [alone, line] = [await newUser(tenant, "super_admin"), await newNumber(tenant)];
@@ -507,7 +797,10 @@ describe("assignment", () => {
 
   test("finds somebody for who waited while nobody was there, and in the place of who has left", async () => {
     const { tenant, number, admin, agent, colleague } = await newOffice();
-    await calls(admin, "set_assignment", { session_id: number.id, changes: { strategy: "round_robin", pool: [agent.id] } });
+    await calls(admin, "set_assignment", {
+      session_id: number.id,
+      changes: { strategy: "round_robin", pool: [agent.id] },
+    });
     await calls(agent, "update_agent", { user_id: agent.id, changes: { availability: "offline" } });
     const { conversation, contact } = await receivesMessage(number);
     assert.equal(conversation.assigned_to, null);
@@ -518,8 +811,17 @@ describe("assignment", () => {
     const other = await newNumber(tenant);
     const theirs = await receivesMessage(other);
     await assign(theirs.conversation, colleague);
-    await calls(admin, "update_conversation", { conversation_id: theirs.conversation.id, changes: { status: "resolved" } });
-    await isRefused(calls(admin, "update_agent", { user_id: colleague.id, changes: { active: false, reassign_to: (await newUser(tenant, "restricted")).id } }), { code: "PT422", hint: "reassign_to" });
+    await calls(admin, "update_conversation", {
+      conversation_id: theirs.conversation.id,
+      changes: { status: "resolved" },
+    });
+    await isRefused(
+      calls(admin, "update_agent", {
+        user_id: colleague.id,
+        changes: { active: false, reassign_to: (await newUser(tenant, "restricted")).id },
+      }),
+      { code: "PT422", hint: "reassign_to" },
+    );
     await calls(admin, "update_agent", { user_id: colleague.id, changes: { active: false } });
     await receivesMessage(other, { from: theirs.contact.wa_id });
     const open = await now(theirs.conversation);
@@ -529,7 +831,10 @@ describe("assignment", () => {
 
   test("stops at the most one person is to have", async () => {
     const { number, admin, agent } = await newOffice();
-    await calls(admin, "set_assignment", { session_id: number.id, changes: { strategy: "least_busy", pool: [agent.id], max_open: 2 } });
+    await calls(admin, "set_assignment", {
+      session_id: number.id,
+      changes: { strategy: "least_busy", pool: [agent.id], max_open: 2 },
+    });
     const owners = [];
     for (let i = 0; i < 3; i++) owners.push((await receivesMessage(number)).conversation.assigned_to);
     assert.deepEqual(owners, [agent.id, agent.id, null]);
@@ -538,11 +843,17 @@ describe("assignment", () => {
   test("settings are for those who distribute work, and know no strangers", async () => {
     const { number, admin, agent } = await newOffice();
     const session_id = number.id;
-    await isRefused(calls(agent, "set_assignment", { session_id, changes: { strategy: "round_robin" } }), { code: "PT403" });
+    await isRefused(calls(agent, "set_assignment", { session_id, changes: { strategy: "round_robin" } }), {
+      code: "PT403",
+    });
     await isRefused(calls(await newForeigner(), "set_assignment", { session_id, changes: {} }), { code: "PT404" });
-    await isRefused(calls(admin, "set_assignment", { session_id, changes: { pool: [(await newForeigner()).id] } }), { code: "PT422" });
+    await isRefused(calls(admin, "set_assignment", { session_id, changes: { pool: [(await newForeigner()).id] } }), {
+      code: "PT422",
+    });
     assert.equal(await calls(await newForeigner(), "get_assignment", { session_id }), null);
-    await isRefused(calls(agent, "update_agent", { user_id: admin.id, changes: { availability: "offline" } }), { code: "PT403" });
+    await isRefused(calls(agent, "update_agent", { user_id: admin.id, changes: { availability: "offline" } }), {
+      code: "PT403",
+    });
   });
 });
 
@@ -553,12 +864,26 @@ describe("notes", () => {
     await assign(conversation, agent);
     const conversation_id = conversation.id;
     const manager = await newUser(tenant, "manager");
-    const note = await calls(agent, "create_note", { conversation_id, content: "Tanya gudang", mentions: [manager.id] });
-    assert.deepEqual([note.author_id, note.content, note.mentions, note.edited_at], [agent.id, "Tanya gudang", [manager.id], null]);
-    const told = await sql`select payload from realtime.messages where topic = ${`agent:${manager.id}`} and event = 'mention.created'`;
-    assert.deepEqual(told.map(({ payload }) => payload.id), [note.id]);
+    const note = await calls(agent, "create_note", {
+      conversation_id,
+      content: "Tanya gudang",
+      mentions: [manager.id],
+    });
+    assert.deepEqual(
+      [note.author_id, note.content, note.mentions, note.edited_at],
+      [agent.id, "Tanya gudang", [manager.id], null],
+    );
+    const told =
+      await sql`select payload from realtime.messages where topic = ${`agent:${manager.id}`} and event = 'mention.created'`;
+    assert.deepEqual(
+      told.map(({ payload }) => payload.id),
+      [note.id],
+    );
     for (const stranger of [colleague, await newForeigner(), await newUser(tenant, "guest")]) {
-      await isRefused(calls(agent, "create_note", { conversation_id, content: "x", mentions: [stranger.id] }), { code: "PT422", hint: "mentions" });
+      await isRefused(calls(agent, "create_note", { conversation_id, content: "x", mentions: [stranger.id] }), {
+        code: "PT422",
+        hint: "mentions",
+      });
     }
     const changed = await calls(agent, "update_note", { note_id: note.id, content: "Sudah" });
     assert.deepEqual([changed.content, changed.mentions], ["Sudah", [manager.id]]);
@@ -569,12 +894,16 @@ describe("notes", () => {
     for (let i = 0; i < 3; i++) await calls(admin, "create_note", { conversation_id, content: `n${i}` });
     const page = await calls(agent, "list_notes", { conversation_id, before: null, page_size: 3 });
     const rest = await calls(agent, "list_notes", { conversation_id, before: page.next_cursor, page_size: 3 });
-    assert.deepEqual([...page.rows, ...rest.rows].map(({ content }) => content), ["n2", "n1", "n0", "Sudah"]);
+    assert.deepEqual(
+      [...page.rows, ...rest.rows].map(({ content }) => content),
+      ["n2", "n1", "n0", "Sudah"],
+    );
     assert.equal(await calls(colleague, "list_notes", { conversation_id, before: null, page_size: 3 }), null);
     await calls(agent, "delete_note", { note_id: note.id });
     await isRefused(calls(agent, "delete_note", { note_id: page.rows[0].id }), { code: "PT403" });
     await calls(admin, "delete_note", { note_id: page.rows[0].id });
-    const [kept] = await sql`select after from public.audit_logs where entity = 'conversation_notes' and entity_id = ${note.id} and action like '%created'`;
+    const [kept] =
+      await sql`select after from public.audit_logs where entity = 'conversation_notes' and entity_id = ${note.id} and action like '%created'`;
     assert.equal(kept.after.content, "***");
   });
 });
@@ -584,12 +913,21 @@ describe("labels", () => {
     const { number, admin, agent } = await newOffice();
     const { conversation } = await receivesMessage(number);
     const conversation_id = conversation.id;
-    const [vip, retur] = [await calls(admin, "create_label", { name: "VIP", color: "#FF0000" }), await calls(admin, "create_label", { name: "Retur" })];
+    const [vip, retur] = [
+      await calls(admin, "create_label", { name: "VIP", color: "#FF0000" }),
+      await calls(admin, "create_label", { name: "Retur" }),
+    ];
     assert.equal(vip.color, "#ff0000");
     await isRefused(calls(admin, "create_label", { name: "vip" }), { code: "PT409", detail: "name_taken" });
-    await isRefused(calls(admin, "update_label", { label_id: retur.id, changes: { name: "Vip" } }), { code: "PT409", detail: "name_taken" });
+    await isRefused(calls(admin, "update_label", { label_id: retur.id, changes: { name: "Vip" } }), {
+      code: "PT409",
+      detail: "name_taken",
+    });
     await isRefused(calls(agent, "create_label", { name: "x" }), { code: "PT403" });
-    const put = (label_ids, action, user = agent) => calls(user, "label_conversation", { conversation_id, label_ids, action }).then((labels) => labels.map(({ name }) => name));
+    const put = (label_ids, action, user = agent) =>
+      calls(user, "label_conversation", { conversation_id, label_ids, action }).then((labels) =>
+        labels.map(({ name }) => name),
+      );
     assert.deepEqual(await put([vip.id], "add"), ["VIP"]);
     assert.deepEqual(await put([retur.id, vip.id], "add"), ["Retur", "VIP"]);
     assert.deepEqual(await put([retur.id], "replace"), ["Retur"]);
@@ -600,9 +938,18 @@ describe("labels", () => {
     await isRefused(put([alien.id], "add"), { code: "PT422", hint: "label_ids" });
     await isRefused(put([alien.id], "add", foreigner), { code: "PT404" });
     await isRefused(calls(foreigner, "delete_label", { label_id: vip.id }), { code: "PT404" });
-    assert.deepEqual((await calls(agent, "list_labels")).map(({ name, conversations }) => [name, conversations]), [["Retur", 0], ["VIP", 1]]);
+    assert.deepEqual(
+      (await calls(agent, "list_labels")).map(({ name, conversations }) => [name, conversations]),
+      [
+        ["Retur", 0],
+        ["VIP", 1],
+      ],
+    );
     const { rows } = await calls(agent, "list_conversation_events", { conversation_id, before: null, page_size: 20 });
-    assert.deepEqual(rows.map(({ kind, details }) => `${kind} ${details.name}`), ["label_added VIP", "label_removed Retur", "label_removed VIP", "label_added Retur", "label_added VIP"]);
+    assert.deepEqual(
+      rows.map(({ kind, details }) => `${kind} ${details.name}`),
+      ["label_added VIP", "label_removed Retur", "label_removed VIP", "label_added Retur", "label_added VIP"],
+    );
     await calls(admin, "delete_label", { label_id: vip.id });
     assert.deepEqual((await calls(agent, "get_conversation", { conversation_id })).labels, []);
   });

@@ -17,7 +17,9 @@ const CONNECTIONS = 20;
  */
 export async function useDatabase({ own = false } = {}) {
   const { stack, stop } = await openStack({ functions: false });
-  const { url, drop } = own ? await copyDatabase(stack.database_url) : { url: stack.database_url, drop: async () => {} };
+  const { url, drop } = own
+    ? await copyDatabase(stack.database_url)
+    : { url: stack.database_url, drop: async () => {} };
   const sql = connect(url);
   after(async () => {
     await sql.end({ timeout: 5 });

@@ -6,14 +6,29 @@ import { useDatabase } from "./database.mjs";
 import { aboutMessage, dateOf, inboundText, seconds, someWamid, statusOf } from "./inbox.mjs";
 import { someDigits } from "./tenancy.mjs";
 
-const { sql, asService, newTenant, newUser, newNumber, receivesMessage, delivers, newOutbound, messageNow, conversationOf } = await useDatabase();
+const {
+  sql,
+  asService,
+  newTenant,
+  newUser,
+  newNumber,
+  receivesMessage,
+  delivers,
+  newOutbound,
+  messageNow,
+  conversationOf,
+} = await useDatabase();
 
 const START = seconds(7200);
 const newInbox = async () => newNumber(await newTenant());
 /** @param {any} number */
-const messagesOf = async (number) => [...await sql`select * from public.messages where session_id = ${number.id} order by occurred_at, created_at`];
+const messagesOf = async (number) => [
+  ...(await sql`select * from public.messages where session_id = ${number.id} order by occurred_at, created_at`),
+];
 /** @param {any} number */
-const conversationsOf = async (number) => [...await sql`select * from public.conversations where session_id = ${number.id}`];
+const conversationsOf = async (number) => [
+  ...(await sql`select * from public.conversations where session_id = ${number.id}`),
+];
 /** @param {number} id */
 const eventOf = async (id) => (await sql`select * from public.webhook_events where id = ${id}`)[0];
 /** @param {any} number @param {string} kind @param {object} body @param {object} [properties] */
@@ -27,11 +42,20 @@ describe("beside its body a message tells", () => {
   test("the advertisement that brought it; the conversation keeps the latest", async () => {
     const number = await newInbox();
     const from = someDigits();
-    const referral = (/** @type {string} */ source_id) => ({ source_type: "ad", source_id, headline: "Diskon", ctwa_clid: `click ${source_id}` });
-    const from_ad = (/** @type {string} */ id, /** @type {number} */ at) => element(number, "text", { text: { body: "Info?" }, referral: referral(id) }, { from, timestamp: START + at });
+    const referral = (/** @type {string} */ source_id) => ({
+      source_type: "ad",
+      source_id,
+      headline: "Diskon",
+      ctwa_clid: `click ${source_id}`,
+    });
+    const from_ad = (/** @type {string} */ id, /** @type {number} */ at) =>
+      element(number, "text", { text: { body: "Info?" }, referral: referral(id) }, { from, timestamp: START + at });
     await delivers({ messages: [from_ad("2", 20), from_ad("1", 10)] });
     await delivers({ messages: [inboundText(number, { from, timestamp: START + 30 }), from_ad("0", 5)] });
-    assert.deepEqual((await messagesOf(number)).map((row) => row.metadata.referral?.source_id), ["0", "1", "2", undefined]);
+    assert.deepEqual(
+      (await messagesOf(number)).map((row) => row.metadata.referral?.source_id),
+      ["0", "1", "2", undefined],
+    );
     const [conversation] = await conversationsOf(number);
     assert.deepEqual([conversation.referral, conversation.referral_at], [referral("2"), dateOf(START + 20)]);
   });
@@ -39,14 +63,28 @@ describe("beside its body a message tells", () => {
   test("that it was forwarded, what product and group it is about, and the answers of a form", async () => {
     const number = await newInbox();
     const product = { catalog_id: "1", product_retailer_id: "sku" };
-    await delivers({ messages: [
-      element(number, "text", { context: { forwarded: true } }), element(number, "text", { context: { frequently_forwarded: true, referred_product: product } }),
-      element(number, "text", {}, { group_id: "G1" }), element(number, "interactive", {}, { form_response: { rating: "5" } }), element(number, "text", { context: [], referral: "none" }),
-    ] });
+    await delivers({
+      messages: [
+        element(number, "text", { context: { forwarded: true } }),
+        element(number, "text", { context: { frequently_forwarded: true, referred_product: product } }),
+        element(number, "text", {}, { group_id: "G1" }),
+        element(number, "interactive", {}, { form_response: { rating: "5" } }),
+        element(number, "text", { context: [], referral: "none" }),
+      ],
+    });
     const found = (await messagesOf(number)).map((row) => JSON.stringify(row.metadata)).sort();
-    assert.deepEqual(found, [
-      { forwarded: true }, { referred_product: product, frequently_forwarded: true }, { group_id: "G1" }, { form_response: { rating: "5" } }, {},
-    ].map((metadata) => JSON.stringify(metadata)).sort());
+    assert.deepEqual(
+      found,
+      [
+        { forwarded: true },
+        { referred_product: product, frequently_forwarded: true },
+        { group_id: "G1" },
+        { form_response: { rating: "5" } },
+        {},
+      ]
+        .map((metadata) => JSON.stringify(metadata))
+        .sort(),
+    );
   });
 
   test("nothing that opens a window for what was said to a group", async () => {
@@ -61,7 +99,11 @@ describe("beside its body a message tells", () => {
 });
 
 describe("an echo of the phone app", () => {
-  const echo = (/** @type {any} */ number, /** @type {any} */ properties) => ({ ...inboundText(number, properties), source: "echo", direction: "outbound" });
+  const echo = (/** @type {any} */ number, /** @type {any} */ properties) => ({
+    ...inboundText(number, properties),
+    source: "echo",
+    direction: "outbound",
+  });
 
   test("is an outgoing message that opens no window; it answers what was asked before", async () => {
     const number = await newInbox();
@@ -76,7 +118,13 @@ describe("an echo of the phone app", () => {
     );
     const after = await conversationOf(message);
     assert.deepEqual(
-      [after.unread_count, after.last_message_preview, after.last_message_direction, after.window_expires_at, after.last_inbound_at],
+      [
+        after.unread_count,
+        after.last_message_preview,
+        after.last_message_direction,
+        after.window_expires_at,
+        after.last_inbound_at,
+      ],
       [0, "Sudah dikirim", "outbound", conversation.window_expires_at, dateOf(START)],
     );
     await delivers({ statuses: [statusOf(number, told.wamid, "read", { timestamp: START + 90 })] });
@@ -89,22 +137,40 @@ describe("an echo of the phone app", () => {
     await delivers({ statuses: [statusOf(number, told.wamid, "delivered", { timestamp: START + 2 })] });
     await delivers({ messages: [told] });
     const [message] = await messagesOf(number);
-    assert.deepEqual([message.status, message.sent_at, message.delivered_at], ["delivered", dateOf(START), dateOf(START + 2)]);
+    assert.deepEqual(
+      [message.status, message.sent_at, message.delivered_at],
+      ["delivered", dateOf(START), dateOf(START + 2)],
+    );
     const [conversation] = await conversationsOf(number);
-    assert.deepEqual([conversation.window_expires_at, conversation.unread_count, conversation.status], [null, 0, "open"]);
+    assert.deepEqual(
+      [conversation.window_expires_at, conversation.unread_count, conversation.status],
+      [null, 0, "open"],
+    );
   });
 
   test("of an edit changes the message it is about", async () => {
     const number = await newInbox();
     const told = echo(number, { from: someDigits(), text: "besok", timestamp: START });
-    await delivers({ messages: [told, { ...aboutMessage(number, "edit", told.wamid, { from: told.from, text: "lusa" }), source: "echo", direction: "outbound" }] });
+    await delivers({
+      messages: [
+        told,
+        {
+          ...aboutMessage(number, "edit", told.wamid, { from: told.from, text: "lusa" }),
+          source: "echo",
+          direction: "outbound",
+        },
+      ],
+    });
     const [message] = await messagesOf(number);
     assert.deepEqual([message.content, message.original_content], ["lusa", "besok"]);
   });
 });
 
 describe("the history", () => {
-  const past = (/** @type {any} */ number, /** @type {any} */ properties) => ({ ...inboundText(number, properties), source: "history" });
+  const past = (/** @type {any} */ number, /** @type {any} */ properties) => ({
+    ...inboundText(number, properties),
+    source: "history",
+  });
 
   test("is stored with its statuses, asks for nothing, opens nothing and fires nothing", async () => {
     const number = await newInbox();
@@ -112,18 +178,36 @@ describe("the history", () => {
     const ours = { direction: "outbound" };
     const elements = [
       past(number, { from, text: "dulu", timestamp: START }),
-      ...["READ", "DELIVERED", "SENT", "PLAYED", "PENDING", "ERROR"].map((history_status, i) => ({ ...past(number, { from, timestamp: START + 1 + i, history_status }), ...ours })),
+      ...["READ", "DELIVERED", "SENT", "PLAYED", "PENDING", "ERROR"].map((history_status, i) => ({
+        ...past(number, { from, timestamp: START + 1 + i, history_status }),
+        ...ours,
+      })),
     ];
     await delivers({ messages: elements });
     await delivers({ messages: elements });
     const rows = await messagesOf(number);
-    assert.deepEqual(rows.map((row) => [row.direction, row.status]), [
-      ["inbound", "received"], ["outbound", "read"], ["outbound", "delivered"], ["outbound", "sent"], ["outbound", "played"], ["outbound", "sent"], ["outbound", "failed"],
-    ]);
+    assert.deepEqual(
+      rows.map((row) => [row.direction, row.status]),
+      [
+        ["inbound", "received"],
+        ["outbound", "read"],
+        ["outbound", "delivered"],
+        ["outbound", "sent"],
+        ["outbound", "played"],
+        ["outbound", "sent"],
+        ["outbound", "failed"],
+      ],
+    );
     assert.ok(rows.every((row) => row.metadata.source === "history"));
     const [conversation] = await conversationsOf(number);
     assert.deepEqual(
-      [conversation.unread_count, conversation.window_expires_at, conversation.last_inbound_at, conversation.status, conversation.last_message_at],
+      [
+        conversation.unread_count,
+        conversation.window_expires_at,
+        conversation.last_inbound_at,
+        conversation.status,
+        conversation.last_message_at,
+      ],
       [0, null, null, "resolved", dateOf(START + 6)],
     );
     await delivers({ statuses: [statusOf(number, elements[2].wamid, "sent", { timestamp: START + 60 })] });
@@ -134,15 +218,25 @@ describe("the history", () => {
 
   test("brings files after the messages they belong to, or before", async () => {
     const number = await newInbox();
-    for (const order of [[0, 1], [1, 0]]) {
+    for (const order of [
+      [0, 1],
+      [1, 0],
+    ]) {
       const wamid = someWamid();
       const from = someDigits();
-      const image = { ...element(number, "image", { image: { id: "77" } }, { from, wamid, timestamp: START, preview: "📷" }), source: "history" };
-      const placeholder = { ...element(number, "media_placeholder", {}, { from, wamid, timestamp: START, preview: "📎" }), source: "history" };
+      const image = {
+        ...element(number, "image", { image: { id: "77" } }, { from, wamid, timestamp: START, preview: "📷" }),
+        source: "history",
+      };
+      const placeholder = {
+        ...element(number, "media_placeholder", {}, { from, wamid, timestamp: START, preview: "📎" }),
+        source: "history",
+      };
       for (const at of order) await delivers({ messages: [[placeholder, image][at]] });
       const [message] = await sql`select * from public.messages where whatsapp_message_id = ${wamid}`;
       assert.deepEqual([message.type, message.content, message.payload.image], ["image", "📷", { id: "77" }]);
-      const [{ last_message_preview }] = await sql`select last_message_preview from public.conversations where id = ${message.conversation_id}`;
+      const [{ last_message_preview }] =
+        await sql`select last_message_preview from public.conversations where id = ${message.conversation_id}`;
       assert.equal(last_message_preview, "📷");
     }
   });
@@ -155,20 +249,34 @@ describe("one bad element costs no other:", () => {
     const outbound = await newOutbound(conversation);
     const good = inboundText(number);
     const { event_id } = await delivers({
-      messages: [inboundText(number, { from: "not a number" }), good, inboundText(number, { from: null, user_id: "x".repeat(161) })],
+      messages: [
+        inboundText(number, { from: "not a number" }),
+        good,
+        inboundText(number, { from: null, user_id: "x".repeat(161) }),
+      ],
       statuses: [
         statusOf(number, outbound.whatsapp_message_id, "delivered"),
         { ...statusOf(number, outbound.whatsapp_message_id, "failed"), timestamp: "yesterday" },
         statusOf(number, outbound.whatsapp_message_id, "read", { errors: [{ code: 99_999_999_999 }] }),
       ],
       events: [
-        { field: "user_preferences", phone_number_id: number.meta_phone_number_id, payload: { user_preferences: [{ wa_id: "x", category: "marketing_messages", value: "stop" }] } },
+        {
+          field: "user_preferences",
+          phone_number_id: number.meta_phone_number_id,
+          payload: { user_preferences: [{ wa_id: "x", category: "marketing_messages", value: "stop" }] },
+        },
         { field: "security", business_account_id: number.meta_business_account_id, payload: { event: "PIN_CHANGED" } },
       ],
     });
     const event = await eventOf(event_id);
-    assert.deepEqual([event.outcome, event.messages_count, event.statuses_count, event.events_count], ["partial", 1, 2, 1]);
-    assert.deepEqual(event.leftovers.map((/** @type {any} */ row) => row.reason), [...Array(3).fill("refused_by_database"), "no_sender"]);
+    assert.deepEqual(
+      [event.outcome, event.messages_count, event.statuses_count, event.events_count],
+      ["partial", 1, 2, 1],
+    );
+    assert.deepEqual(
+      event.leftovers.map((/** @type {any} */ row) => row.reason),
+      [...Array(3).fill("refused_by_database"), "no_sender"],
+    );
     assert.ok((await messagesOf(number)).some((row) => row.whatsapp_message_id === good.wamid));
     assert.equal((await messageNow(outbound)).status, "read");
   });
@@ -179,10 +287,13 @@ describe("one bad element costs no other:", () => {
     const elements = [inboundText(number), inboundText(number, { from: contact.wa_id })];
     await sql.begin(async (holder) => {
       await holder`select from public.conversations where id = ${conversation.id} for update`;
-      await assert.rejects(sql.begin(async (sql) => {
-        await sql`set local lock_timeout = '50ms'`;
-        await sql`select public.ingest_webhook(body => '{}', messages => ${sql.json(elements)})`;
-      }), { code: "55P03" });
+      await assert.rejects(
+        sql.begin(async (sql) => {
+          await sql`set local lock_timeout = '50ms'`;
+          await sql`select public.ingest_webhook(body => '{}', messages => ${sql.json(elements)})`;
+        }),
+        { code: "55P03" },
+      );
     });
     assert.equal((await messagesOf(number)).length, 1);
   });
@@ -192,7 +303,11 @@ describe("a delivery that is stored once more", () => {
   test("changes nothing but what was missing, and keeps its place", async () => {
     const number = await newInbox();
     const stranger = { meta_phone_number_id: someDigits() };
-    const delivery = { body: `{"n":"${randomUUID()}"}`, messages: [inboundText(number), inboundText(stranger)], statuses: [statusOf(number, someWamid(), "sent")] };
+    const delivery = {
+      body: `{"n":"${randomUUID()}"}`,
+      messages: [inboundText(number), inboundText(stranger)],
+      statuses: [statusOf(number, someWamid(), "sent")],
+    };
     const { event_id } = await delivers(delivery);
     const [conversation] = await conversationsOf(number);
     await delivers({ ...delivery, body: "", replay_of: event_id });
@@ -217,8 +332,10 @@ describe("a delivery that is stored once more", () => {
     const at = new Date("2001-02-03T04:05:06Z");
     await sql`update public.webhook_events set received_at = ${at} where id = any (${ids})`;
     const page = async (/** @type {any} */ only, /** @type {any} */ after, size = 3) => {
-      const [row] = await asService((sql) => sql`
-        select public.webhook_events_to_replay(${only}, ${only ? null : at}, ${only ? null : at}, ${after}, ${size}) as rows`);
+      const [row] = await asService(
+        (sql) => sql`
+        select public.webhook_events_to_replay(${only}, ${only ? null : at}, ${only ? null : at}, ${after}, ${size}) as rows`,
+      );
       return row.rows.map((/** @type {any} */ event) => event.id);
     };
     assert.deepEqual(await page(null, null), ids.slice(0, 3));
@@ -229,11 +346,17 @@ describe("a delivery that is stored once more", () => {
 
   test("is not for users to find", async () => {
     const admin = await newUser(await newTenant(), "admin");
-    for (const forbidden of ["public.webhook_events_to_replay(1, null, null, null, 1)", "public.prune_webhook_events()"]) {
-      await assert.rejects(sql.begin(async (sql) => {
-        await sql`select set_config('request.jwt.claims', ${JSON.stringify({ role: "authenticated", sub: admin.id })}, true), set_config('role', 'authenticated', true)`;
-        await sql.unsafe(`select ${forbidden}`);
-      }), { code: "42501" });
+    for (const forbidden of [
+      "public.webhook_events_to_replay(1, null, null, null, 1)",
+      "public.prune_webhook_events()",
+    ]) {
+      await assert.rejects(
+        sql.begin(async (sql) => {
+          await sql`select set_config('request.jwt.claims', ${JSON.stringify({ role: "authenticated", sub: admin.id })}, true), set_config('role', 'authenticated', true)`;
+          await sql.unsafe(`select ${forbidden}`);
+        }),
+        { code: "42501" },
+      );
     }
   });
 });
@@ -245,8 +368,10 @@ test("deliveries are kept as long as is set, and 30 days where nothing is", asyn
     return event_id;
   };
   const ids = [await aged(29), await aged(31), await aged(50), await aged(70)];
-  const left = async () => (await sql`select id from public.webhook_events where id = any (${ids}) order by id`).map((row) => Number(row.id));
-  const prune = async (days = null) => (await asService((sql) => sql`select public.prune_webhook_events(${days}) as gone`))[0].gone;
+  const left = async () =>
+    (await sql`select id from public.webhook_events where id = any (${ids}) order by id`).map((row) => Number(row.id));
+  const prune = async (days = null) =>
+    (await asService((sql) => sql`select public.prune_webhook_events(${days}) as gone`))[0].gone;
   assert.equal(await prune(60), 1);
   await sql`insert into private.settings values ('webhook_events_days', '40')`;
   try {

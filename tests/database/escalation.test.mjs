@@ -11,8 +11,17 @@ const database = await useDatabase();
 const { sql } = database;
 
 const MANAGING = [
-  "rbac.view", "rbac.manage_roles", "rbac.manage_permissions", "rbac.manage_users", "agents.view", "agents.create", "agents.update",
-  "agents.delete", "api_keys.view", "api_keys.create", "api_keys.revoke",
+  "rbac.view",
+  "rbac.manage_roles",
+  "rbac.manage_permissions",
+  "rbac.manage_users",
+  "agents.view",
+  "agents.create",
+  "agents.update",
+  "agents.delete",
+  "api_keys.view",
+  "api_keys.create",
+  "api_keys.revoke",
 ];
 
 /** A tenant with people and roles to act on. @param {ReturnType<typeof import("./database.mjs").world>} world */
@@ -22,9 +31,18 @@ async function newStage({ newTenant, newUser, newUserWith, newRole, newApiKey, p
   const { own, ...deputy } = await newUserWith(tenant, { level: 8, inherits: true, permissions: MANAGING });
   const { own: narrowRole, ...narrow } = await newUserWith(tenant, { level: 8, permissions: MANAGING });
   return {
-    tenant, own, deputy, narrow, narrowRole, superAdmin, manager, agentRole,
+    tenant,
+    own,
+    deputy,
+    narrow,
+    narrowRole,
+    superAdmin,
+    manager,
+    agentRole,
     key: await newApiKey(tenant, own),
-    owner: await newUser(tenant, "super_admin"), admin: await newUser(tenant, "admin"), peer: await newUser(tenant, "manager"),
+    owner: await newUser(tenant, "super_admin"),
+    admin: await newUser(tenant, "admin"),
+    peer: await newUser(tenant, "manager"),
     subordinate: await newUser(tenant, "junior_agent"),
     // roles of low levels: one that the deputy may change; ones that hold, or would hold, what the deputy or the narrow lack
     low: await newRole(tenant, { level: 3, permissions: ["rbac.view"] }),
@@ -38,42 +56,74 @@ async function newStage({ newTenant, newUser, newUserWith, newRole, newApiKey, p
 /** @typedef {Awaited<ReturnType<typeof newStage>>} Stage */
 /** @type {(name: string, parameters: Record<string, any>) => (calls: any, who: any) => Promise<any>} */
 const calling = (name, parameters) => (calls, who) => calls(who, name, parameters);
-const creating = (/** @type {any} */ more) => calling("create_role", { name: randomUUID(), level: 3, inherits: false, ...more });
-const changing = (/** @type {{ id: string }} */ role, /** @type {any} */ changes) => calling("update_role", { role_id: role.id, changes });
-const giving = (/** @type {{ id: string }} */ user, /** @type {string[]} */ ...roleIds) => calling("set_user_roles", { user_id: user.id, role_ids: roleIds });
-const inviting = (/** @type {string[]} */ ...roleIds) => calling("invite_agent", { email: `${randomUUID()}@example.test`, display_name: "", role_ids: roleIds });
+const creating = (/** @type {any} */ more) =>
+  calling("create_role", { name: randomUUID(), level: 3, inherits: false, ...more });
+const changing = (/** @type {{ id: string }} */ role, /** @type {any} */ changes) =>
+  calling("update_role", { role_id: role.id, changes });
+const giving = (/** @type {{ id: string }} */ user, /** @type {string[]} */ ...roleIds) =>
+  calling("set_user_roles", { user_id: user.id, role_ids: roleIds });
+const inviting = (/** @type {string[]} */ ...roleIds) =>
+  calling("invite_agent", { email: `${randomUUID()}@example.test`, display_name: "", role_ids: roleIds });
 const keying = (/** @type {string} */ roleId) => calling("create_api_key", { name: "Toko", role_id: roleId });
-const updating = (/** @type {{ id: string }} */ user, /** @type {any} */ changes) => calling("update_agent", { user_id: user.id, changes });
+const updating = (/** @type {{ id: string }} */ user, /** @type {any} */ changes) =>
+  calling("update_agent", { user_id: user.id, changes });
 
 /** What somebody of level 8 tries who may manage, and how it is refused. @type {Record<string, [(stage: Stage) => ReturnType<typeof calling>, string]>} */
 const ATTEMPTS = {
-  "make a role with a permission one lacks": [() => creating({ permissions: ["billing.manage"] }), "permission_not_held"],
+  "make a role with a permission one lacks": [
+    () => creating({ permissions: ["billing.manage"] }),
+    "permission_not_held",
+  ],
   "make a role with full access": [() => creating({ permissions: ["admin.full_access"] }), "permission_not_held"],
   "make a role by a template that holds more": [() => creating({ template: "marketing" }), "permission_not_held"],
   "make a role of one's own level": [() => creating({ level: 8 }), "role_too_high"],
   "make a role of a higher level": [() => creating({ level: 9 }), "role_too_high"],
-  "give a role a permission one lacks": [({ low }) => changing(low, { permissions: ["billing.manage"] }), "permission_not_held"],
-  "give a role a template that holds more": [({ low }) => changing(low, { template: "marketing" }), "permission_not_held"],
+  "give a role a permission one lacks": [
+    ({ low }) => changing(low, { permissions: ["billing.manage"] }),
+    "permission_not_held",
+  ],
+  "give a role a template that holds more": [
+    ({ low }) => changing(low, { template: "marketing" }),
+    "permission_not_held",
+  ],
   "raise a role to one's own level": [({ low }) => changing(low, { level: 8 }), "role_too_high"],
   "raise a role above oneself": [({ low }) => changing(low, { level: 10 }), "role_too_high"],
-  "change a role that holds more, even its name": [({ beyond }) => changing(beyond, { name: "Lain" }), "permission_not_held"],
-  "change one's own role": [({ own }) => changing(own, { permissions: [...MANAGING, "conversations.delete"] }), "role_too_high"],
+  "change a role that holds more, even its name": [
+    ({ beyond }) => changing(beyond, { name: "Lain" }),
+    "permission_not_held",
+  ],
+  "change one's own role": [
+    ({ own }) => changing(own, { permissions: [...MANAGING, "conversations.delete"] }),
+    "role_too_high",
+  ],
   "rename one's own role": [({ own }) => changing(own, { name: "Bos" }), "role_too_high"],
   "change another role of one's level": [({ high }) => changing(high, { description: "x" }), "role_too_high"],
-  "change a predefined role of one's level": [({ manager }) => changing({ id: manager }, { permissions: [] }), "role_too_high"],
+  "change a predefined role of one's level": [
+    ({ manager }) => changing({ id: manager }, { permissions: [] }),
+    "role_too_high",
+  ],
   "delete a role of one's level": [({ high }) => calling("delete_role", { role_id: high.id }), "role_too_high"],
   "give somebody Super Admin": [({ subordinate, superAdmin }) => giving(subordinate, superAdmin), "role_too_high"],
   "give somebody one's own role": [({ subordinate, own }) => giving(subordinate, own.id), "role_too_high"],
   "give somebody a role of one's level": [({ subordinate, manager }) => giving(subordinate, manager), "role_too_high"],
-  "give somebody a low role that holds more": [({ subordinate, beyond }) => giving(subordinate, beyond.id), "permission_not_held"],
-  "give it among others": [({ subordinate, low, beyond }) => giving(subordinate, low.id, beyond.id), "permission_not_held"],
+  "give somebody a low role that holds more": [
+    ({ subordinate, beyond }) => giving(subordinate, beyond.id),
+    "permission_not_held",
+  ],
+  "give it among others": [
+    ({ subordinate, low, beyond }) => giving(subordinate, low.id, beyond.id),
+    "permission_not_held",
+  ],
   "take a peer's roles": [({ peer, low }) => giving(peer, low.id), "role_too_high"],
   "take a superior's roles": [({ admin, low }) => giving(admin, low.id), "role_too_high"],
   "take the Super Admin's roles": [({ owner, low }) => giving(owner, low.id), "role_too_high"],
   "deactivate a peer": [({ peer }) => updating(peer, { active: false }), "role_too_high"],
   "deactivate a superior": [({ owner }) => updating(owner, { active: false }), "role_too_high"],
   "rename a superior": [({ owner }) => updating(owner, { display_name: "x" }), "role_too_high"],
-  "give roles by changing a person": [({ subordinate, superAdmin }) => updating(subordinate, { role_ids: [superAdmin] }), "role_too_high"],
+  "give roles by changing a person": [
+    ({ subordinate, superAdmin }) => updating(subordinate, { role_ids: [superAdmin] }),
+    "role_too_high",
+  ],
   "invite a Super Admin": [({ superAdmin }) => inviting(superAdmin), "role_too_high"],
   "invite a peer": [({ manager }) => inviting(manager), "role_too_high"],
   "invite somebody with a low role that holds more": [({ beyond }) => inviting(beyond.id), "permission_not_held"],
@@ -88,7 +138,10 @@ const BY_INHERITANCE = {
   "let a role inherit": [({ low }) => changing(low, { inherits: true }), "permission_not_held"],
   "raise a role that inherits": [({ bottom }) => changing(bottom, { level: 5 }), "permission_not_held"],
   "take back what was taken away": [({ hiding }) => changing(hiding, { taken_away: [] }), "permission_not_held"],
-  "give somebody a predefined role that holds more": [({ subordinate, agentRole }) => giving(subordinate, agentRole), "permission_not_held"],
+  "give somebody a predefined role that holds more": [
+    ({ subordinate, agentRole }) => giving(subordinate, agentRole),
+    "permission_not_held",
+  ],
   "invite somebody with one": [({ agentRole }) => inviting(agentRole), "permission_not_held"],
   "make a key with one": [({ agentRole }) => keying(agentRole), "permission_not_held"],
 };
@@ -148,11 +201,23 @@ describe("nobody can do to themselves", () => {
 });
 
 describe("an Admin cannot", () => {
-  for (const [what, attempt, refusal] of /** @type {[string, (stage: Stage) => ReturnType<typeof calling>, string][]} */ ([
+  for (const [
+    what,
+    attempt,
+    refusal,
+  ] of /** @type {[string, (stage: Stage) => ReturnType<typeof calling>, string][]} */ ([
     ["give Super Admin", ({ subordinate, superAdmin }) => giving(subordinate, superAdmin), "role_too_high"],
     ["act on the Super Admin", ({ owner }) => updating(owner, { active: false }), "role_too_high"],
-    ["make a role with full access", () => creating({ level: 1, permissions: ["admin.full_access"] }), "permission_not_held"],
-    ["make a role that keeps less of the log", () => creating({ level: 1, permissions: ["admin.retention"] }), "permission_not_held"],
+    [
+      "make a role with full access",
+      () => creating({ level: 1, permissions: ["admin.full_access"] }),
+      "permission_not_held",
+    ],
+    [
+      "make a role that keeps less of the log",
+      () => creating({ level: 1, permissions: ["admin.retention"] }),
+      "permission_not_held",
+    ],
     ["make a key of a peer's level", ({ superAdmin }) => keying(superAdmin), "role_too_high"],
   ])) {
     test(what, () => isResisted(stage.admin, [attempt, refusal]));
@@ -169,33 +234,55 @@ describe("lower roles are refused everything", () => {
 
 test("roles planted in a token or in what a user can edit count for nothing", async () => {
   const { viewer } = lower;
-  const planted = { role: "super_admin", roles: ["super_admin"], tenant_id: stage.tenant.id, permissions: ["rbac.manage_users"], level: 10, api_key: true };
+  const planted = {
+    role: "super_admin",
+    roles: ["super_admin"],
+    tenant_id: stage.tenant.id,
+    permissions: ["rbac.manage_users"],
+    level: 10,
+    api_key: true,
+  };
   await sql`update auth.users set raw_user_meta_data = ${sql.json(planted)} where id = ${viewer.id}`;
-  const claims = { user_metadata: planted, app_metadata: planted, tenant_id: stage.tenant.id, user_role: "super_admin" };
-  const attempt = database.as(viewer, (sql) => sql`select public.set_user_roles(${stage.subordinate.id}, ${[stage.superAdmin]})`, claims);
+  const claims = {
+    user_metadata: planted,
+    app_metadata: planted,
+    tenant_id: stage.tenant.id,
+    user_role: "super_admin",
+  };
+  const attempt = database.as(
+    viewer,
+    (sql) => sql`select public.set_user_roles(${stage.subordinate.id}, ${[stage.superAdmin]})`,
+    claims,
+  );
   await isRefused(attempt, { code: "PT403", detail: "forbidden" });
   assert.deepEqual(await rightsIn(sql, stage), rights);
 });
 
 describe("those who may manage can", () => {
   for (const [what, make] of /** @type {[string, (stage: Stage) => ReturnType<typeof calling>][]} */ ([
-    ["make a role below their level of what they hold", () => creating({ level: 7, permissions: ["rbac.view", "agents.delete"] })],
+    [
+      "make a role below their level of what they hold",
+      () => creating({ level: 7, permissions: ["rbac.view", "agents.delete"] }),
+    ],
     ["change one", ({ low }) => changing(low, { level: 7, permissions: ["agents.delete"] })],
     ["give one", ({ subordinate, low }) => giving(subordinate, low.id)],
     ["deactivate somebody below them", ({ subordinate }) => updating(subordinate, { active: false })],
     ["invite somebody below them", ({ agentRole }) => inviting(agentRole)],
     ["make a key below their level", ({ agentRole }) => keying(agentRole)],
   ])) {
-    test(what, () => rolledBack(sql, async (world) => {
-      const stage = await newStage(world);
-      for (const who of [stage.deputy, stage.key, stage.owner]) assert.ok(await make(stage)(world.calls, who));
-    }));
+    test(what, () =>
+      rolledBack(sql, async (world) => {
+        const stage = await newStage(world);
+        for (const who of [stage.deputy, stage.key, stage.owner]) assert.ok(await make(stage)(world.calls, who));
+      }),
+    );
   }
 
-  test("make and unmake Super Admins, if they are one", () => rolledBack(sql, async (world) => {
-    const stage = await newStage(world);
-    const { owner, subordinate, superAdmin, agentRole } = stage;
-    assert.ok(await giving(subordinate, superAdmin)(world.calls, owner));
-    assert.ok(await giving(owner, agentRole)(world.calls, subordinate));
-  }));
+  test("make and unmake Super Admins, if they are one", () =>
+    rolledBack(sql, async (world) => {
+      const stage = await newStage(world);
+      const { owner, subordinate, superAdmin, agentRole } = stage;
+      assert.ok(await giving(subordinate, superAdmin)(world.calls, owner));
+      assert.ok(await giving(owner, agentRole)(world.calls, subordinate));
+    }));
 });

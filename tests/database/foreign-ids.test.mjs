@@ -23,7 +23,12 @@ const SAMPLES = {
   sendable_template: { name: "promo", language: "id" },
   begin_upload: { kind: "image", mime_type: "image/jpeg", file_name: "image.jpg" },
   change_number: { changes: { name: "Toko" } },
-  create_campaign: { name: "Promo", recipients: [{ wa_id: "62811", variables: ["Rina"] }], sender_id: null, scheduled_at: new Date(Date.now() + 86_400_000) },
+  create_campaign: {
+    name: "Promo",
+    recipients: [{ wa_id: "62811", variables: ["Rina"] }],
+    sender_id: null,
+    scheduled_at: new Date(Date.now() + 86_400_000),
+  },
   act_on_campaign: { action: "duplicate", options: {} },
   update_campaign: { changes: { name: "Promo" } },
   delete_campaign: {},
@@ -44,7 +49,13 @@ const SAMPLES = {
   resend_message: { idempotency_key: null },
   forward_message: {},
   files_to_upload: {},
-  schedule_message: { type: "text", content: "Halo", payload: { text: { body: "Halo" } }, send_at: new Date(Date.now() + 86_400_000), reply_to: null },
+  schedule_message: {
+    type: "text",
+    content: "Halo",
+    payload: { text: { body: "Halo" } },
+    send_at: new Date(Date.now() + 86_400_000),
+    reply_to: null,
+  },
   list_recipient_list_entries: { search: null, page: 1, page_size: 10 },
   list_recipient_list_errors: { page: 1, page_size: 10 },
   rename_recipient_list: { name: "Pelanggan" },
@@ -81,18 +92,45 @@ const KINDS_OF = {
   list_contact_duplicates: { after: "contact" },
 };
 const image = (/** @type {string} */ id) => ({ type: "image", content: "", payload: { image: { id } } });
-const reaction = (/** @type {string} */ id) => ({ type: "reaction", content: "👍", payload: { reaction: { message_id: id, emoji: "👍" } } });
+const reaction = (/** @type {string} */ id) => ({
+  type: "reaction",
+  content: "👍",
+  payload: { reaction: { message_id: id, emoji: "👍" } },
+});
 /** Ids within other parameters. @type {[string, (own: any, id: string) => any][]} */
 const NESTED = [
   ["update_agent", (own, id) => ({ user_id: own.person, changes: { role_ids: [id] } })],
   ["update_agent", (own, id) => ({ user_id: own.person, changes: { active: false, reassign_to: id } })],
   ["update_role", (own, id) => ({ role_id: own.role, changes: { id, tenant_id: id, description: "x" } })],
-  ["create_campaign", (own, id) => ({ name: "Promo", recipients: [], template_id: own.template, session_id: own.number, options: { draft: true, recipient_list_id: id } })],
-  ["create_campaign", (own, id) => ({ name: "Promo", recipients: [], template_id: own.template, session_id: own.number, options: { draft: true, segment_id: id } })],
+  [
+    "create_campaign",
+    (own, id) => ({
+      name: "Promo",
+      recipients: [],
+      template_id: own.template,
+      session_id: own.number,
+      options: { draft: true, recipient_list_id: id },
+    }),
+  ],
+  [
+    "create_campaign",
+    (own, id) => ({
+      name: "Promo",
+      recipients: [],
+      template_id: own.template,
+      session_id: own.number,
+      options: { draft: true, segment_id: id },
+    }),
+  ],
   ["create_recipient_list_from_contacts", (own, id) => ({ name: "Pelanggan", filter: { segment_id: id } })],
   ["create_recipient_list_from_contacts", (own, id) => ({ name: "Pelanggan", filter: { label: id } })],
-  ...["owner_id", "assigned_to", "session_id"].map((field) => /** @type {[string, (own: any, id: string) => any]} */ (
-    ["preview_segment", (own, id) => ({ filter: { any: [{ field, op: "is", value: id }] } })])),
+  ...["owner_id", "assigned_to", "session_id"].map(
+    (field) =>
+      /** @type {[string, (own: any, id: string) => any]} */ ([
+        "preview_segment",
+        (own, id) => ({ filter: { any: [{ field, op: "is", value: id }] } }),
+      ]),
+  ),
   ["preview_segment", (own, id) => ({ filter: { not: { field: "label", op: "has", value: id } } })],
   ["preview_segment", (own, id) => ({ filter: { not: { campaign: id, did: "read" } } })],
   ["update_campaign", (own, id) => ({ campaign_id: own.campaign, changes: { sender_id: id } })],
@@ -102,13 +140,31 @@ const NESTED = [
   ["set_assignment", (own, id) => ({ session_id: own.number, changes: { pool: [id] } })],
   ["act_on_conversations", (own, id) => ({ ids: [own.conversation], action: "assign", options: { user_id: id } })],
   ["act_on_conversations", (own, id) => ({ ids: [own.conversation], action: "label", options: { label_ids: [id] } })],
-  ["list_inbox", (own, id) => ({ filter: { label: id, session_id: id, assigned_to: id }, sort: "newest", cursor: null, page: 1, page_size: 10 })],
-  ["create_message_to", (own, id) => ({ session_id: own.number, contact_id: own.contact, ...SAMPLES.create_message_to, ...image(id) })],
+  [
+    "list_inbox",
+    (own, id) => ({
+      filter: { label: id, session_id: id, assigned_to: id },
+      sort: "newest",
+      cursor: null,
+      page: 1,
+      page_size: 10,
+    }),
+  ],
+  [
+    "create_message_to",
+    (own, id) => ({ session_id: own.number, contact_id: own.contact, ...SAMPLES.create_message_to, ...image(id) }),
+  ],
   ["create_contact", (_own, id) => ({ contact: { wa_id: someDigits(), owner_id: id } })],
   ["create_contact", (_own, id) => ({ contact: { wa_id: someDigits(), label_ids: [id] } })],
   ["update_contact", (own, id) => ({ contact_id: own.contact, changes: { label_ids: [id] } })],
-  ["change_contacts", (own, id) => ({ contact_ids: [own.contact], filter: null, action: "add_labels", options: { label_ids: [id] } })],
-  ["change_contacts", (_own, id) => ({ contact_ids: null, filter: { label_id: id }, action: "add_tags", options: { tags: ["x"] } })],
+  [
+    "change_contacts",
+    (own, id) => ({ contact_ids: [own.contact], filter: null, action: "add_labels", options: { label_ids: [id] } }),
+  ],
+  [
+    "change_contacts",
+    (_own, id) => ({ contact_ids: null, filter: { label_id: id }, action: "add_tags", options: { tags: ["x"] } }),
+  ],
   ["list_contacts", (_own, id) => ({ filter: { owner: id } })],
 ];
 /** What an id parameter is of, where its name does not say it. @type {Record<string, string>} */
@@ -186,7 +242,8 @@ async function tellsNothing(name, parameters, what) {
   try {
     const told = await calls(own.owner, name, parameters);
     // what was asked for is named, to say that there is none
-    const answer = JSON.stringify(Array.isArray(told) ? told.filter(({ outcome }) => outcome !== "not_found") : told) ?? "";
+    const answer =
+      JSON.stringify(Array.isArray(told) ? told.filter(({ outcome }) => outcome !== "not_found") : told) ?? "";
     for (const id of Object.values(victim.ids)) assert.ok(!answer.includes(id), `${what}: ${answer}`);
   } catch (error) {
     const { code, message } = /** @type {any} */ (error);
@@ -206,16 +263,19 @@ async function stateOf({ tenant }) {
   const tables = await sql`
     select c.relname as name from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id'
     where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' order by 1`;
-  const states = tables.map(({ name }) =>
-    sql`select ${name} as name, md5(string_agg(t::text, ',' order by t::text)) as state from ${sql(`public.${name}`)} t where tenant_id = ${tenant.id}`);
+  const states = tables.map(
+    ({ name }) =>
+      sql`select ${name} as name, md5(string_agg(t::text, ',' order by t::text)) as state from ${sql(`public.${name}`)} t where tenant_id = ${tenant.id}`,
+  );
   const rights = sql`
     select md5(string_agg(ur::text, ',' order by ur::text)) as state
     from public.user_roles ur join public.profiles p on p.user_id = ur.user_id where p.tenant_id = ${tenant.id}`;
-  return JSON.stringify([...await Promise.all(states.map(async (query) => (await query)[0])), ...await rights]);
+  return JSON.stringify([...(await Promise.all(states.map(async (query) => (await query)[0]))), ...(await rights)]);
 }
 
 async function newTenantWithAll() {
-  const { newTenant, newUser, newRole, newApiKey, newNumber, newTemplate, newCampaign, receivesMessage, newOutbound } = database;
+  const { newTenant, newUser, newRole, newApiKey, newNumber, newTemplate, newCampaign, receivesMessage, newOutbound } =
+    database;
   const tenant = await newTenant();
   const owner = await newUser(tenant, "super_admin");
   const number = await newNumber(tenant);
@@ -225,30 +285,53 @@ async function newTenantWithAll() {
     values (${tenant.id}, ${number.id}, 'image', ${someDigits()}, 'image.jpg', ${randomUUID()}, 'stored', now() + interval '1 day') returning id`;
   const [invitation] = await sql`
     insert into public.invitations (tenant_id, email, role_ids) values (${tenant.id}, ${`${randomUUID()}@example.test`}, '{}') returning id`;
-  const [list] = await sql`insert into public.recipient_lists (tenant_id, name, source) values (${tenant.id}, 'Pelanggan', '{"type": "manual"}') returning id`;
+  const [list] =
+    await sql`insert into public.recipient_lists (tenant_id, name, source) values (${tenant.id}, 'Pelanggan', '{"type": "manual"}') returning id`;
   const other = await receivesMessage(number);
   const [label] = await sql`insert into public.labels (tenant_id, name) values (${tenant.id}, 'VIP') returning id`;
-  const [field] = await sql`insert into public.contact_fields (tenant_id, key, name, type) values (${tenant.id}, 'city', 'City', 'text') returning id`;
+  const [field] =
+    await sql`insert into public.contact_fields (tenant_id, key, name, type) values (${tenant.id}, 'city', 'City', 'text') returning id`;
   const [note] = await sql`
     insert into public.contact_notes (tenant_id, contact_id, content, created_by) values (${tenant.id}, ${contact.id}, 'x', ${owner.id}) returning id`;
   const [contactImport] = await sql`
     insert into public.contact_imports (tenant_id, storage_path, country, mapping) values (${tenant.id}, 'x', 'ID', '[]') returning id`;
-  const [reply] = await sql`insert into public.quick_replies (tenant_id, shortcut, content) values (${tenant.id}, 'halo', 'Halo') returning id`;
+  const [reply] =
+    await sql`insert into public.quick_replies (tenant_id, shortcut, content) values (${tenant.id}, 'halo', 'Halo') returning id`;
   const [segment] = await sql`
     insert into public.segments (tenant_id, name, filter) values (${tenant.id}, ${randomUUID()}, '{"field": "name", "op": "is_set"}') returning id`;
-  const [changed, unused] = [await newTemplate(tenant, { status: "REJECTED", businessAccount: number.meta_business_account_id }), await newTemplate(tenant, { status: "DRAFT" })];
+  const [changed, unused] = [
+    await newTemplate(tenant, { status: "REJECTED", businessAccount: number.meta_business_account_id }),
+    await newTemplate(tenant, { status: "DRAFT" }),
+  ];
   const failed = await newOutbound(conversation, { status: "failed" });
   const [conversationNote] = await sql`
     insert into public.conversation_notes (tenant_id, conversation_id, author_id, content) values (${tenant.id}, ${conversation.id}, ${owner.id}, 'x') returning id`;
   /** @type {Record<string, string>} */
   const ids = {
-    failed: failed.id, conversation_note: conversationNote.id,
-    tenant: tenant.id, person: (await newUser(tenant, "agent")).id, role: (await newRole(tenant)).id, key: (await newApiKey(tenant, "agent")).id,
-    invitation: invitation.id, number: number.id, conversation: conversation.id, contact: contact.id, message: message.id, media: file.id,
-    template: (await newTemplate(tenant)).id, campaign: (await newCampaign(number, { status: "draft" })).id,
-    list: list.id, changed: changed.id, unused: unused.id, other: other.contact.id, label: label.id, field: field.id, note: note.id,
+    failed: failed.id,
+    conversation_note: conversationNote.id,
+    tenant: tenant.id,
+    person: (await newUser(tenant, "agent")).id,
+    role: (await newRole(tenant)).id,
+    key: (await newApiKey(tenant, "agent")).id,
+    invitation: invitation.id,
+    number: number.id,
+    conversation: conversation.id,
+    contact: contact.id,
+    message: message.id,
+    media: file.id,
+    template: (await newTemplate(tenant)).id,
+    campaign: (await newCampaign(number, { status: "draft" })).id,
+    list: list.id,
+    changed: changed.id,
+    unused: unused.id,
+    other: other.contact.id,
+    label: label.id,
+    field: field.id,
+    note: note.id,
     import: contactImport.id,
-    segment: segment.id, quick_reply: reply.id,
+    segment: segment.id,
+    quick_reply: reply.id,
   };
   return { tenant, owner, ids };
 }

@@ -14,7 +14,15 @@ export const someWamid = () => `wamid.${randomUUID()}`;
  */
 export function inboundText(number, { text = "Halo", ...properties } = {}) {
   const from = "from" in properties ? properties.from : someDigits();
-  const element = { phone_number_id: number.meta_phone_number_id, wamid: someWamid(), timestamp: seconds(), kind: "text", preview: text, ...properties, from };
+  const element = {
+    phone_number_id: number.meta_phone_number_id,
+    wamid: someWamid(),
+    timestamp: seconds(),
+    kind: "text",
+    preview: text,
+    ...properties,
+    from,
+  };
   element.payload = { id: element.wamid, type: element.kind, text: { body: text } };
   return withoutNulls(element);
 }
@@ -57,13 +65,25 @@ export function inbox({ sql, asService }) {
    * @param {{ messages?: object[], statuses?: object[], others?: object[], events?: object[], body?: string, is_json?: boolean, keep_event?: boolean, replay_of?: number | null, patient?: boolean }} delivery
    * @returns {Promise<{ event_id: number, campaigns: string[] }>}
    */
-  async function delivers({ messages = [], statuses = [], others = [], events = [], body = "{}", is_json = true, keep_event = true, replay_of = null, patient = false }) {
-    const [row] = await asService((sql) => sql`
+  async function delivers({
+    messages = [],
+    statuses = [],
+    others = [],
+    events = [],
+    body = "{}",
+    is_json = true,
+    keep_event = true,
+    replay_of = null,
+    patient = false,
+  }) {
+    const [row] = await asService(
+      (sql) => sql`
       select public.ingest_webhook(
         body => ${body}, is_json => ${is_json}, keep_event => ${keep_event}, messages => ${sql.json(messages)},
         statuses => ${sql.json(statuses)}, others => ${sql.json(others)}, events => ${sql.json(events)},
         replay_of => ${replay_of}, patient => ${patient}
-      ) as answer`);
+      ) as answer`,
+    );
     return row.answer;
   }
 
@@ -88,7 +108,10 @@ export function inbox({ sql, asService }) {
    * A message of ours, as its sender left it.
    * @param {any} conversation @param {{ status?: string, wamid?: string | null, sentAt?: Date | null, metadata?: object, at?: Date }} [options]
    */
-  async function newOutbound(conversation, { status = "sent", wamid = someWamid(), sentAt = null, metadata = {}, at = new Date() } = {}) {
+  async function newOutbound(
+    conversation,
+    { status = "sent", wamid = someWamid(), sentAt = null, metadata = {}, at = new Date() } = {},
+  ) {
     const [message] = await sql`
       insert into public.messages
         (tenant_id, session_id, conversation_id, direction, type, status, content, whatsapp_message_id, sent_at, metadata, occurred_at)

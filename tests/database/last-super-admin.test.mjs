@@ -15,22 +15,40 @@ const newOffice = async () => {
   await newUser(tenant, "super_admin", { deactivated: true });
   return { tenant, owner: await newUser(tenant, "super_admin") };
 };
-const countIn = async (/** @type {{ id: string }} */ tenant) => (await sql`
+const countIn = async (/** @type {{ id: string }} */ tenant) =>
+  (
+    await sql`
   select from public.profiles p join public.user_roles ur on ur.user_id = p.user_id
-  where p.tenant_id = ${tenant.id} and p.deactivated_at is null and ur.role_id = ${SUPER_ADMIN}`).count;
+  where p.tenant_id = ${tenant.id} and p.deactivated_at is null and ur.role_id = ${SUPER_ADMIN}`
+  ).count;
 
 describe("the last Super Admin stays", () => {
   for (const [what, attempt] of /** @type {[string, (owner: any, key: any) => Promise<any>][]} */ ([
-    ["when a key takes the role", (owner, key) => calls(key, "set_user_roles", { user_id: owner.id, role_ids: [AGENT] })],
-    ["when a key deactivates", (owner, key) => calls(key, "update_agent", { user_id: owner.id, changes: { active: false } })],
+    [
+      "when a key takes the role",
+      (owner, key) => calls(key, "set_user_roles", { user_id: owner.id, role_ids: [AGENT] }),
+    ],
+    [
+      "when a key deactivates",
+      (owner, key) => calls(key, "update_agent", { user_id: owner.id, changes: { active: false } }),
+    ],
     ["when the role is taken in the table", (owner) => sql`delete from public.user_roles where user_id = ${owner.id}`],
-    ["when the role is exchanged in the table", (owner) => sql`update public.user_roles set role_id = ${AGENT} where user_id = ${owner.id}`],
-    ["when the profile is deactivated", (owner) => sql`update public.profiles set deactivated_at = now() where user_id = ${owner.id}`],
+    [
+      "when the role is exchanged in the table",
+      (owner) => sql`update public.user_roles set role_id = ${AGENT} where user_id = ${owner.id}`,
+    ],
+    [
+      "when the profile is deactivated",
+      (owner) => sql`update public.profiles set deactivated_at = now() where user_id = ${owner.id}`,
+    ],
     ["when the profile is deleted", (owner) => sql`delete from public.profiles where user_id = ${owner.id}`],
-    ["when the profile moves to another tenant", async (owner) => {
-      const other = await newTenant();
-      return sql`update public.profiles set tenant_id = ${other.id} where user_id = ${owner.id}`;
-    }],
+    [
+      "when the profile moves to another tenant",
+      async (owner) => {
+        const other = await newTenant();
+        return sql`update public.profiles set tenant_id = ${other.id} where user_id = ${owner.id}`;
+      },
+    ],
     ["when the account is deleted", (owner) => sql`delete from auth.users where id = ${owner.id}`],
   ])) {
     test(what, async () => {
@@ -41,9 +59,17 @@ describe("the last Super Admin stays", () => {
   }
 
   for (const [what, attempt] of /** @type {[string, (tenant: any) => Promise<any>][]} */ ([
-    ["deactivated", (tenant) => sql`update public.profiles set deactivated_at = now() where tenant_id = ${tenant.id} and deactivated_at is null`],
+    [
+      "deactivated",
+      (tenant) =>
+        sql`update public.profiles set deactivated_at = now() where tenant_id = ${tenant.id} and deactivated_at is null`,
+    ],
     ["deleted", (tenant) => sql`delete from public.profiles where tenant_id = ${tenant.id}`],
-    ["left without roles", (tenant) => sql`delete from public.user_roles where user_id in (select user_id from public.profiles where tenant_id = ${tenant.id})`],
+    [
+      "left without roles",
+      (tenant) =>
+        sql`delete from public.user_roles where user_id in (select user_id from public.profiles where tenant_id = ${tenant.id})`,
+    ],
   ])) {
     test(`when all of them are ${what} at once`, async () => {
       const { tenant } = await newOffice();
@@ -82,8 +108,16 @@ describe("two who remove each other at the same time do not both succeed", () =>
     role: (sql, user) => sql`select public.set_user_roles(${user.id}, ${[AGENT]})`,
     account: (sql, user) => sql`select public.update_agent(${user.id}, '{"active": false}')`,
   };
-  const REMOVED_MEANWHILE = { role: { code: "PT403", detail: "role_too_high" }, account: { code: "PT404", detail: "not_found" } };
-  for (const [one, other] of /** @type {const} */ ([["role", "role"], ["account", "account"], ["role", "account"], ["account", "role"]])) {
+  const REMOVED_MEANWHILE = {
+    role: { code: "PT403", detail: "role_too_high" },
+    account: { code: "PT404", detail: "not_found" },
+  };
+  for (const [one, other] of /** @type {const} */ ([
+    ["role", "role"],
+    ["account", "account"],
+    ["role", "account"],
+    ["account", "role"],
+  ])) {
     test(`by ${one} and by ${other}`, async () => {
       const { tenant, owner } = await newOffice();
       const second = await newUser(tenant, "super_admin");

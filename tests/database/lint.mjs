@@ -25,7 +25,8 @@ export const RULES = {
       select c.relname as offender from pg_class c
       where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')
         and not exists (select 1 from pg_policy p where p.polrelid = c.oid)`,
-    broken: "create table public.lint_forgotten (id integer primary key); alter table public.lint_forgotten enable row level security",
+    broken:
+      "create table public.lint_forgotten (id integer primary key); alter table public.lint_forgotten enable row level security",
     found: "lint_forgotten",
   },
   "policies name the roles they are for": {
@@ -67,7 +68,8 @@ export const RULES = {
         and p.oid <> all (array['private.begin_request()', 'private.api_key_of(text)']::regprocedure[])
         and (has_function_privilege('anon', p.oid, 'execute')
           or exists (select 1 from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where a.grantee = 0))`,
-    broken: "create function private.lint_call() returns integer language sql set search_path = '' as 'select 1'; grant execute on function private.lint_call() to public",
+    broken:
+      "create function private.lint_call() returns integer language sql set search_path = '' as 'select 1'; grant execute on function private.lint_call() to public",
     found: "private.lint_call()",
   },
   "schema private lets nobody in either": {
@@ -75,7 +77,8 @@ export const RULES = {
       select c.relname as offender from pg_class c
       where c.relnamespace = 'private'::regnamespace and c.relkind in ('r', 'p')
         and (not c.relrowsecurity or not exists (select 1 from pg_policy p where p.polrelid = c.oid))`,
-    broken: "create table private.lint_open (id integer primary key); alter table private.lint_open enable row level security",
+    broken:
+      "create table private.lint_open (id integer primary key); alter table private.lint_open enable row level security",
     found: "lint_open",
   },
   "every policy is in force": {
@@ -125,7 +128,8 @@ export const RULES = {
         -- where a token is from, and whether it works
         and format('%s.%s', c.relname, a.attname) not in ('whatsapp_sessions.token_source', 'whatsapp_sessions.token_status')
         and has_column_privilege('authenticated', c.oid, a.attnum, 'select')`,
-    broken: "create table public.lint (id integer primary key, access_token text); grant select on public.lint to authenticated",
+    broken:
+      "create table public.lint (id integer primary key, access_token text); grant select on public.lint to authenticated",
     found: "lint.access_token",
   },
   "every table has a primary key": {

@@ -9,7 +9,10 @@ const { sql } = await useDatabase();
 for (const [name, { query, broken, found }] of Object.entries(RULES)) {
   describe(name, () => {
     test("in this schema", async () => {
-      assert.deepEqual((await sql.unsafe(query)).map(({ offender }) => offender), []);
+      assert.deepEqual(
+        (await sql.unsafe(query)).map(({ offender }) => offender),
+        [],
+      );
     });
 
     test("or is found out", async () => {

@@ -7,7 +7,16 @@
 
 /** The predefined roles, from level 10 to level 1. */
 export const ROLES = /** @type {const} */ ([
-  "super_admin", "admin", "manager", "team_lead", "senior_agent", "agent", "junior_agent", "viewer", "guest", "restricted",
+  "super_admin",
+  "admin",
+  "manager",
+  "team_lead",
+  "senior_agent",
+  "agent",
+  "junior_agent",
+  "viewer",
+  "guest",
+  "restricted",
 ]);
 export const CALLERS = /** @type {const} */ (["anon", ...ROLES, "api_key", "foreigner", "deactivated", "service"]);
 

@@ -4,7 +4,15 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { rolledBack, useDatabase } from "./database.mjs";
 import {
-  allowedToService, CALLED_BY_AUTH, CALLED_BY_SERVICE, CALLED_BY_USERS, CALLERS, PRIVATE_RUN_BY_ANYBODY, PRIVATE_RUN_BY_USERS, ROLES, TABLES,
+  allowedToService,
+  CALLED_BY_AUTH,
+  CALLED_BY_SERVICE,
+  CALLED_BY_USERS,
+  CALLERS,
+  PRIVATE_RUN_BY_ANYBODY,
+  PRIVATE_RUN_BY_USERS,
+  ROLES,
+  TABLES,
 } from "./matrix.mjs";
 import { DENIED } from "./refusals.mjs";
 
@@ -30,7 +38,10 @@ const { callers, rows } = await prepare();
 
 describe("tables", () => {
   test("of schema public are those of the matrix", () => {
-    assert.deepEqual(tables.map(({ name }) => name), Object.keys(TABLES).sort());
+    assert.deepEqual(
+      tables.map(({ name }) => name),
+      Object.keys(TABLES).sort(),
+    );
   });
 
   for (const { name, key, settable, writable } of tables) {
@@ -38,11 +49,16 @@ describe("tables", () => {
       const [row] = await sql`select * from ${sql("public." + name)} where ${matches(name, key)}`;
       assert.ok(row, "a row that could be seen");
       /** @type {Record<string, Record<string, string>>} */
-      const actual = Object.fromEntries(await Promise.all(CALLERS.map(async (caller) => {
-        const outcomes = [];
-        for (const operation of OPERATIONS) outcomes.push([operation, await outcomeOf(caller, operation, { name, key, settable, writable })]);
-        return [caller, Object.fromEntries(outcomes)];
-      })));
+      const actual = Object.fromEntries(
+        await Promise.all(
+          CALLERS.map(async (caller) => {
+            const outcomes = [];
+            for (const operation of OPERATIONS)
+              outcomes.push([operation, await outcomeOf(caller, operation, { name, key, settable, writable })]);
+            return [caller, Object.fromEntries(outcomes)];
+          }),
+        ),
+      );
       assert.deepEqual(actual, expected(name));
     });
   }
@@ -51,13 +67,20 @@ describe("tables", () => {
 /** @param {string} name */
 function expected(name) {
   const { seenBy } = TABLES[name];
-  return Object.fromEntries(CALLERS.map((caller) => {
-    if (caller === "service") {
-      return [caller, Object.fromEntries(OPERATIONS.map((operation) => [operation, allowedToService(name).includes(operation) ? "done" : "denied"]))];
-    }
-    const select = seenBy.includes(caller) ? "done" : seenBy.length === 0 || caller === "anon" ? "denied" : "hidden";
-    return [caller, { select, insert: "denied", update: "denied", delete: "denied" }];
-  }));
+  return Object.fromEntries(
+    CALLERS.map((caller) => {
+      if (caller === "service") {
+        return [
+          caller,
+          Object.fromEntries(
+            OPERATIONS.map((operation) => [operation, allowedToService(name).includes(operation) ? "done" : "denied"]),
+          ),
+        ];
+      }
+      const select = seenBy.includes(caller) ? "done" : seenBy.length === 0 || caller === "anon" ? "denied" : "hidden";
+      return [caller, { select, insert: "denied", update: "denied", delete: "denied" }];
+    }),
+  );
 }
 
 /**
@@ -71,19 +94,28 @@ async function outcomeOf(caller, operation, { name, key, settable, writable }) {
   const whole = sql.json(rows[name]);
   const act = async (/** @type {import("postgres").Sql} */ sql) => {
     switch (operation) {
-      case "select": return sql`select from ${table} where ${where}`;
-      case "update": return sql`update ${table} set ${sql(settable)} = ${sql(settable)} where ${where}`;
-      case "delete": return sql`delete from ${table} where ${where}`;
+      case "select":
+        return sql`select from ${table} where ${where}`;
+      case "update":
+        return sql`update ${table} set ${sql(settable)} = ${sql(settable)} where ${where}`;
+      case "delete":
+        return sql`delete from ${table} where ${where}`;
       case "insert": {
         // The right to insert is asked for before the key is looked at; who has it needs the place free.
-        if (caller === "service" && allowedToService(name).includes("delete")) await sql`delete from ${table} where ${where}`;
+        if (caller === "service" && allowedToService(name).includes("delete"))
+          await sql`delete from ${table} where ${where}`;
         return sql`insert into ${table} (${sql(writable)}) overriding system value select ${sql(writable)} from jsonb_populate_record(null::${table}, ${whole})`;
       }
     }
   };
   try {
     return await rolledBack(sql, async ({ as, asAnon, asService }) => {
-      const run = caller === "anon" ? asAnon(act) : caller === "service" ? asService(act) : as(callers[caller] ?? assert.fail(caller), act);
+      const run =
+        caller === "anon"
+          ? asAnon(act)
+          : caller === "service"
+            ? asService(act)
+            : as(callers[caller] ?? assert.fail(caller), act);
       return (await run).count === 1 ? "done" : "hidden";
     });
   } catch (error) {
@@ -100,7 +132,19 @@ function matches(name, key) {
 
 /** One row for each table, of one tenant, and those who ask for it. */
 async function prepare() {
-  const { newTenant, newUser, newUserWith, newApiKey, newNumber, receivesMessage, newOutbound, delivers, newCampaign, newRecipientList, assign } = database;
+  const {
+    newTenant,
+    newUser,
+    newUserWith,
+    newApiKey,
+    newNumber,
+    receivesMessage,
+    newOutbound,
+    delivers,
+    newCampaign,
+    newRecipientList,
+    assign,
+  } = database;
   const tenant = await newTenant();
   /** @type {Record<string, { id: string }>} */
   const callers = {};
@@ -125,13 +169,22 @@ async function prepare() {
   const [file] = await sql`
     insert into public.message_media (tenant_id, session_id, message_id, kind, file_name, expires_at)
     values (${tenant.id}, ${number.id}, ${message.id}, 'image', 'image.jpg', now()) returning id`;
-  const status = { phone_number_id: number.meta_phone_number_id, wamid: outbound.whatsapp_message_id, status: "sent", timestamp: 1_700_000_000 };
+  const status = {
+    phone_number_id: number.meta_phone_number_id,
+    wamid: outbound.whatsapp_message_id,
+    status: "sent",
+    timestamp: 1_700_000_000,
+  };
   const { event_id: event } = await delivers({ statuses: [status] });
   const campaign = await newCampaign(number);
   const preference = { wa_id: contact.wa_id, category: "marketing_messages", value: "stop", timestamp: "1700000000" };
   await delivers({
     events: [
-      { field: "user_preferences", phone_number_id: number.meta_phone_number_id, payload: { user_preferences: [preference] } },
+      {
+        field: "user_preferences",
+        phone_number_id: number.meta_phone_number_id,
+        payload: { user_preferences: [preference] },
+      },
       { field: "security", business_account_id: number.meta_business_account_id, payload: { event: "PIN_CHANGED" } },
     ],
   });
@@ -229,7 +282,11 @@ describe("functions", async () => {
       has_function_privilege('service_role', p.oid, 'execute') as service
     from pg_proc p join pg_namespace n on n.oid = p.pronamespace
     where n.nspname in ('public', 'private')`;
-  const names = (/** @type {(row: any) => boolean} */ wanted) => functions.filter(wanted).map(({ name }) => name).sort();
+  const names = (/** @type {(row: any) => boolean} */ wanted) =>
+    functions
+      .filter(wanted)
+      .map(({ name }) => name)
+      .sort();
   const isPublic = (/** @type {any} */ row) => row.schema === "public";
 
   test("of schema public are those of the matrix, each once", () => {
@@ -237,22 +294,37 @@ describe("functions", async () => {
   });
 
   test("are closed to callers without a token, but for what gives them an identity", () => {
-    assert.deepEqual(names((row) => row.anon), [...PRIVATE_RUN_BY_ANYBODY].sort());
+    assert.deepEqual(
+      names((row) => row.anon),
+      [...PRIVATE_RUN_BY_ANYBODY].sort(),
+    );
   });
 
   test("are open to users by name", () => {
-    assert.deepEqual(names((row) => isPublic(row) && row.authenticated), [...CALLED_BY_USERS].sort());
+    assert.deepEqual(
+      names((row) => isPublic(row) && row.authenticated),
+      [...CALLED_BY_USERS].sort(),
+    );
   });
 
   test("of schema private are open to users by name", () => {
-    assert.deepEqual(names((row) => !isPublic(row) && row.authenticated), [...PRIVATE_RUN_BY_USERS].sort());
+    assert.deepEqual(
+      names((row) => !isPublic(row) && row.authenticated),
+      [...PRIVATE_RUN_BY_USERS].sort(),
+    );
   });
 
   test("are open to Supabase Auth by name", () => {
-    assert.deepEqual(names((row) => row.auth), [...CALLED_BY_AUTH].sort());
+    assert.deepEqual(
+      names((row) => row.auth),
+      [...CALLED_BY_AUTH].sort(),
+    );
   });
 
   test("are all open to the service", () => {
-    assert.deepEqual(names((row) => !row.service && !row.is_trigger), []);
+    assert.deepEqual(
+      names((row) => !row.service && !row.is_trigger),
+      [],
+    );
   });
 });

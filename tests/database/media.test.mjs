@@ -7,35 +7,60 @@ import { seconds, someWamid } from "./inbox.mjs";
 import { DENIED, isRefused } from "./refusals.mjs";
 import { someDigits } from "./tenancy.mjs";
 
-const { sql, as, asService, newTenant, newUser, newNumber, receivesMessage, delivers, assign } = await useDatabase({ own: true });
+const { sql, as, asService, newTenant, newUser, newNumber, receivesMessage, delivers, assign } = await useDatabase({
+  own: true,
+});
 
 /** A customer sends a file. @param {any} number @param {object} [file] @param {object} [element] */
 async function receivesFile(number, file = {}, { kind = "image", ...element } = /** @type {any} */ ({})) {
   const wamid = someWamid();
   const body = { id: someDigits(), mime_type: "image/jpeg", sha256: "abc", ...file };
-  await delivers({ messages: [{ phone_number_id: number.meta_phone_number_id, wamid, timestamp: seconds(), kind, from: someDigits(), payload: { id: wamid, type: kind, [kind]: body }, ...element }] });
-  const [message] = await sql`select * from public.messages where session_id = ${number.id} and whatsapp_message_id = ${wamid}`;
+  await delivers({
+    messages: [
+      {
+        phone_number_id: number.meta_phone_number_id,
+        wamid,
+        timestamp: seconds(),
+        kind,
+        from: someDigits(),
+        payload: { id: wamid, type: kind, [kind]: body },
+        ...element,
+      },
+    ],
+  });
+  const [message] =
+    await sql`select * from public.messages where session_id = ${number.id} and whatsapp_message_id = ${wamid}`;
   const [media] = await sql`select * from public.message_media where message_id = ${message.id}`;
   return { message, media, id: body.id };
 }
-const claims = (batch = 100) => asService(async (sql) => (await sql`select public.claim_media(${batch}) as files`)[0].files);
-const finishes = (/** @type {any} */ media, /** @type {string} */ outcome, /** @type {any} */ found = {}) => asService((sql) => sql`
-  select public.finish_media(${media.id}, ${outcome}, ${found.path ?? null}, ${found.size ?? null}, null, null, ${found.problem ?? null})`);
-const now = async (/** @type {any} */ media) => (await sql`select * from public.message_media where id = ${media.id}`)[0];
-const gets = (/** @type {any} */ user, /** @type {any} */ row) => as(user, async (sql) => (await sql`select public.get_media(${row.id}) as file`)[0].file);
+const claims = (batch = 100) =>
+  asService(async (sql) => (await sql`select public.claim_media(${batch}) as files`)[0].files);
+const finishes = (/** @type {any} */ media, /** @type {string} */ outcome, /** @type {any} */ found = {}) =>
+  asService(
+    (sql) => sql`
+  select public.finish_media(${media.id}, ${outcome}, ${found.path ?? null}, ${found.size ?? null}, null, null, ${found.problem ?? null})`,
+  );
+const now = async (/** @type {any} */ media) =>
+  (await sql`select * from public.message_media where id = ${media.id}`)[0];
+const gets = (/** @type {any} */ user, /** @type {any} */ row) =>
+  as(user, async (sql) => (await sql`select public.get_media(${row.id}) as file`)[0].file);
 
 describe("a file of a customer", () => {
   test("is noted with its message, to be fetched within seven days", async () => {
     const { message, media, id } = await receivesFile(await newNumber(await newTenant()));
-    assert.deepEqual([media.meta_media_id, media.kind, media.mime_type, media.sha256, media.state, media.file_name],
-      [id, "image", "image/jpeg", "abc", "pending", "image.jpg"]);
+    assert.deepEqual(
+      [media.meta_media_id, media.kind, media.mime_type, media.sha256, media.state, media.file_name],
+      [id, "image", "image/jpeg", "abc", "pending", "image.jpg"],
+    );
     assert.equal(media.expires_at - message.occurred_at, 7 * 86_400_000);
   });
 
   test("is noted for each kind that has one, and for no other", async () => {
     const number = await newNumber(await newTenant());
-    for (const kind of ["image", "video", "audio", "document", "sticker"]) assert.equal((await receivesFile(number, {}, { kind })).media.kind, kind);
-    for (const kind of ["text", "location", "unsupported"]) assert.equal((await receivesFile(number, {}, { kind })).media, undefined);
+    for (const kind of ["image", "video", "audio", "document", "sticker"])
+      assert.equal((await receivesFile(number, {}, { kind })).media.kind, kind);
+    for (const kind of ["text", "location", "unsupported"])
+      assert.equal((await receivesFile(number, {}, { kind })).media, undefined);
     assert.equal((await receivesFile(number, { id: "../../etc" })).media, undefined);
   });
 
@@ -47,7 +72,7 @@ describe("a file of a customer", () => {
       ["..\\..\\boot.ini", "text/plain", "boot.ini.txt"],
       ["tagihan.pdf.exe", "application/pdf", "tagihan.pdf.exe.pdf"],
       ["gnp\u202efdp.exe", "application/x-msdownload", "gnpfdp.exe.bin"],
-      ["a\r\nSet-Cookie: x\"\u0001", "application/pdf", "aSet-Cookie_ x.pdf"],
+      ['a\r\nSet-Cookie: x"\u0001', "application/pdf", "aSet-Cookie_ x.pdf"],
       [".htaccess", "text/plain", "htaccess.txt"],
       ["", "audio/ogg; codecs=opus", "document.ogg"],
       ["x".repeat(500), "application/pdf", `${"x".repeat(110)}.pdf`],
@@ -65,7 +90,10 @@ describe("a file of a customer", () => {
     const handed = (await Promise.all([claims(), claims(), claims()])).flat().filter(({ id }) => ids.has(id));
     assert.equal(handed.length, 6);
     assert.equal(new Set(handed.map(({ id }) => id)).size, 6);
-    assert.deepEqual(handed.map(({ storage_path, id }) => storage_path === `${number.tenant_id}/${number.id}/${id}`), Array(6).fill(true));
+    assert.deepEqual(
+      handed.map(({ storage_path, id }) => storage_path === `${number.tenant_id}/${number.id}/${id}`),
+      Array(6).fill(true),
+    );
     const { media } = files[0];
     const waits = [];
     for (let attempt = 1; attempt <= 3; attempt++) {
@@ -104,7 +132,10 @@ describe("a file of a customer", () => {
     const tenant = await newTenant();
     const { media, message } = await receivesFile(await newNumber(tenant));
     const [admin, agent, colleague, foreigner] = [
-      await newUser(tenant, "admin"), await newUser(tenant, "agent"), await newUser(tenant, "agent"), await newUser(await newTenant(), "admin"),
+      await newUser(tenant, "admin"),
+      await newUser(tenant, "agent"),
+      await newUser(tenant, "agent"),
+      await newUser(await newTenant(), "admin"),
     ];
     await assign({ id: message.conversation_id }, agent);
     for (const row of [media, message]) {
@@ -113,25 +144,44 @@ describe("a file of a customer", () => {
     }
     await sql`update public.message_media set state = 'stored', storage_path = ${`${tenant.id}/x/${media.id}`} where id = ${media.id}`;
     await sql`insert into storage.objects (bucket_id, name) values ('chat-media', ${`${tenant.id}/x/${media.id}`})`;
-    const objects = (/** @type {any} */ user) => as(user, async (sql) => (await sql`select from storage.objects where name like ${`%${media.id}`}`).count);
+    const objects = (/** @type {any} */ user) =>
+      as(user, async (sql) => (await sql`select from storage.objects where name like ${`%${media.id}`}`).count);
     assert.deepEqual(await Promise.all([admin, agent, colleague, foreigner].map(objects)), [1, 1, 0, 0]);
   });
 });
 
 describe("an upload", () => {
-  const begins = (/** @type {any} */ user, /** @type {any} */ number, name = "a.png") => as(user, async (sql) =>
-    (await sql`select public.begin_upload(${number?.id ?? null}, 'image', 'image/png', ${name}) as place`)[0].place);
-  const finishesUpload = (/** @type {any} */ place, kind = "image") => asService(async (sql) =>
-    (await sql`select public.finish_upload(${sql.json({ ...place, kind, mime_type: "image/png", meta_media_id: someDigits(), file_size: 5, sha256: "x" })}) as file`)[0].file);
-  const sends = (/** @type {any} */ user, /** @type {any} */ conversation, /** @type {string} */ id, type = "image") => as(user, async (sql) =>
-    (await sql`select public.create_message(${conversation.id}, ${type}, null, ${sql.json({ [type]: { id } })}) as answer`)[0].answer);
+  const begins = (/** @type {any} */ user, /** @type {any} */ number, name = "a.png") =>
+    as(
+      user,
+      async (sql) =>
+        (await sql`select public.begin_upload(${number?.id ?? null}, 'image', 'image/png', ${name}) as place`)[0].place,
+    );
+  const finishesUpload = (/** @type {any} */ place, kind = "image") =>
+    asService(
+      async (sql) =>
+        (
+          await sql`select public.finish_upload(${sql.json({ ...place, kind, mime_type: "image/png", meta_media_id: someDigits(), file_size: 5, sha256: "x" })}) as file`
+        )[0].file,
+    );
+  const sends = (/** @type {any} */ user, /** @type {any} */ conversation, /** @type {string} */ id, type = "image") =>
+    as(
+      user,
+      async (sql) =>
+        (
+          await sql`select public.create_message(${conversation.id}, ${type}, null, ${sql.json({ [type]: { id } })}) as answer`
+        )[0].answer,
+    );
 
   test("is the uploader's until it is sent, and then of all who see the message", async () => {
     const tenant = await newTenant();
     const number = await newNumber(tenant);
     const [agent, colleague] = [await newUser(tenant, "agent"), await newUser(tenant, "agent")];
     const place = await begins(agent, null, "../x.png");
-    assert.deepEqual([place.session_id, place.file_name, place.storage_path], [number.id, "x.png", `${tenant.id}/${number.id}/${place.id}`]);
+    assert.deepEqual(
+      [place.session_id, place.file_name, place.storage_path],
+      [number.id, "x.png", `${tenant.id}/${number.id}/${place.id}`],
+    );
     const file = await finishesUpload(place);
     assert.equal((await gets(agent, file)).id, file.id);
     assert.equal(await gets(colleague, file), null);
@@ -159,7 +209,10 @@ describe("an upload", () => {
     const foreigner = await newUser(await newTenant(), "admin");
     await isRefused(begins(foreigner, number), { code: "PT422", hint: "session_id" });
     await isRefused(begins(await newUser(tenant, null), number), { code: "PT403" });
-    await isRefused(as(agent, (sql) => sql`select public.finish_upload('{}')`), { code: DENIED });
+    await isRefused(
+      as(agent, (sql) => sql`select public.finish_upload('{}')`),
+      { code: DENIED },
+    );
   });
 
   test("is deleted with its object when no other message shows it", async () => {
@@ -169,7 +222,8 @@ describe("an upload", () => {
     const file = await finishesUpload(await begins(manager, number));
     const { conversation } = await receivesMessage(number);
     const { message } = await sends(manager, conversation, file.id);
-    const deletes = (/** @type {any} */ user, /** @type {any} */ media) => as(user, async (sql) => (await sql`select public.delete_media(${media.id}) as answer`)[0].answer);
+    const deletes = (/** @type {any} */ user, /** @type {any} */ media) =>
+      as(user, async (sql) => (await sql`select public.delete_media(${media.id}) as answer`)[0].answer);
     await isRefused(deletes(await newUser(await newTenant(), "admin"), file), { code: "PT404" });
     assert.deepEqual(await deletes(manager, file), { storage_path: null });
     const shown = await gets(manager, message);
@@ -181,16 +235,31 @@ describe("an upload", () => {
 test("campaign files are written by their tenant only", async () => {
   const tenant = await newTenant();
   const [admin, foreigner] = [await newUser(tenant, "admin"), await newUser(await newTenant(), "admin")];
-  const adds = (/** @type {any} */ user) => as(user, (sql) => sql`insert into storage.objects (bucket_id, name) values ('broadcast-media', ${`${tenant.id}/${randomUUID()}.png`})`);
+  const adds = (/** @type {any} */ user) =>
+    as(
+      user,
+      (sql) =>
+        sql`insert into storage.objects (bucket_id, name) values ('broadcast-media', ${`${tenant.id}/${randomUUID()}.png`})`,
+    );
   await adds(admin);
   await isRefused(adds(foreigner), { code: DENIED });
   await isRefused(adds(await newUser(tenant, null)), { code: DENIED });
-  const buckets = await sql`select id, public from storage.buckets where id in ('chat-media', 'broadcast-media') order by id`;
-  assert.deepEqual(buckets.map(({ id, public: open }) => [id, open]), [["broadcast-media", true], ["chat-media", false]]);
+  const buckets =
+    await sql`select id, public from storage.buckets where id in ('chat-media', 'broadcast-media') order by id`;
+  assert.deepEqual(
+    buckets.map(({ id, public: open }) => [id, open]),
+    [
+      ["broadcast-media", true],
+      ["chat-media", false],
+    ],
+  );
 });
 
 describe("a file in Storage", () => {
-  const waiting = async () => (await asService((sql) => sql`select public.files_to_remove(1000) as files`))[0].files.map((/** @type {any} */ file) => file.path);
+  const waiting = async () =>
+    (await asService((sql) => sql`select public.files_to_remove(1000) as files`))[0].files.map(
+      (/** @type {any} */ file) => file.path,
+    );
 
   test("goes when the last row that names it goes, whoever removed it", async () => {
     const number = await newNumber(await newTenant());
@@ -213,14 +282,22 @@ describe("a file in Storage", () => {
 
   test("that was uploaded and never sent goes when Meta has forgotten it", async () => {
     const number = await newNumber(await newTenant());
-    const upload = async (/** @type {string} */ ends) => (await sql`
+    const upload = async (/** @type {string} */ ends) =>
+      (
+        await sql`
       insert into public.message_media (tenant_id, session_id, kind, meta_media_id, file_name, storage_path, state, expires_at)
       values (${number.tenant_id}, ${number.id}, 'image', ${someDigits()}, 'image.jpg', ${randomUUID()}, 'stored', now() + ${ends}::interval)
-      returning *`)[0];
+      returning *`
+      )[0];
     const [old, young] = [await upload("-1 second"), await upload("1 day")];
     const sent = await receivesFile(number);
     await sql`update public.message_media set expires_at = now() - interval '1 day' where id = ${sent.media.id}`;
-    assert.equal(await asService(async (sql) => Number((await sql`select public.run_retention('prune_unsent_uploads') as n`)[0].n)), 1);
+    assert.equal(
+      await asService(async (sql) =>
+        Number((await sql`select public.run_retention('prune_unsent_uploads') as n`)[0].n),
+      ),
+      1,
+    );
     assert.equal(await now(old), undefined);
     assert.ok((await now(young)) && (await now(sent.media)), "what may still be sent, and what was sent, stays");
     assert.ok((await waiting()).includes(old.storage_path));

@@ -7,44 +7,75 @@ import { useDatabase } from "./database.mjs";
 import { chance } from "./chance.mjs";
 import { isRefused, retried } from "./refusals.mjs";
 
-const { sql, calls, delivers, newTenant, newUser, newNumber, receivesMessage, newOutbound, messageNow, conversationOf, assign } = await useDatabase();
+const {
+  sql,
+  calls,
+  delivers,
+  newTenant,
+  newUser,
+  newNumber,
+  receivesMessage,
+  newOutbound,
+  messageNow,
+  conversationOf,
+  assign,
+} = await useDatabase();
 
 const newOffice = async () => {
   const tenant = await newTenant();
-  const [number, admin, agent, senior] = [await newNumber(tenant), await newUser(tenant, "admin"), await newUser(tenant, "agent"), await newUser(tenant, "senior_agent")];
+  const [number, admin, agent, senior] = [
+    await newNumber(tenant),
+    await newUser(tenant, "admin"),
+    await newUser(tenant, "agent"),
+    await newUser(tenant, "senior_agent"),
+  ];
   const first = await receivesMessage(number, { text: "Selamat pagi", timestamp: seconds(1000) });
   return { tenant, number, admin, agent, senior, ...first };
 };
 const newForeigner = async () => newUser(await newTenant(), "super_admin");
-const read = (user, conversation, { place = null, message_id = null, search = null, scheduled = false, page_size = 20 } = {}) =>
-  calls(user, "read_thread", { conversation_id: conversation.id, place, message_id, search, scheduled, page_size });
+const read = (
+  user,
+  conversation,
+  { place = null, message_id = null, search = null, scheduled = false, page_size = 20 } = {},
+) => calls(user, "read_thread", { conversation_id: conversation.id, place, message_id, search, scheduled, page_size });
 const text = (body) => ({ type: "text", content: body, payload: { text: { body } } });
 
 describe("a thread", () => {
   test("is paged both ways and around a message", async () => {
     const { number, agent, contact, conversation } = await newOffice();
-    for (let i = 0; i < 9; i++) await receivesMessage(number, { from: contact.wa_id, text: `m${i}`, timestamp: seconds(900 - i * 10) });
+    for (let i = 0; i < 9; i++)
+      await receivesMessage(number, { from: contact.wa_id, text: `m${i}`, timestamp: seconds(900 - i * 10) });
     const whole = (await read(agent, conversation)).rows.map(({ id }) => id);
     assert.equal(whole.length, 10);
     const down = [];
-    for (let page = await read(agent, conversation, { page_size: 3 }); ; page = await read(agent, conversation, { place: "before", message_id: page.older, page_size: 3 })) {
+    for (
+      let page = await read(agent, conversation, { page_size: 3 });
+      ;
+      page = await read(agent, conversation, { place: "before", message_id: page.older, page_size: 3 })
+    ) {
       down.push(...page.rows.map(({ id }) => id));
       if (page.older === null) break;
     }
     assert.deepEqual(down, whole);
     const up = [];
-    for (let at = whole.at(-1); at; ) {
+    for (let at = whole.at(-1); at;) {
       const page = await read(agent, conversation, { place: "after", message_id: at, page_size: 4 });
       up.unshift(...page.rows.map(({ id }) => id));
       at = page.newer;
     }
     assert.deepEqual(up, whole.slice(0, -1));
     const around = await read(agent, conversation, { place: "around", message_id: whole[5], page_size: 5 });
-    assert.deepEqual(around.rows.map(({ id }) => id), whole.slice(3, 8));
+    assert.deepEqual(
+      around.rows.map(({ id }) => id),
+      whole.slice(3, 8),
+    );
     assert.deepEqual([around.newer, around.older], [whole[3], whole[7]]);
     const edge = await read(agent, conversation, { place: "around", message_id: whole[0], page_size: 5 });
     assert.deepEqual([edge.rows.map(({ id }) => id), edge.newer], [whole.slice(0, 5), null]);
-    await isRefused(read(agent, conversation, { place: "before", message_id: randomUUID() }), { code: "PT422", hint: "before" });
+    await isRefused(read(agent, conversation, { place: "before", message_id: randomUUID() }), {
+      code: "PT422",
+      hint: "before",
+    });
     assert.equal(await read(await newForeigner(), conversation), null);
   });
 
@@ -52,7 +83,8 @@ describe("a thread", () => {
     const { seed, integer, pick } = chance();
     const { number, agent, contact, conversation } = await newOffice();
     // several in each second, as Meta tells the time
-    for (let i = 0; i < 40; i++) await receivesMessage(number, { from: contact.wa_id, text: `m${i}`, timestamp: seconds(900 - integer(0, 12)) });
+    for (let i = 0; i < 40; i++)
+      await receivesMessage(number, { from: contact.wa_id, text: `m${i}`, timestamp: seconds(900 - integer(0, 12)) });
     const whole = (await read(agent, conversation, { page_size: 100 })).rows.map(({ id }) => id);
     let over = false;
     const writers = [0, 1].map(async () => {
@@ -63,7 +95,11 @@ describe("a thread", () => {
       }
     });
     const [down, up] = [[], []];
-    for (let page = await read(agent, conversation, { page_size: integer(1, 6) }); ; page = await read(agent, conversation, { place: "before", message_id: page.older, page_size: integer(1, 6) })) {
+    for (
+      let page = await read(agent, conversation, { page_size: integer(1, 6) });
+      ;
+      page = await read(agent, conversation, { place: "before", message_id: page.older, page_size: integer(1, 6) })
+    ) {
       down.push(...page.rows.map(({ id }) => id));
       if (page.older === null) break;
     }
@@ -75,11 +111,23 @@ describe("a thread", () => {
     over = true;
     await Promise.all(writers);
     const old = new Set(whole);
-    assert.deepEqual(down.filter((id) => old.has(id)), whole, `seed ${seed}`);
-    assert.deepEqual(up.filter((id) => old.has(id)), whole.slice(0, -1).reverse(), `seed ${seed}`);
+    assert.deepEqual(
+      down.filter((id) => old.has(id)),
+      whole,
+      `seed ${seed}`,
+    );
+    assert.deepEqual(
+      up.filter((id) => old.has(id)),
+      whole.slice(0, -1).reverse(),
+      `seed ${seed}`,
+    );
     const now = await read(agent, conversation, { page_size: 100 });
     assert.equal(now.total, (await sql`select from public.messages where conversation_id = ${conversation.id}`).count);
-    const around = await read(agent, conversation, { place: "around", message_id: pick(whole.slice(5, 35)), page_size: 9 });
+    const around = await read(agent, conversation, {
+      place: "around",
+      message_id: pick(whole.slice(5, 35)),
+      page_size: 9,
+    });
     assert.equal(new Set(around.rows.map(({ id }) => id)).size, 9);
   });
 
@@ -90,17 +138,32 @@ describe("a thread", () => {
     const found = await read(agent, conversation, { search: "CAFE" });
     assert.deepEqual([found.rows.map(({ content }) => content), found.total], [["café lagi", "Kapan Café buka?"], 2]);
     const page = await read(agent, conversation, { search: "cafe", page_size: 1 });
-    const rest = await read(agent, conversation, { search: "cafe", page_size: 1, place: "before", message_id: page.older });
-    assert.deepEqual(rest.rows.map(({ content }) => content), ["Kapan Café buka?"]);
+    const rest = await read(agent, conversation, {
+      search: "cafe",
+      page_size: 1,
+      place: "before",
+      message_id: page.older,
+    });
+    assert.deepEqual(
+      rest.rows.map(({ content }) => content),
+      ["Kapan Café buka?"],
+    );
     assert.deepEqual((await read(agent, conversation, { search: "!!" })).rows, []);
-    assert.deepEqual((await read(agent, conversation, { search: "uka ap" })).rows.map(({ content }) => content), ["Kapan Café buka?"], "by parts of words");
+    assert.deepEqual(
+      (await read(agent, conversation, { search: "uka ap" })).rows.map(({ content }) => content),
+      ["Kapan Café buka?"],
+      "by parts of words",
+    );
   });
 });
 
 describe("deleting", () => {
   test("erases what was said, for good, and leaves a tombstone", async () => {
     const { number, admin, agent, contact, conversation, message } = await newOffice();
-    const edit = aboutMessage(number, "edit", message.whatsapp_message_id, { from: contact.wa_id, text: "Rahasia besar" });
+    const edit = aboutMessage(number, "edit", message.whatsapp_message_id, {
+      from: contact.wa_id,
+      text: "Rahasia besar",
+    });
     await delivers({ messages: [edit] });
     await sql`
       insert into public.message_media (tenant_id, session_id, message_id, kind, file_name, storage_path, state, expires_at)
@@ -111,12 +174,26 @@ describe("deleting", () => {
     assert.deepEqual([tombstone.content, tombstone.payload, paths], [null, {}, [message.id]]);
     assert.ok(tombstone.deleted_at);
     assert.deepEqual((await calls(admin, "delete_message", { message_id: message.id })).paths, []);
-    await delivers({ messages: [aboutMessage(number, "edit", message.whatsapp_message_id, { from: contact.wa_id, text: "Rahasia lagi", timestamp: seconds(-5) })] });
-    const kept = JSON.stringify(await messageNow(message)) + JSON.stringify(await sql`select content from public.messages where id <> ${message.id} and conversation_id = ${conversation.id} and content like 'Rahasia besar'`);
+    await delivers({
+      messages: [
+        aboutMessage(number, "edit", message.whatsapp_message_id, {
+          from: contact.wa_id,
+          text: "Rahasia lagi",
+          timestamp: seconds(-5),
+        }),
+      ],
+    });
+    const kept =
+      JSON.stringify(await messageNow(message)) +
+      JSON.stringify(
+        await sql`select content from public.messages where id <> ${message.id} and conversation_id = ${conversation.id} and content like 'Rahasia besar'`,
+      );
     assert.ok(!/Rahasia|Selamat/.test(kept), kept);
     const { last_message_preview, last_message_type } = await conversationOf(message);
     assert.deepEqual([last_message_preview, last_message_type], ["🚫", "deleted"]);
-    const logs = JSON.stringify(await sql`select before, after from public.audit_logs where tenant_id = ${conversation.tenant_id} and entity = 'messages'`);
+    const logs = JSON.stringify(
+      await sql`select before, after from public.audit_logs where tenant_id = ${conversation.tenant_id} and entity = 'messages'`,
+    );
     assert.ok(!/Rahasia|Selamat/.test(logs));
     assert.equal((await read(agent, conversation, { search: "selamat" })).total, 0);
   });
@@ -126,22 +203,34 @@ describe("sending again", () => {
   test("is for what failed or is unknown, once, and is a message of its own", async () => {
     const { agent, conversation, number } = await newOffice();
     const sent = await newOutbound(conversation, { status: "sent" });
-    await isRefused(calls(agent, "resend_message", { message_id: sent.id }), { code: "PT409", detail: "message_not_failed" });
+    await isRefused(calls(agent, "resend_message", { message_id: sent.id }), {
+      code: "PT409",
+      detail: "message_not_failed",
+    });
     for (const status of ["failed", "unknown"]) {
       const message = await newOutbound(conversation, { status, wamid: null });
       await sql`update public.messages set payload = '{"text": {"body": "Siap"}}' where id = ${message.id}`;
       await isRefused(calls(await newForeigner(), "resend_message", { message_id: message.id }), { code: "PT404" });
       const made = await calls(agent, "resend_message", { message_id: message.id, idempotency_key: `k-${status}` });
-      assert.deepEqual([made.message.status, made.message.metadata.resend_of, made.message.payload, made.phone_number_id], ["sending", message.id, { text: { body: "Siap" } }, number.meta_phone_number_id]);
+      assert.deepEqual(
+        [made.message.status, made.message.metadata.resend_of, made.message.payload, made.phone_number_id],
+        ["sending", message.id, { text: { body: "Siap" } }, number.meta_phone_number_id],
+      );
       const repeated = await calls(agent, "resend_message", { message_id: message.id, idempotency_key: `k-${status}` });
       assert.deepEqual([repeated.repeated, repeated.message.id], [true, made.message.id]);
-      await isRefused(calls(agent, "resend_message", { message_id: message.id }), { code: "PT409", detail: "already_resent" });
+      await isRefused(calls(agent, "resend_message", { message_id: message.id }), {
+        code: "PT409",
+        detail: "already_resent",
+      });
       await sql`update public.messages set status = 'failed' where id = ${made.message.id}`;
       assert.ok(await calls(agent, "resend_message", { message_id: message.id }));
     }
     const late = await newOutbound(conversation, { status: "failed" });
     await sql`update public.conversations set window_expires_at = now() where id = ${conversation.id}`;
-    await isRefused(calls(agent, "resend_message", { message_id: late.id }), { code: "PT409", detail: "window_closed" });
+    await isRefused(calls(agent, "resend_message", { message_id: late.id }), {
+      code: "PT409",
+      detail: "window_closed",
+    });
   });
 });
 
@@ -154,7 +243,11 @@ describe("sending again what was sent again", () => {
       await sql`update public.messages set status = ${status} where id = ${made.id}`;
       return made;
     };
-    const refused = (message) => isRefused(calls(agent, "resend_message", { message_id: message.id }), { code: "PT409", detail: "already_resent" });
+    const refused = (message) =>
+      isRefused(calls(agent, "resend_message", { message_id: message.id }), {
+        code: "PT409",
+        detail: "already_resent",
+      });
     const second = await again(first, "failed");
     const third = await again(second, "sent");
     await refused(first);
@@ -178,7 +271,9 @@ describe("sending again what was sent again", () => {
   test("goes out once, however many ask at once", async () => {
     const { agent, admin, conversation } = await newOffice();
     const message = await newOutbound(conversation, { status: "failed", wamid: null });
-    const answers = await Promise.allSettled(Array.from({ length: 16 }, (_, i) => calls(i % 2 ? agent : admin, "resend_message", { message_id: message.id })));
+    const answers = await Promise.allSettled(
+      Array.from({ length: 16 }, (_, i) => calls(i % 2 ? agent : admin, "resend_message", { message_id: message.id })),
+    );
     assert.equal(answers.filter(({ status }) => status === "fulfilled").length, 1);
     assert.equal((await sql`select from public.messages where metadata ->> 'resend_of' = ${message.id}`).count, 1);
   });
@@ -187,26 +282,44 @@ describe("sending again what was sent again", () => {
 describe("forwarding", () => {
   test("answers for each conversation", async () => {
     const { tenant, number, agent, message } = await newOffice();
-    const [open, closed, theirs] = [await receivesMessage(number), await receivesMessage(number), await receivesMessage(number)];
+    const [open, closed, theirs] = [
+      await receivesMessage(number),
+      await receivesMessage(number),
+      await receivesMessage(number),
+    ];
     await sql`update public.conversations set window_expires_at = now() where id = ${closed.conversation.id}`;
     await assign(theirs.conversation, await newUser(tenant, "agent"));
     const ids = [open, closed, theirs].map(({ conversation }) => conversation.id);
     const answers = await calls(agent, "forward_message", { message_id: message.id, conversation_ids: ids });
     const outcome = (id) => answers.find(({ conversation_id }) => conversation_id === id);
-    assert.deepEqual(ids.map((id) => outcome(id).outcome), ["created", "window_closed", "not_found"]);
+    assert.deepEqual(
+      ids.map((id) => outcome(id).outcome),
+      ["created", "window_closed", "not_found"],
+    );
     const { made } = outcome(ids[0]);
-    assert.deepEqual([made.message.content, made.message.payload, made.message.metadata.forward_of], ["Selamat pagi", { text: { body: "Selamat pagi" } }, message.id]);
+    assert.deepEqual(
+      [made.message.content, made.message.payload, made.message.metadata.forward_of],
+      ["Selamat pagi", { text: { body: "Selamat pagi" } }, message.id],
+    );
     const button = await receivesMessage(number, { kind: "interactive" });
-    await isRefused(calls(agent, "forward_message", { message_id: button.message.id, conversation_ids: ids }), { code: "PT409", detail: "not_forwardable" });
-    await isRefused(calls(await newForeigner(), "forward_message", { message_id: message.id, conversation_ids: ids }), { code: "PT404" });
+    await isRefused(calls(agent, "forward_message", { message_id: button.message.id, conversation_ids: ids }), {
+      code: "PT409",
+      detail: "not_forwardable",
+    });
+    await isRefused(calls(await newForeigner(), "forward_message", { message_id: message.id, conversation_ids: ids }), {
+      code: "PT404",
+    });
   });
 });
 
 describe("forwarding a file of a customer", () => {
-  const fileOf = async (message) => (await sql`
+  const fileOf = async (message) =>
+    (
+      await sql`
     insert into public.message_media (tenant_id, session_id, message_id, meta_media_id, kind, mime_type, sha256, file_size, file_name, storage_path, state, expires_at)
     values (${message.tenant_id}, ${message.session_id}, ${message.id}, ${`in${randomUUID()}`}, 'image', 'image/jpeg', 'abc', 3, 'image.jpg', ${randomUUID()}, 'stored', now() + interval '7 days')
-    returning *`)[0];
+    returning *`
+    )[0];
   const newPhoto = async (number) => {
     const { message } = await receivesMessage(number, { kind: "image" });
     await sql`update public.messages set payload = '{"type": "image", "image": {"id": "1"}}' where id = ${message.id}`;
@@ -217,21 +330,40 @@ describe("forwarding a file of a customer", () => {
     const { tenant, number, agent, message: said } = await newOffice();
     const other = await newNumber(tenant);
     const { message, file } = await newPhoto(number);
-    const [here, there, closed] = [await receivesMessage(number), await receivesMessage(other), await receivesMessage(await newNumber(tenant))];
+    const [here, there, closed] = [
+      await receivesMessage(number),
+      await receivesMessage(other),
+      await receivesMessage(await newNumber(tenant)),
+    ];
     await sql`update public.conversations set window_expires_at = now() where id = ${closed.conversation.id}`;
     const conversation_ids = [here, there, closed].map(({ conversation }) => conversation.id);
     const wanted = await calls(agent, "files_to_upload", { message_id: message.id, conversation_ids });
     assert.deepEqual(wanted.map(({ upload }) => upload.session_id).sort(), [number.id, other.id].sort());
-    assert.ok(wanted.every(({ upload }) => upload.storage_path === file.storage_path && upload.tenant_id === tenant.id));
-    const [refused] = await calls(agent, "forward_message", { message_id: message.id, conversation_ids: [here.conversation.id] });
+    assert.ok(
+      wanted.every(({ upload }) => upload.storage_path === file.storage_path && upload.tenant_id === tenant.id),
+    );
+    const [refused] = await calls(agent, "forward_message", {
+      message_id: message.id,
+      conversation_ids: [here.conversation.id],
+    });
     assert.equal(refused.outcome, "not_forwardable", "by the id it came in with nothing can be sent");
 
-    for (const { upload } of wanted) await calls("service", "finish_upload", { upload: { ...upload, meta_media_id: `up-${upload.session_id}` } });
+    for (const { upload } of wanted)
+      await calls("service", "finish_upload", { upload: { ...upload, meta_media_id: `up-${upload.session_id}` } });
     assert.deepEqual(await calls(agent, "files_to_upload", { message_id: message.id, conversation_ids }), []);
     const answers = await calls(agent, "forward_message", { message_id: message.id, conversation_ids });
-    const sent = Object.fromEntries(answers.map(({ conversation_id, outcome, made }) => [conversation_id, made?.message.payload.image.id ?? outcome]));
-    assert.deepEqual(conversation_ids.map((id) => sent[id]), [`up-${number.id}`, `up-${other.id}`, "window_closed"]);
-    assert.deepEqual(await calls(agent, "files_to_upload", { message_id: said.id, conversation_ids }), [], "a text has no file");
+    const sent = Object.fromEntries(
+      answers.map(({ conversation_id, outcome, made }) => [conversation_id, made?.message.payload.image.id ?? outcome]),
+    );
+    assert.deepEqual(
+      conversation_ids.map((id) => sent[id]),
+      [`up-${number.id}`, `up-${other.id}`, "window_closed"],
+    );
+    assert.deepEqual(
+      await calls(agent, "files_to_upload", { message_id: said.id, conversation_ids }),
+      [],
+      "a text has no file",
+    );
   });
 
   test("is nothing for who does not see the message, nor to where they do not see", async () => {
@@ -239,18 +371,35 @@ describe("forwarding a file of a customer", () => {
     const { message } = await newPhoto(number);
     const theirs = await receivesMessage(number);
     await assign(theirs.conversation, await newUser(tenant, "agent"));
-    assert.deepEqual(await calls(agent, "files_to_upload", { message_id: message.id, conversation_ids: [theirs.conversation.id] }), []);
-    await isRefused(calls(await newForeigner(), "files_to_upload", { message_id: message.id, conversation_ids: [] }), { code: "PT404" });
-    await isRefused(calls(await newUser(tenant, "viewer"), "files_to_upload", { message_id: message.id, conversation_ids: [] }), { code: "PT403" });
+    assert.deepEqual(
+      await calls(agent, "files_to_upload", { message_id: message.id, conversation_ids: [theirs.conversation.id] }),
+      [],
+    );
+    await isRefused(calls(await newForeigner(), "files_to_upload", { message_id: message.id, conversation_ids: [] }), {
+      code: "PT404",
+    });
+    await isRefused(
+      calls(await newUser(tenant, "viewer"), "files_to_upload", { message_id: message.id, conversation_ids: [] }),
+      { code: "PT403" },
+    );
   });
 });
 
 describe("a scheduled message", () => {
   const tomorrow = () => new Date(Date.now() + 86_400_000);
   const schedule = (user, conversation, body = "Besok", options = {}) =>
-    calls(user, "schedule_message", { conversation_id: conversation.id, ...text(body), send_at: tomorrow(), ...options });
-  const falls = (message) => sql`update public.messages set send_at = now() - interval '1 second' where id = ${message.id}`;
-  const claim = async (conversation) => (await calls("service", "claim_scheduled_messages", { batch: 1000 })).filter(({ message }) => message.conversation_id === conversation.id);
+    calls(user, "schedule_message", {
+      conversation_id: conversation.id,
+      ...text(body),
+      send_at: tomorrow(),
+      ...options,
+    });
+  const falls = (message) =>
+    sql`update public.messages set send_at = now() - interval '1 second' where id = ${message.id}`;
+  const claim = async (conversation) =>
+    (await calls("service", "claim_scheduled_messages", { batch: 1000 })).filter(
+      ({ message }) => message.conversation_id === conversation.id,
+    );
 
   test("waits without a word to the list, and goes out once", async () => {
     const { agent, senior, conversation, message: first } = await newOffice();
@@ -261,11 +410,17 @@ describe("a scheduled message", () => {
     const { updated_at: _, ...state } = await conversationOf(first);
     const { updated_at: __, ...was } = before;
     assert.deepEqual(state, was);
-    assert.deepEqual((await read(senior, conversation, { scheduled: true })).rows.map(({ id }) => id), [message.id]);
+    assert.deepEqual(
+      (await read(senior, conversation, { scheduled: true })).rows.map(({ id }) => id),
+      [message.id],
+    );
     assert.deepEqual(await claim(conversation), []);
     await falls(message);
     const claims = (await Promise.all(Array.from({ length: 8 }, () => claim(conversation)))).flat();
-    assert.deepEqual(claims.map(({ message: { id, status } }) => [id, status]), [[message.id, "sending"]]);
+    assert.deepEqual(
+      claims.map(({ message: { id, status } }) => [id, status]),
+      [[message.id, "sending"]],
+    );
     assert.equal((await conversationOf(first)).last_message_preview, "Besok");
     // a run that looks for what died lets it be
     await calls("service", "begin_sender_run", { holder: randomUUID(), lease_seconds: 15, max_sessions: 0 });
@@ -279,10 +434,22 @@ describe("a scheduled message", () => {
     const [{ id: newest }] = (await read(senior, conversation)).rows;
     assert.equal(newest, planned.id);
     const { message } = await receivesMessage(number, { from: contact.wa_id, text: "Baru" });
-    assert.deepEqual((await read(senior, conversation, { place: "after", message_id: newest })).rows.map(({ id }) => id), [message.id], "and not itself");
+    assert.deepEqual(
+      (await read(senior, conversation, { place: "after", message_id: newest })).rows.map(({ id }) => id),
+      [message.id],
+      "and not itself",
+    );
     await calls(admin, "delete_message", { message_id: planned.id });
-    const { message: later } = await receivesMessage(number, { from: contact.wa_id, text: "Lagi", timestamp: seconds(-2) });
-    assert.deepEqual((await read(senior, conversation, { page_size: 1 })).rows.map(({ id }) => id), [later.id], "what was cancelled is of the past");
+    const { message: later } = await receivesMessage(number, {
+      from: contact.wa_id,
+      text: "Lagi",
+      timestamp: seconds(-2),
+    });
+    assert.deepEqual(
+      (await read(senior, conversation, { page_size: 1 })).rows.map(({ id }) => id),
+      [later.id],
+      "what was cancelled is of the past",
+    );
   });
 
   test("opens nothing, and gives the conversation to nobody", async () => {
@@ -294,12 +461,18 @@ describe("a scheduled message", () => {
     assert.equal(before.unread_count, 1);
     await schedule(senior, conversation);
     const after = await conversationOf(said);
-    assert.deepEqual([after.status, after.assigned_to, after.unread_count, after.waiting_since], ["pending", null, 1, before.waiting_since]);
+    assert.deepEqual(
+      [after.status, after.assigned_to, after.unread_count, after.waiting_since],
+      ["pending", null, 1, before.waiting_since],
+    );
   });
 
   test("waits for no other number's trouble, nor keeps others waiting", async () => {
     const [broken, well] = [await newOffice(), await newOffice()];
-    const held = [await schedule(broken.senior, broken.conversation), await schedule(broken.senior, broken.conversation, "Dua")];
+    const held = [
+      await schedule(broken.senior, broken.conversation),
+      await schedule(broken.senior, broken.conversation, "Dua"),
+    ];
     const late = [];
     for (let i = 0; i < 4; i++) {
       const { conversation } = await receivesMessage(well.number);
@@ -307,10 +480,14 @@ describe("a scheduled message", () => {
       await sql`update public.conversations set window_expires_at = now() where id = ${conversation.id}`;
     }
     const good = await schedule(well.senior, well.conversation);
-    for (const [i, message] of [...held, ...late, good].entries()) await sql`update public.messages set send_at = now() - make_interval(secs => ${100 - i}) where id = ${message.id}`;
+    for (const [i, message] of [...held, ...late, good].entries())
+      await sql`update public.messages set send_at = now() - make_interval(secs => ${100 - i}) where id = ${message.id}`;
     await sql`insert into private.number_breakers (session_id, state, open_until) values (${broken.number.id}, 'open', now() + interval '1 hour')`;
     const claimed = await calls("service", "claim_scheduled_messages", { batch: 2 });
-    assert.deepEqual(claimed.map(({ message }) => message.id), [good.id]);
+    assert.deepEqual(
+      claimed.map(({ message }) => message.id),
+      [good.id],
+    );
     for (const message of late) assert.equal((await messageNow(message)).status, "failed");
     for (const message of held) assert.equal((await messageNow(message)).status, "pending");
     await sql`update public.messages set status = 'failed' where id = any (${held.map(({ id }) => id)})`;
@@ -321,8 +498,14 @@ describe("a scheduled message", () => {
     for (let i = 0; i < 8; i++) {
       const message = await schedule(senior, conversation, `Nomor ${i}`);
       await falls(message);
-      const [cancelled, ...claims] = await Promise.allSettled([calls(senior, "delete_message", { message_id: message.id }), claim(conversation), claim(conversation)]);
-      const handed = claims.flatMap((answer) => (assert.equal(answer.status, "fulfilled", String(answer.reason)), answer.value)).length;
+      const [cancelled, ...claims] = await Promise.allSettled([
+        calls(senior, "delete_message", { message_id: message.id }),
+        claim(conversation),
+        claim(conversation),
+      ]);
+      const handed = claims.flatMap(
+        (answer) => (assert.equal(answer.status, "fulfilled", String(answer.reason)), answer.value),
+      ).length;
       assert.equal(handed, cancelled.status === "fulfilled" ? 0 : 1, JSON.stringify(cancelled.reason?.detail ?? null));
       if (cancelled.status === "rejected") assert.equal(cancelled.reason.detail, "message_sending");
     }
@@ -356,14 +539,21 @@ describe("a scheduled message", () => {
     assert.equal((await messageNow(own)).status, "failed");
     await falls(other);
     await claim(conversation);
-    await isRefused(calls(admin, "delete_message", { message_id: other.id }), { code: "PT409", detail: "message_sending" });
+    await isRefused(calls(admin, "delete_message", { message_id: other.id }), {
+      code: "PT409",
+      detail: "message_sending",
+    });
   });
 
   test("has a time ahead, within 30 days, and one key one message", async () => {
     const { senior, conversation } = await newOffice();
-    for (const send_at of [new Date(Date.now() - 1000), new Date(Date.now() + 31 * 86_400_000)]) await isRefused(schedule(senior, conversation, "x", { send_at }), { code: "PT422", hint: "send_at" });
+    for (const send_at of [new Date(Date.now() - 1000), new Date(Date.now() + 31 * 86_400_000)])
+      await isRefused(schedule(senior, conversation, "x", { send_at }), { code: "PT422", hint: "send_at" });
     await isRefused(schedule(await newForeigner(), conversation), { code: "PT404" });
-    const [one, same] = [await schedule(senior, conversation, "x", { idempotency_key: "k" }), await schedule(senior, conversation, "x", { idempotency_key: "k" })];
+    const [one, same] = [
+      await schedule(senior, conversation, "x", { idempotency_key: "k" }),
+      await schedule(senior, conversation, "x", { idempotency_key: "k" }),
+    ];
     assert.equal(one.id, same.id);
   });
 
@@ -380,20 +570,44 @@ describe("a scheduled message", () => {
 test("merged conversations keep labels, notes, reads and history of both", async () => {
   const { number, admin, conversation: kept, contact } = await newOffice();
   const gone = await receivesMessage(number, { from: null, user_id: `ID.${randomUUID()}`, timestamp: seconds(800) });
-  const [both, one] = [await calls(admin, "create_label", { name: "Dua" }), await calls(admin, "create_label", { name: "Satu" })];
+  const [both, one] = [
+    await calls(admin, "create_label", { name: "Dua" }),
+    await calls(admin, "create_label", { name: "Satu" }),
+  ];
   await calls(admin, "label_conversation", { conversation_id: kept.id, label_ids: [both.id] });
   await calls(admin, "label_conversation", { conversation_id: gone.conversation.id, label_ids: [both.id, one.id] });
   await calls(admin, "create_note", { conversation_id: gone.conversation.id, content: "catatan" });
-  await calls(admin, "update_conversation", { conversation_id: gone.conversation.id, changes: { priority: "urgent", status: "pending" } });
-  await calls(admin, "update_conversation", { conversation_id: kept.id, changes: { priority: "low", status: "resolved" } });
+  await calls(admin, "update_conversation", {
+    conversation_id: gone.conversation.id,
+    changes: { priority: "urgent", status: "pending" },
+  });
+  await calls(admin, "update_conversation", {
+    conversation_id: kept.id,
+    changes: { priority: "low", status: "resolved" },
+  });
   for (const { id } of [kept, gone.conversation]) await calls(admin, "read_conversation", { conversation_id: id });
-  await receivesMessage(number, { from: contact.wa_id, user_id: gone.contact.user_id, kind: "system", timestamp: seconds(700) });
+  await receivesMessage(number, {
+    from: contact.wa_id,
+    user_id: gone.contact.user_id,
+    kind: "system",
+    timestamp: seconds(700),
+  });
   const left = await sql`select * from public.conversations where session_id = ${number.id}`;
   assert.equal(left.length, 1);
   const merged = await calls(admin, "get_conversation", { conversation_id: left[0].id });
-  assert.deepEqual([merged.labels.map(({ name }) => name), merged.priority, merged.status], [["Dua", "Satu"], "urgent", "pending"]);
-  assert.equal((await calls(admin, "list_notes", { conversation_id: merged.id, before: null, page_size: 10 })).rows.length, 1);
-  const { rows } = await calls(admin, "list_conversation_events", { conversation_id: merged.id, before: null, page_size: 50 });
+  assert.deepEqual(
+    [merged.labels.map(({ name }) => name), merged.priority, merged.status],
+    [["Dua", "Satu"], "urgent", "pending"],
+  );
+  assert.equal(
+    (await calls(admin, "list_notes", { conversation_id: merged.id, before: null, page_size: 10 })).rows.length,
+    1,
+  );
+  const { rows } = await calls(admin, "list_conversation_events", {
+    conversation_id: merged.id,
+    before: null,
+    page_size: 50,
+  });
   assert.ok(rows.some(({ kind }) => kind === "merged"));
   assert.ok(rows.filter(({ kind }) => kind === "priority_changed").length >= 2);
 });

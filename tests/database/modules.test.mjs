@@ -6,7 +6,8 @@ import { describe, test } from "node:test";
 import { useDatabase } from "./database.mjs";
 import { isRefused } from "./refusals.mjs";
 
-const { sql, calls, newTenant, newUser, newUserWith, newApiKey, newNumber, newCampaign, campaignNow, recipientsOf } = await useDatabase({ own: true });
+const { sql, calls, newTenant, newUser, newUserWith, newApiKey, newNumber, newCampaign, campaignNow, recipientsOf } =
+  await useDatabase({ own: true });
 
 const newOffice = async () => {
   const tenant = await newTenant();
@@ -19,21 +20,44 @@ describe("the list of modules", () => {
   test("has what the specification asks of each, in both languages", async () => {
     const { admin } = await newOffice();
     const list = await calls(admin, "list_modules");
-    for (const { id, name, name_id, description, description_id, version, routes, permissions, dependencies, enabled } of list) {
+    for (const {
+      id,
+      name,
+      name_id,
+      description,
+      description_id,
+      version,
+      routes,
+      permissions,
+      dependencies,
+      enabled,
+    } of list) {
       assert.ok(name && name_id && description && description_id && description !== description_id, id);
       assert.match(version, /^\d+\.\d+\.\d+$/, id);
       assert.ok(routes.length > 0 && routes.every((/** @type {string} */ route) => route.startsWith("/api/")), id);
       assert.ok(permissions.length > 0, `${id} has permissions`);
-      for (const dependency of dependencies) assert.ok(list.some((/** @type {any} */ other) => other.id === dependency), `${id} needs ${dependency}`);
+      for (const dependency of dependencies)
+        assert.ok(
+          list.some((/** @type {any} */ other) => other.id === dependency),
+          `${id} needs ${dependency}`,
+        );
       assert.equal(enabled, true, id);
     }
-    assert.deepEqual(await calls(admin, "get_module", { module_id: "crm" }), list.find((/** @type {any} */ one) => one.id === "crm"));
+    assert.deepEqual(
+      await calls(admin, "get_module", { module_id: "crm" }),
+      list.find((/** @type {any} */ one) => one.id === "crm"),
+    );
     assert.equal(await calls(admin, "get_module", { module_id: "no-such" }), null);
   });
 
   test("has each route once", async () => {
     const routes = (await sql`select unnest(routes) as route from public.modules`).map(({ route }) => route);
-    assert.deepEqual(routes.filter((route) => routes.some((other) => other !== route && route.startsWith(`${other}/`) && !route.startsWith("/api/cron/"))), []);
+    assert.deepEqual(
+      routes.filter((route) =>
+        routes.some((other) => other !== route && route.startsWith(`${other}/`) && !route.startsWith("/api/cron/")),
+      ),
+      [],
+    );
     assert.equal(new Set(routes).size, routes.length);
   });
 });
@@ -41,7 +65,11 @@ describe("the list of modules", () => {
 describe("a module that is switched off", () => {
   test("takes its permissions with it, from everybody of the tenant", async () => {
     const { tenant, admin } = await newOffice();
-    const [owner, key, elsewhere] = [await newUser(tenant, "super_admin"), await newApiKey(tenant, "manager"), await newUser(await newTenant(), "admin")];
+    const [owner, key, elsewhere] = [
+      await newUser(tenant, "super_admin"),
+      await newApiKey(tenant, "manager"),
+      await newUser(await newTenant(), "admin"),
+    ];
     const before = await calls(owner, "current_access");
     assert.equal((await sets(admin, "analytics", false)).enabled, false);
     for (const caller of [admin, owner, key]) {
@@ -68,7 +96,10 @@ describe("a module that is switched off", () => {
     const campaign = await newCampaign(await newNumber(tenant));
     await sets(admin, "broadcast", false);
     assert.equal(await calls(admin, "get_campaign", { campaign_id: campaign.id }), null);
-    await isRefused(calls(admin, "create_campaign", { name: "Promo", template_id: campaign.template.id, recipients: [] }), { code: "PT403", detail: "forbidden" });
+    await isRefused(
+      calls(admin, "create_campaign", { name: "Promo", template_id: campaign.template.id, recipients: [] }),
+      { code: "PT403", detail: "forbidden" },
+    );
     await sets(admin, "broadcast", true);
     assert.equal((await calls(admin, "get_campaign", { campaign_id: campaign.id })).id, campaign.id);
   });
@@ -104,7 +135,8 @@ describe("a module that is switched off", () => {
 });
 
 describe("campaigns of a tenant that switched broadcasts off", () => {
-  const begins = (/** @type {string} */ holder) => calls("service", "begin_sender_run", { holder, lease_seconds: 15, max_sessions: 50 });
+  const begins = (/** @type {string} */ holder) =>
+    calls("service", "begin_sender_run", { holder, lease_seconds: 15, max_sessions: 50 });
   const claims = (/** @type {any} */ number, /** @type {string} */ holder) =>
     calls("service", "claim_recipients", { session_id: number.id, holder, batch_size: 1, lease_seconds: 15 });
   const endsRun = () => sql`delete from private.sender_leases`;
@@ -121,7 +153,10 @@ describe("campaigns of a tenant that switched broadcasts off", () => {
 
     await sets(admin, "broadcast", true);
     const run = await begins(randomUUID());
-    assert.deepEqual(run.sessions.map((/** @type {any} */ session) => session.session_id).sort(), [number.id, otherNumber.id].sort());
+    assert.deepEqual(
+      run.sessions.map((/** @type {any} */ session) => session.session_id).sort(),
+      [number.id, otherNumber.id].sort(),
+    );
     assert.equal((await campaignNow(due)).status, "sending");
     await endsRun();
     await sql`update public.broadcast_campaigns set status = 'cancelled' where tenant_id = ${tenant.id}`;
@@ -136,7 +171,11 @@ describe("campaigns of a tenant that switched broadcasts off", () => {
     assert.equal((await claims(number, holder)).recipients.length, 1);
     await sets(admin, "broadcast", false);
     assert.equal(await claims(number, holder), null);
-    assert.deepEqual((await recipientsOf(campaign)).map(({ status }) => status).sort(), ["pending", "pending", "sending"]);
+    assert.deepEqual((await recipientsOf(campaign)).map(({ status }) => status).sort(), [
+      "pending",
+      "pending",
+      "sending",
+    ]);
     await endsRun();
     await sets(admin, "broadcast", true);
     const next = randomUUID();

@@ -7,7 +7,8 @@ import { rolledBack, useDatabase } from "./database.mjs";
 import { dateOf, seconds, statusOf } from "./inbox.mjs";
 import { someDigits } from "./tenancy.mjs";
 
-const { sql, as, asService, newTenant, newUser, newNumber, newTemplate, receivesMessage, delivers, newOutbound } = await useDatabase();
+const { sql, as, asService, newTenant, newUser, newNumber, newTemplate, receivesMessage, delivers, newOutbound } =
+  await useDatabase();
 
 const START = seconds(7200);
 const newOffice = async () => {
@@ -15,25 +16,40 @@ const newOffice = async () => {
   return { tenant, number: await newNumber(tenant) };
 };
 /** @param {any} number @param {string} field @param {object} payload @param {number} [timestamp] */
-const notice = (number, field, payload, timestamp = START) => ({ field, business_account_id: number.meta_business_account_id, timestamp, payload });
+const notice = (number, field, payload, timestamp = START) => ({
+  field,
+  business_account_id: number.meta_business_account_id,
+  timestamp,
+  payload,
+});
 /** @param {any} number */
 const numberNow = async (number) => (await sql`select * from public.whatsapp_sessions where id = ${number.id}`)[0];
 /** @param {any} template */
-const templateNow = async (template) => (await sql`select * from public.broadcast_templates where id = ${template.id}`)[0];
+const templateNow = async (template) =>
+  (await sql`select * from public.broadcast_templates where id = ${template.id}`)[0];
 /** @param {any} tenant */
-const noticesOf = async (tenant) => [...await sql`select * from public.account_events where tenant_id = ${tenant.id} order by occurred_at, created_at`];
+const noticesOf = async (tenant) => [
+  ...(await sql`select * from public.account_events where tenant_id = ${tenant.id} order by occurred_at, created_at`),
+];
 
 describe("a ban", () => {
-  const update = (/** @type {any} */ number, /** @type {string} */ event, at = START, more = {}) => notice(number, "account_update", { event, ...more }, at);
-  const banned = (/** @type {any} */ number, at = START) => update(number, "DISABLED_UPDATE", at, { ban_info: { waba_ban_state: "DISABLE", waba_ban_date: "2026-11-22" } });
-  const reinstated = (/** @type {any} */ number, at = START) => update(number, "DISABLED_UPDATE", at, { ban_info: { waba_ban_state: "REINSTATE" } });
+  const update = (/** @type {any} */ number, /** @type {string} */ event, at = START, more = {}) =>
+    notice(number, "account_update", { event, ...more }, at);
+  const banned = (/** @type {any} */ number, at = START) =>
+    update(number, "DISABLED_UPDATE", at, { ban_info: { waba_ban_state: "DISABLE", waba_ban_date: "2026-11-22" } });
+  const reinstated = (/** @type {any} */ number, at = START) =>
+    update(number, "DISABLED_UPDATE", at, { ban_info: { waba_ban_state: "REINSTATE" } });
 
   test("stops every number of the account, says why, and ends", async () => {
     const { tenant, number } = await newOffice();
     await sql`update public.tenants set locale = 'en' where id = ${tenant.id}`;
     const businessAccount = number.meta_business_account_id;
     const paused = await newNumber(tenant, { businessAccount, status: "paused" });
-    const tokenless = await newNumber(tenant, { businessAccount, status: "broken", reason: "the token is not accepted" });
+    const tokenless = await newNumber(tenant, {
+      businessAccount,
+      status: "broken",
+      reason: "the token is not accepted",
+    });
     const other = await newNumber(tenant);
     await delivers({ events: [banned(number)] });
     for (const one of [number, paused]) {
@@ -44,10 +60,22 @@ describe("a ban", () => {
     assert.equal((await numberNow(other)).status, "connected");
     await delivers({ events: [reinstated(number, START + 10)] });
     assert.deepEqual(
-      await Promise.all([number, paused].map(async (one) => { const row = await numberNow(one); return [row.status, row.status_code, row.status_reason]; })),
-      [["connected", null, null], ["paused", null, null]],
+      await Promise.all(
+        [number, paused].map(async (one) => {
+          const row = await numberNow(one);
+          return [row.status, row.status_code, row.status_reason];
+        }),
+      ),
+      [
+        ["connected", null, null],
+        ["paused", null, null],
+      ],
     );
-    assert.equal((await numberNow(tokenless)).status, "connected", "broken before, and well in Meta's eyes: the next send tells");
+    assert.equal(
+      (await numberNow(tokenless)).status,
+      "connected",
+      "broken before, and well in Meta's eyes: the next send tells",
+    );
   });
 
   test("that a person knows to be over is not brought back by good news of another kind", async () => {
@@ -73,13 +101,19 @@ describe("a ban", () => {
 
   test("is one in whatever shape it is told", async () => {
     for (const [event, more, code] of /** @type {const} */ ([
-      ["ACCOUNT_RESTRICTION", { restriction_info: { restriction_type: "RESTRICTED_BIZ_INITIATED_MESSAGING" } }, "account_restricted"],
+      [
+        "ACCOUNT_RESTRICTION",
+        { restriction_info: { restriction_type: "RESTRICTED_BIZ_INITIATED_MESSAGING" } },
+        "account_restricted",
+      ],
       ["DISABLED_UPDATE", { ban_info: { waba_ban_state: ["DISABLE"] } }, "account_disabled"],
     ])) {
       const { number } = await newOffice();
       await delivers({ events: [update(number, event, START, more)] });
       assert.equal((await numberNow(number)).status_code, code);
-      await delivers({ events: [update(number, "DISABLED_UPDATE", START + 10, { ban_info: { waba_ban_state: ["REINSTATE"] } })] });
+      await delivers({
+        events: [update(number, "DISABLED_UPDATE", START + 10, { ban_info: { waba_ban_state: ["REINSTATE"] } })],
+      });
       assert.equal((await numberNow(number)).status, "connected");
     }
   });
@@ -94,19 +128,40 @@ describe("a ban", () => {
 
   test("that is announced, an account's other troubles, and what is only news stop nothing", async () => {
     const { tenant, number } = await newOffice();
-    await delivers({ events: [
-      update(number, "DISABLED_UPDATE", START, { ban_info: { waba_ban_state: "SCHEDULE_FOR_DISABLE", waba_ban_date: "soon" } }),
-      update(number, "ACCOUNT_VIOLATION", START, { violation_info: { violation_type: "ADULT" } }),
-      update(number, "ACCOUNT_RESTRICTION", START, { restriction_info: [{ restriction_type: "RESTRICTED_ADD_PHONE_NUMBER_ACTION" }] }),
-      update(number, "AD_ACCOUNT_LINKED"), notice(number, "account_alerts", { alert_info: { alert_severity: "WARNING", alert_type: "X", alert_description: "Y" } }),
-    ] });
+    await delivers({
+      events: [
+        update(number, "DISABLED_UPDATE", START, {
+          ban_info: { waba_ban_state: "SCHEDULE_FOR_DISABLE", waba_ban_date: "soon" },
+        }),
+        update(number, "ACCOUNT_VIOLATION", START, { violation_info: { violation_type: "ADULT" } }),
+        update(number, "ACCOUNT_RESTRICTION", START, {
+          restriction_info: [{ restriction_type: "RESTRICTED_ADD_PHONE_NUMBER_ACTION" }],
+        }),
+        update(number, "AD_ACCOUNT_LINKED"),
+        notice(number, "account_alerts", {
+          alert_info: { alert_severity: "WARNING", alert_type: "X", alert_description: "Y" },
+        }),
+      ],
+    });
     assert.equal((await numberNow(number)).status, "connected");
-    assert.deepEqual((await noticesOf(tenant)).map((event) => event.severity).sort(), ["info", "warning", "warning", "warning", "warning"]);
+    assert.deepEqual((await noticesOf(tenant)).map((event) => event.severity).sort(), [
+      "info",
+      "warning",
+      "warning",
+      "warning",
+      "warning",
+    ]);
   });
 
   for (const [code, event, more] of /** @type {const} */ ([
-    ["account_restricted", "ACCOUNT_RESTRICTION", { restriction_info: [{ restriction_type: "RESTRICTED_BIZ_INITIATED_MESSAGING", expiration: 1 }] }],
-    ["account_deleted", "ACCOUNT_DELETED", {}], ["account_disconnected", "PARTNER_REMOVED", {}], ["account_disconnected", "ACCOUNT_OFFBOARDED", {}],
+    [
+      "account_restricted",
+      "ACCOUNT_RESTRICTION",
+      { restriction_info: [{ restriction_type: "RESTRICTED_BIZ_INITIATED_MESSAGING", expiration: 1 }] },
+    ],
+    ["account_deleted", "ACCOUNT_DELETED", {}],
+    ["account_disconnected", "PARTNER_REMOVED", {}],
+    ["account_disconnected", "ACCOUNT_OFFBOARDED", {}],
   ])) {
     test(`${event} stops too`, async () => {
       const { number } = await newOffice();
@@ -118,9 +173,13 @@ describe("a ban", () => {
 
   describe("that has an end", () => {
     const now = seconds();
-    const restricted = (/** @type {any} */ number, /** @type {any[]} */ ends, at = START) => update(number, "ACCOUNT_RESTRICTION", at, {
-      restriction_info: ends.map((expiration) => ({ restriction_type: "RESTRICTED_BIZ_INITIATED_MESSAGING", expiration })),
-    });
+    const restricted = (/** @type {any} */ number, /** @type {any[]} */ ends, at = START) =>
+      update(number, "ACCOUNT_RESTRICTION", at, {
+        restriction_info: ends.map((expiration) => ({
+          restriction_type: "RESTRICTED_BIZ_INITIATED_MESSAGING",
+          expiration,
+        })),
+      });
     const ends = async () => asService((sql) => sql`select public.end_restrictions()`);
     const passes = (/** @type {any} */ number) => sql`
       update public.whatsapp_sessions set account_standing_until = now() - interval '1 second' where id = ${number.id}`;
@@ -134,8 +193,17 @@ describe("a ban", () => {
       for (const one of [number, paused]) await passes(one);
       await ends();
       const rows = await Promise.all([number, paused].map(numberNow));
-      assert.deepEqual(rows.map((row) => [row.status, row.status_code, row.status_reason, row.account_standing_until]), [["connected", null, null, null], ["paused", null, null, null]]);
-      assert.deepEqual((await noticesOf(tenant)).map(({ kind }) => kind), ["ACCOUNT_RESTRICTION", "RESTRICTION_ENDED"]);
+      assert.deepEqual(
+        rows.map((row) => [row.status, row.status_code, row.status_reason, row.account_standing_until]),
+        [
+          ["connected", null, null, null],
+          ["paused", null, null, null],
+        ],
+      );
+      assert.deepEqual(
+        (await noticesOf(tenant)).map(({ kind }) => kind),
+        ["ACCOUNT_RESTRICTION", "RESTRICTION_ENDED"],
+      );
       await ends();
       assert.equal((await noticesOf(tenant)).length, 2, "told once");
     });
@@ -152,20 +220,31 @@ describe("a ban", () => {
     });
 
     for (const [words, expiration, until] of /** @type {[string, any[], number | null][]} */ ([
-      ["seconds", [now + 60], now + 60], ["seconds in words", [String(now + 60)], now + 60], ["milliseconds", [(now + 60) * 1000], now + 60],
-      ["a date", [dateOf(now + 60).toISOString()], now + 60], ["the latest of several", [now + 60, now + 120], now + 120],
-      ["no end, if one has none", [now + 60, undefined], null], ["no end, if it was over before it was told", [1], null], ["no end, if nobody can read it", ["soon"], null],
+      ["seconds", [now + 60], now + 60],
+      ["seconds in words", [String(now + 60)], now + 60],
+      ["milliseconds", [(now + 60) * 1000], now + 60],
+      ["a date", [dateOf(now + 60).toISOString()], now + 60],
+      ["the latest of several", [now + 60, now + 120], now + 120],
+      ["no end, if one has none", [now + 60, undefined], null],
+      ["no end, if it was over before it was told", [1], null],
+      ["no end, if nobody can read it", ["soon"], null],
     ])) {
       test(`is read from ${words}`, async () => {
         const { number } = await newOffice();
         await delivers({ events: [restricted(number, expiration)] });
         const row = await numberNow(number);
-        assert.deepEqual([row.status, row.account_standing_until?.getTime() ?? null], ["broken", until === null ? null : until * 1000]);
+        assert.deepEqual(
+          [row.status, row.account_standing_until?.getTime() ?? null],
+          ["broken", until === null ? null : until * 1000],
+        );
       });
     }
 
     test("and is followed by another lasts until the other's end, in whatever order they are told", async () => {
-      for (const order of [[0, 1], [1, 0]]) {
+      for (const order of [
+        [0, 1],
+        [1, 0],
+      ]) {
         const { number } = await newOffice();
         const told = [restricted(number, [now - 60], START), restricted(number, [now + 3600], START + 60)];
         for (const i of order) {
@@ -179,11 +258,20 @@ describe("a ban", () => {
 
     test("does not end a ban that came later, nor what a person has done since", async () => {
       const [one, two] = [await newOffice(), await newOffice()];
-      await delivers({ events: [restricted(one.number, [now - 60]), banned(one.number, START + 10), restricted(two.number, [now + 60])] });
+      await delivers({
+        events: [
+          restricted(one.number, [now - 60]),
+          banned(one.number, START + 10),
+          restricted(two.number, [now + 60]),
+        ],
+      });
       await sql`update public.whatsapp_sessions set status = 'paused', status_reason = null, status_code = null where id = ${two.number.id}`;
       await passes(two.number);
       await ends();
-      assert.deepEqual([(await numberNow(one.number)).status_code, (await numberNow(two.number)).status], ["account_disabled", "paused"]);
+      assert.deepEqual(
+        [(await numberNow(one.number)).status_code, (await numberNow(two.number)).status],
+        ["account_disabled", "paused"],
+      );
     });
   });
 
@@ -193,8 +281,13 @@ describe("a ban", () => {
     for (let round = 0; round < 8; round++) {
       const { tenant, number } = await newOffice();
       const events = [
-        banned(number), reinstated(number, START + 10), banned(number, START + 20), reinstated(number, START + 30),
-        update(number, "PARTNER_REMOVED", START + 5), update(number, "PARTNER_ADDED", START + 15), update(number, "PARTNER_REMOVED", START + 40),
+        banned(number),
+        reinstated(number, START + 10),
+        banned(number, START + 20),
+        reinstated(number, START + 30),
+        update(number, "PARTNER_REMOVED", START + 5),
+        update(number, "PARTNER_ADDED", START + 15),
+        update(number, "PARTNER_REMOVED", START + 40),
       ];
       for (const event of luck.shuffle([...events, events[0], events[4]])) await delivers({ events: [event] });
       const { status, status_code } = await numberNow(number);
@@ -209,7 +302,7 @@ describe("a ban", () => {
     assert.equal((await numberNow(two.number)).status, "connected");
     assert.deepEqual(await noticesOf(two.tenant), []);
     const admin = await newUser(two.tenant, "admin");
-    assert.deepEqual([...await as(admin, (sql) => sql`select id from public.account_events`)], []);
+    assert.deepEqual([...(await as(admin, (sql) => sql`select id from public.account_events`))], []);
     const own = await newUser(one.tenant, "admin");
     assert.equal((await as(own, (sql) => sql`select id from public.account_events`)).length, 1);
     const { event_id } = await delivers({ events: [banned({ meta_business_account_id: someDigits() })] });
@@ -226,16 +319,29 @@ describe("a number's notice", () => {
       notice(number, "phone_number_quality_update", { display_phone_number: "62811000", event, current_limit }, at);
     await delivers({ events: [quality("FLAGGED", "TIER_2K", START)] });
     const flagged = await numberNow(number);
-    assert.deepEqual([flagged.quality_rating, flagged.messaging_limit, flagged.throughput_level], ["RED", "TIER_2K", null]);
-    await delivers({ events: [quality("THROUGHPUT_UPGRADE", "TIER_UNLIMITED", START + 5), quality("UNFLAGGED", "TIER_10K", START - 5)] });
+    assert.deepEqual(
+      [flagged.quality_rating, flagged.messaging_limit, flagged.throughput_level],
+      ["RED", "TIER_2K", null],
+    );
+    await delivers({
+      events: [quality("THROUGHPUT_UPGRADE", "TIER_UNLIMITED", START + 5), quality("UNFLAGGED", "TIER_10K", START - 5)],
+    });
     const upgraded = await numberNow(number);
-    assert.deepEqual([upgraded.quality_rating, upgraded.messaging_limit, upgraded.throughput_level], ["RED", "TIER_UNLIMITED", "HIGH"]);
+    assert.deepEqual(
+      [upgraded.quality_rating, upgraded.messaging_limit, upgraded.throughput_level],
+      ["RED", "TIER_UNLIMITED", "HIGH"],
+    );
   });
 
   test("of a limit counts for all numbers of the account, in every form Meta gives it", async () => {
     const { tenant, number } = await newOffice();
     const second = await newNumber(tenant, { businessAccount: number.meta_business_account_id });
-    const forms = [[250, "TIER_250"], [2000, "TIER_2K"], ["TIER_100K", "TIER_100K"], [-1, "TIER_UNLIMITED"]];
+    const forms = [
+      [250, "TIER_250"],
+      [2000, "TIER_2K"],
+      ["TIER_100K", "TIER_100K"],
+      [-1, "TIER_UNLIMITED"],
+    ];
     for (const [i, [told, expected]] of forms.entries()) {
       const name = i % 2 === 0 ? "max_daily_conversations_per_business" : "max_daily_conversation_per_phone";
       await delivers({ events: [notice(number, "business_capability_update", { [name]: told }, START + i)] });
@@ -249,22 +355,47 @@ describe("a number's notice", () => {
     await sql`update public.whatsapp_sessions set display_phone_number = '62811000' where id = ${number.id}`;
     const display_phone_number = "62811000";
     const entity = { entity_type: "PHONE_NUMBER", entity_id: other.meta_phone_number_id };
-    await delivers({ events: [
-      notice(number, "phone_number_quality_update", { display_phone_number, event: "UNFLAGGED" }),
-      notice(number, "business_username_update", { display_phone_number, username: "toko", status: "approved" }, START + 1),
-      notice(number, "flows", { event: "FLOW_STATUS_CHANGE" }, START + 2),
-      notice(number, "account_alerts", { ...entity, alert_info: { alert_severity: "CRITICAL", alert_type: "OBA_REJECTED", alert_description: "No" } }, START + 3),
-    ] });
-    assert.deepEqual((await noticesOf(tenant)).map((event) => [event.summary.en, event.session_id]), [
-      ["The quality of number 62811000 is no longer low.", number.id], ['The username "toko" of number 62811000 is approved.', number.id],
-      ["Meta reports: flows, flow status change.", null], ["Meta: No", other.id],
-    ]);
+    await delivers({
+      events: [
+        notice(number, "phone_number_quality_update", { display_phone_number, event: "UNFLAGGED" }),
+        notice(
+          number,
+          "business_username_update",
+          { display_phone_number, username: "toko", status: "approved" },
+          START + 1,
+        ),
+        notice(number, "flows", { event: "FLOW_STATUS_CHANGE" }, START + 2),
+        notice(
+          number,
+          "account_alerts",
+          {
+            ...entity,
+            alert_info: { alert_severity: "CRITICAL", alert_type: "OBA_REJECTED", alert_description: "No" },
+          },
+          START + 3,
+        ),
+      ],
+    });
+    assert.deepEqual(
+      (await noticesOf(tenant)).map((event) => [event.summary.en, event.session_id]),
+      [
+        ["The quality of number 62811000 is no longer low.", number.id],
+        ['The username "toko" of number 62811000 is approved.', number.id],
+        ["Meta reports: flows, flow status change.", null],
+        ["Meta: No", other.id],
+      ],
+    );
   });
 
   test("of a name is followed", async () => {
     const { number } = await newOffice();
     const name = (/** @type {string} */ decision, /** @type {number} */ at) =>
-      notice(number, "phone_number_name_update", { display_phone_number: "1", decision, requested_verified_name: "Toko" }, at);
+      notice(
+        number,
+        "phone_number_name_update",
+        { display_phone_number: "1", decision, requested_verified_name: "Toko" },
+        at,
+      );
     await delivers({ events: [name("DECLINED", START)] });
     const { name_status, verified_name } = await numberNow(number);
     assert.deepEqual([name_status, verified_name], ["DECLINED", null]);
@@ -275,12 +406,27 @@ describe("a number's notice", () => {
 
 describe("a template's notice", () => {
   /** @param {any} number @param {any} template @param {string} event @param {object} [more] @param {number} [at] */
-  const status = (number, template, event, more = {}, at = START) => notice(number, "message_template_status_update", {
-    event, message_template_id: template.meta_template_id ?? 1, message_template_name: template.name, message_template_language: template.language, reason: "NONE", ...more,
-  }, at);
+  const status = (number, template, event, more = {}, at = START) =>
+    notice(
+      number,
+      "message_template_status_update",
+      {
+        event,
+        message_template_id: template.meta_template_id ?? 1,
+        message_template_name: template.name,
+        message_template_language: template.language,
+        reason: "NONE",
+        ...more,
+      },
+      at,
+    );
   const newOwn = async () => {
     const { tenant, number } = await newOffice();
-    return { tenant, number, template: await newTemplate(tenant, { businessAccount: number.meta_business_account_id, status: "PENDING" }) };
+    return {
+      tenant,
+      number,
+      template: await newTemplate(tenant, { businessAccount: number.meta_business_account_id, status: "PENDING" }),
+    };
   };
 
   test("of its status is followed, by name first and then by an id beyond what JavaScript counts", async () => {
@@ -292,18 +438,37 @@ describe("a template's notice", () => {
         || jsonb_build_object('payload', ${sql.json(payload)}::jsonb || ('{"message_template_id": ' || ${id}::text || '}')::jsonb)))`;
     assert.ok(row);
     const approved = await templateNow(template);
-    assert.deepEqual([approved.status, approved.meta_template_id, approved.category, approved.rejected_reason], ["APPROVED", id, "UTILITY", null]);
+    assert.deepEqual(
+      [approved.status, approved.meta_template_id, approved.category, approved.rejected_reason],
+      ["APPROVED", id, "UTILITY", null],
+    );
 
     const renamed = { ...template, name: "another", meta_template_id: id };
     await delivers({ events: [status(number, renamed, "REJECTED", { reason: "ABUSIVE_CONTENT" }, START + 10)] });
     const rejected = await templateNow(template);
     assert.deepEqual([rejected.status, rejected.rejected_reason], ["REJECTED", "ABUSIVE_CONTENT"]);
-    await delivers({ events: [status(number, renamed, "PAUSED", { other_info: { title: "FIRST_PAUSE", description: "3 hours" } }, START + 5)] });
+    await delivers({
+      events: [
+        status(number, renamed, "PAUSED", { other_info: { title: "FIRST_PAUSE", description: "3 hours" } }, START + 5),
+      ],
+    });
     assert.equal((await templateNow(template)).status, "REJECTED", "an older notice changes nothing");
-    await delivers({ events: [status(number, renamed, "PAUSED", { other_info: { title: "FIRST_PAUSE", description: "3 hours" } }, START + 20)] });
+    await delivers({
+      events: [
+        status(number, renamed, "PAUSED", { other_info: { title: "FIRST_PAUSE", description: "3 hours" } }, START + 20),
+      ],
+    });
     const paused = await templateNow(template);
-    assert.deepEqual([paused.status, paused.status_detail, paused.rejected_reason], ["PAUSED", "FIRST_PAUSE: 3 hours", null]);
-    await delivers({ events: [status(number, renamed, "REINSTATED", {}, START + 30), status(number, renamed, "FLAGGED", {}, START + 31)] });
+    assert.deepEqual(
+      [paused.status, paused.status_detail, paused.rejected_reason],
+      ["PAUSED", "FIRST_PAUSE: 3 hours", null],
+    );
+    await delivers({
+      events: [
+        status(number, renamed, "REINSTATED", {}, START + 30),
+        status(number, renamed, "FLAGGED", {}, START + 31),
+      ],
+    });
     assert.equal((await templateNow(template)).status, "APPROVED");
   });
 
@@ -316,22 +481,51 @@ describe("a template's notice", () => {
 
   test("of quality, category and content is followed", async () => {
     const { number, template } = await newOwn();
-    const about = { message_template_id: 12, message_template_name: template.name, message_template_language: template.language };
-    await delivers({ events: [
-      notice(number, "message_template_quality_update", { ...about, previous_quality_score: "GREEN", new_quality_score: "YELLOW" }),
-      notice(number, "template_category_update", { ...about, correct_category: "MARKETING", new_category: "UTILITY", category_update_timestamp: START + 86_400 }),
-      notice(number, "message_template_components_update", {
-        ...about, message_template_element: "Hai {{1}}", message_template_footer: "Toko",
-        message_template_buttons: [{ message_template_button_type: "URL", message_template_button_text: "Lihat", message_template_button_url: "https://example.com" }],
-      }),
-    ] });
+    const about = {
+      message_template_id: 12,
+      message_template_name: template.name,
+      message_template_language: template.language,
+    };
+    await delivers({
+      events: [
+        notice(number, "message_template_quality_update", {
+          ...about,
+          previous_quality_score: "GREEN",
+          new_quality_score: "YELLOW",
+        }),
+        notice(number, "template_category_update", {
+          ...about,
+          correct_category: "MARKETING",
+          new_category: "UTILITY",
+          category_update_timestamp: START + 86_400,
+        }),
+        notice(number, "message_template_components_update", {
+          ...about,
+          message_template_element: "Hai {{1}}",
+          message_template_footer: "Toko",
+          message_template_buttons: [
+            {
+              message_template_button_type: "URL",
+              message_template_button_text: "Lihat",
+              message_template_button_url: "https://example.com",
+            },
+          ],
+        }),
+      ],
+    });
     const row = await templateNow(template);
-    assert.deepEqual([row.quality_score, row.category, row.upcoming_category, row.upcoming_category_at], ["YELLOW", "UTILITY", "MARKETING", dateOf(START + 86_400)]);
+    assert.deepEqual(
+      [row.quality_score, row.category, row.upcoming_category, row.upcoming_category_at],
+      ["YELLOW", "UTILITY", "MARKETING", dateOf(START + 86_400)],
+    );
     assert.deepEqual(row.components, [
-      { type: "BODY", text: "Hai {{1}}" }, { type: "FOOTER", text: "Toko" },
+      { type: "BODY", text: "Hai {{1}}" },
+      { type: "FOOTER", text: "Toko" },
       { type: "BUTTONS", buttons: [{ type: "URL", text: "Lihat", url: "https://example.com" }] },
     ]);
-    await delivers({ events: [notice(number, "template_category_update", { ...about, new_category: "MARKETING" }, START + 86_400)] });
+    await delivers({
+      events: [notice(number, "template_category_update", { ...about, new_category: "MARKETING" }, START + 86_400)],
+    });
     const moved = await templateNow(template);
     assert.deepEqual([moved.category, moved.upcoming_category, moved.upcoming_category_at], ["MARKETING", null, null]);
   });
@@ -348,12 +542,25 @@ describe("a template's notice", () => {
   test("of an older wording changes nothing, and a header of words is no picture any more", async () => {
     const { number, template } = await newOwn();
     await sql`update public.broadcast_templates set components = ${sql.json([{ type: "HEADER", format: "IMAGE", example: { header_handle: ["h"] } }])} where id = ${template.id}`;
-    const wording = (/** @type {string} */ text, /** @type {number} */ at) => notice(number, "message_template_components_update", {
-      message_template_id: 12, message_template_name: template.name, message_template_language: template.language, message_template_title: text, message_template_element: text,
-    }, at);
+    const wording = (/** @type {string} */ text, /** @type {number} */ at) =>
+      notice(
+        number,
+        "message_template_components_update",
+        {
+          message_template_id: 12,
+          message_template_name: template.name,
+          message_template_language: template.language,
+          message_template_title: text,
+          message_template_element: text,
+        },
+        at,
+      );
     await delivers({ events: [wording("baru", START + 10)] });
     await delivers({ events: [wording("lama", START)] });
-    assert.deepEqual((await templateNow(template)).components, [{ type: "HEADER", format: "TEXT", text: "baru" }, { type: "BODY", text: "baru" }]);
+    assert.deepEqual((await templateNow(template)).components, [
+      { type: "HEADER", format: "TEXT", text: "baru" },
+      { type: "BODY", text: "baru" },
+    ]);
   });
 
   test("changes no template of another account or tenant", async () => {
@@ -364,7 +571,11 @@ describe("a template's notice", () => {
     }
     await delivers({ events: [status(one.number, one.template, "APPROVED")] });
     assert.deepEqual(
-      [(await templateNow(one.template)).status, (await templateNow(two.template)).status, (await templateNow(elsewhere)).status],
+      [
+        (await templateNow(one.template)).status,
+        (await templateNow(two.template)).status,
+        (await templateNow(elsewhere)).status,
+      ],
       ["APPROVED", "PENDING", "PENDING"],
     );
   });
@@ -373,35 +584,72 @@ describe("a template's notice", () => {
 describe("a person's wish", () => {
   /** @param {any} number @param {any[]} user_preferences @param {any[]} [contacts] */
   const wishes = (number, user_preferences, contacts = []) => ({
-    field: "user_preferences", phone_number_id: number.meta_phone_number_id, payload: { contacts, user_preferences },
+    field: "user_preferences",
+    phone_number_id: number.meta_phone_number_id,
+    payload: { contacts, user_preferences },
   });
   /** @param {string} value @param {object} who @param {number | string} timestamp */
-  const wish = (value, who, timestamp) => ({ ...who, category: "marketing_messages", value, timestamp, detail: "told" });
+  const wish = (value, who, timestamp) => ({
+    ...who,
+    category: "marketing_messages",
+    value,
+    timestamp,
+    detail: "told",
+  });
   /** @param {any} number */
-  const contactsOf = async (number) => [...await sql`select * from public.contacts where tenant_id = ${number.tenant_id}`];
+  const contactsOf = async (number) => [
+    ...(await sql`select * from public.contacts where tenant_id = ${number.tenant_id}`),
+  ];
 
   test("for no more marketing is kept with its proof, until it is taken back", async () => {
     const { number } = await newOffice();
     const { contact } = await receivesMessage(number);
     await delivers({ events: [wishes(number, [wish("stop", { wa_id: contact.wa_id }, `${START}`)])] });
     assert.deepEqual((await contactsOf(number))[0].marketing_opted_out_at, dateOf(START));
-    await delivers({ events: [wishes(number, [wish("resume", { wa_id: contact.wa_id }, START + 10), wish("stop", { wa_id: contact.wa_id }, START + 5)])] });
+    await delivers({
+      events: [
+        wishes(number, [
+          wish("resume", { wa_id: contact.wa_id }, START + 10),
+          wish("stop", { wa_id: contact.wa_id }, START + 5),
+        ]),
+      ],
+    });
     assert.equal((await contactsOf(number))[0].marketing_opted_out_at, null);
-    const consents = await sql`select state, source, proof ->> 'detail' as detail from public.contact_consents where contact_id = ${contact.id} order by occurred_at`;
-    assert.deepEqual(consents.map((row) => [row.state, row.source, row.detail]), [
-      ["opted_out", "meta_preference", "told"], ["opted_out", "meta_preference", "told"], ["opted_in", "meta_preference", "told"],
-    ]);
+    const consents =
+      await sql`select state, source, proof ->> 'detail' as detail from public.contact_consents where contact_id = ${contact.id} order by occurred_at`;
+    assert.deepEqual(
+      consents.map((row) => [row.state, row.source, row.detail]),
+      [
+        ["opted_out", "meta_preference", "told"],
+        ["opted_out", "meta_preference", "told"],
+        ["opted_in", "meta_preference", "told"],
+      ],
+    );
   });
 
   test("beside one of somebody who cannot be is kept", async () => {
     const { number } = await newOffice();
     const who = { wa_id: someDigits() };
-    const { event_id } = await delivers({ events: [wishes(number, /** @type {any[]} */ ([
-      null, 7, wish("stop", { wa_id: "anonymous" }, START), wish("stop", { user_id: "x".repeat(161) }, START), wish("STOP", who, START),
-    ]))] });
+    const { event_id } = await delivers({
+      events: [
+        wishes(
+          number,
+          /** @type {any[]} */ ([
+            null,
+            7,
+            wish("stop", { wa_id: "anonymous" }, START),
+            wish("stop", { user_id: "x".repeat(161) }, START),
+            wish("STOP", who, START),
+          ]),
+        ),
+      ],
+    });
     const [event] = await sql`select outcome, leftovers from public.webhook_events where id = ${event_id}`;
     assert.deepEqual([event.outcome, event.leftovers[0].reason], ["partial", "no_sender"]);
-    assert.deepEqual((await contactsOf(number)).map((row) => [row.wa_id, row.marketing_opted_out_at]), [[who.wa_id, dateOf(START)]]);
+    assert.deepEqual(
+      (await contactsOf(number)).map((row) => [row.wa_id, row.marketing_opted_out_at]),
+      [[who.wa_id, dateOf(START)]],
+    );
   });
 
   test("told twice, or with another at the same moment, is one; and the no counts", async () => {
@@ -418,24 +666,40 @@ describe("a person's wish", () => {
   test("of somebody who never wrote, and hides the number, is kept too", async () => {
     const { number } = await newOffice();
     const user_id = `ID.${randomUUID()}`;
-    await delivers({ events: [wishes(number, [wish("stop", { user_id }, START), { category: "else", value: "stop", wa_id: "1" }, { value: "stop" }, 7],
-      [{ user_id, profile: { name: "Sari" } }])] });
+    await delivers({
+      events: [
+        wishes(
+          number,
+          [wish("stop", { user_id }, START), { category: "else", value: "stop", wa_id: "1" }, { value: "stop" }, 7],
+          [{ user_id, profile: { name: "Sari" } }],
+        ),
+      ],
+    });
     const contacts = await contactsOf(number);
-    assert.deepEqual(contacts.map((row) => [row.user_id, row.profile_name, row.marketing_opted_out_at]), [[user_id, "Sari", dateOf(START)]]);
-    assert.deepEqual([...await sql`select id from public.conversations where session_id = ${number.id}`], []);
+    assert.deepEqual(
+      contacts.map((row) => [row.user_id, row.profile_name, row.marketing_opted_out_at]),
+      [[user_id, "Sari", dateOf(START)]],
+    );
+    assert.deepEqual([...(await sql`select id from public.conversations where session_id = ${number.id}`)], []);
   });
 
   test("that Meta tells with a failed message (131050) is kept once", async () => {
     const { number } = await newOffice();
     const { conversation, contact } = await receivesMessage(number);
     const message = await newOutbound(conversation);
-    const status = statusOf(number, message.whatsapp_message_id, "failed", { timestamp: START, errors: [{ code: 131_050, title: "Stopped" }] });
+    const status = statusOf(number, message.whatsapp_message_id, "failed", {
+      timestamp: START,
+      errors: [{ code: 131_050, title: "Stopped" }],
+    });
     await delivers({ statuses: [status] });
     await delivers({ statuses: [status] });
     assert.deepEqual((await contactsOf(number))[0].marketing_opted_out_at, dateOf(START));
     const consents = await sql`select source from public.contact_consents where contact_id = ${contact.id}`;
-    assert.deepEqual(consents.map((row) => row.source), ["error_131050"]);
+    assert.deepEqual(
+      consents.map((row) => row.source),
+      ["error_131050"],
+    );
     const stranger = await newUser(await newTenant(), "admin");
-    assert.deepEqual([...await as(stranger, (sql) => sql`select id from public.contact_consents`)], []);
+    assert.deepEqual([...(await as(stranger, (sql) => sql`select id from public.contact_consents`))], []);
   });
 });

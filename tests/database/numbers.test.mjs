@@ -7,35 +7,78 @@ import { dateOf, seconds, statusOf } from "./inbox.mjs";
 import { DENIED, isRefused } from "./refusals.mjs";
 import { someDigits } from "./tenancy.mjs";
 
-const { sql, as, asAnon, asService, newTenant, newUser, newNumber, newCampaign, campaignNow, receivesMessage, newOutbound, delivers } =
-  await useDatabase();
+const {
+  sql,
+  as,
+  asAnon,
+  asService,
+  newTenant,
+  newUser,
+  newNumber,
+  newCampaign,
+  campaignNow,
+  receivesMessage,
+  newOutbound,
+  delivers,
+} = await useDatabase();
 
-const health = { display_phone_number: "+62 811", verified_name: "Toko", quality_rating: "GREEN", status: "CONNECTED", throughput: { level: "STANDARD" } };
+const health = {
+  display_phone_number: "+62 811",
+  verified_name: "Toko",
+  quality_rating: "GREEN",
+  status: "CONNECTED",
+  throughput: { level: "STANDARD" },
+};
 const sealed = (text = randomUUID()) => ({ sealed: text, key_id: "k1" });
 
 /** @param {{ id: string }} tenant @param {{ phone?: string, token?: object | null, actor?: string | null, name?: string | null }} [options] */
 async function connects(tenant, { phone = someDigits(), token = null, actor = null, name = null } = {}) {
-  const [{ place }] = await as(await newUser(tenant, "admin"), (sql) => sql`select public.number_place(${phone}) as place`);
-  const [{ number }] = await asService((sql) => sql`
+  const [{ place }] = await as(
+    await newUser(tenant, "admin"),
+    (sql) => sql`select public.number_place(${phone}) as place`,
+  );
+  const [{ number }] = await asService(
+    (sql) => sql`
     select public.connect_number(${actor}, ${tenant.id}, ${place.session_id}, ${phone}, '111', ${name}, ${sql.json(health)},
-      ${token && sql.json(token)}) as number`);
+      ${token && sql.json(token)}) as number`,
+  );
   return { ...number, phone };
 }
 const changes = (/** @type {any} */ user, /** @type {any} */ number, /** @type {object} */ change) =>
-  as(user, async (sql) => (await sql`select public.change_number(${number.id}, ${sql.json(/** @type {any} */ (change))}) as number`)[0].number);
+  as(
+    user,
+    async (sql) =>
+      (await sql`select public.change_number(${number.id}, ${sql.json(/** @type {any} */ (change))}) as number`)[0]
+        .number,
+  );
 const deletes = (/** @type {any} */ user, /** @type {any} */ number) =>
   as(user, async (sql) => (await sql`select public.delete_number(${number.id}) as answer`)[0].answer);
-const lists = (/** @type {any} */ user) => as(user, async (sql) => (await sql`select public.list_numbers() as numbers`)[0].numbers);
-const tokenOf = async (/** @type {any} */ number) => (await sql`select * from private.session_tokens where session_id = ${number.id}`)[0];
+const lists = (/** @type {any} */ user) =>
+  as(user, async (sql) => (await sql`select public.list_numbers() as numbers`)[0].numbers);
+const tokenOf = async (/** @type {any} */ number) =>
+  (await sql`select * from private.session_tokens where session_id = ${number.id}`)[0];
 
 describe("connecting a number", () => {
   test("makes it the tenant's, with Meta's word on it", async () => {
     const tenant = await newTenant();
     const admin = await newUser(tenant, "admin");
     const number = await connects(tenant);
-    assert.deepEqual([number.status, number.quality_rating, number.verified_name, number.throughput_level, number.token_source, number.token_status, number.name],
-      ["connected", "GREEN", "Toko", "STANDARD", "environment", "valid", "Toko"]);
-    assert.deepEqual((await lists(admin)).map(({ id }) => id), [number.id]);
+    assert.deepEqual(
+      [
+        number.status,
+        number.quality_rating,
+        number.verified_name,
+        number.throughput_level,
+        number.token_source,
+        number.token_status,
+        number.name,
+      ],
+      ["connected", "GREEN", "Toko", "STANDARD", "environment", "valid", "Toko"],
+    );
+    assert.deepEqual(
+      (await lists(admin)).map(({ id }) => id),
+      [number.id],
+    );
     assert.deepEqual(await lists(await newUser(await newTenant(), "admin")), []);
   });
 
@@ -45,9 +88,11 @@ describe("connecting a number", () => {
     const [phone, at] = [someDigits(), "2099-01-02T03:04:05+00:00"];
     const again = async (/** @type {object | null} */ expiry) => {
       const [{ place }] = await as(admin, (sql) => sql`select public.number_place(${phone}) as place`);
-      const [{ number }] = await asService((sql) => sql`
+      const [{ number }] = await asService(
+        (sql) => sql`
         select public.connect_number(null, ${tenant.id}, ${place.session_id}, ${phone}, '111', null, ${sql.json(health)}, ${sql.json(sealed())},
-          ${expiry && sql.json(/** @type {any} */ (expiry))}) as number`);
+          ${expiry && sql.json(/** @type {any} */ (expiry))}) as number`,
+      );
       return number;
     };
     const number = await again({ at });
@@ -65,17 +110,29 @@ describe("connecting a number", () => {
     await connects(one, { phone });
     await isRefused(connects(two, { phone }), { code: "PT409", detail: "number_taken" });
     const other = someDigits();
-    const attempts = await Promise.allSettled([one, two, one, two].map((tenant) => asService((sql) => sql`
-      select public.connect_number(null, ${tenant.id}, ${randomUUID()}, ${other}, '111', null, '{}')`)));
+    const attempts = await Promise.allSettled(
+      [one, two, one, two].map((tenant) =>
+        asService(
+          (sql) => sql`
+      select public.connect_number(null, ${tenant.id}, ${randomUUID()}, ${other}, '111', null, '{}')`,
+        ),
+      ),
+    );
     assert.equal(attempts.filter(({ status }) => status === "fulfilled").length, 1);
-    for (const attempt of attempts) if (attempt.status === "rejected") assert.equal(attempt.reason.detail, "number_taken");
+    for (const attempt of attempts)
+      if (attempt.status === "rejected") assert.equal(attempt.reason.detail, "number_taken");
   });
 
   test("cannot overwrite another tenant's row by its id", async () => {
     const mine = await connects(await newTenant());
     const thief = await newTenant();
-    await isRefused(asService((sql) => sql`
-      select public.connect_number(null, ${thief.id}, ${mine.id}, ${someDigits()}, '111', 'x', '{}')`), { code: "PT404" });
+    await isRefused(
+      asService(
+        (sql) => sql`
+      select public.connect_number(null, ${thief.id}, ${mine.id}, ${someDigits()}, '111', 'x', '{}')`,
+      ),
+      { code: "PT404" },
+    );
     const [row] = await sql`select tenant_id, meta_phone_number_id from public.whatsapp_sessions where id = ${mine.id}`;
     assert.deepEqual([row.tenant_id === thief.id, row.meta_phone_number_id], [false, mine.phone]);
   });
@@ -103,16 +160,26 @@ describe("connecting a number", () => {
   test("is the service's alone", async () => {
     const tenant = await newTenant();
     const admin = await newUser(tenant, "admin");
-    await isRefused(as(admin, (sql) => sql`
-      select public.connect_number(null, ${tenant.id}, ${randomUUID()}, ${someDigits()}, '111', 'x', '{}')`), { code: DENIED });
-    await isRefused(asAnon((sql) => sql`select public.list_numbers()`), { code: DENIED });
+    await isRefused(
+      as(
+        admin,
+        (sql) => sql`
+      select public.connect_number(null, ${tenant.id}, ${randomUUID()}, ${someDigits()}, '111', 'x', '{}')`,
+      ),
+      { code: DENIED },
+    );
+    await isRefused(
+      asAnon((sql) => sql`select public.list_numbers()`),
+      { code: DENIED },
+    );
   });
 
   test("of the environment happens once, and not after it was deleted", async () => {
     const tenant = await newTenant();
     const admin = await newUser(tenant, "admin");
     const phone = someDigits();
-    const ensure = (/** @type {{ id: string }} */ tenant) => asService((sql) => sql`select public.ensure_default_number(${tenant.id}, ${phone}, '111')`);
+    const ensure = (/** @type {{ id: string }} */ tenant) =>
+      asService((sql) => sql`select public.ensure_default_number(${tenant.id}, ${phone}, '111')`);
     await Promise.all([ensure(tenant), ensure(tenant), ensure({ id: randomUUID() })]);
     const numbers = await lists(admin);
     assert.equal(numbers.length, 1);
@@ -128,7 +195,8 @@ describe("changing a number", () => {
     const manager = await newUser(tenant, "admin");
     const number = await connects(tenant);
     const states = [];
-    for (const action of ["pause", "resume", "disconnect"]) states.push((await changes(manager, number, { action })).status);
+    for (const action of ["pause", "resume", "disconnect"])
+      states.push((await changes(manager, number, { action })).status);
     assert.deepEqual(states, ["paused", "connected", "disconnected"]);
     await isRefused(changes(manager, number, { action: "resume" }), { code: "PT409", detail: "number_unavailable" });
     const renamed = await changes(manager, number, { name: "Pusat", messages_per_second: 80 });
@@ -139,7 +207,10 @@ describe("changing a number", () => {
     const tenant = await newTenant();
     const admin = await newUser(tenant, "admin");
     const number = await connects(tenant);
-    await isRefused(changes(admin, number, { messages_per_second: 81 }), { code: "PT422", hint: "messages_per_second" });
+    await isRefused(changes(admin, number, { messages_per_second: 81 }), {
+      code: "PT422",
+      hint: "messages_per_second",
+    });
     await sql`update public.whatsapp_sessions set throughput_level = 'HIGH' where id = ${number.id}`;
     assert.equal((await changes(admin, number, { messages_per_second: 1000 })).messages_per_second, 1000);
   });
@@ -160,11 +231,17 @@ describe("changing a number", () => {
     const number = await connects(tenant);
     const foreigner = await newUser(await newTenant(), "admin");
     const agent = await newUser(tenant, "agent");
-    for (const [user, code] of /** @type {const} */ ([[foreigner, "PT404"], [agent, "PT403"]])) {
+    for (const [user, code] of /** @type {const} */ ([
+      [foreigner, "PT404"],
+      [agent, "PT403"],
+    ])) {
       await isRefused(changes(user, number, { name: "x" }), { code });
       await isRefused(deletes(user, number), { code });
     }
-    await isRefused(as(agent, (sql) => sql`select public.number_place('1')`), { code: "PT403" });
+    await isRefused(
+      as(agent, (sql) => sql`select public.number_place('1')`),
+      { code: "PT403" },
+    );
     const [{ delivery }] = await as(foreigner, (sql) => sql`select public.number_delivery(${number.id}) as delivery`);
     assert.equal(delivery, null);
   });
@@ -177,21 +254,43 @@ describe("a token", () => {
     const text = `sealed-${randomUUID()}`;
     const number = await connects(tenant, { token: sealed(text) });
     assert.equal((await tokenOf(number)).sealed, text);
-    await isRefused(as(admin, (sql) => sql`select * from private.session_tokens`), { code: DENIED });
-    await isRefused(as(admin, (sql) => sql`select public.number_access(${number.id})`), { code: DENIED });
-    const seen = JSON.stringify([await lists(admin), await as(admin, (sql) => sql`select public.get_number(${number.id})`),
-      await as(admin, (sql) => sql`select * from public.whatsapp_sessions`)]);
+    await isRefused(
+      as(admin, (sql) => sql`select * from private.session_tokens`),
+      { code: DENIED },
+    );
+    await isRefused(
+      as(admin, (sql) => sql`select public.number_access(${number.id})`),
+      { code: DENIED },
+    );
+    const seen = JSON.stringify([
+      await lists(admin),
+      await as(admin, (sql) => sql`select public.get_number(${number.id})`),
+      await as(admin, (sql) => sql`select * from public.whatsapp_sessions`),
+    ]);
     assert.ok(!seen.includes(text));
     const [{ access }] = await asService((sql) => sql`select public.number_access(${number.id}) as access`);
-    assert.deepEqual(access, { token: { sealed: text, key_id: "k1" }, own_token: true, held: false, trial: false, failures: 0 });
+    assert.deepEqual(access, {
+      token: { sealed: text, key_id: "k1" },
+      own_token: true,
+      held: false,
+      trial: false,
+      failures: 0,
+    });
   });
 
   test("is sealed anew only in the place of what was opened", async () => {
     const number = await connects(await newTenant(), { token: sealed("old") });
-    const reseal = (/** @type {string} */ was, /** @type {string} */ text) => asService(async (sql) =>
-      (await sql`select public.reseal_session_token(${number.id}, ${was}, ${text}, 'k2') as done`)[0].done);
-    const waiting = async (/** @type {string} */ key) => asService(async (sql) =>
-      (await sql`select public.list_session_tokens(${key}, null, 1000) as tokens`)[0].tokens.filter((/** @type {any} */ token) => token.session_id === number.id));
+    const reseal = (/** @type {string} */ was, /** @type {string} */ text) =>
+      asService(
+        async (sql) =>
+          (await sql`select public.reseal_session_token(${number.id}, ${was}, ${text}, 'k2') as done`)[0].done,
+      );
+    const waiting = async (/** @type {string} */ key) =>
+      asService(async (sql) =>
+        (await sql`select public.list_session_tokens(${key}, null, 1000) as tokens`)[0].tokens.filter(
+          (/** @type {any} */ token) => token.session_id === number.id,
+        ),
+      );
     assert.deepEqual(await waiting("k2"), [{ session_id: number.id, sealed: "old", key_id: "k1" }]);
     assert.equal(await reseal("another", "x"), false);
     assert.equal(await reseal("old", "new"), true);
@@ -202,25 +301,46 @@ describe("a token", () => {
   test("that Meta refuses breaks the number, and a check that works does not mend it", async () => {
     const tenant = await newTenant();
     const number = await connects(tenant);
-    const record = (/** @type {object | null} */ health, /** @type {string | null} */ problem, invalid = false) => asService(async (sql) =>
-      (await sql`select public.record_number_health(${number.id}, ${health && sql.json(/** @type {any} */ (health))}, ${problem}, ${invalid}) as number`)[0].number);
+    const record = (/** @type {object | null} */ health, /** @type {string | null} */ problem, invalid = false) =>
+      asService(
+        async (sql) =>
+          (
+            await sql`select public.record_number_health(${number.id}, ${health && sql.json(/** @type {any} */ (health))}, ${problem}, ${invalid}) as number`
+          )[0].number,
+      );
     const away = await record(null, "Meta was not reached");
-    assert.deepEqual([away.status, away.token_status, away.health_error], ["connected", "valid", "Meta was not reached"]);
+    assert.deepEqual(
+      [away.status, away.token_status, away.health_error],
+      ["connected", "valid", "Meta was not reached"],
+    );
     const broken = await record(null, "Token expired", true);
-    assert.deepEqual([broken.status, broken.status_reason, broken.token_status], ["broken", "Token expired", "invalid"]);
+    assert.deepEqual(
+      [broken.status, broken.status_reason, broken.token_status],
+      ["broken", "Token expired", "invalid"],
+    );
     const seen = await record({ ...health, quality_rating: "RED" }, null);
-    assert.deepEqual([seen.status, seen.quality_rating, seen.token_status, seen.health_error], ["broken", "RED", "valid", null]);
+    assert.deepEqual(
+      [seen.status, seen.quality_rating, seen.token_status, seen.health_error],
+      ["broken", "RED", "valid", null],
+    );
   });
 });
 
 describe("a number's breaker", () => {
-  const access = (/** @type {any} */ number) => asService(async (sql) => (await sql`select public.number_access(${number.id}) as access`)[0].access);
-  const note = (/** @type {any} */ number, /** @type {number} */ failed, answered = false) => asService(async (sql) =>
-    (await sql`select public.note_sends(${number.id}, ${failed}, ${answered}) as state`)[0].state);
+  const access = (/** @type {any} */ number) =>
+    asService(async (sql) => (await sql`select public.number_access(${number.id}) as access`)[0].access);
+  const note = (/** @type {any} */ number, /** @type {number} */ failed, answered = false) =>
+    asService(
+      async (sql) => (await sql`select public.note_sends(${number.id}, ${failed}, ${answered}) as state`)[0].state,
+    );
   const rested = (/** @type {any} */ number) => sql`
     update private.number_breakers set open_until = now() - interval '1 second', trial_until = null where session_id = ${number.id}`;
   const openFor = async (/** @type {any} */ number) =>
-    Math.round((await sql`select extract(epoch from open_until - now())::float as s from private.number_breakers where session_id = ${number.id}`)[0].s);
+    Math.round(
+      (
+        await sql`select extract(epoch from open_until - now())::float as s from private.number_breakers where session_id = ${number.id}`
+      )[0].s,
+    );
 
   test("opens after ten lost answers in a row, and any answer starts anew", async () => {
     const number = await connects(await newTenant());
@@ -290,7 +410,11 @@ test("delivery figures count what became of the messages of a day and a week", a
   const { conversation } = await receivesMessage(number);
   const at = seconds(600);
   const sent = await Promise.all(Array.from({ length: 4 }, () => newOutbound(conversation, { sentAt: dateOf(at) })));
-  await delivers({ statuses: sent.slice(0, 3).map((message, i) => statusOf(number, message.whatsapp_message_id, "delivered", { timestamp: at + 2 * (i + 1) })) });
+  await delivers({
+    statuses: sent
+      .slice(0, 3)
+      .map((message, i) => statusOf(number, message.whatsapp_message_id, "delivered", { timestamp: at + 2 * (i + 1) })),
+  });
   await delivers({ statuses: [statusOf(number, sent[0].whatsapp_message_id, "read", { timestamp: at + 62 })] });
   await newOutbound(conversation, { status: "failed", wamid: null });
   const lost = await newOutbound(conversation, { sentAt: dateOf(at) });
@@ -299,8 +423,16 @@ test("delivery figures count what became of the messages of a day and a week", a
   await sql`update public.messages set created_at = now() - interval '2 days' where id = ${old.id}`;
   const [{ delivery }] = await as(admin, (sql) => sql`select public.number_delivery(${number.id}) as delivery`);
   assert.deepEqual(delivery.day, {
-    messages: 6, accepted: 5, delivered: 3, read: 1, failed: 2, unknown: 0, delivery_rate: 0.6, read_rate: 0.3333,
-    seconds_to_delivered: { median: 4, p95: 5.8 }, seconds_to_read: { median: 60, p95: 60 },
+    messages: 6,
+    accepted: 5,
+    delivered: 3,
+    read: 1,
+    failed: 2,
+    unknown: 0,
+    delivery_rate: 0.6,
+    read_rate: 0.3333,
+    seconds_to_delivered: { median: 4, p95: 5.8 },
+    seconds_to_read: { median: 60, p95: 60 },
   });
   assert.equal(delivery.week.messages, 7);
 });
@@ -327,11 +459,18 @@ test("a number that Meta has banned sends nothing until it may again", async () 
 test("a number that Meta refuses tells why, and whether its token is to blame", async () => {
   const tenant = await newTenant();
   const admin = await newUser(tenant, "admin");
-  for (const [code, token_status] of [["token_invalid", "invalid"], ["not_registered", "valid"], ["payment_problem", "valid"]]) {
+  for (const [code, token_status] of [
+    ["token_invalid", "invalid"],
+    ["not_registered", "valid"],
+    ["payment_problem", "valid"],
+  ]) {
     const number = await connects(tenant);
     await asService((sql) => sql`select public.break_session(${number.id}, 'Meta says no', ${code})`);
     const [told] = (await lists(admin)).filter((/** @type {any} */ { id }) => id === number.id);
-    assert.deepEqual([told.status, told.status_code, told.status_reason, told.token_status], ["broken", code, "Meta says no", token_status]);
+    assert.deepEqual(
+      [told.status, told.status_code, told.status_reason, told.token_status],
+      ["broken", code, "Meta says no", token_status],
+    );
   }
   // as the release before this one calls it
   const number = await connects(tenant);

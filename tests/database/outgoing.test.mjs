@@ -7,8 +7,20 @@ import { dateOf, seconds, someWamid } from "./inbox.mjs";
 import { DENIED, isRefused } from "./refusals.mjs";
 import { someDigits } from "./tenancy.mjs";
 
-const { sql, as, asAnon, asService, newTenant, newUser, newNumber, newTemplate, receivesMessage, conversationOf, messageNow, assign } =
-  await useDatabase();
+const {
+  sql,
+  as,
+  asAnon,
+  asService,
+  newTenant,
+  newUser,
+  newNumber,
+  newTemplate,
+  receivesMessage,
+  conversationOf,
+  messageNow,
+  assign,
+} = await useDatabase();
 
 const text = (/** @type {string} */ body) => ({ text: { body } });
 
@@ -16,14 +28,41 @@ const text = (/** @type {string} */ body) => ({ text: { body } });
  * @param {{ id: string }} user @param {{ id: string }} conversation
  * @param {{ type?: string, content?: string | null, payload?: object, reply_to?: string | null, key?: string | null }} [message]
  */
-const sends = (user, conversation, { type = "text", content = "Siap", payload = text("Siap"), reply_to = null, key = null } = {}) =>
-  as(user, async (sql) => (await sql`
-    select public.create_message(${conversation.id}, ${type}, ${content}, ${sql.json(/** @type {any} */ (payload))}, ${reply_to}, ${key}) as answer`)[0].answer);
+const sends = (
+  user,
+  conversation,
+  { type = "text", content = "Siap", payload = text("Siap"), reply_to = null, key = null } = {},
+) =>
+  as(
+    user,
+    async (sql) =>
+      (
+        await sql`
+    select public.create_message(${conversation.id}, ${type}, ${content}, ${sql.json(/** @type {any} */ (payload))}, ${reply_to}, ${key}) as answer`
+      )[0].answer,
+  );
 
 /** @param {{ id: string }} user @param {{ session?: any, contact?: any, wa_id?: string | null, name?: string | null, type?: string, payload?: object, key?: string | null }} message */
-const sendsTo = (user, { session = null, contact = null, wa_id = null, name = null, type = "template", payload = { template: {} }, key = null }) =>
-  as(user, async (sql) => (await sql`
-    select public.create_message_to(${session?.id ?? null}, ${contact?.id ?? null}, ${wa_id}, ${name}, ${type}, 'x', ${sql.json(/** @type {any} */ (payload))}, null, ${key}) as answer`)[0].answer);
+const sendsTo = (
+  user,
+  {
+    session = null,
+    contact = null,
+    wa_id = null,
+    name = null,
+    type = "template",
+    payload = { template: {} },
+    key = null,
+  },
+) =>
+  as(
+    user,
+    async (sql) =>
+      (
+        await sql`
+    select public.create_message_to(${session?.id ?? null}, ${contact?.id ?? null}, ${wa_id}, ${name}, ${type}, 'x', ${sql.json(/** @type {any} */ (payload))}, null, ${key}) as answer`
+      )[0].answer,
+  );
 
 const newInbox = async () => {
   const tenant = await newTenant();
@@ -36,10 +75,17 @@ describe("a message", () => {
   test("is a row on its way, and tells where to send it", async () => {
     const { number, agent, conversation, contact } = await newInbox();
     const { message, ...answer } = await sends(agent, conversation, { payload: text("Ada!"), content: "Ada!" });
-    assert.deepEqual(answer, { repeated: false, phone_number_id: number.meta_phone_number_id, wa_id: contact.wa_id, user_id: null });
+    assert.deepEqual(answer, {
+      repeated: false,
+      phone_number_id: number.meta_phone_number_id,
+      wa_id: contact.wa_id,
+      user_id: null,
+    });
     const row = await messageNow(message);
-    assert.deepEqual([row.direction, row.type, row.status, row.content, row.payload, row.sent_by, row.session_id],
-      ["outbound", "text", "sending", "Ada!", text("Ada!"), agent.id, number.id]);
+    assert.deepEqual(
+      [row.direction, row.type, row.status, row.content, row.payload, row.sent_by, row.session_id],
+      ["outbound", "text", "sending", "Ada!", text("Ada!"), agent.id, number.id],
+    );
     const { unread_count, last_message_preview, last_message_direction } = await conversationOf(row);
     assert.deepEqual([unread_count, last_message_preview, last_message_direction], [0, "Ada!", "outbound"]);
     assert.equal(message.tenant_id, undefined);
@@ -49,9 +95,15 @@ describe("a message", () => {
     const { tenant, conversation } = await newInbox();
     const nobody = await newUser(tenant, null);
     for (const type of ["text", "image", "template", "interactive"]) {
-      await isRefused(sends(nobody, conversation, { type, payload: { [type]: {} } }), { code: "PT403", detail: "forbidden" });
+      await isRefused(sends(nobody, conversation, { type, payload: { [type]: {} } }), {
+        code: "PT403",
+        detail: "forbidden",
+      });
     }
-    await isRefused(asAnon((sql) => sql`select public.create_message(${conversation.id}, 'text', 'x', '{}')`), { code: DENIED });
+    await isRefused(
+      asAnon((sql) => sql`select public.create_message(${conversation.id}, 'text', 'x', '{}')`),
+      { code: DENIED },
+    );
   });
 
   test("is refused to strangers and in a colleague's conversation as if there were nothing", async () => {
@@ -69,7 +121,11 @@ describe("a message", () => {
     const { agent, number } = await newInbox();
     const { conversation } = await receivesMessage(number, { timestamp: seconds(86_401) });
     for (const type of ["text", "image", "reaction", "interactive", "location", "contacts"]) {
-      await isRefused(sends(agent, conversation, { type, payload: { [type]: {} } }), { code: "PT409", detail: "window_closed", message: /template/ });
+      await isRefused(sends(agent, conversation, { type, payload: { [type]: {} } }), {
+        code: "PT409",
+        detail: "window_closed",
+        message: /template/,
+      });
     }
     const { message } = await sends(agent, conversation, { type: "template", payload: { template: { name: "x" } } });
     assert.equal(message.type, "template");
@@ -92,14 +148,25 @@ describe("a message", () => {
     for (const named of [asked.id, asked.whatsapp_message_id]) {
       const { message } = await sends(agent, conversation, { reply_to: named });
       assert.equal(message.context_message_id, asked.whatsapp_message_id);
-      const { message: reaction } = await sends(agent, conversation, { type: "reaction", content: "👍", payload: { reaction: { message_id: named, emoji: "👍" } } });
+      const { message: reaction } = await sends(agent, conversation, {
+        type: "reaction",
+        content: "👍",
+        payload: { reaction: { message_id: named, emoji: "👍" } },
+      });
       assert.deepEqual(reaction.payload, { reaction: { message_id: asked.whatsapp_message_id, emoji: "👍" } });
     }
-    assert.equal((await conversationOf({ conversation_id: conversation.id })).last_message_preview, "Siap", "a reaction is no last word");
+    assert.equal(
+      (await conversationOf({ conversation_id: conversation.id })).last_message_preview,
+      "Siap",
+      "a reaction is no last word",
+    );
     const { message: elsewhere } = await receivesMessage(number);
     for (const named of [elsewhere.id, elsewhere.whatsapp_message_id, randomUUID(), "wamid.x"]) {
       await isRefused(sends(agent, conversation, { reply_to: named }), { code: "PT422", hint: "context.message_id" });
-      await isRefused(sends(agent, conversation, { type: "reaction", payload: { reaction: { message_id: named } } }), { code: "PT422", hint: "reaction.message_id" });
+      await isRefused(sends(agent, conversation, { type: "reaction", payload: { reaction: { message_id: named } } }), {
+        code: "PT422",
+        hint: "reaction.message_id",
+      });
     }
   });
 });
@@ -119,15 +186,26 @@ describe("an idempotency key", () => {
   test("with another message is a mistake", async () => {
     const { agent, conversation, message } = await newInbox();
     await sends(agent, conversation, { key: "k" });
-    for (const other of [{ payload: text("Lain") }, { reply_to: message.id }, { type: "location", payload: { location: {} } }]) {
+    for (const other of [
+      { payload: text("Lain") },
+      { reply_to: message.id },
+      { type: "location", payload: { location: {} } },
+    ]) {
       await isRefused(sends(agent, conversation, { ...other, key: "k" }), { code: "PT422", hint: "Idempotency-Key" });
     }
   });
 
   test("of a message for later is told as such", async () => {
     const { manager, conversation } = await newInbox();
-    const schedules = (/** @type {Date} */ at) => as(manager, async (sql) => (await sql`
-      select public.schedule_message(${conversation.id}, 'text', 'Besok', ${sql.json(text("Besok"))}, ${at}, null, 'k') as message`)[0].message);
+    const schedules = (/** @type {Date} */ at) =>
+      as(
+        manager,
+        async (sql) =>
+          (
+            await sql`
+      select public.schedule_message(${conversation.id}, 'text', 'Besok', ${sql.json(text("Besok"))}, ${at}, null, 'k') as message`
+          )[0].message,
+      );
     const at = dateOf(seconds(-3600));
     const first = await schedules(at);
     const again = await schedules(at);
@@ -154,14 +232,22 @@ describe("a message to a number", () => {
     const number = await newNumber(tenant);
     const agent = await newUser(tenant, "agent");
     const wa_id = someDigits();
-    const answers = await Promise.all(Array.from({ length: 4 }, () => sendsTo(agent, { wa_id, name: "Rina", key: "k" })));
+    const answers = await Promise.all(
+      Array.from({ length: 4 }, () => sendsTo(agent, { wa_id, name: "Rina", key: "k" })),
+    );
     assert.equal(new Set(answers.map(({ message }) => message.id)).size, 1);
     const [{ message }] = answers;
     assert.equal(message.session_id, number.id);
     const contacts = await sql`select * from public.contacts where tenant_id = ${tenant.id}`;
-    assert.deepEqual(contacts.map(({ wa_id, name }) => [wa_id, name]), [[wa_id, "Rina"]]);
+    assert.deepEqual(
+      contacts.map(({ wa_id, name }) => [wa_id, name]),
+      [[wa_id, "Rina"]],
+    );
     assert.equal((await conversationOf(message)).assigned_to, null);
-    await isRefused(sendsTo(agent, { wa_id, type: "text", payload: text("x") }), { code: "PT409", detail: "window_closed" });
+    await isRefused(sendsTo(agent, { wa_id, type: "text", payload: text("x") }), {
+      code: "PT409",
+      detail: "window_closed",
+    });
   });
 
   test("by an agent who does not see what is unassigned is the agent's conversation", async () => {
@@ -202,7 +288,8 @@ describe("a message to a number", () => {
     const template = await newTemplate(tenant, { businessAccount: other.meta_business_account_id });
     const unfit = await newTemplate(tenant, { businessAccount: other.meta_business_account_id, status: "REJECTED" });
     const named = (/** @type {any} */ { name, language }) => ({ template: { name, language: { code: language } } });
-    const from = async (/** @type {any} */ message) => (await sendsTo(manager, { contact, ...message })).phone_number_id;
+    const from = async (/** @type {any} */ message) =>
+      (await sendsTo(manager, { contact, ...message })).phone_number_id;
     assert.equal(await from({ payload: named(template) }), other.meta_phone_number_id);
     assert.equal(await from({ payload: named(template), session: number }), number.meta_phone_number_id);
     assert.equal(await from({ payload: named(unfit) }), number.meta_phone_number_id);
@@ -233,16 +320,33 @@ describe("a file that was uploaded", () => {
   const uploads = async ({ number, agent }, more = {}) => {
     const id = randomUUID();
     const upload = {
-      id, tenant_id: number.tenant_id, session_id: number.id, uploaded_by: agent.id, meta_media_id: someDigits(), kind: "image",
-      mime_type: "image/png", sha256: "ab", file_size: 3, file_name: "menu.png", storage_path: `x/${id}`, ...more,
+      id,
+      tenant_id: number.tenant_id,
+      session_id: number.id,
+      uploaded_by: agent.id,
+      meta_media_id: someDigits(),
+      kind: "image",
+      mime_type: "image/png",
+      sha256: "ab",
+      file_size: 3,
+      file_name: "menu.png",
+      storage_path: `x/${id}`,
+      ...more,
     };
     await asService((sql) => sql`select public.finish_upload(${sql.json(upload)})`);
     return upload;
   };
-  const header = (/** @type {string} */ kind, /** @type {string} */ id) =>
-    ({ type: "interactive", payload: { interactive: { type: "button", header: { type: kind, [kind]: { id } }, body: { text: "x" } } } });
-  const filled = (/** @type {string} */ kind, /** @type {string} */ id) => [{ type: "header", parameters: [{ type: kind, [kind]: { id } }] }];
-  const template = (/** @type {object[]} */ components) => ({ type: "template", payload: { template: { name: "x", language: { code: "id" }, components } } });
+  const header = (/** @type {string} */ kind, /** @type {string} */ id) => ({
+    type: "interactive",
+    payload: { interactive: { type: "button", header: { type: kind, [kind]: { id } }, body: { text: "x" } } },
+  });
+  const filled = (/** @type {string} */ kind, /** @type {string} */ id) => [
+    { type: "header", parameters: [{ type: kind, [kind]: { id } }] },
+  ];
+  const template = (/** @type {object[]} */ components) => ({
+    type: "template",
+    payload: { template: { name: "x", language: { code: "id" }, components } },
+  });
 
   test("is named by our id wherever a message has a file", async () => {
     const inbox = await newInbox();
@@ -253,12 +357,22 @@ describe("a file that was uploaded", () => {
     const buttons = await sends(agent, conversation, header("image", id));
     assert.deepEqual(buttons.message.payload.interactive.header, { type: "image", image: { id: meta_media_id } });
     const document = await sends(agent, conversation, template(filled("document", id)));
-    assert.deepEqual(document.message.payload.template.components[0].parameters[0].document, { id: meta_media_id, filename: "menu.png" });
-    const cards = await sends(agent, conversation, template([{ type: "carousel", cards: [{ card_index: 0, components: filled("image", id) }] }]));
+    assert.deepEqual(document.message.payload.template.components[0].parameters[0].document, {
+      id: meta_media_id,
+      filename: "menu.png",
+    });
+    const cards = await sends(
+      agent,
+      conversation,
+      template([{ type: "carousel", cards: [{ card_index: 0, components: filled("image", id) }] }]),
+    );
     assert.deepEqual(cards.message.payload.template.components[0].cards[0].components, filled("image", meta_media_id));
     const metas = await sends(agent, conversation, template(filled("image", "123")));
     assert.deepEqual(metas.message.payload.template.components, filled("image", "123"));
-    const named = await sends(agent, conversation, { type: "document", payload: { document: { id, filename: "lain.png" } } });
+    const named = await sends(agent, conversation, {
+      type: "document",
+      payload: { document: { id, filename: "lain.png" } },
+    });
     assert.equal(named.message.payload.document.filename, "lain.png");
   });
 
@@ -277,12 +391,16 @@ describe("a file that was uploaded", () => {
       [header("image", other.id), "interactive.header.image.id"],
       [{ type: "image", payload: { image: { id: deleted.id } } }, "image.id"],
       [template(filled("image", randomUUID())), "template.components[0].parameters[0].image.id"],
-    ])) await isRefused(sends(agent, conversation, message), { code: "PT422", detail: "invalid_field", hint });
+    ]))
+      await isRefused(sends(agent, conversation, message), { code: "PT422", detail: "invalid_field", hint });
   });
 });
 
 describe("who wants no marketing", () => {
-  const named = (/** @type {any} */ template) => ({ type: "template", payload: { template: { name: template.name, language: { code: "id" } } } });
+  const named = (/** @type {any} */ template) => ({
+    type: "template",
+    payload: { template: { name: template.name, language: { code: "id" } } },
+  });
 
   test("gets no template of that category, and everything else", async () => {
     const { tenant, agent, conversation, contact } = await newInbox();
@@ -298,8 +416,11 @@ describe("who wants no marketing", () => {
     const { tenant, manager, conversation, contact } = await newInbox();
     const marketing = await newTemplate(tenant);
     const { type, payload } = named(marketing);
-    const [{ message }] = await as(manager, (sql) => sql`
-      select public.schedule_message(${conversation.id}, ${type}, 'x', ${sql.json(payload)}, now() + interval '1 hour') as message`);
+    const [{ message }] = await as(
+      manager,
+      (sql) => sql`
+      select public.schedule_message(${conversation.id}, ${type}, 'x', ${sql.json(payload)}, now() + interval '1 hour') as message`,
+    );
     await sql`update public.contacts set marketing_opted_out_at = now() where id = ${contact.id}`;
     await sql`update public.messages set send_at = now() where id = ${message.id}`;
     await asService((sql) => sql`select public.claim_scheduled_messages(1000)`);
@@ -310,11 +431,20 @@ describe("who wants no marketing", () => {
   test("is known from Meta's answer to a message, too", async () => {
     const { agent, conversation, contact } = await newInbox();
     const { message } = await sends(agent, conversation);
-    const result = { message_id: message.id, outcome: "failed", error_code: 131050, error_title: "User has stopped marketing messages" };
+    const result = {
+      message_id: message.id,
+      outcome: "failed",
+      error_code: 131050,
+      error_title: "User has stopped marketing messages",
+    };
     for (const _ of [1, 2]) await asService((sql) => sql`select public.record_replies(${sql.json([result])})`);
     const consents = await sql`select state, source from public.contact_consents where contact_id = ${contact.id}`;
-    assert.deepEqual(consents.map(({ state, source }) => [state, source]), [["opted_out", "error_131050"]]);
-    const [{ marketing_opted_out_at }] = await sql`select marketing_opted_out_at from public.contacts where id = ${contact.id}`;
+    assert.deepEqual(
+      consents.map(({ state, source }) => [state, source]),
+      [["opted_out", "error_131050"]],
+    );
+    const [{ marketing_opted_out_at }] =
+      await sql`select marketing_opted_out_at from public.contacts where id = ${contact.id}`;
     assert.deepEqual(marketing_opted_out_at, (await messageNow(message)).failed_at);
   });
 });
@@ -327,24 +457,33 @@ test("who has no address any more is written nothing", async () => {
 
 test("a template is found by the account of the number, approved before others, and only by who may send it", async () => {
   const { tenant, agent, conversation, number } = await newInbox();
-  const finds = (/** @type {any} */ user, /** @type {any} */ template, /** @type {any} */ of = conversation) => as(user, async (sql) =>
-    (await sql`select public.sendable_template(${template.name}, 'id', ${of?.id ?? null}, null) as found`)[0].found);
+  const finds = (/** @type {any} */ user, /** @type {any} */ template, /** @type {any} */ of = conversation) =>
+    as(
+      user,
+      async (sql) =>
+        (await sql`select public.sendable_template(${template.name}, 'id', ${of?.id ?? null}, null) as found`)[0].found,
+    );
   const template = await newTemplate(tenant, { businessAccount: number.meta_business_account_id });
   assert.equal((await finds(agent, template)).status, "APPROVED");
   const other = await newTemplate(tenant, { businessAccount: "1" });
   assert.equal(await finds(agent, other), null);
   assert.equal((await finds(agent, other, null)).status, "APPROVED");
-  for (const user of [await newUser(tenant, null), await newUser(await newTenant(), "admin")]) assert.equal(await finds(user, template), null);
+  for (const user of [await newUser(tenant, null), await newUser(await newTenant(), "admin")])
+    assert.equal(await finds(user, template), null);
 });
 
 describe("reading", () => {
-  const reads = (/** @type {any} */ user, /** @type {any} */ conversation) => as(user, async (sql) =>
-    (await sql`select public.read_conversation(${conversation.id}) as told`)[0].told);
+  const reads = (/** @type {any} */ user, /** @type {any} */ conversation) =>
+    as(user, async (sql) => (await sql`select public.read_conversation(${conversation.id}) as told`)[0].told);
 
   test("empties the count and tells Meta of the last message once", async () => {
     const { agent, number, conversation, contact } = await newInbox();
     const { message } = await receivesMessage(number, { from: contact.wa_id });
-    assert.deepEqual(await reads(agent, conversation), { session_id: number.id, phone_number_id: number.meta_phone_number_id, wamid: message.whatsapp_message_id });
+    assert.deepEqual(await reads(agent, conversation), {
+      session_id: number.id,
+      phone_number_id: number.meta_phone_number_id,
+      wamid: message.whatsapp_message_id,
+    });
     assert.equal((await conversationOf(message)).unread_count, 0);
     assert.equal(await reads(agent, conversation), null);
     const { message: later } = await receivesMessage(number, { from: contact.wa_id, timestamp: seconds(-1) });
@@ -356,13 +495,17 @@ describe("reading", () => {
     const { conversation } = await newInbox();
     const foreigner = await newUser(await newTenant(), "admin");
     await isRefused(reads(foreigner, conversation), { code: "PT404" });
-    await isRefused(as(foreigner, (sql) => sql`select public.typing_target(${conversation.id})`), { code: "PT404" });
+    await isRefused(
+      as(foreigner, (sql) => sql`select public.typing_target(${conversation.id})`),
+      { code: "PT404" },
+    );
     assert.equal((await conversationOf({ conversation_id: conversation.id })).unread_count, 1);
   });
 
   test("is part of typing, which needs the window", async () => {
     const { agent, conversation, message } = await newInbox();
-    const types = () => as(agent, async (sql) => (await sql`select public.typing_target(${conversation.id}) as target`)[0].target);
+    const types = () =>
+      as(agent, async (sql) => (await sql`select public.typing_target(${conversation.id}) as target`)[0].target);
     assert.equal((await types()).wamid, message.whatsapp_message_id);
     assert.equal(await reads(agent, conversation), null);
     await sql`update public.conversations set window_expires_at = ${dateOf(seconds(1))} where id = ${conversation.id}`;

@@ -33,7 +33,10 @@ export async function copyDatabase(url) {
     }
     await sql.unsafe(`create database ${name} template ${PRISTINE}`);
   });
-  return { url: at(url, name), drop: () => onServer(async (sql) => void (await sql.unsafe(`drop database ${name} with (force)`))) };
+  return {
+    url: at(url, name),
+    drop: () => onServer(async (sql) => void (await sql.unsafe(`drop database ${name} with (force)`))),
+  };
 }
 
 /** @param {string} url */

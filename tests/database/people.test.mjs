@@ -5,12 +5,31 @@ import { describe, test } from "node:test";
 import { useDatabase } from "./database.mjs";
 import { isRefused } from "./refusals.mjs";
 
-const { sql, as, calls, newTenant, newStranger, newUser, newUserWith, newRole, newNumber, newApiKey, predefined, receivesMessage, assign } = await useDatabase();
+const {
+  sql,
+  as,
+  calls,
+  newTenant,
+  newStranger,
+  newUser,
+  newUserWith,
+  newRole,
+  newNumber,
+  newApiKey,
+  predefined,
+  receivesMessage,
+  assign,
+} = await useDatabase();
 const [SUPER_ADMIN, ADMIN, MANAGER, AGENT] = await predefined("super_admin", "admin", "manager", "agent");
 
 const newOffice = async () => {
   const tenant = await newTenant();
-  return { tenant, admin: await newUser(tenant, "admin"), agent: await newUser(tenant, "agent"), colleague: await newUser(tenant, "agent") };
+  return {
+    tenant,
+    admin: await newUser(tenant, "admin"),
+    agent: await newUser(tenant, "agent"),
+    colleague: await newUser(tenant, "agent"),
+  };
 };
 const someAddress = () => `${randomUUID()}@example.test`;
 const invites = (/** @type {any} */ user, email = someAddress(), /** @type {any} */ more = {}) =>
@@ -22,13 +41,22 @@ describe("an invitation", () => {
     const { tenant, admin } = await newOffice();
     const role = await newRole(tenant);
     const person = await newStranger();
-    const { invitation_id, ...known } = await invites(admin, ` ${person.email.toUpperCase()} `, { role_ids: [AGENT, role.id, role.id], locale: "en" });
+    const { invitation_id, ...known } = await invites(admin, ` ${person.email.toUpperCase()} `, {
+      role_ids: [AGENT, role.id, role.id],
+      locale: "en",
+    });
     assert.deepEqual(known, { registered_user_id: person.id, unconfirmed_user_id: null });
     const agent = await calls("service", "complete_invitation", { invitation_id, user_id: person.id });
-    assert.deepEqual([agent.id, agent.email, agent.display_name, agent.locale, agent.active], [person.id, person.email, "Baru", "en", true]);
+    assert.deepEqual(
+      [agent.id, agent.email, agent.display_name, agent.locale, agent.active],
+      [person.id, person.email, "Baru", "en", true],
+    );
     assert.deepEqual(keysOf(agent.roles), ["agent", role.key].sort());
     assert.equal((await calls(person, "current_access")).tenant.id, tenant.id);
-    await isRefused(calls("service", "complete_invitation", { invitation_id, user_id: person.id }), { code: "PT404", detail: "not_found" });
+    await isRefused(calls("service", "complete_invitation", { invitation_id, user_id: person.id }), {
+      code: "PT404",
+      detail: "not_found",
+    });
   });
 
   test("tells what Auth knows of the address", async () => {
@@ -48,7 +76,10 @@ describe("an invitation", () => {
     const again = await invites(admin, email, { display_name: "Lain", role_ids: [MANAGER] });
     assert.equal(again.invitation_id, first.invitation_id);
     const rows = await sql`select * from public.invitations where tenant_id = ${tenant.id}`;
-    assert.deepEqual(rows.map((row) => [row.email, row.display_name, row.role_ids, row.invited_by]), [[email, "Lain", [MANAGER], admin.id]]);
+    assert.deepEqual(
+      rows.map((row) => [row.email, row.display_name, row.role_ids, row.invited_by]),
+      [[email, "Lain", [MANAGER], admin.id]],
+    );
   });
 
   test("is refused for somebody who belongs somewhere, in the same words wherever that is", async () => {
@@ -69,10 +100,18 @@ describe("an invitation", () => {
   test("is refused without a role, and with one that may not be given", async () => {
     const { admin } = await newOffice();
     for (const roleIds of [[], [randomUUID()]]) {
-      await isRefused(invites(admin, someAddress(), { role_ids: roleIds }), { code: "PT422", detail: "invalid_field", hint: "role_ids" });
+      await isRefused(invites(admin, someAddress(), { role_ids: roleIds }), {
+        code: "PT422",
+        detail: "invalid_field",
+        hint: "role_ids",
+      });
     }
     for (const role of [ADMIN, SUPER_ADMIN]) {
-      await isRefused(invites(admin, someAddress(), { role_ids: [role] }), { code: "PT403", detail: "role_too_high", hint: "role_ids" });
+      await isRefused(invites(admin, someAddress(), { role_ids: [role] }), {
+        code: "PT403",
+        detail: "role_too_high",
+        hint: "role_ids",
+      });
     }
   });
 
@@ -80,9 +119,16 @@ describe("an invitation", () => {
     const { admin } = await newOffice();
     const [person, other] = [await newStranger(), await newStranger()];
     const { invitation_id } = await invites(admin, person.email);
-    await isRefused(calls("service", "complete_invitation", { invitation_id, user_id: other.id }), { code: "PT404", detail: "not_found" });
+    await isRefused(calls("service", "complete_invitation", { invitation_id, user_id: other.id }), {
+      code: "PT404",
+      detail: "not_found",
+    });
     await calls(person, "create_tenant", { name: "Sendiri" });
-    await isRefused(calls("service", "complete_invitation", { invitation_id, user_id: person.id }), { code: "PT409", detail: "email_taken", hint: "email" });
+    await isRefused(calls("service", "complete_invitation", { invitation_id, user_id: person.id }), {
+      code: "PT409",
+      detail: "email_taken",
+      hint: "email",
+    });
   });
 
   test("that is withdrawn cannot be completed, and others' cannot be withdrawn", async () => {
@@ -90,11 +136,15 @@ describe("an invitation", () => {
     const person = await newStranger();
     const { invitation_id } = await invites(admin, person.email);
     await calls(await newUser(await newTenant(), "super_admin"), "withdraw_invitation", { invitation_id });
-    const open = async () => (await sql`select from public.invitations where tenant_id = ${tenant.id} and withdrawn_at is null`).count;
+    const open = async () =>
+      (await sql`select from public.invitations where tenant_id = ${tenant.id} and withdrawn_at is null`).count;
     assert.equal(await open(), 1);
     await calls(admin, "withdraw_invitation", { invitation_id });
     assert.equal(await open(), 0);
-    await isRefused(calls("service", "complete_invitation", { invitation_id, user_id: person.id }), { code: "PT404", detail: "not_found" });
+    await isRefused(calls("service", "complete_invitation", { invitation_id, user_id: person.id }), {
+      code: "PT404",
+      detail: "not_found",
+    });
     assert.notEqual((await invites(admin, person.email)).invitation_id, invitation_id);
   });
 
@@ -103,7 +153,10 @@ describe("an invitation", () => {
     const [person, foreign] = [await newStranger(), await newRole(await newTenant())];
     const [{ id }] = await sql`
       insert into public.invitations (tenant_id, email, role_ids) values (${tenant.id}, ${person.email}, ${[AGENT, foreign.id]}) returning id`;
-    assert.deepEqual(keysOf((await calls("service", "complete_invitation", { invitation_id: id, user_id: person.id })).roles), ["agent"]);
+    assert.deepEqual(
+      keysOf((await calls("service", "complete_invitation", { invitation_id: id, user_id: person.id })).roles),
+      ["agent"],
+    );
   });
 });
 
@@ -111,7 +164,12 @@ describe("the operator's add_member", () => {
   test("makes an account a member", async () => {
     const [tenant, person] = [await newTenant(), await newStranger()];
     const role = await newRole(tenant);
-    const agent = await calls("service", "add_member", { tenant_id: tenant.id, user_id: person.id, display_name: "Rina", role_keys: ["agent", role.key] });
+    const agent = await calls("service", "add_member", {
+      tenant_id: tenant.id,
+      user_id: person.id,
+      display_name: "Rina",
+      role_keys: ["agent", role.key],
+    });
     assert.deepEqual([agent.display_name, keysOf(agent.roles)], ["Rina", ["agent", role.key].sort()]);
   });
 
@@ -119,7 +177,13 @@ describe("the operator's add_member", () => {
     const [tenant, person] = [await newTenant(), await newStranger()];
     const foreign = await newRole(await newTenant());
     const adds = (/** @type {any} */ more) =>
-      calls("service", "add_member", { tenant_id: tenant.id, user_id: person.id, display_name: "Rina", role_keys: ["agent"], ...more });
+      calls("service", "add_member", {
+        tenant_id: tenant.id,
+        user_id: person.id,
+        display_name: "Rina",
+        role_keys: ["agent"],
+        ...more,
+      });
     await isRefused(adds({ tenant_id: randomUUID() }), { code: "PT404", detail: "not_found", hint: "tenant" });
     for (const keys of [[], ["no_such"], ["agent", "no_such"], [foreign.key]]) {
       await isRefused(adds({ role_keys: keys }), { code: "PT422", detail: "invalid_field", hint: "role" });
@@ -140,7 +204,13 @@ describe("people", () => {
     }
     await newUser(await newTenant(), "agent");
     const list = async (/** @type {any} */ more = {}) => {
-      const { total, rows } = await calls(admin, "list_agents", { search: null, active: null, page: 1, page_size: 50, ...more });
+      const { total, rows } = await calls(admin, "list_agents", {
+        search: null,
+        active: null,
+        page: 1,
+        page_size: 50,
+        ...more,
+      });
       return [total, rows.map((/** @type {any} */ row) => row.display_name)];
     };
     assert.deepEqual(await list(), [4, ["adi", "admin", "Budi", "Citra"]]);
@@ -168,18 +238,39 @@ describe("people", () => {
 describe("a person who is changed", () => {
   test("has what is named changed", async () => {
     const { admin, agent } = await newOffice();
-    const changed = await calls(admin, "update_agent", { user_id: agent.id, changes: { display_name: "Rina", locale: "en", role_ids: [MANAGER] } });
-    assert.deepEqual([changed.display_name, changed.locale, keysOf(changed.roles), changed.reassigned_conversations], ["Rina", "en", ["manager"], 0]);
+    const changed = await calls(admin, "update_agent", {
+      user_id: agent.id,
+      changes: { display_name: "Rina", locale: "en", role_ids: [MANAGER] },
+    });
+    assert.deepEqual(
+      [changed.display_name, changed.locale, keysOf(changed.roles), changed.reassigned_conversations],
+      ["Rina", "en", ["manager"], 0],
+    );
     const reset = await calls(admin, "update_agent", { user_id: agent.id, changes: { locale: null } });
     assert.deepEqual([reset.display_name, reset.locale], ["Rina", null]);
   });
 
   test("may be oneself, but for rights", async () => {
     const { agent, colleague, admin } = await newOffice();
-    assert.equal((await calls(agent, "update_agent", { user_id: agent.id, changes: { display_name: "Saya" } })).display_name, "Saya");
-    await isRefused(calls(agent, "update_agent", { user_id: colleague.id, changes: { display_name: "Dia" } }), { code: "PT403", detail: "forbidden" });
-    for (const changes of [{ active: false }, { active: true }, { role_ids: [AGENT] }, { reassign_to: colleague.id }, { display_name: "X", role_ids: [SUPER_ADMIN] }]) {
-      await isRefused(calls(admin, "update_agent", { user_id: admin.id, changes }), { code: "PT403", detail: "own_account" });
+    assert.equal(
+      (await calls(agent, "update_agent", { user_id: agent.id, changes: { display_name: "Saya" } })).display_name,
+      "Saya",
+    );
+    await isRefused(calls(agent, "update_agent", { user_id: colleague.id, changes: { display_name: "Dia" } }), {
+      code: "PT403",
+      detail: "forbidden",
+    });
+    for (const changes of [
+      { active: false },
+      { active: true },
+      { role_ids: [AGENT] },
+      { reassign_to: colleague.id },
+      { display_name: "X", role_ids: [SUPER_ADMIN] },
+    ]) {
+      await isRefused(calls(admin, "update_agent", { user_id: admin.id, changes }), {
+        code: "PT403",
+        detail: "own_account",
+      });
     }
   });
 
@@ -187,9 +278,15 @@ describe("a person who is changed", () => {
     const { tenant, admin } = await newOffice();
     const [stranger, peer] = [await newUser(await newTenant(), "agent"), await newUser(tenant, "admin")];
     for (const userId of [stranger.id, randomUUID()]) {
-      await isRefused(calls(admin, "update_agent", { user_id: userId, changes: { display_name: "X" } }), { code: "PT404", detail: "not_found" });
+      await isRefused(calls(admin, "update_agent", { user_id: userId, changes: { display_name: "X" } }), {
+        code: "PT404",
+        detail: "not_found",
+      });
     }
-    await isRefused(calls(admin, "update_agent", { user_id: peer.id, changes: { display_name: "X" } }), { code: "PT403", detail: "role_too_high" });
+    await isRefused(calls(admin, "update_agent", { user_id: peer.id, changes: { display_name: "X" } }), {
+      code: "PT403",
+      detail: "role_too_high",
+    });
   });
 
   test("needs the permission for what is done", async () => {
@@ -203,7 +300,10 @@ describe("a person who is changed", () => {
     await calls(remover, "update_agent", { user_id: agent.id, changes: { active: false } });
     await isRefused(calls(remover, "update_agent", { user_id: agent.id, changes: { active: true } }), forbidden);
     // Together with what one may do, what one may not is refused too.
-    await isRefused(calls(remover, "update_agent", { user_id: agent.id, changes: { active: false, role_ids: [AGENT] } }), forbidden);
+    await isRefused(
+      calls(remover, "update_agent", { user_id: agent.id, changes: { active: false, role_ids: [AGENT] } }),
+      forbidden,
+    );
   });
 });
 
@@ -218,8 +318,12 @@ describe("a person who is deactivated", () => {
       await sql`update public.conversations set status = ${status} where id = ${conversation.id}`;
       conversations.push(conversation);
     }
-    const assignees = async () => Promise.all(conversations.map(async ({ id }) =>
-      (await sql`select assigned_to from public.conversations where id = ${id}`)[0].assigned_to));
+    const assignees = async () =>
+      Promise.all(
+        conversations.map(
+          async ({ id }) => (await sql`select assigned_to from public.conversations where id = ${id}`)[0].assigned_to,
+        ),
+      );
     return { tenant, admin, agent, colleague, assignees };
   };
 
@@ -238,18 +342,29 @@ describe("a person who is deactivated", () => {
 
   test("hands open conversations to a colleague", async () => {
     const { admin, agent, colleague, assignees } = await newWorkload();
-    const answer = await calls(admin, "update_agent", { user_id: agent.id, changes: { active: false, reassign_to: colleague.id } });
+    const answer = await calls(admin, "update_agent", {
+      user_id: agent.id,
+      changes: { active: false, reassign_to: colleague.id },
+    });
     assert.equal(answer.reassigned_conversations, 2);
     assert.deepEqual(await assignees(), [colleague.id, colleague.id, agent.id]);
   });
 
   test("hands nothing to somebody who is away or elsewhere, and stays", async () => {
     const { tenant, admin, agent, assignees } = await newWorkload();
-    const [away, stranger] = [await newUser(tenant, "agent", { deactivated: true }), await newUser(await newTenant(), "agent")];
+    const [away, stranger] = [
+      await newUser(tenant, "agent", { deactivated: true }),
+      await newUser(await newTenant(), "agent"),
+    ];
     for (const successor of [away.id, stranger.id, agent.id, randomUUID()]) {
-      await isRefused(calls(admin, "update_agent", { user_id: agent.id, changes: { active: false, reassign_to: successor } }), {
-        code: "PT422", detail: "invalid_field", hint: "reassign_to",
-      });
+      await isRefused(
+        calls(admin, "update_agent", { user_id: agent.id, changes: { active: false, reassign_to: successor } }),
+        {
+          code: "PT422",
+          detail: "invalid_field",
+          hint: "reassign_to",
+        },
+      );
     }
     assert.deepEqual(await assignees(), [agent.id, agent.id, agent.id]);
     assert.notEqual(await calls(agent, "current_access"), null);
@@ -265,7 +380,8 @@ describe("a person who is deactivated", () => {
 
 test("a person banned in Auth loses everything, and has it back afterwards", async () => {
   const { agent } = await newOffice();
-  const bans = (/** @type {Date | null} */ until) => sql`update auth.users set banned_until = ${until} where id = ${agent.id}`;
+  const bans = (/** @type {Date | null} */ until) =>
+    sql`update auth.users set banned_until = ${until} where id = ${agent.id}`;
   await bans(new Date(Date.now() + 60_000));
   assert.equal(await calls(agent, "current_access"), null);
   assert.equal((await as(agent, (sql) => sql`select from public.profiles`)).count, 0);
@@ -280,5 +396,8 @@ test("an API key of the same level may look after people, too", async () => {
   assert.equal(changed.display_name, "Rina");
   const { invitation_id } = await invites(key);
   assert.equal((await sql`select invited_by from public.invitations where id = ${invitation_id}`)[0].invited_by, null);
-  await isRefused(calls(key, "update_agent", { user_id: key.id, changes: { display_name: "Saya" } }), { code: "PT404", detail: "not_found" });
+  await isRefused(calls(key, "update_agent", { user_id: key.id, changes: { display_name: "Saya" } }), {
+    code: "PT404",
+    detail: "not_found",
+  });
 });

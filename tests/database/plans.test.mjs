@@ -44,7 +44,9 @@ const PATHS = {
       await sql`update public.whatsapp_sessions set messaging_limit = '1' where id = ${known.number.id}`;
       await sql`update private.sender_leases set allowance = 0`;
       try {
-        const [{ claim }] = await asService((sql) => sql`select public.claim_recipients(${known.number.id}, ${known.holder}, 20, 600) as claim`);
+        const [{ claim }] = await asService(
+          (sql) => sql`select public.claim_recipients(${known.number.id}, ${known.holder}, 20, 600) as claim`,
+        );
         assert.deepEqual(claim.recipients, []);
       } finally {
         await sql`update public.whatsapp_sessions set messaging_limit = 'TIER_100K' where id = ${known.number.id}`;
@@ -56,12 +58,20 @@ const PATHS = {
   },
   "recording outcomes": {
     run: async () => {
-      const [{ claim }] = await asService((sql) => sql`select public.claim_recipients(${known.number.id}, ${known.holder}, 20, 600) as claim`);
+      const [{ claim }] = await asService(
+        (sql) => sql`select public.claim_recipients(${known.number.id}, ${known.holder}, 20, 600) as claim`,
+      );
       const results = claim.recipients.map((/** @type {any} */ { recipient_id, message_id }) => ({
-        recipient_id, message_id, claim_id: claim.claim_id, outcome: "sent", whatsapp_message_id: someWamid(),
+        recipient_id,
+        message_id,
+        claim_id: claim.claim_id,
+        outcome: "sent",
+        whatsapp_message_id: someWamid(),
       }));
       assert.equal(results.length, 20);
-      await asService((sql) => sql`select public.record_recipients(${known.number.id}, ${known.holder}, 600, ${sql.json(results)})`);
+      await asService(
+        (sql) => sql`select public.record_recipients(${known.number.id}, ${known.holder}, 600, ${sql.json(results)})`,
+      );
     },
     uses: [/broadcast_recipients_queue_idx/, /broadcast_recipients_message_id_key/, /messages_pkey/],
   },
@@ -79,8 +89,15 @@ const PATHS = {
   },
   "a page of a campaign's recipients": {
     run: async () => {
-      const [{ page }] = await as(known.admin, (sql) => sql`select public.list_campaign_recipients(${known.campaign.id}, page_size => 50) as page`);
-      await as(known.admin, (sql) => sql`select public.list_campaign_recipients(${known.campaign.id}, 'failed', after => ${page.next_cursor}, page_size => 50)`);
+      const [{ page }] = await as(
+        known.admin,
+        (sql) => sql`select public.list_campaign_recipients(${known.campaign.id}, page_size => 50) as page`,
+      );
+      await as(
+        known.admin,
+        (sql) =>
+          sql`select public.list_campaign_recipients(${known.campaign.id}, 'failed', after => ${page.next_cursor}, page_size => 50)`,
+      );
     },
     uses: [/broadcast_recipients_list_idx/],
     sorts: /Sort Key: r\w*\."?position/,
@@ -110,7 +127,10 @@ const PATHS = {
   "pages of the inbox by cursor, in each order": {
     run: async () => {
       for (const sort of ["newest", "oldest", "waiting", "priority"]) {
-        const [{ page }] = await as(known.admin, (sql) => sql`select public.list_inbox('{}', ${sort}, null, 1, 5) as page`);
+        const [{ page }] = await as(
+          known.admin,
+          (sql) => sql`select public.list_inbox('{}', ${sort}, null, 1, 5) as page`,
+        );
         await as(known.admin, (sql) => sql`select public.list_inbox('{}', ${sort}, ${page.next_cursor}, 1, 5)`);
       }
     },
@@ -118,11 +138,20 @@ const PATHS = {
   },
   "the inbox, filtered": {
     run: async () => {
-      for (const filter of [{ assigned_to: known.agent.id }, { unread: true }, { label: randomUUID() }, { status: ["open"], assigned_to: "none" }]) {
-        for (const user of [known.admin, known.agent]) await as(user, (sql) => sql`select public.list_inbox(${sql.json(filter)}, 'newest', null, 1, 25)`);
+      for (const filter of [
+        { assigned_to: known.agent.id },
+        { unread: true },
+        { label: randomUUID() },
+        { status: ["open"], assigned_to: "none" },
+      ]) {
+        for (const user of [known.admin, known.agent])
+          await as(user, (sql) => sql`select public.list_inbox(${sql.json(filter)}, 'newest', null, 1, 25)`);
       }
     },
-    uses: [/conversations_assigned_idx|conversations_status_idx|conversations_inbox_idx/, /conversation_labels_label_idx|conversation_labels/],
+    uses: [
+      /conversations_assigned_idx|conversations_status_idx|conversations_inbox_idx/,
+      /conversation_labels_label_idx|conversation_labels/,
+    ],
   },
   "what somebody has not read": {
     run: async () => {
@@ -148,29 +177,59 @@ const PATHS = {
     sorts: /Sort Key: m\w*\.occurred_at/,
   },
   "a reply": {
-    run: () => as(known.agent, (sql) => sql`select public.create_reply(${known.conversation.id}, 'text', 'Siap', '{}', ${randomUUID()})`),
+    run: () =>
+      as(
+        known.agent,
+        (sql) => sql`select public.create_reply(${known.conversation.id}, 'text', 'Siap', '{}', ${randomUUID()})`,
+      ),
     uses: [/conversations_pkey/],
   },
   "statuses of messages": {
-    run: () => asService((sql) => {
-      const statuses = known.wamids.map((wamid) => statusOf(known.number, wamid, "read"));
-      return sql`select public.ingest_webhook(body => '{}', statuses => ${sql.json([...statuses, statusOf(known.number, someWamid(), "sent", { callback_data: randomUUID() })])})`;
-    }),
+    run: () =>
+      asService((sql) => {
+        const statuses = known.wamids.map((wamid) => statusOf(known.number, wamid, "read"));
+        return sql`select public.ingest_webhook(body => '{}', statuses => ${sql.json([...statuses, statusOf(known.number, someWamid(), "sent", { callback_data: randomUUID() })])})`;
+      }),
     uses: [/messages_session_id_whatsapp_message_id_key/, /message_status_events_message_idx/],
   },
   "a segment by tag": { run: () => counts(leaf("tags", "has", "vip")), uses: [/contacts_tags_idx/] },
-  "a segment by label": { run: () => counts(leaf("label", "has", known.label.id)), uses: [/contact_labels_label_idx/, /contacts_pkey|contacts_id_tenant_id_key/] },
+  "a segment by label": {
+    run: () => counts(leaf("label", "has", known.label.id)),
+    uses: [/contact_labels_label_idx/, /contacts_pkey|contacts_id_tenant_id_key/],
+  },
   "a segment by what a campaign did": {
-    run: () => counts({ all: [{ campaign: known.campaign.id, did: "failed" }, { not: { campaign: known.campaign.id, did: "replied" } }] }),
+    run: () =>
+      counts({
+        all: [{ campaign: known.campaign.id, did: "failed" }, { not: { campaign: known.campaign.id, did: "replied" } }],
+      }),
     uses: [/broadcast_recipients_\w+/],
   },
   "a segment by the last message": {
-    run: () => counts({ any: [leaf("last_message_at", "within_days", 1), leaf("last_message_at", "more_than_days_ago", 29), leaf("last_inbound_at", "is_set")] }),
+    run: () =>
+      counts({
+        any: [
+          leaf("last_message_at", "within_days", 1),
+          leaf("last_message_at", "more_than_days_ago", 29),
+          leaf("last_inbound_at", "is_set"),
+        ],
+      }),
     uses: [/conversations_\w+/],
   },
-  "a segment by a choice": { run: () => counts(leaf("custom.size", "is", "L")), uses: [/contacts_custom_fields_idx|contacts_(tenant|newest)\w*/] },
+  "a segment by a choice": {
+    run: () => counts(leaf("custom.size", "is", "L")),
+    uses: [/contacts_custom_fields_idx|contacts_(tenant|newest)\w*/],
+  },
   "a segment by everything else": {
-    run: () => counts({ any: [leaf("name", "contains", "rina"), leaf("phone_number", "starts_with", "6200"), leaf("country", "is", "ID"), leaf("custom.size", "is_set"), { not: leaf("opted_out", "is", true) }] }),
+    run: () =>
+      counts({
+        any: [
+          leaf("name", "contains", "rina"),
+          leaf("phone_number", "starts_with", "6200"),
+          leaf("country", "is", "ID"),
+          leaf("custom.size", "is_set"),
+          { not: leaf("opted_out", "is", true) },
+        ],
+      }),
     uses: [/contacts_\w+/],
   },
   "messages to be sent by themselves": {
@@ -178,10 +237,15 @@ const PATHS = {
     uses: [/automatic_messages_\w+/],
   },
   "messages of customers": {
-    run: () => asService((sql) => {
-      const messages = [inboundText(known.number), inboundText(known.number, { from: known.contact.wa_id }), inboundText(known.number, { from: null, user_id: `ID.${randomUUID()}` })];
-      return sql`select public.ingest_webhook(body => '{}', messages => ${sql.json(messages)})`;
-    }),
+    run: () =>
+      asService((sql) => {
+        const messages = [
+          inboundText(known.number),
+          inboundText(known.number, { from: known.contact.wa_id }),
+          inboundText(known.number, { from: null, user_id: `ID.${randomUUID()}` }),
+        ];
+        return sql`select public.ingest_webhook(body => '{}', messages => ${sql.json(messages)})`;
+      }),
     uses: [/contacts_phone_key/, /contacts_tenant_id_user_id_key/, /messages_thread_idx/],
   },
 };
@@ -195,15 +259,24 @@ for (const mode of ["force_custom_plan", "force_generic_plan"]) {
     for (const [name, { run, uses, sorts }] of Object.entries(PATHS)) {
       test(`${name} needs no scan of a large table`, async () => {
         const plans = await plansOf(run);
-        assert.deepEqual(plans.filter((plan) => scansIn(plan).length > 0 || sorts?.test(plan)), []);
-        for (const index of uses) assert.ok(plans.some((plan) => index.test(plan)), `${index} is used:\n${plans.join("\n")}`);
+        assert.deepEqual(
+          plans.filter((plan) => scansIn(plan).length > 0 || sorts?.test(plan)),
+          [],
+        );
+        for (const index of uses)
+          assert.ok(
+            plans.some((plan) => index.test(plan)),
+            `${index} is used:\n${plans.join("\n")}`,
+          );
       });
     }
   });
 }
 
 test("a scan of a large table is seen, within functions too", async () => {
-  const plans = await plansOf(() => sql.unsafe("do $$ begin perform count(*) from public.messages m where m.content = 'x'; end $$"));
+  const plans = await plansOf(() =>
+    sql.unsafe("do $$ begin perform count(*) from public.messages m where m.content = 'x'; end $$"),
+  );
   assert.deepEqual(plans.flatMap(scansIn), ["Seq Scan on messages"]);
 });
 
@@ -222,16 +295,23 @@ function scansIn(plan) {
   return [...new Set(found.map(([, table]) => `Seq Scan on ${table}`))];
 }
 
-const leaf = (/** @type {string} */ field, /** @type {string} */ op, /** @type {any} */ value) => (value === undefined ? { field, op } : { field, op, value });
+const leaf = (/** @type {string} */ field, /** @type {string} */ op, /** @type {any} */ value) =>
+  value === undefined ? { field, op } : { field, op, value };
 /** @param {object} filter */
 async function counts(filter) {
-  const [{ preview }] = await as(known.admin, (sql) => sql`select public.preview_segment(${sql.json(/** @type {any} */ (filter))}) as preview`);
+  const [{ preview }] = await as(
+    known.admin,
+    (sql) => sql`select public.preview_segment(${sql.json(/** @type {any} */ (filter))}) as preview`,
+  );
   assert.equal(typeof preview.contact_count, "number");
 }
 
 /** The newest page and the one after it. @param {any} user */
 async function readThread(user) {
-  const [{ page }] = await as(user, (sql) => sql`select public.list_messages(${known.conversation.id}, null, 50) as page`);
+  const [{ page }] = await as(
+    user,
+    (sql) => sql`select public.list_messages(${known.conversation.id}, null, 50) as page`,
+  );
   await as(user, (sql) => sql`select public.list_messages(${known.conversation.id}, ${page.next_cursor}, 50)`);
 }
 
@@ -241,7 +321,12 @@ async function fill() {
   const offices = [];
   for (let i = 0; i < TENANTS; i++) {
     const tenant = await newTenant();
-    offices.push({ tenant, number: await newNumber(tenant), template: await newTemplate(tenant), agent: await newUser(tenant, "agent") });
+    offices.push({
+      tenant,
+      number: await newNumber(tenant),
+      template: await newTemplate(tenant),
+      agent: await newUser(tenant, "agent"),
+    });
   }
   const sessions = offices.map(({ number }) => number.id);
   await sql.begin(async (sql) => {
@@ -285,7 +370,8 @@ async function fill() {
       where k.session_id = any (${sessions}::uuid[])`;
   });
   const { tenant, number, agent } = offices[7];
-  const [conversation] = await sql`select * from public.conversations where session_id = ${number.id} and assigned_to = ${agent.id} limit 1`;
+  const [conversation] =
+    await sql`select * from public.conversations where session_id = ${number.id} and assigned_to = ${agent.id} limit 1`;
   await sql`
     insert into public.messages (tenant_id, session_id, conversation_id, direction, type, status, content, occurred_at, metadata)
     select ${tenant.id}, ${number.id}, ${conversation.id}, 'inbound', 'text', 'received', 'Halo', now() - n * interval '1 minute', '{"broadcast_campaign_id": "silent"}'
@@ -317,7 +403,18 @@ async function fill() {
   await sql`insert into private.sender_leases values (${number.id}, ${holder}, now() + interval '1 hour', 1)`;
   const [contact] = await sql`select * from public.contacts where id = ${conversation.contact_id}`;
   const [campaign] = await sql`select * from public.broadcast_campaigns where session_id = ${number.id}`;
-  const outbound = await sql`select whatsapp_message_id from public.messages where session_id = ${number.id} and direction = 'outbound' limit 5`;
+  const outbound =
+    await sql`select whatsapp_message_id from public.messages where session_id = ${number.id} and direction = 'outbound' limit 5`;
   const admin = await newUser(tenant, "admin");
-  return { number, agent, admin, holder, label, conversation, contact, campaign, wamids: outbound.map((row) => row.whatsapp_message_id) };
+  return {
+    number,
+    agent,
+    admin,
+    holder,
+    label,
+    conversation,
+    contact,
+    campaign,
+    wamids: outbound.map((row) => row.whatsapp_message_id),
+  };
 }

@@ -20,7 +20,10 @@ describe("a policy asks once for a statement", () => {
   for (const table of ["messages", "conversations", "contacts"]) {
     for (const [name, user] of Object.entries({ admin, agent })) {
       test(`of ${table}, for an ${name}`, async () => {
-        const [one, all] = [await callsFor(user, `select id from public.${table} limit 1`), await callsFor(user, `select id from public.${table}`)];
+        const [one, all] = [
+          await callsFor(user, `select id from public.${table} limit 1`),
+          await callsFor(user, `select id from public.${table}`),
+        ];
         assert.equal(one.rows, 1);
         assert.ok(all.rows >= 10, `${all.rows} rows`);
         assert.ok(all.calls.tenant_id > 0, "calls are counted");
@@ -30,7 +33,10 @@ describe("a policy asks once for a statement", () => {
   }
 
   test("and one that asked for each row would be seen", async () => {
-    const { rows, calls } = await callsFor(admin, "select id from public.messages where type = 'none' or private.has_permission('messages.view')");
+    const { rows, calls } = await callsFor(
+      admin,
+      "select id from public.messages where type = 'none' or private.has_permission('messages.view')",
+    );
     assert.ok(calls.has_permission >= rows && rows > 100, `${calls.has_permission} calls for ${rows} rows`);
   });
 });
@@ -38,16 +44,43 @@ describe("a policy asks once for a statement", () => {
 describe("a tenant with a small share of all messages reads by index", () => {
   for (const [what, query, index] of /** @type {const} */ ([
     ["its newest messages", "select * from public.messages order by created_at desc limit 50", "messages_tenant_idx"],
-    ["a later page of them", "select * from public.messages where created_at < now() - interval '3 hours' order by created_at desc limit 50", "messages_tenant_idx"],
-    ["a thread", `select * from public.messages where conversation_id = '${conversation.id}' order by occurred_at desc, created_at desc, id desc limit 50`, "messages_thread_idx"],
-    ["its conversations", "select * from public.conversations order by last_message_at desc, id desc limit 20", "conversations_inbox_idx"],
+    [
+      "a later page of them",
+      "select * from public.messages where created_at < now() - interval '3 hours' order by created_at desc limit 50",
+      "messages_tenant_idx",
+    ],
+    [
+      "a thread",
+      `select * from public.messages where conversation_id = '${conversation.id}' order by occurred_at desc, created_at desc, id desc limit 50`,
+      "messages_thread_idx",
+    ],
+    [
+      "its conversations",
+      "select * from public.conversations order by last_message_at desc, id desc limit 20",
+      "conversations_inbox_idx",
+    ],
   ])) {
     for (const [name, user] of Object.entries({ admin, agent })) {
       test(`${what}, for an ${name}`, async () => {
         const nodes = await planOf(user, query);
-        assert.deepEqual(nodes.filter((node) => node["Node Type"] === "Seq Scan" && ["messages", "conversations", "contacts"].includes(node["Relation Name"])), []);
-        assert.ok(nodes.some((node) => node["Index Name"] === index), nodes.map((node) => `${node["Node Type"]} ${node["Index Name"] ?? ""}`).join(", "));
-        const read = Math.max(...nodes.filter((node) => node["Relation Name"] === "messages").map((node) => node["Actual Rows"] * node["Actual Loops"]), 0);
+        assert.deepEqual(
+          nodes.filter(
+            (node) =>
+              node["Node Type"] === "Seq Scan" &&
+              ["messages", "conversations", "contacts"].includes(node["Relation Name"]),
+          ),
+          [],
+        );
+        assert.ok(
+          nodes.some((node) => node["Index Name"] === index),
+          nodes.map((node) => `${node["Node Type"]} ${node["Index Name"] ?? ""}`).join(", "),
+        );
+        const read = Math.max(
+          ...nodes
+            .filter((node) => node["Relation Name"] === "messages")
+            .map((node) => node["Actual Rows"] * node["Actual Loops"]),
+          0,
+        );
         assert.ok(read <= (MESSAGES / SHARE) * 2, `${read} messages read`);
       });
     }
@@ -58,12 +91,18 @@ describe("a tenant with a small share of all messages reads by index", () => {
 function callsFor(user, query) {
   return as(user, async (sql) => {
     // Earlier transactions may still be counted in.
-    const counted = async () => new Map((await sql`
+    const counted = async () =>
+      new Map(
+        (
+          await sql`
       select funcname as name, calls::integer as calls from pg_stat_xact_user_functions where schemaname = 'private'`
-    ).map(({ name, calls }) => [name, calls]));
+        ).map(({ name, calls }) => [name, calls]),
+      );
     const before = await counted();
     const { count: rows } = await sql.unsafe(query);
-    const calls = [...await counted()].map(([name, calls]) => [name, calls - (before.get(name) ?? 0)]).filter(([, calls]) => calls > 0);
+    const calls = [...(await counted())]
+      .map(([name, calls]) => [name, calls - (before.get(name) ?? 0)])
+      .filter(([, calls]) => calls > 0);
     return { rows, calls: Object.fromEntries(calls) };
   });
 }

@@ -4,9 +4,11 @@ import { describe, test } from "node:test";
 import { useDatabase } from "./database.mjs";
 import { isRefused } from "./refusals.mjs";
 
-const { sql, as, calls, newTenant, newUser, newUserWith, newApiKey, newNumber, receivesMessage, assign } = await useDatabase();
+const { sql, as, calls, newTenant, newUser, newUserWith, newApiKey, newNumber, receivesMessage, assign } =
+  await useDatabase();
 
-const saves = (/** @type {any} */ user, /** @type {object} */ changes, id = null) => calls(user, "save_quick_reply", { changes: sql.json(/** @type {any} */ (changes)), quick_reply_id: id });
+const saves = (/** @type {any} */ user, /** @type {object} */ changes, id = null) =>
+  calls(user, "save_quick_reply", { changes: sql.json(/** @type {any} */ (changes)), quick_reply_id: id });
 const lists = (/** @type {any} */ user, { search = null, category = null, scope = "all", sort = "usage" } = {}) =>
   calls(user, "list_quick_replies", { search, category_filter: category, scope, sort, page: 1, page_size: 50 });
 const renders = (/** @type {any} */ user, /** @type {any} */ reply, /** @type {any} */ conversation) =>
@@ -15,20 +17,37 @@ const shortcutsOf = (/** @type {any} */ { rows }) => rows.map((/** @type {any} *
 
 async function newOffice() {
   const tenant = await newTenant();
-  return { tenant, manager: await newUser(tenant, "manager"), agent: await newUser(tenant, "agent"), colleague: await newUser(tenant, "agent") };
+  return {
+    tenant,
+    manager: await newUser(tenant, "manager"),
+    agent: await newUser(tenant, "agent"),
+    colleague: await newUser(tenant, "agent"),
+  };
 }
 
 describe("a quick reply", () => {
   test("is everybody's or one's own", async () => {
     const { manager, agent, colleague } = await newOffice();
     const shared = await saves(manager, { shortcut: "/Halo", title: "Sapaan", content: "Halo!", category: " Sapaan " });
-    assert.deepEqual([shared.shortcut, shared.scope, shared.category, shared.usage_count, shared.variables], ["halo", "shared", "Sapaan", 0, []]);
+    assert.deepEqual(
+      [shared.shortcut, shared.scope, shared.category, shared.usage_count, shared.variables],
+      ["halo", "shared", "Sapaan", 0, []],
+    );
     const own = await saves(agent, { shortcut: "halo", content: "Hai, saya Budi", scope: "personal" });
     assert.equal(own.scope, "personal");
     assert.deepEqual(shortcutsOf(await lists(agent)), ["halo", "halo"]);
-    assert.deepEqual((await lists(colleague)).rows.map((/** @type {any} */ { id }) => id), [shared.id]);
-    assert.deepEqual((await lists(agent, { scope: "personal" })).rows.map((/** @type {any} */ { id }) => id), [own.id]);
-    assert.deepEqual((await lists(agent, { scope: "shared" })).rows.map((/** @type {any} */ { id }) => id), [shared.id]);
+    assert.deepEqual(
+      (await lists(colleague)).rows.map((/** @type {any} */ { id }) => id),
+      [shared.id],
+    );
+    assert.deepEqual(
+      (await lists(agent, { scope: "personal" })).rows.map((/** @type {any} */ { id }) => id),
+      [own.id],
+    );
+    assert.deepEqual(
+      (await lists(agent, { scope: "shared" })).rows.map((/** @type {any} */ { id }) => id),
+      [shared.id],
+    );
     // not even a manager's
     assert.equal(await calls(manager, "get_quick_reply", { quick_reply_id: own.id }), null);
     await isRefused(saves(manager, { title: "x" }, own.id), { code: "PT404" });
@@ -60,9 +79,15 @@ describe("a quick reply", () => {
     await isRefused(calls(agent, "delete_quick_reply", { quick_reply_id: shared.id }), { code: "PT403" });
     const reader = await newUserWith(tenant, { permissions: ["quick_replies.view"] });
     await isRefused(saves(reader, { shortcut: "b", content: "x", scope: "personal" }), { code: "PT403" });
-    await isRefused(saves(await newApiKey(tenant, "manager"), { shortcut: "b", content: "x", scope: "personal" }), { code: "PT422", hint: "scope" });
+    await isRefused(saves(await newApiKey(tenant, "manager"), { shortcut: "b", content: "x", scope: "personal" }), {
+      code: "PT422",
+      hint: "scope",
+    });
     const changed = await saves(manager, { content: "Halo {{contact.name}}", category: null }, shared.id);
-    assert.deepEqual([changed.content, changed.shortcut, changed.variables], ["Halo {{contact.name}}", "a", ["contact.name"]]);
+    assert.deepEqual(
+      [changed.content, changed.shortcut, changed.variables],
+      ["Halo {{contact.name}}", "a", ["contact.name"]],
+    );
   });
 
   test("of another tenant is nowhere", async () => {
@@ -75,7 +100,11 @@ describe("a quick reply", () => {
     await isRefused(saves(stranger, { title: "x" }, shared.id), { code: "PT404" });
     await isRefused(calls(stranger, "delete_quick_reply", { quick_reply_id: shared.id }), { code: "PT404" });
     await isRefused(renders(stranger, shared, conversation), { code: "PT404" });
-    const theirs = await receivesMessage(await newNumber({ id: (await sql`select tenant_id from public.profiles where user_id = ${stranger.id}`)[0].tenant_id }));
+    const theirs = await receivesMessage(
+      await newNumber({
+        id: (await sql`select tenant_id from public.profiles where user_id = ${stranger.id}`)[0].tenant_id,
+      }),
+    );
     await isRefused(renders(stranger, shared, theirs.conversation), { code: "PT404" });
     await isRefused(renders(manager, shared, theirs.conversation), { code: "PT404" });
     assert.equal((await calls(manager, "get_quick_reply", { quick_reply_id: shared.id })).usage_count, 0);
@@ -84,20 +113,33 @@ describe("a quick reply", () => {
   test("names only variables that there are", async () => {
     const { tenant, manager } = await newOffice();
     await sql`insert into public.contact_fields (tenant_id, key, name, type) values (${tenant.id}, 'city', 'City', 'text')`;
-    await saves(manager, { shortcut: "ok", content: "{{contact.name}} {{ contact.phone_number }} {{contact.custom.city}} {{agent.name}} {{tenant.name}} { {x} }" });
+    await saves(manager, {
+      shortcut: "ok",
+      content:
+        "{{contact.name}} {{ contact.phone_number }} {{contact.custom.city}} {{agent.name}} {{tenant.name}} { {x} }",
+    });
     for (const variable of ["contact.password", "contact.custom.age", "x", "", "contact", "tenant.id"]) {
-      await isRefused(saves(manager, { shortcut: "no", content: `Halo {{${variable}}}` }), { code: "PT422", detail: "unknown_variable", hint: "content" });
+      await isRefused(saves(manager, { shortcut: "no", content: `Halo {{${variable}}}` }), {
+        code: "PT422",
+        detail: "unknown_variable",
+        hint: "content",
+      });
     }
   });
 
   test("can be changed though a field it names is gone, but for its text", async () => {
     const { manager } = await newOffice();
-    const field = await calls(manager, "create_contact_field", { field: { key: "hilang", name: "Hilang", type: "text" } });
+    const field = await calls(manager, "create_contact_field", {
+      field: { key: "hilang", name: "Hilang", type: "text" },
+    });
     const content = "Halo {{contact.custom.hilang}}";
     const reply = await saves(manager, { shortcut: "hilang", content });
     await calls(manager, "delete_contact_field", { field_id: field.id });
     assert.equal((await saves(manager, { title: "Baru", content }, reply.id)).title, "Baru");
-    await isRefused(saves(manager, { content: `${content}!` }, reply.id), { code: "PT422", detail: "unknown_variable" });
+    await isRefused(saves(manager, { content: `${content}!` }, reply.id), {
+      code: "PT422",
+      detail: "unknown_variable",
+    });
   });
 
   test("may send a file of the tenant's own folder", async () => {
@@ -108,10 +150,20 @@ describe("a quick reply", () => {
     await sql`insert into storage.objects (bucket_id, name) values ('broadcast-media', ${theirs})`;
     const media = { type: "document", path, filename: "Menu.pdf" };
     assert.deepEqual((await saves(manager, { shortcut: "menu", media })).media, media);
-    for (const wrong of [{ type: "document", path: theirs }, { type: "document", path: `${tenant.id}/none.pdf` }, { type: "document", path: `${tenant.id}/../${theirs}` }, { type: "sticker", path }, { path }, {}]) {
+    for (const wrong of [
+      { type: "document", path: theirs },
+      { type: "document", path: `${tenant.id}/none.pdf` },
+      { type: "document", path: `${tenant.id}/../${theirs}` },
+      { type: "sticker", path },
+      { path },
+      {},
+    ]) {
       await isRefused(saves(manager, { shortcut: "x", media: wrong }), { code: "PT422", hint: "media.path" });
     }
-    await isRefused(saves(manager, { shortcut: "x", media, content: "y".repeat(1025) }), { code: "PT422", hint: "content" });
+    await isRefused(saves(manager, { shortcut: "x", media, content: "y".repeat(1025) }), {
+      code: "PT422",
+      hint: "content",
+    });
     await isRefused(saves(manager, { shortcut: "x" }), { code: "PT422", hint: "content" });
   });
 
@@ -119,14 +171,34 @@ describe("a quick reply", () => {
     const { manager, tenant } = await newOffice();
     const { conversation } = await receivesMessage(await newNumber(tenant));
     await saves(manager, { shortcut: "alamat", title: "Alamat toko", content: "Jl. Melati", category: "Info" });
-    const price = await saves(manager, { shortcut: "harga", title: "Daftar", content: "Mulai 10 ribu", category: "Info" });
+    const price = await saves(manager, {
+      shortcut: "harga",
+      title: "Daftar",
+      content: "Mulai 10 ribu",
+      category: "Info",
+    });
     await saves(manager, { shortcut: "salam", content: "Halo", category: "Sapaan" });
     await renders(manager, price, conversation);
     const all = await lists(manager);
-    assert.deepEqual([shortcutsOf(all), all.categories], [["harga", "alamat", "salam"], [{ name: "Info", count: 2 }, { name: "Sapaan", count: 1 }]]);
+    assert.deepEqual(
+      [shortcutsOf(all), all.categories],
+      [
+        ["harga", "alamat", "salam"],
+        [
+          { name: "Info", count: 2 },
+          { name: "Sapaan", count: 1 },
+        ],
+      ],
+    );
     assert.deepEqual(shortcutsOf(await lists(manager, { sort: "shortcut" })), ["alamat", "harga", "salam"]);
     assert.deepEqual(shortcutsOf(await lists(manager, { sort: "newest" })), ["salam", "harga", "alamat"]);
-    for (const [search, found] of /** @type {[string, string[]][]} */ ([["/HAR", ["harga"]], ["TOKO", ["alamat"]], ["melati", ["alamat"]], ["100%", []], ["hal", ["salam"]]])) {
+    for (const [search, found] of /** @type {[string, string[]][]} */ ([
+      ["/HAR", ["harga"]],
+      ["TOKO", ["alamat"]],
+      ["melati", ["alamat"]],
+      ["100%", []],
+      ["hal", ["salam"]],
+    ])) {
       assert.deepEqual(shortcutsOf(await lists(manager, { search })), found, search);
     }
     assert.deepEqual(shortcutsOf(await lists(manager, { category: "Sapaan" })), ["salam"]);
@@ -140,12 +212,19 @@ describe("rendering", () => {
     const { conversation, contact } = await receivesMessage(await newNumber(tenant));
     // a customer's name is no template
     await sql`update public.contacts set profile_name = '{{tenant.name}} $1 \\1', custom_fields = '{"age": 7}' where id = ${contact.id}`;
-    const [{ display_name }] = await sql`update public.profiles set display_name = 'Sari' where user_id = ${agent.id} returning display_name`;
+    const [{ display_name }] =
+      await sql`update public.profiles set display_name = 'Sari' where user_id = ${agent.id} returning display_name`;
     const [{ name }] = await sql`select name from public.tenants where id = ${tenant.id}`;
-    const reply = await saves(manager, { shortcut: "x", content: "{{contact.name}}, {{ contact.phone_number }} ({{contact.custom.age}}) {{contact.custom.city}}/{{agent.name}}/{{tenant.name}}{{contact.email}}." });
+    const reply = await saves(manager, {
+      shortcut: "x",
+      content:
+        "{{contact.name}}, {{ contact.phone_number }} ({{contact.custom.age}}) {{contact.custom.city}}/{{agent.name}}/{{tenant.name}}{{contact.email}}.",
+    });
     const rendered = await renders(agent, reply, conversation);
     assert.deepEqual(rendered, {
-      content: `{{tenant.name}} $1 \\1, +${contact.wa_id} (7) /${display_name}/${name}.`, media: null, missing: ["contact.custom.city", "contact.email"],
+      content: `{{tenant.name}} $1 \\1, +${contact.wa_id} (7) /${display_name}/${name}.`,
+      media: null,
+      missing: ["contact.custom.city", "contact.email"],
     });
     await renders(agent, reply, conversation);
     const now = await calls(agent, "get_quick_reply", { quick_reply_id: reply.id });
@@ -157,8 +236,15 @@ describe("rendering", () => {
     const { conversation, contact } = await receivesMessage(await newNumber(tenant));
     await sql`update public.profiles set display_name = 'Sari Dewi Lestari' where user_id = ${agent.id}`;
     const [{ email }] = await sql`select email from auth.users where id = ${agent.id}`;
-    const reply = await saves(manager, { shortcut: "x", content: "{{contact.first_name}}|{{contact.last_name}}|{{agent.first_name}}|{{agent.last_name}}|{{agent.email}}" });
-    for (const [name, first, last] of [["Rina", "Rina", ""], ["  Budi  Santoso Putra ", "Budi", "Santoso Putra"], ["☕", "☕", ""]]) {
+    const reply = await saves(manager, {
+      shortcut: "x",
+      content: "{{contact.first_name}}|{{contact.last_name}}|{{agent.first_name}}|{{agent.last_name}}|{{agent.email}}",
+    });
+    for (const [name, first, last] of [
+      ["Rina", "Rina", ""],
+      ["  Budi  Santoso Putra ", "Budi", "Santoso Putra"],
+      ["☕", "☕", ""],
+    ]) {
       await sql`update public.contacts set name = ${name} where id = ${contact.id}`;
       const rendered = await renders(agent, reply, conversation);
       assert.equal(rendered.content, `${first}|${last}|Sari|Dewi Lestari|${email}`);
@@ -175,7 +261,10 @@ describe("rendering", () => {
     const own = await saves(agent, { shortcut: "x", content: "x", scope: "personal" });
     await isRefused(renders(colleague, own, conversation), { code: "PT404" });
     await renders(colleague, shared, conversation);
-    await isRefused(renders(await newUserWith(tenant, { permissions: ["conversations.view_all"] }), shared, conversation), { code: "PT403" });
+    await isRefused(
+      renders(await newUserWith(tenant, { permissions: ["conversations.view_all"] }), shared, conversation),
+      { code: "PT403" },
+    );
   });
 });
 
@@ -187,11 +276,20 @@ test("changes are told: of shared ones to all who may see them, of one's own to 
   const { conversation } = await receivesMessage(await newNumber(tenant));
   await renders(manager, shared, conversation);
   await calls(manager, "delete_quick_reply", { quick_reply_id: shared.id });
-  const told = await sql`select topic, event, payload from realtime.messages where payload ->> 'id' in (${shared.id}, ${own.id})`;
-  assert.deepEqual(told.map(({ topic, event }) => `${topic} ${event}`).sort(), [
-    `agent:${agent.id} quick_reply.created`, ...["created", "deleted", "updated"].map((verb) => `tenant:${tenant.id}:quick_replies quick_reply.${verb}`),
-  ].sort());
-  await as(agent, async (sql) => assert.equal((await sql`select private.may_listen(${`tenant:${tenant.id}:quick_replies`}) as may`)[0].may, true));
+  const told =
+    await sql`select topic, event, payload from realtime.messages where payload ->> 'id' in (${shared.id}, ${own.id})`;
+  assert.deepEqual(
+    told.map(({ topic, event }) => `${topic} ${event}`).sort(),
+    [
+      `agent:${agent.id} quick_reply.created`,
+      ...["created", "deleted", "updated"].map((verb) => `tenant:${tenant.id}:quick_replies quick_reply.${verb}`),
+    ].sort(),
+  );
+  await as(agent, async (sql) =>
+    assert.equal((await sql`select private.may_listen(${`tenant:${tenant.id}:quick_replies`}) as may`)[0].may, true),
+  );
   const stranger = await newUser(await newTenant(), "super_admin");
-  await as(stranger, async (sql) => assert.equal((await sql`select private.may_listen(${`tenant:${tenant.id}:quick_replies`}) as may`)[0].may, false));
+  await as(stranger, async (sql) =>
+    assert.equal((await sql`select private.may_listen(${`tenant:${tenant.id}:quick_replies`}) as may`)[0].may, false),
+  );
 });

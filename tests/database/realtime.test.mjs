@@ -7,14 +7,34 @@ import { inboundText, seconds, statusOf } from "./inbox.mjs";
 import { DENIED, isRefused } from "./refusals.mjs";
 
 const {
-  sql, as, asAnon, asService, calls, newTenant, newStranger, newUser, newNumber, newCampaign, recipientsOf, receivesMessage, delivers, newOutbound, assign, deactivate,
+  sql,
+  as,
+  asAnon,
+  asService,
+  calls,
+  newTenant,
+  newStranger,
+  newUser,
+  newNumber,
+  newCampaign,
+  recipientsOf,
+  receivesMessage,
+  delivers,
+  newOutbound,
+  assign,
+  deactivate,
 } = await useDatabase();
 
 const newInbox = async () => {
   const tenant = await newTenant();
   const [number, agent] = [await newNumber(tenant), await newUser(tenant, "agent")];
   /** @type {Record<string, string>} */
-  const names = { [`tenant:${tenant.id}`]: "all", [`tenant:${tenant.id}:unassigned`]: "unassigned", [`tenant:${tenant.id}:contacts`]: "viewers of contacts", [`agent:${agent.id}`]: "agent" };
+  const names = {
+    [`tenant:${tenant.id}`]: "all",
+    [`tenant:${tenant.id}:unassigned`]: "unassigned",
+    [`tenant:${tenant.id}:contacts`]: "viewers of contacts",
+    [`agent:${agent.id}`]: "agent",
+  };
   const known = new Set();
   /** What was announced since it was last asked. */
   const heard = async () => {
@@ -24,7 +44,10 @@ const newInbox = async () => {
       order by inserted_at, ctid`;
     const fresh = rows.filter(({ id }) => !known.has(id));
     for (const { id } of fresh) known.add(id);
-    assert.ok(fresh.every((row) => row.private && row.extension === "broadcast"), "to private topics only");
+    assert.ok(
+      fresh.every((row) => row.private && row.extension === "broadcast"),
+      "to private topics only",
+    );
     return fresh.map(({ topic, event, payload }) => ({ topic: names[topic] ?? topic, event, payload }));
   };
   // of the number itself
@@ -40,16 +63,32 @@ describe("those who hear", () => {
     const announced = await heard();
     assert.deepEqual(told(announced), [
       "contact.created to viewers of contacts",
-      "conversation.updated to all", "conversation.updated to unassigned", "message.created to all", "message.created to unassigned",
+      "conversation.updated to all",
+      "conversation.updated to unassigned",
+      "message.created to all",
+      "message.created to unassigned",
     ]);
     for (const { event, payload } of announced) {
       if (event === "contact.created") assert.deepEqual([payload.id, payload.profile_name], [contact.id, "Rina"]);
       else if (event === "message.created") {
-        assert.deepEqual([payload.id, payload.conversation_id, payload.content, payload.direction], [message.id, conversation.id, "Halo", "inbound"]);
-        assert.ok(!("payload" in payload) && !("tenant_id" in payload) && !("idempotency_key" in payload), "no more than the thread shows");
+        assert.deepEqual(
+          [payload.id, payload.conversation_id, payload.content, payload.direction],
+          [message.id, conversation.id, "Halo", "inbound"],
+        );
+        assert.ok(
+          !("payload" in payload) && !("tenant_id" in payload) && !("idempotency_key" in payload),
+          "no more than the thread shows",
+        );
       } else {
         assert.deepEqual(
-          [payload.id, payload.unread_count, payload.last_message_preview, payload.window_open, payload.contact.id, payload.contact.name],
+          [
+            payload.id,
+            payload.unread_count,
+            payload.last_message_preview,
+            payload.window_open,
+            payload.contact.id,
+            payload.contact.name,
+          ],
           [conversation.id, 1, "Halo", true, contact.id, "Rina"],
         );
       }
@@ -63,7 +102,10 @@ describe("those who hear", () => {
     await heard();
     await receivesMessage(number, { from: contact.wa_id });
     assert.deepEqual(told(await heard()), [
-      "conversation.updated to agent", "conversation.updated to all", "message.created to agent", "message.created to all",
+      "conversation.updated to agent",
+      "conversation.updated to all",
+      "message.created to agent",
+      "message.created to all",
     ]);
   });
 
@@ -73,20 +115,35 @@ describe("those who hear", () => {
     await heard();
     await assign(conversation, agent);
     const announced = await heard();
-    assert.deepEqual(told(announced), ["conversation.removed to unassigned", "conversation.updated to agent", "conversation.updated to all"]);
-    assert.ok(announced.every(({ event, payload }) => event === "conversation.removed" || payload.assigned_to === agent.id));
+    assert.deepEqual(told(announced), [
+      "conversation.removed to unassigned",
+      "conversation.updated to agent",
+      "conversation.updated to all",
+    ]);
+    assert.ok(
+      announced.every(({ event, payload }) => event === "conversation.removed" || payload.assigned_to === agent.id),
+    );
   });
 
   test("of a reply and its ticks are the same", async () => {
     const { number, agent, heard } = await newInbox();
     const { conversation } = await receivesMessage(number);
     await heard();
-    const [{ answer }] = await as(agent, (sql) => sql`select public.create_reply(${conversation.id}, 'text', 'Siap', '{}') as answer`);
+    const [{ answer }] = await as(
+      agent,
+      (sql) => sql`select public.create_reply(${conversation.id}, 'text', 'Siap', '{}') as answer`,
+    );
     assert.deepEqual(told(await heard()), [
-      "conversation.updated to all", "conversation.updated to unassigned", "message.created to all", "message.created to unassigned",
+      "conversation.updated to all",
+      "conversation.updated to unassigned",
+      "message.created to all",
+      "message.created to unassigned",
     ]);
     const wamid = `wamid.${randomUUID()}`;
-    await asService((sql) => sql`select public.record_replies(${sql.json([{ message_id: answer.message.id, outcome: "sent", whatsapp_message_id: wamid }])})`);
+    await asService(
+      (sql) =>
+        sql`select public.record_replies(${sql.json([{ message_id: answer.message.id, outcome: "sent", whatsapp_message_id: wamid }])})`,
+    );
     const sent = await heard();
     assert.deepEqual(told(sent), ["message.updated to all", "message.updated to unassigned"]);
     assert.ok(sent.every(({ payload }) => payload.status === "sent"));
@@ -101,7 +158,10 @@ describe("those who hear", () => {
     const [one, two] = ["6281100001", "6281100002"];
     await delivers({ messages: [one, one, two].map((from) => inboundText(number, { from })) });
     const announced = (await heard()).filter(({ topic }) => topic === "all");
-    assert.deepEqual(announced.map(({ event }) => event).sort(), [...Array(2).fill("conversation.updated"), ...Array(3).fill("message.created")]);
+    assert.deepEqual(announced.map(({ event }) => event).sort(), [
+      ...Array(2).fill("conversation.updated"),
+      ...Array(3).fill("message.created"),
+    ]);
   });
 
   test("nothing are all, when a delivery is repeated", async () => {
@@ -125,7 +185,11 @@ describe("those who hear", () => {
 
 test("settings, people, fields of contacts and what customers think are told to who may see them, and told again later", async () => {
   const { tenant, number, agent, heard } = await newInbox();
-  const [admin, lead, manager] = [await newUser(tenant, "admin"), await newUser(tenant, "team_lead"), await newUser(tenant, "manager")];
+  const [admin, lead, manager] = [
+    await newUser(tenant, "admin"),
+    await newUser(tenant, "team_lead"),
+    await newUser(tenant, "manager"),
+  ];
   const { conversation } = await receivesMessage(number);
   const sequences = await Promise.all([admin, lead, agent].map((user) => calls(user, "list_changes", {})));
   await heard();
@@ -139,19 +203,35 @@ test("settings, people, fields of contacts and what customers think are told to 
   const announced = await heard();
   const [settings, agents, reports] = ["settings", "agents", "reports"].map((what) => `tenant:${tenant.id}:${what}`);
   assert.deepEqual(told(announced), [
-    `agent.updated to ${agents}`, "contact_field.created to viewers of contacts", `csat.created to ${reports}`, `csat.updated to ${reports}`,
+    `agent.updated to ${agents}`,
+    "contact_field.created to viewers of contacts",
+    `csat.created to ${reports}`,
+    `csat.updated to ${reports}`,
     ...[tenant.id, tenant.id, number.id].map(() => `settings.updated to ${settings}`),
   ]);
-  assert.deepEqual(announced.filter(({ event }) => event === "settings.updated").map(({ payload }) => payload.id), [tenant.id, tenant.id, number.id]);
-  const missed = await Promise.all([admin, lead, agent].map(async (user, i) => {
-    const { changes } = await calls(user, "list_changes", { after: String(sequences[i].sequence) });
-    // The people made before are told of again while a transaction of another test is open.
-    return changes.filter(({ event }) => /^(settings|agent|csat|contact_field)\./.test(event) && event !== "agent.created").map(({ event, id, data }) => [event, id, data?.score ?? data?.availability ?? data?.key ?? null].join(" ")).sort();
-  }));
+  assert.deepEqual(
+    announced.filter(({ event }) => event === "settings.updated").map(({ payload }) => payload.id),
+    [tenant.id, tenant.id, number.id],
+  );
+  const missed = await Promise.all(
+    [admin, lead, agent].map(async (user, i) => {
+      const { changes } = await calls(user, "list_changes", { after: String(sequences[i].sequence) });
+      // The people made before are told of again while a transaction of another test is open.
+      return changes
+        .filter(({ event }) => /^(settings|agent|csat|contact_field)\./.test(event) && event !== "agent.created")
+        .map(({ event, id, data }) => [event, id, data?.score ?? data?.availability ?? data?.key ?? null].join(" "))
+        .sort();
+    }),
+  );
   const [{ id: score }] = await sql`select id from public.csat_responses where conversation_id = ${conversation.id}`;
-  const [ofTeam, ofFields] = [[`agent.updated ${agent.id} busy`, `csat.updated ${score} 4`], [`contact_field.created ${field.id} kota`]];
+  const [ofTeam, ofFields] = [
+    [`agent.updated ${agent.id} busy`, `csat.updated ${score} 4`],
+    [`contact_field.created ${field.id} kota`],
+  ];
   assert.deepEqual(missed, [
-    [...ofTeam, ...ofFields, `settings.updated ${tenant.id} `, `settings.updated ${number.id} `].sort(), [...ofTeam, ...ofFields].sort(), [],
+    [...ofTeam, ...ofFields, `settings.updated ${tenant.id} `, `settings.updated ${number.id} `].sort(),
+    [...ofTeam, ...ofFields].sort(),
+    [],
   ]);
 });
 
@@ -160,13 +240,18 @@ describe("a campaign", () => {
     const { number, heard } = await newInbox();
     const campaign = await newCampaign(number, { recipients: 3 });
     const recipients = await recipientsOf(campaign);
-    await asService((sql) => sql`select private.prepare_messages(${number.id}, ${recipients.map(({ id }) => id)}::uuid[])`);
+    await asService(
+      (sql) => sql`select private.prepare_messages(${number.id}, ${recipients.map(({ id }) => id)}::uuid[])`,
+    );
     const messages = await sql`select id, conversation_id from public.messages where session_id = ${number.id}`;
     assert.equal(messages.length, 3);
     const results = messages.map(({ id }) => ({ message_id: id, outcome: "sent", whatsapp_message_id: `wamid.${id}` }));
     await asService((sql) => sql`select public.record_replies(${sql.json(results)})`);
     await delivers({ statuses: messages.map(({ id }) => statusOf(number, `wamid.${id}`, "delivered")) });
-    assert.equal((await sql`select from public.messages where session_id = ${number.id} and status = 'delivered'`).count, 3);
+    assert.equal(
+      (await sql`select from public.messages where session_id = ${number.id} and status = 'delivered'`).count,
+      3,
+    );
     assert.deepEqual(await heard(), []);
   });
 
@@ -178,7 +263,10 @@ describe("a campaign", () => {
     const { conversation } = await receivesMessage(number, { from: recipient.wa_id, text: "Mau!" });
     assert.equal(conversation.status, "open");
     assert.deepEqual(told(await heard()), [
-      "conversation.updated to all", "conversation.updated to unassigned", "message.created to all", "message.created to unassigned",
+      "conversation.updated to all",
+      "conversation.updated to unassigned",
+      "message.created to all",
+      "message.created to unassigned",
     ]);
   });
 
@@ -189,10 +277,16 @@ describe("a campaign", () => {
     await announce();
     await announce();
     const [progress, ...more] = await heard();
-    assert.deepEqual([progress.topic, progress.event, progress.payload.id, more.length], ["all", "campaign.updated", campaign.id, 0]);
+    assert.deepEqual(
+      [progress.topic, progress.event, progress.payload.id, more.length],
+      ["all", "campaign.updated", campaign.id, 0],
+    );
     assert.deepEqual([progress.payload.statistics.total, progress.payload.statistics.pending], [4, 4]);
     await sql`update public.broadcast_campaigns set status = 'cancelled' where id = ${campaign.id}`;
-    assert.deepEqual((await heard()).map(({ topic, payload }) => [topic, payload.status]), [["all", "cancelled"]]);
+    assert.deepEqual(
+      (await heard()).map(({ topic, payload }) => [topic, payload.status]),
+      [["all", "cancelled"]],
+    );
     await sql`update public.broadcast_campaigns set name = 'Promo 2' where id = ${campaign.id}`;
     assert.deepEqual(await heard(), []);
   });
@@ -216,9 +310,14 @@ describe("a topic", () => {
   for (const agentsSeeUnassigned of [true, false]) {
     test(`is open to those it is for${agentsSeeUnassigned ? "" : ", where agents do not see what is unassigned"}`, async () => {
       const tenant = await newTenant({ agentsSeeUnassigned });
-      const [admin, manager, agent, colleague] = await Promise.all(/** @type {const} */ (["admin", "manager", "agent", "agent"]).map((role) => newUser(tenant, role)));
+      const [admin, manager, agent, colleague] = await Promise.all(
+        /** @type {const} */ (["admin", "manager", "agent", "agent"]).map((role) => newUser(tenant, role)),
+      );
       const people = {
-        admin, manager, agent, colleague,
+        admin,
+        manager,
+        agent,
+        colleague,
         "without a role": await newUser(tenant, null),
         deactivated: await newUser(tenant, "admin", { deactivated: true }),
         foreigner: await newUser(await newTenant(), "admin"),
@@ -263,15 +362,21 @@ describe("a topic", () => {
     const tenant = await newTenant();
     const admin = await newUser(tenant, "admin");
     const topic = `tenant:${tenant.id}`;
-    const speaks = (/** @type {import("postgres").Sql} */ sql) => sql`select set_config('realtime.topic', ${topic}, true)`.then(
-      () => sql`insert into realtime.messages (topic, extension, event, payload, private) values (${topic}, 'broadcast', 'message.created', '{}', true)`,
-    );
+    const speaks = (/** @type {import("postgres").Sql} */ sql) =>
+      sql`select set_config('realtime.topic', ${topic}, true)`.then(
+        () =>
+          sql`insert into realtime.messages (topic, extension, event, payload, private) values (${topic}, 'broadcast', 'message.created', '{}', true)`,
+      );
     await isRefused(as(admin, speaks), { code: DENIED });
     await isRefused(asAnon(speaks), { code: DENIED });
   });
 });
 
 test("the inbox's tables are published whole", async () => {
-  const tables = await sql`select tablename from pg_publication_tables where pubname = 'supabase_realtime' and schemaname = 'public' order by 1`;
-  assert.deepEqual(tables.map(({ tablename }) => tablename), ["contacts", "conversation_labels", "conversation_notes", "conversations", "messages"]);
+  const tables =
+    await sql`select tablename from pg_publication_tables where pubname = 'supabase_realtime' and schemaname = 'public' order by 1`;
+  assert.deepEqual(
+    tables.map(({ tablename }) => tablename),
+    ["contacts", "conversation_labels", "conversation_notes", "conversations", "messages"],
+  );
 });

@@ -15,31 +15,54 @@ export function recipientLists({ sql, calls }) {
    * @param {{ name?: string, entries: Given[], columns?: string[], errors?: object[], onError?: string }} options
    */
   const newRecipientList = (user, { name = "Pelanggan", entries, columns = [], errors = [], onError = "keep" }) =>
-    calls(user, "create_recipient_list", { name, columns, entries: sql.json(entriesOf(entries)), errors: sql.json(errors), on_error: onError });
+    calls(user, "create_recipient_list", {
+      name,
+      columns,
+      entries: sql.json(entriesOf(entries)),
+      errors: sql.json(errors),
+      on_error: onError,
+    });
 
   /**
    * A list whose file has not been read.
    * @param {{ id: string }} user @param {{ id: string }} tenant
    * @param {{ onError?: string, rows?: number, columns?: string[], path?: string }} [options]
    */
-  const newImport = async (user, tenant, { onError = "keep", rows = 100, columns = ["kota"], path = `${tenant.id}/${randomUUID()}` } = {}) => ({
+  const newImport = async (
+    user,
+    tenant,
+    { onError = "keep", rows = 100, columns = ["kota"], path = `${tenant.id}/${randomUUID()}` } = {},
+  ) => ({
     ...(await calls(user, "begin_recipient_import", {
-      name: "Pelanggan", file_path: path, file_name: "pelanggan.csv", columns, total_rows: rows, on_error: onError, country: "ID",
+      name: "Pelanggan",
+      file_path: path,
+      file_name: "pelanggan.csv",
+      columns,
+      total_rows: rows,
+      on_error: onError,
+      country: "ID",
     })),
     path,
   });
 
   /** Somebody who reads files. @param {string} [id] */
   const newReader = (id = randomUUID()) => {
-    const service = (/** @type {string} */ name, /** @type {object} */ rest) => calls("service", name, { holder: id, ...rest });
+    const service = (/** @type {string} */ name, /** @type {object} */ rest) =>
+      calls("service", name, { holder: id, ...rest });
     return {
       id,
       /** @param {{ id: string }} list @param {{ seconds?: number }} [options] */
-      claims: ({ id: list_id }, { seconds = 60 } = {}) => service("claim_recipient_import", { list_id, lease_seconds: seconds }),
+      claims: ({ id: list_id }, { seconds = 60 } = {}) =>
+        service("claim_recipient_import", { list_id, lease_seconds: seconds }),
       /** @param {{ id: string }} list @param {number} after @param {number} through @param {{ entries?: object[], errors?: object[] }} batch */
       records: ({ id: list_id }, after, through, { entries = [], errors = [] }) =>
         service("record_recipient_import", {
-          list_id, after_line: after, through_line: through, entries: sql.json(/** @type {any} */ (entries)), errors: sql.json(/** @type {any} */ (errors)), lease_seconds: 60,
+          list_id,
+          after_line: after,
+          through_line: through,
+          entries: sql.json(/** @type {any} */ (entries)),
+          errors: sql.json(/** @type {any} */ (errors)),
+          lease_seconds: 60,
         }),
       /** @param {{ id: string }} list */
       releases: ({ id: list_id }) => service("release_recipient_import", { list_id }),
@@ -56,7 +79,9 @@ export function recipientLists({ sql, calls }) {
 
   /** The phone numbers on a list, in order. @param {{ id: string }} list */
   const peopleOn = async ({ id }) =>
-    (await sql`select wa_id from public.recipient_list_entries where list_id = ${id} order by line`).map(({ wa_id }) => wa_id);
+    (await sql`select wa_id from public.recipient_list_entries where list_id = ${id} order by line`).map(
+      ({ wa_id }) => wa_id,
+    );
 
   return { newRecipientList, newImport, newReader, listNow, peopleOn };
 }

@@ -7,8 +7,21 @@ import { entriesOf } from "./recipient-lists.mjs";
 import { isRefused } from "./refusals.mjs";
 import { becomesTrue } from "./waiting.mjs";
 
-const { sql, calls, newTenant, newUser, newUserWith, newApiKey, newNumber, receivesMessage, newRecipientList, newImport, newReader, listNow, peopleOn } =
-  await useDatabase();
+const {
+  sql,
+  calls,
+  newTenant,
+  newUser,
+  newUserWith,
+  newApiKey,
+  newNumber,
+  receivesMessage,
+  newRecipientList,
+  newImport,
+  newReader,
+  listNow,
+  peopleOn,
+} = await useDatabase();
 
 /** @type {any} */
 let tenant;
@@ -38,31 +51,70 @@ describe("a list of people given one by one", () => {
     const { status, entry_count, error_count, duplicate_count, total_rows, read_rows, progress_percent, source } = list;
     assert.deepEqual(
       { status, entry_count, error_count, duplicate_count, total_rows, read_rows, progress_percent, source },
-      { status: "ready", entry_count: 2, error_count: 1, duplicate_count: 1, total_rows: 4, read_rows: 4, progress_percent: 100, source: { type: "manual" } },
+      {
+        status: "ready",
+        entry_count: 2,
+        error_count: 1,
+        duplicate_count: 1,
+        total_rows: 4,
+        read_rows: 4,
+        progress_percent: 100,
+        source: { type: "manual" },
+      },
     );
     const { total, rows, columns } = await pageOf(manager, list);
     assert.deepEqual([total, columns], [2, ["kota"]]);
-    assert.deepEqual(rows[0], { line: 2, phone_number: "6281234567890", name: "Ani", variables: { kota: "Solo" }, opted_out: false });
+    assert.deepEqual(rows[0], {
+      line: 2,
+      phone_number: "6281234567890",
+      name: "Ani",
+      variables: { kota: "Solo" },
+      opted_out: false,
+    });
     const errors = await errorsOf(manager, list);
-    assert.deepEqual(errors.rows.map((/** @type {any} */ error) => [error.line, error.field, error.code, error.first_line]), [
-      [4, "phone_number", "duplicate", 2],
-      [9, "nama", "phone_invalid", null],
-      [9, "no hp", "phone_invalid", null],
-    ]);
+    assert.deepEqual(
+      errors.rows.map((/** @type {any} */ error) => [error.line, error.field, error.code, error.first_line]),
+      [
+        [4, "phone_number", "duplicate", 2],
+        [9, "nama", "phone_invalid", null],
+        [9, "no hp", "phone_invalid", null],
+      ],
+    );
     const behind = await errorsOf(manager, list, { after_line: 9, after_field: "nama" });
-    assert.deepEqual(behind.rows.map((/** @type {any} */ error) => error.field), ["no hp"], "a page may end within a row");
+    assert.deepEqual(
+      behind.rows.map((/** @type {any} */ error) => error.field),
+      ["no hp"],
+      "a page may end within a row",
+    );
   });
 
   test("is not made without anybody on it", async () => {
-    await isRefused(newRecipientList(manager, { name: "Kosong", entries: [], errors: [bad(2)] }), { code: "PT422", hint: "recipients" });
+    await isRefused(newRecipientList(manager, { name: "Kosong", entries: [], errors: [bad(2)] }), {
+      code: "PT422",
+      hint: "recipients",
+    });
     const rows = await sql`select from public.recipient_lists where tenant_id = ${tenant.id} and name = 'Kosong'`;
     assert.equal(rows.count, 0);
   });
 
   test("is found by its name and by its people", async () => {
-    const list = await newRecipientList(manager, { name: "Rapat Ünik", entries: [["6281234500001", "Sari"], ["6281234500002", "Tono"]] });
-    const { rows } = await calls(manager, "list_recipient_lists", { search: "rapat ü", status_filter: "ready", page: 1, page_size: 20 });
-    assert.deepEqual(rows.map((/** @type {any} */ row) => row.id), [list.id]);
+    const list = await newRecipientList(manager, {
+      name: "Rapat Ünik",
+      entries: [
+        ["6281234500001", "Sari"],
+        ["6281234500002", "Tono"],
+      ],
+    });
+    const { rows } = await calls(manager, "list_recipient_lists", {
+      search: "rapat ü",
+      status_filter: "ready",
+      page: 1,
+      page_size: 20,
+    });
+    assert.deepEqual(
+      rows.map((/** @type {any} */ row) => row.id),
+      [list.id],
+    );
     const found = await pageOf(manager, list, { search: "sar" });
     assert.deepEqual([found.total, found.rows.map((/** @type {any} */ row) => row.name)], [1, ["Sari"]]);
     assert.equal((await pageOf(manager, list, { search: "00002" })).rows[0].name, "Tono");
@@ -88,8 +140,14 @@ describe("a list", () => {
     assert.equal(await calls(stranger, "get_recipient_list", { list_id: list.id }), null);
     assert.equal(await pageOf(stranger, list), null);
     assert.equal(await errorsOf(stranger, list), null);
-    await isRefused(calls(stranger, "rename_recipient_list", { list_id: list.id, name: "Punya saya" }), { code: "PT404", detail: "not_found" });
-    await isRefused(calls(stranger, "delete_recipient_list", { list_id: list.id }), { code: "PT404", detail: "not_found" });
+    await isRefused(calls(stranger, "rename_recipient_list", { list_id: list.id, name: "Punya saya" }), {
+      code: "PT404",
+      detail: "not_found",
+    });
+    await isRefused(calls(stranger, "delete_recipient_list", { list_id: list.id }), {
+      code: "PT404",
+      detail: "not_found",
+    });
     assert.deepEqual(await peopleOn(list), ["6281234567890"]);
   });
 
@@ -99,11 +157,23 @@ describe("a list", () => {
     const without = (/** @type {string} */ missing) =>
       newUserWith(tenant, { permissions: [...everything, "contacts.view"].filter((key) => key !== missing) });
     const forbidden = { code: "PT403", detail: "forbidden" };
-    await isRefused(newRecipientList(await without("recipient_lists.create"), { entries: [["6281234567890"]] }), forbidden);
-    await isRefused(calls(await without("recipient_lists.create"), "rename_recipient_list", { list_id: list.id, name: "x" }), forbidden);
+    await isRefused(
+      newRecipientList(await without("recipient_lists.create"), { entries: [["6281234567890"]] }),
+      forbidden,
+    );
+    await isRefused(
+      calls(await without("recipient_lists.create"), "rename_recipient_list", { list_id: list.id, name: "x" }),
+      forbidden,
+    );
     await isRefused(newImport(await without("recipient_lists.import"), tenant), forbidden);
-    await isRefused(calls(await without("recipient_lists.delete"), "delete_recipient_list", { list_id: list.id }), forbidden);
-    await isRefused(calls(await without("contacts.view"), "create_recipient_list_from_contacts", { name: "x" }), forbidden);
+    await isRefused(
+      calls(await without("recipient_lists.delete"), "delete_recipient_list", { list_id: list.id }),
+      forbidden,
+    );
+    await isRefused(
+      calls(await without("contacts.view"), "create_recipient_list_from_contacts", { name: "x" }),
+      forbidden,
+    );
     assert.equal(await calls(await without("recipient_lists.view"), "get_recipient_list", { list_id: list.id }), null);
   });
 
@@ -125,10 +195,21 @@ describe("a list", () => {
     await rolledBack(sql, async ({ sql, calls }) => {
       await sql`update public.contacts set marketing_opted_out_at = now() where id = ${people[1].id}`;
       assert.equal((await calls(user, "get_recipient_list", { list_id: list.id })).opted_out_count, 1);
-      const { rows } = await calls(user, "list_recipient_list_entries", { list_id: list.id, search: null, page: 1, page_size: 20 });
-      assert.deepEqual(rows.map((/** @type {any} */ row) => row.opted_out), [false, true]);
+      const { rows } = await calls(user, "list_recipient_list_entries", {
+        list_id: list.id,
+        search: null,
+        page: 1,
+        page_size: 20,
+      });
+      assert.deepEqual(
+        rows.map((/** @type {any} */ row) => row.opted_out),
+        [false, true],
+      );
       const handed = await sql`select opted_out from private.recipient_list_rows(${list.id})`;
-      assert.deepEqual(handed.map(({ opted_out }) => opted_out), [false, true]);
+      assert.deepEqual(
+        handed.map(({ opted_out }) => opted_out),
+        [false, true],
+      );
       const [{ told }] = await sql`select count(*)::integer as told from private.opted_out_lines(${list.id})`;
       assert.equal(told, 0, "nobody is told without the right to the list");
     });
@@ -143,18 +224,28 @@ describe("a list", () => {
     const list = await newRecipientList(user, { entries: [["551187654321"], ["5511987650000"]] });
     assert.equal((await calls(user, "get_recipient_list", { list_id: list.id })).opted_out_count, 1);
     const handed = await sql`select opted_out from private.recipient_list_rows(${list.id})`;
-    assert.deepEqual(handed.map(({ opted_out }) => opted_out), [true, false]);
+    assert.deepEqual(
+      handed.map(({ opted_out }) => opted_out),
+      [true, false],
+    );
   });
 
   test("gives a campaign its people by name and in the order of the columns", async () => {
     const list = await newRecipientList(manager, {
-      columns: ["zona", "kota"], entries: [["6281234567890", "Ani", { kota: "Solo", zona: "1" }], ["6281234567891", null, { kota: "Bogor" }]],
+      columns: ["zona", "kota"],
+      entries: [
+        ["6281234567890", "Ani", { kota: "Solo", zona: "1" }],
+        ["6281234567891", null, { kota: "Bogor" }],
+      ],
     });
     const rows = await sql`select * from private.recipient_list_rows(${list.id})`;
-    assert.deepEqual(rows.map(({ wa_id, name, variables, ordered, opted_out }) => [wa_id, name, variables, ordered, opted_out]), [
-      ["6281234567890", "Ani", { kota: "Solo", zona: "1" }, ["1", "Solo"], false],
-      ["6281234567891", null, { kota: "Bogor" }, ["", "Bogor"], false],
-    ]);
+    assert.deepEqual(
+      rows.map(({ wa_id, name, variables, ordered, opted_out }) => [wa_id, name, variables, ordered, opted_out]),
+      [
+        ["6281234567890", "Ani", { kota: "Solo", zona: "1" }, ["1", "Solo"], false],
+        ["6281234567891", null, { kota: "Bogor" }, ["", "Bogor"], false],
+      ],
+    );
   });
 });
 
@@ -168,13 +259,23 @@ describe("a list of contacts", () => {
     const nameless = await receivesMessage(first, { from: null, user_id: `ID.${randomUUID()}` });
     assert.equal(nameless.contact.wa_id, null);
 
-    const make = (filter = {}) => calls(user, "create_recipient_list_from_contacts", { name: "Kontak", filter: sql.json(filter) });
+    const make = (filter = {}) =>
+      calls(user, "create_recipient_list_from_contacts", { name: "Kontak", filter: sql.json(filter) });
     const all = await make();
-    assert.deepEqual(await peopleOn(all), [here.contact.wa_id, there.contact.wa_id], "those with a phone number, the oldest first");
-    assert.deepEqual([all.status, all.entry_count, all.progress_percent, all.source], ["ready", 2, 100, { type: "contacts", filter: {} }]);
+    assert.deepEqual(
+      await peopleOn(all),
+      [here.contact.wa_id, there.contact.wa_id],
+      "those with a phone number, the oldest first",
+    );
+    assert.deepEqual(
+      [all.status, all.entry_count, all.progress_percent, all.source],
+      ["ready", 2, 100, { type: "contacts", filter: {} }],
+    );
     assert.deepEqual(await peopleOn(await make({ session_id: second.id })), [there.contact.wa_id]);
     assert.deepEqual(await peopleOn(await make({ search: here.contact.wa_id.slice(-9) })), [here.contact.wa_id]);
-    assert.deepEqual(await peopleOn(await make({ wrote_since: "2001-01-01", session_id: first.id })), [here.contact.wa_id]);
+    assert.deepEqual(await peopleOn(await make({ wrote_since: "2001-01-01", session_id: first.id })), [
+      here.contact.wa_id,
+    ]);
     await isRefused(make({ created_until: "2001-01-01" }), { code: "PT422", hint: "filter" });
     await isRefused(make({ wrote_since: "2999-01-01" }), { code: "PT422", hint: "filter" });
     await isRefused(make({ created_since: "2999-01-01" }), { code: "PT422", hint: "filter" });
@@ -184,7 +285,13 @@ describe("a list of contacts", () => {
 describe("an import", () => {
   test("takes no file of another tenant, and each file once", async () => {
     const other = await newTenant();
-    for (const path of [`${other.id}/${randomUUID()}`, `${tenant.id}/../${other.id}/${randomUUID()}`, "", `${tenant.id}/x`, `${tenant.id}/${randomUUID()}/${randomUUID()}`]) {
+    for (const path of [
+      `${other.id}/${randomUUID()}`,
+      `${tenant.id}/../${other.id}/${randomUUID()}`,
+      "",
+      `${tenant.id}/x`,
+      `${tenant.id}/${randomUUID()}/${randomUUID()}`,
+    ]) {
       await isRefused(newImport(manager, tenant, { path }), { code: "PT422", hint: "storage_path" });
     }
     const { path } = await newImport(manager, tenant);
@@ -195,7 +302,10 @@ describe("an import", () => {
     const list = await newImport(manager, tenant);
     const [first, second] = [newReader(), newReader()];
     const claimed = await first.claims(list);
-    assert.deepEqual([claimed.done_line, claimed.file_path, claimed.country, claimed.idle_claims], [0, list.path, "ID", 1]);
+    assert.deepEqual(
+      [claimed.done_line, claimed.file_path, claimed.country, claimed.idle_claims],
+      [0, list.path, "ID", 1],
+    );
     assert.equal(await second.claims(list), null);
     assert.equal(await second.records(list, 0, 3, { entries: entriesOf([["6281234567890"]]) }), false);
     assert.equal(await second.finishes(list), null);
@@ -214,8 +324,15 @@ describe("an import", () => {
     await sql`update private.recipient_imports set leased_until = now() - interval '1 second' where list_id = ${list.id}`;
     const claimed = await next.claims(list);
     assert.deepEqual([claimed.done_line, claimed.idle_claims], [3, 1], "a reader that got on did not die of the file");
-    assert.equal(await dead.records(list, 3, 5, { entries: entriesOf([["6281234567892"]], 4) }), false, "the first has lost it");
-    assert.equal(await next.records(list, 3, 5, { entries: entriesOf([["6281234567890"], ["6281234567893"]], 4) }), true);
+    assert.equal(
+      await dead.records(list, 3, 5, { entries: entriesOf([["6281234567892"]], 4) }),
+      false,
+      "the first has lost it",
+    );
+    assert.equal(
+      await next.records(list, 3, 5, { entries: entriesOf([["6281234567890"], ["6281234567893"]], 4) }),
+      true,
+    );
     assert.equal(await next.finishes(list), list.path);
     assert.deepEqual(await peopleOn(list), ["6281234567890", "6281234567891", "6281234567893"]);
     const { status, read_rows, entry_count, duplicate_count, error_count } = await listNow(list);
@@ -241,7 +358,10 @@ describe("an import", () => {
     await reader.records(list, 0, 4, { entries: entriesOf([["6281234567890"], ["6281234567890"]]), errors: [bad(4)] });
     await reader.finishes(list);
     const { status, status_reason, entry_count, error_count, duplicate_count } = await listNow(list);
-    assert.deepEqual([status, status_reason, entry_count, error_count, duplicate_count], ["refused", "rows_with_errors", 0, 1, 1]);
+    assert.deepEqual(
+      [status, status_reason, entry_count, error_count, duplicate_count],
+      ["refused", "rows_with_errors", 0, 1, 1],
+    );
     assert.deepEqual(await peopleOn(list), []);
     assert.equal((await errorsOf(manager, list)).total, 2, "what was wrong can be read");
     assert.equal((await sql`select from private.recipient_list_rows(${list.id})`).count, 0);
@@ -255,7 +375,10 @@ describe("an import", () => {
 
   test("fails when nobody is left, and when the file cannot be read", async () => {
     const reader = newReader();
-    for (const [failure, reason] of [[null, "no_recipients"], ["file_unreadable", "file_unreadable"]]) {
+    for (const [failure, reason] of [
+      [null, "no_recipients"],
+      ["file_unreadable", "file_unreadable"],
+    ]) {
       const list = await newImport(manager, tenant);
       await reader.claims(list);
       if (failure) await reader.records(list, 0, 2, { entries: entriesOf([["6281234567890"]]) });
@@ -269,7 +392,11 @@ describe("an import", () => {
     const list = await newImport(manager, tenant);
     const reader = newReader();
     await reader.claims(list);
-    assert.equal(await calls(manager, "delete_recipient_list", { list_id: list.id }), list.path, "the file is left over");
+    assert.equal(
+      await calls(manager, "delete_recipient_list", { list_id: list.id }),
+      list.path,
+      "the file is left over",
+    );
     assert.equal(await reader.records(list, 0, 2, { entries: entriesOf([["6281234567890"]]) }), false);
     assert.equal(await reader.finishes(list), null);
   });
@@ -288,12 +415,17 @@ describe("an import", () => {
     const reader = newReader();
     await reader.claims(list);
     const told = async () =>
-      (await sql`
+      (
+        await sql`
         select payload from realtime.messages
-        where topic = ${`tenant:${tenant.id}`} and event = 'recipient_list.updated' and payload ->> 'id' = ${list.id} order by inserted_at`).map(({ payload }) => payload);
+        where topic = ${`tenant:${tenant.id}`} and event = 'recipient_list.updated' and payload ->> 'id' = ${list.id} order by inserted_at`
+      ).map(({ payload }) => payload);
     await reader.records(list, 0, 2, { entries: entriesOf([["6281234567890"]]) });
     await reader.records(list, 2, 3, { entries: entriesOf([["6281234567891"]], 3) });
-    assert.deepEqual((await told()).map((payload) => payload.read_rows), [1]);
+    assert.deepEqual(
+      (await told()).map((payload) => payload.read_rows),
+      [1],
+    );
     await sql`update public.recipient_lists set progress_announced_at = now() - interval '1 second' where id = ${list.id}`;
     await reader.records(list, 3, 4, { entries: entriesOf([["6281234567892"]], 4) });
     await reader.finishes(list);
@@ -307,10 +439,17 @@ describe("an import", () => {
     const list = await newImport(manager, tenant);
     const forgotten = `${tenant.id}/${randomUUID()}`;
     const fresh = `${tenant.id}/${randomUUID()}`;
-    for (const [name, age] of [[list.path, "2 days"], [forgotten, "2 days"], [fresh, "1 hour"]]) {
+    for (const [name, age] of [
+      [list.path, "2 days"],
+      [forgotten, "2 days"],
+      [fresh, "1 hour"],
+    ]) {
       await sql`insert into storage.objects (bucket_id, name, created_at) values ('imports', ${name}, now() - ${age}::interval)`;
     }
     const stale = await calls("service", "stale_import_files", { most: 10_000 });
-    assert.deepEqual([list.path, forgotten, fresh].map((path) => stale.includes(path)), [false, true, false]);
+    assert.deepEqual(
+      [list.path, forgotten, fresh].map((path) => stale.includes(path)),
+      [false, true, false],
+    );
   });
 });

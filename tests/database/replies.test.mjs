@@ -7,13 +7,30 @@ import { dateOf, seconds, someWamid, statusOf } from "./inbox.mjs";
 import { DENIED, isRefused } from "./refusals.mjs";
 import { becomesTrue, isWaitedFor } from "./waiting.mjs";
 
-const { sql, as, asAnon, asService, newTenant, newUser, newStranger, newNumber, receivesMessage, delivers, conversationOf, newOutbound, messageNow, assign } =
-  await useDatabase();
+const {
+  sql,
+  as,
+  asAnon,
+  asService,
+  newTenant,
+  newUser,
+  newStranger,
+  newNumber,
+  receivesMessage,
+  delivers,
+  conversationOf,
+  newOutbound,
+  messageNow,
+  assign,
+} = await useDatabase();
 
 /** @param {{ id: string }} user @param {{ id: string }} conversation @param {{ text?: string, key?: string | null }} [options] */
 async function replies(user, conversation, { text = "Siap!", key = null } = {}) {
-  const [row] = await as(user, (sql) => sql`
-    select public.create_reply(${conversation.id}, 'text', ${text}, ${sql.json({ text: { body: text } })}, ${key}) as answer`);
+  const [row] = await as(
+    user,
+    (sql) => sql`
+    select public.create_reply(${conversation.id}, 'text', ${text}, ${sql.json({ text: { body: text } })}, ${key}) as answer`,
+  );
   return row.answer;
 }
 
@@ -38,15 +55,32 @@ describe("a reply", () => {
     const { number, agent, conversation, contact } = await newInbox();
     const { message, ...answer } = await replies(agent, conversation, { text: "Ada!" });
     assert.deepEqual(answer, {
-      repeated: false, phone_number_id: number.meta_phone_number_id, wa_id: contact.wa_id, user_id: null,
+      repeated: false,
+      phone_number_id: number.meta_phone_number_id,
+      wa_id: contact.wa_id,
+      user_id: null,
     });
     const row = await messageNow(message);
     assert.deepEqual(
-      [row.direction, row.type, row.status, row.content, row.payload, row.sent_by, row.whatsapp_message_id, row.tenant_id, row.session_id],
+      [
+        row.direction,
+        row.type,
+        row.status,
+        row.content,
+        row.payload,
+        row.sent_by,
+        row.whatsapp_message_id,
+        row.tenant_id,
+        row.session_id,
+      ],
       ["outbound", "text", "sending", "Ada!", { text: { body: "Ada!" } }, agent.id, null, number.tenant_id, number.id],
     );
-    const { unread_count, last_message_preview, last_message_direction, last_message_at, window_expires_at } = await conversationOf(row);
-    assert.deepEqual([unread_count, last_message_preview, last_message_direction, last_message_at], [0, "Ada!", "outbound", row.occurred_at]);
+    const { unread_count, last_message_preview, last_message_direction, last_message_at, window_expires_at } =
+      await conversationOf(row);
+    assert.deepEqual(
+      [unread_count, last_message_preview, last_message_direction, last_message_at],
+      [0, "Ada!", "outbound", row.occurred_at],
+    );
     assert.deepEqual(window_expires_at, conversation.window_expires_at, "our words do not keep the window open");
   });
 
@@ -90,10 +124,17 @@ describe("a reply", () => {
 
   test("is refused without the right", async () => {
     const { tenant, conversation } = await newInbox();
-    for (const user of [await newUser(tenant, null), await newUser(tenant, "admin", { deactivated: true }), await newStranger()]) {
+    for (const user of [
+      await newUser(tenant, null),
+      await newUser(tenant, "admin", { deactivated: true }),
+      await newStranger(),
+    ]) {
       await isRefused(replies(user, conversation), { code: "PT403", detail: "forbidden" });
     }
-    await isRefused(asAnon((sql) => sql`select public.create_reply(${conversation.id}, 'text', 'x', '{}')`), { code: DENIED });
+    await isRefused(
+      asAnon((sql) => sql`select public.create_reply(${conversation.id}, 'text', 'x', '{}')`),
+      { code: DENIED },
+    );
     assert.equal(await countOf(conversation), 0);
   });
 
@@ -114,9 +155,16 @@ describe("a reply", () => {
 
   test("is refused while the number cannot send, with the reason", async () => {
     const { agent, conversation, number } = await newInbox();
-    for (const [status, reason] of [["broken", "Token expired"], ["paused", null]]) {
+    for (const [status, reason] of [
+      ["broken", "Token expired"],
+      ["paused", null],
+    ]) {
       await sql`update public.whatsapp_sessions set status = ${status}, status_reason = ${reason} where id = ${number.id}`;
-      await isRefused(replies(agent, conversation), { code: "PT409", detail: "number_unavailable", message: new RegExp(`${status}${reason ? `: ${reason}` : ""}\\.`) });
+      await isRefused(replies(agent, conversation), {
+        code: "PT409",
+        detail: "number_unavailable",
+        message: new RegExp(`${status}${reason ? `: ${reason}` : ""}\\.`),
+      });
     }
     assert.equal(await countOf(conversation), 0);
   });
@@ -124,7 +172,9 @@ describe("a reply", () => {
   test("with the same idempotency key is the same row, also at the same moment", async () => {
     const { agent, manager, conversation } = await newInbox();
     const key = randomUUID();
-    const answers = await Promise.all([agent, agent, manager, agent].map((user) => replies(user, conversation, { key })));
+    const answers = await Promise.all(
+      [agent, agent, manager, agent].map((user) => replies(user, conversation, { key })),
+    );
     assert.equal(new Set(answers.map(({ message }) => message.id)).size, 1);
     assert.deepEqual(answers.map(({ repeated }) => repeated).sort(), [false, true, true, true]);
     assert.equal(await countOf(conversation), 1);
@@ -143,8 +193,11 @@ describe("a reply", () => {
     let second;
     const first = await sql.begin(async (transaction) => {
       const [{ pid }] = await transaction`select pg_backend_pid() as pid`;
-      const answer = await world(transaction).as(agent, (sql) => sql`
-        select public.create_reply(${conversation.id}, 'text', 'Siap', '{}', ${key}) as answer`);
+      const answer = await world(transaction).as(
+        agent,
+        (sql) => sql`
+        select public.create_reply(${conversation.id}, 'text', 'Siap', '{}', ${key}) as answer`,
+      );
       second = replies(agent, conversation, { key });
       await becomesTrue(() => isWaitedFor(sql, pid));
       return answer[0].answer;
@@ -156,7 +209,10 @@ describe("a reply", () => {
   test("with the same key in another conversation is another", async () => {
     const { agent, number, conversation } = await newInbox();
     const other = await receivesMessage(number);
-    const [one, two] = [await replies(agent, conversation, { key: "1" }), await replies(agent, other.conversation, { key: "1" })];
+    const [one, two] = [
+      await replies(agent, conversation, { key: "1" }),
+      await replies(agent, other.conversation, { key: "1" }),
+    ];
     assert.notEqual(one.message.id, two.message.id);
     assert.equal(two.repeated, false);
   });
@@ -176,7 +232,10 @@ describe("an outcome", () => {
     const wamid = someWamid();
     const [answer] = await records(message, "sent", { whatsapp_message_id: wamid });
     const row = await messageNow(message);
-    assert.deepEqual([answer.id, answer.status, row.status, row.whatsapp_message_id], [message.id, "sent", "sent", wamid]);
+    assert.deepEqual(
+      [answer.id, answer.status, row.status, row.whatsapp_message_id],
+      [message.id, "sent", "sent", wamid],
+    );
     assert.ok(Math.abs(row.sent_at - Date.now()) < 60_000);
     assert.deepEqual(statusAndError(row), ["sent", null, null, null]);
   });
@@ -203,14 +262,26 @@ describe("an outcome", () => {
     test(`of ${outcome} queues the message, and what comes of it later counts`, async () => {
       const { message } = await newReply();
       await records(message, outcome, error);
-      assert.deepEqual(statusAndError(await messageNow(message)), ["queued", 131_026, "Undeliverable", "Not on WhatsApp"]);
+      assert.deepEqual(statusAndError(await messageNow(message)), [
+        "queued",
+        131_026,
+        "Undeliverable",
+        "Not on WhatsApp",
+      ]);
       await records(message, "sent", { whatsapp_message_id: someWamid() });
-      assert.deepEqual(statusAndError(await messageNow(message)), ["sent", null, null, null], "the error was of another attempt");
+      assert.deepEqual(
+        statusAndError(await messageNow(message)),
+        ["sent", null, null, null],
+        "the error was of another attempt",
+      );
     });
   }
 
   test("recorded again changes nothing", async () => {
-    for (const [outcome, report] of /** @type {const} */ ([["sent", { whatsapp_message_id: someWamid() }], ["failed", error]])) {
+    for (const [outcome, report] of /** @type {const} */ ([
+      ["sent", { whatsapp_message_id: someWamid() }],
+      ["failed", error],
+    ])) {
       const { message } = await newReply();
       await records(message, outcome, report);
       const first = await messageNow(message);
@@ -235,10 +306,15 @@ describe("an outcome", () => {
       const { message, number } = await newReply();
       const wamid = someWamid();
       const at = seconds(5);
-      await delivers({ statuses: [statusOf(number, wamid, "delivered", { timestamp: at, callback_data: message.id })] });
+      await delivers({
+        statuses: [statusOf(number, wamid, "delivered", { timestamp: at, callback_data: message.id })],
+      });
       await records(message, late, late === "sent" ? { whatsapp_message_id: wamid } : error);
       const row = await messageNow(message);
-      assert.deepEqual([late, row.status, row.delivered_at, row.whatsapp_message_id, row.failed_at], [late, "delivered", dateOf(at), wamid, null]);
+      assert.deepEqual(
+        [late, row.status, row.delivered_at, row.whatsapp_message_id, row.failed_at],
+        [late, "delivered", dateOf(at), wamid, null],
+      );
       assert.deepEqual(statusAndError(row).slice(1), [null, null, null], late);
     }
   });
@@ -252,9 +328,14 @@ describe("an outcome", () => {
 
   test("of many is recorded in one call", async () => {
     const { conversation } = await newInbox();
-    const messages = await Promise.all(Array.from({ length: 20 }, () => newOutbound(conversation, { status: "sending", wamid: null })));
-    const results = messages.map(({ id }, i) => i % 2 === 0
-      ? { message_id: id, outcome: "sent", whatsapp_message_id: someWamid() } : { message_id: id, outcome: "failed", ...error });
+    const messages = await Promise.all(
+      Array.from({ length: 20 }, () => newOutbound(conversation, { status: "sending", wamid: null })),
+    );
+    const results = messages.map(({ id }, i) =>
+      i % 2 === 0
+        ? { message_id: id, outcome: "sent", whatsapp_message_id: someWamid() }
+        : { message_id: id, outcome: "failed", ...error },
+    );
     const [row] = await asService((sql) => sql`select public.record_replies(${sql.json(results)}) as messages`);
     assert.equal(row.messages.length, 20);
     for (const [i, message] of messages.entries()) {

@@ -24,36 +24,53 @@ const CATEGORIES = {
 
 /** @param {{ id: string }} role @param {import("postgres").Sql} [on] */
 const holdingsOf = async (role, on = sql) =>
-  (await on`select permission_key from private.role_holdings where role_id = ${role.id} order by 1`).map((row) => row.permission_key);
+  (await on`select permission_key from private.role_holdings where role_id = ${role.id} order by 1`).map(
+    (row) => row.permission_key,
+  );
 /** @param {string} key */
-const predefinedRole = async (key, on = sql) => (await on`select * from public.roles where tenant_id is null and key = ${key}`)[0];
+const predefinedRole = async (key, on = sql) =>
+  (await on`select * from public.roles where tenant_id is null and key = ${key}`)[0];
 const added = (/** @type {string} */ role) =>
   Object.entries(ADDED[role]).flatMap(([category, actions]) => actions.map((action) => `${category}.${action}`));
 
 describe("the predefined roles", () => {
   test("are ten, from level 10 to level 1", async () => {
     const roles = await sql`select key, level from public.roles where tenant_id is null order by level desc`;
-    assert.deepEqual(roles.map(({ key, level }) => [key, level]), ROLES.map((key, i) => [key, 10 - i]));
+    assert.deepEqual(
+      roles.map(({ key, level }) => [key, level]),
+      ROLES.map((key, i) => [key, 10 - i]),
+    );
   });
 
   test("are described in both languages", async () => {
     const roles = await sql`select * from public.roles where tenant_id is null`;
     for (const { key, ...texts } of roles) {
-      for (const text of ["name", "name_id", "description", "description_id"]) assert.ok(texts[text], `${text} of ${key}`);
+      for (const text of ["name", "name_id", "description", "description_id"])
+        assert.ok(texts[text], `${text} of ${key}`);
       assert.notEqual(texts.description, texts.description_id, key);
     }
   });
 
   for (const [level, role] of ROLES.toReversed().entries()) {
     test(`${role} holds what lower roles hold, and its own`, async () => {
-      const expected = ROLES.toReversed().slice(0, level + 1).flatMap(added).sort();
+      const expected = ROLES.toReversed()
+        .slice(0, level + 1)
+        .flatMap(added)
+        .sort();
       const user = await newUser(await newTenant(), role);
       const [{ access }] = await as(user, (sql) => sql`select public.current_access() as access`);
       assert.deepEqual(access.permissions, expected);
       const all = await sql`select permission_key as key from public.permissions order by 1`;
-      const answers = await as(user, (sql) => sql`
-        select k as key from unnest(${all.map(({ key }) => key)}::text[]) k where private.has_permission(k) order by 1`);
-      assert.deepEqual(answers.map(({ key }) => key), expected, "as policies ask");
+      const answers = await as(
+        user,
+        (sql) => sql`
+        select k as key from unnest(${all.map(({ key }) => key)}::text[]) k where private.has_permission(k) order by 1`,
+      );
+      assert.deepEqual(
+        answers.map(({ key }) => key),
+        expected,
+        "as policies ask",
+      );
     });
   }
 });
@@ -81,7 +98,23 @@ describe("permissions", () => {
     for (const [category, actions] of Object.entries(CATEGORIES)) {
       for (const action of actions) assert.ok(keys.has(`${category}.${action}`), `${category}.${action}`);
     }
-    const later = ["media", "numbers", "notes", "labels", "segments", "quick_replies", "templates", "recipient_lists", "queue", "chatbots", "modules", "api_keys", "audit", "webhooks", "billing"];
+    const later = [
+      "media",
+      "numbers",
+      "notes",
+      "labels",
+      "segments",
+      "quick_replies",
+      "templates",
+      "recipient_lists",
+      "queue",
+      "chatbots",
+      "modules",
+      "api_keys",
+      "audit",
+      "webhooks",
+      "billing",
+    ];
     const categories = new Set([...keys].map((key) => key.split(".")[0]));
     for (const category of later) assert.ok(categories.has(category), category);
   });
@@ -89,18 +122,32 @@ describe("permissions", () => {
   test("are added by key, name and category alone", async () => {
     await rolledBack(sql, async ({ sql, as, newTenant, newUser }) => {
       await sql`insert into public.permissions (permission_key, permission_name, category) values ('myfeature.view', 'View My Feature', 'myfeature')`;
-      const [{ list }] = await as(await newUser(await newTenant(), "admin"), (sql) => sql`select public.list_permissions() as list`);
-      assert.deepEqual(list.find((/** @type {any} */ row) => row.permission_key === "myfeature.view"), {
-        permission_key: "myfeature.view", permission_name: "View My Feature", permission_name_id: "View My Feature",
-        description: "", description_id: "", category: "myfeature", module_id: "core",
-      });
+      const [{ list }] = await as(
+        await newUser(await newTenant(), "admin"),
+        (sql) => sql`select public.list_permissions() as list`,
+      );
+      assert.deepEqual(
+        list.find((/** @type {any} */ row) => row.permission_key === "myfeature.view"),
+        {
+          permission_key: "myfeature.view",
+          permission_name: "View My Feature",
+          permission_name_id: "View My Feature",
+          description: "",
+          description_id: "",
+          category: "myfeature",
+          module_id: "core",
+        },
+      );
     });
   });
 });
 
 describe("a role of the tenant's own", () => {
   test("holds what predefined roles below its level hold", async () => {
-    const [viewer, role] = [await predefinedRole("viewer"), await newRole(await newTenant(), { level: 4, inherits: true })];
+    const [viewer, role] = [
+      await predefinedRole("viewer"),
+      await newRole(await newTenant(), { level: 4, inherits: true }),
+    ];
     assert.deepEqual(await holdingsOf(role), await holdingsOf(viewer));
   });
 
@@ -110,9 +157,17 @@ describe("a role of the tenant's own", () => {
   });
 
   test("does not hold what is taken away from it", async () => {
-    const role = await newRole(await newTenant(), { level: 6, inherits: true, permissions: ["reports.view"], takenAway: ["messages.send", "billing.manage"] });
+    const role = await newRole(await newTenant(), {
+      level: 6,
+      inherits: true,
+      permissions: ["reports.view"],
+      takenAway: ["messages.send", "billing.manage"],
+    });
     const agent = await holdingsOf(await predefinedRole("agent"));
-    assert.deepEqual(await holdingsOf(role), [...agent.filter((key) => key !== "messages.send"), "reports.view"].sort());
+    assert.deepEqual(
+      await holdingsOf(role),
+      [...agent.filter((key) => key !== "messages.send"), "reports.view"].sort(),
+    );
   });
 
   test("that does not inherit holds its own alone", async () => {
@@ -123,7 +178,10 @@ describe("a role of the tenant's own", () => {
   test("inherits nothing from other roles of the tenant", async () => {
     const tenant = await newTenant();
     await newRole(tenant, { level: 2, permissions: ["audit.view"] });
-    assert.deepEqual(await holdingsOf(await newRole(tenant, { level: 3, inherits: true })), await holdingsOf(await predefinedRole("guest")));
+    assert.deepEqual(
+      await holdingsOf(await newRole(tenant, { level: 3, inherits: true })),
+      await holdingsOf(await predefinedRole("guest")),
+    );
   });
 
   test("changes with its level, and with whether it inherits", async () => {
@@ -137,13 +195,22 @@ describe("a role of the tenant's own", () => {
   test("with full access holds what is added later, but for what is taken away", async () => {
     await rolledBack(sql, async ({ sql, newTenant, newUser, newUserWith, as }) => {
       const tenant = await newTenant();
-      const { own: role, ...user } = await newUserWith(tenant, { permissions: ["admin.full_access"], takenAway: ["billing.manage"] });
+      const { own: role, ...user } = await newUserWith(tenant, {
+        permissions: ["admin.full_access"],
+        takenAway: ["billing.manage"],
+      });
       await sql`insert into public.permissions (permission_key, permission_name, category) values ('later.view', 'View', 'later')`;
       const all = (await sql`select permission_key as key from public.permissions order by 1`).map(({ key }) => key);
-      assert.deepEqual(await holdingsOf(role, sql), all.filter((key) => key !== "billing.manage"));
+      assert.deepEqual(
+        await holdingsOf(role, sql),
+        all.filter((key) => key !== "billing.manage"),
+      );
       const may = async (/** @type {any} */ user) =>
         (await as(user, (sql) => sql`select private.has_permission('later.view') as may`))[0].may;
-      assert.deepEqual([await may(user), await may(await newUser(tenant, "super_admin")), await may(await newUser(tenant, "admin"))], [true, true, false]);
+      assert.deepEqual(
+        [await may(user), await may(await newUser(tenant, "super_admin")), await may(await newUser(tenant, "admin"))],
+        [true, true, false],
+      );
     });
   });
 });
@@ -165,18 +232,24 @@ test("whatever is granted and taken away, the nearest mention decides", async ()
     const some = ["reports.view", "messages.send", "conversations.view", "admin.full_access", "billing.manage"];
     const own = [];
     for (let i = 0; i < 6; i++) own.push(await newRole(tenant, { level: integer(1, 9), inherits: integer(0, 3) > 0 }));
-    const roles = [...await sql`select * from public.roles where tenant_id is null`, ...own];
+    const roles = [...(await sql`select * from public.roles where tenant_id is null`), ...own];
     for (let round = 0; round < 30; round++) {
       const [role, permission] = [pick(roles), pick(some)];
       await pick([
         () => sql`delete from public.role_permissions where role_id = ${role.id} and permission_key = ${permission}`,
-        () => sql`insert into public.role_permissions values (${role.id}, ${permission}, true) on conflict (role_id, permission_key) do update set granted = true`,
-        () => sql`insert into public.role_permissions values (${role.id}, ${permission}, false) on conflict (role_id, permission_key) do update set granted = false`,
+        () =>
+          sql`insert into public.role_permissions values (${role.id}, ${permission}, true) on conflict (role_id, permission_key) do update set granted = true`,
+        () =>
+          sql`insert into public.role_permissions values (${role.id}, ${permission}, false) on conflict (role_id, permission_key) do update set granted = false`,
       ])();
       if (round % 3 > 0) continue;
       const mentions = await sql`select role_id, permission_key, granted from public.role_permissions`;
       for (const one of roles) {
-        assert.deepEqual(await holdingsOf(one, sql), held(one, roles, mentions, permissions), `CRM_TEST_SEED=${seed}, round ${round}, level ${one.level}`);
+        assert.deepEqual(
+          await holdingsOf(one, sql),
+          held(one, roles, mentions, permissions),
+          `CRM_TEST_SEED=${seed}, round ${round}, level ${one.level}`,
+        );
       }
     }
   });
@@ -187,14 +260,18 @@ test("whatever is granted and taken away, the nearest mention decides", async ()
  * @param {any} role @param {any[]} roles @param {readonly any[]} mentions @param {string[]} permissions
  */
 function held(role, roles, mentions, permissions) {
-  const ancestors = roles.filter((other) => role.inherits && other.tenant_id === null && other.level < role.level)
+  const ancestors = roles
+    .filter((other) => role.inherits && other.tenant_id === null && other.level < role.level)
     .sort((one, other) => other.level - one.level);
-  const nearest = (/** @type {string} */ permission) => [role, ...ancestors]
-    .map((one) => mentions.find((mention) => mention.role_id === one.id && mention.permission_key === permission))
-    .find((mention) => mention !== undefined);
+  const nearest = (/** @type {string} */ permission) =>
+    [role, ...ancestors]
+      .map((one) => mentions.find((mention) => mention.role_id === one.id && mention.permission_key === permission))
+      .find((mention) => mention !== undefined);
   const everything = nearest("admin.full_access")?.granted === true;
-  return permissions.filter((permission) => {
-    const mention = nearest(permission);
-    return mention?.granted || (everything && !(mention?.role_id === role.id && !mention.granted));
-  }).sort();
+  return permissions
+    .filter((permission) => {
+      const mention = nearest(permission);
+      return mention?.granted || (everything && !(mention?.role_id === role.id && !mention.granted));
+    })
+    .sort();
 }

@@ -7,19 +7,26 @@ import { useDatabase } from "./database.mjs";
 const { sql, asService, calls, newTenant, newStranger, newUser, newApiKey } = await useDatabase();
 
 /** Security events of a tenant, in order. @param {{ id: string }} tenant */
-const eventsOf = async (tenant) => [...await sql`
-  select * from public.audit_logs where tenant_id = ${tenant.id} and action ~ '^(auth|api_key|permission)\\.' order by id`];
-const passes = (/** @type {{ id: string }} */ tenant, /** @type {string} */ time) => sql.begin(async (sql) => {
-  // Time passes for what is written already: the log itself does not let go of it.
-  await sql`set local session_replication_role = replica`;
-  await sql`update public.audit_logs set occurred_at = occurred_at - ${time}::interval where tenant_id = ${tenant.id}`;
-});
+const eventsOf = async (tenant) => [
+  ...(await sql`
+  select * from public.audit_logs where tenant_id = ${tenant.id} and action ~ '^(auth|api_key|permission)\\.' order by id`),
+];
+const passes = (/** @type {{ id: string }} */ tenant, /** @type {string} */ time) =>
+  sql.begin(async (sql) => {
+    // Time passes for what is written already: the log itself does not let go of it.
+    await sql`set local session_replication_role = replica`;
+    await sql`update public.audit_logs set occurred_at = occurred_at - ${time}::interval where tenant_id = ${tenant.id}`;
+  });
 const HEADERS = { "x-request-id": "req-9", "x-client-ip": "192.0.2.9" };
 /** @param {{ id: string }} actor @param {any} [more] */
-const refuses = (actor, { action = "permission.refused", type = "user", route = "POST /api/rbac/roles", reason = "forbidden" } = {}) => asService(async (sql) => {
-  await sql`select set_config('request.headers', ${JSON.stringify(HEADERS)}, true)`;
-  await sql`select public.record_refusal(${action}, ${type}, ${actor.id}, ${route}, ${reason})`;
-});
+const refuses = (
+  actor,
+  { action = "permission.refused", type = "user", route = "POST /api/rbac/roles", reason = "forbidden" } = {},
+) =>
+  asService(async (sql) => {
+    await sql`select set_config('request.headers', ${JSON.stringify(HEADERS)}, true)`;
+    await sql`select public.record_refusal(${action}, ${type}, ${actor.id}, ${route}, ${reason})`;
+  });
 
 describe("a refusal", () => {
   test("is told with who was refused what, and where it came from", async () => {
@@ -29,8 +36,30 @@ describe("a refusal", () => {
     const [event, ...more] = await eventsOf(tenant);
     assert.deepEqual(more, []);
     assert.deepEqual(
-      [event.action, event.actor_type, event.actor_id, event.actor_name, event.entity, event.entity_id, event.after, event.before, event.request_id, event.ip],
-      ["permission.refused", "user", user.id, "agent", "route", "POST /api/rbac/roles", { reason: "forbidden" }, null, "req-9", "192.0.2.9"],
+      [
+        event.action,
+        event.actor_type,
+        event.actor_id,
+        event.actor_name,
+        event.entity,
+        event.entity_id,
+        event.after,
+        event.before,
+        event.request_id,
+        event.ip,
+      ],
+      [
+        "permission.refused",
+        "user",
+        user.id,
+        "agent",
+        "route",
+        "POST /api/rbac/roles",
+        { reason: "forbidden" },
+        null,
+        "req-9",
+        "192.0.2.9",
+      ],
     );
   });
 
@@ -39,7 +68,10 @@ describe("a refusal", () => {
     const key = await newApiKey(tenant, "agent", { revokedAt: new Date() });
     await refuses(key, { action: "api_key.refused", type: "api_key", reason: "api_key_revoked" });
     const [event] = await eventsOf(tenant);
-    assert.deepEqual([event.actor_type, event.actor_id, event.actor_name, event.after], ["api_key", key.id, "Shop", { reason: "api_key_revoked" }]);
+    assert.deepEqual(
+      [event.actor_type, event.actor_id, event.actor_name, event.after],
+      ["api_key", key.id, "Shop", { reason: "api_key_revoked" }],
+    );
   });
 
   test("is told once a minute, each of its kind", async () => {
@@ -66,14 +98,19 @@ describe("a refusal", () => {
 
   test("of somebody who was deactivated is still told to their tenant", async () => {
     const tenant = await newTenant();
-    await refuses(await newUser(tenant, "agent", { deactivated: true }), { action: "auth.refused", reason: "deactivated" });
+    await refuses(await newUser(tenant, "agent", { deactivated: true }), {
+      action: "auth.refused",
+      reason: "deactivated",
+    });
     assert.equal((await eventsOf(tenant)).length, 1);
   });
 });
 
 describe("a key that is used", () => {
-  const uses = (/** @type {{ id: string }} */ key, /** @type {string | null} */ ip) => calls("service", "note_api_key_use", { key_id: key.id, ip });
-  const lastUse = async (/** @type {{ id: string }} */ key) => (await sql`select last_used_at from public.api_keys where id = ${key.id}`)[0].last_used_at;
+  const uses = (/** @type {{ id: string }} */ key, /** @type {string | null} */ ip) =>
+    calls("service", "note_api_key_use", { key_id: key.id, ip });
+  const lastUse = async (/** @type {{ id: string }} */ key) =>
+    (await sql`select last_used_at from public.api_keys where id = ${key.id}`)[0].last_used_at;
 
   test("has its time noted", async () => {
     const key = await newApiKey(await newTenant(), "agent");
@@ -98,9 +135,10 @@ describe("a key that is used", () => {
     await uses(key, "198.51.100.7");
     await uses(key, "192.0.2.1");
     const events = await eventsOf(tenant);
-    assert.deepEqual(events.map(({ action, actor_type, actor_id, after }) => [action, actor_type, actor_id, after]), [
-      ["api_key.new_place", "api_key", key.id, { ip: "198.51.100.7" }],
-    ]);
+    assert.deepEqual(
+      events.map(({ action, actor_type, actor_id, after }) => [action, actor_type, actor_id, after]),
+      [["api_key.new_place", "api_key", key.id, { ip: "198.51.100.7" }]],
+    );
   });
 
   test("from two new places at once tells of both", async () => {
@@ -113,20 +151,23 @@ describe("a key that is used", () => {
 });
 
 describe("a password that Auth checked", () => {
-  const attempts = (/** @type {{ id: string }} */ user, /** @type {boolean} */ valid) => sql.begin(async (sql) => {
-    await sql`set local role supabase_auth_admin`;
-    const [{ answer }] = await sql`select public.hook_password_verification_attempt(${sql.json({ user_id: user.id, valid })}) as answer`;
-    return answer;
-  });
+  const attempts = (/** @type {{ id: string }} */ user, /** @type {boolean} */ valid) =>
+    sql.begin(async (sql) => {
+      await sql`set local role supabase_auth_admin`;
+      const [{ answer }] =
+        await sql`select public.hook_password_verification_attempt(${sql.json({ user_id: user.id, valid })}) as answer`;
+      return answer;
+    });
 
   test("and found wrong is an event, once a minute, and decides nothing", async () => {
     const tenant = await newTenant();
     const user = await newUser(tenant, "agent");
     for (let i = 0; i < 2; i++) assert.deepEqual(await attempts(user, false), { decision: "continue" });
     const events = await eventsOf(tenant);
-    assert.deepEqual(events.map(({ action, actor_id, entity, after }) => [action, actor_id, entity, after]), [
-      ["auth.log_in_refused", user.id, "auth", { reason: "wrong_password" }],
-    ]);
+    assert.deepEqual(
+      events.map(({ action, actor_id, entity, after }) => [action, actor_id, entity, after]),
+      [["auth.log_in_refused", user.id, "auth", { reason: "wrong_password" }]],
+    );
   });
 
   test("and found right is none", async () => {

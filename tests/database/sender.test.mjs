@@ -12,7 +12,18 @@ import { someDigits } from "./tenancy.mjs";
 import { becomesTrue, isWaitedFor } from "./waiting.mjs";
 
 const {
-  sql, as, asService, newTenant, newUser, newNumber, newTemplate, newCampaign, recipientsOf, campaignNow, delivers, messageNow,
+  sql,
+  as,
+  asService,
+  newTenant,
+  newUser,
+  newNumber,
+  newTemplate,
+  newCampaign,
+  recipientsOf,
+  campaignNow,
+  delivers,
+  messageNow,
 } = await useDatabase({ own: true });
 
 const { LEASE, begins, claims, records, releases, takesOver, leaseEnds } = senders({ sql, asService });
@@ -53,15 +64,18 @@ describe("a run", () => {
     await sql`update public.broadcast_recipients set due_at = now() + interval '1 hour' where campaign_id = ${planned.id}`;
     const run = await begins(holder);
     assert.deepEqual(run, {
-      busy: 0, sessions: [{ session_id: number.id, phone_number_id: number.meta_phone_number_id, messages_per_second: 10 }],
+      busy: 0,
+      sessions: [{ session_id: number.id, phone_number_id: number.meta_phone_number_id, messages_per_second: 10 }],
     });
     assert.ok(!leased(run).includes(idle.id));
   });
 
   test("leaves numbers that are paused or broken, and campaigns that are not sending", async () => {
     const tenant = await newTenant();
-    for (const status of ["paused", "broken"]) await newCampaign(await newNumber(tenant, { status }), { status: "sending" });
-    for (const status of ["draft", "paused", "completed", "failed", "cancelled"]) await newCampaign(await newNumber(tenant), { status });
+    for (const status of ["paused", "broken"])
+      await newCampaign(await newNumber(tenant, { status }), { status: "sending" });
+    for (const status of ["draft", "paused", "completed", "failed", "cancelled"])
+      await newCampaign(await newNumber(tenant), { status });
     assert.deepEqual(await begins(randomUUID()), { busy: 0, sessions: [] });
   });
 
@@ -101,7 +115,9 @@ describe("a run", () => {
     const { number, holder, campaign } = await newQueue({ recipients: 4 });
     await sql`update public.broadcast_recipients set due_at = now() - interval '5 minutes' where campaign_id = ${campaign.id} and position = 1`;
     const health = async () => {
-      const { numbers_sending, campaigns_sending, recipients_waiting, overdue_seconds } = await asService((sql) => answer(sql`select public.worker_health() as answer`));
+      const { numbers_sending, campaigns_sending, recipients_waiting, overdue_seconds } = await asService((sql) =>
+        answer(sql`select public.worker_health() as answer`),
+      );
       return { numbers_sending, campaigns_sending, recipients_waiting, late: overdue_seconds >= 300 };
     };
     assert.deepEqual(await health(), { numbers_sending: 0, campaigns_sending: 1, recipients_waiting: 4, late: true });
@@ -115,7 +131,9 @@ describe("a run", () => {
     await sql`update public.broadcast_recipients set due_at = now() - interval '1 hour' where campaign_id = ${campaign.id}`;
     await sql`update public.broadcast_campaigns set started_at = now() - interval '1 hour' where id = ${campaign.id}`;
     const health = async () => {
-      const { numbers_resting, overdue_seconds } = await asService((sql) => answer(sql`select public.worker_health() as answer`));
+      const { numbers_resting, overdue_seconds } = await asService((sql) =>
+        answer(sql`select public.worker_health() as answer`),
+      );
       return { numbers_resting, overdue_seconds };
     };
     assert.ok((await health()).overdue_seconds >= 3600);
@@ -136,7 +154,13 @@ describe("a run", () => {
     const tenant = await newTenant();
     const schedule = async (/** @type {number} */ inSeconds) => {
       const number = await newNumber(tenant);
-      return { number, campaign: await newCampaign(number, { status: "scheduled", scheduledAt: new Date(Date.now() + inSeconds * 1000) }) };
+      return {
+        number,
+        campaign: await newCampaign(number, {
+          status: "scheduled",
+          scheduledAt: new Date(Date.now() + inSeconds * 1000),
+        }),
+      };
     };
     const [due, soon] = [await schedule(-1), await schedule(60)];
     const run = await begins(randomUUID());
@@ -173,10 +197,12 @@ describe("a lease", () => {
   test("is renewed by claims and records, and counts from the database's now", async () => {
     const { number, holder } = await newRun();
     const left = async () => {
-      const [row] = await sql`select extract(epoch from leased_until - now())::float as left from private.sender_leases where session_id = ${number.id}`;
+      const [row] =
+        await sql`select extract(epoch from leased_until - now())::float as left from private.sender_leases where session_id = ${number.id}`;
       return row.left;
     };
-    const shorten = () => sql`update private.sender_leases set leased_until = now() + interval '3 seconds' where session_id = ${number.id}`;
+    const shorten = () =>
+      sql`update private.sender_leases set leased_until = now() + interval '3 seconds' where session_id = ${number.id}`;
     assert.ok((await left()) > 10 && (await left()) <= LEASE);
     await shorten();
     const claim = await claims(number, holder, 1);
@@ -218,7 +244,9 @@ describe("a hand-over", () => {
     const { number, holder } = await newRun();
     const heir = randomUUID();
     const taken = await takesOver([number], holder, heir);
-    assert.deepEqual(taken, [{ session_id: number.id, phone_number_id: number.meta_phone_number_id, messages_per_second: 10 }]);
+    assert.deepEqual(taken, [
+      { session_id: number.id, phone_number_id: number.meta_phone_number_id, messages_per_second: 10 },
+    ]);
     assert.equal(await claims(number, holder), null);
     assert.equal((await claims(number, heir)).recipients.length, 3);
   });
@@ -226,7 +254,9 @@ describe("a hand-over", () => {
   test("is taken by one of many that try", async () => {
     const [one, two] = [await newQueue(), await newQueue()];
     await begins(one.holder);
-    const tries = await Promise.all(Array.from({ length: 8 }, () => takesOver([one.number, two.number], one.holder, randomUUID())));
+    const tries = await Promise.all(
+      Array.from({ length: 8 }, () => takesOver([one.number, two.number], one.holder, randomUUID())),
+    );
     assert.equal(tries.flat().length, 2, "each number once");
   });
 
@@ -248,9 +278,20 @@ describe("a claim", () => {
     assert.deepEqual(claim, {
       claim_id: first.claim_id,
       next_due_ms: null,
-      templates: { [campaign.template.id]: { name: campaign.template.name, language: "id", components: [{ type: "BODY", text: "Halo {{1}}" }] } },
+      templates: {
+        [campaign.template.id]: {
+          name: campaign.template.name,
+          language: "id",
+          components: [{ type: "BODY", text: "Halo {{1}}" }],
+        },
+      },
       recipients: [first, second].map(({ id, message_id, wa_id, variables }) => ({
-        recipient_id: id, message_id, wa_id, variables, attempts: 1, template_id: campaign.template.id,
+        recipient_id: id,
+        message_id,
+        wa_id,
+        variables,
+        attempts: 1,
+        template_id: campaign.template.id,
       })),
     });
     const message = await messageNow({ id: first.message_id });
@@ -261,7 +302,13 @@ describe("a claim", () => {
     const [thread] = await sql`
       select v.status, v.last_message_at, v.unread_count, c.wa_id, c.name
       from public.conversations v join public.contacts c on c.id = v.contact_id where v.id = ${message.conversation_id}`;
-    assert.deepEqual(thread, { status: "resolved", last_message_at: null, unread_count: 0, wa_id: first.wa_id, name: "Ibu Rina" });
+    assert.deepEqual(thread, {
+      status: "resolved",
+      last_message_at: null,
+      unread_count: 0,
+      wa_id: first.wa_id,
+      name: "Ibu Rina",
+    });
   });
 
   const BODY = { type: "BODY", text: "Halo {{1}},\npesanan {{2}} siap. {{1}}!" };
@@ -271,18 +318,36 @@ describe("a claim", () => {
     { variables: ["Rina"], content: "Halo Rina,\npesanan {{2}} siap. Rina!" },
     { variables: ["Rina", 7, "a button's"], content: "Halo Rina,\npesanan 7 siap. Rina!" },
     { variables: { name: "Rina", order_id: "KS-1" }, body: "Halo {{name}}: {{order_id}}", content: "Halo Rina: KS-1" },
-    { variables: ["a header's", "Rina", "KS-1"], header: { type: "HEADER", format: "IMAGE" }, content: "Halo Rina,\npesanan KS-1 siap. Rina!" },
-    { variables: ["a header's", "Rina", "KS-1"], header: { type: "header", text: "Untuk {{1}}" }, content: "Halo Rina,\npesanan KS-1 siap. Rina!" },
-    { variables: ["Rina", "KS-1"], header: { type: "HEADER", format: "TEXT", text: "Kabar" }, content: "Halo Rina,\npesanan KS-1 siap. Rina!" },
+    {
+      variables: ["a header's", "Rina", "KS-1"],
+      header: { type: "HEADER", format: "IMAGE" },
+      content: "Halo Rina,\npesanan KS-1 siap. Rina!",
+    },
+    {
+      variables: ["a header's", "Rina", "KS-1"],
+      header: { type: "header", text: "Untuk {{1}}" },
+      content: "Halo Rina,\npesanan KS-1 siap. Rina!",
+    },
+    {
+      variables: ["Rina", "KS-1"],
+      header: { type: "HEADER", format: "TEXT", text: "Kabar" },
+      content: "Halo Rina,\npesanan KS-1 siap. Rina!",
+    },
     { variables: [], body: "Tanpa variabel", content: "Tanpa variabel" },
   ];
   for (const { variables, body, header, content } of RENDERED) {
     test(`fills ${JSON.stringify(body ?? BODY.text)}${header ? ` under ${JSON.stringify(header)}` : ""} with ${JSON.stringify(variables)}`, async () => {
       const { number, holder, campaign } = await newRun({ recipients: 1 });
-      const components = [...(header ? [header] : []), body ? { type: "BODY", text: body } : BODY, { type: "FOOTER", text: "Balas {{1}}" }];
+      const components = [
+        ...(header ? [header] : []),
+        body ? { type: "BODY", text: body } : BODY,
+        { type: "FOOTER", text: "Balas {{1}}" },
+      ];
       await sql`update public.broadcast_templates set components = ${sql.json(components)} where id = ${campaign.template.id}`;
       await sql`update public.broadcast_recipients set variables = ${sql.json(variables)} where campaign_id = ${campaign.id}`;
-      const { recipients: [{ message_id }] } = await claims(number, holder);
+      const {
+        recipients: [{ message_id }],
+      } = await claims(number, holder);
       assert.equal((await messageNow({ id: message_id })).content, content);
     });
   }
@@ -291,11 +356,19 @@ describe("a claim", () => {
     const { number, holder, campaign } = await newRun({ recipients: 1 });
     const [recipient] = await recipientsOf(campaign);
     await sql`update public.broadcast_recipients set name = 'Someone' where id = ${recipient.id}`;
-    const text = { phone_number_id: number.meta_phone_number_id, from: recipient.wa_id, profile_name: "Rina", kind: "text", preview: "Halo", wamid: someWamid(), timestamp: seconds() };
+    const text = {
+      phone_number_id: number.meta_phone_number_id,
+      from: recipient.wa_id,
+      profile_name: "Rina",
+      kind: "text",
+      preview: "Halo",
+      wamid: someWamid(),
+      timestamp: seconds(),
+    };
     await delivers({ messages: [text] });
     const [before] = await sql`select * from public.conversations where session_id = ${number.id}`;
     await claims(number, holder);
-    assert.deepEqual([...await sql`select * from public.conversations where session_id = ${number.id}`], [before]);
+    assert.deepEqual([...(await sql`select * from public.conversations where session_id = ${number.id}`)], [before]);
     const [contact] = await sql`select name, profile_name from public.contacts where id = ${before.contact_id}`;
     assert.deepEqual(contact, { name: null, profile_name: "Rina" });
   });
@@ -306,10 +379,19 @@ describe("a claim", () => {
     const handedOut = all.flatMap(ids);
     assert.equal(new Set(handedOut).size, handedOut.length);
     const rows = await recipientsOf(campaign);
-    assert.deepEqual(rows.filter(({ status }) => status === "sending").map(({ id }) => id).sort(), [...handedOut].sort());
+    assert.deepEqual(
+      rows
+        .filter(({ status }) => status === "sending")
+        .map(({ id }) => id)
+        .sort(),
+      [...handedOut].sort(),
+    );
     assert.ok(rows.every(({ attempts, status }) => attempts === (status === "sending" ? 1 : 0)));
     // each message belongs to one recipient
-    assert.equal(new Set(all.flatMap(({ recipients }) => recipients.map(({ message_id }) => message_id))).size, handedOut.length);
+    assert.equal(
+      new Set(all.flatMap(({ recipients }) => recipients.map(({ message_id }) => message_id))).size,
+      handedOut.length,
+    );
   });
 
   test("takes back what its holder was handed out and never heard of, and nothing else", async () => {
@@ -320,10 +402,20 @@ describe("a claim", () => {
     const again = await claims(number, holder, 6, [claim_id]);
     assert.deepEqual(ids(again).slice(0, 2), ids(lost), "the lost come first");
     assert.equal(again.recipients.length, 4);
-    assert.deepEqual(again.recipients.map((/** @type {any} */ { attempts }) => attempts), [1, 1, 1, 1]);
-    assert.deepEqual(again.recipients.slice(0, 2).map((/** @type {any} */ { message_id }) => message_id), lost.recipients.map((/** @type {any} */ { message_id }) => message_id), "with the messages they had");
+    assert.deepEqual(
+      again.recipients.map((/** @type {any} */ { attempts }) => attempts),
+      [1, 1, 1, 1],
+    );
+    assert.deepEqual(
+      again.recipients.slice(0, 2).map((/** @type {any} */ { message_id }) => message_id),
+      lost.recipients.map((/** @type {any} */ { message_id }) => message_id),
+      "with the messages they had",
+    );
     await records(number, holder, [...reportsOf(heard, "sent"), ...reportsOf(again, "sent")]);
-    assert.deepEqual(await statusesOf(campaign), Array.from({ length: 6 }, () => "sent"));
+    assert.deepEqual(
+      await statusesOf(campaign),
+      Array.from({ length: 6 }, () => "sent"),
+    );
     assert.equal((await claims(number, holder, 6, [])).next_due_ms, null);
   });
 
@@ -337,7 +429,11 @@ describe("a claim", () => {
 
     const next = randomUUID();
     await begins(next);
-    assert.deepEqual(await statusesOf(campaign), ["unknown", "pending", "pending", "pending"], "a holder that does not tell is dead");
+    assert.deepEqual(
+      await statusesOf(campaign),
+      ["unknown", "pending", "pending", "pending"],
+      "a holder that does not tell is dead",
+    );
     await claims(number, next, 2);
     await releases(number, holder, []);
     assert.deepEqual(await statusesOf(campaign), ["unknown", "sending", "sending", "pending"]);
@@ -372,9 +468,18 @@ describe("a claim", () => {
     await sql`update public.broadcast_recipients set due_at = due_at - interval '1 minute' where campaign_id = ${campaign.id} and position = 5`;
     const positions = async () => {
       const claimed = ids(await claims(number, holder, 2));
-      return (await sql`select position from public.broadcast_recipients where id = any (${claimed}) order by due_at, position`).map(({ position }) => position);
+      return (
+        await sql`select position from public.broadcast_recipients where id = any (${claimed}) order by due_at, position`
+      ).map(({ position }) => position);
     };
-    assert.deepEqual([await positions(), await positions(), await positions()], [[5, 1], [2, 3], [4, 6]]);
+    assert.deepEqual(
+      [await positions(), await positions(), await positions()],
+      [
+        [5, 1],
+        [2, 3],
+        [4, 6],
+      ],
+    );
   });
 
   test("that finds nothing due says when to ask again", async () => {
@@ -401,7 +506,9 @@ describe("a claim", () => {
   test("leaves none of four campaigns out of a batch of five", async () => {
     const { number, holder, campaigns } = await newRun({ campaigns: 4, recipients: 10 });
     await claims(number, holder, 5);
-    const got = await Promise.all(campaigns.map(async (campaign) => (await statusesOf(campaign)).filter((status) => status === "sending").length));
+    const got = await Promise.all(
+      campaigns.map(async (campaign) => (await statusesOf(campaign)).filter((status) => status === "sending").length),
+    );
     assert.deepEqual(got.sort(), [1, 1, 1, 2]);
   });
 
@@ -417,7 +524,11 @@ describe("a claim", () => {
   });
 
   test("gives what one campaign does not need to the others", async () => {
-    const { number, holder, campaigns: [small] } = await newRun({ campaigns: 1, recipients: 1 });
+    const {
+      number,
+      holder,
+      campaigns: [small],
+    } = await newRun({ campaigns: 1, recipients: 1 });
     const large = await newCampaign(number, { status: "sending", recipients: 50 });
     let handedOut = 0;
     for (let i = 0; i < 4; i++) handedOut += (await claims(number, holder, 10)).recipients.length;
@@ -439,16 +550,35 @@ describe("a record", () => {
     const claim = await claims(number, holder);
     const outcomes = ["sent", "failed", "unknown", "retry", "held"];
     const reports = reportsOf(claim, "").map((report, i) => ({
-      ...report, outcome: outcomes[i], ...(i === 0 ? { whatsapp_message_id: someWamid() } : FAILURE), retry_in_ms: i === 3 ? 2000 : undefined,
+      ...report,
+      outcome: outcomes[i],
+      ...(i === 0 ? { whatsapp_message_id: someWamid() } : FAILURE),
+      retry_in_ms: i === 3 ? 2000 : undefined,
     }));
     assert.deepEqual(await records(number, holder, reports), [campaign.id]);
     const rows = await recipientsOf(campaign);
     const messages = await Promise.all(rows.map(({ message_id }) => messageNow({ id: message_id })));
-    assert.deepEqual(rows.map(({ status }) => status), ["sent", "failed", "unknown", "pending", "pending"]);
-    assert.deepEqual(messages.map(({ status }) => status), ["sent", "failed", "unknown", "queued", "queued"]);
-    assert.deepEqual(rows.map(({ error_code }) => error_code), [null, ...Array(4).fill(131_026)]);
-    assert.deepEqual(rows.map(({ attempts }) => attempts), [1, 1, 1, 1, 0], "what is held was no attempt");
-    assert.deepEqual(rows.map(({ sent_at, failed_at }) => [sent_at !== null, failed_at !== null]), [[true, false], [false, true], ...Array(3).fill([false, false])]);
+    assert.deepEqual(
+      rows.map(({ status }) => status),
+      ["sent", "failed", "unknown", "pending", "pending"],
+    );
+    assert.deepEqual(
+      messages.map(({ status }) => status),
+      ["sent", "failed", "unknown", "queued", "queued"],
+    );
+    assert.deepEqual(
+      rows.map(({ error_code }) => error_code),
+      [null, ...Array(4).fill(131_026)],
+    );
+    assert.deepEqual(
+      rows.map(({ attempts }) => attempts),
+      [1, 1, 1, 1, 0],
+      "what is held was no attempt",
+    );
+    assert.deepEqual(
+      rows.map(({ sent_at, failed_at }) => [sent_at !== null, failed_at !== null]),
+      [[true, false], [false, true], ...Array(3).fill([false, false])],
+    );
     const wait = rows[3].due_at - Date.now();
     assert.ok(wait > 0 && wait <= 2000, `${wait}`);
     assert.ok(rows[4].due_at <= Date.now() + 100);
@@ -458,7 +588,9 @@ describe("a record", () => {
   test("repeated changes nothing", async () => {
     const { number, holder, campaign } = await newRun({ recipients: 5 });
     const claim = await claims(number, holder);
-    const reports = reportsOf(claim, "sent").map((report, i) => (i < 3 ? report : { ...report, outcome: "failed", ...FAILURE }));
+    const reports = reportsOf(claim, "sent").map((report, i) =>
+      i < 3 ? report : { ...report, outcome: "failed", ...FAILURE },
+    );
     await records(number, holder, reports);
     const first = await recipientsOf(campaign);
     const ended = await campaignNow(campaign);
@@ -473,7 +605,10 @@ describe("a record", () => {
     const first = await claims(number, holder);
     await records(number, holder, reportsOf(first, "retry", FAILURE));
     const again = await claims(number, holder);
-    assert.deepEqual([again.recipients[0].message_id, again.recipients[0].attempts], [first.recipients[0].message_id, 2]);
+    assert.deepEqual(
+      [again.recipients[0].message_id, again.recipients[0].attempts],
+      [first.recipients[0].message_id, 2],
+    );
     assert.notEqual(again.claim_id, first.claim_id);
     assert.equal((await messageNow({ id: again.recipients[0].message_id })).status, "sending");
     await records(number, holder, reportsOf(again, "sent"));
@@ -490,11 +625,21 @@ describe("a record", () => {
       await records(number, holder, retry);
       const fresh = await claims(number, holder);
       if (state === "unknown") await records(number, holder, reportsOf(fresh, "unknown"));
-      const before = { recipients: await recipientsOf(campaign), message: await messageNow({ id: fresh.recipients[0].message_id }) };
+      const before = {
+        recipients: await recipientsOf(campaign),
+        message: await messageNow({ id: fresh.recipients[0].message_id }),
+      };
       assert.equal(before.recipients[0].status, state);
       await records(number, holder, retry);
-      await records(number, holder, retry.map((report) => ({ ...report, outcome: "held" })));
-      assert.deepEqual({ recipients: await recipientsOf(campaign), message: await messageNow({ id: fresh.recipients[0].message_id }) }, before);
+      await records(
+        number,
+        holder,
+        retry.map((report) => ({ ...report, outcome: "held" })),
+      );
+      assert.deepEqual(
+        { recipients: await recipientsOf(campaign), message: await messageNow({ id: fresh.recipients[0].message_id }) },
+        before,
+      );
     }
   });
 
@@ -546,9 +691,16 @@ describe("what a dead sender left", () => {
     await begins(next);
     assert.deepEqual(await statusesOf(campaign), [...Array(5).fill("unknown"), "pending", "pending"]);
     const rows = await recipientsOf(campaign);
-    for (const { message_id } of rows.slice(0, 5)) assert.equal((await messageNow({ id: message_id })).status, "unknown");
+    for (const { message_id } of rows.slice(0, 5))
+      assert.equal((await messageNow({ id: message_id })).status, "unknown");
     const claim = await claims(number, next);
-    assert.deepEqual(ids(claim).sort(), rows.slice(5).map(({ id }) => id).sort());
+    assert.deepEqual(
+      ids(claim).sort(),
+      rows
+        .slice(5)
+        .map(({ id }) => id)
+        .sort(),
+    );
     await records(number, next, reportsOf(claim, "sent"));
     assert.equal((await campaignNow(campaign)).status, "completed");
     await releases(number, next);
@@ -564,9 +716,15 @@ describe("what a dead sender left", () => {
   });
 
   test("is found although nothing else is left to send, whatever became of number and campaign", async () => {
-    const broken = async (/** @type {any} */ { number }) => sql`update public.whatsapp_sessions set status = 'broken' where id = ${number.id}`;
-    const paused = async (/** @type {any} */ { campaign }) => sql`update public.broadcast_campaigns set status = 'paused' where id = ${campaign.id}`;
-    for (const [change, ends] of /** @type {const} */ ([[async () => {}, "completed"], [broken, "completed"], [paused, "paused"]])) {
+    const broken = async (/** @type {any} */ { number }) =>
+      sql`update public.whatsapp_sessions set status = 'broken' where id = ${number.id}`;
+    const paused = async (/** @type {any} */ { campaign }) =>
+      sql`update public.broadcast_campaigns set status = 'paused' where id = ${campaign.id}`;
+    for (const [change, ends] of /** @type {const} */ ([
+      [async () => {}, "completed"],
+      [broken, "completed"],
+      [paused, "paused"],
+    ])) {
       const run = await newRun({ recipients: 2 });
       await claims(run.number, run.holder);
       await change(run);
@@ -586,7 +744,10 @@ describe("what a dead sender left", () => {
     const { campaigns } = await delivers({
       statuses: [
         statusOf(number, someWamid(), "delivered", { callback_data: one.message_id }),
-        statusOf(number, someWamid(), "failed", { callback_data: two.message_id, errors: [{ code: 131_026, title: "Undeliverable" }] }),
+        statusOf(number, someWamid(), "failed", {
+          callback_data: two.message_id,
+          errors: [{ code: 131_026, title: "Undeliverable" }],
+        }),
       ],
     });
     assert.deepEqual(campaigns, [campaign.id]);
@@ -599,7 +760,9 @@ describe("what a dead sender left", () => {
     await leaseEnds(number);
     await begins(randomUUID());
     assert.equal((await campaignNow(campaign)).status, "completed");
-    const reports = reportsOf(claim, "sent").map((report, i) => (i === 0 ? report : { ...report, whatsapp_message_id: undefined, outcome: "retry" }));
+    const reports = reportsOf(claim, "sent").map((report, i) =>
+      i === 0 ? report : { ...report, whatsapp_message_id: undefined, outcome: "retry" },
+    );
     await records(number, holder, reports.slice(0, 2));
     assert.deepEqual(await statusesOf(campaign), ["sent", "pending", "unknown"]);
     const reopened = await campaignNow(campaign);
@@ -615,7 +778,8 @@ describe("what a dead sender left", () => {
   test("is a reply too: after two minutes it is unknown", async () => {
     const tenant = await newTenant();
     const number = await newNumber(tenant);
-    const [contact] = await sql`insert into public.contacts (tenant_id, wa_id) values (${tenant.id}, ${someDigits()}) returning id`;
+    const [contact] =
+      await sql`insert into public.contacts (tenant_id, wa_id) values (${tenant.id}, ${someDigits()}) returning id`;
     const [conversation] = await sql`
       insert into public.conversations (tenant_id, session_id, contact_id) values (${tenant.id}, ${number.id}, ${contact.id}) returning id`;
     const messages = await sql`
@@ -623,7 +787,10 @@ describe("what a dead sender left", () => {
       select ${tenant.id}, ${number.id}, ${conversation.id}, 'outbound', 'text', 'sending', now() - make_interval(secs => age)
       from unnest(array[130, 60]) age returning id`;
     await begins(randomUUID());
-    assert.deepEqual(await Promise.all(messages.map(async (message) => (await messageNow(message)).status)), ["unknown", "sending"]);
+    assert.deepEqual(await Promise.all(messages.map(async (message) => (await messageNow(message)).status)), [
+      "unknown",
+      "sending",
+    ]);
   });
 
   test("and statuses that slipped past its record are joined", async () => {
@@ -658,7 +825,9 @@ describe("a campaign", () => {
   test("is completed also when a status settled the last one and its sender is dead", async () => {
     const { number, holder, campaign } = await newRun({ recipients: 1 });
     const claim = await claims(number, holder);
-    await delivers({ statuses: [statusOf(number, someWamid(), "delivered", { callback_data: claim.recipients[0].message_id })] });
+    await delivers({
+      statuses: [statusOf(number, someWamid(), "delivered", { callback_data: claim.recipients[0].message_id })],
+    });
     assert.deepEqual(await statusesOf(campaign), ["delivered"]);
     await leaseEnds(number);
     await begins(randomUUID());
@@ -675,7 +844,10 @@ describe("a campaign", () => {
       second = records(number, randomUUID(), reportsOf(two, "sent"));
       // done, or waiting for the first: either way it has not seen what the first did
       let settled = false;
-      second.then(() => (settled = true), () => (settled = true));
+      second.then(
+        () => (settled = true),
+        () => (settled = true),
+      );
       await becomesTrue(async () => settled || isWaitedFor(sql, pid));
     });
     await second;
@@ -701,13 +873,16 @@ describe("a campaign", () => {
       record: async () => {
         if (open.length === 0) return;
         const { claim } = luck.pick(open);
-        const reports = luck.shuffle(reportsOf(claim, "")).slice(0, luck.integer(1, claim.recipients.length)).map((report) => {
-          const outcome = luck.pick(["sent", "sent", "failed", "retry", "held", "unknown"]);
-          if (outcome !== "sent") return { ...report, outcome, ...FAILURE };
-          const whatsapp_message_id = someWamid();
-          wamids.push(whatsapp_message_id);
-          return { ...report, outcome, whatsapp_message_id };
-        });
+        const reports = luck
+          .shuffle(reportsOf(claim, ""))
+          .slice(0, luck.integer(1, claim.recipients.length))
+          .map((report) => {
+            const outcome = luck.pick(["sent", "sent", "failed", "retry", "held", "unknown"]);
+            if (outcome !== "sent") return { ...report, outcome, ...FAILURE };
+            const whatsapp_message_id = someWamid();
+            wamids.push(whatsapp_message_id);
+            return { ...report, outcome, whatsapp_message_id };
+          });
         await records(number, luck.pick([current, randomUUID()]), reports);
       },
       status: async () => {
@@ -716,7 +891,9 @@ describe("a campaign", () => {
           const status = luck.pick(["sent", "delivered", "read", "failed"]);
           const known = wamids.length > 0 && luck.number() < 0.7;
           if (!known && callbacks.length === 0) return null;
-          return known ? statusOf(number, luck.pick(wamids), status) : statusOf(number, someWamid(), status, { callback_data: luck.pick(callbacks) });
+          return known
+            ? statusOf(number, luck.pick(wamids), status)
+            : statusOf(number, someWamid(), status, { callback_data: luck.pick(callbacks) });
         }).filter((status) => status !== null);
         await delivers({ statuses, keep_event: false });
       },
@@ -734,7 +911,8 @@ describe("a campaign", () => {
     }
     // Brought to its end, everybody is accounted for.
     await happenings.death();
-    for (let claim; (claim = await claims(number, current, 50))?.recipients.length > 0;) await records(number, current, reportsOf(claim, "sent"));
+    for (let claim; (claim = await claims(number, current, 50))?.recipients.length > 0;)
+      await records(number, current, reportsOf(claim, "sent"));
     for (const campaign of campaigns) {
       await compareCounts(admin, campaign, `CRM_TEST_SEED=${luck.seed} at the end`);
       assert.equal((await campaignNow(campaign)).status, "completed", `CRM_TEST_SEED=${luck.seed}`);
@@ -751,17 +929,21 @@ describe("a campaign", () => {
     /** Messages Meta got. @type {string[]} */
     const ledger = [];
 
-    const sends = (/** @type {any} */ claim) => reportsOf(claim, "").map((report) => {
-      const outcome = luck.pick(["sent", "sent", "sent", "failed", "retry", "held"]);
-      if (outcome === "sent") ledger.push(report.message_id);
-      return { ...report, outcome, ...(outcome === "sent" ? { whatsapp_message_id: someWamid() } : FAILURE) };
-    });
+    const sends = (/** @type {any} */ claim) =>
+      reportsOf(claim, "").map((report) => {
+        const outcome = luck.pick(["sent", "sent", "sent", "failed", "retry", "held"]);
+        if (outcome === "sent") ledger.push(report.message_id);
+        return { ...report, outcome, ...(outcome === "sent" ? { whatsapp_message_id: someWamid() } : FAILURE) };
+      });
     const worker = async () => {
       for (let round = 0; round < 12; round++) {
         const holder = randomUUID();
         for (const id of leased(await retried(() => begins(holder)))) {
           const own = numbers.get(id);
-          for (let claim; (claim = await retried(() => claims(own, holder, luck.integer(1, 8))))?.recipients.length > 0;) {
+          for (
+            let claim;
+            (claim = await retried(() => claims(own, holder, luck.integer(1, 8))))?.recipients.length > 0;
+          ) {
             const reports = sends(claim);
             const fate = luck.number();
             if (fate < 0.2) {
@@ -806,10 +988,20 @@ describe("a campaign", () => {
       select r.status, m.status as message from public.broadcast_recipients r left join public.messages m on m.id = r.message_id
       where r.campaign_id = ${campaign.id}`;
     const n = (/** @type {string[]} */ ...statuses) => rows.filter(({ status }) => statuses.includes(status)).length;
-    const percent = (/** @type {number} */ part, /** @type {number} */ whole) => (whole === 0 ? 0 : Math.floor((1000 * part) / whole) / 10);
+    const percent = (/** @type {number} */ part, /** @type {number} */ whole) =>
+      whole === 0 ? 0 : Math.floor((1000 * part) / whole) / 10;
     const expected = {
-      total: rows.length, pending: n("pending"), sending: n("sending"), sent: n("sent", "delivered", "read"), delivered: n("delivered", "read"),
-      read: n("read"), failed: n("failed"), unknown: n("unknown"), skipped: n("skipped"), replied: 0, reply_rate_percent: 0,
+      total: rows.length,
+      pending: n("pending"),
+      sending: n("sending"),
+      sent: n("sent", "delivered", "read"),
+      delivered: n("delivered", "read"),
+      read: n("read"),
+      failed: n("failed"),
+      unknown: n("unknown"),
+      skipped: n("skipped"),
+      replied: 0,
+      reply_rate_percent: 0,
       progress_percent: percent(rows.length - n("pending", "sending"), rows.length),
       delivery_rate_percent: percent(n("delivered", "read"), n("sent", "delivered", "read")),
       read_rate_percent: percent(n("read"), n("sent", "delivered", "read")),
@@ -824,7 +1016,10 @@ describe("a campaign", () => {
   }
 
   test("announces its progress at most once a second", async () => {
-    const { campaign, campaigns: [, other] } = await newQueue({ campaigns: 2 });
+    const {
+      campaign,
+      campaigns: [, other],
+    } = await newQueue({ campaigns: 2 });
     const announces = (/** @type {any[]} */ ...list) =>
       asService((sql) => answer(sql`select public.announce_campaigns(${list.map(({ id }) => id)}::uuid[]) as answer`));
     assert.deepEqual(await announces(campaign), []);
@@ -836,14 +1031,26 @@ describe("a campaign", () => {
 });
 
 describe("creating a campaign", () => {
-  const people = (/** @type {number} */ n) => Array.from({ length: n }, () => ({ wa_id: someDigits(), name: "Rina", variables: ["Rina"] }));
+  const people = (/** @type {number} */ n) =>
+    Array.from({ length: n }, () => ({ wa_id: someDigits(), name: "Rina", variables: ["Rina"] }));
   /** @param {any} user @param {any} template @param {object} [more] */
-  const creates = (user, template, { name = "Promo", recipients = people(2), session = null, sender = null, at = null } = {}) =>
-    as(user, (sql) => answer(sql`
-      select public.create_campaign(${name}, ${template.id}, ${recipients === null ? null : sql.json(recipients)}, ${session?.id ?? null}, ${sender?.id ?? null}, ${at}) as answer`));
+  const creates = (
+    user,
+    template,
+    { name = "Promo", recipients = people(2), session = null, sender = null, at = null } = {},
+  ) =>
+    as(user, (sql) =>
+      answer(sql`
+      select public.create_campaign(${name}, ${template.id}, ${recipients === null ? null : sql.json(recipients)}, ${session?.id ?? null}, ${sender?.id ?? null}, ${at}) as answer`),
+    );
   const newOffice = async () => {
     const tenant = await newTenant();
-    return { tenant, number: await newNumber(tenant), template: await newTemplate(tenant), manager: await newUser(tenant, "manager") };
+    return {
+      tenant,
+      number: await newNumber(tenant),
+      template: await newTemplate(tenant),
+      manager: await newUser(tenant, "manager"),
+    };
   };
   const refused = (/** @type {string} */ hint, detail = "invalid_field") => ({ code: "PT422", detail, hint });
 
@@ -852,11 +1059,20 @@ describe("creating a campaign", () => {
     const [one, two] = people(2);
     const campaign = await creates(manager, template, { recipients: [one, two, { ...one, name: "Again" }] });
     assert.deepEqual(
-      [campaign.status, campaign.session_id, campaign.sender_id, campaign.statistics.total, campaign.statistics.pending],
+      [
+        campaign.status,
+        campaign.session_id,
+        campaign.sender_id,
+        campaign.statistics.total,
+        campaign.statistics.pending,
+      ],
       ["sending", number.id, manager.id, 2, 2],
     );
     const rows = await recipientsOf(campaign);
-    assert.deepEqual(rows.map(({ wa_id, name, variables }) => ({ wa_id, name, variables })), [one, two]);
+    assert.deepEqual(
+      rows.map(({ wa_id, name, variables }) => ({ wa_id, name, variables })),
+      [one, two],
+    );
     const holder = randomUUID();
     assert.deepEqual(leased(await begins(holder)), [number.id]);
     const claim = await claims(number, holder);
@@ -892,7 +1108,11 @@ describe("creating a campaign", () => {
 
   test("is refused without the rights", async () => {
     const { tenant, template } = await newOffice();
-    for (const user of [await newUser(tenant, "agent"), await newUser(tenant, null), await newUser(tenant, "admin", { deactivated: true })]) {
+    for (const user of [
+      await newUser(tenant, "agent"),
+      await newUser(tenant, null),
+      await newUser(tenant, "admin", { deactivated: true }),
+    ]) {
       await isRefused(creates(user, template), { code: "PT403", detail: "forbidden" });
     }
   });
@@ -900,7 +1120,10 @@ describe("creating a campaign", () => {
   test("is refused with a template that is not approved, or of another account than the number", async () => {
     const { tenant, number, manager } = await newOffice();
     const draft = await newTemplate(tenant, { status: "PENDING" });
-    await isRefused(creates(manager, draft), { ...refused("template_id", "template_not_approved"), message: /PENDING/ });
+    await isRefused(creates(manager, draft), {
+      ...refused("template_id", "template_not_approved"),
+      message: /PENDING/,
+    });
     const elsewhere = await newTemplate(tenant, { businessAccount: someDigits() });
     await isRefused(creates(manager, elsewhere), refused("session_id"));
     await isRefused(creates(manager, elsewhere, { session: number }), refused("session_id"));
@@ -913,24 +1136,37 @@ describe("creating a campaign", () => {
     const second = await newNumber(tenant);
     await isRefused(creates(manager, template), { ...refused("session_id"), message: /Several/ });
     assert.equal((await creates(manager, template, { session: second })).session_id, second.id);
-    assert.equal((await creates(manager, await newTemplate(tenant, { businessAccount: number.meta_business_account_id }))).session_id, number.id);
+    assert.equal(
+      (await creates(manager, await newTemplate(tenant, { businessAccount: number.meta_business_account_id })))
+        .session_id,
+      number.id,
+    );
   });
 
   test("takes no variables that nobody could read, which would stop the whole queue", async () => {
     const { template, manager } = await newOffice();
     for (const variables of ["Rina", 7, true, [["Rina"]], [{ a: 1 }], { name: ["Rina"] }, { name: {} }]) {
-      await isRefused(creates(manager, template, { recipients: [{ wa_id: someDigits(), variables }] }), { code: "23514" });
+      await isRefused(creates(manager, template, { recipients: [{ wa_id: someDigits(), variables }] }), {
+        code: "23514",
+      });
     }
     const readable = [null, undefined, [], {}, ["Rina", 7, null, true], { name: "Rina", order: 7 }];
-    const campaign = await creates(manager, template, { recipients: readable.map((variables) => ({ wa_id: someDigits(), variables })) });
-    assert.deepEqual((await recipientsOf(campaign)).map(({ variables }) => variables), [[], [], ...readable.slice(2)]);
+    const campaign = await creates(manager, template, {
+      recipients: readable.map((variables) => ({ wa_id: someDigits(), variables })),
+    });
+    assert.deepEqual(
+      (await recipientsOf(campaign)).map(({ variables }) => variables),
+      [[], [], ...readable.slice(2)],
+    );
   });
 
   test("is all or nothing", async () => {
     const { tenant, template, manager } = await newOffice();
     await isRefused(creates(manager, template, { recipients: [] }), refused("recipients"));
     await isRefused(creates(manager, template, { recipients: null }), refused("recipients"));
-    await isRefused(creates(manager, template, { recipients: [...people(3), { wa_id: "+62 811" }] }), { code: "23514" });
+    await isRefused(creates(manager, template, { recipients: [...people(3), { wa_id: "+62 811" }] }), {
+      code: "23514",
+    });
     await isRefused(creates(manager, template, { recipients: [...people(3), { name: "nobody" }] }), { code: "23502" });
     assert.equal((await sql`select from public.broadcast_campaigns where tenant_id = ${tenant.id}`).count, 0);
     assert.equal((await sql`select from public.broadcast_recipients where tenant_id = ${tenant.id}`).count, 0);
@@ -940,13 +1176,15 @@ describe("creating a campaign", () => {
 describe("campaigns are read", () => {
   const lists = (/** @type {any} */ user, { status = null, page = 1, size = 20 } = {}) =>
     as(user, (sql) => answer(sql`select public.list_campaigns(${status}, ${page}, ${size}) as answer`));
-  const gets = (/** @type {any} */ user, /** @type {any} */ campaign) => as(user, (sql) => answer(sql`select public.get_campaign(${campaign.id}) as answer`));
+  const gets = (/** @type {any} */ user, /** @type {any} */ campaign) =>
+    as(user, (sql) => answer(sql`select public.get_campaign(${campaign.id}) as answer`));
 
   test("by those who may, newest first and in pages", async () => {
     const { tenant, number } = await newQueue();
     await sql`delete from public.broadcast_campaigns where tenant_id = ${tenant.id}`;
     const made = [];
-    for (const status of ["completed", "paused", "completed", "draft", "completed"]) made.unshift(await newCampaign(number, { status }));
+    for (const status of ["completed", "paused", "completed", "draft", "completed"])
+      made.unshift(await newCampaign(number, { status }));
     const manager = await newUser(tenant, "manager");
     const listed = async (/** @type {any} */ options) => {
       const { rows, total } = await lists(manager, options);
@@ -963,16 +1201,30 @@ describe("campaigns are read", () => {
     const { tenant, number, holder, campaign } = await newRun({ recipients: 4 });
     const manager = await newUser(tenant, "manager");
     const claim = await claims(number, holder);
-    await records(number, holder, reportsOf(claim, "failed").map((report, i) => ({ ...report, error_code: i === 0 ? 131_049 : 131_026, error_title: i === 0 ? "Not delivered" : "Undeliverable" })));
+    await records(
+      number,
+      holder,
+      reportsOf(claim, "failed").map((report, i) => ({
+        ...report,
+        error_code: i === 0 ? 131_049 : 131_026,
+        error_title: i === 0 ? "Not delivered" : "Undeliverable",
+      })),
+    );
     const { failures, template, status } = await gets(manager, campaign);
-    assert.deepEqual(failures, [{ error_code: 131_026, error_title: "Undeliverable", count: 3 }, { error_code: 131_049, error_title: "Not delivered", count: 1 }]);
+    assert.deepEqual(failures, [
+      { error_code: 131_026, error_title: "Undeliverable", count: 3 },
+      { error_code: 131_049, error_title: "Not delivered", count: 1 },
+    ]);
     assert.deepEqual([template.name, status], [campaign.template.name, "completed"]);
   });
 
   test("by nobody else", async () => {
     const { tenant, campaign } = await newQueue();
     const strangers = [
-      await newUser(await newTenant(), "admin"), await newUser(tenant, "agent"), await newUser(tenant, null), await newUser(tenant, "admin", { deactivated: true }),
+      await newUser(await newTenant(), "admin"),
+      await newUser(tenant, "agent"),
+      await newUser(tenant, null),
+      await newUser(tenant, "admin", { deactivated: true }),
     ];
     for (const stranger of strangers) {
       assert.deepEqual(await lists(stranger), { rows: [], total: 0 });

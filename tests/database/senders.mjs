@@ -6,7 +6,12 @@ const LEASE = 15;
 /** @param {any} claim @param {string} outcome @param {object} [more] */
 export const reportsOf = (claim, outcome, more = {}) =>
   claim.recipients.map(({ recipient_id, message_id }) => ({
-    recipient_id, message_id, claim_id: claim.claim_id, outcome, ...(outcome === "sent" ? { whatsapp_message_id: someWamid() } : {}), ...more,
+    recipient_id,
+    message_id,
+    claim_id: claim.claim_id,
+    outcome,
+    ...(outcome === "sent" ? { whatsapp_message_id: someWamid() } : {}),
+    ...more,
   }));
 /** The numbers of a run. @param {any} run @returns {string[]} */
 export const leasedBy = (run) => run.sessions.map(({ session_id }) => session_id);
@@ -21,16 +26,28 @@ export function senders({ sql, asService }) {
     asService((sql) => answer(sql`select public.begin_sender_run(${holder}, ${LEASE}, ${most}) as answer`));
   /** @param {any} number @param {string} holder @param {number} [size] @param {string[] | null} [known] claims the holder has heard of */
   const claims = (number, holder, size = 5, known = null) =>
-    asService((sql) => answer(sql`select public.claim_recipients(${number.id}, ${holder}, ${size}, ${LEASE}, ${known}::uuid[]) as answer`));
+    asService((sql) =>
+      answer(
+        sql`select public.claim_recipients(${number.id}, ${holder}, ${size}, ${LEASE}, ${known}::uuid[]) as answer`,
+      ),
+    );
   /** @param {any} number @param {string} holder @param {object[]} results */
   const records = (number, holder, results) =>
-    asService((sql) => answer(sql`select public.record_recipients(${number.id}, ${holder}, ${LEASE}, ${sql.json(results)}) as answer`));
+    asService((sql) =>
+      answer(sql`select public.record_recipients(${number.id}, ${holder}, ${LEASE}, ${sql.json(results)}) as answer`),
+    );
   /** @param {any} number @param {string} holder @param {string[] | null} [known] claims the holder has heard of */
-  const releases = (number, holder, known = null) => asService((sql) => sql`select public.release_sender(${number.id}, ${holder}, ${known}::uuid[])`);
+  const releases = (number, holder, known = null) =>
+    asService((sql) => sql`select public.release_sender(${number.id}, ${holder}, ${known}::uuid[])`);
   /** @param {any[]} numbers @param {string} from @param {string} to */
   const takesOver = (numbers, from, to) =>
-    asService((sql) => answer(sql`select public.take_over_sender(${numbers.map(({ id }) => id)}::uuid[], ${from}, ${to}, ${LEASE}) as answer`));
+    asService((sql) =>
+      answer(
+        sql`select public.take_over_sender(${numbers.map(({ id }) => id)}::uuid[], ${from}, ${to}, ${LEASE}) as answer`,
+      ),
+    );
   /** The lease of a number runs out. @param {any} number */
-  const leaseEnds = (number) => sql`update private.sender_leases set leased_until = now() where session_id = ${number.id}`;
+  const leaseEnds = (number) =>
+    sql`update private.sender_leases set leased_until = now() where session_id = ${number.id}`;
   return { LEASE, begins, claims, records, releases, takesOver, leaseEnds };
 }

@@ -9,7 +9,19 @@ import { someDigits } from "./tenancy.mjs";
 
 // Work of every tenant is handed out together.
 const database = await useDatabase({ own: true });
-const { sql, calls, newTenant, newUser, newApiKey, newNumber, receivesMessage, delivers, conversationOf, messageNow, assign } = database;
+const {
+  sql,
+  calls,
+  newTenant,
+  newUser,
+  newApiKey,
+  newNumber,
+  receivesMessage,
+  delivers,
+  conversationOf,
+  messageNow,
+  assign,
+} = database;
 const HOUR = 3600;
 const DAY = 24 * HOUR;
 const ALWAYS = {};
@@ -22,10 +34,19 @@ const sets = (/** @type {any} */ user, /** @type {object} */ settings, /** @type
 const saidBy = (/** @type {any} */ conversation) => sql`
   select m.*, m.metadata ->> 'automation' as automation from public.messages m
   where m.conversation_id = ${conversation.id} and m.metadata ? 'automation' order by m.created_at`;
-const automaticIn = async (/** @type {any} */ conversation) => (await saidBy(conversation)).map(({ automation }) => automation);
-const claims = (batch = 100, lease = 60) => calls("service", "claim_automatic_messages", { batch_size: batch, lease_seconds: lease });
-const records = (/** @type {any} */ claim, /** @type {any} */ message, /** @type {string} */ outcome, /** @type {object} */ report = {}) =>
-  calls("service", "record_automatic_messages", { results: json([{ message_id: message.message_id ?? message.id, claim_id: claim.claim_id, outcome, ...report }]) });
+const automaticIn = async (/** @type {any} */ conversation) =>
+  (await saidBy(conversation)).map(({ automation }) => automation);
+const claims = (batch = 100, lease = 60) =>
+  calls("service", "claim_automatic_messages", { batch_size: batch, lease_seconds: lease });
+const records = (
+  /** @type {any} */ claim,
+  /** @type {any} */ message,
+  /** @type {string} */ outcome,
+  /** @type {object} */ report = {},
+) =>
+  calls("service", "record_automatic_messages", {
+    results: json([{ message_id: message.message_id ?? message.id, claim_id: claim.claim_id, outcome, ...report }]),
+  });
 const nobodyWaits = async () => {
   for (let claim = await claims(); claim.messages.length > 0; claim = await claims()) {
     for (const message of claim.messages) await records(claim, message, "sent", { whatsapp_message_id: someWamid() });
@@ -53,51 +74,115 @@ async function newOffice({ hours = ALWAYS, locale = "id", ...settings } = {}) {
 const on = (/** @type {object} */ more = {}) => ({ enabled: true, ...more });
 
 describe("business is open", () => {
-  const isOpen = async (/** @type {object} */ hours, /** @type {string} */ moment, { zone = "Asia/Jakarta", holidays = /** @type {object[]} */ ([]) } = {}) =>
-    (await sql`select private.is_open(${json(hours)}, ${json(holidays)}, ${zone}, ${moment}::timestamptz) as open`)[0].open;
-  const office = Object.fromEntries(["monday", "tuesday", "wednesday", "thursday", "friday"].map((day) => [day, [{ from: "08:00", to: "12:00" }, { from: "13:00", to: "17:00" }]]));
+  const isOpen = async (
+    /** @type {object} */ hours,
+    /** @type {string} */ moment,
+    { zone = "Asia/Jakarta", holidays = /** @type {object[]} */ ([]) } = {},
+  ) =>
+    (await sql`select private.is_open(${json(hours)}, ${json(holidays)}, ${zone}, ${moment}::timestamptz) as open`)[0]
+      .open;
+  const office = Object.fromEntries(
+    ["monday", "tuesday", "wednesday", "thursday", "friday"].map((day) => [
+      day,
+      [
+        { from: "08:00", to: "12:00" },
+        { from: "13:00", to: "17:00" },
+      ],
+    ]),
+  );
 
   test("by the tenant's clock, from the first minute to before the last", async () => {
     // 23 November 2026 is a Monday; WIB is UTC+7
     for (const [moment, open] of /** @type {[string, boolean][]} */ ([
-      ["2026-11-23T00:59:59Z", false], ["2026-11-23T01:00:00Z", true], ["2026-11-23T04:59:59Z", true], ["2026-11-23T05:00:00Z", false],
-      ["2026-11-23T06:00:00Z", true], ["2026-11-23T09:59:59Z", true], ["2026-11-23T10:00:00Z", false], ["2026-11-22T02:00:00Z", false],
-      ["2026-11-27T02:00:00Z", true], ["2026-11-28T02:00:00Z", false],
-    ])) assert.equal(await isOpen(office, moment), open, moment);
+      ["2026-11-23T00:59:59Z", false],
+      ["2026-11-23T01:00:00Z", true],
+      ["2026-11-23T04:59:59Z", true],
+      ["2026-11-23T05:00:00Z", false],
+      ["2026-11-23T06:00:00Z", true],
+      ["2026-11-23T09:59:59Z", true],
+      ["2026-11-23T10:00:00Z", false],
+      ["2026-11-22T02:00:00Z", false],
+      ["2026-11-27T02:00:00Z", true],
+      ["2026-11-28T02:00:00Z", false],
+    ]))
+      assert.equal(await isOpen(office, moment), open, moment);
     assert.equal(await isOpen(office, "2026-11-22T23:30:00Z", { zone: "Asia/Jayapura" }), true, "Monday there, 08:30");
   });
 
   test("over midnight, into a day that is closed otherwise", async () => {
-    const bar = { saturday: [{ from: "20:00", to: "02:00" }], monday: [{ from: "18:00", to: "24:00" }], wednesday: [{ from: "22:00", to: "00:00" }] };
+    const bar = {
+      saturday: [{ from: "20:00", to: "02:00" }],
+      monday: [{ from: "18:00", to: "24:00" }],
+      wednesday: [{ from: "22:00", to: "00:00" }],
+    };
     for (const [local, open] of /** @type {[string, boolean][]} */ ([
-      ["2026-11-21T19:59", false], ["2026-11-21T20:00", true], ["2026-11-21T23:59", true], ["2026-11-22T00:00", true], ["2026-11-22T01:59", true], ["2026-11-22T02:00", false], ["2026-11-22T21:00", false],
-      ["2026-11-23T23:59", true], ["2026-11-24T00:00", false], ["2026-11-25T23:59", true], ["2026-11-26T00:00", false], ["2026-11-21T01:00", false],
-    ])) assert.equal(await isOpen(bar, `${local}:00+07:00`), open, local);
+      ["2026-11-21T19:59", false],
+      ["2026-11-21T20:00", true],
+      ["2026-11-21T23:59", true],
+      ["2026-11-22T00:00", true],
+      ["2026-11-22T01:59", true],
+      ["2026-11-22T02:00", false],
+      ["2026-11-22T21:00", false],
+      ["2026-11-23T23:59", true],
+      ["2026-11-24T00:00", false],
+      ["2026-11-25T23:59", true],
+      ["2026-11-26T00:00", false],
+      ["2026-11-21T01:00", false],
+    ]))
+      assert.equal(await isOpen(bar, `${local}:00+07:00`), open, local);
   });
 
   test("as clocks show it when they change", async () => {
     const day = { sunday: [{ from: "03:00", to: "09:00" }], saturday: [{ from: "22:00", to: "02:30" }] };
     // Berlin: on 29 March 2026 02:00 becomes 03:00, on 25 October 03:00 becomes 02:00
     for (const [moment, open] of /** @type {[string, boolean][]} */ ([
-      ["2026-03-29T00:59:00Z", true], ["2026-03-29T01:00:00Z", true], ["2026-03-29T06:59:00Z", true], ["2026-03-29T07:00:00Z", false],
-      ["2026-10-25T00:29:00Z", true], ["2026-10-25T00:30:00Z", false], ["2026-10-25T01:29:00Z", true], ["2026-10-25T01:30:00Z", false], ["2026-10-25T02:00:00Z", true], ["2026-10-25T08:00:00Z", false],
-    ])) assert.equal(await isOpen(day, moment, { zone: "Europe/Berlin" }), open, moment);
+      ["2026-03-29T00:59:00Z", true],
+      ["2026-03-29T01:00:00Z", true],
+      ["2026-03-29T06:59:00Z", true],
+      ["2026-03-29T07:00:00Z", false],
+      ["2026-10-25T00:29:00Z", true],
+      ["2026-10-25T00:30:00Z", false],
+      ["2026-10-25T01:29:00Z", true],
+      ["2026-10-25T01:30:00Z", false],
+      ["2026-10-25T02:00:00Z", true],
+      ["2026-10-25T08:00:00Z", false],
+    ]))
+      assert.equal(await isOpen(day, moment, { zone: "Europe/Berlin" }), open, moment);
     const office9 = { monday: [{ from: "09:00", to: "17:00" }] };
-    assert.deepEqual([await isOpen(office9, "2026-07-06T13:30:00Z", { zone: "America/New_York" }), await isOpen(office9, "2026-12-07T13:30:00Z", { zone: "America/New_York" })], [true, false]);
+    assert.deepEqual(
+      [
+        await isOpen(office9, "2026-07-06T13:30:00Z", { zone: "America/New_York" }),
+        await isOpen(office9, "2026-12-07T13:30:00Z", { zone: "America/New_York" }),
+      ],
+      [true, false],
+    );
   });
 
   test("not on holidays; what began the evening before goes on", async () => {
     const holidays = [{ date: "2026-12-25", name: "Natal" }];
     const bar = { thursday: [{ from: "20:00", to: "02:00" }], friday: [{ from: "20:00", to: "02:00" }] };
-    for (const [local, open] of /** @type {[string, boolean][]} */ ([["2026-12-24T21:00", true], ["2026-12-25T01:00", true], ["2026-12-25T21:00", false], ["2026-12-26T01:00", false]])) {
+    for (const [local, open] of /** @type {[string, boolean][]} */ ([
+      ["2026-12-24T21:00", true],
+      ["2026-12-25T01:00", true],
+      ["2026-12-25T21:00", false],
+      ["2026-12-26T01:00", false],
+    ])) {
       assert.equal(await isOpen(bar, `${local}:00+07:00`, { holidays }), open, local);
     }
-    assert.deepEqual([await isOpen({}, "2026-12-25T03:00:00Z", { holidays }), await isOpen({}, "2026-12-26T03:00:00Z", { holidays })], [false, true]);
+    assert.deepEqual(
+      [await isOpen({}, "2026-12-25T03:00:00Z", { holidays }), await isOpen({}, "2026-12-26T03:00:00Z", { holidays })],
+      [false, true],
+    );
     assert.equal(await isOpen({ monday: [] }, "2026-12-22T03:00:00Z"), true, "without hours always");
   });
 
   test("whatever nonsense is stored", async () => {
-    for (const hours of [null, [], "x", { monday: "x" }, { monday: [7] }, { monday: [{}] }]) assert.equal(typeof await isOpen(/** @type {any} */ (hours), "2026-11-23T02:00:00Z"), "boolean", JSON.stringify(hours));
+    for (const hours of [null, [], "x", { monday: "x" }, { monday: [7] }, { monday: [{}] }])
+      assert.equal(
+        typeof (await isOpen(/** @type {any} */ (hours), "2026-11-23T02:00:00Z")),
+        "boolean",
+        JSON.stringify(hours),
+      );
   });
 });
 
@@ -110,8 +195,23 @@ describe("a greeting", () => {
     const [conversation] = await sql`select * from public.conversations where tenant_id = ${tenant.id}`;
     const [message] = await saidBy(conversation);
     const words = "Halo Rina! Terima kasih sudah menghubungi Kopi. Kami akan segera membalas pesan Anda.";
-    assert.deepEqual([message.automation, message.status, message.direction, message.type, message.content, message.payload, message.sent_by], ["greeting", "queued", "outbound", "text", words, { text: { body: words } }, null]);
-    assert.deepEqual([conversation.unread_count, conversation.last_message_direction, conversation.last_message_preview], [1, "inbound", "Halo"], "a machine answers nobody");
+    assert.deepEqual(
+      [
+        message.automation,
+        message.status,
+        message.direction,
+        message.type,
+        message.content,
+        message.payload,
+        message.sent_by,
+      ],
+      ["greeting", "queued", "outbound", "text", words, { text: { body: words } }, null],
+    );
+    assert.deepEqual(
+      [conversation.unread_count, conversation.last_message_direction, conversation.last_message_preview],
+      [1, "inbound", "Halo"],
+      "a machine answers nobody",
+    );
     assert.equal((await delivers({ messages: [element] })).automatic, false, "delivered twice");
     assert.equal((await saidBy(conversation)).length, 1);
     await receivesMessage(number, { from: element.from, text: "Ada?" });
@@ -130,10 +230,16 @@ describe("a greeting", () => {
     const { number } = await newOffice({ greeting: on() });
     for (let round = 0; round < 5; round++) {
       const from = someDigits();
-      await Promise.all(Array.from({ length: 8 }, () => retried(() => delivers({ messages: [inboundText(number, { from })] }))));
+      await Promise.all(
+        Array.from({ length: 8 }, () => retried(() => delivers({ messages: [inboundText(number, { from })] }))),
+      );
       const [conversation] = await sql`
         select v.* from public.conversations v join public.contacts c on c.id = v.contact_id where c.wa_id = ${from}`;
-      assert.equal((await sql`select from public.messages where conversation_id = ${conversation.id} and direction = 'inbound'`).count, 8);
+      assert.equal(
+        (await sql`select from public.messages where conversation_id = ${conversation.id} and direction = 'inbound'`)
+          .count,
+        8,
+      );
       assert.deepEqual(await automaticIn(conversation), ["greeting"]);
     }
   });
@@ -155,20 +261,36 @@ describe("a greeting", () => {
     assert.equal((await saidBy(conversation)).length, 2, "without it never");
   });
 
-  for (const [what, prepare, properties] of /** @type {[string, ((office: any, contact: any) => Promise<any>) | null, object][]} */ ([
-    ["the history", null, { source: "history", direction: "inbound" }], ["the phone app", null, { source: "echo", direction: "outbound" }],
-    ["a group", null, { group_id: "g" }], ["a notice", null, { kind: "system" }], ["what is a day old", null, { timestamp: seconds(DAY + 60) }],
-    ["a number that is paused", ({ number }) => sql`update public.whatsapp_sessions set status = 'paused' where id = ${number.id}`, {}],
+  for (const [
+    what,
+    prepare,
+    properties,
+  ] of /** @type {[string, ((office: any, contact: any) => Promise<any>) | null, object][]} */ ([
+    ["the history", null, { source: "history", direction: "inbound" }],
+    ["the phone app", null, { source: "echo", direction: "outbound" }],
+    ["a group", null, { group_id: "g" }],
+    ["a notice", null, { kind: "system" }],
+    ["what is a day old", null, { timestamp: seconds(DAY + 60) }],
+    [
+      "a number that is paused",
+      ({ number }) => sql`update public.whatsapp_sessions set status = 'paused' where id = ${number.id}`,
+      {},
+    ],
     ["who is blocked", (_, contact) => sql`update public.contacts set blocked_at = now() where id = ${contact.id}`, {}],
     ["an organisation that has it off", ({ admin }) => sets(admin, { greeting: { enabled: false } }), {}],
   ])) {
     test(`is not for ${what}`, async () => {
       const office = await newOffice({ greeting: on() });
-      const [contact] = await sql`insert into public.contacts (tenant_id, wa_id) values (${office.tenant.id}, ${someDigits()}) returning *`;
+      const [contact] =
+        await sql`insert into public.contacts (tenant_id, wa_id) values (${office.tenant.id}, ${someDigits()}) returning *`;
       await prepare?.(office, contact);
       const element = inboundText(office.number, { from: contact.wa_id, ...properties });
       assert.equal((await delivers({ messages: [element] })).automatic, false);
-      assert.equal((await sql`select from public.messages where tenant_id = ${office.tenant.id} and metadata ? 'automation'`).count, 0);
+      assert.equal(
+        (await sql`select from public.messages where tenant_id = ${office.tenant.id} and metadata ? 'automation'`)
+          .count,
+        0,
+      );
     });
   }
 
@@ -177,7 +299,12 @@ describe("a greeting", () => {
     const { contact, message, conversation } = await receivesMessage(number);
     await ages(conversation, 4 * DAY);
     await sets(admin, { greeting: on({ after_days: 3 }), away: on() });
-    for (const kind of /** @type {const} */ (["reaction", "edit", "revoke"])) await delivers({ messages: [aboutMessage(number, kind, message.whatsapp_message_id, { from: contact.wa_id, emoji: "👍", text: "x" })] });
+    for (const kind of /** @type {const} */ (["reaction", "edit", "revoke"]))
+      await delivers({
+        messages: [
+          aboutMessage(number, kind, message.whatsapp_message_id, { from: contact.wa_id, emoji: "👍", text: "x" }),
+        ],
+      });
     assert.deepEqual(await automaticIn(conversation), []);
   });
 });
@@ -201,7 +328,15 @@ describe("an away message", () => {
     const { number } = await newOffice({ hours: NEVER, away: on() });
     const { conversation, contact, message } = await receivesMessage(number);
     await ages(conversation, 2 * DAY);
-    await delivers({ messages: [aboutMessage(number, "reaction", message.whatsapp_message_id, { from: contact.wa_id, emoji: "👍", timestamp: seconds(10) })] });
+    await delivers({
+      messages: [
+        aboutMessage(number, "reaction", message.whatsapp_message_id, {
+          from: contact.wa_id,
+          emoji: "👍",
+          timestamp: seconds(10),
+        }),
+      ],
+    });
     assert.deepEqual(await automaticIn(conversation), ["away"]);
     await receivesMessage(number, { from: contact.wa_id });
     assert.deepEqual(await automaticIn(conversation), ["away", "away"]);
@@ -212,9 +347,15 @@ describe("an away message", () => {
     const other = await newNumber(tenant);
     await sets(admin, { business_hours: NEVER }, other);
     assert.deepEqual(await automaticIn((await receivesMessage(number)).conversation), [], "always open");
-    assert.deepEqual((await saidBy((await receivesMessage(other)).conversation)).map(({ content }) => content), ["Tutup"]);
+    assert.deepEqual(
+      (await saidBy((await receivesMessage(other)).conversation)).map(({ content }) => content),
+      ["Tutup"],
+    );
     await sets(admin, { business_hours: NEVER, away: on({ text: "Cabang tutup" }) }, other);
-    assert.deepEqual((await saidBy((await receivesMessage(other)).conversation)).map(({ content }) => content), ["Cabang tutup"]);
+    assert.deepEqual(
+      (await saidBy((await receivesMessage(other)).conversation)).map(({ content }) => content),
+      ["Cabang tutup"],
+    );
     await sets(admin, {}, other);
     assert.deepEqual((await calls(admin, "get_automations")).numbers, []);
   });
@@ -229,16 +370,28 @@ describe("work", () => {
     const [first, second] = await Promise.all([claims(), claims()]);
     const handed = [...first.messages, ...second.messages];
     const [message] = await saidBy(conversation);
-    assert.deepEqual(handed, [{
-      message_id: message.id, session_id: number.id, phone_number_id: number.meta_phone_number_id, wa_id: contact.wa_id, user_id: null,
-      type: "text", payload: message.payload, context_message_id: null, attempts: 1,
-    }]);
+    assert.deepEqual(handed, [
+      {
+        message_id: message.id,
+        session_id: number.id,
+        phone_number_id: number.meta_phone_number_id,
+        wa_id: contact.wa_id,
+        user_id: null,
+        type: "text",
+        payload: message.payload,
+        context_message_id: null,
+        attempts: 1,
+      },
+    ]);
     assert.equal(message.status, "sending");
     const claim = first.messages.length ? first : second;
     const wamid = someWamid();
     await records(claim, message, "sent", { whatsapp_message_id: wamid });
     await records(claim, message, "sent", { whatsapp_message_id: wamid });
-    assert.deepEqual([(await messageNow(message)).status, (await messageNow(message)).whatsapp_message_id], ["sent", wamid]);
+    assert.deepEqual(
+      [(await messageNow(message)).status, (await messageNow(message)).whatsapp_message_id],
+      ["sent", wamid],
+    );
     assert.equal((await sql`select from private.automatic_messages where message_id = ${message.id}`).count, 0);
     await delivers({ statuses: [statusOf(number, wamid, "delivered")] });
     assert.equal((await messageNow(message)).status, "delivered");
@@ -301,8 +454,14 @@ describe("work", () => {
     await calls(admin, "delete_message", { message_id: id });
     assert.deepEqual((await claims()).messages, []);
     assert.equal((await messageNow({ id })).status, "failed");
-    const { last_message_direction, last_message_type, waiting_since } = await conversationOf({ conversation_id: conversation.id });
-    assert.deepEqual([last_message_direction, last_message_type, waiting_since !== null], ["inbound", "text", true], "it was no word of ours");
+    const { last_message_direction, last_message_type, waiting_since } = await conversationOf({
+      conversation_id: conversation.id,
+    });
+    assert.deepEqual(
+      [last_message_direction, last_message_type, waiting_since !== null],
+      ["inbound", "text", true],
+      "it was no word of ours",
+    );
   });
 
   test("is taken by many at once without one being handed out twice", async () => {
@@ -316,15 +475,27 @@ describe("work", () => {
 });
 
 describe("the question how it was", () => {
-  const resolves = (/** @type {any} */ user, /** @type {any} */ conversations) => database.as(user, async (sql) => {
-    // as the function of the inbox does, which passes row level security in the caller's name
-    await sql`select set_config('role', 'none', true)`;
-    await sql`update public.conversations set status = 'resolved' where id = any (${[conversations].flat().map(({ id }) => id)}::uuid[])`;
-  });
-  const surveyOf = async (/** @type {any} */ conversation) => [...await sql`select * from public.csat_responses where conversation_id = ${conversation.id} order by created_at`];
-  const chooses = (/** @type {any} */ number, /** @type {any} */ contact, /** @type {string} */ id, /** @type {object} */ more = {}) => {
+  const resolves = (/** @type {any} */ user, /** @type {any} */ conversations) =>
+    database.as(user, async (sql) => {
+      // as the function of the inbox does, which passes row level security in the caller's name
+      await sql`select set_config('role', 'none', true)`;
+      await sql`update public.conversations set status = 'resolved' where id = any (${[conversations].flat().map(({ id }) => id)}::uuid[])`;
+    });
+  const surveyOf = async (/** @type {any} */ conversation) => [
+    ...(await sql`select * from public.csat_responses where conversation_id = ${conversation.id} order by created_at`),
+  ];
+  const chooses = (
+    /** @type {any} */ number,
+    /** @type {any} */ contact,
+    /** @type {string} */ id,
+    /** @type {object} */ more = {},
+  ) => {
     const element = inboundText(number, { from: contact.wa_id, kind: "interactive", text: "⭐", ...more });
-    element.payload = { id: element.wamid, type: "interactive", interactive: { type: "list_reply", list_reply: { id, title: "⭐" } } };
+    element.payload = {
+      id: element.wamid,
+      type: "interactive",
+      interactive: { type: "list_reply", list_reply: { id, title: "⭐" } },
+    };
     return delivers({ messages: [element] });
   };
 
@@ -336,11 +507,18 @@ describe("the question how it was", () => {
     const [question] = await surveyOf(conversation);
     assert.deepEqual([question.agent_id, question.resolved_by, question.score], [agent.id, admin.id, null]);
     const [message] = await saidBy(conversation);
-    assert.deepEqual([message.automation, message.type, message.status, message.id], ["csat", "interactive", "queued", question.message_id]);
+    assert.deepEqual(
+      [message.automation, message.type, message.status, message.id],
+      ["csat", "interactive", "queued", question.message_id],
+    );
     const { action, body, type } = message.payload.interactive;
     assert.deepEqual([type, action.button, body.text], ["list", "Beri nilai", message.content]);
-    assert.deepEqual(action.sections[0].rows.map((/** @type {any} */ { id }) => id), [5, 4, 3, 2, 1].map((score) => `csat:${question.id}:${score}`));
-    for (const { title, description } of action.sections[0].rows) assert.ok(title.length <= 24 && description.length <= 72);
+    assert.deepEqual(
+      action.sections[0].rows.map((/** @type {any} */ { id }) => id),
+      [5, 4, 3, 2, 1].map((score) => `csat:${question.id}:${score}`),
+    );
+    for (const { title, description } of action.sections[0].rows)
+      assert.ok(title.length <= 24 && description.length <= 72);
     await sql`update public.conversations set status = 'open' where id = ${conversation.id}`;
     await resolves(admin, conversation);
     assert.equal((await surveyOf(conversation)).length, 1, "not again within a week");
@@ -352,7 +530,9 @@ describe("the question how it was", () => {
 
   test("goes to each of a bulk, and not for machines, keys, campaigns, closed windows or who has it off", async () => {
     const { number, admin, tenant } = await newOffice({ csat: on() });
-    const several = [await receivesMessage(number), await receivesMessage(number), await receivesMessage(number)].map(({ conversation }) => conversation);
+    const several = [await receivesMessage(number), await receivesMessage(number), await receivesMessage(number)].map(
+      ({ conversation }) => conversation,
+    );
     await resolves(admin, several);
     for (const conversation of several) assert.deepEqual(await automaticIn(conversation), ["csat"]);
     const quiet = await receivesMessage(number);
@@ -367,7 +547,8 @@ describe("the question how it was", () => {
     const off = await receivesMessage(number);
     await sets(admin, { csat: { enabled: false } });
     await resolves(admin, off.conversation);
-    for (const { conversation } of [quiet, byKey, closed, blocked, off]) assert.deepEqual([await automaticIn(conversation), await surveyOf(conversation)], [[], []]);
+    for (const { conversation } of [quiet, byKey, closed, blocked, off])
+      assert.deepEqual([await automaticIn(conversation), await surveyOf(conversation)], [[], []]);
   });
 
   test("is answered by a choice, which opens nothing again; the latest counts", async () => {
@@ -396,13 +577,30 @@ describe("the question how it was", () => {
     const stranger = await newOffice();
     await receivesMessage(stranger.number, { from: contact.wa_id });
     await chooses(stranger.number, contact, `csat:${id}:1`);
-    for (const wrong of [`csat:${id}:6`, `csat:${id}:0`, `csat:${id}`, `csat:${randomUUID()}:5`, `csat:x:5`, id, `csat:${id}:5'; drop table public.csat_responses; --`]) await chooses(number, contact, wrong);
-    assert.deepEqual((await surveyOf(conversation)).map(({ score }) => score), [null]);
+    for (const wrong of [
+      `csat:${id}:6`,
+      `csat:${id}:0`,
+      `csat:${id}`,
+      `csat:${randomUUID()}:5`,
+      `csat:x:5`,
+      id,
+      `csat:${id}:5'; drop table public.csat_responses; --`,
+    ])
+      await chooses(number, contact, wrong);
+    assert.deepEqual(
+      (await surveyOf(conversation)).map(({ score }) => score),
+      [null],
+    );
   });
 
   test("is reported: as a whole, by agent, number and day, to those with the right", async () => {
     const { number, admin, agent, tenant } = await newOffice({ csat: on() });
-    const report = (/** @type {any} */ user, /** @type {object} */ more = {}) => calls(user, "csat_report", { asked_from: new Date(Date.now() - DAY * 1000), asked_until: new Date(Date.now() + DAY * 1000), ...more });
+    const report = (/** @type {any} */ user, /** @type {object} */ more = {}) =>
+      calls(user, "csat_report", {
+        asked_from: new Date(Date.now() - DAY * 1000),
+        asked_until: new Date(Date.now() + DAY * 1000),
+        ...more,
+      });
     const scores = [5, 4, 3, null, 1];
     for (const [i, score] of scores.entries()) {
       const { conversation, contact } = await receivesMessage(number);
@@ -416,9 +614,26 @@ describe("the question how it was", () => {
     await resolves(admin, conversation);
     const all = await report(admin);
     assert.deepEqual(all.summary, { asked: 5, answered: 4, average: 3.25, scores: { 1: 1, 2: 0, 3: 1, 4: 1, 5: 1 } });
-    assert.deepEqual(all.agents.map((/** @type {any} */ { agent_id, asked, answered, average }) => [agent_id, asked, answered, average]), [[agent.id, 3, 3, 4], [admin.id, 2, 1, 1]]);
-    assert.deepEqual(all.numbers.map((/** @type {any} */ { session_id, asked }) => [session_id, asked]), [[number.id, 5]]);
-    assert.equal(all.days.reduce((/** @type {number} */ sum, /** @type {any} */ { asked }) => sum + asked, 0), 5);
+    assert.deepEqual(
+      all.agents.map((/** @type {any} */ { agent_id, asked, answered, average }) => [
+        agent_id,
+        asked,
+        answered,
+        average,
+      ]),
+      [
+        [agent.id, 3, 3, 4],
+        [admin.id, 2, 1, 1],
+      ],
+    );
+    assert.deepEqual(
+      all.numbers.map((/** @type {any} */ { session_id, asked }) => [session_id, asked]),
+      [[number.id, 5]],
+    );
+    assert.equal(
+      all.days.reduce((/** @type {number} */ sum, /** @type {any} */ { asked }) => sum + asked, 0),
+      5,
+    );
     assert.equal((await report(admin, { agent_filter: agent.id })).summary.asked, 3);
     const pages = [];
     for (let after = null; ;) {
@@ -427,10 +642,19 @@ describe("the question how it was", () => {
       after = page.next_cursor;
       if (after === null) break;
     }
-    assert.deepEqual(pages.map(({ score }) => score), [1, 3, 4, 5]);
+    assert.deepEqual(
+      pages.map(({ score }) => score),
+      [1, 3, 4, 5],
+    );
     await isRefused(report(agent), { code: "PT403" });
     const stranger = await newUser(await newTenant(), "super_admin");
-    assert.deepEqual([(await report(stranger)).summary.asked, (await report(stranger, { agent_filter: agent.id, session_filter: number.id })).rows], [0, []]);
+    assert.deepEqual(
+      [
+        (await report(stranger)).summary.asked,
+        (await report(stranger, { agent_filter: agent.id, session_filter: number.id })).rows,
+      ],
+      [0, []],
+    );
     await isRefused(report(stranger, { after: pages[0].id }), { code: "PT422", hint: "after" });
     assert.ok(tenant);
   });
@@ -441,11 +665,29 @@ describe("settings", () => {
     const tenant = await newTenant();
     const admin = await newUser(tenant, "admin");
     const first = await calls(admin, "get_automations");
-    assert.deepEqual([first.default.greeting.enabled, first.default.away.enabled, first.default.csat.enabled, first.default.csat.not_again_days, first.numbers, first.timezone, first.open_now], [false, false, false, 7, [], "Asia/Jakarta", true]);
+    assert.deepEqual(
+      [
+        first.default.greeting.enabled,
+        first.default.away.enabled,
+        first.default.csat.enabled,
+        first.default.csat.not_again_days,
+        first.numbers,
+        first.timezone,
+        first.open_now,
+      ],
+      [false, false, false, 7, [], "Asia/Jakarta", true],
+    );
     assert.match(first.default.greeting.text, /\{\{contact.name\}\}/);
     const hours = { monday: [{ from: "22:00", to: "06:00" }] };
-    const kept = await sets(admin, { business_hours: hours, holidays: [{ date: "2026-12-25", name: "Natal" }], greeting: { enabled: true, text: "Hai", after_days: 30 } });
-    assert.deepEqual([kept.default.business_hours, kept.default.holidays, kept.default.greeting], [hours, [{ date: "2026-12-25", name: "Natal" }], { enabled: true, text: "Hai", after_days: 30 }]);
+    const kept = await sets(admin, {
+      business_hours: hours,
+      holidays: [{ date: "2026-12-25", name: "Natal" }],
+      greeting: { enabled: true, text: "Hai", after_days: 30 },
+    });
+    assert.deepEqual(
+      [kept.default.business_hours, kept.default.holidays, kept.default.greeting],
+      [hours, [{ date: "2026-12-25", name: "Natal" }], { enabled: true, text: "Hai", after_days: 30 }],
+    );
     assert.deepEqual((await calls(admin, "get_tenant")).business_hours, hours, "one truth");
     assert.deepEqual((await sets(admin, { away: on() })).default.business_hours, hours, "stay when they are not named");
   });
@@ -453,12 +695,26 @@ describe("settings", () => {
   test("are refused where they make no sense, by the field", async () => {
     const { admin } = await newOffice();
     for (const [settings, hint] of /** @type {[any, string][]} */ ([
-      [{ business_hours: [] }, "business_hours"], [{ business_hours: { monday: [{ from: "9:00", to: "10:00" }] } }, "business_hours.monday"], [{ business_hours: { monday: [{ from: "09:00", to: "09:00" }] } }, "business_hours.monday"],
-      [{ business_hours: { funday: [] } }, "business_hours.funday"], [{ holidays: ["2026-12-25"] }, "holidays"], [{ holidays: [{ date: "Natal" }] }, "holidays"], [{ holidays: {} }, "holidays"],
-      [{ greeting: { enabled: "yes" } }, "greeting.enabled"], [{ greeting: { enabled: true, text: "x".repeat(4001) } }, "greeting.text"], [{ greeting: { enabled: true, after_days: 366 } }, "greeting.after_days"], [{ greeting: { enabled: true, after_days: "3" } }, "greeting.after_days"],
-      [{ greeting: { enabled: true, x: 1 } }, "greeting"], [{ away: true }, "away"], [{ away: { enabled: true, text: "{{contact.x}}" } }, "away.text"], [{ away: { enabled: true, text: "{{agent.name}}" } }, "away.text"], [{ away: { enabled: true, text: "{{agent.email}}" } }, "away.text"],
-      [{ csat: { enabled: true, text: "x".repeat(1001) } }, "csat.text"], [{ csat: { enabled: true, not_again_days: 1.5 } }, "csat.not_again_days"],
-    ])) await isRefused(sets(admin, settings), { code: "PT422", hint });
+      [{ business_hours: [] }, "business_hours"],
+      [{ business_hours: { monday: [{ from: "9:00", to: "10:00" }] } }, "business_hours.monday"],
+      [{ business_hours: { monday: [{ from: "09:00", to: "09:00" }] } }, "business_hours.monday"],
+      [{ business_hours: { funday: [] } }, "business_hours.funday"],
+      [{ holidays: ["2026-12-25"] }, "holidays"],
+      [{ holidays: [{ date: "Natal" }] }, "holidays"],
+      [{ holidays: {} }, "holidays"],
+      [{ greeting: { enabled: "yes" } }, "greeting.enabled"],
+      [{ greeting: { enabled: true, text: "x".repeat(4001) } }, "greeting.text"],
+      [{ greeting: { enabled: true, after_days: 366 } }, "greeting.after_days"],
+      [{ greeting: { enabled: true, after_days: "3" } }, "greeting.after_days"],
+      [{ greeting: { enabled: true, x: 1 } }, "greeting"],
+      [{ away: true }, "away"],
+      [{ away: { enabled: true, text: "{{contact.x}}" } }, "away.text"],
+      [{ away: { enabled: true, text: "{{agent.name}}" } }, "away.text"],
+      [{ away: { enabled: true, text: "{{agent.email}}" } }, "away.text"],
+      [{ csat: { enabled: true, text: "x".repeat(1001) } }, "csat.text"],
+      [{ csat: { enabled: true, not_again_days: 1.5 } }, "csat.not_again_days"],
+    ]))
+      await isRefused(sets(admin, settings), { code: "PT422", hint });
   });
 
   test("are for those with the right, and never another tenant's", async () => {

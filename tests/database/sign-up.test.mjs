@@ -18,11 +18,26 @@ describe("sign-up", () => {
   test("makes the organisation and its Super Admin", async () => {
     const person = await newStranger();
     const slug = `toko-${randomUUID()}`;
-    const tenant = await calls(person, "create_tenant", { name: "Toko Kopi", slug, timezone: "Asia/Makassar", locale: "en", display_name: "Rina" });
-    assert.deepEqual([tenant.name, tenant.slug, tenant.timezone, tenant.locale], ["Toko Kopi", slug, "Asia/Makassar", "en"]);
-    assert.deepEqual([tenant.agents_see_unassigned, tenant.business_hours, tenant.audit_retention_days], [true, {}, 365]);
+    const tenant = await calls(person, "create_tenant", {
+      name: "Toko Kopi",
+      slug,
+      timezone: "Asia/Makassar",
+      locale: "en",
+      display_name: "Rina",
+    });
+    assert.deepEqual(
+      [tenant.name, tenant.slug, tenant.timezone, tenant.locale],
+      ["Toko Kopi", slug, "Asia/Makassar", "en"],
+    );
+    assert.deepEqual(
+      [tenant.agents_see_unassigned, tenant.business_hours, tenant.audit_retention_days],
+      [true, {}, 365],
+    );
     const access = await calls(person, "current_access");
-    assert.deepEqual([access.tenant.id, access.display_name, access.roles.map((/** @type {any} */ role) => role.key)], [tenant.id, "Rina", ["super_admin"]]);
+    assert.deepEqual(
+      [access.tenant.id, access.display_name, access.roles.map((/** @type {any} */ role) => role.key)],
+      [tenant.id, "Rina", ["super_admin"]],
+    );
   });
 
   test("is in Jakarta and in Indonesian unless something else is said", async () => {
@@ -43,13 +58,29 @@ describe("sign-up", () => {
   });
 
   for (const [what, newPerson, expected] of /** @type {[string, () => Promise<any>, any][]} */ ([
-    ["an unconfirmed address", () => newStranger({ confirmed: false }), { code: "PT403", detail: "email_not_confirmed" }],
+    [
+      "an unconfirmed address",
+      () => newStranger({ confirmed: false }),
+      { code: "PT403", detail: "email_not_confirmed" },
+    ],
     ["somebody anonymous", newAnonymous, { code: "PT403", detail: "email_not_confirmed" }],
     ["a token of nobody", async () => ({ id: randomUUID() }), { code: "PT403", detail: "email_not_confirmed" }],
     ["a token without a user", async () => ({ id: undefined }), { code: "PT403", detail: "email_not_confirmed" }],
-    ["an API key", async () => newApiKey(await newTenant(), "super_admin"), { code: "PT403", detail: "email_not_confirmed" }],
-    ["a member of another organisation", async () => newUser(await newTenant(), "agent"), { code: "PT409", detail: "already_member" }],
-    ["somebody deactivated elsewhere", async () => newUser(await newTenant(), "admin", { deactivated: true }), { code: "PT409", detail: "already_member" }],
+    [
+      "an API key",
+      async () => newApiKey(await newTenant(), "super_admin"),
+      { code: "PT403", detail: "email_not_confirmed" },
+    ],
+    [
+      "a member of another organisation",
+      async () => newUser(await newTenant(), "agent"),
+      { code: "PT409", detail: "already_member" },
+    ],
+    [
+      "somebody deactivated elsewhere",
+      async () => newUser(await newTenant(), "admin", { deactivated: true }),
+      { code: "PT409", detail: "already_member" },
+    ],
   ])) {
     test(`is refused to ${what}, and leaves nothing`, async () => {
       const slug = `toko-${randomUUID()}`;
@@ -61,20 +92,33 @@ describe("sign-up", () => {
   test("is refused to somebody banned", async () => {
     const person = await newStranger();
     await sql`update auth.users set banned_until = now() + interval '1 hour' where id = ${person.id}`;
-    await isRefused(calls(person, "create_tenant", { name: someName() }), { code: "PT403", detail: "email_not_confirmed" });
+    await isRefused(calls(person, "create_tenant", { name: someName() }), {
+      code: "PT403",
+      detail: "email_not_confirmed",
+    });
   });
 
   test("is refused a short name that is taken, and a time zone that does not exist", async () => {
     const [person, taken] = [await newStranger(), await newTenant()];
-    await isRefused(calls(person, "create_tenant", { name: "Toko", slug: taken.slug }), { code: "PT409", detail: "slug_taken", hint: "slug" });
-    await isRefused(calls(person, "create_tenant", { name: "Toko", timezone: "Asia/Bandung" }), { code: "PT422", detail: "invalid_field", hint: "timezone" });
+    await isRefused(calls(person, "create_tenant", { name: "Toko", slug: taken.slug }), {
+      code: "PT409",
+      detail: "slug_taken",
+      hint: "slug",
+    });
+    await isRefused(calls(person, "create_tenant", { name: "Toko", timezone: "Asia/Bandung" }), {
+      code: "PT422",
+      detail: "invalid_field",
+      hint: "timezone",
+    });
     assert.equal(await calls(person, "current_access"), null);
   });
 
   test("leaves no organisation without its Super Admin", async () => {
     const [person, slug] = [await newStranger(), `toko-${randomUUID()}`];
     // The profile refuses such a name after the organisation was made.
-    await isRefused(calls(person, "create_tenant", { name: "Toko", slug, display_name: "x".repeat(201) }), { code: "23514" });
+    await isRefused(calls(person, "create_tenant", { name: "Toko", slug, display_name: "x".repeat(201) }), {
+      code: "23514",
+    });
     assert.equal((await sql`select from public.tenants where slug = ${slug}`).count, 0);
     assert.equal(await calls(person, "current_access"), null);
   });
@@ -96,7 +140,15 @@ describe("the settings of an organisation", () => {
     const before = await calls(owner, "get_tenant");
     const hours = { monday: [{ from: "09:00", to: "17:00" }] };
     const slug = `toko-${randomUUID()}`;
-    const changes = { name: "Toko Baru", slug, timezone: "Asia/Jayapura", locale: "en", business_hours: hours, agents_see_unassigned: false, audit_retention_days: 90 };
+    const changes = {
+      name: "Toko Baru",
+      slug,
+      timezone: "Asia/Jayapura",
+      locale: "en",
+      business_hours: hours,
+      agents_see_unassigned: false,
+      audit_retention_days: 90,
+    };
     const changed = await calls(owner, "update_tenant", { changes });
     assert.deepEqual({ ...changed, updated_at: null }, { ...before, ...changes, updated_at: null });
     assert.deepEqual(await calls(owner, "get_tenant"), changed);
@@ -117,7 +169,11 @@ describe("the settings of an organisation", () => {
 
   test("need their permissions", async () => {
     const tenant = await newTenant();
-    const [admin, manager, agent] = [await newUser(tenant, "admin"), await newUser(tenant, "manager"), await newUser(tenant, "agent")];
+    const [admin, manager, agent] = [
+      await newUser(tenant, "admin"),
+      await newUser(tenant, "manager"),
+      await newUser(tenant, "agent"),
+    ];
     const forbidden = { code: "PT403", detail: "forbidden" };
     await isRefused(calls(admin, "update_tenant", { changes: { audit_retention_days: 30 } }), forbidden);
     await isRefused(calls(manager, "update_tenant", { changes: { name: "X" } }), forbidden);
@@ -128,9 +184,23 @@ describe("the settings of an organisation", () => {
   test("are refused what cannot be", async () => {
     const owner = await newUser(await newTenant(), "super_admin");
     const taken = await newTenant();
-    await isRefused(calls(owner, "update_tenant", { changes: { timezone: "Mars" } }), { code: "PT422", detail: "invalid_field", hint: "timezone" });
-    await isRefused(calls(owner, "update_tenant", { changes: { slug: taken.slug } }), { code: "PT409", detail: "slug_taken", hint: "slug" });
-    for (const changes of [{ audit_retention_days: 29 }, { locale: "fr" }, { business_hours: [] }, { name: "" }, { slug: "A B" }]) {
+    await isRefused(calls(owner, "update_tenant", { changes: { timezone: "Mars" } }), {
+      code: "PT422",
+      detail: "invalid_field",
+      hint: "timezone",
+    });
+    await isRefused(calls(owner, "update_tenant", { changes: { slug: taken.slug } }), {
+      code: "PT409",
+      detail: "slug_taken",
+      hint: "slug",
+    });
+    for (const changes of [
+      { audit_retention_days: 29 },
+      { locale: "fr" },
+      { business_hours: [] },
+      { name: "" },
+      { slug: "A B" },
+    ]) {
       await isRefused(calls(owner, "update_tenant", { changes }), { code: "23514" });
     }
   });

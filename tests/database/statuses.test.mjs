@@ -7,7 +7,8 @@ import { useDatabase } from "./database.mjs";
 import { dateOf, seconds, someWamid, statusOf } from "./inbox.mjs";
 import { becomesTrue, isWaitedFor } from "./waiting.mjs";
 
-const { sql, asService, newTenant, newNumber, newCampaign, receivesMessage, delivers, newOutbound, messageNow } = await useDatabase();
+const { sql, asService, newTenant, newNumber, newCampaign, receivesMessage, delivers, newOutbound, messageNow } =
+  await useDatabase();
 
 const START = seconds(7200);
 const KINDS = ["sent", "delivered", "read", "played", "failed"];
@@ -20,11 +21,14 @@ const newThread = async () => {
 };
 /** @param {any} message */
 const eventsOf = async (message) => [
-  ...await sql`select * from public.message_status_events where session_id = ${message.session_id} and whatsapp_message_id = ${message.whatsapp_message_id} order by id`,
+  ...(await sql`select * from public.message_status_events where session_id = ${message.session_id} and whatsapp_message_id = ${message.whatsapp_message_id} order by id`),
 ];
 /** @param {any} message */
 const recordsSent = (message, wamid = someWamid()) =>
-  asService((sql) => sql`select public.record_replies(${sql.json([{ message_id: message.id, outcome: "sent", whatsapp_message_id: wamid }])})`);
+  asService(
+    (sql) =>
+      sql`select public.record_replies(${sql.json([{ message_id: message.id, outcome: "sent", whatsapp_message_id: wamid }])})`,
+  );
 
 describe("a status", () => {
   test("moves its message on, keeps its time and is kept itself", async () => {
@@ -36,15 +40,25 @@ describe("a status", () => {
     await delivers({ statuses: [statusOf(number, wamid, "delivered", { timestamp: START + 1 })] });
     await delivers({ statuses: [statusOf(number, wamid, "read", { timestamp: START + 2 })] });
     assert.deepEqual(standing(await messageNow(message)), {
-      status: "read", sent_at: dateOf(START), delivered_at: dateOf(START + 1), read_at: dateOf(START + 2), failed_at: null,
-      error_code: null, error_title: null, error_details: null, pricing,
+      status: "read",
+      sent_at: dateOf(START),
+      delivered_at: dateOf(START + 1),
+      read_at: dateOf(START + 2),
+      failed_at: null,
+      error_code: null,
+      error_title: null,
+      error_details: null,
+      pricing,
     });
     const events = await eventsOf(message);
-    assert.deepEqual(events.map((event) => [event.status, event.occurred_at, event.message_id, event.payload.status]), [
-      ["sent", dateOf(START), message.id, "sent"],
-      ["delivered", dateOf(START + 1), message.id, "delivered"],
-      ["read", dateOf(START + 2), message.id, "read"],
-    ]);
+    assert.deepEqual(
+      events.map((event) => [event.status, event.occurred_at, event.message_id, event.payload.status]),
+      [
+        ["sent", dateOf(START), message.id, "sent"],
+        ["delivered", dateOf(START + 1), message.id, "delivered"],
+        ["read", dateOf(START + 2), message.id, "read"],
+      ],
+    );
   });
 
   const LATTICE = [
@@ -61,11 +75,15 @@ describe("a status", () => {
     { events: { delivered: 2, sent: 1 }, status: "delivered" },
   ];
   for (const { events, status } of LATTICE) {
-    const told = Object.entries(events).map(([kind, at]) => `${kind} at ${at}`).join(", ");
+    const told = Object.entries(events)
+      .map(([kind, at]) => `${kind} at ${at}`)
+      .join(", ");
     test(`${told}: ${status}`, async () => {
       const { number, conversation } = await newThread();
       const message = await newOutbound(conversation);
-      const statuses = Object.entries(events).map(([kind, at]) => statusOf(number, message.whatsapp_message_id, kind, { timestamp: START + at }));
+      const statuses = Object.entries(events).map(([kind, at]) =>
+        statusOf(number, message.whatsapp_message_id, kind, { timestamp: START + at }),
+      );
       await delivers({ statuses });
       assert.equal((await messageNow(message)).status, status);
     });
@@ -77,7 +95,9 @@ describe("a status", () => {
     const message = await newOutbound(conversation);
     await sql`update public.broadcast_recipients set status = 'sent', message_id = ${message.id} where campaign_id = ${campaign}`;
     const errors = [{ code: 131_049, title: "Not delivered", details: "Healthy ecosystem" }];
-    const { campaigns } = await delivers({ statuses: [statusOf(number, message.whatsapp_message_id, "failed", { timestamp: START, errors })] });
+    const { campaigns } = await delivers({
+      statuses: [statusOf(number, message.whatsapp_message_id, "failed", { timestamp: START, errors })],
+    });
     assert.deepEqual(campaigns, [campaign]);
     const [recipient] = await sql`select * from public.broadcast_recipients where campaign_id = ${campaign}`;
     for (const row of [await messageNow(message), recipient]) {
@@ -102,9 +122,16 @@ describe("a status", () => {
     const { number, conversation } = await newThread();
     const message = await newOutbound(conversation);
     const at = { timestamp: START };
-    await delivers({ statuses: ["read", "sent", "delivered"].map((status) => statusOf(number, message.whatsapp_message_id, status, at)) });
+    await delivers({
+      statuses: ["read", "sent", "delivered"].map((status) =>
+        statusOf(number, message.whatsapp_message_id, status, at),
+      ),
+    });
     const [{ told }] = await sql`select public.get_message(${message.id}) as told`;
-    assert.deepEqual(told.events.map((/** @type {any} */ event) => event.status), ["sent", "delivered", "read"]);
+    assert.deepEqual(
+      told.events.map((/** @type {any} */ event) => event.status),
+      ["sent", "delivered", "read"],
+    );
   });
 
   test("with a word we do not know is kept and changes nothing", async () => {
@@ -112,7 +139,10 @@ describe("a status", () => {
     const message = await newOutbound(conversation, { sentAt: SENT_AT });
     await delivers({ statuses: [statusOf(number, message.whatsapp_message_id, "teleported")] });
     assert.deepEqual(await messageNow(message), message);
-    assert.deepEqual((await eventsOf(message)).map((event) => [event.status, event.message_id]), [["teleported", message.id]]);
+    assert.deepEqual(
+      (await eventsOf(message)).map((event) => [event.status, event.message_id]),
+      [["teleported", message.id]],
+    );
   });
 
   test("without a time, or with one that cannot be, is one however often it comes", async () => {
@@ -135,7 +165,8 @@ describe("a status", () => {
     const callback_data = "not an id of ours";
     const { event_id } = await delivers({
       statuses: [
-        statusOf(number, wamid, "failed", { callback_data, errors: [{ code: 1 }] }), statusOf(number, someWamid(), "sent", { callback_data: randomUUID() }),
+        statusOf(number, wamid, "failed", { callback_data, errors: [{ code: 1 }] }),
+        statusOf(number, someWamid(), "sent", { callback_data: randomUUID() }),
         statusOf(number, message.whatsapp_message_id, "delivered"),
       ],
     });
@@ -149,14 +180,18 @@ describe("a status", () => {
   test("of an inbound message changes nothing", async () => {
     const number = await newNumber(await newTenant());
     const { message } = await receivesMessage(number);
-    await delivers({ statuses: [statusOf(number, message.whatsapp_message_id, "failed", { callback_data: message.id })] });
+    await delivers({
+      statuses: [statusOf(number, message.whatsapp_message_id, "failed", { callback_data: message.id })],
+    });
     assert.deepEqual(await messageNow(message), message);
   });
 
   test("without an error's code is stored", async () => {
     const { number, conversation } = await newThread();
     const message = await newOutbound(conversation);
-    await delivers({ statuses: [statusOf(number, message.whatsapp_message_id, "failed", { errors: [{ title: "Something" }] })] });
+    await delivers({
+      statuses: [statusOf(number, message.whatsapp_message_id, "failed", { errors: [{ title: "Something" }] })],
+    });
     const { status, error_code, error_title } = await messageNow(message);
     assert.deepEqual([status, error_code, error_title], ["failed", null, "Something"]);
   });
@@ -167,7 +202,12 @@ describe("a status that comes before the send is recorded", () => {
     const { number, conversation } = await newThread();
     const message = await newOutbound(conversation, { status: "sending", wamid: null });
     const wamid = someWamid();
-    await delivers({ statuses: [statusOf(number, wamid, "delivered", { timestamp: START + 1 }), statusOf(number, wamid, "sent", { timestamp: START })] });
+    await delivers({
+      statuses: [
+        statusOf(number, wamid, "delivered", { timestamp: START + 1 }),
+        statusOf(number, wamid, "sent", { timestamp: START }),
+      ],
+    });
     assert.equal((await messageNow(message)).status, "sending");
     await recordsSent(message, wamid);
     const { status, sent_at, delivered_at } = await messageNow(message);
@@ -192,11 +232,14 @@ describe("a status that comes before the send is recorded", () => {
     const message = await newOutbound(conversation, { status: "unknown", wamid: null });
     await sql`update public.broadcast_recipients set status = 'unknown', message_id = ${message.id} where campaign_id = ${campaign.id}`;
     const wamid = someWamid();
-    const { campaigns } = await delivers({ statuses: [statusOf(number, wamid, "delivered", { timestamp: START, callback_data: message.id })] });
+    const { campaigns } = await delivers({
+      statuses: [statusOf(number, wamid, "delivered", { timestamp: START, callback_data: message.id })],
+    });
     assert.deepEqual(campaigns, [campaign.id]);
     const { status, whatsapp_message_id } = await messageNow(message);
     assert.deepEqual([status, whatsapp_message_id], ["delivered", wamid]);
-    const [recipient] = await sql`select status, delivered_at from public.broadcast_recipients where campaign_id = ${campaign.id}`;
+    const [recipient] =
+      await sql`select status, delivered_at from public.broadcast_recipients where campaign_id = ${campaign.id}`;
     assert.deepEqual(recipient, { status: "delivered", delivered_at: dateOf(START) });
   });
 
@@ -205,20 +248,28 @@ describe("a status that comes before the send is recorded", () => {
     const message = await newOutbound(conversation, { status: "unknown", wamid: null });
     const wamid = someWamid();
     await delivers({ statuses: [statusOf(number, wamid, "sent", { timestamp: START })] });
-    await delivers({ statuses: [statusOf(number, wamid, "delivered", { timestamp: START + 1, callback_data: message.id })] });
+    await delivers({
+      statuses: [statusOf(number, wamid, "delivered", { timestamp: START + 1, callback_data: message.id })],
+    });
     const { status, sent_at } = await messageNow(message);
     assert.deepEqual([status, sent_at], ["delivered", dateOf(START)]);
   });
 
   test("counts although the send is recorded while it is being stored", async () => {
     const { number, conversation } = await newThread();
-    const [other, message] = [await newOutbound(conversation), await newOutbound(conversation, { status: "sending", wamid: null })];
+    const [other, message] = [
+      await newOutbound(conversation),
+      await newOutbound(conversation, { status: "sending", wamid: null }),
+    ];
     const wamid = someWamid();
     let delivery;
     await sql.begin(async (holder) => {
-      const [{ pid }] = await holder`select pg_backend_pid() as pid from public.messages where id = ${other.id} for update`;
+      const [{ pid }] =
+        await holder`select pg_backend_pid() as pid from public.messages where id = ${other.id} for update`;
       // It has looked for the messages, and now waits for this one.
-      delivery = delivers({ statuses: [statusOf(number, other.whatsapp_message_id, "delivered"), statusOf(number, wamid, "delivered")] });
+      delivery = delivers({
+        statuses: [statusOf(number, other.whatsapp_message_id, "delivered"), statusOf(number, wamid, "delivered")],
+      });
       await becomesTrue(() => isWaitedFor(sql, pid));
       await recordsSent(message, wamid);
     });
@@ -234,7 +285,8 @@ describe("a status that comes before the send is recorded", () => {
     const [own, others] = ["wamid.z", "wamid.a"];
     await delivers({
       statuses: [
-        statusOf(foreign, others, "failed", { callback_data: message.id }), statusOf(number, own, "delivered", { callback_data: message.id }),
+        statusOf(foreign, others, "failed", { callback_data: message.id }),
+        statusOf(number, own, "delivered", { callback_data: message.id }),
       ],
     });
     const { status, whatsapp_message_id } = await messageNow(message);
@@ -268,7 +320,9 @@ describe("the same statuses leave the same state", () => {
     const luck = chance();
     t.diagnostic(`CRM_TEST_SEED=${luck.seed}`);
     const histories = Array.from({ length: 150 }, () => {
-      const events = Array.from({ length: luck.integer(2, 8) }, () => eventOf(luck.pick([...KINDS, "failed", "warning"]), luck.integer(0, 5)));
+      const events = Array.from({ length: luck.integer(2, 8) }, () =>
+        eventOf(luck.pick([...KINDS, "failed", "warning"]), luck.integer(0, 5)),
+      );
       return Array.from({ length: 5 }, () => {
         const arrival = luck.shuffle([...events, ...events.filter(() => luck.number() < 0.3)]);
         const calls = [];
@@ -283,8 +337,11 @@ describe("the same statuses leave the same state", () => {
 /** What Meta says is a function of the kind and its time: the same event is the same everywhere. @param {string} status @param {number} at */
 function eventOf(status, at) {
   return {
-    status, timestamp: START + at,
-    ...(status === "failed" ? { errors: [{ code: 131_000 + at, title: `failure at ${at}`, details: `details of ${at}` }] } : {}),
+    status,
+    timestamp: START + at,
+    ...(status === "failed"
+      ? { errors: [{ code: 131_000 + at, title: `failure at ${at}`, details: `details of ${at}` }] }
+      : {}),
     ...(["sent", "delivered"].includes(status) ? { pricing: { category: status, at } } : {}),
   };
 }
@@ -313,8 +370,11 @@ async function arriveAndCompare(histories, luck) {
 
   const rounds = Math.max(...histories.map((calls) => calls.length));
   for (let round = 0; round < rounds; round++) {
-    const statuses = histories.flatMap((calls, i) => (calls[round] ?? []).map(({ status, ...rest }) => statusOf(number, wamids[i], status, rest)));
-    for (let i = 0; i < statuses.length; i += 1000) await delivers({ statuses: statuses.slice(i, i + 1000), keep_event: false });
+    const statuses = histories.flatMap((calls, i) =>
+      (calls[round] ?? []).map(({ status, ...rest }) => statusOf(number, wamids[i], status, rest)),
+    );
+    for (let i = 0; i < statuses.length; i += 1000)
+      await delivers({ statuses: statuses.slice(i, i + 1000), keep_event: false });
   }
 
   const rows = await sql`
@@ -323,7 +383,8 @@ async function arriveAndCompare(histories, luck) {
     where r.campaign_id = ${campaign.id} order by r.position`;
   assert.equal(rows.length, histories.length);
   rows.forEach((row, i) => {
-    const told = () => `CRM_TEST_SEED=${luck.seed}: ${JSON.stringify(histories[i].map((call) => call.map(({ status, timestamp }) => `${status}@${timestamp - START}`)))}`;
+    const told = () =>
+      `CRM_TEST_SEED=${luck.seed}: ${JSON.stringify(histories[i].map((call) => call.map(({ status, timestamp }) => `${status}@${timestamp - START}`)))}`;
     const should = expectedStanding(histories[i].flat());
     compare(standing(row), should, told);
     const { pricing, ...recipient } = should;
@@ -349,8 +410,15 @@ function compare(actual, expected, told) {
 function standing(row, date = (time) => time) {
   const { status, sent_at, delivered_at, read_at, failed_at, error_code, error_title, error_details, pricing } = row;
   return {
-    status, sent_at: date(sent_at), delivered_at: date(delivered_at), read_at: date(read_at), failed_at: date(failed_at), error_code, error_title,
-    error_details, pricing,
+    status,
+    sent_at: date(sent_at),
+    delivered_at: date(delivered_at),
+    read_at: date(read_at),
+    failed_at: date(failed_at),
+    error_code,
+    error_title,
+    error_details,
+    pricing,
   };
 }
 
@@ -361,20 +429,24 @@ function standing(row, date = (time) => time) {
  */
 function expectedStanding(events) {
   const first = (/** @type {string[]} */ kinds) =>
-    events.filter((event) => kinds.includes(event.status)).sort((a, b) => a.timestamp - b.timestamp || (a.status < b.status ? -1 : 1))[0];
+    events
+      .filter((event) => kinds.includes(event.status))
+      .sort((a, b) => a.timestamp - b.timestamp || (a.status < b.status ? -1 : 1))[0];
   const time = (/** @type {string[]} */ ...kinds) => (first(kinds) ? dateOf(first(kinds).timestamp) : null);
   const [failure, arrival] = [first(["failed"]), first(["delivered", "read", "played"])];
   const failed = failure !== undefined && (arrival === undefined || failure.timestamp < arrival.timestamp);
   const furthest = ["played", "read", "delivered", "sent"].find((kind) => first([kind]));
-  const [error] = failed ? failure.errors ?? [] : [];
+  const [error] = failed ? (failure.errors ?? []) : [];
   return {
-    status: failed ? "failed" : furthest ?? "sent",
+    status: failed ? "failed" : (furthest ?? "sent"),
     // recorded by the sender before any status
     sent_at: time("sent") ?? SENT_AT,
     delivered_at: time("delivered"),
     read_at: time("read", "played"),
     failed_at: failed ? time("failed") : null,
-    error_code: error?.code ?? null, error_title: error?.title ?? null, error_details: error?.details ?? null,
+    error_code: error?.code ?? null,
+    error_title: error?.title ?? null,
+    error_details: error?.details ?? null,
     pricing: first(["sent", "delivered"])?.pricing ?? null,
   };
 }
@@ -387,5 +459,7 @@ function subsets(list) {
 /** @template Item @param {Item[]} list @returns {Item[][]} */
 function permutations(list) {
   if (list.length < 2) return [list];
-  return list.flatMap((item, i) => permutations([...list.slice(0, i), ...list.slice(i + 1)]).map((rest) => [item, ...rest]));
+  return list.flatMap((item, i) =>
+    permutations([...list.slice(0, i), ...list.slice(i + 1)]).map((rest) => [item, ...rest]),
+  );
 }

@@ -13,14 +13,26 @@ const newOffice = async ({ numbers = 1 } = {}) => {
   for (let n = 0; n < numbers; n++) sessions.push(await newNumber(tenant));
   return { tenant, manager: await newUser(tenant, "manager"), session: sessions[0], sessions };
 };
-const BODY = [{ type: "BODY", text: "Halo {{1}}, pesanan {{2}} sudah siap diambil.", example: { body_text: [["Rina", "7"]] } }];
+const BODY = [
+  { type: "BODY", text: "Halo {{1}}, pesanan {{2}} sudah siap diambil.", example: { body_text: [["Rina", "7"]] } },
+];
 const template = (/** @type {object} */ more = {}) => ({
-  name: "order_ready", language: "id", category: "UTILITY", parameter_format: "POSITIONAL", components: BODY, ...more,
+  name: "order_ready",
+  language: "id",
+  category: "UTILITY",
+  parameter_format: "POSITIONAL",
+  components: BODY,
+  ...more,
 });
-const create = (/** @type {any} */ who, /** @type {object} */ more = {}) => calls(who, "create_template", { template: template(more) });
-const rowOf = async (/** @type {{ id: string }} */ { id }) => (await sql`select * from public.broadcast_templates where id = ${id}`)[0];
+const create = (/** @type {any} */ who, /** @type {object} */ more = {}) =>
+  calls(who, "create_template", { template: template(more) });
+const rowOf = async (/** @type {{ id: string }} */ { id }) =>
+  (await sql`select * from public.broadcast_templates where id = ${id}`)[0];
 const begin = async (/** @type {any} */ who, /** @type {any} */ made) =>
-  calls(who, "begin_template_submission", { template_id: made.id, expected: (await calls(who, "get_template", { template_id: made.id })).updated_at });
+  calls(who, "begin_template_submission", {
+    template_id: made.id,
+    expected: (await calls(who, "get_template", { template_id: made.id })).updated_at,
+  });
 const record = (/** @type {any} */ begun, /** @type {object} */ result, actor = null) =>
   calls("service", "record_template_submission", { submission_id: begun.submission_id, result, actor });
 const update = async (/** @type {any} */ who, /** @type {any} */ made, /** @type {object} */ changes) => {
@@ -34,11 +46,28 @@ async function submitted(who, more = {}, status = "APPROVED") {
   await record(await begin(who, made), { outcome: "submitted", meta_template_id: id, status });
   return { ...made, meta_template_id: id };
 }
-const sync = async (/** @type {any} */ session, /** @type {object[]} */ templates, startedAt = new Date(Date.now() + 60_000)) =>
-  calls("service", "record_template_sync", { session_id: session.id, templates: sql.json(/** @type {any} */ (templates)), started_at: startedAt, actor: null });
+const sync = async (
+  /** @type {any} */ session,
+  /** @type {object[]} */ templates,
+  startedAt = new Date(Date.now() + 60_000),
+) =>
+  calls("service", "record_template_sync", {
+    session_id: session.id,
+    templates: sql.json(/** @type {any} */ (templates)),
+    started_at: startedAt,
+    actor: null,
+  });
 const remote = (/** @type {object} */ more = {}) => ({
-  id: someDigits(), name: "promo", language: "id", status: "APPROVED", category: "MARKETING", parameter_format: "POSITIONAL",
-  components: BODY, quality_score: "GREEN", rejected_reason: null, ...more,
+  id: someDigits(),
+  name: "promo",
+  language: "id",
+  status: "APPROVED",
+  category: "MARKETING",
+  parameter_format: "POSITIONAL",
+  components: BODY,
+  quality_score: "GREEN",
+  rejected_reason: null,
+  ...more,
 });
 
 describe("a draft", () => {
@@ -61,7 +90,10 @@ describe("a draft", () => {
     const named = await update(manager, made, template({ business_account_id: sessions[1].meta_business_account_id }));
     assert.equal(named.meta_business_account_id, sessions[1].meta_business_account_id);
     const { session: foreign } = await newOffice();
-    await isRefused(create(manager, { name: "x", business_account_id: foreign.meta_business_account_id }), { code: "PT422", hint: "business_account_id" });
+    await isRefused(create(manager, { name: "x", business_account_id: foreign.meta_business_account_id }), {
+      code: "PT422",
+      hint: "business_account_id",
+    });
   });
 
   test("has a name of its own in its language", async () => {
@@ -79,17 +111,30 @@ describe("a draft", () => {
     const made = await create(manager);
     const changed = await update(manager, made, template({ name: "other", category: "MARKETING" }));
     assert.deepEqual([changed.name, changed.category, changed.draft], ["other", "MARKETING", null]);
-    const late = calls(manager, "update_template", { template_id: made.id, template: template(), expected: made.updated_at });
+    const late = calls(manager, "update_template", {
+      template_id: made.id,
+      template: template(),
+      expected: made.updated_at,
+    });
     await isRefused(late, { code: "PT409", detail: "template_changed" });
   });
 
   test("takes samples from the tenant's own folder only", async () => {
     const { manager, tenant } = await newOffice();
     const { tenant: other } = await newOffice();
-    for (const path of [`${other.id}/a.png`, "a.png", `${tenant.id}/../${other.id}/a.png`, `${tenant.id}/`, `${tenant.id}//a.png`]) {
+    for (const path of [
+      `${other.id}/a.png`,
+      "a.png",
+      `${tenant.id}/../${other.id}/a.png`,
+      `${tenant.id}/`,
+      `${tenant.id}//a.png`,
+    ]) {
       await isRefused(create(manager, { sample_path: path }), { code: "PT422", hint: "header.sample_path" });
     }
-    assert.equal((await create(manager, { sample_path: `${tenant.id}/menu/a.png` })).sample_path, `${tenant.id}/menu/a.png`);
+    assert.equal(
+      (await create(manager, { sample_path: `${tenant.id}/menu/a.png` })).sample_path,
+      `${tenant.id}/menu/a.png`,
+    );
   });
 });
 
@@ -100,9 +145,13 @@ describe("a submission", () => {
     await sql`update public.whatsapp_sessions set created_at = now() - interval '1 day' where id = ${broken.id}`;
     const made = await create(manager);
     const begun = await begin(manager, made);
-    assert.deepEqual([begun.action, begun.session_id, begun.business_account_id], ["create", session.id, session.meta_business_account_id]);
+    assert.deepEqual(
+      [begun.action, begun.session_id, begun.business_account_id],
+      ["create", session.id, session.meta_business_account_id],
+    );
     for (const attempt of [
-      () => begin(manager, made), () => update(manager, made, template()),
+      () => begin(manager, made),
+      () => update(manager, made, template()),
       () => calls(manager, "begin_template_deletion", { template_id: made.id, all_languages: false }),
     ]) {
       await isRefused(attempt(), { code: "PT409", detail: "template_submitting" });
@@ -116,8 +165,15 @@ describe("a submission", () => {
   test("that Meta takes gives the template Meta's id, category and status, and is told to the audit log", async () => {
     const { manager, tenant } = await newOffice();
     const made = await create(manager);
-    const done = await record(await begin(manager, made), { outcome: "submitted", meta_template_id: "9007199254740993", status: "PENDING", category: "MARKETING" }, manager.id);
-    assert.deepEqual([done.meta_template_id, done.status, done.category, done.previous_category, done.submitting], ["9007199254740993", "PENDING", "MARKETING", "UTILITY", false]);
+    const done = await record(
+      await begin(manager, made),
+      { outcome: "submitted", meta_template_id: "9007199254740993", status: "PENDING", category: "MARKETING" },
+      manager.id,
+    );
+    assert.deepEqual(
+      [done.meta_template_id, done.status, done.category, done.previous_category, done.submitting],
+      ["9007199254740993", "PENDING", "MARKETING", "UTILITY", false],
+    );
     const [entry] = await sql`
       select actor_id, after from public.audit_logs
       where tenant_id = ${tenant.id} and entity_id = ${made.id} and action = 'broadcast_templates.updated' order by id desc limit 1`;
@@ -159,13 +215,20 @@ describe("what Meta has", () => {
     const begun = await begin(manager, made);
     assert.equal(begun.action, "edit");
     const done = await record(begun, { outcome: "submitted", status: "PENDING" });
-    assert.deepEqual([done.status, done.components, done.draft, done.meta_template_id], ["PENDING", text, null, made.meta_template_id]);
+    assert.deepEqual(
+      [done.status, done.components, done.draft, done.meta_template_id],
+      ["PENDING", text, null, made.meta_template_id],
+    );
   });
 
   test("keeps name and language, and an approved one its category", async () => {
     const { manager } = await newOffice();
     const made = await submitted(manager);
-    for (const [hint, change] of Object.entries({ name: { name: "other" }, language: { language: "en" }, category: { category: "MARKETING" } })) {
+    for (const [hint, change] of Object.entries({
+      name: { name: "other" },
+      language: { language: "en" },
+      category: { category: "MARKETING" },
+    })) {
       await isRefused(update(manager, made, template(change)), { code: "PT422", hint });
     }
     await sql`update public.broadcast_templates set status = 'REJECTED' where id = ${made.id}`;
@@ -185,7 +248,10 @@ describe("what Meta has", () => {
     const { manager } = await newOffice();
     const made = await submitted(manager);
     await isRefused(begin(manager, made), { code: "PT409", detail: "template_unchanged" });
-    for (const [status, action] of [["REJECTED", "edit"], ["PAUSED", "unpause"]]) {
+    for (const [status, action] of [
+      ["REJECTED", "edit"],
+      ["PAUSED", "unpause"],
+    ]) {
       await sql`update public.broadcast_templates set status = ${status} where id = ${made.id}`;
       const begun = await begin(manager, made);
       assert.equal(begun.action, action);
@@ -206,7 +272,11 @@ describe("what Meta has", () => {
     const days = (/** @type {number} */ n) => Array.from({ length: n }, (_, i) => `${i + 2} days`);
     await isRefused(edits(...days(10)), { code: "PT409", detail: "template_edit_limit" });
     const { next_edit_at } = await calls(manager, "get_template", { template_id: made.id });
-    assert.equal(Math.round((Date.parse(next_edit_at) - Date.now()) / 3_600_000), 19 * 24, "when the first of the ten is 30 days old");
+    assert.equal(
+      Math.round((Date.parse(next_edit_at) - Date.now()) / 3_600_000),
+      19 * 24,
+      "when the first of the ten is 30 days old",
+    );
     const begun = await edits(...days(9));
     await record(begun, { outcome: "submitted", status: "APPROVED" });
     assert.equal((await rowOf(made)).edited_at.length, 10);
@@ -215,7 +285,8 @@ describe("what Meta has", () => {
 });
 
 describe("deleting", () => {
-  const remove = (/** @type {any} */ who, /** @type {any} */ made, all = false) => calls(who, "begin_template_deletion", { template_id: made.id, all_languages: all });
+  const remove = (/** @type {any} */ who, /** @type {any} */ made, all = false) =>
+    calls(who, "begin_template_deletion", { template_id: made.id, all_languages: all });
 
   test("a draft is done at once", async () => {
     const { manager } = await newOffice();
@@ -227,7 +298,12 @@ describe("deleting", () => {
   test("what Meta has names what Meta is to delete, and is done when Meta has", async () => {
     const { manager, session } = await newOffice();
     const [one, other] = [await submitted(manager), await submitted(manager, { language: "en" })];
-    const named = { session_id: session.id, business_account_id: session.meta_business_account_id, name: "order_ready", meta_template_id: one.meta_template_id };
+    const named = {
+      session_id: session.id,
+      business_account_id: session.meta_business_account_id,
+      name: "order_ready",
+      meta_template_id: one.meta_template_id,
+    };
     assert.deepEqual(await remove(manager, one), { ids: [one.id], ...named });
     const all = await remove(manager, one, true);
     assert.deepEqual(new Set(all.ids), new Set([one.id, other.id]));
@@ -249,7 +325,10 @@ describe("deleting", () => {
     assert.deepEqual(listed, { total: 0, rows: [] });
     assert.equal((await calls(manager, "list_templates", { status_filter: "DELETED" })).total, 1);
     const again = await create(manager, { name: "sent" });
-    assert.deepEqual([again.id, again.status, again.meta_template_id, again.deleted_at], [campaign.template.id, "DRAFT", null, null]);
+    assert.deepEqual(
+      [again.id, again.status, again.meta_template_id, again.deleted_at],
+      [campaign.template.id, "DRAFT", null, null],
+    );
   });
 
   for (const status of ["scheduled", "sending", "paused"]) {
@@ -263,7 +342,10 @@ describe("deleting", () => {
 
   test("a disabled one is refused", async () => {
     const { manager } = await newOffice();
-    await isRefused(remove(manager, await submitted(manager, {}, "DISABLED")), { code: "PT409", detail: "template_not_deletable" });
+    await isRefused(remove(manager, await submitted(manager, {}, "DISABLED")), {
+      code: "PT409",
+      detail: "template_not_deletable",
+    });
   });
 });
 
@@ -274,12 +356,22 @@ describe("a synchronisation", () => {
     const gone = await submitted(manager, { name: "gone" });
     const draft = await create(manager, { name: "draft" });
     const has = [
-      remote({ id: known.meta_template_id, name: "order_ready", category: "MARKETING", previous_category: "UTILITY", status: "REJECTED", rejected_reason: "PROMOTIONAL" }),
+      remote({
+        id: known.meta_template_id,
+        name: "order_ready",
+        category: "MARKETING",
+        previous_category: "UTILITY",
+        status: "REJECTED",
+        rejected_reason: "PROMOTIONAL",
+      }),
       remote(),
     ];
     assert.deepEqual(await sync(session, has), { added: 1, changed: 1, removed: 1 });
     const row = await rowOf(known);
-    assert.deepEqual([row.status, row.category, row.previous_category, row.rejected_reason, row.quality_score], ["REJECTED", "MARKETING", "UTILITY", "PROMOTIONAL", "GREEN"]);
+    assert.deepEqual(
+      [row.status, row.category, row.previous_category, row.rejected_reason, row.quality_score],
+      ["REJECTED", "MARKETING", "UTILITY", "PROMOTIONAL", "GREEN"],
+    );
     assert.equal((await rowOf(gone)).status, "DELETED");
     assert.equal((await rowOf(draft)).status, "DRAFT", "Meta never had it");
     assert.deepEqual(await sync(session, has), { added: 0, changed: 0, removed: 0 });
@@ -287,18 +379,34 @@ describe("a synchronisation", () => {
 
   test("knows a sample again by more than its address", async () => {
     const { session } = await newOffice();
-    const with_sample = (/** @type {string} */ url) => [remote({ id: "5", components: [{ type: "HEADER", format: "IMAGE", example: { header_handle: [url] } }, ...BODY] })];
+    const with_sample = (/** @type {string} */ url) => [
+      remote({
+        id: "5",
+        components: [{ type: "HEADER", format: "IMAGE", example: { header_handle: [url] } }, ...BODY],
+      }),
+    ];
     await sync(session, with_sample("https://scontent.test/a?oe=1"));
-    assert.deepEqual(await sync(session, with_sample("https://scontent.test/a?oe=2")), { added: 0, changed: 0, removed: 0 });
+    assert.deepEqual(await sync(session, with_sample("https://scontent.test/a?oe=2")), {
+      added: 0,
+      changed: 0,
+      removed: 0,
+    });
   });
 
   test("finds what was submitted and never heard of again, and keeps what was written here", async () => {
     const { manager, session } = await newOffice();
     const made = await create(manager);
     const other = [{ type: "BODY", text: "Pesanan Anda sudah siap." }];
-    assert.deepEqual(await sync(session, [remote({ id: "8", name: "order_ready", components: other })]), { added: 0, changed: 1, removed: 0 });
+    assert.deepEqual(await sync(session, [remote({ id: "8", name: "order_ready", components: other })]), {
+      added: 0,
+      changed: 1,
+      removed: 0,
+    });
     const row = await rowOf(made);
-    assert.deepEqual([row.meta_template_id, row.status, row.components, row.draft.components], ["8", "APPROVED", other, BODY]);
+    assert.deepEqual(
+      [row.meta_template_id, row.status, row.components, row.draft.components],
+      ["8", "APPROVED", other, BODY],
+    );
   });
 
   test("is older than what changed while Meta was read", async () => {
@@ -319,7 +427,10 @@ describe("a synchronisation", () => {
     await sync(sessions[0], []);
     assert.deepEqual([(await rowOf(mine)).status, (await rowOf(theirs)).status], ["APPROVED", "APPROVED"]);
     const asked = await calls(manager, "begin_template_sync");
-    assert.deepEqual(asked.accounts.map((/** @type {any} */ a) => a.business_account_id).sort(), sessions.map((s) => s.meta_business_account_id).sort());
+    assert.deepEqual(
+      asked.accounts.map((/** @type {any} */ a) => a.business_account_id).sort(),
+      sessions.map((s) => s.meta_business_account_id).sort(),
+    );
   });
 
   test("revives what is back at Meta", async () => {
@@ -338,7 +449,8 @@ describe("a list", () => {
     await create(manager, { name: "promo_a", category: "MARKETING" });
     await create(manager, { name: "promo_b", category: "MARKETING", language: "en" });
     await submitted(manager);
-    const names = async (/** @type {object} */ filter) => (await calls(manager, "list_templates", filter)).rows.map((/** @type {any} */ row) => row.name);
+    const names = async (/** @type {object} */ filter) =>
+      (await calls(manager, "list_templates", filter)).rows.map((/** @type {any} */ row) => row.name);
     assert.deepEqual(await names({}), ["order_ready", "promo_b", "promo_a"]);
     assert.deepEqual(await names({ category_filter: "MARKETING", language_filter: "en" }), ["promo_b"]);
     assert.deepEqual(await names({ status_filter: "APPROVED" }), ["order_ready"]);

@@ -99,7 +99,10 @@ export function tenancy({ sql }) {
    * @param {{ id: string }} tenant
    * @param {{ status?: string, reason?: string, businessAccount?: string, perSecond?: number }} [options]
    */
-  async function newNumber(tenant, { status = "connected", reason, businessAccount = someDigits(), perSecond = 10 } = {}) {
+  async function newNumber(
+    tenant,
+    { status = "connected", reason, businessAccount = someDigits(), perSecond = 10 } = {},
+  ) {
     const [number] = await sql`
       insert into public.whatsapp_sessions
         (tenant_id, meta_phone_number_id, meta_business_account_id, status, status_reason, messages_per_second)
@@ -108,7 +111,18 @@ export function tenancy({ sql }) {
     return number;
   }
 
-  return { newTenant, newStranger, newUser, newUserWith, newRole, giveRole, newApiKey, predefined, deactivate, newNumber };
+  return {
+    newTenant,
+    newStranger,
+    newUser,
+    newUserWith,
+    newRole,
+    giveRole,
+    newApiKey,
+    predefined,
+    deactivate,
+    newNumber,
+  };
 }
 
 /** As Meta's ids and phone numbers look. */

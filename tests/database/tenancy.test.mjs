@@ -5,8 +5,24 @@ import { describe, test } from "node:test";
 import { useDatabase } from "./database.mjs";
 import { isRefused, NO_SUCH_ROW } from "./refusals.mjs";
 
-const { sql, as, asAnon, newTenant, newStranger, newUser, newUserWith, newRole, newNumber, giveRole, deactivate, receivesMessage, newOutbound, assign, delivers, newCampaign } =
-  await useDatabase();
+const {
+  sql,
+  as,
+  asAnon,
+  newTenant,
+  newStranger,
+  newUser,
+  newUserWith,
+  newRole,
+  newNumber,
+  giveRole,
+  deactivate,
+  receivesMessage,
+  newOutbound,
+  assign,
+  delivers,
+  newCampaign,
+} = await useDatabase();
 
 const accessOf = async (/** @type {{ id: string }} */ user, claims = {}) => {
   const [row] = await as(user, (sql) => sql`select public.current_access() as access`, claims);
@@ -21,11 +37,21 @@ const may = async (user, permission) => {
 
 // The table of the specification, 'RBAC System', with the permissions each line needs.
 const RIGHTS = {
-  "Manage users": { needs: ["agents.create", "agents.update", "agents.delete", "rbac.manage_users"], admin: true, manager: false, agent: false },
+  "Manage users": {
+    needs: ["agents.create", "agents.update", "agents.delete", "rbac.manage_users"],
+    admin: true,
+    manager: false,
+    agent: false,
+  },
   "Manage WhatsApp numbers": { needs: ["numbers.manage"], admin: true, manager: true, agent: false },
   "Create broadcasts": { needs: ["broadcasts.create", "broadcasts.send"], admin: true, manager: true, agent: false },
   "View all chats": { needs: ["conversations.view_all"], admin: true, manager: true, agent: false },
-  "Reply to assigned chats": { needs: ["conversations.view", "messages.view", "messages.send"], admin: true, manager: true, agent: true },
+  "Reply to assigned chats": {
+    needs: ["conversations.view", "messages.view", "messages.send"],
+    admin: true,
+    manager: true,
+    agent: true,
+  },
   "View analytics": { needs: ["reports.view"], admin: true, manager: true, agent: false },
 };
 
@@ -47,7 +73,10 @@ describe("rights", () => {
     const user = await newUser(await newTenant(), "agent");
     await giveRole(user, "manager");
     const { roles, permissions } = await accessOf(user);
-    assert.deepEqual(roles.map((/** @type {any} */ role) => role.key), ["manager", "agent"]);
+    assert.deepEqual(
+      roles.map((/** @type {any} */ role) => role.key),
+      ["manager", "agent"],
+    );
     assert.ok(permissions.includes("conversations.view_all"));
     assert.ok(!permissions.includes("rbac.manage_users"));
   });
@@ -77,7 +106,10 @@ describe("current_access", () => {
       tenant: { id: tenant.id, name: tenant.name, slug: tenant.slug, timezone: "Asia/Jakarta", locale: "id" },
       disabled_permissions: [],
     });
-    assert.deepEqual(roles.map((/** @type {any} */ role) => [role.key, role.level]), [["admin", 9]]);
+    assert.deepEqual(
+      roles.map((/** @type {any} */ role) => [role.key, role.level]),
+      [["admin", 9]],
+    );
     assert.ok(permissions.length > 0);
     assert.ok(modules.includes("core"));
     assert.ok(version > 0);
@@ -94,7 +126,10 @@ describe("current_access", () => {
   });
 
   test("is refused without a token", async () => {
-    await isRefused(asAnon((sql) => sql`select public.current_access()`), { code: "42501" });
+    await isRefused(
+      asAnon((sql) => sql`select public.current_access()`),
+      { code: "42501" },
+    );
   });
 });
 
@@ -106,9 +141,15 @@ describe("a tenant", () => {
     const claims = { user_metadata: metadata, app_metadata: metadata, tenant_id: other.id };
     const access = await accessOf(user, claims);
     assert.equal(access.tenant.id, own.id);
-    assert.deepEqual(access.roles.map((/** @type {any} */ role) => role.key), ["agent"]);
+    assert.deepEqual(
+      access.roles.map((/** @type {any} */ role) => role.key),
+      ["agent"],
+    );
     const tenants = await as(user, (sql) => sql`select id from public.tenants`, claims);
-    assert.deepEqual(tenants.map(({ id }) => id), [own.id]);
+    assert.deepEqual(
+      tenants.map(({ id }) => id),
+      [own.id],
+    );
   });
 
   test("does not come out of metadata for somebody without a profile", async () => {
@@ -119,11 +160,16 @@ describe("a tenant", () => {
 
   test("shows its people and roles to members only", async () => {
     const [own, other] = [await newTenant(), await newTenant()];
-    const [agent, colleague, foreigner] = [await newUser(own, "agent"), await newUser(own, "admin"), await newUser(other, "admin")];
+    const [agent, colleague, foreigner] = [
+      await newUser(own, "agent"),
+      await newUser(own, "admin"),
+      await newUser(other, "admin"),
+    ];
     const role = await newRole(other);
     const people = await as(agent, (sql) => sql`select user_id from public.profiles`);
     assert.deepEqual(people.map((person) => person.user_id).sort(), [agent.id, colleague.id].sort());
-    const seen = async (/** @type {any} */ user) => (await as(user, (sql) => sql`select id from public.roles where id = ${role.id}`)).length;
+    const seen = async (/** @type {any} */ user) =>
+      (await as(user, (sql) => sql`select id from public.roles where id = ${role.id}`)).length;
     assert.deepEqual([await seen(agent), await seen(foreigner)], [0, 1]);
   });
 
@@ -133,16 +179,35 @@ describe("a tenant", () => {
     const { conversation, contact } = await receivesMessage(number);
     const foreigner = await newUser(other, "agent");
     const refused = { code: NO_SUCH_ROW };
-    await isRefused(sql`update public.conversations set assigned_to = ${foreigner.id} where id = ${conversation.id}`, refused);
-    await isRefused(sql`update public.conversations set tenant_id = ${other.id} where id = ${conversation.id}`, refused);
     await isRefused(
-      sql`insert into public.conversations (tenant_id, session_id, contact_id) values (${own.id}, ${foreignNumber.id}, ${contact.id})`, refused,
+      sql`update public.conversations set assigned_to = ${foreigner.id} where id = ${conversation.id}`,
+      refused,
     );
-    await isRefused(sql`update public.messages set session_id = ${foreignNumber.id} where conversation_id = ${conversation.id}`, refused);
+    await isRefused(
+      sql`update public.conversations set tenant_id = ${other.id} where id = ${conversation.id}`,
+      refused,
+    );
+    await isRefused(
+      sql`insert into public.conversations (tenant_id, session_id, contact_id) values (${own.id}, ${foreignNumber.id}, ${contact.id})`,
+      refused,
+    );
+    await isRefused(
+      sql`update public.messages set session_id = ${foreignNumber.id} where conversation_id = ${conversation.id}`,
+      refused,
+    );
     const campaign = await newCampaign(number);
-    await isRefused(sql`update public.broadcast_campaigns set session_id = ${foreignNumber.id} where id = ${campaign.id}`, refused);
-    await isRefused(sql`update public.broadcast_campaigns set sender_id = ${foreigner.id} where id = ${campaign.id}`, refused);
-    await isRefused(sql`update public.broadcast_recipients set tenant_id = ${other.id} where campaign_id = ${campaign.id}`, refused);
+    await isRefused(
+      sql`update public.broadcast_campaigns set session_id = ${foreignNumber.id} where id = ${campaign.id}`,
+      refused,
+    );
+    await isRefused(
+      sql`update public.broadcast_campaigns set sender_id = ${foreigner.id} where id = ${campaign.id}`,
+      refused,
+    );
+    await isRefused(
+      sql`update public.broadcast_recipients set tenant_id = ${other.id} where campaign_id = ${campaign.id}`,
+      refused,
+    );
   });
 });
 
@@ -152,15 +217,35 @@ test("a user who is deactivated loses everything at once", async () => {
   const admin = await newUser(tenant, "admin");
   const { conversation } = await receivesMessage(number);
   await newCampaign(number);
-  const tables = ["tenants", "profiles", "roles", "permissions", "role_permissions", "user_roles", "whatsapp_sessions", "contacts", "conversations", "messages", "broadcast_templates", "broadcast_campaigns", "broadcast_recipients"];
-  const countsOf = () => Promise.all(tables.map(async (table) => {
-    const [row] = await as(admin, (sql) => sql`select count(*)::integer as n from ${sql("public." + table)}`);
-    return row.n;
-  }));
+  const tables = [
+    "tenants",
+    "profiles",
+    "roles",
+    "permissions",
+    "role_permissions",
+    "user_roles",
+    "whatsapp_sessions",
+    "contacts",
+    "conversations",
+    "messages",
+    "broadcast_templates",
+    "broadcast_campaigns",
+    "broadcast_recipients",
+  ];
+  const countsOf = () =>
+    Promise.all(
+      tables.map(async (table) => {
+        const [row] = await as(admin, (sql) => sql`select count(*)::integer as n from ${sql("public." + table)}`);
+        return row.n;
+      }),
+    );
   for (const [i, n] of (await countsOf()).entries()) assert.ok(n > 0, `${tables[i]} has something to hide`);
 
   await deactivate(admin);
-  assert.deepEqual(await countsOf(), tables.map(() => 0));
+  assert.deepEqual(
+    await countsOf(),
+    tables.map(() => 0),
+  );
   assert.equal(await accessOf(admin), null);
   assert.equal(await may(admin, "messages.send"), false);
   const reply = as(admin, (sql) => sql`select public.create_reply(${conversation.id}, 'text', 'Halo', '{}')`);
@@ -187,7 +272,14 @@ describe("each permission opens what it is for and nothing else", () => {
       const user = await newUserWith(tenant, { permissions: permissions.split(", ") });
       await receivesMessage(number);
       await newCampaign(number);
-      const tables = ["conversations", "contacts", "messages", "broadcast_templates", "broadcast_campaigns", "broadcast_recipients"];
+      const tables = [
+        "conversations",
+        "contacts",
+        "messages",
+        "broadcast_templates",
+        "broadcast_campaigns",
+        "broadcast_recipients",
+      ];
       const seen = [];
       for (const table of tables) {
         if ((await as(user, (sql) => sql`select from ${sql("public." + table)}`)).count > 0) seen.push(table);
@@ -223,7 +315,12 @@ describe("the inbox", () => {
   const newConversation = async (/** @type {any} */ number, /** @type {any} */ assignee) => {
     const { conversation, contact } = await receivesMessage(number);
     const outbound = await newOutbound(conversation);
-    const status = { phone_number_id: number.meta_phone_number_id, wamid: outbound.whatsapp_message_id, status: "delivered", timestamp: 1_700_000_000 };
+    const status = {
+      phone_number_id: number.meta_phone_number_id,
+      wamid: outbound.whatsapp_message_id,
+      status: "delivered",
+      timestamp: 1_700_000_000,
+    };
     await delivers({ statuses: [status] });
     await assign(conversation, assignee);
     return { conversation, contact, outbound };
@@ -237,7 +334,9 @@ describe("the inbox", () => {
     );
     const foreigner = await newUser(await newTenant(), "admin");
     const [own, unassigned, colleagues] = [
-      await newConversation(number, agent), await newConversation(number, null), await newConversation(number, colleague),
+      await newConversation(number, agent),
+      await newConversation(number, null),
+      await newConversation(number, colleague),
     ];
     for (const user of [admin, manager]) {
       for (const conversation of [own, unassigned, colleagues]) assert.deepEqual(await viewOf(user, conversation), ALL);
@@ -272,7 +371,10 @@ describe("the inbox", () => {
     for (let i = 0; i < 6; i++) await receivesMessage(number, { from: "62811" });
     const other = await receivesMessage(number);
     const page = async (/** @type {string | null} */ before) => {
-      const [row] = await as(admin, (sql) => sql`select public.list_messages(${conversation.id}, ${before}, 3) as page`);
+      const [row] = await as(
+        admin,
+        (sql) => sql`select public.list_messages(${conversation.id}, ${before}, 3) as page`,
+      );
       return row.page;
     };
     const seen = [];

@@ -8,17 +8,29 @@ import { DENIED, isRefused } from "./refusals.mjs";
 
 const { sql, as, calls, newTenant, newUser, newNumber, receivesMessage, assign } = await useDatabase({ own: true });
 
-const ROLES = /** @type {const} */ (["super_admin", "admin", "manager", "team_lead", "senior_agent", "agent", "junior_agent", "viewer", "guest", "restricted"]);
+const ROLES = /** @type {const} */ ([
+  "super_admin",
+  "admin",
+  "manager",
+  "team_lead",
+  "senior_agent",
+  "agent",
+  "junior_agent",
+  "viewer",
+  "guest",
+  "restricted",
+]);
 const SEES_ALL = ["super_admin", "admin", "manager", "team_lead"];
 const SEES_NOTHING = ["restricted"];
 const EXPORTS = ["super_admin", "admin", "manager"];
 const SEES_CONTACTS = [...SEES_ALL, "senior_agent"];
 
 /** Answers null where it is refused. @param {Promise<any>} answer */
-const orRefused = (answer) => answer.catch((error) => {
-  assert.ok(["PT403", "PT404", DENIED].includes(error.code), `${error.code} ${error.message}`);
-  return null;
-});
+const orRefused = (answer) =>
+  answer.catch((error) => {
+    assert.ok(["PT403", "PT404", DENIED].includes(error.code), `${error.code} ${error.message}`);
+    return null;
+  });
 
 for (const agentsSeeUnassigned of [true, false]) {
   describe(`where agents ${agentsSeeUnassigned ? "see" : "do not see"} what is unassigned`, async () => {
@@ -26,12 +38,18 @@ for (const agentsSeeUnassigned of [true, false]) {
     const [number, owner] = [await newNumber(tenant), await newUser(tenant, "super_admin")];
     const people = await Promise.all(ROLES.map((role) => newUser(tenant, role)));
     const foreigner = await newUser(await newTenant(), "super_admin");
-    const [{ sequence }, { sequence: foreign }] = [await calls(owner, "list_changes", { after: null }), await calls(foreigner, "list_changes", { after: null })];
+    const [{ sequence }, { sequence: foreign }] = [
+      await calls(owner, "list_changes", { after: null }),
+      await calls(foreigner, "list_changes", { after: null }),
+    ];
     const label = await calls(owner, "create_label", { name: "VIP" });
     /** Whose conversation is whose: one for each person, and nobody's. @type {Map<any, any>} */
     const chats = new Map();
     for (const person of [...people, null]) {
-      const chat = await receivesMessage(number, { text: `Zebra rahasia ${randomUUID()}`, profile_name: `Rina ${randomUUID().slice(0, 8)}` });
+      const chat = await receivesMessage(number, {
+        text: `Zebra rahasia ${randomUUID()}`,
+        profile_name: `Rina ${randomUUID().slice(0, 8)}`,
+      });
       await calls(owner, "label_conversation", { conversation_id: chat.conversation.id, label_ids: [label.id] });
       await calls(owner, "create_note", { conversation_id: chat.conversation.id, content: "Catatan" });
       if (person) await assign(chat.conversation, person);
@@ -51,11 +69,31 @@ for (const agentsSeeUnassigned of [true, false]) {
       const name = person === foreigner ? "a stranger" : String(person.role);
       const visible = visibleTo(person);
       test(`${name}: lists, search, labels and counts`, async () => {
-        for (const filter of [{}, { search: "zebra" }, { search: "Rina" }, { label: label.id }, { status: ["open"] }, { unread: true }]) {
+        for (const filter of [
+          {},
+          { search: "zebra" },
+          { search: "Rina" },
+          { label: label.id },
+          { status: ["open"] },
+          { unread: true },
+        ]) {
           const expected = ("label" in filter || filter.search === "zebra") && !reads(person) ? [] : visible;
-          const { rows, total } = await calls(person, "list_inbox", { filter, sort: "newest", cursor: null, page: 1, page_size: 100 });
-          assert.deepEqual([rows.map(({ id }) => id).sort(), total], [expected, expected.length], JSON.stringify(filter));
-          assert.ok(rows.every(({ last_message_preview }) => (last_message_preview !== null) === reads(person)), "what is said is for those who read messages");
+          const { rows, total } = await calls(person, "list_inbox", {
+            filter,
+            sort: "newest",
+            cursor: null,
+            page: 1,
+            page_size: 100,
+          });
+          assert.deepEqual(
+            [rows.map(({ id }) => id).sort(), total],
+            [expected, expected.length],
+            JSON.stringify(filter),
+          );
+          assert.ok(
+            rows.every(({ last_message_preview }) => (last_message_preview !== null) === reads(person)),
+            "what is said is for those who read messages",
+          );
         }
         const counts = await calls(person, "count_inbox");
         assert.deepEqual([counts.all, counts.open, counts.unread], [visible.length, visible.length, visible.length]);
@@ -66,18 +104,41 @@ for (const agentsSeeUnassigned of [true, false]) {
       test(`${name}: each conversation, its thread, notes and history, and what is done with it`, async () => {
         for (const id of everything) {
           const sees = visible.includes(id);
-          assert.equal(await calls(person, "get_conversation", { conversation_id: id }) !== null, sees);
-          const thread = await calls(person, "read_thread", { conversation_id: id, place: null, message_id: null, search: null, scheduled: false, page_size: 20 });
+          assert.equal((await calls(person, "get_conversation", { conversation_id: id })) !== null, sees);
+          const thread = await calls(person, "read_thread", {
+            conversation_id: id,
+            place: null,
+            message_id: null,
+            search: null,
+            scheduled: false,
+            page_size: 20,
+          });
           assert.equal(thread?.total ?? 0, sees && reads(person) ? 1 : 0);
-          assert.equal((await calls(person, "list_notes", { conversation_id: id, before: null, page_size: 5 }))?.rows.length ?? 0, sees && reads(person) ? 1 : 0);
-          assert.equal((await calls(person, "list_conversation_events", { conversation_id: id, before: null, page_size: 5 })) !== null, sees);
+          assert.equal(
+            (await calls(person, "list_notes", { conversation_id: id, before: null, page_size: 5 }))?.rows.length ?? 0,
+            sees && reads(person) ? 1 : 0,
+          );
+          assert.equal(
+            (await calls(person, "list_conversation_events", { conversation_id: id, before: null, page_size: 5 })) !==
+              null,
+            sees,
+          );
           if (sees) continue;
           for (const [method, more] of /** @type {[string, object][]} */ ([
-            ["update_conversation", { changes: { status: "resolved" } }], ["assign_conversation", { user_id: null }], ["read_conversation", {}], ["unread_conversation", {}],
-            ["create_note", { content: "x" }], ["label_conversation", { label_ids: [] }], ["delete_conversation", {}],
+            ["update_conversation", { changes: { status: "resolved" } }],
+            ["assign_conversation", { user_id: null }],
+            ["read_conversation", {}],
+            ["unread_conversation", {}],
+            ["create_note", { content: "x" }],
+            ["label_conversation", { label_ids: [] }],
+            ["delete_conversation", {}],
             ["create_message", { type: "text", content: "x", payload: { text: { body: "x" } } }],
-            ["schedule_message", { type: "text", content: "x", payload: { text: { body: "x" } }, send_at: new Date(Date.now() + 60_000) }],
-          ])) assert.equal(await orRefused(calls(person, method, { conversation_id: id, ...more })), null, method);
+            [
+              "schedule_message",
+              { type: "text", content: "x", payload: { text: { body: "x" } }, send_at: new Date(Date.now() + 60_000) },
+            ],
+          ]))
+            assert.equal(await orRefused(calls(person, method, { conversation_id: id, ...more })), null, method);
         }
       });
 
@@ -92,15 +153,22 @@ for (const agentsSeeUnassigned of [true, false]) {
         const conversations = shown.filter(({ event }) => event.startsWith("conversation."));
         assert.deepEqual(conversations.map(({ id }) => id).sort(), visible);
         const about = shown.map(({ data }) => data.conversation_id).filter(Boolean);
-        assert.ok(about.every((id) => visible.includes(id)), "no message and no note of what they do not see");
-        assert.equal(shown.some(({ data }) => JSON.stringify(data).includes("rahasia")), visible.length > 0 && reads(person));
+        assert.ok(
+          about.every((id) => visible.includes(id)),
+          "no message and no note of what they do not see",
+        );
+        assert.equal(
+          shown.some(({ data }) => JSON.stringify(data).includes("rahasia")),
+          visible.length > 0 && reads(person),
+        );
       });
 
       test(`${name}: live topics`, async () => {
-        const mayHear = async (/** @type {string} */ topic) => as(person, async (sql) => {
-          await sql`select set_config('realtime.topic', ${topic}, true)`;
-          return (await sql`select from realtime.messages where topic = ${topic} limit 1`).count === 1;
-        });
+        const mayHear = async (/** @type {string} */ topic) =>
+          as(person, async (sql) => {
+            await sql`select set_config('realtime.topic', ${topic}, true)`;
+            return (await sql`select from realtime.messages where topic = ${topic} limit 1`).count === 1;
+          });
         const supervises = SEES_ALL.includes(person.role) && person !== foreigner;
         const topics = {
           [`tenant:${tenant.id}`]: supervises,
@@ -120,15 +188,23 @@ for (const agentsSeeUnassigned of [true, false]) {
         const expected = contacts.map((id) => contactOf.get(id)).sort();
         const found = [];
         for (let after = null, more = true; more;) {
-          const page = await orRefused(calls(person, "list_contacts", { filter: {}, page_size: 3, after, counted: false }));
+          const page = await orRefused(
+            calls(person, "list_contacts", { filter: {}, page_size: 3, after, counted: false }),
+          );
           found.push(...(page?.rows ?? []).map(({ id }) => id));
           after = page?.next_cursor ?? null;
           more = after !== null;
         }
         assert.deepEqual(found.sort(), expected);
         // the table itself, as supabase-js reads it, says the same
-        assert.deepEqual((await as(person, (sql) => sql`select id from public.contacts order by id`)).map(({ id }) => id), expected);
-        assert.deepEqual((await as(person, (sql) => sql`select id from public.conversations order by id`)).map(({ id }) => id).sort(), visible);
+        assert.deepEqual(
+          (await as(person, (sql) => sql`select id from public.contacts order by id`)).map(({ id }) => id),
+          expected,
+        );
+        assert.deepEqual(
+          (await as(person, (sql) => sql`select id from public.conversations order by id`)).map(({ id }) => id).sort(),
+          visible,
+        );
         const allowed = person !== foreigner && EXPORTS.includes(person.role);
         const [{ may }] = await as(person, (sql) => sql`select private.has_permission('contacts.export') as may`);
         assert.equal(may, allowed || person === foreigner, "a stranger exports their own");
@@ -146,10 +222,18 @@ test("what is told does not depend on the rights of who changed it", async () =>
   const label = await calls(owner, "create_label", { name: "VIP" });
   const { conversation } = await receivesMessage(number, { text: "Halo" });
   await calls(owner, "label_conversation", { conversation_id: conversation.id, label_ids: [label.id] });
-  const role = (await calls(owner, "create_role", { name: "Terbatas", level: 5, inherits: false, permissions: ["conversations.view", "conversations.update"] }));
+  const role = await calls(owner, "create_role", {
+    name: "Terbatas",
+    level: 5,
+    inherits: false,
+    permissions: ["conversations.view", "conversations.update"],
+  });
   const blind = await newUser(tenant, null);
   await calls(owner, "set_user_roles", { user_id: blind.id, role_ids: [role.id] });
-  const answer = await calls(blind, "update_conversation", { conversation_id: conversation.id, changes: { priority: "high" } });
+  const answer = await calls(blind, "update_conversation", {
+    conversation_id: conversation.id,
+    changes: { priority: "high" },
+  });
   assert.deepEqual([answer.labels, answer.last_message_preview], [[], null]);
   const [{ payload }] = await sql`
     select payload from realtime.messages where topic = ${`tenant:${tenant.id}`} and event = 'conversation.updated' and payload ->> 'priority' = 'high'`;

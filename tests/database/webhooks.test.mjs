@@ -9,17 +9,33 @@ import { retried } from "./refusals.mjs";
 import { someDigits } from "./tenancy.mjs";
 import { becomesTrue, isWaitedFor } from "./waiting.mjs";
 
-const { sql, connect, newTenant, newUser, as, asService, newNumber, receivesMessage, delivers, conversationOf, newOutbound, messageNow } =
-  await useDatabase();
+const {
+  sql,
+  connect,
+  newTenant,
+  newUser,
+  as,
+  asService,
+  newNumber,
+  receivesMessage,
+  delivers,
+  conversationOf,
+  newOutbound,
+  messageNow,
+} = await useDatabase();
 
 const DAY = 86_400;
 const newInbox = async () => newNumber(await newTenant());
 /** @param {any} number */
-const contactsOf = async (number) => [...await sql`select * from public.contacts where tenant_id = ${number.tenant_id} order by wa_id, user_id`];
+const contactsOf = async (number) => [
+  ...(await sql`select * from public.contacts where tenant_id = ${number.tenant_id} order by wa_id, user_id`),
+];
 /** @param {any} number */
-const conversationsOf = async (number) => [...await sql`select * from public.conversations where session_id = ${number.id}`];
+const conversationsOf = async (number) => [
+  ...(await sql`select * from public.conversations where session_id = ${number.id}`),
+];
 /** @param {any} number */
-const messagesOf = async (number) => [...await sql`select * from public.messages where session_id = ${number.id}`];
+const messagesOf = async (number) => [...(await sql`select * from public.messages where session_id = ${number.id}`)];
 /** @param {number} id */
 const eventOf = async (id) => (await sql`select * from public.webhook_events where id = ${id}`)[0];
 
@@ -28,22 +44,53 @@ describe("a text message", () => {
     const number = await newInbox();
     const at = seconds(90);
     const { element, message, conversation, contact } = await receivesMessage(number, {
-      from: "6281200000001", profile_name: "Rina", text: "Apa kabar?", timestamp: at, context_id: "wamid.before",
+      from: "6281200000001",
+      profile_name: "Rina",
+      text: "Apa kabar?",
+      timestamp: at,
+      context_id: "wamid.before",
     });
     assert.deepEqual(
-      { tenant_id: contact.tenant_id, wa_id: contact.wa_id, user_id: contact.user_id, profile_name: contact.profile_name, name: contact.name },
+      {
+        tenant_id: contact.tenant_id,
+        wa_id: contact.wa_id,
+        user_id: contact.user_id,
+        profile_name: contact.profile_name,
+        name: contact.name,
+      },
       { tenant_id: number.tenant_id, wa_id: "6281200000001", user_id: null, profile_name: "Rina", name: null },
     );
     const { id, tenant_id, contact_id, created_at, updated_at, heard_since, ...state } = conversation;
     assert.deepEqual([tenant_id, contact_id, heard_since !== null], [number.tenant_id, contact.id, true]);
     assert.deepEqual(state, {
-      session_id: number.id, status: "open", assigned_to: null, unread_count: 1, last_message_at: dateOf(at), last_message_preview: "Apa kabar?",
-      last_message_type: "text", last_message_direction: "inbound", last_inbound_at: dateOf(at), window_expires_at: dateOf(at + DAY),
-      referral: null, referral_at: null, read_message_id: null,
-      priority: "none", priority_rank: 0, snoozed_until: null, waiting_since: dateOf(at),
+      session_id: number.id,
+      status: "open",
+      assigned_to: null,
+      unread_count: 1,
+      last_message_at: dateOf(at),
+      last_message_preview: "Apa kabar?",
+      last_message_type: "text",
+      last_message_direction: "inbound",
+      last_inbound_at: dateOf(at),
+      window_expires_at: dateOf(at + DAY),
+      referral: null,
+      referral_at: null,
+      read_message_id: null,
+      priority: "none",
+      priority_rank: 0,
+      snoozed_until: null,
+      waiting_since: dateOf(at),
     });
     assert.deepEqual(
-      [message.direction, message.type, message.status, message.content, message.occurred_at, message.context_message_id, message.payload],
+      [
+        message.direction,
+        message.type,
+        message.status,
+        message.content,
+        message.occurred_at,
+        message.context_message_id,
+        message.payload,
+      ],
       ["inbound", "text", "received", "Apa kabar?", dateOf(at), "wamid.before", element.payload],
     );
   });
@@ -62,9 +109,22 @@ describe("a text message", () => {
     const element = inboundText(number);
     const body = JSON.stringify({ object: "whatsapp_business_account", nonce: randomUUID() });
     for (const _ of [1, 2]) {
-      const { event_id } = await delivers({ body, messages: [element], statuses: [statusOf(number, someWamid(), "sent")] });
+      const { event_id } = await delivers({
+        body,
+        messages: [element],
+        statuses: [statusOf(number, someWamid(), "sent")],
+      });
       const { received_at, id, ...event } = await eventOf(event_id);
-      assert.deepEqual(event, { body, encoding: "utf-8", outcome: "stored", messages_count: 1, statuses_count: 1, events_count: 0, leftovers: [], replayed_at: null });
+      assert.deepEqual(event, {
+        body,
+        encoding: "utf-8",
+        outcome: "stored",
+        messages_count: 1,
+        statuses_count: 1,
+        events_count: 0,
+        leftovers: [],
+        replayed_at: null,
+      });
     }
   });
 
@@ -72,7 +132,11 @@ describe("a text message", () => {
     const tenant = await newTenant();
     const number = await newNumber(tenant);
     const agent = await newUser(tenant, "agent");
-    for (const [before, after] of [["resolved", "open"], ["snoozed", "open"], ["pending", "open"]]) {
+    for (const [before, after] of [
+      ["resolved", "open"],
+      ["snoozed", "open"],
+      ["pending", "open"],
+    ]) {
       const { conversation, contact, message } = await receivesMessage(number);
       await sql`update public.conversations set status = ${before}, assigned_to = ${agent.id} where id = ${conversation.id}`;
       await receivesMessage(number, { from: contact.wa_id });
@@ -84,7 +148,10 @@ describe("a text message", () => {
   test("is told apart from a notice of the platform, which opens no window", async () => {
     const number = await newInbox();
     const { conversation } = await receivesMessage(number, { kind: "system", text: "changed number" });
-    assert.deepEqual([conversation.window_expires_at, conversation.last_inbound_at, conversation.unread_count], [null, null, 1]);
+    assert.deepEqual(
+      [conversation.window_expires_at, conversation.last_inbound_at, conversation.unread_count],
+      [null, null, 1],
+    );
   });
 
   test("of an unknown kind is stored with what there is to read", async () => {
@@ -106,7 +173,10 @@ describe("two deliveries at the same moment", () => {
     let second;
     await sql.begin(async (first) => {
       await first`select public.ingest_webhook(body => '{}', messages => ${sql.json([element])})`;
-      second = delivers({ messages: [element] }).then(() => "stored", (error) => error.code);
+      second = delivers({ messages: [element] }).then(
+        () => "stored",
+        (error) => error.code,
+      );
       const [{ pid }] = await first`select pg_backend_pid() as pid`;
       await becomesTrue(() => isWaitedFor(sql, pid));
     });
@@ -121,7 +191,9 @@ describe("two deliveries at the same moment", () => {
     const number = await newInbox();
     const from = someDigits();
     await receivesMessage(number, { from });
-    await Promise.all(Array.from({ length: 8 }, () => retried(() => delivers({ messages: [inboundText(number, { from })] }))));
+    await Promise.all(
+      Array.from({ length: 8 }, () => retried(() => delivers({ messages: [inboundText(number, { from })] }))),
+    );
     const [conversation] = await conversationsOf(number);
     assert.equal(conversation.unread_count, 9);
     assert.equal((await messagesOf(number)).length, 9);
@@ -141,7 +213,11 @@ describe("one call", () => {
       messages: [one, two, three].map((number) => inboundText(number, { from, wamid })),
       statuses: [statusOf(two, outbound.whatsapp_message_id, "delivered")],
     });
-    for (const [number, messages] of /** @type {const} */ ([[one, 1], [two, 3], [three, 1]])) {
+    for (const [number, messages] of /** @type {const} */ ([
+      [one, 1],
+      [two, 3],
+      [three, 1],
+    ])) {
       const rows = await messagesOf(number);
       assert.equal(rows.length, messages);
       assert.ok(rows.every((row) => row.tenant_id === number.tenant_id));
@@ -163,12 +239,22 @@ describe("one call", () => {
     });
     const { leftovers, ...event } = await eventOf(event_id);
     assert.deepEqual([event.outcome, event.messages_count, event.statuses_count], ["partial", 1, 0]);
-    const byNumber = (/** @type {any} */ a, /** @type {any} */ b) => String(a.phone_number_id).localeCompare(String(b.phone_number_id));
-    assert.deepEqual(leftovers.sort(byNumber), [
-      { field: "account_update", reason: "not_handled" },
-      ...[unknown, other].map((number) => ({ reason: "unknown_number", phone_number_id: number.meta_phone_number_id })),
-    ].sort(byNumber));
-    assert.deepEqual((await messagesOf(number)).map((row) => row.whatsapp_message_id), [element.wamid]);
+    const byNumber = (/** @type {any} */ a, /** @type {any} */ b) =>
+      String(a.phone_number_id).localeCompare(String(b.phone_number_id));
+    assert.deepEqual(
+      leftovers.sort(byNumber),
+      [
+        { field: "account_update", reason: "not_handled" },
+        ...[unknown, other].map((number) => ({
+          reason: "unknown_number",
+          phone_number_id: number.meta_phone_number_id,
+        })),
+      ].sort(byNumber),
+    );
+    assert.deepEqual(
+      (await messagesOf(number)).map((row) => row.whatsapp_message_id),
+      [element.wamid],
+    );
   });
 
   test("keeps what is no JSON", async () => {
@@ -189,18 +275,27 @@ describe("one call", () => {
     const number = await newInbox();
     const people = Array.from({ length: 40 }, () => someDigits());
     const start = seconds(2000);
-    const messages = Array.from({ length: 600 }, (_, i) => inboundText(number, { from: people[i % 40], timestamp: start + i, text: `${i}` }));
+    const messages = Array.from({ length: 600 }, (_, i) =>
+      inboundText(number, { from: people[i % 40], timestamp: start + i, text: `${i}` }),
+    );
     const { conversation } = await receivesMessage(number, { from: people[0], timestamp: start - 1 });
-    const outbound = await Promise.all(Array.from({ length: 100 }, () => newOutbound(conversation, { at: dateOf(start - 10) })));
+    const outbound = await Promise.all(
+      Array.from({ length: 100 }, () => newOutbound(conversation, { at: dateOf(start - 10) })),
+    );
     const statuses = outbound.flatMap(({ whatsapp_message_id: wamid }) =>
-      ["sent", "delivered", "read", "played"].map((status, i) => statusOf(number, wamid, status, { timestamp: start + i })),
+      ["sent", "delivered", "read", "played"].map((status, i) =>
+        statusOf(number, wamid, status, { timestamp: start + i }),
+      ),
     );
     const { event_id } = await delivers({ messages, statuses });
     const { messages_count, statuses_count, outcome } = await eventOf(event_id);
     assert.deepEqual([messages_count, statuses_count, outcome], [600, 400, "stored"]);
     const conversations = await conversationsOf(number);
     assert.equal(conversations.length, 40);
-    assert.equal(conversations.reduce((sum, row) => sum + row.unread_count, 0), 601);
+    assert.equal(
+      conversations.reduce((sum, row) => sum + row.unread_count, 0),
+      601,
+    );
     const last = new Map(messages.map((element) => [element.from, element.preview]));
     for (const row of conversations) {
       const [contact] = await sql`select wa_id from public.contacts where id = ${row.contact_id}`;
@@ -218,7 +313,8 @@ describe("a sender", () => {
     const user_id = `ID.${randomUUID()}`;
     const hidden = await receivesMessage(number, { from: null, user_id, profile_name: "Rina", username: "rina" });
     assert.deepEqual(
-      [hidden.contact.wa_id, hidden.contact.user_id, hidden.contact.profile_name, hidden.contact.username], [null, user_id, "Rina", "rina"],
+      [hidden.contact.wa_id, hidden.contact.user_id, hidden.contact.profile_name, hidden.contact.username],
+      [null, user_id, "Rina", "rina"],
     );
     const from = someDigits();
     const shown = await receivesMessage(number, { from, user_id });
@@ -237,13 +333,21 @@ describe("a sender", () => {
     const from = someDigits();
     await delivers({
       messages: [
-        inboundText(number, { from: null, user_id }), inboundText(number, { from, user_id }), inboundText(number, { from }),
+        inboundText(number, { from: null, user_id }),
+        inboundText(number, { from, user_id }),
+        inboundText(number, { from }),
         inboundText(number, { from: null, user_id }),
       ],
     });
     const contacts = await contactsOf(number);
-    assert.deepEqual(contacts.map((contact) => [contact.wa_id, contact.user_id]), [[from, user_id]]);
-    assert.deepEqual((await conversationsOf(number)).map((row) => row.unread_count), [4]);
+    assert.deepEqual(
+      contacts.map((contact) => [contact.wa_id, contact.user_id]),
+      [[from, user_id]],
+    );
+    assert.deepEqual(
+      (await conversationsOf(number)).map((row) => row.unread_count),
+      [4],
+    );
   });
 
   test("who is known by phone number gets the user id when it shows", async () => {
@@ -260,9 +364,14 @@ describe("a sender", () => {
     const number = await newInbox();
     const user_id = `ID.${randomUUID()}`;
     const [old, fresh] = [someDigits(), someDigits()].sort();
-    await delivers({ messages: [inboundText(number, { from: old, user_id }), inboundText(number, { from: fresh, user_id })] });
+    await delivers({
+      messages: [inboundText(number, { from: old, user_id }), inboundText(number, { from: fresh, user_id })],
+    });
     const contacts = await contactsOf(number);
-    assert.deepEqual(contacts.map((contact) => contact.wa_id), [old, fresh]);
+    assert.deepEqual(
+      contacts.map((contact) => contact.wa_id),
+      [old, fresh],
+    );
     assert.equal(contacts.filter((contact) => contact.user_id === user_id).length, 1);
     assert.equal((await messagesOf(number)).length, 2);
   });
@@ -299,7 +408,10 @@ describe("a sender", () => {
     const number = await newInbox();
     const from = someDigits();
     await delivers({ messages: ["Rina", "Rina K"].map((profile_name) => inboundText(number, { from, profile_name })) });
-    assert.deepEqual((await contactsOf(number)).map((contact) => contact.profile_name), ["Rina K"]);
+    assert.deepEqual(
+      (await contactsOf(number)).map((contact) => contact.profile_name),
+      ["Rina K"],
+    );
   });
 });
 
@@ -312,7 +424,13 @@ describe("order", () => {
     await receivesMessage(number, { from, text: "second", timestamp: late });
     const { conversation } = await receivesMessage(number, { from, text: "first", timestamp: early });
     assert.deepEqual(
-      [conversation.last_message_preview, conversation.last_message_at, conversation.last_inbound_at, conversation.window_expires_at, conversation.unread_count],
+      [
+        conversation.last_message_preview,
+        conversation.last_message_at,
+        conversation.last_inbound_at,
+        conversation.window_expires_at,
+        conversation.unread_count,
+      ],
       ["second", dateOf(late), dateOf(late), dateOf(late + DAY), 2],
     );
   });
@@ -320,7 +438,12 @@ describe("order", () => {
   test("within a delivery does not decide what came last", async () => {
     const number = await newInbox();
     const from = someDigits();
-    await delivers({ messages: [inboundText(number, { from, text: "second", timestamp: late }), inboundText(number, { from, text: "first", timestamp: early })] });
+    await delivers({
+      messages: [
+        inboundText(number, { from, text: "second", timestamp: late }),
+        inboundText(number, { from, text: "first", timestamp: early }),
+      ],
+    });
     const [conversation] = await conversationsOf(number);
     assert.deepEqual([conversation.last_message_preview, conversation.last_message_at], ["second", dateOf(late)]);
   });
@@ -339,7 +462,10 @@ describe("order", () => {
     const read = [];
     let before = null;
     do {
-      const [row] = await as(admin, (sql) => sql`select public.list_messages(${conversation.id}, ${before}, 3) as page`);
+      const [row] = await as(
+        admin,
+        (sql) => sql`select public.list_messages(${conversation.id}, ${before}, 3) as page`,
+      );
       read.push(...row.page.rows.map((/** @type {any} */ message) => message.content));
       before = row.page.next_cursor;
     } while (before !== null);
@@ -349,14 +475,26 @@ describe("order", () => {
   test("of messages of the same second in one delivery shows in the preview", async () => {
     const number = await newInbox();
     const people = Array.from({ length: 20 }, () => someDigits());
-    const messages = [1, 2, 3].flatMap((n) => people.map((from) => inboundText(number, { from, text: `${n}`, timestamp: late })));
+    const messages = [1, 2, 3].flatMap((n) =>
+      people.map((from) => inboundText(number, { from, text: `${n}`, timestamp: late })),
+    );
     await delivers({ messages });
-    assert.deepEqual((await conversationsOf(number)).map((row) => row.last_message_preview), people.map(() => "3"));
+    assert.deepEqual(
+      (await conversationsOf(number)).map((row) => row.last_message_preview),
+      people.map(() => "3"),
+    );
   });
 });
 
 describe("an absurd time", () => {
-  const ABSURD = { missing: null, zero: 0, negative: -5, "in milliseconds": Date.now(), "in a year": seconds(-365 * DAY), "beyond any calendar": Number.MAX_SAFE_INTEGER };
+  const ABSURD = {
+    missing: null,
+    zero: 0,
+    negative: -5,
+    "in milliseconds": Date.now(),
+    "in a year": seconds(-365 * DAY),
+    "beyond any calendar": Number.MAX_SAFE_INTEGER,
+  };
   for (const [name, timestamp] of Object.entries(ABSURD)) {
     test(`(${name}) counts as now`, async () => {
       const number = await newInbox();
@@ -364,7 +502,11 @@ describe("an absurd time", () => {
       const { message, conversation } = await receivesMessage(number, { timestamp });
       const outbound = await newOutbound(conversation);
       await delivers({ statuses: [statusOf(number, outbound.whatsapp_message_id, "delivered", { timestamp })] });
-      for (const time of [message.occurred_at, conversation.last_message_at, (await messageNow(outbound)).delivered_at]) {
+      for (const time of [
+        message.occurred_at,
+        conversation.last_message_at,
+        (await messageNow(outbound)).delivered_at,
+      ]) {
         assert.ok(Math.abs(time - before) < 60_000, `${time}`);
       }
       assert.ok(Math.abs(conversation.window_expires_at - before - DAY * 1000) < 60_000);
@@ -378,15 +520,22 @@ test("sixteen connections that post overlapping deliveries leave what one would 
   const numbers = [await newInbox(), await newInbox()];
   const start = seconds(3600);
   // 12 people, some known by phone number, some by user id, some by both, each in touch with both numbers
-  const people = Array.from({ length: 12 }, (_, i) => ({ from: i % 3 === 1 ? null : someDigits(), user_id: i % 3 === 0 ? null : `ID.${randomUUID()}` }));
+  const people = Array.from({ length: 12 }, (_, i) => ({
+    from: i % 3 === 1 ? null : someDigits(),
+    user_id: i % 3 === 0 ? null : `ID.${randomUUID()}`,
+  }));
   const messages = numbers.flatMap((number) =>
-    people.flatMap((person, p) => [0, 1, 2].map((n) => inboundText(number, { ...person, timestamp: start + p * 10 + n, text: `${p}.${n}` }))),
+    people.flatMap((person, p) =>
+      [0, 1, 2].map((n) => inboundText(number, { ...person, timestamp: start + p * 10 + n, text: `${p}.${n}` })),
+    ),
   );
   const kinds = ["sent", "delivered", "read"];
   const statuses = [];
   for (const number of numbers) {
     const { conversation } = await receivesMessage(number, { from: people[0].from, timestamp: start - 1 });
-    const outbound = await Promise.all(Array.from({ length: 15 }, () => newOutbound(conversation, { at: dateOf(start - 10) })));
+    const outbound = await Promise.all(
+      Array.from({ length: 15 }, () => newOutbound(conversation, { at: dateOf(start - 10) })),
+    );
     for (const { whatsapp_message_id: wamid } of outbound) {
       statuses.push(...kinds.map((status, i) => statusOf(number, wamid, status, { timestamp: start + i })));
     }
@@ -397,19 +546,25 @@ test("sixteen connections that post overlapping deliveries leave what one would 
     // Every element is in some delivery of the first worker; the others post whatever they like of them.
     const deliveries = Array.from({ length: 16 }, (_, worker) => {
       const [some, others] = [luck.shuffle(messages), luck.shuffle(statuses)];
-      return worker === 0 ? chunks(some, 12).map((part, i) => ({ messages: part, statuses: chunks(others, 15)[i] ?? [] }))
+      return worker === 0
+        ? chunks(some, 12).map((part, i) => ({ messages: part, statuses: chunks(others, 15)[i] ?? [] }))
         : Array.from({ length: 6 }, () => ({
-          messages: luck.shuffle(messages).slice(0, luck.integer(1, 25)), statuses: luck.shuffle(statuses).slice(0, luck.integer(1, 40)),
-        }));
+            messages: luck.shuffle(messages).slice(0, luck.integer(1, 25)),
+            statuses: luck.shuffle(statuses).slice(0, luck.integer(1, 40)),
+          }));
     });
-    await Promise.all(deliveries.map(async (own) => {
-      for (const delivery of own) {
-        await retried(() => connections.begin(async (sql) => {
-          await sql`set local role service_role`;
-          await sql`select public.ingest_webhook(body => '{}', messages => ${sql.json(delivery.messages)}, statuses => ${sql.json(delivery.statuses)})`;
-        }));
-      }
-    }));
+    await Promise.all(
+      deliveries.map(async (own) => {
+        for (const delivery of own) {
+          await retried(() =>
+            connections.begin(async (sql) => {
+              await sql`set local role service_role`;
+              await sql`select public.ingest_webhook(body => '{}', messages => ${sql.json(delivery.messages)}, statuses => ${sql.json(delivery.statuses)})`;
+            }),
+          );
+        }
+      }),
+    );
   } finally {
     await connections.end();
   }
@@ -422,9 +577,12 @@ test("sixteen connections that post overlapping deliveries leave what one would 
     const key = (/** @type {any} */ row) => `${row.wa_id} ${row.user_id}`;
     assert.deepEqual(
       new Map(rows.map((row) => [key(row), [row.unread_count, row.last_message_preview, row.last_message_at]])),
-      new Map(people.map((person, p) => [
-        `${person.from} ${person.user_id}`, [p === 0 ? 4 : 3, `${p}.2`, dateOf(start + p * 10 + 2)],
-      ])),
+      new Map(
+        people.map((person, p) => [
+          `${person.from} ${person.user_id}`,
+          [p === 0 ? 4 : 3, `${p}.2`, dateOf(start + p * 10 + 2)],
+        ]),
+      ),
     );
     const [counts] = await sql`
       select
@@ -438,11 +596,16 @@ test("sixteen connections that post overlapping deliveries leave what one would 
 test("a delivery is not for users to make", async () => {
   const number = await newInbox();
   const admin = await newUser({ id: number.tenant_id }, "admin");
-  const forged = as(admin, (sql) => sql`select public.ingest_webhook(body => '{}', messages => ${sql.json([inboundText(number)])})`);
+  const forged = as(
+    admin,
+    (sql) => sql`select public.ingest_webhook(body => '{}', messages => ${sql.json([inboundText(number)])})`,
+  );
   await assert.rejects(forged, { code: "42501" });
   assert.equal((await messagesOf(number)).length, 0);
   // the service's own call would have stored it
-  await asService((sql) => sql`select public.ingest_webhook(body => '{}', messages => ${sql.json([inboundText(number)])})`);
+  await asService(
+    (sql) => sql`select public.ingest_webhook(body => '{}', messages => ${sql.json([inboundText(number)])})`,
+  );
   assert.equal((await messagesOf(number)).length, 1);
 });
 

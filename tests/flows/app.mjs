@@ -47,13 +47,17 @@ export class App {
 
   /** The id of anybody who signs in. @param {string} who */
   async personOf(who) {
-    return /** @type {string} */ (JSON.parse(Buffer.from((await this.token(who)).split(".")[1], "base64url").toString()).sub);
+    return /** @type {string} */ (
+      JSON.parse(Buffer.from((await this.token(who)).split(".")[1], "base64url").toString()).sub
+    );
   }
 
   /** Auth with the service key. @param {string} method @param {string} path @param {object} [body] */
   async auth(method, path, body) {
     const response = await fetch(`${this.stack.supabase_url}/auth/v1/${path}`, {
-      method, headers: { ...this.serviceHeaders(), "content-type": "application/json" }, body: body && JSON.stringify(body),
+      method,
+      headers: { ...this.serviceHeaders(), "content-type": "application/json" },
+      body: body && JSON.stringify(body),
     });
     const answer = await response.json();
     assert.ok(response.ok, `Auth answered ${response.status} ${JSON.stringify(answer)}`);
@@ -63,7 +67,9 @@ export class App {
   /** A function of the database with the service key. @param {string} name @param {object} [args] */
   async rpc(name, args = {}) {
     const response = await fetch(`${this.stack.supabase_url}/rest/v1/rpc/${name}`, {
-      method: "POST", headers: { ...this.serviceHeaders(), "content-type": "application/json" }, body: JSON.stringify(args),
+      method: "POST",
+      headers: { ...this.serviceHeaders(), "content-type": "application/json" },
+      body: JSON.stringify(args),
     });
     const text = await response.text();
     assert.ok(response.ok, `${name} answered ${response.status} ${text}`);
@@ -96,7 +102,9 @@ export class App {
 
   /** A supabase-js client that is signed in. @param {string} who */
   async signIn(who) {
-    const client = createClient(this.stack.supabase_url, this.stack.anon_key, { auth: { persistSession: false, autoRefreshToken: false } });
+    const client = createClient(this.stack.supabase_url, this.stack.anon_key, {
+      auth: { persistSession: false, autoRefreshToken: false },
+    });
     const { email, password } = this.user(who);
     const { data, error } = await client.auth.signInWithPassword({ email, password });
     assert.equal(error, null);
@@ -108,7 +116,10 @@ export class App {
   token(who) {
     if (!this.tokens.has(who)) {
       const session = this.signIn(who).then((client) => client.auth.getSession());
-      this.tokens.set(who, session.then(({ data }) => String(data.session?.access_token)));
+      this.tokens.set(
+        who,
+        session.then(({ data }) => String(data.session?.access_token)),
+      );
     }
     return /** @type {Promise<string>} */ (this.tokens.get(who));
   }
@@ -122,7 +133,9 @@ export class App {
     if (as) headers = { authorization: `Bearer ${await this.token(as)}`, ...headers };
     if (body !== undefined) headers = { "content-type": "application/json", ...headers };
     const response = await fetch(this.stack.app_url + path, {
-      method, headers, body: body === undefined ? raw : JSON.stringify(body),
+      method,
+      headers,
+      body: body === undefined ? raw : JSON.stringify(body),
     });
     const text = await response.text();
     let json;
@@ -154,7 +167,9 @@ export class App {
   /** Calls the Meta simulator's control. @param {string} method @param {string} path @param {unknown} [body] */
   async meta(method, path, body) {
     const response = await fetch(`${this.stack.meta_url}/_sim/${path}`, {
-      method, headers: { "content-type": "application/json" }, body: body === undefined ? undefined : JSON.stringify(body),
+      method,
+      headers: { "content-type": "application/json" },
+      body: body === undefined ? undefined : JSON.stringify(body),
     });
     const answer = await response.json();
     assert.ok(response.ok, `the simulator answered ${response.status} ${JSON.stringify(answer)}`);
@@ -198,7 +213,9 @@ export class App {
 
   /** Rows by the service key. @param {string} table @param {string} query @returns {Promise<any[]>} */
   async rows(table, query) {
-    const response = await fetch(`${this.stack.supabase_url}/rest/v1/${table}?${query}`, { headers: this.serviceHeaders() });
+    const response = await fetch(`${this.stack.supabase_url}/rest/v1/${table}?${query}`, {
+      headers: this.serviceHeaders(),
+    });
     assert.equal(response.status, 200);
     return response.json();
   }
@@ -206,7 +223,9 @@ export class App {
   /** @param {string} table @param {string} query @param {object} changes */
   async changes(table, query, changes) {
     const response = await fetch(`${this.stack.supabase_url}/rest/v1/${table}?${query}`, {
-      method: "PATCH", headers: { ...this.serviceHeaders(), "content-type": "application/json" }, body: JSON.stringify(changes),
+      method: "PATCH",
+      headers: { ...this.serviceHeaders(), "content-type": "application/json" },
+      body: JSON.stringify(changes),
     });
     assert.ok(response.ok, await response.text());
   }
@@ -219,7 +238,9 @@ export class App {
   /** The number of the demo tenant goes as fast as a test wants. @param {number} perSecond */
   async setsPace(perSecond) {
     await this.meta("PUT", "settings", { throughput: 0 });
-    await this.changes("whatsapp_sessions", `meta_phone_number_id=eq.${this.phoneNumberId}`, { messages_per_second: perSecond });
+    await this.changes("whatsapp_sessions", `meta_phone_number_id=eq.${this.phoneNumberId}`, {
+      messages_per_second: perSecond,
+    });
   }
 
   /**
@@ -228,12 +249,26 @@ export class App {
    */
   async newNumber({ perSecond = 10 } = {}) {
     const tenant_id = this.user("admin").tenant_id;
-    const [{ meta_business_account_id }] = await this.rows("whatsapp_sessions", `meta_phone_number_id=eq.${this.phoneNumberId}&select=meta_business_account_id`);
+    const [{ meta_business_account_id }] = await this.rows(
+      "whatsapp_sessions",
+      `meta_phone_number_id=eq.${this.phoneNumberId}&select=meta_business_account_id`,
+    );
     const phone_number_id = `5552${this.newCustomer()}`;
-    await this.meta("POST", "numbers", { phone_number_id, business_account_id: meta_business_account_id, display_phone_number: `+${this.newCustomer()}` });
+    await this.meta("POST", "numbers", {
+      phone_number_id,
+      business_account_id: meta_business_account_id,
+      display_phone_number: `+${this.newCustomer()}`,
+    });
     const response = await fetch(`${this.stack.supabase_url}/rest/v1/whatsapp_sessions`, {
-      method: "POST", headers: { ...this.serviceHeaders(), "content-type": "application/json", prefer: "return=representation" },
-      body: JSON.stringify({ tenant_id, name: "Cabang", meta_phone_number_id: phone_number_id, meta_business_account_id, messages_per_second: perSecond }),
+      method: "POST",
+      headers: { ...this.serviceHeaders(), "content-type": "application/json", prefer: "return=representation" },
+      body: JSON.stringify({
+        tenant_id,
+        name: "Cabang",
+        meta_phone_number_id: phone_number_id,
+        meta_business_account_id,
+        messages_per_second: perSecond,
+      }),
     });
     assert.ok(response.ok, `a number is not made: ${response.status}`);
     const [{ id }] = /** @type {any} */ (await response.json());

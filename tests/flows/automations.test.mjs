@@ -5,27 +5,41 @@ import { eventually, useApp } from "./app.mjs";
 
 // Of its own: greetings would get into other tests.
 const app = await useApp({ own: true, cron: false });
-const sets = (/** @type {object} */ settings) => app.succeeds("PUT", "/api/automations", { as: "admin", body: settings });
+const sets = (/** @type {object} */ settings) =>
+  app.succeeds("PUT", "/api/automations", { as: "admin", body: settings });
 const on = { enabled: true };
 const ALWAYS = {};
 const NEVER = { monday: [{ from: "00:00", to: "00:01" }] };
 const sentTo = async (/** @type {string} */ customer) => (await app.ledger([customer])).get(customer) ?? [];
 const automaticOf = async (/** @type {any} */ conversation) =>
-  (await app.succeeds("GET", `/api/conversations/${conversation.id}/messages`, { as: "admin" })).data.filter((/** @type {any} */ { metadata }) => metadata.automation);
+  (await app.succeeds("GET", `/api/conversations/${conversation.id}/messages`, { as: "admin" })).data.filter(
+    (/** @type {any} */ { metadata }) => metadata.automation,
+  );
 
 test("settings are kept, refused by their field, and for those with the right", async () => {
   const hours = { saturday: [{ from: "20:00", to: "02:00" }] };
-  const answer = await sets({ business_hours: hours, holidays: [{ date: "2026-12-25", name: "Natal" }], greeting: { ...on, text: "Hai {{contact.name}}", after_days: 30 } });
-  assert.deepEqual([answer.default.business_hours, answer.default.holidays, answer.default.greeting.after_days, answer.numbers], [hours, [{ date: "2026-12-25", name: "Natal" }], 30, []]);
+  const answer = await sets({
+    business_hours: hours,
+    holidays: [{ date: "2026-12-25", name: "Natal" }],
+    greeting: { ...on, text: "Hai {{contact.name}}", after_days: 30 },
+  });
+  assert.deepEqual(
+    [answer.default.business_hours, answer.default.holidays, answer.default.greeting.after_days, answer.numbers],
+    [hours, [{ date: "2026-12-25", name: "Natal" }], 30, []],
+  );
   assert.deepEqual(await app.succeeds("GET", "/api/automations", { as: "manager" }), answer);
   for (const [field, body] of /** @type {[string, object][]} */ ([
-    ["business_hours.monday", { business_hours: { monday: [{ from: "9", to: "10:00" }] } }], ["away.text", { away: { ...on, text: "x".repeat(4001) } }],
+    ["business_hours.monday", { business_hours: { monday: [{ from: "9", to: "10:00" }] } }],
+    ["away.text", { away: { ...on, text: "x".repeat(4001) } }],
     ["session_id", { session_id: "6f9619ff-8b86-4011-b42d-00c04fc964ff", away: on }],
   ])) {
     const refused = await app.refuses(422, "invalid_field", "PUT", "/api/automations", { as: "admin", body });
     assert.ok(field in refused.body.error.fields, JSON.stringify(refused.body));
   }
-  await app.refuses(422, "unknown_variable", "PUT", "/api/automations", { as: "admin", body: { away: { ...on, text: "{{contact.password}}" } } });
+  await app.refuses(422, "unknown_variable", "PUT", "/api/automations", {
+    as: "admin",
+    body: { away: { ...on, text: "{{contact.password}}" } },
+  });
   await app.refuses(403, "forbidden", "PUT", "/api/automations", { as: "manager", body: {} });
 });
 
@@ -74,19 +88,38 @@ test("a resolved conversation is asked about by cron, scored once, and reported"
     const found = await automaticOf(conversation);
     return found[0]?.whatsapp_message_id && found;
   });
-  const rows = question.payload?.interactive.action.sections[0].rows ?? (await app.rows("messages", `id=eq.${question.id}`))[0].payload.interactive.action.sections[0].rows;
+  const rows =
+    question.payload?.interactive.action.sections[0].rows ??
+    (await app.rows("messages", `id=eq.${question.id}`))[0].payload.interactive.action.sections[0].rows;
   const value = {
-    messaging_product: "whatsapp", metadata: { display_phone_number: "", phone_number_id: app.phoneNumberId }, contacts: [{ wa_id: from, profile: { name: "Rina" } }],
-    messages: [{
-      from, id: `wamid.${from}`, timestamp: String(Math.floor(Date.now() / 1000)), type: "interactive", context: { id: question.whatsapp_message_id },
-      interactive: { type: "list_reply", list_reply: { id: rows[0].id, title: rows[0].title } },
-    }],
+    messaging_product: "whatsapp",
+    metadata: { display_phone_number: "", phone_number_id: app.phoneNumberId },
+    contacts: [{ wa_id: from, profile: { name: "Rina" } }],
+    messages: [
+      {
+        from,
+        id: `wamid.${from}`,
+        timestamp: String(Math.floor(Date.now() / 1000)),
+        type: "interactive",
+        context: { id: question.whatsapp_message_id },
+        interactive: { type: "list_reply", list_reply: { id: rows[0].id, title: rows[0].title } },
+      },
+    ],
   };
-  const { status } = await app.postsWebhook({ object: "whatsapp_business_account", entry: [{ id: "555100000000001", changes: [{ field: "messages", value }] }] });
+  const { status } = await app.postsWebhook({
+    object: "whatsapp_business_account",
+    entry: [{ id: "555100000000001", changes: [{ field: "messages", value }] }],
+  });
   assert.equal(status, 200);
   const report = await app.succeeds("GET", "/api/analytics/csat", { as: "manager" });
-  assert.deepEqual([report.summary.answered, report.summary.average, report.data[0].conversation_id, report.data[0].score], [1, 5, conversation.id, 5]);
-  assert.equal((await app.succeeds("GET", `/api/conversations/${conversation.id}`, { as: "manager" })).status, "resolved");
+  assert.deepEqual(
+    [report.summary.answered, report.summary.average, report.data[0].conversation_id, report.data[0].score],
+    [1, 5, conversation.id, 5],
+  );
+  assert.equal(
+    (await app.succeeds("GET", `/api/conversations/${conversation.id}`, { as: "manager" })).status,
+    "resolved",
+  );
   await app.refuses(403, "forbidden", "GET", "/api/analytics/csat", { as: "agent" });
   assert.deepEqual((await app.succeeds("GET", "/api/analytics/csat", { as: "stranger" })).data, []);
 });

@@ -10,16 +10,24 @@ const path = "/api/broadcast/campaigns";
 const customers = (count) => Array.from({ length: count }, () => app.newCustomer());
 
 /** Nobody in the ledger twice. @param {Map<string, any[]>} ledger */
-const noneTwice = (ledger) => assert.deepEqual([...ledger].filter(([, entries]) => entries.length > 1), []);
+const noneTwice = (ledger) =>
+  assert.deepEqual(
+    [...ledger].filter(([, entries]) => entries.length > 1),
+    [],
+  );
 
 /** @param {string} id */
 async function runsToItsEnd(id) {
-  return eventually("the campaign ends", async () => {
-    const { status } = await app.runsCron();
-    assert.equal(status, 200);
-    const campaign = await app.campaign(id);
-    return campaign.status === "completed" && campaign;
-  }, 60_000);
+  return eventually(
+    "the campaign ends",
+    async () => {
+      const { status } = await app.runsCron();
+      assert.equal(status, 200);
+      const campaign = await app.campaign(id);
+      return campaign.status === "completed" && campaign;
+    },
+    60_000,
+  );
 }
 
 test("a campaign goes out by cron, each number once, and the counts are those of Meta's ledger", async () => {
@@ -34,9 +42,22 @@ test("a campaign goes out by cron, each number once, and the counts are those of
   await runsToItsEnd(created.id);
   await app.metaIsQuiet();
   const { statistics, failures } = await app.campaign(created.id);
-  const counts = { total: 60, pending: 0, sending: 0, sent: 59, delivered: 59, read: 59, failed: 1, unknown: 0, skipped: 0 };
+  const counts = {
+    total: 60,
+    pending: 0,
+    sending: 0,
+    sent: 59,
+    delivered: 59,
+    read: 59,
+    failed: 1,
+    unknown: 0,
+    skipped: 0,
+  };
   for (const [name, count] of Object.entries(counts)) assert.equal(statistics[name], count, name);
-  assert.deepEqual(failures.map((/** @type {any} */ group) => [group.error_code, group.count]), [[131026, 1]]);
+  assert.deepEqual(
+    failures.map((/** @type {any} */ group) => [group.error_code, group.count]),
+    [[131026, 1]],
+  );
   assert.ok(failures[0].error_title);
 
   const ledger = await app.ledger([...numbers, invalid]);
@@ -45,7 +66,10 @@ test("a campaign goes out by cron, each number once, and the counts are those of
   const [{ payload }] = ledger.get(numbers[0]) ?? [];
   assert.equal(payload.template.name, "promo_akhir_tahun");
   assert.equal(payload.template.components[0].parameters[0].text, "Pelanggan 0");
-  const [message] = await app.rows("messages", `metadata->>broadcast_campaign_id=eq.${created.id}&content=like.*Pelanggan 0,*`);
+  const [message] = await app.rows(
+    "messages",
+    `metadata->>broadcast_campaign_id=eq.${created.id}&content=like.*Pelanggan 0,*`,
+  );
   assert.equal(message.status, "read");
 });
 
@@ -55,7 +79,11 @@ test("progress is announced live, at most once a second, the last word last", as
   /** @type {{ at: number, campaign: any }[]} */
   const heard = [];
   const channel = client.channel(`tenant:${app.user("manager").tenant_id}`, { config: { private: true } });
-  channel.on("broadcast", { event: "campaign.updated" }, ({ payload }) => void heard.push({ at: Date.now(), campaign: payload }));
+  channel.on(
+    "broadcast",
+    { event: "campaign.updated" },
+    ({ payload }) => void heard.push({ at: Date.now(), campaign: payload }),
+  );
   await new Promise((resolve) => channel.subscribe((status) => status === "SUBSCRIBED" && resolve(status)));
   const people = customers(150);
   const { id } = await app.createsCampaign(people);
@@ -79,7 +107,10 @@ test("two cron calls at the same moment send nobody twice and keep the pace of o
   const { id } = await app.createsCampaign(numbers);
   const since = Date.now();
   const answers = await Promise.all([app.runsCron(), app.runsCron()]);
-  assert.deepEqual(answers.map(({ status }) => status), [200, 200]);
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    [200, 200],
+  );
   assert.deepEqual(answers.map(({ body }) => body.numbers.length).sort(), [0, 1], "one of them sends");
   const ledger = await app.ledger(numbers);
   noneTwice(ledger);
@@ -99,7 +130,10 @@ test("what Meta refuses for the moment is tried again, three times, and then fai
   await runsToItsEnd(id);
   await app.metaIsWell();
   const rows = await app.rows("broadcast_recipients", `campaign_id=eq.${id}&order=position`);
-  assert.deepEqual(rows.map((row) => row.attempts), [3, 4, 1]);
+  assert.deepEqual(
+    rows.map((row) => row.attempts),
+    [3, 4, 1],
+  );
   assert.equal(rows[1].status, "failed");
   assert.equal(rows[1].error_code, 133004);
   const ledger = await app.ledger([patient, hopeless, fine]);
@@ -190,7 +224,10 @@ test("a bad campaign is refused whole, naming each field", async () => {
     ["recipients[0].variables.1", { recipients: ["6281234567890"] }],
     ["recipients[1]", { recipients: [good.recipients[0], 7] }],
   ])) {
-    const refused = await app.refuses(422, "invalid_field", "POST", path, { as: "manager", body: { ...good, ...change } });
+    const refused = await app.refuses(422, "invalid_field", "POST", path, {
+      as: "manager",
+      body: { ...good, ...change },
+    });
     assert.ok(field in refused.body.error.fields, `${field} is not named in ${JSON.stringify(refused.body)}`);
   }
   assert.equal((await app.succeeds("GET", path, { as: "manager" })).total, before);

@@ -11,13 +11,18 @@ const customers = (/** @type {number} */ count) => Array.from({ length: count },
 const act = (id, action, body, as = "manager") => app.succeeds("POST", `${path}/${id}/${action}`, { as, body });
 /** @param {string} id @param {string} status */
 const until = (id, status) =>
-  eventually(`the campaign is ${status}`, async () => {
-    await app.runsCron();
-    const campaign = await app.campaign(id);
-    return campaign.status === status && campaign;
-  }, 60_000);
+  eventually(
+    `the campaign is ${status}`,
+    async () => {
+      await app.runsCron();
+      const campaign = await app.campaign(id);
+      return campaign.status === status && campaign;
+    },
+    60_000,
+  );
 /** @param {string} id @param {string} [query] */
-const recipients = async (id, query = "limit=100") => (await app.succeeds("GET", `${path}/${id}/recipients?${query}`, { as: "manager" })).data;
+const recipients = async (id, query = "limit=100") =>
+  (await app.succeeds("GET", `${path}/${id}/recipients?${query}`, { as: "manager" })).data;
 
 await app.setsPace(100);
 
@@ -32,12 +37,23 @@ describe("a campaign", () => {
     const check = await app.succeeds("GET", `${path}/${draft.id}/check`, { as: "manager" });
     assert.equal(check.sendable, true);
     assert.deepEqual([check.problems, check.estimate.countries[0].price_source], [[], "listed"]);
-    assert.deepEqual([check.estimate.recipients, check.estimate.seconds, check.estimate.countries[0].country], [3, 1, "ID"]);
+    assert.deepEqual(
+      [check.estimate.recipients, check.estimate.seconds, check.estimate.countries[0].country],
+      [3, 1, "ID"],
+    );
     await app.succeeds("PUT", "/api/broadcast/prices", {
-      as: "admin", body: { prices: [{ country: "id", category: "MARKETING", effective_from: "2026-01-01", currency: "usd", amount: 0.0411 }] },
+      as: "admin",
+      body: {
+        prices: [
+          { country: "id", category: "MARKETING", effective_from: "2026-01-01", currency: "usd", amount: 0.0411 },
+        ],
+      },
     });
     const priced = await app.succeeds("GET", `${path}/${draft.id}/check`, { as: "manager" });
-    assert.deepEqual([priced.problems, priced.estimate.cost, priced.estimate.cost_complete, priced.estimate.countries[0].price_source], [[], { USD: "0.123300" }, true, "own"]);
+    assert.deepEqual(
+      [priced.problems, priced.estimate.cost, priced.estimate.cost_complete, priced.estimate.countries[0].price_source],
+      [[], { USD: "0.123300" }, true, "own"],
+    );
 
     const [first] = await recipients(draft.id);
     assert.deepEqual([first.phone_number, first.status], [numbers[0], "pending"]);
@@ -52,11 +68,17 @@ describe("a campaign", () => {
     await app.receivesMessage({ from: numbers[1], text: "Masih ada?" });
     await app.receivesMessage({ from: numbers[1], text: "Halo?" });
     const replied = await recipients(draft.id, "replied=true");
-    assert.deepEqual(replied.map((/** @type {any} */ row) => row.phone_number), [numbers[1]]);
+    assert.deepEqual(
+      replied.map((/** @type {any} */ row) => row.phone_number),
+      [numbers[1]],
+    );
     assert.equal((await app.campaign(draft.id)).statistics.replied, 1);
 
     const copy = await act(draft.id, "duplicate");
-    assert.deepEqual([copy.status, copy.copied_from, copy.statistics.total, copy.statistics.pending], ["draft", draft.id, 3, 3]);
+    assert.deepEqual(
+      [copy.status, copy.copied_from, copy.statistics.total, copy.statistics.pending],
+      ["draft", draft.id, 3, 3],
+    );
     assert.equal((await app.call("DELETE", `${path}/${copy.id}`, { as: "manager" })).status, 204);
     await app.refuses(409, "campaign_state", "DELETE", `${path}/${draft.id}`, { as: "manager" });
   });
@@ -79,7 +101,11 @@ describe("a campaign", () => {
     assert.match(csv.headers.get("content-type") ?? "", /^text\/csv/);
     const lines = (await csv.text()).trimEnd().split("\r\n");
     assert.match(lines[0], /^\ufeff?urutan,nomor_telepon,nama,status,/);
-    assert.deepEqual(lines.slice(1).map((line) => line.split(",")[1].replace(/^'/, "")), numbers, "each once, in order, over several pages");
+    assert.deepEqual(
+      lines.slice(1).map((line) => line.split(",")[1].replace(/^'/, "")),
+      numbers,
+      "each once, in order, over several pages",
+    );
     const failed = (await (await download("format=csv&status=failed")).text()).trimEnd().split("\r\n");
     assert.equal(failed.length, 2);
     assert.ok(failed[1].includes(bad) && failed[1].includes("131026"), failed[1]);
@@ -89,36 +115,59 @@ describe("a campaign", () => {
     const file = new FormData();
     file.append("name", "Lagi");
     file.append("file", new Blob([await sheet.arrayBuffer()]), "recipients.xlsx");
-    const uploaded = await fetch(`${app.stack.app_url}/api/broadcast/recipient-lists`, { method: "POST", headers: { authorization: `Bearer ${await app.token("manager")}` }, body: file });
+    const uploaded = await fetch(`${app.stack.app_url}/api/broadcast/recipient-lists`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${await app.token("manager")}` },
+      body: file,
+    });
     assert.equal(uploaded.status, 201, "it can be read again");
     assert.equal((await uploaded.json()).total_rows, 1200);
 
     assert.equal((await download("format=pdf")).status, 422);
     assert.equal((await download("format=csv", "stranger")).status, 404);
-    const role = await app.succeeds("POST", "/api/rbac/roles", { as: "admin", body: { name: `Pengamat ${id}`, level: 4, inherits: false, permissions: ["broadcasts.view"] } });
+    const role = await app.succeeds("POST", "/api/rbac/roles", {
+      as: "admin",
+      body: { name: `Pengamat ${id}`, level: 4, inherits: false, permissions: ["broadcasts.view"] },
+    });
     const viewer = await app.newMember("restricted");
     await app.succeeds("PUT", `/api/rbac/users/${app.idOf(viewer)}`, { as: "admin", body: { role_ids: [role.id] } });
-    assert.deepEqual([(await download("limit=1", viewer)).status, (await download("format=csv", viewer)).status], [200, 403]);
+    assert.deepEqual(
+      [(await download("limit=1", viewer)).status, (await download("format=csv", viewer)).status],
+      [200, 403],
+    );
   });
 
   test("is scheduled by the tenant's clock, changed, and cancelled", async () => {
     const scheduled = await app.createsCampaign(customers(2), { scheduled_at: "2099-03-01T09:00" });
-    assert.deepEqual([scheduled.status, scheduled.timezone, scheduled.scheduled_local], ["scheduled", "Asia/Jakarta", "2099-03-01T09:00:00"]);
+    assert.deepEqual(
+      [scheduled.status, scheduled.timezone, scheduled.scheduled_local],
+      ["scheduled", "Asia/Jakarta", "2099-03-01T09:00:00"],
+    );
     assert.equal(Date.parse(scheduled.scheduled_at), Date.parse("2099-03-01T02:00:00Z"));
-    const moved = await app.succeeds("PATCH", `${path}/${scheduled.id}`, { as: "manager", body: { scheduled_at: "2099-03-01T09:00:00+09:00", name: "Pindah" } });
+    const moved = await app.succeeds("PATCH", `${path}/${scheduled.id}`, {
+      as: "manager",
+      body: { scheduled_at: "2099-03-01T09:00:00+09:00", name: "Pindah" },
+    });
     assert.deepEqual([Date.parse(moved.scheduled_at), moved.name], [Date.parse("2099-03-01T00:00:00Z"), "Pindah"]);
     const waiting = await app.succeeds("GET", "/api/broadcast/debug/scheduled", { as: "manager" });
     assert.ok(waiting.campaigns.some((/** @type {any} */ campaign) => campaign.id === scheduled.id));
     const cancelled = await act(scheduled.id, "cancel");
     assert.deepEqual([cancelled.status, cancelled.statistics.skipped], ["cancelled", 2]);
-    await app.refuses(409, "campaign_state", "PATCH", `${path}/${scheduled.id}`, { as: "manager", body: { name: "x" } });
+    await app.refuses(409, "campaign_state", "PATCH", `${path}/${scheduled.id}`, {
+      as: "manager",
+      body: { name: "x" },
+    });
     for (const [field, body] of /** @type {[string, object][]} */ ([
-      ["scheduled_at", { scheduled_at: "tomorrow" }], ["scheduled_at", { scheduled_at: "2099-13-01T09:00" }], ["quiet_hours", { quiet_hours: { from: "9", to: "10" } }],
-      ["quiet_hours", { quiet_hours: { from: "21:00", to: "21:00" } }], ["name", { name: " " }],
+      ["scheduled_at", { scheduled_at: "tomorrow" }],
+      ["scheduled_at", { scheduled_at: "2099-13-01T09:00" }],
+      ["quiet_hours", { quiet_hours: { from: "9", to: "10" } }],
+      ["quiet_hours", { quiet_hours: { from: "21:00", to: "21:00" } }],
+      ["name", { name: " " }],
     ])) {
       const template_id = (await app.template()).id;
       const refused = await app.refuses(422, "invalid_field", "POST", path, {
-        as: "manager", body: { name: "x", template_id, recipients: [{ phone_number: app.newCustomer(), variables: ["A"] }], ...body },
+        as: "manager",
+        body: { name: "x", template_id, recipients: [{ phone_number: app.newCustomer(), variables: ["A"] }], ...body },
       });
       assert.ok(field in refused.body.error.fields, JSON.stringify(refused.body));
     }
@@ -126,15 +175,46 @@ describe("a campaign", () => {
 
   test("is given its recipients, number and template while it is a draft", async () => {
     const [template, [first, second]] = [await app.template(), customers(2)];
-    const draft = await app.succeeds("POST", path, { as: "manager", body: { name: "Draf", template_id: template.id, draft: true } });
+    const draft = await app.succeeds("POST", path, {
+      as: "manager",
+      body: { name: "Draf", template_id: template.id, draft: true },
+    });
     assert.equal(draft.statistics.total, 0);
     const change = (/** @type {object} */ body) => app.call("PATCH", `${path}/${draft.id}`, { as: "manager", body });
-    const { status, body } = await change({ recipients: [{ phone_number: first, variables: ["Ani"] }, { phone_number: second, variables: [""] }] });
+    const { status, body } = await change({
+      recipients: [
+        { phone_number: first, variables: ["Ani"] },
+        { phone_number: second, variables: [""] },
+      ],
+    });
     assert.deepEqual([status, Object.keys(body.error.fields)], [422, ["recipients[1].variables.1"]]);
-    assert.equal((await change({ recipients: [{ phone_number: first, variables: ["Ani"] }, { phone_number: second, variables: ["Budi"] }] })).body.statistics.total, 2);
-    const changed = (await change({ template_id: template.id, session_id: draft.session_id, recipients: [{ phone_number: second, variables: ["Budi"] }] })).body;
+    assert.equal(
+      (
+        await change({
+          recipients: [
+            { phone_number: first, variables: ["Ani"] },
+            { phone_number: second, variables: ["Budi"] },
+          ],
+        })
+      ).body.statistics.total,
+      2,
+    );
+    const changed = (
+      await change({
+        template_id: template.id,
+        session_id: draft.session_id,
+        recipients: [{ phone_number: second, variables: ["Budi"] }],
+      })
+    ).body;
     assert.deepEqual([changed.statistics.total, changed.template_id], [1, template.id]);
-    for (const wrong of [{ recipients: [] }, { recipients: [second], recipient_list_id: randomUUID() }, { template_id: randomUUID() }, { session_id: randomUUID() }, { segment_id: randomUUID() }, { status: "sending" }]) {
+    for (const wrong of [
+      { recipients: [] },
+      { recipients: [second], recipient_list_id: randomUUID() },
+      { template_id: randomUUID() },
+      { session_id: randomUUID() },
+      { segment_id: randomUUID() },
+      { status: "sending" },
+    ]) {
       assert.equal((await change(wrong)).status, 422, JSON.stringify(wrong));
     }
     assert.equal((await act(draft.id, "send")).status, "sending");
@@ -144,15 +224,31 @@ describe("a campaign", () => {
   test("is paged by number as well, and searched by a phone number as people write it", async () => {
     const numbers = customers(5);
     const { id } = await app.createsCampaign(numbers, { draft: true });
-    const page = (/** @type {string} */ query) => app.succeeds("GET", `${path}/${id}/recipients?${query}`, { as: "manager" });
+    const page = (/** @type {string} */ query) =>
+      app.succeeds("GET", `${path}/${id}/recipients?${query}`, { as: "manager" });
     const third = await page("page=3&limit=2");
-    assert.deepEqual([third.data.map((/** @type {any} */ row) => row.phone_number), third.total, third.page, third.next_cursor], [[numbers[4]], 5, 3, null]);
+    assert.deepEqual(
+      [third.data.map((/** @type {any} */ row) => row.phone_number), third.total, third.page, third.next_cursor],
+      [[numbers[4]], 5, 3, null],
+    );
     assert.deepEqual((await page("page=4&limit=2")).data, []);
-    for (const written of [`+${numbers[1].slice(0, 2)} ${numbers[1].slice(2, 6)}-${numbers[1].slice(6)}`, `0${numbers[1].slice(2)}`, numbers[1].slice(2)]) {
-      assert.deepEqual((await page(`page=1&search=${encodeURIComponent(written)}`)).data.map((/** @type {any} */ row) => row.phone_number), [numbers[1]], written);
+    for (const written of [
+      `+${numbers[1].slice(0, 2)} ${numbers[1].slice(2, 6)}-${numbers[1].slice(6)}`,
+      `0${numbers[1].slice(2)}`,
+      numbers[1].slice(2),
+    ]) {
+      assert.deepEqual(
+        (await page(`page=1&search=${encodeURIComponent(written)}`)).data.map(
+          (/** @type {any} */ row) => row.phone_number,
+        ),
+        [numbers[1]],
+        written,
+      );
     }
     await app.refuses(422, "invalid_field", "GET", `${path}/${id}/recipients?page=0`, { as: "manager" });
-    await app.refuses(422, "invalid_field", "GET", `${path}/${id}/recipients?page=2&after=${third.data[0].id}`, { as: "manager" });
+    await app.refuses(422, "invalid_field", "GET", `${path}/${id}/recipients?page=2&after=${third.data[0].id}`, {
+      as: "manager",
+    });
     assert.equal((await app.call("GET", `${path}?status=DRAFT&page=1&limit=10`, { as: "manager" })).status, 200);
     assert.equal((await app.call("GET", `${path}?status=`, { as: "manager" })).status, 200);
   });
@@ -215,8 +311,17 @@ describe("a campaign", () => {
     const next = await app.createsCampaign([leaves]);
     assert.equal((await until(next.id, "completed")).statistics.sent, 1);
     const [contact] = await app.rows("contacts", `wa_id=eq.${leaves}&select=id`);
-    const consents = await app.rows("contact_consents", `contact_id=eq.${contact.id}&select=state,source,proof&order=created_at`);
-    assert.deepEqual(consents.map(({ state, source }) => [state, source]), [["opted_out", "keyword"], ["opted_in", "keyword"]]);
+    const consents = await app.rows(
+      "contact_consents",
+      `contact_id=eq.${contact.id}&select=state,source,proof&order=created_at`,
+    );
+    assert.deepEqual(
+      consents.map(({ state, source }) => [state, source]),
+      [
+        ["opted_out", "keyword"],
+        ["opted_in", "keyword"],
+      ],
+    );
     assert.ok(consents[0].proof.message_id);
   });
 });
@@ -225,8 +330,11 @@ test("Meta's limit of customers holds the rest back, and says so", async () => {
   const session = `meta_phone_number_id=eq.${app.phoneNumberId}`;
   const numbers = customers(12);
   const people = new Set();
-  for (let read = 0; read % 1000 === 0; ) {
-    const rows = await app.rows("messages", `type=eq.template&direction=eq.outbound&sent_at=not.is.null&select=conversation_id&order=id&limit=1000&offset=${read}`);
+  for (let read = 0; read % 1000 === 0;) {
+    const rows = await app.rows(
+      "messages",
+      `type=eq.template&direction=eq.outbound&sent_at=not.is.null&select=conversation_id&order=id&limit=1000&offset=${read}`,
+    );
     for (const row of rows) people.add(row.conversation_id);
     read += rows.length || 1;
   }
@@ -251,7 +359,9 @@ test("the scheduler stops, starts, and catches up once", async () => {
   const stopped = await app.succeeds("POST", "/api/broadcast/scheduler/stop", { as: "manager" });
   assert.equal(stopped.running, false);
   const { id } = await app.createsCampaign(customers(1), { scheduled_at: "2099-01-01T00:00:00Z" });
-  await app.changes("broadcast_campaigns", `id=eq.${id}`, { scheduled_at: new Date(Date.now() - 60_000).toISOString() });
+  await app.changes("broadcast_campaigns", `id=eq.${id}`, {
+    scheduled_at: new Date(Date.now() - 60_000).toISOString(),
+  });
   await app.runsCron();
   assert.equal((await app.campaign(id)).status, "scheduled");
   const shown = await app.succeeds("GET", "/api/broadcast/scheduler/start", { as: "manager" });
@@ -267,7 +377,10 @@ test("the scheduler stops, starts, and catches up once", async () => {
 test("the scheduler that is triggered sends what is due, without cron", async () => {
   const { id } = await app.createsCampaign(customers(2), { scheduled_at: "2099-01-01T00:00:00Z" });
   await app.changes("broadcast_campaigns", `id=eq.${id}`, { scheduled_at: new Date(Date.now() - 1000).toISOString() });
-  assert.equal((await app.succeeds("POST", "/api/broadcast/scheduler/trigger", { as: "manager" })).started_campaigns, 1);
+  assert.equal(
+    (await app.succeeds("POST", "/api/broadcast/scheduler/trigger", { as: "manager" })).started_campaigns,
+    1,
+  );
   const done = await eventually("the campaign ends", async () => {
     const campaign = await app.campaign(id);
     return campaign.status === "completed" && campaign;

@@ -6,7 +6,11 @@ import { eventually, useApp } from "./app.mjs";
 
 const app = await useApp();
 const tenant = app.user("admin").tenant_id;
-const people = { admin: await app.personOf("admin"), manager: await app.personOf("manager"), agent: await app.personOf("agent") };
+const people = {
+  admin: await app.personOf("admin"),
+  manager: await app.personOf("manager"),
+  agent: await app.personOf("agent"),
+};
 
 /** @param {string} [text] */
 async function newConversation(text = "Halo") {
@@ -17,10 +21,15 @@ async function newConversation(text = "Halo") {
 
 /** Joins a topic, a private one unless told otherwise. @param {string | null} who null: without logging in @param {string} topic */
 async function join(who, topic, { private: isPrivate = true } = {}) {
-  const client = who === null ? createClient(app.stack.supabase_url, app.stack.anon_key, { auth: { persistSession: false } }) : await app.signIn(who);
+  const client =
+    who === null
+      ? createClient(app.stack.supabase_url, app.stack.anon_key, { auth: { persistSession: false } })
+      : await app.signIn(who);
   /** @type {{ event: string, payload: any }[]} */
   const heard = [];
-  const channel = client.channel(topic, { config: { private: isPrivate, broadcast: { self: false }, presence: { key: who ?? "nobody" } } });
+  const channel = client.channel(topic, {
+    config: { private: isPrivate, broadcast: { self: false }, presence: { key: who ?? "nobody" } },
+  });
   // without a listener a client takes no part in presence
   channel.on("presence", { event: "sync" }, () => {});
   channel.on("broadcast", { event: "*" }, ({ event, payload }) => void heard.push({ event, payload }));
@@ -50,10 +59,24 @@ test("the inbox is filtered, searched, counted and paged", async () => {
   const { data: first } = await app.succeeds("GET", `/api/conversations?search=${word}&sort=priority`, { as: "admin" });
   assert.equal(first[0].id, made[0]);
   await app.succeeds("POST", `/api/conversations/${made[1]}/assign`, { as: "agent", body: { user_id: people.agent } });
-  const mine = await app.succeeds("GET", `/api/conversations?search=${word}&assigned_to=me&status=open,pending&counts=true`, { as: "agent" });
-  assert.deepEqual(mine.data.map((/** @type {any} */ { id }) => id), [made[1]]);
+  const mine = await app.succeeds(
+    "GET",
+    `/api/conversations?search=${word}&assigned_to=me&status=open,pending&counts=true`,
+    { as: "agent" },
+  );
+  assert.deepEqual(
+    mine.data.map((/** @type {any} */ { id }) => id),
+    [made[1]],
+  );
   assert.ok(mine.counts.mine >= 1);
-  for (const [query, field] of [["status=lost", "status"], ["assigned_to=x", "assigned_to"], ["sort=x", "sort"], ["unread=x", "unread"], ["cursor=x", "cursor"], ["label=x", "label"]]) {
+  for (const [query, field] of [
+    ["status=lost", "status"],
+    ["assigned_to=x", "assigned_to"],
+    ["sort=x", "sort"],
+    ["unread=x", "unread"],
+    ["cursor=x", "cursor"],
+    ["label=x", "label"],
+  ]) {
     const { error } = (await app.call("GET", `/api/conversations?${query}`, { as: "admin" })).body;
     assert.deepEqual([error.code, Object.keys(error.fields)], ["invalid_field", [field]], query);
   }
@@ -63,14 +86,27 @@ test("a conversation is snoozed, wakes by cron, and is resolved with others", as
   const { id } = await newConversation();
   const path = `/api/conversations/${id}`;
   await app.refuses(422, "invalid_field", "PATCH", path, { as: "agent", body: { status: "snoozed" } });
-  await app.succeeds("PATCH", path, { as: "agent", body: { status: "snoozed", snoozed_until: new Date(Date.now() + 3_600_000) } });
+  await app.succeeds("PATCH", path, {
+    as: "agent",
+    body: { status: "snoozed", snoozed_until: new Date(Date.now() + 3_600_000) },
+  });
   await app.changes("conversations", `id=eq.${id}`, { snoozed_until: new Date(Date.now() - 1000) });
   await app.runsCron();
   assert.equal((await app.succeeds("GET", path, { as: "agent" })).status, "open");
-  const { data } = await app.succeeds("POST", "/api/conversations/bulk", { as: "agent", body: { ids: [id, randomUUID()], action: "resolve" } });
-  assert.deepEqual(data.map((/** @type {any} */ { outcome }) => outcome), ["done", "not_found"]);
+  const { data } = await app.succeeds("POST", "/api/conversations/bulk", {
+    as: "agent",
+    body: { ids: [id, randomUUID()], action: "resolve" },
+  });
+  assert.deepEqual(
+    data.map((/** @type {any} */ { outcome }) => outcome),
+    ["done", "not_found"],
+  );
   const events = await app.succeeds("GET", `${path}/events`, { as: "agent" });
-  assert.deepEqual(events.data.map((/** @type {any} */ { details }) => details.to), ["resolved", "open", "snoozed", "snoozed"], "the time was changed too");
+  assert.deepEqual(
+    events.data.map((/** @type {any} */ { details }) => details.to),
+    ["resolved", "open", "snoozed", "snoozed"],
+    "the time was changed too",
+  );
   await app.refuses(403, "forbidden", "DELETE", path, { as: "agent" });
   assert.equal((await app.call("DELETE", path, { as: "admin" })).status, 204);
   await app.refuses(404, "not_found", "GET", path, { as: "admin" });
@@ -79,50 +115,101 @@ test("a conversation is snoozed, wakes by cron, and is resolved with others", as
 test("notes mention colleagues live; labels show on conversations", async () => {
   const { id } = await newConversation();
   const live = await join("manager", `agent:${people.manager}`);
-  const note = await app.succeeds("POST", `/api/conversations/${id}/notes`, { as: "agent", body: { content: "Tolong cek", mentions: [people.manager] } });
-  await eventually("the mention is heard", () => live.heard.find(({ event, payload }) => event === "mention.created" && payload.id === note.id));
+  const note = await app.succeeds("POST", `/api/conversations/${id}/notes`, {
+    as: "agent",
+    body: { content: "Tolong cek", mentions: [people.manager] },
+  });
+  await eventually("the mention is heard", () =>
+    live.heard.find(({ event, payload }) => event === "mention.created" && payload.id === note.id),
+  );
   await live.close();
   await app.succeeds("PATCH", `/api/conversations/notes/${note.id}`, { as: "agent", body: { content: "Sudah" } });
-  await app.refuses(403, "forbidden", "PATCH", `/api/conversations/notes/${note.id}`, { as: "admin", body: { content: "x" } });
+  await app.refuses(403, "forbidden", "PATCH", `/api/conversations/notes/${note.id}`, {
+    as: "admin",
+    body: { content: "x" },
+  });
   assert.equal((await app.call("DELETE", `/api/conversations/notes/${note.id}`, { as: "agent" })).status, 204);
 
-  const label = await app.succeeds("POST", "/api/crm/labels", { as: "admin", body: { name: `VIP ${randomUUID()}`, color: "#DC2626" } });
-  await app.refuses(409, "name_taken", "POST", "/api/crm/labels", { as: "admin", body: { name: label.name.toLowerCase() } });
-  const worn = await app.succeeds("POST", `/api/conversations/${id}/labels`, { as: "agent", body: { label_id: label.id } });
+  const label = await app.succeeds("POST", "/api/crm/labels", {
+    as: "admin",
+    body: { name: `VIP ${randomUUID()}`, color: "#DC2626" },
+  });
+  await app.refuses(409, "name_taken", "POST", "/api/crm/labels", {
+    as: "admin",
+    body: { name: label.name.toLowerCase() },
+  });
+  const worn = await app.succeeds("POST", `/api/conversations/${id}/labels`, {
+    as: "agent",
+    body: { label_id: label.id },
+  });
   assert.deepEqual(worn.data, [{ id: label.id, name: label.name, color: "#dc2626" }]);
   const { data } = await app.succeeds("GET", `/api/conversations?label=${label.id}`, { as: "agent" });
-  assert.deepEqual(data.map((/** @type {any} */ row) => row.id), [id]);
-  assert.deepEqual((await app.succeeds("DELETE", `/api/conversations/${id}/labels?label_id=${label.id}`, { as: "agent" })).data, []);
+  assert.deepEqual(
+    data.map((/** @type {any} */ row) => row.id),
+    [id],
+  );
+  assert.deepEqual(
+    (await app.succeeds("DELETE", `/api/conversations/${id}/labels?label_id=${label.id}`, { as: "agent" })).data,
+    [],
+  );
   assert.equal((await app.call("DELETE", `/api/crm/labels/${label.id}`, { as: "admin" })).status, 204);
 });
 
 test("a failed message is sent again, a message forwarded, deleted here, and one sent later", async () => {
   const [one, other] = [await newConversation("Alamat toko?"), await newConversation()];
   await app.metaFails({ kind: "error_code", code: 131026, to: one.from, times: 1 });
-  const failed = await app.succeeds("POST", `/api/conversations/${one.id}/messages`, { as: "agent", body: { text: "Jl. Kopi 1" } });
+  const failed = await app.succeeds("POST", `/api/conversations/${one.id}/messages`, {
+    as: "agent",
+    body: { text: "Jl. Kopi 1" },
+  });
   await app.metaIsWell();
   assert.equal(failed.status, "failed");
   const again = await app.succeeds("POST", `/api/messages/${failed.id}/resend`, { as: "agent" });
   assert.equal(again.metadata.resend_of, failed.id);
   await app.refuses(409, "already_resent", "POST", `/api/messages/${failed.id}/resend`, { as: "agent" });
 
-  const { data: [forwarded] } = await app.succeeds("POST", `/api/messages/${again.id}/forward`, { as: "agent", body: { conversation_ids: [other.id] } });
+  const {
+    data: [forwarded],
+  } = await app.succeeds("POST", `/api/messages/${again.id}/forward`, {
+    as: "agent",
+    body: { conversation_ids: [other.id] },
+  });
   assert.equal(forwarded.outcome, "created");
-  await eventually("the forwarded message is accepted", async () => (await app.ledger([other.from])).get(other.from)?.length === 1);
+  await eventually(
+    "the forwarded message is accepted",
+    async () => (await app.ledger([other.from])).get(other.from)?.length === 1,
+  );
 
   const deleted = await app.succeeds("DELETE", `/api/messages/${again.id}`, { as: "admin" });
   assert.deepEqual([deleted.deleted, deleted.content, deleted.payload], ["local", null, {}]);
   assert.match(deleted.notice, /WhatsApp/);
 
-  const later = await app.succeeds("POST", `/api/conversations/${other.id}/messages`, { as: "admin", body: { text: "Nanti", send_at: new Date(Date.now() + 3_600_000) } });
+  const later = await app.succeeds("POST", `/api/conversations/${other.id}/messages`, {
+    as: "admin",
+    body: { text: "Nanti", send_at: new Date(Date.now() + 3_600_000) },
+  });
   assert.equal(later.status, "pending");
-  const { data: waiting } = await app.succeeds("GET", `/api/conversations/${other.id}/messages?scheduled=true`, { as: "admin" });
-  assert.deepEqual(waiting.map((/** @type {any} */ { id }) => id), [later.id]);
+  const { data: waiting } = await app.succeeds("GET", `/api/conversations/${other.id}/messages?scheduled=true`, {
+    as: "admin",
+  });
+  assert.deepEqual(
+    waiting.map((/** @type {any} */ { id }) => id),
+    [later.id],
+  );
   await app.changes("messages", `id=eq.${later.id}`, { send_at: new Date(Date.now() - 1000) });
   await Promise.all([app.runsCron(), app.runsCron()]);
-  await eventually("it is sent", async () => ["sent", "delivered", "read"].includes((await app.succeeds("GET", `/api/messages/${later.id}`, { as: "admin" })).status));
-  const texts = (await app.ledger([other.from])).get(other.from)?.map((/** @type {any} */ message) => message.payload.text?.body);
-  assert.deepEqual(texts?.filter((/** @type {string} */ body) => body === "Nanti"), ["Nanti"]);
+  await eventually("it is sent", async () =>
+    ["sent", "delivered", "read"].includes(
+      (await app.succeeds("GET", `/api/messages/${later.id}`, { as: "admin" })).status,
+    ),
+  );
+  const texts = (await app.ledger([other.from]))
+    .get(other.from)
+    ?.map((/** @type {any} */ message) => message.payload.text?.body);
+  assert.deepEqual(
+    texts?.filter((/** @type {string} */ body) => body === "Nanti"),
+    ["Nanti"],
+  );
 });
 
 test("who was away catches up with what they may see", async () => {
@@ -132,7 +219,10 @@ test("who was away catches up with what they may see", async () => {
   assert.equal(told.changes.find((/** @type {any} */ change) => change.id === id).data.last_message_preview, "kabar");
   await app.succeeds("POST", `/api/conversations/${id}/assign`, { as: "admin", body: { user_id: people.admin } });
   const since = await app.succeeds("GET", `/api/changes?after=${sequence}`, { as: "agent" });
-  assert.deepEqual(since.changes.filter((/** @type {any} */ change) => change.id === id), [{ event: "conversation.removed", id }]);
+  assert.deepEqual(
+    since.changes.filter((/** @type {any} */ change) => change.id === id),
+    [{ event: "conversation.removed", id }],
+  );
   const strangers = await app.succeeds("GET", `/api/changes?after=${sequence}`, { as: "stranger" });
   assert.ok(!JSON.stringify(strangers.changes).includes(id));
   await app.refuses(409, "resync_required", "GET", "/api/changes?after=999999999999999", { as: "agent" });
@@ -150,34 +240,72 @@ test("colleagues see each other in a conversation; strangers join no topic they 
     return other.heard.find(({ event }) => event === "typing");
   });
   const guesses = [
-    `conversation:${id}`, `tenant:${tenant}`, `tenant:${tenant}:unassigned`, `agent:${people.agent}`,
-    ...["contacts", "labels", "segments", "quick_replies", "agents", "settings", "reports"].map((audience) => `tenant:${tenant}:${audience}`),
-    "*", "tenant:*", "tenant:%", "tenant:", `tenant:${tenant.toUpperCase()}`, `agent:${people.admin}`, "agent:*", "conversation:*", `conversation:${randomUUID()}`,
+    `conversation:${id}`,
+    `tenant:${tenant}`,
+    `tenant:${tenant}:unassigned`,
+    `agent:${people.agent}`,
+    ...["contacts", "labels", "segments", "quick_replies", "agents", "settings", "reports"].map(
+      (audience) => `tenant:${tenant}:${audience}`,
+    ),
+    "*",
+    "tenant:*",
+    "tenant:%",
+    "tenant:",
+    `tenant:${tenant.toUpperCase()}`,
+    `agent:${people.admin}`,
+    "agent:*",
+    "conversation:*",
+    `conversation:${randomUUID()}`,
   ];
   const strangers = await Promise.all(guesses.map((topic) => join("stranger", topic)));
-  assert.deepEqual(strangers.map(({ state }) => state), guesses.map(() => "CHANNEL_ERROR"));
+  assert.deepEqual(
+    strangers.map(({ state }) => state),
+    guesses.map(() => "CHANNEL_ERROR"),
+  );
   // the names are free for public channels: what is said privately is not heard there
-  const publicly = (await Promise.all(["stranger", null].map((who) => Promise.all(guesses.map((topic) => join(who, topic, { private: false })))))).flat();
+  const publicly = (
+    await Promise.all(
+      ["stranger", null].map((who) => Promise.all(guesses.map((topic) => join(who, topic, { private: false })))),
+    )
+  ).flat();
   const witness = await join("admin", `tenant:${tenant}`);
   const { id: later } = await newConversation();
   await app.succeeds("POST", `/api/conversations/${later}/assign`, { as: "agent", body: { user_id: people.agent } });
   await one.channel.send({ type: "broadcast", event: "typing", payload: { user_id: people.admin } });
-  await eventually("the last of it is heard by who may", () => witness.heard.find(({ payload }) => payload.id === later && payload.assigned_to === people.agent));
-  assert.deepEqual([...strangers, ...publicly].flatMap(({ heard }) => heard), []);
+  await eventually("the last of it is heard by who may", () =>
+    witness.heard.find(({ payload }) => payload.id === later && payload.assigned_to === people.agent),
+  );
+  assert.deepEqual(
+    [...strangers, ...publicly].flatMap(({ heard }) => heard),
+    [],
+  );
   await Promise.all([one, other, witness, ...strangers, ...publicly].map(({ close }) => close()));
 });
 
 test("each change reaches who may see it within a second, and nobody else", async () => {
   const { id, contact } = await newConversation();
   const [label, quick, fresh] = [randomUUID(), randomUUID().slice(0, 8), app.newCustomer()];
-  const live = Object.fromEntries(await Promise.all(Object.entries({
-    all: ["admin", `tenant:${tenant}`], labels: ["admin", `tenant:${tenant}:labels`], replies: ["admin", `tenant:${tenant}:quick_replies`],
-    contacts: ["admin", `tenant:${tenant}:contacts`], segments: ["admin", `tenant:${tenant}:segments`], settings: ["admin", `tenant:${tenant}:settings`],
-    agents: ["admin", `tenant:${tenant}:agents`], agent: ["agent", `agent:${people.agent}`], unassigned: ["agent", `tenant:${tenant}:unassigned`],
-  }).map(async ([name, [who, topic]]) => [name, await join(who, topic)])));
+  const live = Object.fromEntries(
+    await Promise.all(
+      Object.entries({
+        all: ["admin", `tenant:${tenant}`],
+        labels: ["admin", `tenant:${tenant}:labels`],
+        replies: ["admin", `tenant:${tenant}:quick_replies`],
+        contacts: ["admin", `tenant:${tenant}:contacts`],
+        segments: ["admin", `tenant:${tenant}:segments`],
+        settings: ["admin", `tenant:${tenant}:settings`],
+        agents: ["admin", `tenant:${tenant}:agents`],
+        agent: ["agent", `agent:${people.agent}`],
+        unassigned: ["agent", `tenant:${tenant}:unassigned`],
+      }).map(async ([name, [who, topic]]) => [name, await join(who, topic)]),
+    ),
+  );
   assert.ok(Object.values(live).every(({ state }) => state === "SUBSCRIBED"));
   const path = `/api/conversations/${id}`;
-  const put = (/** @type {string} */ method, /** @type {string} */ where, /** @type {object} */ body, as = "admin") => () => app.succeeds(method, where, { as, body });
+  const put =
+    (/** @type {string} */ method, /** @type {string} */ where, /** @type {object} */ body, as = "admin") =>
+    () =>
+      app.succeeds(method, where, { as, body });
   /** What is done, the event, and the topics that hear it. @type {[() => Promise<any>, string, string[]][]} */
   const changes = [
     [put("PATCH", path, { priority: "high" }), "conversation.updated", ["all", "unassigned"]],
@@ -193,7 +321,11 @@ test("each change reaches who may see it within a second, and nobody else", asyn
     [put("POST", "/api/quick-replies", { shortcut: quick, content: "Halo" }), "quick_reply.created", ["replies"]],
     [put("POST", "/api/crm/contacts", { phone_number: `+${fresh}`, name: "Ayu" }), "contact.created", ["contacts"]],
     [put("PATCH", `/api/crm/contacts/${contact.id}`, { name: "Siti" }), "contact.updated", ["contacts"]],
-    [put("POST", "/api/crm/segments", { name: label, filter: { field: "name", op: "is_set" } }), "segment.created", ["segments"]],
+    [
+      put("POST", "/api/crm/segments", { name: label, filter: { field: "name", op: "is_set" } }),
+      "segment.created",
+      ["segments"],
+    ],
     [put("PUT", "/api/automations", { away: { enabled: false } }), "settings.updated", ["settings"]],
     [put("PATCH", `/api/agents/${people.agent}`, { availability: "busy" }, "agent"), "agent.updated", ["agents"]],
     [put("PATCH", `/api/agents/${people.agent}`, { availability: "online" }, "agent"), "agent.updated", ["agents"]],
@@ -202,7 +334,10 @@ test("each change reaches who may see it within a second, and nobody else", asyn
     for (const { heard } of Object.values(live)) heard.length = 0;
     await change();
     const done = Date.now();
-    const hears = () => Object.keys(live).filter((name) => live[name].heard.some((/** @type {any} */ told) => told.event === event)).sort();
+    const hears = () =>
+      Object.keys(live)
+        .filter((name) => live[name].heard.some((/** @type {any} */ told) => told.event === event))
+        .sort();
     await eventually(`${event} is heard on ${expected}`, () => expected.every((name) => hears().includes(name)));
     assert.ok(Date.now() - done < 1000, `${event} took ${Date.now() - done} ms`);
     assert.deepEqual(hears(), expected.toSorted(), event);

@@ -5,7 +5,7 @@ import { useApp } from "./app.mjs";
 
 const RECIPIENTS = 300;
 const app = await useApp();
-const crashes = await openCrashes(app, { seed: Number(process.env.CRM_TEST_SEED) || (Date.now() & 0x7fffffff) });
+const crashes = await openCrashes(app, { seed: Number(process.env.CRM_TEST_SEED) || Date.now() & 0x7fffffff });
 after(crashes.close);
 
 for (const step of STEPS) {

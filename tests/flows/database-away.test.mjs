@@ -12,7 +12,7 @@ after(() => beside.end({ timeout: 2 }));
 /** Nobody gets in any more, and who is in leaves after the transaction they are in. */
 async function goesAway() {
   await beside`alter database postgres with allow_connections false`;
-  for (let left = 1; left > 0; ) {
+  for (let left = 1; left > 0;) {
     await beside`
       select pg_terminate_backend(pid) from pg_stat_activity
       where datname = 'postgres' and (state = 'idle' or backend_type = 'walsender') and pid <> pg_backend_pid()`;
@@ -25,18 +25,28 @@ const comesBack = () => beside`alter database postgres with allow_connections tr
 /** @param {string} from @param {number} n */
 const delivery = (from, n) => ({
   object: "whatsapp_business_account",
-  entry: [{
-    id: "555100000000001",
-    changes: [{
-      field: "messages",
-      value: {
-        messaging_product: "whatsapp",
-        metadata: { display_phone_number: "628111000001", phone_number_id: app.phoneNumberId },
-        contacts: [{ profile: { name: "Wulan" }, wa_id: from }],
-        messages: [0, 1, 2].map((part) => ({ from, id: `wamid.${from}.${n}.${part}`, timestamp: String(Math.floor(Date.now() / 1000)), type: "text", text: { body: `${n}.${part}` } })),
-      },
-    }],
-  }],
+  entry: [
+    {
+      id: "555100000000001",
+      changes: [
+        {
+          field: "messages",
+          value: {
+            messaging_product: "whatsapp",
+            metadata: { display_phone_number: "628111000001", phone_number_id: app.phoneNumberId },
+            contacts: [{ profile: { name: "Wulan" }, wa_id: from }],
+            messages: [0, 1, 2].map((part) => ({
+              from,
+              id: `wamid.${from}.${n}.${part}`,
+              timestamp: String(Math.floor(Date.now() / 1000)),
+              type: "text",
+              text: { body: `${n}.${part}` },
+            })),
+          },
+        },
+      ],
+    },
+  ],
 });
 
 test("deliveries are refused with 5xx, leave nothing by halves, and are all there once after Meta's redelivery", async () => {
@@ -59,7 +69,10 @@ test("deliveries are refused with 5xx, leave nothing by halves, and are all ther
 
   await comesBack();
   await eventually("the database answers", async () => (await app.call("GET", "/api/health")).status === 200);
-  const stored = await app.rows("messages", `direction=eq.inbound&select=whatsapp_message_id,conversation_id&limit=1000`);
+  const stored = await app.rows(
+    "messages",
+    `direction=eq.inbound&select=whatsapp_message_id,conversation_id&limit=1000`,
+  );
   const before = stored.filter((row) => row.whatsapp_message_id.includes(from));
   for (const n of all.keys()) {
     const parts = before.filter((row) => row.whatsapp_message_id.startsWith(`wamid.${from}.${n}.`)).length;
@@ -71,7 +84,9 @@ test("deliveries are refused with 5xx, leave nothing by halves, and are all ther
   left = [];
   await Promise.all(again.map(post));
   assert.deepEqual(left, []);
-  const messages = (await app.rows("messages", "direction=eq.inbound&select=whatsapp_message_id&limit=1000")).filter((row) => row.whatsapp_message_id.includes(from));
+  const messages = (await app.rows("messages", "direction=eq.inbound&select=whatsapp_message_id&limit=1000")).filter(
+    (row) => row.whatsapp_message_id.includes(from),
+  );
   assert.equal(messages.length, 120);
   assert.equal(new Set(messages.map((row) => row.whatsapp_message_id)).size, 120);
   assert.equal((await app.conversationWith(from)).unread_count, 120);

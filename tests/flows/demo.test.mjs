@@ -16,7 +16,10 @@ test("npm run demo ends with all numbers agreeing", async (t) => {
   const folder = mkdtempSync(path.join(tmpdir(), "crm-demo-test-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   writeFileSync(path.join(folder, "stack.json"), JSON.stringify(app.stack));
-  const child = spawn(process.execPath, [DEMO], { env: { ...process.env, CRM_STACK: path.join(folder, "stack.json") }, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [DEMO], {
+    env: { ...process.env, CRM_STACK: path.join(folder, "stack.json") },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (piece) => (output += piece));
   const code = await new Promise((resolve) => child.once("close", resolve));

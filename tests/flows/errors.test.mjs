@@ -33,8 +33,20 @@ test("without a token every protected route answers 401", async () => {
 
 test("a token that is not ours, or no token at all, tells nobody anything", async () => {
   const encode = (/** @type {object} */ part) => Buffer.from(JSON.stringify(part)).toString("base64url");
-  const claims = { sub: ID, role: "authenticated", aud: "authenticated", iss: `${app.stack.supabase_url}/auth/v1`, exp: 4_000_000_000 };
-  for (const token of [`${encode({ alg: "none" })}.${encode(claims)}.x`, `${encode({ alg: "HS256" })}.${encode(claims)}.AAAA`, "x", app.stack.anon_key, app.stack.service_role_key]) {
+  const claims = {
+    sub: ID,
+    role: "authenticated",
+    aud: "authenticated",
+    iss: `${app.stack.supabase_url}/auth/v1`,
+    exp: 4_000_000_000,
+  };
+  for (const token of [
+    `${encode({ alg: "none" })}.${encode(claims)}.x`,
+    `${encode({ alg: "HS256" })}.${encode(claims)}.AAAA`,
+    "x",
+    app.stack.anon_key,
+    app.stack.service_role_key,
+  ]) {
     await app.refuses(401, "unauthorized", "GET", "/api/auth/me", { headers: { authorization: `Bearer ${token}` } });
   }
   await app.refuses(401, "unauthorized", "GET", "/api/auth/me", { headers: { authorization: "Basic eDp5" } });
@@ -43,12 +55,15 @@ test("a token that is not ours, or no token at all, tells nobody anything", asyn
 test("cron wants its secret, the whole of it", async () => {
   const { cron_secret } = app.stack;
   for (const secret of ["", "wrong", cron_secret.slice(0, -1), `${cron_secret}x`]) {
-    await app.refuses(401, "unauthorized", "GET", "/api/cron/process-broadcasts", { headers: { authorization: `Bearer ${secret}` } });
+    await app.refuses(401, "unauthorized", "GET", "/api/cron/process-broadcasts", {
+      headers: { authorization: `Bearer ${secret}` },
+    });
   }
 });
 
 test("unknown routes answer 404 in the one format, in the client's language", async () => {
-  for (const path of ["/api/nowhere", "/api/conversations/1/2/3/4", "/api"]) await app.refuses(404, "not_found", "GET", path);
+  for (const path of ["/api/nowhere", "/api/conversations/1/2/3/4", "/api"])
+    await app.refuses(404, "not_found", "GET", path);
   const answer = await app.refuses(404, "not_found", "GET", "/api/nowhere", { headers: { "accept-language": "id" } });
   assert.match(answer.body.error.message, /tidak ada/);
 });
@@ -60,12 +75,21 @@ test("malformed bodies and queries name what is wrong", async () => {
   await app.refuses(400, "invalid_json", "POST", messages, { as: "admin", raw: '{"text":"x"} {}', headers: json });
   await app.refuses(415, "unsupported_media_type", "POST", messages, { as: "admin", raw: "text=x" });
   for (const [field, body] of /** @type {[string, unknown][]} */ ([
-    ["text", {}], ["text", { text: "" }], ["text", { text: "x".repeat(4097) }], ["text", { text: 5 }], ["type", { type: "telepathy", text: "x" }],
+    ["text", {}],
+    ["text", { text: "" }],
+    ["text", { text: "x".repeat(4097) }],
+    ["text", { text: 5 }],
+    ["type", { type: "telepathy", text: "x" }],
   ])) {
     const refused = await app.refuses(422, "invalid_field", "POST", messages, { as: "admin", body });
     assert.ok(field in refused.body.error.fields, JSON.stringify(refused.body));
   }
-  for (const [field, query] of [["limit", "limit=0"], ["limit", "limit=101"], ["page", "page=x"], ["status", "status=lost"]]) {
+  for (const [field, query] of [
+    ["limit", "limit=0"],
+    ["limit", "limit=101"],
+    ["page", "page=x"],
+    ["status", "status=lost"],
+  ]) {
     const refused = await app.refuses(422, "invalid_field", "GET", `/api/conversations?${query}`, { as: "admin" });
     assert.ok(field in refused.body.error.fields, JSON.stringify(refused.body));
   }

@@ -9,19 +9,24 @@ import { paceOf } from "./pace.mjs";
 /** @param {import("./app.mjs").App} app @param {{ numbers?: number, recipients: number, perSecond: number }} options */
 async function newCampaigns(app, { numbers = 3, recipients, perSecond }) {
   await app.meta("PUT", "settings", { throughput: 0 });
-  return Promise.all(Array.from({ length: numbers }, async () => {
-    const number = await app.newNumber({ perSecond });
-    const people = Array.from({ length: recipients }, () => app.newCustomer());
-    const { id } = await app.createsCampaign(people, { session_id: number.id });
-    return { number, people, id };
-  }));
+  return Promise.all(
+    Array.from({ length: numbers }, async () => {
+      const number = await app.newNumber({ perSecond });
+      const people = Array.from({ length: recipients }, () => app.newCustomer());
+      const { id } = await app.createsCampaign(people, { session_id: number.id });
+      return { number, people, id };
+    }),
+  );
 }
 
 /** Every campaign has ended, and everybody got it once. @param {import("./app.mjs").App} app @param {Awaited<ReturnType<typeof newCampaigns>>} campaigns */
 async function allReachedOnce(app, campaigns) {
   for (const { id, people } of campaigns) {
     const { status, statistics } = await app.campaign(id);
-    assert.deepEqual([status, statistics.sent, statistics.unknown, statistics.failed], ["completed", people.length, 0, 0]);
+    assert.deepEqual(
+      [status, statistics.sent, statistics.unknown, statistics.failed],
+      ["completed", people.length, 0, 0],
+    );
     const ledger = await app.ledger(people);
     assert.deepEqual([ledger.size, [...ledger.values()].filter((sent) => sent.length > 1)], [people.length, []]);
   }
@@ -39,11 +44,17 @@ describe("numbers that send at the same time", async () => {
       const rows = await sql`select session_id, holder from private.sender_leases where leased_until > now()`;
       return new Set(rows.map(({ holder }) => holder)).size === 3 && rows;
     });
-    assert.deepEqual(leases.map(({ session_id }) => session_id).sort(), campaigns.map(({ number }) => number.id).sort());
+    assert.deepEqual(
+      leases.map(({ session_id }) => session_id).sort(),
+      campaigns.map(({ number }) => number.id).sort(),
+    );
     const { status, body } = await run;
     assert.equal(status, 200);
     assert.equal(body.handed_over.length, 2, JSON.stringify(body));
-    assert.deepEqual(body.numbers.map((/** @type {any} */ { sent }) => sent), [60]);
+    assert.deepEqual(
+      body.numbers.map((/** @type {any} */ { sent }) => sent),
+      [60],
+    );
     await allReachedOnce(app, campaigns);
   });
 
@@ -51,7 +62,10 @@ describe("numbers that send at the same time", async () => {
     const campaigns = await newCampaigns(app, { recipients: 120, perSecond: 20 });
     const since = Date.now();
     const answers = await Promise.all(Array.from({ length: 8 }, () => app.runsCron()));
-    assert.deepEqual(answers.map(({ status }) => status), Array.from({ length: 8 }, () => 200));
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      Array.from({ length: 8 }, () => 200),
+    );
     await allReachedOnce(app, campaigns);
     for (const { number, people } of campaigns) {
       const { perSecond, sends } = await paceOf(app, people, { since });
@@ -90,8 +104,14 @@ describe("an address of our own that leads elsewhere", async () => {
   for (const [what, behaviour] of /** @type {[string, import("node:http").RequestListener][]} */ ([
     ["asks for a log-in", (_, response) => response.writeHead(401).end("Authentication Required")],
     ["leads on to another", (_, response) => response.writeHead(307, { location: `http://127.0.0.1:${port}/` }).end()],
-    ["answers something else", (_, response) => response.writeHead(200, { "content-type": "text/html" }).end("<html></html>")],
-    ["is a deployment with another database", (_, response) => response.writeHead(200, { "content-type": "application/json" }).end('{"taken_over": []}')],
+    [
+      "answers something else",
+      (_, response) => response.writeHead(200, { "content-type": "text/html" }).end("<html></html>"),
+    ],
+    [
+      "is a deployment with another database",
+      (_, response) => response.writeHead(200, { "content-type": "application/json" }).end('{"taken_over": []}'),
+    ],
     ["hangs up", (request) => request.socket.destroy()],
     ["never answers", () => {}],
   ])) {

@@ -16,7 +16,18 @@ const now = () => Math.floor(Date.now() / 1000);
 /** @param {object} value */
 const delivery = (value, field = "messages") => ({
   object: "whatsapp_business_account",
-  entry: [{ id: "555100000000001", time: now(), changes: [{ field, value: { metadata: { display_phone_number: "628111000001", phone_number_id: app.phoneNumberId }, ...value } }] }],
+  entry: [
+    {
+      id: "555100000000001",
+      time: now(),
+      changes: [
+        {
+          field,
+          value: { metadata: { display_phone_number: "628111000001", phone_number_id: app.phoneNumberId }, ...value },
+        },
+      ],
+    },
+  ],
 });
 /** @param {object} value @param {string} [field] */
 async function posts(value, field) {
@@ -28,7 +39,9 @@ const message = (from, id, element) => ({ from, id: `wamid.${from}.${id}`, times
 /** @param {string} from */
 async function threadWith(from) {
   const conversation = await app.conversationWith(from);
-  const { data } = await app.succeeds("GET", `/api/conversations/${conversation.id}/messages?limit=100`, { as: "admin" });
+  const { data } = await app.succeeds("GET", `/api/conversations/${conversation.id}/messages?limit=100`, {
+    as: "admin",
+  });
   return { conversation, messages: data };
 }
 
@@ -44,9 +57,17 @@ const KINDS = [
   ["contacts", { contacts: [{ name: { formatted_name: "Budi" }, phones: [{ phone: "+62 8" }] }] }, "Budi"],
   ["interactive", { interactive: { type: "button_reply", button_reply: { id: "1", title: "Ya" } } }, "Ya"],
   ["interactive", { interactive: { type: "list_reply", list_reply: { id: "1", title: "Satu" } } }, "Satu"],
-  ["interactive", { interactive: { type: "nfm_reply", nfm_reply: { name: "flow", body: "Sent", response_json: "{\"rating\":\"5\"}" } } }, "Sent"],
+  [
+    "interactive",
+    { interactive: { type: "nfm_reply", nfm_reply: { name: "flow", body: "Sent", response_json: '{"rating":"5"}' } } },
+    "Sent",
+  ],
   ["button", { button: { text: "Berhenti", payload: "STOP" } }, "Berhenti"],
-  ["order", { order: { catalog_id: "1", product_items: [{ product_retailer_id: "a", quantity: "2", item_price: 1.5 }] } }, "🛒 1"],
+  [
+    "order",
+    { order: { catalog_id: "1", product_items: [{ product_retailer_id: "a", quantity: "2", item_price: 1.5 }] } },
+    "🛒 1",
+  ],
   ["request_welcome", {}, "👋"],
   ["unsupported", { errors: [{ code: 131_051, title: "Message type unknown" }] }, "Message type unknown"],
   ["hologram", { hologram: { depth: 3 } }, "❔"],
@@ -55,10 +76,24 @@ const KINDS = [
 
 test("every kind of message is shown with its structure and a preview", async () => {
   const from = app.newCustomer();
-  await posts({ messages: KINDS.map(([type, body], n) => message(from, `${n}`, { ...type && { type }, .../** @type {object} */ (body), timestamp: String(now() - 100 + n) })) });
+  await posts({
+    messages: KINDS.map(([type, body], n) =>
+      message(from, `${n}`, {
+        ...(type && { type }),
+        .../** @type {object} */ (body),
+        timestamp: String(now() - 100 + n),
+      }),
+    ),
+  });
   const { conversation, messages } = await threadWith(from);
-  assert.deepEqual(messages.map((row) => [row.type, row.content]).reverse(), KINDS.map(([type, , preview]) => [type ?? "unknown", preview]));
-  assert.deepEqual([conversation.last_message_preview, conversation.last_message_type, conversation.unread_count], ["tanpa jenis", "unknown", KINDS.length]);
+  assert.deepEqual(
+    messages.map((row) => [row.type, row.content]).reverse(),
+    KINDS.map(([type, , preview]) => [type ?? "unknown", preview]),
+  );
+  assert.deepEqual(
+    [conversation.last_message_preview, conversation.last_message_type, conversation.unread_count],
+    ["tanpa jenis", "unknown", KINDS.length],
+  );
   const form = messages.find((row) => row.metadata.form_response);
   assert.deepEqual(form.metadata.form_response, { rating: "5" });
   assert.equal(messages.find((row) => row.type === "order").payload.order.product_items[0].quantity, "2");
@@ -66,25 +101,40 @@ test("every kind of message is shown with its structure and a preview", async ()
 
 test("a reaction, an edit and a revocation show on their message, and its history tells them", async () => {
   const from = app.newCustomer();
-  await posts({ messages: [message(from, "revoke", { type: "revoke", revoke: { original_message_id: `wamid.${from}.2` } })] });
+  await posts({
+    messages: [message(from, "revoke", { type: "revoke", revoke: { original_message_id: `wamid.${from}.2` } })],
+  });
   await posts({
     contacts: [{ wa_id: from, profile: { name: "Wulan" } }],
     messages: [
-      message(from, "1", { type: "text", text: { body: "satu" } }), message(from, "2", { type: "text", text: { body: "rahasia" } }),
+      message(from, "1", { type: "text", text: { body: "satu" } }),
+      message(from, "2", { type: "text", text: { body: "rahasia" } }),
       message(from, "react", { type: "reaction", reaction: { message_id: `wamid.${from}.1`, emoji: "\u{1f44d}" } }),
-      message(from, "edit", { type: "edit", edit: { original_message_id: `wamid.${from}.1`, message: { type: "text", text: { body: "dua" } } } }),
+      message(from, "edit", {
+        type: "edit",
+        edit: { original_message_id: `wamid.${from}.1`, message: { type: "text", text: { body: "dua" } } },
+      }),
     ],
   });
   const { conversation, messages } = await threadWith(from);
-  assert.deepEqual(messages.map((row) => row.content), [null, "dua"]);
+  assert.deepEqual(
+    messages.map((row) => row.content),
+    [null, "dua"],
+  );
   assert.ok(messages[0].revoked_at && messages[1].edited_at);
-  assert.deepEqual(messages[1].reactions.map((row) => [row.emoji, row.direction]), [["👍", "inbound"]]);
+  assert.deepEqual(
+    messages[1].reactions.map((row) => [row.emoji, row.direction]),
+    [["👍", "inbound"]],
+  );
   assert.doesNotMatch(JSON.stringify(messages[0]), /rahasia/);
   assert.deepEqual([conversation.unread_count, conversation.last_message_type], [2, "revoke"]);
 
   const history = await app.succeeds("GET", `/api/messages/${messages[0].id}`, { as: "admin" });
   assert.equal(history.original_content, "rahasia");
-  assert.deepEqual(history.changes.map((row) => row.type), ["revoke"]);
+  assert.deepEqual(
+    history.changes.map((row) => row.type),
+    ["revoke"],
+  );
   await app.refuses(404, "not_found", "GET", `/api/messages/${messages[0].id}`, { as: "stranger" });
   await app.refuses(401, "unauthorized", "GET", `/api/messages/${messages[0].id}`);
 });
@@ -93,16 +143,27 @@ test("a failure is told with Meta's code and in the reader's language; states ar
   const from = app.newCustomer();
   await app.receivesMessage({ from });
   const { conversation } = await threadWith(from);
-  const sent = await app.succeeds("POST", `/api/conversations/${conversation.id}/messages`, { as: "admin", body: { text: "Siap" } });
+  const sent = await app.succeeds("POST", `/api/conversations/${conversation.id}/messages`, {
+    as: "admin",
+    body: { text: "Siap" },
+  });
   // before the delivery the simulator reports
-  const status = { id: sent.whatsapp_message_id, status: "failed", timestamp: String(now() - 100), recipient_id: from,
-    errors: [{ code: 131_026, title: "Message undeliverable", error_data: { details: "x" } }], pricing: { category: "service" }, conversation: { id: "c1" } };
+  const status = {
+    id: sent.whatsapp_message_id,
+    status: "failed",
+    timestamp: String(now() - 100),
+    recipient_id: from,
+    errors: [{ code: 131_026, title: "Message undeliverable", error_data: { details: "x" } }],
+    pricing: { category: "service" },
+    conversation: { id: "c1" },
+  };
   const other = app.newCustomer();
   await posts({ messages: [message(other, "in", { type: "text", text: { body: "hai" } })] });
   const inbound = (await threadWith(other)).messages[0];
 
   await posts({ statuses: [{ ...status, id: `wamid.unknown.${from}` }, status] });
-  const read = (/** @type {string} */ language) => app.succeeds("GET", `/api/messages/${sent.id}`, { as: "admin", headers: { "accept-language": language } });
+  const read = (/** @type {string} */ language) =>
+    app.succeeds("GET", `/api/messages/${sent.id}`, { as: "admin", headers: { "accept-language": language } });
   const [english, indonesian] = [await read("en"), await read("id")];
   assert.equal(english.status, "failed");
   assert.deepEqual([english.error.code, english.error.title], [131_026, "Message undeliverable"]);
@@ -112,30 +173,94 @@ test("a failure is told with Meta's code and in the reader's language; states ar
   assert.deepEqual([failed.pricing.category, failed.conversation.id, failed.error.code], ["service", "c1", 131_026]);
 
   const strange = "6f9619ff-8b86-4011-b42d-00c04fc964ff";
-  const ask = (/** @type {unknown} */ ids, as = "admin") => app.call("POST", "/api/messages/status", { as, body: { ids } });
+  const ask = (/** @type {unknown} */ ids, as = "admin") =>
+    app.call("POST", "/api/messages/status", { as, body: { ids } });
   const { status: code, body } = await ask([inbound.id, sent.id, strange, sent.id]);
   assert.equal(code, 200);
-  assert.deepEqual(body.data.map((/** @type {any} */ row) => [row.id, row.status, row.error?.code ?? null]), [[inbound.id, "received", null], [sent.id, "failed", 131_026]]);
+  assert.deepEqual(
+    body.data.map((/** @type {any} */ row) => [row.id, row.status, row.error?.code ?? null]),
+    [
+      [inbound.id, "received", null],
+      [sent.id, "failed", 131_026],
+    ],
+  );
   assert.deepEqual(body.unknown, [strange]);
   assert.deepEqual((await ask([sent.id], "stranger")).body, { data: [], unknown: [sent.id] });
   assert.equal((await ask(Array.from({ length: 1000 }, () => strange))).status, 200);
-  for (const ids of [[], Array.from({ length: 1001 }, () => strange), ["x"], undefined]) assert.equal((await ask(ids)).status, 422, JSON.stringify(ids)?.slice(0, 50));
+  for (const ids of [[], Array.from({ length: 1001 }, () => strange), ["x"], undefined])
+    assert.equal((await ask(ids)).status, 422, JSON.stringify(ids)?.slice(0, 50));
 });
 
 test("what was sent from the phone app and what was said before are stored, and open nothing", async () => {
   const [from, old] = [app.newCustomer(), app.newCustomer()];
-  await posts({ message_echoes: [{ from: "628111000001", to: from, id: `wamid.${from}.e`, timestamp: String(now()), type: "text", text: { body: "dari ponsel" } }] }, "smb_message_echoes");
-  await posts({ history: [{ metadata: { phase: 0 }, threads: [{ id: old, messages: [
-    { from: old, id: `wamid.${old}.1`, timestamp: "1700000000", type: "text", text: { body: "dulu" }, history_context: { status: "READ" } },
-    { from: "628111000001", to: old, id: `wamid.${old}.2`, timestamp: "1700000001", type: "text", text: { body: "ya" }, history_context: { status: "DELIVERED" } },
-  ] }] }] }, "history");
+  await posts(
+    {
+      message_echoes: [
+        {
+          from: "628111000001",
+          to: from,
+          id: `wamid.${from}.e`,
+          timestamp: String(now()),
+          type: "text",
+          text: { body: "dari ponsel" },
+        },
+      ],
+    },
+    "smb_message_echoes",
+  );
+  await posts(
+    {
+      history: [
+        {
+          metadata: { phase: 0 },
+          threads: [
+            {
+              id: old,
+              messages: [
+                {
+                  from: old,
+                  id: `wamid.${old}.1`,
+                  timestamp: "1700000000",
+                  type: "text",
+                  text: { body: "dulu" },
+                  history_context: { status: "READ" },
+                },
+                {
+                  from: "628111000001",
+                  to: old,
+                  id: `wamid.${old}.2`,
+                  timestamp: "1700000001",
+                  type: "text",
+                  text: { body: "ya" },
+                  history_context: { status: "DELIVERED" },
+                },
+              ],
+            },
+          ],
+        },
+      ],
+    },
+    "history",
+  );
   const echo = await threadWith(from);
-  assert.deepEqual(echo.messages.map((row) => [row.direction, row.status, row.content]), [["outbound", "sent", "dari ponsel"]]);
+  assert.deepEqual(
+    echo.messages.map((row) => [row.direction, row.status, row.content]),
+    [["outbound", "sent", "dari ponsel"]],
+  );
   const past = await threadWith(old);
-  assert.deepEqual(past.messages.map((row) => [row.direction, row.status]), [["outbound", "delivered"], ["inbound", "received"]]);
+  assert.deepEqual(
+    past.messages.map((row) => [row.direction, row.status]),
+    [
+      ["outbound", "delivered"],
+      ["inbound", "received"],
+    ],
+  );
   for (const { conversation } of [echo, past]) {
     assert.deepEqual([conversation.window_open, conversation.unread_count], [false, 0]);
-    await app.refuses(409, "window_closed", "POST", `/api/conversations/${conversation.id}/messages`, { as: "admin", body: { text: "x" } });
+    await app.refuses(409, "window_closed", "POST", `/api/conversations/${conversation.id}/messages`, {
+      as: "admin",
+      body: { text: "x" },
+    });
   }
 });
 
@@ -143,10 +268,17 @@ test("a ban stops the number's sending and says why, until it ends", async () =>
   const from = app.newCustomer();
   await app.receivesMessage({ from });
   const { conversation } = await threadWith(from);
-  const ban = (/** @type {string} */ state) => posts({ event: "DISABLED_UPDATE", ban_info: { waba_ban_state: state } }, "account_update");
+  const ban = (/** @type {string} */ state) =>
+    posts({ event: "DISABLED_UPDATE", ban_info: { waba_ban_state: state } }, "account_update");
   await ban("DISABLE");
   try {
-    const refused = await app.refuses(409, "number_unavailable", "POST", `/api/conversations/${conversation.id}/messages`, { as: "admin", body: { text: "x" }, headers: { "accept-language": "en" } });
+    const refused = await app.refuses(
+      409,
+      "number_unavailable",
+      "POST",
+      `/api/conversations/${conversation.id}/messages`,
+      { as: "admin", body: { text: "x" }, headers: { "accept-language": "en" } },
+    );
     assert.match(refused.body.error.message, /Meta/);
   } finally {
     await ban("REINSTATE");
@@ -164,7 +296,11 @@ describe("a kept delivery", () => {
     await app.refuses(401, "unauthorized", "POST", "/api/cron/replay-webhooks", { body: { id: event.id } });
     const headers = { authorization: `Bearer ${app.stack.cron_secret}` };
     await app.refuses(422, "invalid_field", "POST", "/api/cron/replay-webhooks", { headers, body: {} });
-    assert.deepEqual(await app.succeeds("POST", "/api/cron/replay-webhooks", { headers, body: { id: event.id } }), { replayed: 1, refused: [], next_after: null });
+    assert.deepEqual(await app.succeeds("POST", "/api/cron/replay-webhooks", { headers, body: { id: event.id } }), {
+      replayed: 1,
+      refused: [],
+      next_after: null,
+    });
     assert.deepEqual(await threadWith(from), before);
     const [again] = await app.rows("webhook_events", `id=eq.${event.id}`);
     assert.ok(again.replayed_at);
@@ -172,9 +308,14 @@ describe("a kept delivery", () => {
 
     const stackFile = path.join(tmpdir(), `replay-${from}.json`);
     writeFileSync(stackFile, JSON.stringify(app.stack));
-    const run = await promisify(execFile)(process.execPath, ["crates/local/stack/replay-webhooks.mjs", "--from", event.received_at], {
-      cwd: ROOT, env: { ...process.env, CRM_STACK: stackFile, NEXT_PUBLIC_APP_URL: "", CRON_SECRET: "" },
-    });
+    const run = await promisify(execFile)(
+      process.execPath,
+      ["crates/local/stack/replay-webhooks.mjs", "--from", event.received_at],
+      {
+        cwd: ROOT,
+        env: { ...process.env, CRM_STACK: stackFile, NEXT_PUBLIC_APP_URL: "", CRON_SECRET: "" },
+      },
+    );
     assert.match(run.stdout, /^\d+ deliver(y|ies) stored once more\n$/, run.stderr);
     assert.deepEqual(await threadWith(from), before);
   });

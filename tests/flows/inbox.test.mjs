@@ -22,7 +22,8 @@ async function listen(who, topic) {
 }
 
 /** @param {string} id @param {object} body @param {object} [request] */
-const reply = (id, body, request) => app.call("POST", `/api/conversations/${id}/messages`, { as: "admin", body, ...request });
+const reply = (id, body, request) =>
+  app.call("POST", `/api/conversations/${id}/messages`, { as: "admin", body, ...request });
 
 test("a customer writes, an agent answers, ticks come back, all of it live", async () => {
   const live = await listen("admin", `tenant:${tenant}`);
@@ -30,25 +31,39 @@ test("a customer writes, an agent answers, ticks come back, all of it live", asy
   const from = app.newCustomer();
   await app.receivesMessage({ from, name: "Rani", text: "Ada kopi tubruk?" });
   const created = await eventually("the message is heard", () =>
-    live.heard.find(({ event, payload }) => event === "message.created" && payload.content === "Ada kopi tubruk?"));
+    live.heard.find(({ event, payload }) => event === "message.created" && payload.content === "Ada kopi tubruk?"),
+  );
   assert.equal(created.payload.direction, "inbound");
 
   const conversation = await app.conversationWith(from, "agent");
   assert.equal(conversation.unread_count, 1);
   const answer = await app.call("POST", `/api/conversations/${conversation.id}/messages`, {
-    as: "agent", body: { type: "text", text: { body: "Ada, Kak!" } },
+    as: "agent",
+    body: { type: "text", text: { body: "Ada, Kak!" } },
   });
   assert.equal(answer.status, 201);
   assert.match(answer.body.whatsapp_message_id, /^wamid\./);
 
   const states = await eventually("the ticks reach read", () => {
-    const states = live.heard.filter(({ payload }) => payload.id === answer.body.id).map(({ payload }) => payload.status);
+    const states = live.heard
+      .filter(({ payload }) => payload.id === answer.body.id)
+      .map(({ payload }) => payload.status);
     return states.at(-1) === "read" && states;
   });
   const rank = ["sending", "sent", "delivered", "read"];
-  assert.deepEqual(states, [...states].sort((a, b) => rank.indexOf(a) - rank.indexOf(b)), "never backwards");
+  assert.deepEqual(
+    states,
+    [...states].sort((a, b) => rank.indexOf(a) - rank.indexOf(b)),
+    "never backwards",
+  );
   const thread = await app.succeeds("GET", `/api/conversations/${conversation.id}/messages`, { as: "agent" });
-  assert.deepEqual(thread.data.map((/** @type {any} */ row) => [row.direction, row.status]), [["outbound", "read"], ["inbound", "received"]]);
+  assert.deepEqual(
+    thread.data.map((/** @type {any} */ row) => [row.direction, row.status]),
+    [
+      ["outbound", "read"],
+      ["inbound", "received"],
+    ],
+  );
   assert.ok(thread.data[0].delivered_at && thread.data[0].read_at);
   const accepted = await app.ledger([from]);
   assert.equal(accepted.get(from)?.length, 1);
@@ -82,7 +97,10 @@ test("an agent sees what is unassigned or assigned to them, and no more", async 
   await app.changes("conversations", `id=eq.${id}`, { assigned_to: other.user_id });
   assert.equal(await app.conversationWith(from, "agent"), undefined);
   await app.refuses(404, "not_found", "GET", `/api/conversations/${id}`, { as: "agent" });
-  await app.refuses(404, "not_found", "POST", `/api/conversations/${id}/messages`, { as: "agent", body: { text: "x" } });
+  await app.refuses(404, "not_found", "POST", `/api/conversations/${id}/messages`, {
+    as: "agent",
+    body: { text: "x" },
+  });
   assert.ok(await app.conversationWith(from, "manager"));
 });
 
@@ -91,7 +109,10 @@ test("outside the 24-hour window nothing free-form leaves, and the error names t
   await app.receivesMessage({ from });
   const { id } = await app.conversationWith(from);
   await app.changes("conversations", `id=eq.${id}`, { window_expires_at: "2026-01-01T00:00:00Z" });
-  const refused = await app.refuses(409, "window_closed", "POST", `/api/conversations/${id}/messages`, { as: "admin", body: { text: "x" } });
+  const refused = await app.refuses(409, "window_closed", "POST", `/api/conversations/${id}/messages`, {
+    as: "admin",
+    body: { text: "x" },
+  });
   assert.match(refused.body.error.message, /template/);
   assert.equal((await app.ledger([from])).size, 0);
 });
@@ -156,7 +177,7 @@ test("a thread is paged from its newest to its oldest message", async () => {
   for (const text of ["satu", "dua", "tiga", "empat", "lima"]) await app.receivesMessage({ from, text });
   const { id } = await app.conversationWith(from);
   const seen = [];
-  for (let cursor = ""; ; ) {
+  for (let cursor = ""; ;) {
     const page = await app.succeeds("GET", `/api/conversations/${id}/messages?limit=2${cursor}`, { as: "admin" });
     assert.equal(page.total, 5);
     seen.push(...page.data.map((/** @type {any} */ row) => row.content));

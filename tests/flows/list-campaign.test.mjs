@@ -24,7 +24,9 @@ async function uploads(csv) {
 
 /** What Meta was given for the variables of the body. @param {any} entry of the ledger */
 const valuesOf = (entry) =>
-  entry.payload.template.components.find((/** @type {any} */ part) => part.type === "body").parameters.map((/** @type {any} */ value) => value.text);
+  entry.payload.template.components
+    .find((/** @type {any} */ part) => part.type === "body")
+    .parameters.map((/** @type {any} */ value) => value.text);
 
 test("a campaign to a list fills the template from its columns, the contact and fixed words", async () => {
   await app.setsPace(100);
@@ -34,14 +36,26 @@ test("a campaign to a list fills the template from its columns, the contact and 
   assert.deepEqual([list.entry_count, list.opted_out_count], [3, 1]);
 
   const template = await app.template();
-  const body = (/** @type {any} */ source) => ({ name: "Promo Solo", template_id: template.id, recipient_list_id: list.id, variable_mapping: [source] });
+  const body = (/** @type {any} */ source) => ({
+    name: "Promo Solo",
+    template_id: template.id,
+    recipient_list_id: list.id,
+    variable_mapping: [source],
+  });
   const campaigns = [];
-  for (const source of [{ source: "column", column: "Kota" }, { source: "contact", field: "name" }, { source: "text", text: "Kakak" }]) {
+  for (const source of [
+    { source: "column", column: "Kota" },
+    { source: "contact", field: "name" },
+    { source: "text", text: "Kakak" },
+  ]) {
     const campaign = await app.succeeds("POST", CAMPAIGNS, { as: "manager", body: body(source) });
     assert.equal(campaign.statistics.total, 3);
     campaigns.push(campaign.id);
   }
-  const refused = await app.call("POST", CAMPAIGNS, { as: "manager", body: body({ source: "column", column: "Tidak ada" }) });
+  const refused = await app.call("POST", CAMPAIGNS, {
+    as: "manager",
+    body: body({ source: "column", column: "Tidak ada" }),
+  });
   assert.equal(refused.status, 422, JSON.stringify(refused.body));
 
   for (const id of campaigns) {
@@ -59,10 +73,23 @@ test("a campaign to a list fills the template from its columns, the contact and 
 
   const [id] = campaigns;
   const { data } = await app.succeeds("GET", `${CAMPAIGNS}/${id}/recipients?limit=100`, { as: "manager" });
-  assert.deepEqual(data.map((/** @type {any} */ row) => [row.phone_number, row.skip_reason]), [[ani, null], [budi, null], [out, "opted_out"]]);
+  assert.deepEqual(
+    data.map((/** @type {any} */ row) => [row.phone_number, row.skip_reason]),
+    [
+      [ani, null],
+      [budi, null],
+      [out, "opted_out"],
+    ],
+  );
   assert.match(data[0].preview, /^Halo Solo,/);
 
-  for (const path of [`${CAMPAIGNS}/${id}`, `${CAMPAIGNS}/${id}/recipients`, `${CAMPAIGNS}/${id}/check`, `${LISTS}/${list.id}`, `${LISTS}/${list.id}/entries`]) {
+  for (const path of [
+    `${CAMPAIGNS}/${id}`,
+    `${CAMPAIGNS}/${id}/recipients`,
+    `${CAMPAIGNS}/${id}/check`,
+    `${LISTS}/${list.id}`,
+    `${LISTS}/${list.id}/entries`,
+  ]) {
     await app.refuses(404, "not_found", "GET", path, { as: "stranger" });
   }
   const theirs = await app.call("POST", CAMPAIGNS, { as: "stranger", body: body({ source: "text", text: "x" }) });
@@ -77,19 +104,33 @@ test("a list can be sent to at once, whatever else it knows", async () => {
   const form = new FormData();
   form.append("name", "Pelanggan");
   form.append("source", "csv");
-  form.append("file", new Blob([`contacts_name,phone_number,var1,var2,var3\nJohn Doe,${customer},Premium,ORD-123,2024-02-17\n`]), "pelanggan.csv");
+  form.append(
+    "file",
+    new Blob([`contacts_name,phone_number,var1,var2,var3\nJohn Doe,${customer},Premium,ORD-123,2024-02-17\n`]),
+    "pelanggan.csv",
+  );
   const headers = { authorization: `Bearer ${await app.token("manager")}` };
-  const list = /** @type {any} */ (await (await fetch(app.stack.app_url + LISTS, { method: "POST", headers, body: form })).json());
+  const list = /** @type {any} */ (
+    await (await fetch(app.stack.app_url + LISTS, { method: "POST", headers, body: form })).json()
+  );
   assert.deepEqual([list.status, list.entry_count], ["ready", 1]);
-  const campaign = await app.succeeds("POST", CAMPAIGNS, { as: "manager", body: { name: "Promo", template_id: (await app.template()).id, recipient_list_id: list.id } });
+  const campaign = await app.succeeds("POST", CAMPAIGNS, {
+    as: "manager",
+    body: { name: "Promo", template_id: (await app.template()).id, recipient_list_id: list.id },
+  });
   await eventually("the campaign ends", async () => {
     await app.runsCron();
     return (await app.campaign(campaign.id)).status === "completed";
   });
   assert.deepEqual((await app.ledger([customer])).get(customer)?.map(valuesOf), [["Premium"]]);
   const refused = await app.call("POST", CAMPAIGNS, {
-    as: "manager", body: { name: "Promo", template_id: (await app.template()).id, recipient_list_id: list.id, variable_mapping: [] }, headers: { "accept-language": "id" },
+    as: "manager",
+    body: { name: "Promo", template_id: (await app.template()).id, recipient_list_id: list.id, variable_mapping: [] },
+    headers: { "accept-language": "id" },
   });
-  assert.deepEqual([refused.status, refused.body.error.code, Object.keys(refused.body.error.fields)], [422, "variables_unmapped", ["variable_mapping"]]);
+  assert.deepEqual(
+    [refused.status, refused.body.error.code, Object.keys(refused.body.error.fields)],
+    [422, "variables_unmapped", ["variable_mapping"]],
+  );
   assert.match(refused.body.error.message, /belum diisi/);
 });

@@ -10,11 +10,18 @@ const PNG = Buffer.concat([Buffer.from("\x89PNG\r\n\x1a\n", "latin1"), randomByt
 const PDF = Buffer.concat([Buffer.from("%PDF-1.7\n"), randomBytes(300_000)]);
 
 /** @param {Buffer} bytes @param {{ as?: string, name?: string, type?: string, fields?: Record<string, string> }} [options] */
-async function uploads(bytes, { as = "agent", name = "menu.png", type = "application/octet-stream", fields = {} } = {}) {
+async function uploads(
+  bytes,
+  { as = "agent", name = "menu.png", type = "application/octet-stream", fields = {} } = {},
+) {
   const form = new FormData();
   for (const [field, value] of Object.entries(fields)) form.set(field, value);
   form.set("file", new Blob([new Uint8Array(bytes)], { type }), name);
-  const response = await fetch(app.stack.app_url + media, { method: "POST", headers: { authorization: `Bearer ${await app.token(as)}` }, body: form });
+  const response = await fetch(app.stack.app_url + media, {
+    method: "POST",
+    headers: { authorization: `Bearer ${await app.token(as)}` },
+    body: form,
+  });
   return { status: response.status, body: await response.json() };
 }
 
@@ -24,8 +31,12 @@ async function atMeta(bytes, type) {
   form.set("messaging_product", "whatsapp");
   form.set("type", type);
   form.set("file", new Blob([new Uint8Array(bytes)], { type }), "file");
-  const [token] = [app.metaToken ??= await newMetaToken()];
-  const response = await fetch(`${app.stack.meta_url}/v25.0/${app.phoneNumberId}/media`, { method: "POST", headers: { authorization: `Bearer ${token}` }, body: form });
+  const [token] = [(app.metaToken ??= await newMetaToken())];
+  const response = await fetch(`${app.stack.meta_url}/v25.0/${app.phoneNumberId}/media`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}` },
+    body: form,
+  });
   return (await response.json()).id;
 }
 async function newMetaToken() {
@@ -36,7 +47,11 @@ async function newMetaToken() {
 
 /** A customer sends a file. @param {string} from @param {string} kind @param {object} body */
 async function receivesFile(from, kind, body) {
-  const answer = await app.meta("POST", "customer/messages", { phone_number_id: app.phoneNumberId, from, message: { type: kind, [kind]: body } });
+  const answer = await app.meta("POST", "customer/messages", {
+    phone_number_id: app.phoneNumberId,
+    from,
+    message: { type: kind, [kind]: body },
+  });
   assert.equal(answer.webhook_status, 200, JSON.stringify(answer));
   const { id } = await app.conversationWith(from);
   const [message] = (await app.succeeds("GET", `/api/conversations/${id}/messages`, { as: "admin" })).data;
@@ -46,12 +61,19 @@ const opens = (/** @type {string} */ id, as = "agent") => app.succeeds("GET", `$
 
 test("a customer's file is in Storage soon after its message, and opens for those who see it", async () => {
   const from = app.newCustomer();
-  const message = await receivesFile(from, "document", { id: await atMeta(PDF, "application/pdf"), mime_type: "application/pdf", filename: "../../nota\u202e.pdf" });
+  const message = await receivesFile(from, "document", {
+    id: await atMeta(PDF, "application/pdf"),
+    mime_type: "application/pdf",
+    filename: "../../nota\u202e.pdf",
+  });
   const file = await eventually("the file is stored", async () => {
     const file = await opens(message.id);
     return file.state === "stored" && file;
   });
-  assert.deepEqual([file.kind, file.file_name, file.file_size, file.mime_type], ["document", "nota.pdf", PDF.length, "application/pdf"]);
+  assert.deepEqual(
+    [file.kind, file.file_name, file.file_size, file.mime_type],
+    ["document", "nota.pdf", PDF.length, "application/pdf"],
+  );
   assert.equal(file.sha256, createHash("sha256").update(PDF).digest("hex"));
   const opened = await fetch(file.url);
   assert.ok(PDF.equals(Buffer.from(await opened.arrayBuffer())));
@@ -68,9 +90,16 @@ test("a customer's file is sent on to another customer, by an id of its own", as
   await eventually("the file is stored", async () => (await opens(message.id)).state === "stored");
   await app.receivesMessage({ from: to });
   const { id } = await app.conversationWith(to);
-  const forward = () => app.succeeds("POST", `/api/messages/${message.id}/forward`, { as: "agent", body: { conversation_ids: [id] } });
-  assert.deepEqual((await forward()).data.map((/** @type {any} */ { outcome }) => outcome), ["created"]);
-  assert.deepEqual((await forward()).data.map((/** @type {any} */ { outcome }) => outcome), ["created"]);
+  const forward = () =>
+    app.succeeds("POST", `/api/messages/${message.id}/forward`, { as: "agent", body: { conversation_ids: [id] } });
+  assert.deepEqual(
+    (await forward()).data.map((/** @type {any} */ { outcome }) => outcome),
+    ["created"],
+  );
+  assert.deepEqual(
+    (await forward()).data.map((/** @type {any} */ { outcome }) => outcome),
+    ["created"],
+  );
   const sent = await eventually("both are accepted", async () => {
     const entries = (await app.ledger([to])).get(to) ?? [];
     return entries.length === 2 && entries;
@@ -78,7 +107,10 @@ test("a customer's file is sent on to another customer, by an id of its own", as
   const [first, second] = sent.map((/** @type {any} */ entry) => entry.payload.image);
   assert.notEqual(first.id, inbound);
   assert.deepEqual([second, first.caption], [first, "Ini"], "Meta was given it once");
-  await app.refuses(404, "not_found", "POST", `/api/messages/${message.id}/forward`, { as: "stranger", body: { conversation_ids: [id] } });
+  await app.refuses(404, "not_found", "POST", `/api/messages/${message.id}/forward`, {
+    as: "stranger",
+    body: { conversation_ids: [id] },
+  });
 });
 
 test("a file that Meta does not have any more is gone", async () => {
@@ -94,19 +126,31 @@ test("a file that could not be fetched is fetched by housekeeping", async () => 
   const id = await atMeta(PNG, "image/png");
   const message = await receivesFile(app.newCustomer(), "image", { id, mime_type: "image/png" });
   await eventually("it is stored", async () => (await opens(message.id)).state === "stored");
-  await app.changes("message_media", `message_id=eq.${message.id}`, { state: "pending", storage_path: null, next_attempt_at: new Date(0).toISOString() });
-  await app.call("GET", "/api/cron/housekeeping?only=media", { headers: { authorization: `Bearer ${app.stack.cron_secret}` } });
+  await app.changes("message_media", `message_id=eq.${message.id}`, {
+    state: "pending",
+    storage_path: null,
+    next_attempt_at: new Date(0).toISOString(),
+  });
+  await app.call("GET", "/api/cron/housekeeping?only=media", {
+    headers: { authorization: `Bearer ${app.stack.cron_secret}` },
+  });
   assert.equal((await opens(message.id)).state, "stored");
 });
 
 test("an upload is known by its bytes, sent by its id, and seen by who sees the message", async () => {
   const { status, body: file } = await uploads(PNG, { name: "../menu.exe", type: "text/html" });
   assert.equal(status, 201, JSON.stringify(file));
-  assert.deepEqual([file.kind, file.mime_type, file.file_name, file.file_size, file.state], ["image", "image/png", "menu.exe.png", PNG.length, "stored"]);
+  assert.deepEqual(
+    [file.kind, file.mime_type, file.file_name, file.file_size, file.state],
+    ["image", "image/png", "menu.exe.png", PNG.length, "stored"],
+  );
   const from = app.newCustomer();
   await app.receivesMessage({ from });
   const { id } = await app.conversationWith(from);
-  const message = await app.succeeds("POST", `/api/conversations/${id}/messages`, { as: "agent", body: { type: "image", image: { id: file.id, caption: "Menu" } } });
+  const message = await app.succeeds("POST", `/api/conversations/${id}/messages`, {
+    as: "agent",
+    body: { type: "image", image: { id: file.id, caption: "Menu" } },
+  });
   assert.notEqual(message.status, "failed", JSON.stringify(message));
   const entry = (await app.ledger([from])).get(from)?.[0];
   assert.deepEqual(entry.payload.image, { id: file.meta_media_id, caption: "Menu" });
@@ -116,11 +160,19 @@ test("an upload is known by its bytes, sent by its id, and seen by who sees the 
 
 test("what a file is for comes before it, and the file alone", async () => {
   const token = await app.token("agent");
-  for (const [field, value] of /** @type {[string, any][]} */ ([["session_id", "00000000-0000-4000-8000-000000000000"], ["type", "document"], ["file", new Blob(["x"])]])) {
+  for (const [field, value] of /** @type {[string, any][]} */ ([
+    ["session_id", "00000000-0000-4000-8000-000000000000"],
+    ["type", "document"],
+    ["file", new Blob(["x"])],
+  ])) {
     const form = new FormData();
     form.append("file", new Blob([new Uint8Array(PNG)]), "menu.png");
     form.append(field, value);
-    const response = await fetch(app.stack.app_url + media, { method: "POST", headers: { authorization: `Bearer ${token}` }, body: form });
+    const response = await fetch(app.stack.app_url + media, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}` },
+      body: form,
+    });
     const { error } = /** @type {any} */ (await response.json());
     assert.deepEqual([response.status, Object.keys(error?.fields ?? {})], [422, [field]]);
   }
@@ -133,7 +185,11 @@ test("a large file goes straight into Storage, and is checked there", async () =
   const puts = async (/** @type {Buffer} */ bytes) => {
     const { status, body } = await asks({ file_name: "film.mp4" });
     assert.equal(status, 200, JSON.stringify(body));
-    const stored = await fetch(body.upload_url, { method: "PUT", headers: { "content-type": "text/html" }, body: new Uint8Array(bytes) });
+    const stored = await fetch(body.upload_url, {
+      method: "PUT",
+      headers: { "content-type": "text/html" },
+      body: new Uint8Array(bytes),
+    });
     assert.equal(stored.status, 200, await stored.text());
     return body.storage_path;
   };
@@ -159,7 +215,11 @@ test("a large file goes straight into Storage, and is checked there", async () =
   const program = await puts(Buffer.from("MZ\x90\0rest"));
   for (let attempt = 0; attempt < 2; attempt++) {
     const refused = await asks({ file_name: "film.mp4", storage_path: program });
-    assert.deepEqual([refused.status, Object.keys(refused.body.error.fields)], [422, [attempt === 0 ? "file" : "storage_path"]], "and removed");
+    assert.deepEqual(
+      [refused.status, Object.keys(refused.body.error.fields)],
+      [422, [attempt === 0 ? "file" : "storage_path"]],
+      "and removed",
+    );
   }
 });
 
@@ -181,9 +241,17 @@ test("what Meta does not take is refused, and leaves nothing", async () => {
     assert.match(body.error.fields.file, expected);
     assert.equal((await app.rows("message_media", "select=id")).length, before);
   }
-  const noFile = await app.call("POST", media, { as: "agent", raw: "--x\r\n\r\n--x--", headers: { "content-type": "multipart/form-data; boundary=x" } });
+  const noFile = await app.call("POST", media, {
+    as: "agent",
+    raw: "--x\r\n\r\n--x--",
+    headers: { "content-type": "multipart/form-data; boundary=x" },
+  });
   assert.equal(noFile.status >= 400 && noFile.status < 500, true);
-  await app.refuses(400, "invalid_form", "POST", media, { as: "agent", raw: "{}", headers: { "content-type": "text/plain" } });
+  await app.refuses(400, "invalid_form", "POST", media, {
+    as: "agent",
+    raw: "{}",
+    headers: { "content-type": "text/plain" },
+  });
 });
 
 test("a stored file is deleted for good by who may", async () => {

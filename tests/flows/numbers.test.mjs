@@ -12,7 +12,11 @@ const digits = () => `5559${randomInt(1e10, 1e11)}`;
 /** A number at Meta that nobody has connected. @param {object} [properties] */
 async function newNumberAtMeta(properties = {}) {
   const number = {
-    phone_number_id: digits(), business_account_id: digits(), display_phone_number: `+62 899-${digits()}`, verified_name: "Cabang Baru", ...properties,
+    phone_number_id: digits(),
+    business_account_id: digits(),
+    display_phone_number: `+62 899-${digits()}`,
+    verified_name: "Cabang Baru",
+    ...properties,
   };
   await app.meta("POST", "numbers", number);
   return number;
@@ -26,9 +30,11 @@ async function newToken() {
 }
 
 /** @param {any} number @param {object} [more] @param {string} [as] */
-const connects = (number, more = {}, as = "admin") => app.call("POST", sessions, {
-  as, body: { phone_number_id: number.phone_number_id, business_account_id: number.business_account_id, ...more },
-});
+const connects = (number, more = {}, as = "admin") =>
+  app.call("POST", sessions, {
+    as,
+    body: { phone_number_id: number.phone_number_id, business_account_id: number.business_account_id, ...more },
+  });
 
 /** Connected with a token of its own. */
 async function newConnectedNumber() {
@@ -39,15 +45,21 @@ async function newConnectedNumber() {
   return { ...number, id: body.id, token };
 }
 
-const housekeeping = (only = "") => app.call("GET", `/api/cron/housekeeping${only && `?only=${only}`}`, {
-  headers: { authorization: `Bearer ${app.stack.cron_secret}` },
-});
+const housekeeping = (only = "") =>
+  app.call("GET", `/api/cron/housekeeping${only && `?only=${only}`}`, {
+    headers: { authorization: `Bearer ${app.stack.cron_secret}` },
+  });
 /** Health was asked for a while ago. @param {string} id */
 const forgetsHealth = (id) => app.changes("whatsapp_sessions", `id=eq.${id}`, { health_checked_at: null });
 
 test("the environment's number is there, with the version of Meta's API", async () => {
   const { data, graph } = await app.succeeds("GET", sessions, { as: "agent" });
-  assert.ok(data.some((/** @type {any} */ number) => number.phone_number_id === app.phoneNumberId && number.token_source === "environment"));
+  assert.ok(
+    data.some(
+      (/** @type {any} */ number) =>
+        number.phone_number_id === app.phoneNumberId && number.token_source === "environment",
+    ),
+  );
   assert.deepEqual(graph, { version: "v25.0", expires: "2028-07-29" });
 });
 
@@ -71,8 +83,10 @@ test("a number is checked with Meta before it is connected", async () => {
   assert.equal((await app.rows("whatsapp_sessions", `meta_phone_number_id=eq.${number.phone_number_id}`)).length, 0);
   const { status, body } = await connects(number, { token, pin: "123456", name: "Cabang Bandung" });
   assert.equal(status, 201, JSON.stringify(body));
-  assert.deepEqual([body.name, body.verified_name, body.quality_rating, body.status, body.token_source, body.token_status],
-    ["Cabang Bandung", "Cabang Baru", "GREEN", "connected", "own", "valid"]);
+  assert.deepEqual(
+    [body.name, body.verified_name, body.quality_rating, body.status, body.token_source, body.token_status],
+    ["Cabang Bandung", "Cabang Baru", "GREEN", "connected", "own", "valid"],
+  );
 });
 
 test("the end of a token is kept with it", async () => {
@@ -82,14 +96,19 @@ test("the end of a token is kept with it", async () => {
   assert.deepEqual([past.status, Object.keys(past.body.error.fields)], [422, ["token_expires_at"]]);
   const { body } = await connects(number, { token: await newToken(), token_expires_at });
   assert.equal(body.token_expires_at, token_expires_at);
-  const patch = (/** @type {object} */ changes) => app.succeeds("PATCH", `${sessions}/${body.id}`, { as: "admin", body: changes });
+  const patch = (/** @type {object} */ changes) =>
+    app.succeeds("PATCH", `${sessions}/${body.id}`, { as: "admin", body: changes });
   assert.equal((await patch({ action: "connect" })).token_expires_at, token_expires_at);
   assert.equal((await patch({ token: await newToken() })).token_expires_at, null);
   assert.equal((await patch({ token_expires_at })).token_expires_at, token_expires_at);
 });
 
 test("a number belongs to one organisation, and the installation's token to its own", async () => {
-  const taken = await connects({ phone_number_id: app.phoneNumberId, business_account_id: "555100000000001" }, { token: await newToken() }, "stranger");
+  const taken = await connects(
+    { phone_number_id: app.phoneNumberId, business_account_id: "555100000000001" },
+    { token: await newToken() },
+    "stranger",
+  );
   assert.deepEqual([taken.status, taken.body.error?.code], [409, "number_taken"]);
   const free = await newNumberAtMeta();
   const refused = await connects(free, {}, "stranger");
@@ -105,13 +124,16 @@ test("a number's own token sends for it, and no answer tells it", async () => {
   await app.receivesMessage({ from, to: number.phone_number_id });
   const conversation = await app.conversationWith(from);
   assert.equal(conversation.session_id, number.id);
-  const reply = () => app.call("POST", `/api/conversations/${conversation.id}/messages`, { as: "admin", body: { text: "Halo" } });
+  const reply = () =>
+    app.call("POST", `/api/conversations/${conversation.id}/messages`, { as: "admin", body: { text: "Halo" } });
   const sent = await reply();
   assert.notEqual(sent.body.status, "failed", JSON.stringify(sent.body));
   assert.equal((await app.ledger([from])).get(from)?.[0].phone_number_id, number.phone_number_id);
 
   const [list, details, health] = [
-    await app.succeeds("GET", sessions, { as: "admin" }), await app.succeeds("GET", `${sessions}/${number.id}`, { as: "admin" }), await housekeeping(),
+    await app.succeeds("GET", sessions, { as: "admin" }),
+    await app.succeeds("GET", `${sessions}/${number.id}`, { as: "admin" }),
+    await housekeeping(),
   ];
   assert.ok(!JSON.stringify([list, details, health.body, sent.body]).includes(number.token));
   assert.equal(details.day.messages, 1);
@@ -123,11 +145,22 @@ test("a number's own token sends for it, and no answer tells it", async () => {
   const broken = await app.succeeds("GET", `${sessions}/${number.id}`, { as: "admin" });
   assert.deepEqual([broken.status, broken.status_code, broken.token_status], ["broken", "token_invalid", "invalid"]);
   assert.equal((await reply()).body.error.code, "number_unavailable");
-  assert.equal((await app.succeeds("GET", sessions, { as: "admin" })).data.find((/** @type {any} */ other) => other.phone_number_id === app.phoneNumberId).status, "connected");
+  assert.equal(
+    (await app.succeeds("GET", sessions, { as: "admin" })).data.find(
+      (/** @type {any} */ other) => other.phone_number_id === app.phoneNumberId,
+    ).status,
+    "connected",
+  );
 
-  const wrong = await app.refuses(422, "invalid_field", "PATCH", `${sessions}/${number.id}`, { as: "admin", body: { token: "EAAother" } });
+  const wrong = await app.refuses(422, "invalid_field", "PATCH", `${sessions}/${number.id}`, {
+    as: "admin",
+    body: { token: "EAAother" },
+  });
   assert.ok("token" in wrong.body.error.fields);
-  const mended = await app.succeeds("PATCH", `${sessions}/${number.id}`, { as: "admin", body: { token: await newToken() } });
+  const mended = await app.succeeds("PATCH", `${sessions}/${number.id}`, {
+    as: "admin",
+    body: { token: await newToken() },
+  });
   assert.deepEqual([mended.status, mended.token_source, mended.token_status], ["connected", "own", "valid"]);
   assert.notEqual((await reply()).body.status, "failed");
 });
@@ -137,8 +170,10 @@ test("a number is paused, resumed, disconnected, connected again and deleted, an
   const from = app.newCustomer();
   await app.receivesMessage({ from, to: number.phone_number_id });
   const { id } = await app.conversationWith(from);
-  const patch = (/** @type {object} */ body) => app.succeeds("PATCH", `${sessions}/${number.id}`, { as: "admin", body });
-  const reply = async () => (await app.call("POST", `/api/conversations/${id}/messages`, { as: "admin", body: { text: "x" } })).status;
+  const patch = (/** @type {object} */ body) =>
+    app.succeeds("PATCH", `${sessions}/${number.id}`, { as: "admin", body });
+  const reply = async () =>
+    (await app.call("POST", `/api/conversations/${id}/messages`, { as: "admin", body: { text: "x" } })).status;
 
   assert.equal((await patch({ status: "paused" })).status, "paused");
   assert.equal(await reply(), 409);
@@ -146,13 +181,23 @@ test("a number is paused, resumed, disconnected, connected again and deleted, an
   assert.equal(await reply(), 201);
   assert.equal((await patch({ status: "disconnected" })).status, "disconnected");
   assert.equal(await reply(), 409);
-  await app.refuses(409, "number_unavailable", "PATCH", `${sessions}/${number.id}`, { as: "admin", body: { action: "resume" } });
+  await app.refuses(409, "number_unavailable", "PATCH", `${sessions}/${number.id}`, {
+    as: "admin",
+    body: { action: "resume" },
+  });
   assert.equal((await patch({ action: "connect" })).status, "connected");
   assert.equal(await reply(), 201);
-  await app.refuses(422, "invalid_field", "PATCH", `${sessions}/${number.id}`, { as: "admin", body: { messages_per_second: 500 } });
+  await app.refuses(422, "invalid_field", "PATCH", `${sessions}/${number.id}`, {
+    as: "admin",
+    body: { messages_per_second: 500 },
+  });
 
   assert.equal((await app.call("DELETE", `${sessions}/${number.id}`, { as: "admin" })).status, 204);
-  assert.ok(!(await app.succeeds("GET", sessions, { as: "admin" })).data.some((/** @type {any} */ other) => other.id === number.id));
+  assert.ok(
+    !(await app.succeeds("GET", sessions, { as: "admin" })).data.some(
+      (/** @type {any} */ other) => other.id === number.id,
+    ),
+  );
   const thread = await app.succeeds("GET", `/api/conversations/${id}/messages`, { as: "admin" });
   assert.equal(thread.total, 3);
   assert.equal(await reply(), 409);
@@ -166,15 +211,29 @@ test("a stranger finds no number of ours", async () => {
   for (const [method, body] of /** @type {[string, object?][]} */ ([["GET"], ["PATCH", { name: "x" }], ["DELETE"]])) {
     await app.refuses(404, "not_found", method, `${sessions}/${number.id}`, { as: "stranger", body });
   }
-  assert.ok(!(await app.succeeds("GET", sessions, { as: "stranger" })).data.some((/** @type {any} */ other) => other.id === number.id));
+  assert.ok(
+    !(await app.succeeds("GET", sessions, { as: "stranger" })).data.some(
+      (/** @type {any} */ other) => other.id === number.id,
+    ),
+  );
   for (const method of ["PATCH", "DELETE"]) {
-    await app.refuses(403, "forbidden", method, `${sessions}/${number.id}`, { as: "agent", body: method === "PATCH" ? { name: "x" } : undefined });
+    await app.refuses(403, "forbidden", method, `${sessions}/${number.id}`, {
+      as: "agent",
+      body: method === "PATCH" ? { name: "x" } : undefined,
+    });
   }
 });
 
 test("housekeeping reads Meta's word on every number, and on demand anybody may", async () => {
   const number = await newConnectedNumber();
-  await app.meta("POST", "numbers", { phone_number_id: number.phone_number_id, business_account_id: number.business_account_id, display_phone_number: number.display_phone_number, verified_name: "Nama Baru", quality_rating: "RED", status: "FLAGGED" });
+  await app.meta("POST", "numbers", {
+    phone_number_id: number.phone_number_id,
+    business_account_id: number.business_account_id,
+    display_phone_number: number.display_phone_number,
+    verified_name: "Nama Baru",
+    quality_rating: "RED",
+    status: "FLAGGED",
+  });
   const now = async (query = "") => app.succeeds("GET", `${sessions}/${number.id}${query}`, { as: "admin" });
   await housekeeping("number_health");
   assert.equal((await now()).quality_rating, "GREEN", "asked a moment ago");
@@ -194,7 +253,10 @@ test("housekeeping is the scheduler's, and each of its steps ends well", async (
   await app.refuses(401, "unauthorized", "GET", "/api/cron/housekeeping", { as: "admin" });
   const { status, body } = await housekeeping();
   assert.equal(status, 200);
-  assert.deepEqual(body.steps.filter((/** @type {any} */ step) => !step.ok), []);
+  assert.deepEqual(
+    body.steps.filter((/** @type {any} */ step) => !step.ok),
+    [],
+  );
   assert.ok(body.steps.length >= 7);
   assert.equal((await housekeeping("nonsense")).status, 422);
 });
@@ -215,13 +277,18 @@ test("while Meta does not answer a number rests, and goes on when it does", asyn
 
   // its time is over: one message tries Meta out, and the others wait for what becomes of it
   const sql = postgres(String(app.stack.database_url), { max: 1 });
-  await sql`update private.number_breakers set open_until = now() where session_id = ${number.id}`.finally(() => sql.end());
+  await sql`update private.number_breakers set open_until = now() where session_id = ${number.id}`.finally(() =>
+    sql.end(),
+  );
   const delay = 700;
   await app.meta("PUT", "settings", { response_delay_ms: delay });
   const replies = await Promise.all(Array.from({ length: 6 }, reply));
   await app.meta("PUT", "settings", { response_delay_ms: 0 });
-  for (const { status, body } of replies) assert.equal(status === 201 ? body.status === "failed" : status !== 503, false, JSON.stringify(body));
-  const [first, ...others] = ((await app.ledger([from])).get(from) ?? []).map(({ accepted_at }) => Date.parse(accepted_at)).sort((one, other) => one - other);
+  for (const { status, body } of replies)
+    assert.equal(status === 201 ? body.status === "failed" : status !== 503, false, JSON.stringify(body));
+  const [first, ...others] = ((await app.ledger([from])).get(from) ?? [])
+    .map(({ accepted_at }) => Date.parse(accepted_at))
+    .sort((one, other) => one - other);
   assert.ok(first);
   for (const accepted_at of others) assert.ok(accepted_at - first >= delay, `${accepted_at - first}`);
   assert.equal((await app.succeeds("GET", `${sessions}/${number.id}`, { as: "admin" })).breaker.state, "closed");
@@ -229,13 +296,26 @@ test("while Meta does not answer a number rests, and goes on when it does", asyn
 
 describe("the environment's number that nobody has looked at", async () => {
   const [phone_number_id, business_account_id] = [digits(), digits()];
-  const fresh = await useApp({ environment: { META_WHATSAPP_PHONE_NUMBER_ID: phone_number_id, META_WHATSAPP_BUSINESS_ACCOUNT_ID: business_account_id } });
+  const fresh = await useApp({
+    environment: {
+      META_WHATSAPP_PHONE_NUMBER_ID: phone_number_id,
+      META_WHATSAPP_BUSINESS_ACCOUNT_ID: business_account_id,
+    },
+  });
 
   test("is there with its first messages, and keeps all of them", async () => {
-    await fresh.meta("POST", "numbers", { phone_number_id, business_account_id, display_phone_number: `+62 899-${digits()}`, verified_name: "Toko" });
+    await fresh.meta("POST", "numbers", {
+      phone_number_id,
+      business_account_id,
+      display_phone_number: `+62 899-${digits()}`,
+      verified_name: "Toko",
+    });
     const customers = Array.from({ length: 8 }, () => fresh.newCustomer());
     await Promise.all(customers.map((from) => fresh.receivesMessage({ from, to: phone_number_id })));
-    const [number] = await fresh.rows("whatsapp_sessions", `meta_phone_number_id=eq.${phone_number_id}&select=id,tenant_id`);
+    const [number] = await fresh.rows(
+      "whatsapp_sessions",
+      `meta_phone_number_id=eq.${phone_number_id}&select=id,tenant_id`,
+    );
     assert.equal(number.tenant_id, fresh.user("admin").tenant_id);
     assert.equal((await fresh.rows("messages", `session_id=eq.${number.id}&select=id`)).length, customers.length);
   });
@@ -245,7 +325,8 @@ test("a token is not taken over beside a pace that is refused", async () => {
   const number = await newConnectedNumber();
   const before = await app.succeeds("GET", `${sessions}/${number.id}`, { as: "admin" });
   const { body } = await app.refuses(422, "invalid_field", "PATCH", `${sessions}/${number.id}`, {
-    as: "admin", body: { token: await newToken(), messages_per_second: 81 },
+    as: "admin",
+    body: { token: await newToken(), messages_per_second: 81 },
   });
   assert.deepEqual(Object.keys(body.error.fields), ["messages_per_second"]);
   const after = await app.succeeds("GET", `${sessions}/${number.id}`, { as: "admin" });

@@ -17,7 +17,11 @@ async function newChat() {
 const lastAt = async (from) => (await app.ledger([from])).get(from)?.at(-1);
 
 const buttons = { type: "button", body: { text: "Jadi?" }, action: { buttons: [{ reply: { id: "y", title: "Ya" } }] } };
-const list = { type: "list", body: { text: "Pilih" }, action: { button: "Menu", sections: [{ rows: [{ id: "1", title: "Kopi" }] }] } };
+const list = {
+  type: "list",
+  body: { text: "Pilih" },
+  action: { button: "Menu", sections: [{ rows: [{ id: "1", title: "Kopi" }] }] },
+};
 
 test("every kind of message reaches Meta as Meta wants it", async () => {
   const { from, path } = await newChat();
@@ -29,11 +33,24 @@ test("every kind of message reaches Meta as Meta wants it", async () => {
     ["document", { link: "https://kopi.test/menu.pdf", filename: "menu.pdf", caption: "Menu" }],
     ["sticker", { link: "https://kopi.test/s.webp" }],
     ["location", { latitude: -6.2, longitude: 106.8, name: "Kopi Senja", address: "Jl. Senja 1" }],
-    ["contacts", [{ name: { formatted_name: "Sari W", first_name: "Sari" }, phones: [{ phone: "+62811", type: "CELL" }] }]],
+    [
+      "contacts",
+      [{ name: { formatted_name: "Sari W", first_name: "Sari" }, phones: [{ phone: "+62811", type: "CELL" }] }],
+    ],
     ["interactive", buttons, { ...buttons, action: { buttons: [{ type: "reply", reply: { id: "y", title: "Ya" } }] } }],
     ["interactive", list],
-    ["interactive", { type: "cta_url", body: { text: "x" }, action: { name: "cta_url", parameters: { display_text: "Buka", url: "https://kopi.test" } } }],
-    ["interactive", { type: "location_request_message", body: { text: "Di mana?" }, action: { name: "send_location" } }],
+    [
+      "interactive",
+      {
+        type: "cta_url",
+        body: { text: "x" },
+        action: { name: "cta_url", parameters: { display_text: "Buka", url: "https://kopi.test" } },
+      },
+    ],
+    [
+      "interactive",
+      { type: "location_request_message", body: { text: "Di mana?" }, action: { name: "send_location" } },
+    ],
   ])) {
     const { status, body: message } = await app.call("POST", path, { as: "agent", body: { type, [type]: body } });
     assert.equal(status, 201, JSON.stringify(message));
@@ -48,11 +65,17 @@ test("every kind of message reaches Meta as Meta wants it", async () => {
 test("answers and reactions name the message they are about", async () => {
   const { from, wamid, id, path } = await newChat();
   const thread = await app.succeeds("GET", path, { as: "agent" });
-  const answer = await app.succeeds("POST", path, { as: "agent", body: { text: "Ini", context: { message_id: thread.data[0].id } } });
+  const answer = await app.succeeds("POST", path, {
+    as: "agent",
+    body: { text: "Ini", context: { message_id: thread.data[0].id } },
+  });
   assert.equal(answer.context_message_id, wamid);
   assert.deepEqual((await lastAt(from)).payload.context, { message_id: wamid });
   for (const emoji of ["👍", ""]) {
-    await app.succeeds("POST", path, { as: "agent", body: { type: "reaction", reaction: { message_id: wamid, emoji } } });
+    await app.succeeds("POST", path, {
+      as: "agent",
+      body: { type: "reaction", reaction: { message_id: wamid, emoji } },
+    });
     assert.deepEqual((await lastAt(from)).payload.reaction, { message_id: wamid, emoji });
   }
   const conversation = await app.succeeds("GET", `/api/conversations/${id}`, { as: "agent" });
@@ -77,22 +100,83 @@ test("what Meta would refuse is refused before, each by its field and in both la
     ["reaction.message_id", { type: "reaction", reaction: { message_id: "wamid.x", emoji: "👍" } }],
     ["interactive.action.buttons", { type: "interactive", interactive: { ...buttons, action: { buttons: [] } } }],
     ["interactive.body.text", { type: "interactive", interactive: { ...buttons, body: { text: long(1025) } } }],
-    ["interactive.action.button", { type: "interactive", interactive: { ...list, action: { ...list.action, button: long(21) } } }],
+    [
+      "interactive.action.button",
+      { type: "interactive", interactive: { ...list, action: { ...list.action, button: long(21) } } },
+    ],
     ["template.name", { type: "template", template: { name: "tidak_ada", language: "id" } }],
     ["template.variables.1", { type: "template", template: { name: "promo_akhir_tahun", language: "id" } }],
-    ["template.variables.1", { type: "template", template: { name: "promo_akhir_tahun", language: "id", variables: ["a\nb"] } }],
-    ["template.components[0].parameters[0].text", { type: "template", template: { name: "promo_akhir_tahun", language: "id", components: [{ type: "body", parameters: [{ type: "text", text: "" }] }] } }],
-    ["template.components.body", { type: "template", template: { name: "promo_akhir_tahun", language: "id", components: [] } }],
-    ["template.components[0].parameters", { type: "template", template: { name: "promo_akhir_tahun", language: "id", components: [{ type: "body", parameters: [{ type: "text", text: "a" }, { type: "text", text: "b" }] }] } }],
-    ["interactive.action.sections[0].rows", { type: "interactive", interactive: { ...list, action: { ...list.action, sections: [{ title: "a", rows: [] }, { ...list.action.sections[0], title: "b" }] } } }],
-    ["interactive.header.image.id", { type: "interactive", interactive: { ...buttons, header: { type: "image", image: { id: randomUUID() } } } }],
+    [
+      "template.variables.1",
+      { type: "template", template: { name: "promo_akhir_tahun", language: "id", variables: ["a\nb"] } },
+    ],
+    [
+      "template.components[0].parameters[0].text",
+      {
+        type: "template",
+        template: {
+          name: "promo_akhir_tahun",
+          language: "id",
+          components: [{ type: "body", parameters: [{ type: "text", text: "" }] }],
+        },
+      },
+    ],
+    [
+      "template.components.body",
+      { type: "template", template: { name: "promo_akhir_tahun", language: "id", components: [] } },
+    ],
+    [
+      "template.components[0].parameters",
+      {
+        type: "template",
+        template: {
+          name: "promo_akhir_tahun",
+          language: "id",
+          components: [
+            {
+              type: "body",
+              parameters: [
+                { type: "text", text: "a" },
+                { type: "text", text: "b" },
+              ],
+            },
+          ],
+        },
+      },
+    ],
+    [
+      "interactive.action.sections[0].rows",
+      {
+        type: "interactive",
+        interactive: {
+          ...list,
+          action: {
+            ...list.action,
+            sections: [
+              { title: "a", rows: [] },
+              { ...list.action.sections[0], title: "b" },
+            ],
+          },
+        },
+      },
+    ],
+    [
+      "interactive.header.image.id",
+      { type: "interactive", interactive: { ...buttons, header: { type: "image", image: { id: randomUUID() } } } },
+    ],
     ["context.message_id", { text: "x", context: { message_id: randomUUID() } }],
   ])) {
-    const sentences = await Promise.all(["en", "id"].map(async (language) => {
-      const { body: answer } = await app.refuses(422, "invalid_field", "POST", path, { as: "agent", body, headers: { "accept-language": language } });
-      assert.ok(field in answer.error.fields, `${field}: ${JSON.stringify(answer)}`);
-      return answer.error.fields[field];
-    }));
+    const sentences = await Promise.all(
+      ["en", "id"].map(async (language) => {
+        const { body: answer } = await app.refuses(422, "invalid_field", "POST", path, {
+          as: "agent",
+          body,
+          headers: { "accept-language": language },
+        });
+        assert.ok(field in answer.error.fields, `${field}: ${JSON.stringify(answer)}`);
+        return answer.error.fields[field];
+      }),
+    );
     assert.notEqual(sentences[0], sentences[1], field);
   }
   assert.equal((await app.ledger([from])).size, 0);
@@ -100,13 +184,17 @@ test("what Meta would refuse is refused before, each by its field and in both la
 
 test("outside the window only a template goes, to a number nobody wrote from", async () => {
   const to = app.newCustomer();
-  const send = (/** @type {any} */ body, /** @type {object} */ more = {}) => app.call("POST", "/api/whatsapp/messages", { as: "agent", body: { to: `+${to}`, ...body }, ...more });
+  const send = (/** @type {any} */ body, /** @type {object} */ more = {}) =>
+    app.call("POST", "/api/whatsapp/messages", { as: "agent", body: { to: `+${to}`, ...body }, ...more });
   const closed = await send({ type: "text", text: "Halo" });
   assert.deepEqual([closed.status, closed.body.error.code], [409, "window_closed"]);
   assert.equal(await app.conversationWith(to), undefined);
 
   const headers = { "idempotency-key": randomUUID() };
-  const template = { type: "template", template: { name: "promo_akhir_tahun", language: { code: "id" }, variables: ["Rina"] } };
+  const template = {
+    type: "template",
+    template: { name: "promo_akhir_tahun", language: { code: "id" }, variables: ["Rina"] },
+  };
   const first = await send({ ...template, name: "Rina" }, { headers });
   assert.equal(first.status, 201, JSON.stringify(first.body));
   assert.match(first.body.content, /^Halo Rina, nikmati/);
@@ -116,7 +204,9 @@ test("outside the window only a template goes, to a number nobody wrote from", a
   assert.deepEqual([other.status, Object.keys(other.body.error.fields)], [422, ["Idempotency-Key"]]);
   const accepted = (await app.ledger([to])).get(to) ?? [];
   assert.equal(accepted.length, 1);
-  assert.deepEqual(accepted[0].payload.template.components, [{ type: "body", parameters: [{ type: "text", text: "Rina" }] }]);
+  assert.deepEqual(accepted[0].payload.template.components, [
+    { type: "body", parameters: [{ type: "text", text: "Rina" }] },
+  ]);
 
   const components = [{ type: "body", parameters: [{ type: "text", text: "Ani" }] }];
   const raw = await send({ type: "template", template: { name: "promo_akhir_tahun", language: "id", components } });
@@ -124,7 +214,12 @@ test("outside the window only a template goes, to a number nobody wrote from", a
   const conversation = await app.conversationWith(to);
   assert.deepEqual([conversation.contact.name, conversation.window_open], ["Rina", false]);
 
-  for (const [field, body] of /** @type {[string, any][]} */ ([["to", { to: "0812" }], ["to", { contact_id: conversation.contact.id }], ["text", { text: 5 }], ["session_id", { session_id: randomUUID(), text: "x" }]])) {
+  for (const [field, body] of /** @type {[string, any][]} */ ([
+    ["to", { to: "0812" }],
+    ["to", { contact_id: conversation.contact.id }],
+    ["text", { text: 5 }],
+    ["session_id", { session_id: randomUUID(), text: "x" }],
+  ])) {
     const refused = await send(body);
     assert.equal(refused.status, 422, JSON.stringify(refused.body));
     assert.ok(field in refused.body.error.fields, JSON.stringify(refused.body));
@@ -135,7 +230,10 @@ test("a number may be written as people write it at home", async () => {
   const customer = app.newCustomer();
   const to = `0${customer.slice(2, 5)}-${customer.slice(5, 9)}-${customer.slice(9)}`;
   const template = { name: "promo_akhir_tahun", language: "id", variables: ["Rina"] };
-  const { status, body } = await app.call("POST", "/api/whatsapp/messages", { as: "agent", body: { to, type: "template", template } });
+  const { status, body } = await app.call("POST", "/api/whatsapp/messages", {
+    as: "agent",
+    body: { to, type: "template", template },
+  });
   assert.equal(status, 201, JSON.stringify(body));
   assert.equal((await lastAt(customer)).payload.to, `+${customer}`);
 });
@@ -159,8 +257,10 @@ test("what Meta may have sent is told as such, with Meta's code", async () => {
 
 test("reading and typing are shown to the customer, once", async () => {
   const { wamid, id } = await newChat();
-  const reads = async () => (await app.meta("GET", "reads")).reads.filter((/** @type {any} */ read) => read.message_id === wamid);
-  for (const _ of [1, 2]) assert.equal((await app.call("POST", `/api/conversations/${id}/read`, { as: "agent" })).status, 204);
+  const reads = async () =>
+    (await app.meta("GET", "reads")).reads.filter((/** @type {any} */ read) => read.message_id === wamid);
+  for (const _ of [1, 2])
+    assert.equal((await app.call("POST", `/api/conversations/${id}/read`, { as: "agent" })).status, 204);
   await eventually("Meta is told", async () => (await reads()).length === 1);
   assert.equal((await app.succeeds("GET", `/api/conversations/${id}`, { as: "agent" })).unread_count, 0);
   assert.equal((await app.call("POST", `/api/conversations/${id}/typing`, { as: "agent" })).status, 204);
@@ -174,7 +274,10 @@ test("a stranger sends nothing, reads nothing and types nothing here", async () 
     await app.refuses(404, "not_found", "POST", where, { as: "stranger", body: { text: "x" } });
   }
   const conversation = await app.conversationWith(from);
-  const refused = await app.refuses(422, "invalid_field", "POST", "/api/whatsapp/messages", { as: "stranger", body: { contact_id: conversation.contact.id, text: "x" } });
+  const refused = await app.refuses(422, "invalid_field", "POST", "/api/whatsapp/messages", {
+    as: "stranger",
+    body: { contact_id: conversation.contact.id, text: "x" },
+  });
   assert.ok("contact_id" in refused.body.error.fields);
   assert.equal((await app.ledger([from])).size, 0);
   assert.equal(conversation.unread_count, 1);

@@ -8,7 +8,10 @@
  */
 export async function paceOf(app, people, { since } = {}) {
   const ledger = await app.ledger(people);
-  const times = [...ledger.values()].flat().map(({ accepted_at }) => Date.parse(accepted_at)).sort((a, b) => a - b);
+  const times = [...ledger.values()]
+    .flat()
+    .map(({ accepted_at }) => Date.parse(accepted_at))
+    .sort((a, b) => a - b);
   const seconds = ((times.at(-1) ?? 0) - (since ?? times[0])) / 1000;
   return { sends: times.length, seconds, perSecond: (times.length - 1) / seconds };
 }

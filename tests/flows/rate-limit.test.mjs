@@ -33,9 +33,16 @@ test("bearers that are refused are counted, and good ones go on", async () => {
 });
 
 test("without Redis nobody is refused", async () => {
-  const alone = await useApp({ own: true, demo: false, environment: { UPSTASH_REDIS_REST_URL: "http://127.0.0.1:9", UPSTASH_REDIS_REST_TOKEN: "x" } });
+  const alone = await useApp({
+    own: true,
+    demo: false,
+    environment: { UPSTASH_REDIS_REST_URL: "http://127.0.0.1:9", UPSTASH_REDIS_REST_TOKEN: "x" },
+  });
   for (let asked = 0; asked <= LIMIT + 10; asked += 10) {
     const answers = await Promise.all(Array.from({ length: 10 }, () => alone.call("GET", "/api/openapi.json")));
-    assert.deepEqual(answers.map(({ status }) => status), Array(10).fill(200));
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      Array(10).fill(200),
+    );
   }
 });

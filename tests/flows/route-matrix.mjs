@@ -186,7 +186,16 @@ export const ROUTES = {
 
 /** From the lowest to the highest. */
 export const ROLES = [
-  "restricted", "guest", "viewer", "junior_agent", "agent", "senior_agent", "team_lead", "manager", "admin", "super_admin",
+  "restricted",
+  "guest",
+  "viewer",
+  "junior_agent",
+  "agent",
+  "senior_agent",
+  "team_lead",
+  "manager",
+  "admin",
+  "super_admin",
 ];
 
 /** Bodies that reach the thing itself: others are refused for their fields first. @type {Record<string, object>} */

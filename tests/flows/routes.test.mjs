@@ -23,25 +23,63 @@ before(async () => {
   deactivated = await app.newMember("admin");
   await app.token(deactivated);
   await app.succeeds("DELETE", `/api/agents/${app.idOf(deactivated)}`, { as: people.super_admin });
-  const [conversation] = await app.rows("conversations", `tenant_id=eq.${app.user("admin").tenant_id}&select=id&limit=1`);
-  const role = await app.succeeds("POST", "/api/rbac/roles", { as: people.admin, body: { name: `Kasir ${randomUUID()}`, level: 2 } });
-  const made = await app.succeeds("POST", "/api/api-keys", { as: people.admin, body: { name: "kasir", role_id: await app.roleId("manager") } });
+  const [conversation] = await app.rows(
+    "conversations",
+    `tenant_id=eq.${app.user("admin").tenant_id}&select=id&limit=1`,
+  );
+  const role = await app.succeeds("POST", "/api/rbac/roles", {
+    as: people.admin,
+    body: { name: `Kasir ${randomUUID()}`, level: 2 },
+  });
+  const made = await app.succeeds("POST", "/api/api-keys", {
+    as: people.admin,
+    body: { name: "kasir", role_id: await app.roleId("manager") },
+  });
   const campaign = await app.createsCampaign([app.newCustomer()], { scheduled_at: "2099-01-01T00:00:00Z" });
-  const list = await app.succeeds("POST", "/api/broadcast/recipient-lists", { as: people.admin, body: { name: "Kasir", recipients: ["6281234567890"] } });
-  const segment = await app.succeeds("POST", "/api/crm/segments", { as: people.admin, body: { name: `Kasir ${randomUUID()}`, filter: { field: "name", op: "is_set" } } });
+  const list = await app.succeeds("POST", "/api/broadcast/recipient-lists", {
+    as: people.admin,
+    body: { name: "Kasir", recipients: ["6281234567890"] },
+  });
+  const segment = await app.succeeds("POST", "/api/crm/segments", {
+    as: people.admin,
+    body: { name: `Kasir ${randomUUID()}`, filter: { field: "name", op: "is_set" } },
+  });
   things.segment = segment.id;
-  const reply = await app.succeeds("POST", "/api/quick-replies", { as: people.admin, body: { shortcut: `k${randomUUID().slice(0, 8)}`, content: "Halo" } });
+  const reply = await app.succeeds("POST", "/api/quick-replies", {
+    as: people.admin,
+    body: { shortcut: `k${randomUUID().slice(0, 8)}`, content: "Halo" },
+  });
   things.quick_reply = reply.id;
   key = made.key;
   const [number] = await app.rows("whatsapp_sessions", `tenant_id=eq.${app.user("admin").tenant_id}&select=id&limit=1`);
   const [message] = await app.rows("messages", `tenant_id=eq.${app.user("admin").tenant_id}&select=id&limit=1`);
-  const label = await app.succeeds("POST", "/api/crm/labels", { as: people.admin, body: { name: `Kasir ${randomUUID()}` } });
-  const note = await app.succeeds("POST", `/api/conversations/${conversation.id}/notes`, { as: people.admin, body: { content: "Kasir" } });
+  const label = await app.succeeds("POST", "/api/crm/labels", {
+    as: people.admin,
+    body: { name: `Kasir ${randomUUID()}` },
+  });
+  const note = await app.succeeds("POST", `/api/conversations/${conversation.id}/notes`, {
+    as: people.admin,
+    body: { content: "Kasir" },
+  });
   Object.assign(things, { number: number.id, message: message.id, label: label.id, note: note.id });
-  const contact = await app.succeeds("POST", "/api/crm/contacts", { as: people.admin, body: { phone_number: `+${app.newCustomer()}` } });
-  const field = await app.succeeds("POST", "/api/crm/fields", { as: people.admin, body: { key: "route_matrix", name: "Kota", type: "text" } });
+  const contact = await app.succeeds("POST", "/api/crm/contacts", {
+    as: people.admin,
+    body: { phone_number: `+${app.newCustomer()}` },
+  });
+  const field = await app.succeeds("POST", "/api/crm/fields", {
+    as: people.admin,
+    body: { key: "route_matrix", name: "Kota", type: "text" },
+  });
   Object.assign(things, { contact: contact.id, field: field.id });
-  Object.assign(things, { conversation: conversation.id, role: role.id, person: app.idOf(people.agent), key: made.id, campaign: campaign.id, list: list.id, template: (await app.template()).id });
+  Object.assign(things, {
+    conversation: conversation.id,
+    role: role.id,
+    person: app.idOf(people.agent),
+    key: made.id,
+    campaign: campaign.id,
+    list: list.id,
+    template: (await app.template()).id,
+  });
 });
 
 test("the matrix names every route, and none that is not there", () => {
@@ -67,7 +105,10 @@ describe("every route", () => {
       assert.equal(anonymous.status, 401, JSON.stringify(anonymous.body));
       assert.equal(anonymous.body.error.code, "unauthorized");
 
-      for (const [name, headers] of Object.entries({ cron: { authorization: `Bearer ${app.stack.cron_secret}` }, nonsense: { authorization: "Bearer x" } })) {
+      for (const [name, headers] of Object.entries({
+        cron: { authorization: `Bearer ${app.stack.cron_secret}` },
+        nonsense: { authorization: "Bearer x" },
+      })) {
         const { status } = await ask(route, NOBODY, { headers });
         assert.equal(status === 401, !(who.secret && name === "cron"), `${name} got ${status}`);
       }
@@ -81,9 +122,16 @@ describe("every route", () => {
       for (const [level, role] of ROLES.entries()) {
         const { status, body } = await ask(route, NOBODY, { as: people[role] });
         if (level < lowest) {
-          assert.deepEqual([status, body.error?.code], [403, "forbidden"], `${role} got ${status} ${JSON.stringify(body)}`);
+          assert.deepEqual(
+            [status, body.error?.code],
+            [403, "forbidden"],
+            `${role} got ${status} ${JSON.stringify(body)}`,
+          );
         } else {
-          assert.ok(![401, 403].includes(status) || body.error?.code === "own_account" || forOthers(route, role), `${role} got ${status} ${JSON.stringify(body)}`);
+          assert.ok(
+            ![401, 403].includes(status) || body.error?.code === "own_account" || forOthers(route, role),
+            `${role} got ${status} ${JSON.stringify(body)}`,
+          );
           assert.ok(status < 500, `${role} got ${status} ${JSON.stringify(body)}`);
         }
       }
@@ -94,13 +142,28 @@ describe("every route", () => {
       const byKey = await ask(route, NOBODY, { headers: { authorization: `Bearer ${key}` } });
       const keyMay = lowest <= ROLES.indexOf("manager");
       if (who.anybody) assert.equal(byKey.status, 401, "an integration opens no organisation");
-      else assert.equal(byKey.status === 403, !keyMay || forOthers(route, "manager"), `the key got ${byKey.status} ${JSON.stringify(byKey.body)}`);
+      else
+        assert.equal(
+          byKey.status === 403,
+          !keyMay || forOthers(route, "manager"),
+          `the key got ${byKey.status} ${JSON.stringify(byKey.body)}`,
+        );
 
       if (who.foreign) {
-        const before = await app.rows("audit_logs", `select=id&order=id.desc&limit=1&tenant_id=eq.${app.user("admin").tenant_id}&action=not.like.*refused`);
+        const before = await app.rows(
+          "audit_logs",
+          `select=id&order=id.desc&limit=1&tenant_id=eq.${app.user("admin").tenant_id}&action=not.like.*refused`,
+        );
         const stranger = await ask(route, things[who.foreign], { as: "owner-of-another" });
-        assert.deepEqual([stranger.status, stranger.body.error?.code], [404, "not_found"], JSON.stringify(stranger.body));
-        const after = await app.rows("audit_logs", `select=id&order=id.desc&limit=1&tenant_id=eq.${app.user("admin").tenant_id}&action=not.like.*refused`);
+        assert.deepEqual(
+          [stranger.status, stranger.body.error?.code],
+          [404, "not_found"],
+          JSON.stringify(stranger.body),
+        );
+        const after = await app.rows(
+          "audit_logs",
+          `select=id&order=id.desc&limit=1&tenant_id=eq.${app.user("admin").tenant_id}&action=not.like.*refused`,
+        );
         assert.deepEqual(after, before, "nothing was changed");
       }
     });
@@ -119,7 +182,9 @@ before(async () => {
 test("every route belongs to one module of the registry", async () => {
   const { data } = await app.succeeds("GET", "/api/modules", { as: people.admin });
   for (const path of Object.keys(document.paths)) {
-    const owners = data.filter((/** @type {any} */ module) => module.routes.some((/** @type {string} */ route) => path === route || path.startsWith(`${route}/`)));
+    const owners = data.filter((/** @type {any} */ module) =>
+      module.routes.some((/** @type {string} */ route) => path === route || path.startsWith(`${route}/`)),
+    );
     assert.deepEqual(owners.length, 1, `${path} belongs to ${owners.map((/** @type {any} */ module) => module.id)}`);
   }
 });

@@ -22,15 +22,25 @@ function samples() {
   } catch {
     return null;
   }
-  return index.trim().split("\n").slice(1).map((line) => line.split("\t")).map(([file, , messages, statuses]) => ({
-    file, messages: Number(messages), statuses: Number(statuses), body: readFileSync(new URL(file, FOLDER), "utf8"),
-  }));
+  return index
+    .trim()
+    .split("\n")
+    .slice(1)
+    .map((line) => line.split("\t"))
+    .map(([file, , messages, statuses]) => ({
+      file,
+      messages: Number(messages),
+      statuses: Number(statuses),
+      body: readFileSync(new URL(file, FOLDER), "utf8"),
+    }));
 }
 
 /** @param {string} table @param {object} row */
 async function insert(table, row) {
   const response = await fetch(`${app.stack.supabase_url}/rest/v1/${table}`, {
-    method: "POST", headers: { ...app.serviceHeaders(), "content-type": "application/json", prefer: "return=representation" }, body: JSON.stringify(row),
+    method: "POST",
+    headers: { ...app.serviceHeaders(), "content-type": "application/json", prefer: "return=representation" },
+    body: JSON.stringify(row),
   });
   assert.ok(response.ok, await response.clone().text());
   const [made] = await response.json();
@@ -38,7 +48,10 @@ async function insert(table, row) {
 }
 /** @param {string} table @param {string} query */
 async function remove(table, query) {
-  const response = await fetch(`${app.stack.supabase_url}/rest/v1/${table}?${query}`, { method: "DELETE", headers: app.serviceHeaders() });
+  const response = await fetch(`${app.stack.supabase_url}/rest/v1/${table}?${query}`, {
+    method: "DELETE",
+    headers: app.serviceHeaders(),
+  });
   assert.ok(response.ok, await response.text());
 }
 
@@ -52,34 +65,106 @@ async function left(name, post) {
     const tenant = await insert("tenants", { name: account, slug: `samples-${name}-${account}` });
     tenants.push(tenant.id);
     for (const [id, display] of Object.entries(numbers)) {
-      await insert("whatsapp_sessions", { tenant_id: tenant.id, meta_phone_number_id: id, meta_business_account_id: account, display_phone_number: display });
+      await insert("whatsapp_sessions", {
+        tenant_id: tenant.id,
+        meta_phone_number_id: id,
+        meta_business_account_id: account,
+        display_phone_number: display,
+      });
     }
   }
   const of = `tenant_id=in.(${tenants})&limit=5000`;
   try {
     await post();
     const [contacts, conversations, messages, events, notices, numbers, consents] = await Promise.all(
-      ["contacts", "conversations", "messages", "message_status_events", "account_events", "whatsapp_sessions", "contact_consents"].map((table) => app.rows(table, of)),
+      [
+        "contacts",
+        "conversations",
+        "messages",
+        "message_status_events",
+        "account_events",
+        "whatsapp_sessions",
+        "contact_consents",
+      ].map((table) => app.rows(table, of)),
     );
     const person = new Map(contacts.map((row) => [row.id, `${row.wa_id} ${row.user_id}`]));
     const line = new Map(numbers.map((row) => [row.id, row.meta_phone_number_id]));
-    const thread = new Map(conversations.map((row) => [row.id, `${line.get(row.session_id)} ${person.get(row.contact_id)}`]));
+    const thread = new Map(
+      conversations.map((row) => [row.id, `${line.get(row.session_id)} ${person.get(row.contact_id)}`]),
+    );
     const sorted = (/** @type {unknown[][]} */ rows) => rows.map((row) => JSON.stringify(row)).sort();
     return {
-      contacts: sorted(contacts.map((row) => [row.wa_id, row.user_id, row.profile_name, row.username, row.name, row.marketing_opted_out_at])),
-      conversations: sorted(conversations.map((row) => [
-        thread.get(row.id), row.status, row.unread_count, row.last_message_at, row.last_inbound_at, row.window_expires_at, row.referral, row.last_message_preview,
-      ])),
-      messages: sorted(messages.map((row) => [
-        line.get(row.session_id), row.whatsapp_message_id, thread.get(row.conversation_id), row.direction, row.type, row.status, row.content, row.payload, row.metadata,
-        row.context_message_id, row.occurred_at, row.reactions.map((/** @type {any} */ reaction) => [reaction.emoji, reaction.direction]), row.edited_at, row.revoked_at,
-      ])),
-      events: sorted(events.map((row) => [line.get(row.session_id), row.whatsapp_message_id, row.status, row.occurred_at, row.error_code, row.message_id !== null])),
+      contacts: sorted(
+        contacts.map((row) => [
+          row.wa_id,
+          row.user_id,
+          row.profile_name,
+          row.username,
+          row.name,
+          row.marketing_opted_out_at,
+        ]),
+      ),
+      conversations: sorted(
+        conversations.map((row) => [
+          thread.get(row.id),
+          row.status,
+          row.unread_count,
+          row.last_message_at,
+          row.last_inbound_at,
+          row.window_expires_at,
+          row.referral,
+          row.last_message_preview,
+        ]),
+      ),
+      messages: sorted(
+        messages.map((row) => [
+          line.get(row.session_id),
+          row.whatsapp_message_id,
+          thread.get(row.conversation_id),
+          row.direction,
+          row.type,
+          row.status,
+          row.content,
+          row.payload,
+          row.metadata,
+          row.context_message_id,
+          row.occurred_at,
+          row.reactions.map((/** @type {any} */ reaction) => [reaction.emoji, reaction.direction]),
+          row.edited_at,
+          row.revoked_at,
+        ]),
+      ),
+      events: sorted(
+        events.map((row) => [
+          line.get(row.session_id),
+          row.whatsapp_message_id,
+          row.status,
+          row.occurred_at,
+          row.error_code,
+          row.message_id !== null,
+        ]),
+      ),
       // What tells no time happened when it came.
-      notices: sorted(notices.map((row) => [
-        row.field, row.kind, row.severity, Date.parse(row.occurred_at) > Date.now() - 600_000 ? "now" : row.occurred_at, line.get(row.session_id),
-      ])),
-      numbers: sorted(numbers.map((row) => [row.meta_phone_number_id, row.status, row.status_code, row.quality_rating, row.messaging_limit, row.throughput_level, row.name_status])),
+      notices: sorted(
+        notices.map((row) => [
+          row.field,
+          row.kind,
+          row.severity,
+          Date.parse(row.occurred_at) > Date.now() - 600_000 ? "now" : row.occurred_at,
+          line.get(row.session_id),
+        ]),
+      ),
+      numbers: sorted(
+        numbers.map((row) => [
+          row.meta_phone_number_id,
+          row.status,
+          row.status_code,
+          row.quality_rating,
+          row.messaging_limit,
+          row.throughput_level,
+          row.name_status,
+        ]),
+      ),
       consents: sorted(consents.map((row) => [person.get(row.contact_id), row.state, row.source, row.occurred_at])),
     };
   } finally {
@@ -109,7 +194,10 @@ test("Meta's samples leave the same however they come, and what their index says
   const expected = all.flatMap(({ body }) => idsIn(JSON.parse(body)));
   assert.ok(expected.length > 50);
   const told = new Set([...alone.messages, ...alone.events].map((row) => JSON.parse(row)[1]));
-  assert.deepEqual(expected.filter((id) => !told.has(id)), []);
+  assert.deepEqual(
+    expected.filter((id) => !told.has(id)),
+    [],
+  );
 
   const twice = await left("twice", async () => {
     for (const { body } of all) {
@@ -124,9 +212,11 @@ test("Meta's samples leave the same however they come, and what their index says
   assert.deepEqual(shuffled, alone);
   const atOnce = await left("at-once", async () => {
     const queue = luck.shuffle([...all, ...all, ...all]);
-    await Promise.all(Array.from({ length: 16 }, async () => {
-      for (let next = queue.pop(); next; next = queue.pop()) await post(next.body);
-    }));
+    await Promise.all(
+      Array.from({ length: 16 }, async () => {
+        for (let next = queue.pop(); next; next = queue.pop()) await post(next.body);
+      }),
+    );
   });
   assert.deepEqual(atOnce, alone);
 });
@@ -134,10 +224,18 @@ test("Meta's samples leave the same however they come, and what their index says
 /** The messages and statuses a sample brings to numbers of ours. @param {any} body @returns {string[]} */
 function idsIn(body) {
   const ours = Object.values(OFFICES).flatMap((numbers) => Object.keys(numbers));
-  return body.entry.flatMap((/** @type {any} */ entry) => entry.changes).flatMap((/** @type {any} */ { field, value }) => {
-    if (!ours.includes(value.metadata?.phone_number_id)) return [];
-    const threads = (value.history ?? []).flatMap((/** @type {any} */ chunk) => chunk.threads ?? []);
-    const lists = { messages: [value.messages, value.statuses], smb_message_echoes: [value.message_echoes], history: [value.messages, ...threads.map((/** @type {any} */ thread) => thread.messages)] };
-    return (lists[field] ?? []).flatMap((/** @type {any} */ list) => list ?? []).map((/** @type {any} */ { id }) => id);
-  });
+  return body.entry
+    .flatMap((/** @type {any} */ entry) => entry.changes)
+    .flatMap((/** @type {any} */ { field, value }) => {
+      if (!ours.includes(value.metadata?.phone_number_id)) return [];
+      const threads = (value.history ?? []).flatMap((/** @type {any} */ chunk) => chunk.threads ?? []);
+      const lists = {
+        messages: [value.messages, value.statuses],
+        smb_message_echoes: [value.message_echoes],
+        history: [value.messages, ...threads.map((/** @type {any} */ thread) => thread.messages)],
+      };
+      return (lists[field] ?? [])
+        .flatMap((/** @type {any} */ list) => list ?? [])
+        .map((/** @type {any} */ { id }) => id);
+    });
 }

@@ -10,20 +10,30 @@ const newName = (start = "promo") => `${start}_${randomUUID().replaceAll("-", "_
 const PNG = Buffer.from("89504e470d0a1a0a0000000d49484452", "hex");
 
 /** @param {object} [more] @param {string} [as] */
-const draft = (more = {}, as = "manager") => app.succeeds("POST", "/api/broadcast/templates", {
-  as,
-  body: {
-    name: newName(), language: "id", category: "MARKETING", content: "Halo {{1}}, ada promo {{2}} untuk Anda di toko kami.",
-    variables: ["Rina", "kopi"], footer: "Balas STOP untuk berhenti", ...more,
-  },
-});
-const submit = (/** @type {any} */ { id }) => app.succeeds("POST", `/api/broadcast/templates/${id}/submit`, { as: "manager" });
+const draft = (more = {}, as = "manager") =>
+  app.succeeds("POST", "/api/broadcast/templates", {
+    as,
+    body: {
+      name: newName(),
+      language: "id",
+      category: "MARKETING",
+      content: "Halo {{1}}, ada promo {{2}} untuk Anda di toko kami.",
+      variables: ["Rina", "kopi"],
+      footer: "Balas STOP untuk berhenti",
+      ...more,
+    },
+  });
+const submit = (/** @type {any} */ { id }) =>
+  app.succeeds("POST", `/api/broadcast/templates/${id}/submit`, { as: "manager" });
 const now = (/** @type {any} */ { id }) => app.succeeds("GET", `/api/broadcast/templates/${id}`, { as: "manager" });
-const change = (/** @type {any} */ { id }, /** @type {object} */ body) => app.succeeds("PATCH", `/api/broadcast/templates/${id}`, { as: "manager", body });
-const remove = (/** @type {any} */ { id }, query = "") => app.succeeds("DELETE", `/api/broadcast/templates/${id}${query}`, { as: "manager" });
+const change = (/** @type {any} */ { id }, /** @type {object} */ body) =>
+  app.succeeds("PATCH", `/api/broadcast/templates/${id}`, { as: "manager", body });
+const remove = (/** @type {any} */ { id }, query = "") =>
+  app.succeeds("DELETE", `/api/broadcast/templates/${id}${query}`, { as: "manager" });
 const sync = () => app.succeeds("POST", "/api/broadcast/templates/sync", { as: "manager" });
 /** What Meta has of a name. @param {string} name */
-const atMeta = async (name) => (await app.meta("GET", "templates")).templates.filter((/** @type {any} */ known) => known.name === name);
+const atMeta = async (name) =>
+  (await app.meta("GET", "templates")).templates.filter((/** @type {any} */ known) => known.name === name);
 /** As Meta's own side changes it. @param {any} known @param {object} changes */
 async function changesAtMeta(known, changes) {
   // what Meta has said before must not arrive after it
@@ -31,7 +41,8 @@ async function changesAtMeta(known, changes) {
   await app.meta("POST", "templates", { ...known, ...changes });
 }
 /** Until Meta's webhook has been taken in. @param {any} template @param {string} status */
-const becomes = (template, status) => eventually(`the template is ${status}`, async () => (await now(template)).status === status);
+const becomes = (template, status) =>
+  eventually(`the template is ${status}`, async () => (await now(template)).status === status);
 const heldInReview = () => app.meta("PUT", "settings", { template_review_ms: 3_600_000 });
 const reviewedAtOnce = () => app.meta("PUT", "settings", { template_review_ms: 0 });
 
@@ -39,10 +50,18 @@ describe("a draft", () => {
   test("may be imperfect, and says what is wrong in the reader's language", async () => {
     const made = await draft({ content: "{{1}} promo", variables: [] });
     assert.equal(made.status, "DRAFT");
-    assert.deepEqual([...new Set(made.problems.map((/** @type {any} */ problem) => problem.field))], ["content", "variables.1"]);
-    const { body } = await app.call("GET", `/api/broadcast/templates/${made.id}`, { as: "manager", headers: { "accept-language": "id" } });
+    assert.deepEqual(
+      [...new Set(made.problems.map((/** @type {any} */ problem) => problem.field))],
+      ["content", "variables.1"],
+    );
+    const { body } = await app.call("GET", `/api/broadcast/templates/${made.id}`, {
+      as: "manager",
+      headers: { "accept-language": "id" },
+    });
     assert.match(body.problems[0].message, /variabel/);
-    const refused = await app.refuses(422, "invalid_field", "POST", `/api/broadcast/templates/${made.id}/submit`, { as: "manager" });
+    const refused = await app.refuses(422, "invalid_field", "POST", `/api/broadcast/templates/${made.id}/submit`, {
+      as: "manager",
+    });
     assert.deepEqual(Object.keys(refused.body.error.fields), ["content", "variables.1"]);
     assert.deepEqual(await atMeta(made.name), [], "Meta has not been asked");
   });
@@ -50,7 +69,8 @@ describe("a draft", () => {
   test("takes the body the specification gives, and spaces in names", async () => {
     const name = newName("Flash Sale");
     const made = await app.succeeds("POST", "/api/broadcast/templates", {
-      as: "manager", body: { name, content: "Halo {{1}}, ada promo hari ini!", category: "MARKETING", variables: ["Rina"] },
+      as: "manager",
+      body: { name, content: "Halo {{1}}, ada promo hari ini!", category: "MARKETING", variables: ["Rina"] },
     });
     assert.equal(made.name, name.toLowerCase().replaceAll(" ", "_"));
     assert.deepEqual([made.language, made.business_account_id, made.problems], ["id", ACCOUNT, []]);
@@ -68,34 +88,65 @@ describe("a draft", () => {
       [{ name: newName(), content: "a\u0000b" }, "content"],
       [{ name: newName(), header: { format: "image", sample_path: "elsewhere/a.png" } }, "header.sample_path"],
     ])) {
-      const { body: answer } = await app.refuses(422, "invalid_field", "POST", "/api/broadcast/templates", { as: "manager", body });
+      const { body: answer } = await app.refuses(422, "invalid_field", "POST", "/api/broadcast/templates", {
+        as: "manager",
+        body,
+      });
       assert.ok(field in answer.error.fields, `${field}: ${JSON.stringify(answer)}`);
     }
   });
 
   test("is duplicated with what can be", async () => {
     const made = await draft({ buttons: [{ type: "QUICK_REPLY", text: "Mau" }] });
-    const copy = await app.succeeds("POST", "/api/broadcast/templates", { as: "manager", body: { duplicate_of: made.id, language: "en" } });
-    assert.deepEqual([copy.name, copy.language, copy.content, copy.buttons], [made.name, "en", made.content, made.buttons]);
-    await app.refuses(409, "template_exists", "POST", "/api/broadcast/templates", { as: "manager", body: { duplicate_of: made.id } });
+    const copy = await app.succeeds("POST", "/api/broadcast/templates", {
+      as: "manager",
+      body: { duplicate_of: made.id, language: "en" },
+    });
+    assert.deepEqual(
+      [copy.name, copy.language, copy.content, copy.buttons],
+      [made.name, "en", made.content, made.buttons],
+    );
+    await app.refuses(409, "template_exists", "POST", "/api/broadcast/templates", {
+      as: "manager",
+      body: { duplicate_of: made.id },
+    });
   });
 });
 
 describe("a preview", () => {
-  const preview = (/** @type {object} */ body) => app.succeeds("POST", "/api/broadcast/templates/preview", { as: "agent", body });
+  const preview = (/** @type {object} */ body) =>
+    app.succeeds("POST", "/api/broadcast/templates/preview", { as: "agent", body });
 
   test("shows what the recipient sees, with values or examples", async () => {
-    const made = await draft({ content: "Halo *{{1}}*, ada _promo_ {{2}} untuk Anda hari ini.", buttons: [{ type: "URL", text: "Buka", url: "https://kopi.test/{{1}}", example: "https://kopi.test/7" }] });
+    const made = await draft({
+      content: "Halo *{{1}}*, ada _promo_ {{2}} untuk Anda hari ini.",
+      buttons: [{ type: "URL", text: "Buka", url: "https://kopi.test/{{1}}", example: "https://kopi.test/7" }],
+    });
     const { preview: shown } = await preview({ template_id: made.id, values: ["Ani", "teh", "99"] });
     assert.equal(shown.body.text, "Halo *Ani*, ada _promo_ teh untuk Anda hari ini.");
-    assert.deepEqual(shown.body.spans.slice(0, 4), [{ text: "Halo " }, { text: "Ani", bold: true }, { text: ", ada " }, { text: "promo", italic: true }]);
+    assert.deepEqual(shown.body.spans.slice(0, 4), [
+      { text: "Halo " },
+      { text: "Ani", bold: true },
+      { text: ", ada " },
+      { text: "promo", italic: true },
+    ]);
     assert.deepEqual(shown.buttons, [{ type: "URL", text: "Buka", url: "https://kopi.test/99" }]);
-    assert.equal((await preview({ template_id: made.id })).preview.body.text, "Halo *Rina*, ada _promo_ kopi untuk Anda hari ini.");
+    assert.equal(
+      (await preview({ template_id: made.id })).preview.body.text,
+      "Halo *Rina*, ada _promo_ kopi untuk Anda hari ini.",
+    );
   });
 
   test("checks one step on its own, and everything in the review", async () => {
-    const wrong = { name: "x y", category: "MARKETING", header: { format: "image" }, content: "{{1}}", buttons: [{ type: "URL", text: "Buka", url: "kopi" }] };
-    const fields = async (/** @type {string | undefined} */ step) => (await preview({ ...wrong, step })).problems.map((/** @type {any} */ problem) => problem.field);
+    const wrong = {
+      name: "x y",
+      category: "MARKETING",
+      header: { format: "image" },
+      content: "{{1}}",
+      buttons: [{ type: "URL", text: "Buka", url: "kopi" }],
+    };
+    const fields = async (/** @type {string | undefined} */ step) =>
+      (await preview({ ...wrong, step })).problems.map((/** @type {any} */ problem) => problem.field);
     assert.deepEqual(await fields("basics"), []);
     assert.deepEqual(await fields("header"), ["header.sample_path"]);
     assert.deepEqual(await fields("body"), ["content", "content"]);
@@ -106,7 +157,10 @@ describe("a preview", () => {
     const { valid, limits } = await preview({ step: "body", content: "Pesanan Anda sudah siap." });
     assert.equal(valid, true);
     assert.equal(limits.body, 1024);
-    await app.refuses(422, "invalid_field", "POST", "/api/broadcast/templates/preview", { as: "agent", body: { step: "seventh" } });
+    await app.refuses(422, "invalid_field", "POST", "/api/broadcast/templates/preview", {
+      as: "agent",
+      body: { step: "seventh" },
+    });
   });
 });
 
@@ -125,14 +179,19 @@ describe("a submission", () => {
     await becomes(made, "APPROVED");
     await app.succeeds("POST", "/api/broadcast/campaigns", { as: "manager", body: campaign });
     await app.refuses(409, "template_in_use", "DELETE", `/api/broadcast/templates/${made.id}`, { as: "manager" });
-    await app.refuses(409, "template_unchanged", "POST", `/api/broadcast/templates/${made.id}/submit`, { as: "manager" });
+    await app.refuses(409, "template_unchanged", "POST", `/api/broadcast/templates/${made.id}/submit`, {
+      as: "manager",
+    });
   });
 
   test("that is rejected says why, and can be mended", async () => {
     await heldInReview();
     const made = await draft({ category: "UTILITY" });
     await submit(made);
-    await app.refuses(409, "template_not_editable", "PATCH", `/api/broadcast/templates/${made.id}`, { as: "manager", body: { content: "x" } });
+    await app.refuses(409, "template_not_editable", "PATCH", `/api/broadcast/templates/${made.id}`, {
+      as: "manager",
+      body: { content: "x" },
+    });
     await changesAtMeta((await atMeta(made.name))[0], { status: "REJECTED", rejected_reason: "PROMOTIONAL" });
     await becomes(made, "REJECTED");
     const rejected = await now(made);
@@ -146,8 +205,17 @@ describe("a submission", () => {
 
   test("Meta refuses is told in words, by field", async () => {
     const made = await draft();
-    await app.meta("POST", "templates", { business_account_id: ACCOUNT, name: made.name, language: "id", category: "MARKETING", components: [{ type: "BODY", text: "Halo" }] });
-    const { body } = await app.refuses(422, "template_refused", "POST", `/api/broadcast/templates/${made.id}/submit`, { as: "manager", headers: { "accept-language": "id" } });
+    await app.meta("POST", "templates", {
+      business_account_id: ACCOUNT,
+      name: made.name,
+      language: "id",
+      category: "MARKETING",
+      components: [{ type: "BODY", text: "Halo" }],
+    });
+    const { body } = await app.refuses(422, "template_refused", "POST", `/api/broadcast/templates/${made.id}/submit`, {
+      as: "manager",
+      headers: { "accept-language": "id" },
+    });
     assert.match(body.error.fields.name, /sudah ada/);
     assert.equal((await now(made)).status, "DRAFT");
   });
@@ -164,7 +232,9 @@ describe("a submission", () => {
     const [known] = await atMeta(made.name);
     assert.match(known.components[0].example.header_handle[0], /^https:/);
     const video = await draft({ header: { format: "video", sample_path: path } });
-    const { body } = await app.refuses(422, "invalid_field", "POST", `/api/broadcast/templates/${video.id}/submit`, { as: "manager" });
+    const { body } = await app.refuses(422, "invalid_field", "POST", `/api/broadcast/templates/${video.id}/submit`, {
+      as: "manager",
+    });
     assert.match(body.error.fields["header.sample_path"], /video\/mp4/);
   });
 
@@ -172,7 +242,14 @@ describe("a submission", () => {
     await heldInReview();
     const made = await app.succeeds("POST", "/api/broadcast/templates", {
       as: "manager",
-      body: { name: newName("otp"), language: "id", category: "AUTHENTICATION", add_security_recommendation: true, code_expiration_minutes: 5, buttons: [{ type: "OTP", otp_type: "COPY_CODE", text: "Salin" }] },
+      body: {
+        name: newName("otp"),
+        language: "id",
+        category: "AUTHENTICATION",
+        add_security_recommendation: true,
+        code_expiration_minutes: 5,
+        buttons: [{ type: "OTP", otp_type: "COPY_CODE", text: "Salin" }],
+      },
     });
     assert.deepEqual(made.problems, []);
     assert.equal((await submit(made)).status, "PENDING");
@@ -200,7 +277,9 @@ describe("what Meta has approved", () => {
     await sync();
     await becomes(made, "APPROVED");
     await change(made, { footer: "Kopi Senja" });
-    await app.refuses(409, "template_edit_limit", "POST", `/api/broadcast/templates/${made.id}/submit`, { as: "manager" });
+    await app.refuses(409, "template_edit_limit", "POST", `/api/broadcast/templates/${made.id}/submit`, {
+      as: "manager",
+    });
     assert.ok((await now(made)).next_edit_at);
   });
 
@@ -213,10 +292,16 @@ describe("what Meta has approved", () => {
 
   test("is deleted in one language, or in all", async () => {
     const [one, other] = [await approved(), await approved({ language: "en" })];
-    const copy = await app.succeeds("POST", "/api/broadcast/templates", { as: "manager", body: { duplicate_of: one.id, language: "en" } });
+    const copy = await app.succeeds("POST", "/api/broadcast/templates", {
+      as: "manager",
+      body: { duplicate_of: one.id, language: "en" },
+    });
     await submit(copy);
     await remove(one);
-    assert.deepEqual((await atMeta(one.name)).map((/** @type {any} */ known) => known.language), ["en"]);
+    assert.deepEqual(
+      (await atMeta(one.name)).map((/** @type {any} */ known) => known.language),
+      ["en"],
+    );
     await app.refuses(404, "not_found", "GET", `/api/broadcast/templates/${one.id}`, { as: "manager" });
     await remove(other, "?all_languages=true");
     assert.deepEqual(await atMeta(other.name), []);
@@ -226,13 +311,29 @@ describe("what Meta has approved", () => {
 describe("a synchronisation", () => {
   test("takes over every page of what Meta has, and only of one's own accounts", async () => {
     const names = Array.from({ length: 120 }, () => newName("bulk"));
-    for (const name of names) await app.meta("POST", "templates", { business_account_id: ACCOUNT, name, language: "id", category: "UTILITY", quality_score: "YELLOW", components: [{ type: "BODY", text: "Halo" }] });
+    for (const name of names)
+      await app.meta("POST", "templates", {
+        business_account_id: ACCOUNT,
+        name,
+        language: "id",
+        category: "UTILITY",
+        quality_score: "YELLOW",
+        components: [{ type: "BODY", text: "Halo" }],
+      });
     const foreign = newName("foreign");
-    await app.meta("POST", "templates", { business_account_id: "555100000000002", name: foreign, language: "id", category: "UTILITY", components: [{ type: "BODY", text: "Halo" }] });
+    await app.meta("POST", "templates", {
+      business_account_id: "555100000000002",
+      name: foreign,
+      language: "id",
+      category: "UTILITY",
+      components: [{ type: "BODY", text: "Halo" }],
+    });
     const result = await sync();
     assert.ok(result.added >= 120, JSON.stringify(result));
     assert.deepEqual(result.accounts, [ACCOUNT]);
-    const { data, total } = await app.succeeds("GET", "/api/broadcast/templates?search=bulk_&limit=100&page=2", { as: "agent" });
+    const { data, total } = await app.succeeds("GET", "/api/broadcast/templates?search=bulk_&limit=100&page=2", {
+      as: "agent",
+    });
     assert.deepEqual([total, data.length, data[0].quality_score], [120, 20, "YELLOW"]);
     assert.equal((await app.succeeds("GET", `/api/broadcast/templates?search=${foreign}`, { as: "manager" })).total, 0);
     assert.deepEqual([(await sync()).added, (await sync()).changed], [0, 0]);
@@ -241,14 +342,27 @@ describe("a synchronisation", () => {
   test("of a stranger sees nothing of it, nor can anything be done to it", async () => {
     const made = await draft();
     for (const [method, path, body] of /** @type {[string, string, object | undefined][]} */ ([
-      ["GET", "", undefined], ["PATCH", "", { footer: "x" }], ["PUT", "", { footer: "x" }], ["DELETE", "?all_languages=true", undefined], ["POST", "/submit", undefined],
+      ["GET", "", undefined],
+      ["PATCH", "", { footer: "x" }],
+      ["PUT", "", { footer: "x" }],
+      ["DELETE", "?all_languages=true", undefined],
+      ["POST", "/submit", undefined],
     ])) {
       const [id, rest] = [made.id, path];
       await app.refuses(404, "not_found", method, `/api/broadcast/templates/${id}${rest}`, { as: "stranger", body });
     }
-    await app.refuses(404, "not_found", "POST", "/api/broadcast/templates/preview", { as: "stranger", body: { template_id: made.id } });
-    await app.refuses(404, "not_found", "POST", "/api/broadcast/templates", { as: "stranger", body: { duplicate_of: made.id } });
-    assert.equal((await app.succeeds("GET", `/api/broadcast/templates?search=${made.name}`, { as: "stranger" })).total, 0);
+    await app.refuses(404, "not_found", "POST", "/api/broadcast/templates/preview", {
+      as: "stranger",
+      body: { template_id: made.id },
+    });
+    await app.refuses(404, "not_found", "POST", "/api/broadcast/templates", {
+      as: "stranger",
+      body: { duplicate_of: made.id },
+    });
+    assert.equal(
+      (await app.succeeds("GET", `/api/broadcast/templates?search=${made.name}`, { as: "stranger" })).total,
+      0,
+    );
     assert.deepEqual(await now(made), made);
   });
 });

@@ -8,13 +8,20 @@ import { eventually, useApp } from "./app.mjs";
 const app = await useApp();
 const PASSWORD = "a-long-enough-password";
 const owner = await app.newMember("super_admin");
-const client = () => createClient(app.stack.supabase_url, app.stack.anon_key, { auth: { persistSession: false, autoRefreshToken: false } });
+const client = () =>
+  createClient(app.stack.supabase_url, app.stack.anon_key, {
+    auth: { persistSession: false, autoRefreshToken: false },
+  });
 const bearer = (/** @type {string} */ token) => ({ headers: { authorization: `Bearer ${token}` } });
 
 describe("sign-up", () => {
   test("opens an organisation with its Super Admin, once", async () => {
     const email = `${randomUUID()}@example.test`;
-    const signedUp = await client().auth.signUp({ email, password: PASSWORD, options: { data: { tenant_id: app.user("admin").tenant_id, role: "super_admin" } } });
+    const signedUp = await client().auth.signUp({
+      email,
+      password: PASSWORD,
+      options: { data: { tenant_id: app.user("admin").tenant_id, role: "super_admin" } },
+    });
     assert.equal(signedUp.error, null);
     const token = String(signedUp.data.session?.access_token);
     await app.refuses(403, "no_tenant", "GET", "/api/auth/me", bearer(token));
@@ -23,11 +30,18 @@ describe("sign-up", () => {
     const tenant = await app.succeeds("POST", "/api/tenant", { ...bearer(token), body });
     assert.deepEqual([tenant.name, tenant.timezone, tenant.locale], ["Warung Bu Tini", "Asia/Jakarta", "id"]);
     const me = await app.succeeds("GET", "/api/auth/me", bearer(token));
-    assert.deepEqual([me.email, me.display_name, me.tenant.id, me.roles.map((/** @type {any} */ role) => role.key)], [email, "Tini", tenant.id, ["super_admin"]]);
+    assert.deepEqual(
+      [me.email, me.display_name, me.tenant.id, me.roles.map((/** @type {any} */ role) => role.key)],
+      [email, "Tini", tenant.id, ["super_admin"]],
+    );
     assert.ok(me.permissions.includes("admin.full_access"));
     assert.ok(me.modules.includes("broadcast"));
     const { data } = await app.succeeds("GET", "/api/agents", bearer(token));
-    assert.deepEqual(data.map((/** @type {any} */ agent) => agent.email), [email], "nobody of another organisation");
+    assert.deepEqual(
+      data.map((/** @type {any} */ agent) => agent.email),
+      [email],
+      "nobody of another organisation",
+    );
 
     await app.refuses(409, "already_member", "POST", "/api/tenant", { ...bearer(token), body });
     await app.refuses(409, "already_member", "POST", "/api/tenant", { as: owner, body });
@@ -36,8 +50,18 @@ describe("sign-up", () => {
   test("names the field that is wrong, and leaves nothing", async () => {
     const signedUp = await client().auth.signUp({ email: `${randomUUID()}@example.test`, password: PASSWORD });
     const token = String(signedUp.data.session?.access_token);
-    for (const [field, wrong] of Object.entries({ name: " ", slug: "Not A Slug", timezone: "Mars/Olympus", locale: "fr", tenant_id: randomUUID(), id: randomUUID() })) {
-      const refused = await app.refuses(422, "invalid_field", "POST", "/api/tenant", { ...bearer(token), body: { name: "Toko", [field]: wrong } });
+    for (const [field, wrong] of Object.entries({
+      name: " ",
+      slug: "Not A Slug",
+      timezone: "Mars/Olympus",
+      locale: "fr",
+      tenant_id: randomUUID(),
+      id: randomUUID(),
+    })) {
+      const refused = await app.refuses(422, "invalid_field", "POST", "/api/tenant", {
+        ...bearer(token),
+        body: { name: "Toko", [field]: wrong },
+      });
       assert.ok(field in refused.body.error.fields, JSON.stringify(refused.body));
     }
     const slug = (await app.rows("tenants", `id=eq.${app.user("admin").tenant_id}&select=slug`))[0].slug;
@@ -48,17 +72,37 @@ describe("sign-up", () => {
 
 describe("settings", () => {
   test("are changed one by one and shown back", async () => {
-    const hours = { monday: [{ from: "08:00", to: "12:00" }, { from: "13:00", to: "17:00" }] };
+    const hours = {
+      monday: [
+        { from: "08:00", to: "12:00" },
+        { from: "13:00", to: "17:00" },
+      ],
+    };
     const before = await app.succeeds("GET", "/api/tenant", { as: "admin" });
-    const after = await app.succeeds("PATCH", "/api/tenant", { as: "admin", body: { timezone: "Asia/Makassar", business_hours: hours } });
-    assert.deepEqual({ ...after, updated_at: null }, { ...before, timezone: "Asia/Makassar", business_hours: hours, updated_at: null });
+    const after = await app.succeeds("PATCH", "/api/tenant", {
+      as: "admin",
+      body: { timezone: "Asia/Makassar", business_hours: hours },
+    });
+    assert.deepEqual(
+      { ...after, updated_at: null },
+      { ...before, timezone: "Asia/Makassar", business_hours: hours, updated_at: null },
+    );
     assert.equal((await app.succeeds("GET", "/api/auth/me", { as: "agent" })).tenant.timezone, "Asia/Makassar");
     await app.refuses(403, "forbidden", "PATCH", "/api/tenant", { as: "admin", body: { audit_retention_days: 90 } });
-    await app.succeeds("PATCH", "/api/tenant", { as: owner, body: { audit_retention_days: 90, timezone: before.timezone, business_hours: {} } });
+    await app.succeeds("PATCH", "/api/tenant", {
+      as: owner,
+      body: { audit_retention_days: 90, timezone: before.timezone, business_hours: {} },
+    });
     for (const [field, wrong] of /** @type {[string, unknown][]} */ ([
-      ["audit_retention_days", 1], ["timezone", "Jakarta"], ["name", ""], ["business_hours.monday", { monday: [{ from: "9", to: "10:00" }] }],
+      ["audit_retention_days", 1],
+      ["timezone", "Jakarta"],
+      ["name", ""],
+      ["business_hours.monday", { monday: [{ from: "9", to: "10:00" }] }],
     ])) {
-      const refused = await app.refuses(422, "invalid_field", "PATCH", "/api/tenant", { as: owner, body: { [field.split(".")[0]]: wrong } });
+      const refused = await app.refuses(422, "invalid_field", "PATCH", "/api/tenant", {
+        as: owner,
+        body: { [field.split(".")[0]]: wrong },
+      });
       assert.ok(field in refused.body.error.fields, JSON.stringify(refused.body));
     }
   });
@@ -68,8 +112,14 @@ describe("people", () => {
   test("join by an admin's password, by invitation, and never twice", async () => {
     const role_ids = [await app.roleId("agent")];
     const email = `${randomUUID()}@example.test`;
-    const agent = await app.succeeds("POST", "/api/agents", { as: "admin", body: { email: email.toUpperCase(), display_name: "Sinta", role_ids, password: PASSWORD } });
-    assert.deepEqual([agent.email, agent.display_name, agent.active, agent.roles[0].key], [email, "Sinta", true, "agent"]);
+    const agent = await app.succeeds("POST", "/api/agents", {
+      as: "admin",
+      body: { email: email.toUpperCase(), display_name: "Sinta", role_ids, password: PASSWORD },
+    });
+    assert.deepEqual(
+      [agent.email, agent.display_name, agent.active, agent.roles[0].key],
+      [email, "Sinta", true, "agent"],
+    );
     const { data } = await client().auth.signInWithPassword({ email, password: PASSWORD });
     const me = await app.succeeds("GET", "/api/auth/me", bearer(String(data.session?.access_token)));
     assert.equal(me.tenant.id, app.user("admin").tenant_id);
@@ -80,7 +130,14 @@ describe("people", () => {
     const waiting = await app.succeeds("POST", "/api/agents", { as: "admin", body: { email: invited, role_ids } });
     assert.equal(waiting.last_sign_in_at, null);
 
-    for (const [field, wrong] of Object.entries({ email: "nobody", role_ids: [], password: "x", tenant_id: randomUUID(), id: randomUUID(), role: "super_admin" })) {
+    for (const [field, wrong] of Object.entries({
+      email: "nobody",
+      role_ids: [],
+      password: "x",
+      tenant_id: randomUUID(),
+      id: randomUUID(),
+      role: "super_admin",
+    })) {
       const body = { email: `${randomUUID()}@example.test`, role_ids, password: PASSWORD, [field]: wrong };
       const refused = await app.refuses(422, "invalid_field", "POST", "/api/agents", { as: "admin", body });
       assert.ok(field in refused.body.error.fields, JSON.stringify(refused.body));
@@ -97,11 +154,15 @@ describe("people", () => {
     await app.succeeds("GET", `/api/conversations/${conversation.id}`, { as: leaving });
     const session = await client().auth.signInWithPassword(app.user(leaving));
 
-    const after = await app.succeeds("DELETE", `/api/agents/${app.idOf(leaving)}?reassign_to=${app.idOf(staying)}`, { as: "admin" });
+    const after = await app.succeeds("DELETE", `/api/agents/${app.idOf(leaving)}?reassign_to=${app.idOf(staying)}`, {
+      as: "admin",
+    });
     assert.deepEqual([after.active, after.reassigned_conversations, after.open_conversations], [false, 1, 0]);
     await app.refuses(403, "no_tenant", "GET", `/api/conversations/${conversation.id}`, { as: leaving });
     await app.succeeds("GET", `/api/conversations/${conversation.id}`, { as: staying });
-    const refreshed = await client().auth.refreshSession({ refresh_token: String(session.data.session?.refresh_token) });
+    const refreshed = await client().auth.refreshSession({
+      refresh_token: String(session.data.session?.refresh_token),
+    });
     assert.notEqual(refreshed.error, null, "the session is gone");
     const again = await client().auth.signInWithPassword(app.user(leaving));
     assert.notEqual(again.error, null, "and no new one begins");
@@ -113,46 +174,89 @@ describe("people", () => {
 
   test("change their own name, and nobody's but by right", async () => {
     const agent = await app.newMember("agent");
-    const changed = await app.succeeds("PATCH", `/api/agents/${app.idOf(agent)}`, { as: agent, body: { display_name: "Dewi", locale: "en" } });
+    const changed = await app.succeeds("PATCH", `/api/agents/${app.idOf(agent)}`, {
+      as: agent,
+      body: { display_name: "Dewi", locale: "en" },
+    });
     assert.deepEqual([changed.display_name, changed.locale], ["Dewi", "en"]);
-    await app.refuses(403, "forbidden", "PATCH", `/api/agents/${app.idOf(agent)}`, { as: "agent", body: { display_name: "x" } });
+    await app.refuses(403, "forbidden", "PATCH", `/api/agents/${app.idOf(agent)}`, {
+      as: "agent",
+      body: { display_name: "x" },
+    });
     for (const body of [{ role_ids: [await app.roleId("admin")] }, { active: true }]) {
       await app.refuses(403, "forbidden", "PATCH", `/api/agents/${app.idOf(agent)}`, { as: agent, body });
     }
     const admin = await app.newMember("admin");
-    await app.refuses(403, "own_account", "PATCH", `/api/agents/${app.idOf(admin)}`, { as: admin, body: { role_ids: [await app.roleId("super_admin")] } });
-    await app.refuses(403, "role_too_high", "PATCH", `/api/agents/${app.idOf(admin)}`, { as: await app.newMember("admin"), body: { active: false } });
+    await app.refuses(403, "own_account", "PATCH", `/api/agents/${app.idOf(admin)}`, {
+      as: admin,
+      body: { role_ids: [await app.roleId("super_admin")] },
+    });
+    await app.refuses(403, "role_too_high", "PATCH", `/api/agents/${app.idOf(admin)}`, {
+      as: await app.newMember("admin"),
+      body: { active: false },
+    });
   });
 });
 
 describe("roles", () => {
   test("of the tenant's own are made, applied, changed and refused above one's station", async () => {
     const name = `Kasir ${randomUUID()}`;
-    const role = await app.succeeds("POST", "/api/rbac/roles", { as: "admin", body: { name, level: 4, inherits: false, permissions: ["conversations.view"] } });
+    const role = await app.succeeds("POST", "/api/rbac/roles", {
+      as: "admin",
+      body: { name, level: 4, inherits: false, permissions: ["conversations.view"] },
+    });
     assert.deepEqual([role.permissions, role.predefined, role.users_count], [["conversations.view"], false, 0]);
     const cashier = await app.newMember("restricted");
-    const given = await app.succeeds("PUT", `/api/rbac/users/${app.idOf(cashier)}`, { as: "admin", body: { role_ids: [role.id] } });
+    const given = await app.succeeds("PUT", `/api/rbac/users/${app.idOf(cashier)}`, {
+      as: "admin",
+      body: { role_ids: [role.id] },
+    });
     assert.deepEqual(given.permissions, ["conversations.view"]);
 
     // Across functions, each with a memory of its own, and at once.
     await app.succeeds("GET", "/api/conversations", { as: cashier });
     await app.refuses(403, "forbidden", "GET", "/api/broadcast/campaigns", { as: cashier });
-    await app.succeeds("PATCH", `/api/rbac/roles/${role.id}`, { as: "admin", body: { permissions: ["broadcasts.view"] } });
+    await app.succeeds("PATCH", `/api/rbac/roles/${role.id}`, {
+      as: "admin",
+      body: { permissions: ["broadcasts.view"] },
+    });
     await app.refuses(403, "forbidden", "GET", "/api/conversations", { as: cashier });
 
     await app.refuses(409, "name_taken", "POST", "/api/rbac/roles", { as: "admin", body: { name, level: 3 } });
     await app.refuses(403, "role_too_high", "POST", "/api/rbac/roles", { as: "admin", body: { name: "x", level: 9 } });
-    await app.refuses(403, "permission_not_held", "POST", "/api/rbac/roles", { as: "admin", body: { name: `x ${randomUUID()}`, level: 2, permissions: ["billing.manage"] } });
+    await app.refuses(403, "permission_not_held", "POST", "/api/rbac/roles", {
+      as: "admin",
+      body: { name: `x ${randomUUID()}`, level: 2, permissions: ["billing.manage"] },
+    });
     const predefined = await app.roleId("agent");
-    await app.refuses(409, "predefined_role", "PATCH", `/api/rbac/roles/${predefined}`, { as: "admin", body: { level: 3 } });
+    await app.refuses(409, "predefined_role", "PATCH", `/api/rbac/roles/${predefined}`, {
+      as: "admin",
+      body: { level: 3 },
+    });
     await app.refuses(409, "role_in_use", "DELETE", `/api/rbac/roles/${role.id}`, { as: "admin" });
-    const applied = await app.succeeds("PATCH", `/api/rbac/roles/${role.id}`, { as: "admin", body: { template: "reporting" } });
+    const applied = await app.succeeds("PATCH", `/api/rbac/roles/${role.id}`, {
+      as: "admin",
+      body: { template: "reporting" },
+    });
     assert.deepEqual(applied.permissions, ["profile.update", "reports.export", "reports.view"]);
-    for (const [field, wrong] of Object.entries({ tenant_id: randomUUID(), id: randomUUID(), predefined: true, permissions: ["no.such"], template: "no_such", level: 0 })) {
-      const refused = await app.refuses(422, "invalid_field", "PATCH", `/api/rbac/roles/${role.id}`, { as: "admin", body: { [field]: wrong } });
+    for (const [field, wrong] of Object.entries({
+      tenant_id: randomUUID(),
+      id: randomUUID(),
+      predefined: true,
+      permissions: ["no.such"],
+      template: "no_such",
+      level: 0,
+    })) {
+      const refused = await app.refuses(422, "invalid_field", "PATCH", `/api/rbac/roles/${role.id}`, {
+        as: "admin",
+        body: { [field]: wrong },
+      });
       assert.ok(field in refused.body.error.fields, JSON.stringify(refused.body));
     }
-    await app.succeeds("PUT", `/api/rbac/users/${app.idOf(cashier)}`, { as: "admin", body: { role_ids: [predefined] } });
+    await app.succeeds("PUT", `/api/rbac/users/${app.idOf(cashier)}`, {
+      as: "admin",
+      body: { role_ids: [predefined] },
+    });
     assert.equal((await app.call("DELETE", `/api/rbac/roles/${role.id}`, { as: "admin" })).status, 204);
     await app.refuses(404, "not_found", "GET", `/api/rbac/roles/${role.id}`, { as: "admin" });
   });
@@ -160,7 +264,10 @@ describe("roles", () => {
   test("are granted at once too: what is remembered does not stand in the way", async () => {
     const person = await app.newMember("guest");
     await app.refuses(403, "forbidden", "GET", "/api/broadcast/campaigns", { as: person });
-    await app.succeeds("PUT", `/api/rbac/users/${app.idOf(person)}`, { as: "admin", body: { role_ids: [await app.roleId("manager")] } });
+    await app.succeeds("PUT", `/api/rbac/users/${app.idOf(person)}`, {
+      as: "admin",
+      body: { role_ids: [await app.roleId("manager")] },
+    });
     await app.succeeds("GET", "/api/broadcast/campaigns", { as: person });
   });
 });
@@ -170,13 +277,17 @@ describe("modules", () => {
     const campaign = await app.createsCampaign([app.newCustomer(), app.newCustomer()]);
     const off = await app.succeeds("PATCH", "/api/modules/broadcast", { as: "admin", body: { enabled: false } });
     assert.equal(off.enabled, false);
-    for (const as of ["admin", "manager", "agent"]) await app.refuses(403, "module_disabled", "GET", "/api/broadcast/campaigns", { as });
+    for (const as of ["admin", "manager", "agent"])
+      await app.refuses(403, "module_disabled", "GET", "/api/broadcast/campaigns", { as });
     await app.succeeds("GET", "/api/broadcast/campaigns", { as: "stranger" });
     await app.runsCron();
     const [waiting] = await app.rows("broadcast_campaigns", `id=eq.${campaign.id}&select=status`);
     assert.equal(waiting.status, "sending");
     const pending = await app.rows("broadcast_recipients", `campaign_id=eq.${campaign.id}&select=status`);
-    assert.deepEqual(pending.map(({ status }) => status), ["pending", "pending"]);
+    assert.deepEqual(
+      pending.map(({ status }) => status),
+      ["pending", "pending"],
+    );
     assert.ok(!(await app.succeeds("GET", "/api/auth/me", { as: "admin" })).modules.includes("broadcast"));
 
     await app.succeeds("PATCH", "/api/modules/broadcast", { as: "admin", body: { enabled: true } });
@@ -189,7 +300,10 @@ describe("modules", () => {
 
 describe("API keys", () => {
   test("open what their role permits, are shown once, and end at once", async () => {
-    const made = await app.succeeds("POST", "/api/api-keys", { as: "admin", body: { name: "Toko online", role_id: await app.roleId("manager"), expires_at: "2099-01-01T00:00:00Z" } });
+    const made = await app.succeeds("POST", "/api/api-keys", {
+      as: "admin",
+      body: { name: "Toko online", role_id: await app.roleId("manager"), expires_at: "2099-01-01T00:00:00Z" },
+    });
     assert.match(made.key, /^crm_[0-9a-f]{64}$/);
     const { data } = await app.succeeds("GET", "/api/api-keys", { as: "admin" });
     const listed = data.find((/** @type {any} */ key) => key.id === made.id);
@@ -197,22 +311,36 @@ describe("API keys", () => {
     assert.ok(!JSON.stringify(await app.rows("audit_logs", "entity=eq.api_keys")).includes(made.key));
 
     const me = await app.succeeds("GET", "/api/auth/me", bearer(made.key));
-    assert.deepEqual([me.kind, me.user_id, me.display_name, me.tenant.id], ["api_key", made.id, "Toko online", app.user("admin").tenant_id]);
+    assert.deepEqual(
+      [me.kind, me.user_id, me.display_name, me.tenant.id],
+      ["api_key", made.id, "Toko online", app.user("admin").tenant_id],
+    );
     const from = app.newCustomer();
     await app.receivesMessage({ from });
     const conversation = await app.conversationWith(from);
-    const sent = await app.succeeds("POST", `/api/conversations/${conversation.id}/messages`, { ...bearer(made.key), body: { text: "Pesanan Anda dikirim" } });
+    const sent = await app.succeeds("POST", `/api/conversations/${conversation.id}/messages`, {
+      ...bearer(made.key),
+      body: { text: "Pesanan Anda dikirim" },
+    });
     assert.ok(["sent", "delivered", "read"].includes(sent.status), sent.status);
     assert.equal(sent.sent_by, null);
     await app.refuses(403, "forbidden", "GET", "/api/api-keys", bearer(made.key));
     const template = await app.template();
     const campaign = await app.succeeds("POST", "/api/broadcast/campaigns", {
-      ...bearer(made.key), body: { name: "Dari toko", template_id: template.id, recipients: [{ phone_number: app.newCustomer(), variables: ["A"] }], scheduled_at: "2099-01-01T00:00:00Z" },
+      ...bearer(made.key),
+      body: {
+        name: "Dari toko",
+        template_id: template.id,
+        recipients: [{ phone_number: app.newCustomer(), variables: ["A"] }],
+        scheduled_at: "2099-01-01T00:00:00Z",
+      },
     });
     assert.equal(campaign.sender_id, null);
     const [logged] = await app.rows("audit_logs", `entity=eq.broadcast_campaigns&entity_id=eq.${campaign.id}`);
     assert.deepEqual([logged.actor_type, logged.actor_id, logged.actor_name], ["api_key", made.id, "Toko online"]);
-    const used = (await app.succeeds("GET", "/api/api-keys", { as: "admin" })).data.find((/** @type {any} */ key) => key.id === made.id);
+    const used = (await app.succeeds("GET", "/api/api-keys", { as: "admin" })).data.find(
+      (/** @type {any} */ key) => key.id === made.id,
+    );
     assert.notEqual(used.last_used_at, null);
 
     assert.equal((await app.succeeds("DELETE", `/api/api-keys/${made.id}`, { as: "admin" })).status, "revoked");
@@ -223,8 +351,16 @@ describe("API keys", () => {
   });
 
   test("are for roles below their maker, and expire in the future", async () => {
-    await app.refuses(403, "role_too_high", "POST", "/api/api-keys", { as: "admin", body: { name: "x", role_id: await app.roleId("super_admin") } });
-    for (const [field, wrong] of Object.entries({ role_id: randomUUID(), expires_at: "2020-01-01T00:00:00Z", name: "", tenant_id: randomUUID() })) {
+    await app.refuses(403, "role_too_high", "POST", "/api/api-keys", {
+      as: "admin",
+      body: { name: "x", role_id: await app.roleId("super_admin") },
+    });
+    for (const [field, wrong] of Object.entries({
+      role_id: randomUUID(),
+      expires_at: "2020-01-01T00:00:00Z",
+      name: "",
+      tenant_id: randomUUID(),
+    })) {
       const body = { name: "x", role_id: await app.roleId("agent"), [field]: wrong };
       const refused = await app.refuses(422, "invalid_field", "POST", "/api/api-keys", { as: "admin", body });
       assert.ok(field in refused.body.error.fields, JSON.stringify(refused.body));
@@ -235,23 +371,43 @@ describe("API keys", () => {
 describe("the audit log", () => {
   test("tells who changed what, in which request, and what was refused", async () => {
     const name = `Peran ${randomUUID()}`;
-    const made = await app.call("POST", "/api/rbac/roles", { as: "admin", body: { name, level: 3 }, headers: { "x-request-id": "audit-test-0001" } });
+    const made = await app.call("POST", "/api/rbac/roles", {
+      as: "admin",
+      body: { name, level: 3 },
+      headers: { "x-request-id": "audit-test-0001" },
+    });
     assert.equal(made.headers.get("x-request-id"), "audit-test-0001");
     const of = (/** @type {string} */ query) => app.succeeds("GET", `/api/audit-logs?${query}`, { as: "admin" });
-    const { data: [created] } = await of(`entity=roles&entity_id=${made.body.id}`);
-    assert.deepEqual([created.action, created.actor_type, created.after.name, created.before, created.request_id], ["roles.created", "user", name, null, "audit-test-0001"]);
+    const {
+      data: [created],
+    } = await of(`entity=roles&entity_id=${made.body.id}`);
+    assert.deepEqual(
+      [created.action, created.actor_type, created.after.name, created.before, created.request_id],
+      ["roles.created", "user", name, null, "audit-test-0001"],
+    );
     await app.succeeds("PATCH", `/api/rbac/roles/${made.body.id}`, { as: "admin", body: { description: "baru" } });
-    const { data: [updated] } = await of(`entity=roles&entity_id=${made.body.id}&action=roles.updated`);
+    const {
+      data: [updated],
+    } = await of(`entity=roles&entity_id=${made.body.id}&action=roles.updated`);
     assert.deepEqual([updated.before, updated.after], [{ description: "" }, { description: "baru" }]);
 
     const agent = await app.newMember("agent");
     await app.refuses(403, "forbidden", "GET", "/api/audit-logs", { as: agent });
-    const refused = await eventually("the refusal is written", async () => (await of(`actor=${app.idOf(agent)}&action=permission.refused`)).data[0]);
-    assert.deepEqual([refused.entity, refused.entity_id, refused.after], ["route", "GET /api/audit-logs", { reason: "forbidden" }]);
+    const refused = await eventually(
+      "the refusal is written",
+      async () => (await of(`actor=${app.idOf(agent)}&action=permission.refused`)).data[0],
+    );
+    assert.deepEqual(
+      [refused.entity, refused.entity_id, refused.after],
+      ["route", "GET /api/audit-logs", { reason: "forbidden" }],
+    );
 
     const wrong = await client().auth.signInWithPassword({ ...app.user(agent), password: "wrong" });
     assert.notEqual(wrong.error, null);
-    await eventually("the wrong password is written", async () => (await of(`actor=${app.idOf(agent)}&action=auth.log_in_refused`)).data[0]);
+    await eventually(
+      "the wrong password is written",
+      async () => (await of(`actor=${app.idOf(agent)}&action=auth.log_in_refused`)).data[0],
+    );
 
     const foreign = await app.succeeds("GET", `/api/audit-logs?entity_id=${made.body.id}`, { as: "stranger" });
     assert.deepEqual(foreign, { data: [], next_cursor: null });
@@ -260,38 +416,82 @@ describe("the audit log", () => {
   test("pages without a gap and comes as CSV", async () => {
     const seen = [];
     for (let cursor = null; ;) {
-      const page = await app.succeeds("GET", `/api/audit-logs?limit=7&entity=user_roles${cursor ? `&before=${cursor}` : ""}`, { as: "admin" });
+      const page = await app.succeeds(
+        "GET",
+        `/api/audit-logs?limit=7&entity=user_roles${cursor ? `&before=${cursor}` : ""}`,
+        { as: "admin" },
+      );
       seen.push(...page.data.map((/** @type {any} */ entry) => entry.id));
       cursor = page.next_cursor;
       if (!cursor) break;
     }
-    const all = await app.rows("audit_logs", `select=id&entity=eq.user_roles&tenant_id=eq.${app.user("admin").tenant_id}&order=id.desc`);
-    assert.deepEqual(seen, all.map(({ id }) => String(id)));
+    const all = await app.rows(
+      "audit_logs",
+      `select=id&entity=eq.user_roles&tenant_id=eq.${app.user("admin").tenant_id}&order=id.desc`,
+    );
+    assert.deepEqual(
+      seen,
+      all.map(({ id }) => String(id)),
+    );
 
     const csv = await app.call("GET", "/api/audit-logs?format=csv&entity=user_roles", { as: "admin" });
     assert.match(String(csv.headers.get("content-type")), /^text\/csv/);
     assert.equal(String(csv.body).trim().split("\r\n").length, all.length + 1);
-    for (const query of ["before=x", "before=-1", "limit=0", "since=yesterday", "actor=me", "format=xml", "entity=" + "x".repeat(300)]) {
+    for (const query of [
+      "before=x",
+      "before=-1",
+      "limit=0",
+      "since=yesterday",
+      "actor=me",
+      "format=xml",
+      "entity=" + "x".repeat(300),
+    ]) {
       await app.refuses(422, "invalid_field", "GET", `/api/audit-logs?${query}`, { as: "admin" });
     }
   });
 });
 
 describe("attacks", () => {
-  const INJECTIONS = ["1) or (1=1", "'; drop table tenants; --", "*", "%", "eq.x", "or=(id.not.is.null)", "a,b)", "\u0000", "${jndi}", "../../x", "id.desc"];
+  const INJECTIONS = [
+    "1) or (1=1",
+    "'; drop table tenants; --",
+    "*",
+    "%",
+    "eq.x",
+    "or=(id.not.is.null)",
+    "a,b)",
+    "\u0000",
+    "${jndi}",
+    "../../x",
+    "id.desc",
+  ];
 
   test("no list parameter carries a filter, an order or SQL", async () => {
     const { paths } = await app.succeeds("GET", "/api/openapi.json");
     for (const [path, operations] of Object.entries(paths)) {
-      const parameters = (/** @type {any} */ (operations).get?.parameters ?? []).filter((/** @type {any} */ parameter) => parameter.in === "query");
+      const parameters = /** @type {any} */ (operations.get?.parameters ?? []).filter(
+        (/** @type {any} */ parameter) => parameter.in === "query",
+      );
       if (path.startsWith("/api/whatsapp/webhook") || path.startsWith("/api/cron/") || path.includes("{id}")) continue;
       const whole = parameters.length > 0 ? await app.succeeds("GET", path, { as: owner }) : null;
-      for (const { name } of [...parameters, { name: "or" }, { name: "select" }, { name: "order" }, { name: "tenant_id" }]) {
+      for (const { name } of [
+        ...parameters,
+        { name: "or" },
+        { name: "select" },
+        { name: "order" },
+        { name: "tenant_id" },
+      ]) {
         if (parameters.length === 0) continue;
         for (const injection of INJECTIONS) {
-          const { status, body } = await app.call("GET", `${path}?${name}=${encodeURIComponent(injection)}`, { as: owner });
-          assert.ok([200, 422].includes(status), `${path}?${name}=${injection} answered ${status} ${JSON.stringify(body)}`);
-          if (status === 200 && whole.total !== undefined) assert.ok(body.total <= whole.total, `${path}?${name}=${injection} found more`);
+          const { status, body } = await app.call("GET", `${path}?${name}=${encodeURIComponent(injection)}`, {
+            as: owner,
+          });
+          assert.ok(
+            [200, 422].includes(status),
+            `${path}?${name}=${injection} answered ${status} ${JSON.stringify(body)}`,
+          );
+          if (status === 200 && whole.total !== undefined)
+            assert.ok(body.total <= whole.total, `${path}?${name}=${injection} found more`);
         }
       }
     }
@@ -299,20 +499,41 @@ describe("attacks", () => {
 
   test("supabase-js gets nothing past the policies, and changes nothing at all", async () => {
     const stranger = await app.signIn("stranger");
-    for (const table of ["profiles", "roles", "api_keys", "invitations", "audit_logs", "tenant_modules", "permission_templates"]) {
+    for (const table of [
+      "profiles",
+      "roles",
+      "api_keys",
+      "invitations",
+      "audit_logs",
+      "tenant_modules",
+      "permission_templates",
+    ]) {
       const { data } = await stranger.from(table).select("*").eq("tenant_id", app.user("admin").tenant_id);
       assert.deepEqual(data, [], table);
     }
     const admin = await app.signIn("admin");
     for (const [table, row] of Object.entries({
-      user_roles: { user_id: app.idOf(owner), role_id: await app.roleId("admin") }, profiles: { display_name: "x" }, audit_logs: { action: "x" },
-      role_permissions: { role_id: await app.roleId("agent"), permission_key: "admin.full_access" }, tenants: { name: "x" },
+      user_roles: { user_id: app.idOf(owner), role_id: await app.roleId("admin") },
+      profiles: { display_name: "x" },
+      audit_logs: { action: "x" },
+      role_permissions: { role_id: await app.roleId("agent"), permission_key: "admin.full_access" },
+      tenants: { name: "x" },
     })) {
       assert.notEqual((await admin.from(table).insert(row)).error, null, `insert ${table}`);
-      assert.notEqual((await admin.from(table).update(row).not(Object.keys(row)[0], "is", null)).error, null, `update ${table}`);
-      assert.notEqual((await admin.from(table).delete().not(Object.keys(row)[0], "is", null)).error, null, `delete ${table}`);
+      assert.notEqual(
+        (await admin.from(table).update(row).not(Object.keys(row)[0], "is", null)).error,
+        null,
+        `update ${table}`,
+      );
+      assert.notEqual(
+        (await admin.from(table).delete().not(Object.keys(row)[0], "is", null)).error,
+        null,
+        `delete ${table}`,
+      );
     }
-    const raised = await admin.auth.updateUser({ data: { tenant_id: app.user("stranger").tenant_id, role: "super_admin", permissions: ["admin.full_access"] } });
+    const raised = await admin.auth.updateUser({
+      data: { tenant_id: app.user("stranger").tenant_id, role: "super_admin", permissions: ["admin.full_access"] },
+    });
     assert.equal(raised.error, null);
     const { data: session } = await admin.auth.refreshSession();
     const me = await app.succeeds("GET", "/api/auth/me", bearer(String(session.session?.access_token)));

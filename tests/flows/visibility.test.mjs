@@ -21,24 +21,46 @@ for (const role of [...ROLES, "nobody"]) {
   if (role !== "nobody") await app.changes("conversations", `id=eq.${id}`, { assigned_to: app.idOf(people[role]) });
   chats[role] = { from, id, contact };
 }
-const everybody = Object.values(chats).map(({ from }) => from).sort();
+const everybody = Object.values(chats)
+  .map(({ from }) => from)
+  .sort();
 const own = (/** @type {string} */ role) => [chats[role].from, chats.nobody.from].sort();
 const campaign = await app.createsCampaign(everybody);
 const list = await app.succeeds("POST", "/api/broadcast/recipient-lists", {
-  as: "manager", body: { name: `Daftar ${randomUUID()}`, recipients: everybody.map((phone_number) => ({ phone_number })) },
+  as: "manager",
+  body: { name: `Daftar ${randomUUID()}`, recipients: everybody.map((phone_number) => ({ phone_number })) },
 });
 
 /** Which of the customers a text names. @param {unknown} body */
-const named = (body) => everybody.filter((from) => (typeof body === "string" ? body : JSON.stringify(body)).includes(from));
+const named = (body) =>
+  everybody.filter((from) => (typeof body === "string" ? body : JSON.stringify(body)).includes(from));
 
 /** Every table that can be downloaded, and who finds which customers in it. @type {Record<string, { path: string, holds: (role: string) => string[] | null }>} */
 const DOWNLOADS = {
-  "contacts (csv)": { path: "/api/crm/contacts/export", holds: (role) => (FROM_MANAGER.includes(role) ? everybody : null) },
-  "contacts of a search": { path: `/api/crm/contacts/export?search=${everybody[0]}`, holds: (role) => (FROM_MANAGER.includes(role) ? [everybody[0]] : null) },
-  "recipients of a campaign": { path: `/api/broadcast/campaigns/${campaign.id}/recipients?format=csv`, holds: (role) => (FROM_MANAGER.includes(role) ? everybody : null) },
-  "entries of a list": { path: `/api/broadcast/recipient-lists/${list.id}/entries?format=csv`, holds: (role) => (FROM_MANAGER.includes(role) ? everybody : null) },
-  "the audit log": { path: "/api/audit-logs?format=csv&entity=contacts", holds: (role) => (FROM_ADMIN.includes(role) ? [] : null) },
-  "everything about one person": { path: `/api/crm/contacts/${chats.agent.contact.id}/data`, holds: (role) => (FROM_ADMIN.includes(role) ? [chats.agent.from] : null) },
+  "contacts (csv)": {
+    path: "/api/crm/contacts/export",
+    holds: (role) => (FROM_MANAGER.includes(role) ? everybody : null),
+  },
+  "contacts of a search": {
+    path: `/api/crm/contacts/export?search=${everybody[0]}`,
+    holds: (role) => (FROM_MANAGER.includes(role) ? [everybody[0]] : null),
+  },
+  "recipients of a campaign": {
+    path: `/api/broadcast/campaigns/${campaign.id}/recipients?format=csv`,
+    holds: (role) => (FROM_MANAGER.includes(role) ? everybody : null),
+  },
+  "entries of a list": {
+    path: `/api/broadcast/recipient-lists/${list.id}/entries?format=csv`,
+    holds: (role) => (FROM_MANAGER.includes(role) ? everybody : null),
+  },
+  "the audit log": {
+    path: "/api/audit-logs?format=csv&entity=contacts",
+    holds: (role) => (FROM_ADMIN.includes(role) ? [] : null),
+  },
+  "everything about one person": {
+    path: `/api/crm/contacts/${chats.agent.contact.id}/data`,
+    holds: (role) => (FROM_ADMIN.includes(role) ? [chats.agent.from] : null),
+  },
 };
 
 for (const role of ROLES) {
@@ -46,11 +68,17 @@ for (const role of ROLES) {
     test("lists and finds the conversations and contacts that are theirs to see", async () => {
       const as = people[role];
       const conversations = role === "restricted" ? null : SEES_ALL.includes(role) ? everybody : own(role);
-      for (const query of ["", "&search=Pelanggan", "&status=open", ...(["guest", "restricted"].includes(role) ? [] : ["&search=rahasia"])]) {
+      for (const query of [
+        "",
+        "&search=Pelanggan",
+        "&status=open",
+        ...(["guest", "restricted"].includes(role) ? [] : ["&search=rahasia"]),
+      ]) {
         const { status, body } = await app.call("GET", `/api/conversations?limit=100${query}`, { as });
         assert.equal(status, conversations === null ? 403 : 200, query);
         if (conversations !== null) assert.deepEqual(named(body), conversations, query);
-        if (role === "guest") assert.ok(!JSON.stringify(body).includes("rahasia"), "that they exist, not what they say");
+        if (role === "guest")
+          assert.ok(!JSON.stringify(body).includes("rahasia"), "that they exist, not what they say");
       }
       const contacts = role === "restricted" ? null : SEES_CONTACTS.includes(role) ? everybody : own(role);
       const { status, body } = await app.call("GET", "/api/crm/contacts?limit=100", { as });
@@ -79,7 +107,13 @@ test("a stranger has nothing of it in their own downloads", async () => {
 
 test("who may export, but not see all contacts, exports none", async () => {
   const role = await app.succeeds("POST", "/api/rbac/roles", {
-    as: "admin", body: { name: `Ekspor ${randomUUID()}`, level: 4, inherits: false, permissions: ["contacts.export", "conversations.view"] },
+    as: "admin",
+    body: {
+      name: `Ekspor ${randomUUID()}`,
+      level: 4,
+      inherits: false,
+      permissions: ["contacts.export", "conversations.view"],
+    },
   });
   const clerk = await app.newMember("restricted");
   await app.succeeds("PUT", `/api/rbac/users/${app.idOf(clerk)}`, { as: "admin", body: { role_ids: [role.id] } });

@@ -36,7 +36,10 @@ test("what is not signed by Meta is refused and leaves nothing", async () => {
   const body = message(from, "wamid.unsigned", { type: "text", text: { body: "x" } });
   const raw = JSON.stringify(body);
   await app.refuses(401, "unauthorized", "POST", "/api/whatsapp/webhook", { raw });
-  await app.refuses(401, "unauthorized", "POST", "/api/whatsapp/webhook", { raw, headers: { "x-hub-signature-256": "sha256=00" } });
+  await app.refuses(401, "unauthorized", "POST", "/api/whatsapp/webhook", {
+    raw,
+    headers: { "x-hub-signature-256": "sha256=00" },
+  });
   assert.equal((await app.postsWebhook(body, { secret: "another secret" })).status, 401);
   assert.deepEqual(await app.rows("contacts", `wa_id=eq.${from}`), []);
 });
@@ -56,9 +59,15 @@ test("signed nonsense is answered 200 and kept as it came", async () => {
   const binary = Buffer.from([0xff, 0x00, 0x80]);
   const { createHmac } = await import("node:crypto");
   const signature = `sha256=${createHmac("sha256", app.stack.app_secret).update(binary).digest("hex")}`;
-  const answer = await app.call("POST", "/api/whatsapp/webhook", { raw: binary, headers: { "x-hub-signature-256": signature } });
+  const answer = await app.call("POST", "/api/whatsapp/webhook", {
+    raw: binary,
+    headers: { "x-hub-signature-256": signature },
+  });
   assert.equal(answer.status, 200);
-  const [kept] = await app.rows("webhook_events", `encoding=eq.base64&body=eq.${encodeURIComponent(binary.toString("base64"))}`);
+  const [kept] = await app.rows(
+    "webhook_events",
+    `encoding=eq.base64&body=eq.${encodeURIComponent(binary.toString("base64"))}`,
+  );
   assert.ok(kept);
 });
 
@@ -81,14 +90,29 @@ test("a text makes contact, conversation and message; delivered twice, once", as
 
 test("other types are stored whole, and one bad element costs no other", async () => {
   const from = app.newCustomer();
-  const good = { from, id: `wamid.good.${from}`, timestamp: 1_790_000_000, type: "image", image: { id: "1", caption: "Struk", mime_type: "image/jpeg" } };
+  const good = {
+    from,
+    id: `wamid.good.${from}`,
+    timestamp: 1_790_000_000,
+    type: "image",
+    image: { id: "1", caption: "Struk", mime_type: "image/jpeg" },
+  };
   const body = message(from, `wamid.odd.${from}`, { type: "hologram", hologram: { depth: 3 } });
-  body.entry[0].changes[0].value = { .../** @type {any} */ (body.entry[0].changes[0].value), statuses: [null, { id: 7 }, "x"] };
+  body.entry[0].changes[0].value = {
+    .../** @type {any} */ (body.entry[0].changes[0].value),
+    statuses: [null, { id: 7 }, "x"],
+  };
   /** @type {any} */ (body.entry[0].changes[0].value).messages.push(null, 5, { from: {}, id: [] }, good);
   assert.equal((await app.postsWebhook(body)).status, 200);
 
-  const messages = await app.rows("messages", `whatsapp_message_id=in.(wamid.good.${from},wamid.odd.${from})&order=type`);
-  assert.deepEqual(messages.map((row) => row.type), ["hologram", "image"]);
+  const messages = await app.rows(
+    "messages",
+    `whatsapp_message_id=in.(wamid.good.${from},wamid.odd.${from})&order=type`,
+  );
+  assert.deepEqual(
+    messages.map((row) => row.type),
+    ["hologram", "image"],
+  );
   assert.equal(messages[0].payload.hologram.depth, 3);
   assert.equal(messages[1].payload.image.id, "1");
   assert.match(messages[1].content, /Struk/);
@@ -101,7 +125,10 @@ test("fields and numbers we do not know are answered 200 and kept", async () => 
   /** @type {any} */ (unknown.entry[0].changes[0].value).metadata.phone_number_id = "999999999999999";
   assert.equal((await app.postsWebhook(unknown)).status, 200);
   const events = await app.rows("webhook_events", `body=like.*${marker}*&order=id`);
-  assert.deepEqual(events.map((event) => event.outcome), ["partial", "partial"]);
+  assert.deepEqual(
+    events.map((event) => event.outcome),
+    ["partial", "partial"],
+  );
   assert.equal(events[0].leftovers[0].field, "a_field_of_tomorrow");
   assert.equal(events[1].leftovers[0].reason, "unknown_number");
   assert.deepEqual(await app.rows("contacts", `wa_id=eq.${marker}`), []);
@@ -110,7 +137,11 @@ test("fields and numbers we do not know are answered 200 and kept", async () => 
 test("1,000 updates in one POST are stored by one call", async () => {
   const prefix = app.newCustomer();
   const messages = Array.from({ length: 1000 }, (_, i) => ({
-    from: `${prefix}${i % 50}`.slice(-15), id: `wamid.${prefix}.${i}`, timestamp: "1790000000", type: "text", text: { body: "x".repeat(2500) },
+    from: `${prefix}${i % 50}`.slice(-15),
+    id: `wamid.${prefix}.${i}`,
+    timestamp: "1790000000",
+    type: "text",
+    text: { body: "x".repeat(2500) },
   }));
   const body = message(prefix, "wamid.ignored", { type: "text", text: { body: "x" } });
   /** @type {any} */ (body.entry[0].changes[0].value).messages = messages;
@@ -128,7 +159,11 @@ test("Meta's own samples are all answered 200 where they lie beside the project"
     t.skip("no samples beside the project");
     return;
   }
-  const files = index.trim().split("\n").slice(1).map((line) => line.split("\t")[0]);
+  const files = index
+    .trim()
+    .split("\n")
+    .slice(1)
+    .map((line) => line.split("\t")[0]);
   assert.ok(files.length > 50);
   for (const file of files) {
     const answer = await app.postsWebhook(readFileSync(new URL(file, folder), "utf8"));

@@ -6,8 +6,13 @@ import { HOLDS, openHolds } from "./hold.mjs";
 
 /** Where the process dies. */
 export const STEPS = /** @type {const} */ ([
-  "while numbers are handed over", "after the lease", "after the claim", "during the call, not accepted", "during the call, accepted",
-  "after the call, before the record", "anywhere",
+  "while numbers are handed over",
+  "after the lease",
+  "after the claim",
+  "during the call, not accepted",
+  "during the call, accepted",
+  "after the call, before the record",
+  "anywhere",
 ]);
 /** @typedef {(typeof STEPS)[number]} Step */
 /** @typedef {{ step: Step, cancelled: boolean, sent: number, failed: number, unknown: number, died: number, unanswered: number, seconds: number }} Round `died`: unknown
@@ -31,14 +36,19 @@ export async function openCrashes(app, { seed }) {
     const began = performance.now();
     await app.meta("POST", "reset", {});
     await app.meta("PUT", "settings", {
-      throughput: 0, read_ratio: 0, webhook_delay_ms: { sent: 0, delivered: 0, read: 0 }, response_delay_ms: step === "anywhere" ? 10 : 0,
+      throughput: 0,
+      read_ratio: 0,
+      webhook_delay_ms: { sent: 0, delivered: 0, read: 0 },
+      response_delay_ms: step === "anywhere" ? 10 : 0,
     });
     const people = Array.from({ length: recipients }, () => app.newCustomer());
     const share = Math.ceil(recipients / NUMBERS);
-    const campaigns = await Promise.all(numbers.map(async ({ id: session_id }, i) => {
-      const { id } = await app.createsCampaign(people.slice(i * share, (i + 1) * share), { session_id });
-      return /** @type {string} */ (id);
-    }));
+    const campaigns = await Promise.all(
+      numbers.map(async ({ id: session_id }, i) => {
+        const { id } = await app.createsCampaign(people.slice(i * share, (i + 1) * share), { session_id });
+        return /** @type {string} */ (id);
+      }),
+    );
 
     const cancelled = luck.integer(0, 1) === 0;
     // Otherwise Meta's own word comes before the record.
@@ -52,13 +62,18 @@ export async function openCrashes(app, { seed }) {
 
     // The rest meets a Meta that fails.
     const faults = [
-      { kind: "http_status", status: 500, times: UNANSWERED.http_500 }, { kind: "malformed", times: UNANSWERED.malformed },
-      { kind: "accept_then_drop", times: UNANSWERED.dropped }, { kind: "http_status", status: 429, times: 1 },
-      { kind: "error_code", code: 130_429, times: 1 }, { kind: "error_code", code: 131_056, times: 5 },
-      { kind: "error_code", code: 131_026, times: 10 }, { kind: "error_code", code: 131_000, times: 5 },
+      { kind: "http_status", status: 500, times: UNANSWERED.http_500 },
+      { kind: "malformed", times: UNANSWERED.malformed },
+      { kind: "accept_then_drop", times: UNANSWERED.dropped },
+      { kind: "http_status", status: 429, times: 1 },
+      { kind: "error_code", code: 130_429, times: 1 },
+      { kind: "error_code", code: 131_056, times: 5 },
+      { kind: "error_code", code: 131_026, times: 10 },
+      { kind: "error_code", code: 131_000, times: 5 },
     ];
     await app.metaIsWell();
-    for (const fault of luck.shuffle(faults).slice(0, luck.integer(3, faults.length))) await app.metaFails({ ...fault, phone_number_id: luck.pick(numbers).phone_number_id });
+    for (const fault of luck.shuffle(faults).slice(0, luck.integer(3, faults.length)))
+      await app.metaFails({ ...fault, phone_number_id: luck.pick(numbers).phone_number_id });
     await allEnd(campaigns);
     await app.metaIsQuiet();
     const accounted = await account({ people, campaigns, dead: dead.map(({ id }) => id) });
@@ -112,7 +127,9 @@ export async function openCrashes(app, { seed }) {
   /** @param {ReturnType<typeof app.runsCron>} run */
   async function kill(run) {
     const functions = await (await fetch(`${app.stack.app_url}/_gateway/functions`)).json();
-    const { pid } = (functions.functions ?? functions).find((/** @type {any} */ known) => known.bin === "cron-process-broadcasts");
+    const { pid } = (functions.functions ?? functions).find(
+      (/** @type {any} */ known) => known.bin === "cron-process-broadcasts",
+    );
     process.kill(pid, "SIGKILL");
     const { status, body } = await run;
     assert.deepEqual([status, body.error?.code], [500, "function_crashed"]);
@@ -120,16 +137,20 @@ export async function openCrashes(app, { seed }) {
 
   /** @param {string[]} campaigns */
   const allEnd = (campaigns) =>
-    eventually("the campaigns end", async () => {
-      // What takes its time passes at once: leases of the dead, waits before another attempt, breakers.
-      await sql`update private.sender_leases set leased_until = now() where session_id = any (${numbers.map(({ id }) => id)}::uuid[])`;
-      await sql`update private.number_breakers set open_until = now(), trial_until = null where state <> 'closed'`;
-      await sql`update public.broadcast_recipients set due_at = now() where campaign_id = any (${campaigns}::uuid[]) and status = 'pending' and due_at > now()`;
-      const { status, body } = await app.runsCron();
-      assert.equal(status, 200, JSON.stringify(body));
-      const rows = await sql`select status from public.broadcast_campaigns where id = any (${campaigns}::uuid[])`;
-      return rows.every(({ status }) => status === "completed");
-    }, 120_000);
+    eventually(
+      "the campaigns end",
+      async () => {
+        // What takes its time passes at once: leases of the dead, waits before another attempt, breakers.
+        await sql`update private.sender_leases set leased_until = now() where session_id = any (${numbers.map(({ id }) => id)}::uuid[])`;
+        await sql`update private.number_breakers set open_until = now(), trial_until = null where state <> 'closed'`;
+        await sql`update public.broadcast_recipients set due_at = now() where campaign_id = any (${campaigns}::uuid[]) and status = 'pending' and due_at > now()`;
+        const { status, body } = await app.runsCron();
+        assert.equal(status, 200, JSON.stringify(body));
+        const rows = await sql`select status from public.broadcast_campaigns where id = any (${campaigns}::uuid[])`;
+        return rows.every(({ status }) => status === "completed");
+      },
+      120_000,
+    );
 
   /** @param {{ people: string[], campaigns: string[], dead: string[] }} known */
   async function account({ people, campaigns, dead }) {
@@ -139,14 +160,19 @@ export async function openCrashes(app, { seed }) {
       from public.broadcast_recipients r left join public.messages m on m.id = r.message_id
       where r.campaign_id = any (${campaigns}::uuid[])`;
     assert.equal(rows.length, people.length);
-    assert.deepEqual([...ledger].filter(([, accepted]) => accepted.length > 1), [], "somebody got it twice");
+    assert.deepEqual(
+      [...ledger].filter(([, accepted]) => accepted.length > 1),
+      [],
+      "somebody got it twice",
+    );
     const onTheirWay = new Set(dead);
     const counts = { sent: 0, failed: 0, unknown: 0, died: 0, unanswered: 0 };
     for (const { id, wa_id, status, message_status } of rows) {
       const accepted = ledger.has(wa_id);
       assert.equal(message_status, status, `message and recipient of ${wa_id}`);
       switch (status) {
-        case "sent": case "delivered":
+        case "sent":
+        case "delivered":
           assert.ok(accepted, `${wa_id} is ${status}, and Meta knows nothing of it`);
           counts.sent += 1;
           break;
@@ -165,13 +191,18 @@ export async function openCrashes(app, { seed }) {
           assert.fail(`${wa_id} is ${status}: lost`);
       }
     }
-    assert.ok(counts.unanswered <= UNANSWERED.http_500 + UNANSWERED.malformed + UNANSWERED.dropped, `${counts.unanswered} unknown without a cause`);
+    assert.ok(
+      counts.unanswered <= UNANSWERED.http_500 + UNANSWERED.malformed + UNANSWERED.dropped,
+      `${counts.unanswered} unknown without a cause`,
+    );
     assert.equal(counts.sent, ledger.size);
     return counts;
   }
 
   const holdsOf = /** @type {Partial<Record<Step, number>>} */ ({
-    "while numbers are handed over": HOLDS.handOver, "after the lease": HOLDS.claim, "after the claim": HOLDS.claim,
+    "while numbers are handed over": HOLDS.handOver,
+    "after the lease": HOLDS.claim,
+    "after the claim": HOLDS.claim,
     "after the call, before the record": HOLDS.record,
   });
 

@@ -12,8 +12,15 @@ const PER_SECOND = 40;
 
 /** @param {import("../flows/app.mjs").App} app @param {{ seconds: number, say: (line: string) => void }} options */
 export async function databaseAway(app, { seconds, say }) {
-  await app.meta("PUT", "settings", { throughput: 0, read_ratio: 0, webhook_delay_ms: { sent: 0, delivered: 0, read: 0 } });
-  for (const [how, absence] of /** @type {[string, Absence][]} */ ([["stands still", standsStill(app)], ["refuses everybody", refuses(app)]])) {
+  await app.meta("PUT", "settings", {
+    throughput: 0,
+    read_ratio: 0,
+    webhook_delay_ms: { sent: 0, delivered: 0, read: 0 },
+  });
+  for (const [how, absence] of /** @type {[string, Absence][]} */ ([
+    ["stands still", standsStill(app)],
+    ["refuses everybody", refuses(app)],
+  ])) {
     say(`it ${how} for ${seconds} s`);
     await campaignDuring(app, absence, { seconds, say });
   }
@@ -38,16 +45,25 @@ async function campaignDuring(app, absence, { seconds, say }) {
 
   const first = await run;
   say(`  the run that lived through it answered ${first.status} ${JSON.stringify(first.body.numbers ?? first.body)}`);
-  await eventually("the campaign ends", async () => {
-    const { status } = await app.runsCron();
-    return status === 200 && (await app.campaign(id)).status === "completed";
-  }, 180_000);
+  await eventually(
+    "the campaign ends",
+    async () => {
+      const { status } = await app.runsCron();
+      return status === 200 && (await app.campaign(id)).status === "completed";
+    },
+    180_000,
+  );
   await app.metaIsQuiet();
   const { statistics } = await app.campaign(id);
   const ledger = await app.ledger(people);
   const twice = [...ledger.values()].filter((accepted) => accepted.length > 1).length;
-  say(`  ${RECIPIENTS} recipients: ${ledger.size} accepted, ${twice} twice; ${statistics.sent} sent, ${statistics.failed} failed, ${statistics.unknown} unknown`);
-  assert.deepEqual([twice, ledger.size, statistics.sent, statistics.failed, statistics.unknown], [0, RECIPIENTS, RECIPIENTS, 0, 0]);
+  say(
+    `  ${RECIPIENTS} recipients: ${ledger.size} accepted, ${twice} twice; ${statistics.sent} sent, ${statistics.failed} failed, ${statistics.unknown} unknown`,
+  );
+  assert.deepEqual(
+    [twice, ledger.size, statistics.sent, statistics.failed, statistics.unknown],
+    [0, RECIPIENTS, RECIPIENTS, 0, 0],
+  );
 }
 
 /** Connections stay, and nothing is answered. @param {import("../flows/app.mjs").App} app @returns {Absence} */
@@ -73,7 +89,8 @@ function standsStill(app) {
 
 /** Connections are cut, and no new ones are taken. @param {import("../flows/app.mjs").App} app @returns {Absence} */
 function refuses(app) {
-  const beside = () => postgres((app.stack.database_url ?? "").replace(/\/postgres$/, "/template1"), { max: 1, onnotice: () => {} });
+  const beside = () =>
+    postgres((app.stack.database_url ?? "").replace(/\/postgres$/, "/template1"), { max: 1, onnotice: () => {} });
   /** @param {(sql: import("postgres").Sql) => Promise<unknown>} work */
   const doing = async (work) => {
     const sql = beside();
@@ -81,10 +98,11 @@ function refuses(app) {
     await sql.end({ timeout: 2 });
   };
   return {
-    goes: () => doing(async (sql) => {
-      await sql`alter database postgres with allow_connections false`;
-      await sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = 'postgres' and pid <> pg_backend_pid()`;
-    }),
+    goes: () =>
+      doing(async (sql) => {
+        await sql`alter database postgres with allow_connections false`;
+        await sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = 'postgres' and pid <> pg_backend_pid()`;
+      }),
     returns: () => doing((sql) => sql`alter database postgres with allow_connections true`),
   };
 }
@@ -95,7 +113,12 @@ async function databaseProcesses(app) {
   const [{ folder }] = await sql`select current_setting('data_directory') as folder`;
   await sql.end();
   const server = Number(readFileSync(`${folder}/postmaster.pid`, "utf8").split("\n")[0]);
-  return [server, ...readdirSync("/proc").filter((name) => /^\d+$/.test(name) && parentOf(name) === server).map(Number)];
+  return [
+    server,
+    ...readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name) && parentOf(name) === server)
+      .map(Number),
+  ];
 }
 
 /** @param {string} pid */

@@ -50,8 +50,14 @@ export async function openHolds(url) {
       };
     },
     /** Calls that nobody waits for any more have ended. */
-    quiet: () => eventually("the database is quiet", async () =>
-      (await sql`select from pg_stat_activity where backend_type = 'client backend' and state <> 'idle' and pid <> pg_backend_pid()`).count === 0),
+    quiet: () =>
+      eventually(
+        "the database is quiet",
+        async () =>
+          (
+            await sql`select from pg_stat_activity where backend_type = 'client backend' and state <> 'idle' and pid <> pg_backend_pid()`
+          ).count === 0,
+      ),
     close: () => sql.end({ timeout: 5 }),
   };
 }

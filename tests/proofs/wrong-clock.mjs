@@ -17,17 +17,23 @@ export async function wrongClock(app, { say }) {
   const ahead = (Date.parse(headers.get("date") ?? "") - Date.now()) / 1000;
   say(`the sender's clock is ${ahead.toFixed(0)} s ahead`);
   assert.ok(ahead > 590, "its clock is right: nothing is shown");
-  const campaign = await eventually("the campaign ends", async () => {
-    await app.runsCron();
-    const campaign = await app.campaign(id);
-    return campaign.status === "completed" && campaign;
-  }, 120_000);
+  const campaign = await eventually(
+    "the campaign ends",
+    async () => {
+      await app.runsCron();
+      const campaign = await app.campaign(id);
+      return campaign.status === "completed" && campaign;
+    },
+    120_000,
+  );
   await app.metaIsQuiet();
   const ledger = await app.ledger(people);
   const twice = [...ledger.values()].filter((accepted) => accepted.length > 1).length;
   const { perSecond } = await paceOf(app, people);
   const { statistics } = await app.campaign(campaign.id);
-  say(`${people.length} recipients: ${ledger.size} accepted, ${twice} twice, ${statistics.unknown} unknown, ${perSecond.toFixed(2)}/s of ${PER_SECOND}`);
+  say(
+    `${people.length} recipients: ${ledger.size} accepted, ${twice} twice, ${statistics.unknown} unknown, ${perSecond.toFixed(2)}/s of ${PER_SECOND}`,
+  );
   assert.deepEqual([ledger.size, twice, statistics.sent, statistics.unknown], [people.length, 0, people.length, 0]);
   assert.ok(Math.abs(perSecond / PER_SECOND - 1) < 0.1, `${perSecond}/s`);
 }

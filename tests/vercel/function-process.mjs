@@ -83,13 +83,29 @@ export class FunctionProcess {
   ask(method, url) {
     const requestId = ++this.#requests;
     const invocationId = randomUUID();
-    const headers = { "x-vercel-internal-invocation-id": invocationId, "x-vercel-internal-request-id": String(requestId), connection: "close" };
+    const headers = {
+      "x-vercel-internal-invocation-id": invocationId,
+      "x-vercel-internal-request-id": String(requestId),
+      connection: "close",
+    };
     return new Promise((resolve, reject) => {
-      const question = request({ host: "127.0.0.1", port: this.port, method, path: url, headers, timeout: PATIENCE }, (answer) => {
-        let text = "";
-        answer.setEncoding("utf8").on("data", (chunk) => (text += chunk));
-        answer.once("end", () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, text, json: () => JSON.parse(text), requestId, invocationId }));
-      });
+      const question = request(
+        { host: "127.0.0.1", port: this.port, method, path: url, headers, timeout: PATIENCE },
+        (answer) => {
+          let text = "";
+          answer.setEncoding("utf8").on("data", (chunk) => (text += chunk));
+          answer.once("end", () =>
+            resolve({
+              status: answer.statusCode ?? 0,
+              headers: answer.headers,
+              text,
+              json: () => JSON.parse(text),
+              requestId,
+              invocationId,
+            }),
+          );
+        },
+      );
       question.once("timeout", () => question.destroy(new Error(`${method} ${url} was not answered`)));
       question.once("error", reject);
       question.end();
@@ -107,9 +123,13 @@ export class FunctionProcess {
       const look = () => {
         const found = this.frames.find(fits);
         if (found) settle(() => resolve(found));
-        else if (this.child.exitCode !== null) settle(() => reject(new Error(`it ended with ${this.child.exitCode}: ${this.stderr}`)));
+        else if (this.child.exitCode !== null)
+          settle(() => reject(new Error(`it ended with ${this.child.exitCode}: ${this.stderr}`)));
       };
-      const late = setTimeout(() => settle(() => reject(new Error(`no such frame: ${JSON.stringify(this.frames)} ${this.stderr}`))), PATIENCE);
+      const late = setTimeout(
+        () => settle(() => reject(new Error(`no such frame: ${JSON.stringify(this.frames)} ${this.stderr}`))),
+        PATIENCE,
+      );
       this.#watchers.add(look);
       look();
     });

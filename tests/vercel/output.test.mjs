@@ -61,11 +61,17 @@ function assertRefused(answer, status, code) {
 describe("the files", () => {
   it("are those of public/ and nothing else", () => {
     assert.deepEqual(output.staticFiles, filesBelow(path.join(ROOT, "public")));
-    assert.deepEqual(output.staticFiles.filter((file) => /\.(rs|sql|toml|mjs|lock)$|(^|\/)\.env/.test(file)), []);
+    assert.deepEqual(
+      output.staticFiles.filter((file) => /\.(rs|sql|toml|mjs|lock)$|(^|\/)\.env/.test(file)),
+      [],
+    );
   });
 
   it("hold one function for each file in api/", () => {
-    assert.deepEqual(output.functions.map(({ name }) => name), routes);
+    assert.deepEqual(
+      output.functions.map(({ name }) => name),
+      routes,
+    );
   });
 
   it("hold of each function its executable and nothing else", () => {
@@ -80,7 +86,9 @@ describe("the files", () => {
 
   it("carry the time limits of vercel.json", () => {
     for (const { name, settings } of output.functions) {
-      const pattern = Object.keys(project.functions).find((known) => known === `${name}.rs` || path.matchesGlob(`${name}.rs`, known));
+      const pattern = Object.keys(project.functions).find(
+        (known) => known === `${name}.rs` || path.matchesGlob(`${name}.rs`, known),
+      );
       const { maxDuration } = project.functions[/** @type {string} */ (pattern)];
       assert.equal(settings.maxDuration, maxDuration, name);
     }
@@ -92,17 +100,31 @@ describe("the files", () => {
 
 describe("the routes", () => {
   const goTo = (/** @type {string} */ url) =>
-    routed(output.config, { functions: new Set(output.functions.map(({ name }) => name)), files: new Set(output.staticFiles) }, url);
+    routed(
+      output.config,
+      { functions: new Set(output.functions.map(({ name }) => name)), files: new Set(output.staticFiles) },
+      url,
+    );
 
   it("lead to every function", () => {
     for (const name of routes) {
       const ids = [...name.matchAll(/\[(\w+)\]/g)].map(([, parameter]) => `${parameter}=${ID}`);
-      assert.deepEqual(goTo(examplePath(name)), { function: name, query: ids.join("&") }, `${examplePath(name)} (vercel.json: the rewrite to not-found must leave out functions with a parameter)`);
+      assert.deepEqual(
+        goTo(examplePath(name)),
+        { function: name, query: ids.join("&") },
+        `${examplePath(name)} (vercel.json: the rewrite to not-found must leave out functions with a parameter)`,
+      );
     }
   });
 
   it("lead from what is unknown under /api to our own 404", () => {
-    for (const url of ["/api", "/api/nowhere", "/api/health/nowhere", `/api/conversations/${ID}/nowhere`, `/api/conversations/${ID}/messages/nowhere`]) {
+    for (const url of [
+      "/api",
+      "/api/nowhere",
+      "/api/health/nowhere",
+      `/api/conversations/${ID}/nowhere`,
+      `/api/conversations/${ID}/messages/nowhere`,
+    ]) {
       assert.deepEqual(goTo(url), { function: "api/not-found", query: "" }, url);
     }
     const position = (/** @type {(route: any) => boolean} */ fits) => output.config.routes.findIndex(fits);
@@ -111,7 +133,8 @@ describe("the routes", () => {
 
   it("lead to the start page, and nowhere else", () => {
     assert.deepEqual(goTo("/"), { file: "index.html" });
-    for (const url of ["/Cargo.toml", "/api.rs", "/supabase/migrations", "/.env"]) assert.deepEqual(goTo(url), { status: 404 }, url);
+    for (const url of ["/Cargo.toml", "/api.rs", "/supabase/migrations", "/.env"])
+      assert.deepEqual(goTo(url), { status: 404 }, url);
   });
 
   it("hold the crons", () => {
@@ -137,8 +160,13 @@ describe("the functions", () => {
           assertRefused(answer, 405, "method_not_allowed");
           assert.match(answer.headers.allow ?? "", /GET|POST|PUT|PATCH|DELETE/, name);
         }
-        const end = await started.frame(({ type, payload }) => type === "end" && payload.context.requestId === answer.requestId);
-        assert.deepEqual(end.payload, { context: { invocationId: answer.invocationId, requestId: answer.requestId }, error: null });
+        const end = await started.frame(
+          ({ type, payload }) => type === "end" && payload.context.requestId === answer.requestId,
+        );
+        assert.deepEqual(end.payload, {
+          context: { invocationId: answer.invocationId, requestId: answer.requestId },
+          error: null,
+        });
       });
     }
   });
@@ -153,7 +181,8 @@ describe("the functions", () => {
       assert.equal(lines.length, 1, started.stderr);
       const { level, message } = JSON.parse(lines[0]);
       assert.equal(level, "error");
-      for (const variable of Object.keys(ENVIRONMENT)) assert.ok(message.includes(variable), `${name} does not name ${variable}: ${message}`);
+      for (const variable of Object.keys(ENVIRONMENT))
+        assert.ok(message.includes(variable), `${name} does not name ${variable}: ${message}`);
     }
   });
 
@@ -162,7 +191,10 @@ describe("the functions", () => {
       const answer = await health.ask("GET", "/api/health");
       assert.equal(answer.status, 503, answer.text);
       const { status, database, redis, meta } = answer.json();
-      assert.deepEqual({ status, database, redis }, { status: "degraded", database: "unavailable", redis: "not_configured" });
+      assert.deepEqual(
+        { status, database, redis },
+        { status: "degraded", database: "unavailable", redis: "not_configured" },
+      );
       assert.match(meta.graph_version, /^v\d+\.\d+$/);
     }));
 
@@ -175,7 +207,11 @@ describe("the functions", () => {
 
   it("api/whatsapp/webhook answers Meta's challenge to who knows the token", () =>
     running("api/whatsapp/webhook", async (webhook) => {
-      const ask = (/** @type {string} */ token) => webhook.ask("GET", `/api/whatsapp/webhook?hub.mode=subscribe&hub.verify_token=${token}&hub.challenge=1158201444`);
+      const ask = (/** @type {string} */ token) =>
+        webhook.ask(
+          "GET",
+          `/api/whatsapp/webhook?hub.mode=subscribe&hub.verify_token=${token}&hub.challenge=1158201444`,
+        );
       const answer = await ask(ENVIRONMENT.META_WEBHOOK_VERIFY_TOKEN);
       assert.deepEqual([answer.status, answer.text], [200, "1158201444"]);
       assertRefused(await ask("another"), 403, "wrong_verify_token");

@@ -9,13 +9,34 @@ import { ROOT } from "../../crates/local/stack/stack.mjs";
 import { vercel } from "../../crates/local/stack/vercel/cli.mjs";
 
 const SENT = [
-  "Cargo.lock", "Cargo.toml", "api/health.rs", "api/conversations/[id].rs", "crates/core/Cargo.toml", "crates/core/src/lib.rs",
-  "crates/local/Cargo.toml", "crates/local/src/main.rs", "package.json", "public/index.html", "vercel.json",
+  "Cargo.lock",
+  "Cargo.toml",
+  "api/health.rs",
+  "api/conversations/[id].rs",
+  "crates/core/Cargo.toml",
+  "crates/core/src/lib.rs",
+  "crates/local/Cargo.toml",
+  "crates/local/src/main.rs",
+  "package.json",
+  "public/index.html",
+  "vercel.json",
 ];
 const KEPT = [
-  ".env", ".env.local", ".env.production", ".git/config", ".local/secrets.json", ".local/supabase/PG_VERSION", ".vercel/.env.production.local",
-  "crates/local/stack/start.mjs", "docs/deploy.md", "node_modules/vercel/package.json", "npm-debug.log", "README.md",
-  "supabase/migrations/1_base.sql", "target/release/health", "tests/run.mjs",
+  ".env",
+  ".env.local",
+  ".env.production",
+  ".git/config",
+  ".local/secrets.json",
+  ".local/supabase/PG_VERSION",
+  ".vercel/.env.production.local",
+  "crates/local/stack/start.mjs",
+  "docs/deploy.md",
+  "node_modules/vercel/package.json",
+  "npm-debug.log",
+  "README.md",
+  "supabase/migrations/1_base.sql",
+  "target/release/health",
+  "tests/run.mjs",
 ];
 
 it("a deployment takes what Vercel builds from, and no secret, test or build result", async (t) => {
@@ -35,9 +56,16 @@ it("a deployment takes what Vercel builds from, and no secret, test or build res
 
   for (const file of [...SENT, ...KEPT]) write(folder, file, "{}");
   for (const file of [".vercelignore", "vercel.json"]) copyFileSync(path.join(ROOT, file), path.join(folder, file));
-  write(folder, ".vercel/project.json", JSON.stringify({ projectId: "prj_test", orgId: "team_test", settings: { framework: null } }));
+  write(
+    folder,
+    ".vercel/project.json",
+    JSON.stringify({ projectId: "prj_test", orgId: "team_test", settings: { framework: null } }),
+  );
 
-  const { code, stdout } = await vercel(["deploy", "--dry", "--prod", "--json", "--token", "offline", "--api", `http://127.0.0.1:${port}`], { cwd: folder, output: "pipe" });
+  const { code, stdout } = await vercel(
+    ["deploy", "--dry", "--prod", "--json", "--token", "offline", "--api", `http://127.0.0.1:${port}`],
+    { cwd: folder, output: "pipe" },
+  );
   assert.equal(code, 0, stdout);
   const sent = JSON.parse(stdout).files.map((/** @type {{ path: string }} */ file) => file.path);
   assert.deepEqual(sent.filter((/** @type {string} */ file) => file !== ".vercelignore").sort(), [...SENT].sort());
@@ -51,8 +79,18 @@ function write(folder, file, content) {
 
 /** @param {string} pathname */
 function stoodIn(pathname) {
-  if (pathname === "/v2/user") return { user: { id: "user_test", username: "test", email: "test@example.com", version: "northstar", defaultTeamId: "team_test" } };
+  if (pathname === "/v2/user")
+    return {
+      user: {
+        id: "user_test",
+        username: "test",
+        email: "test@example.com",
+        version: "northstar",
+        defaultTeamId: "team_test",
+      },
+    };
   if (pathname.startsWith("/teams/")) return { id: "team_test", slug: "test", name: "test" };
-  if (pathname.startsWith("/v9/projects/")) return { id: "prj_test", name: "test", accountId: "team_test", framework: null, rootDirectory: null };
+  if (pathname.startsWith("/v9/projects/"))
+    return { id: "prj_test", name: "test", accountId: "team_test", framework: null, rootDirectory: null };
   return null;
 }

@@ -35,7 +35,8 @@ if (unknown.length > 0) {
 }
 /** @type {Promise<never> | null} */
 let interrupted = null;
-for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => (interrupted = stopLocalStack().then(() => process.exit(130))));
+for (const signal of ["SIGINT", "SIGTERM"])
+  process.once(signal, () => (interrupted = stopLocalStack().then(() => process.exit(130))));
 
 if (!process.argv.includes("--skip-build")) {
   try {
@@ -60,7 +61,10 @@ for (const name of asked.length > 0 ? asked : Object.keys(sections).filter((name
     await interrupted;
     const reason = error instanceof Error ? error.message : String(error);
     if (!(error instanceof Skipped)) broken = true;
-    measured.push({ name, figures: [{ what: name, skipped: error instanceof Skipped ? reason : `BROKEN: ${reason}` }] });
+    measured.push({
+      name,
+      figures: [{ what: name, skipped: error instanceof Skipped ? reason : `BROKEN: ${reason}` }],
+    });
   }
   say(`${((performance.now() - since) / 1000).toFixed(0)} s`);
 }

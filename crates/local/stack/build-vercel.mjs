@@ -31,8 +31,13 @@ async function main() {
   say("");
   for (const line of await sizes(functions)) say(line);
   say("");
-  say(`.vercel/output: ${functions.length} functions, ${staticFiles.length} static (${((performance.now() - began) / 1000).toFixed(0)} s)`);
-  if (!prebuilt) say("Built for this machine, to be tested. `vercel deploy` builds on Vercel; for `vercel deploy --prebuilt` use --prebuilt.");
+  say(
+    `.vercel/output: ${functions.length} functions, ${staticFiles.length} static (${((performance.now() - began) / 1000).toFixed(0)} s)`,
+  );
+  if (!prebuilt)
+    say(
+      "Built for this machine, to be tested. `vercel deploy` builds on Vercel; for `vercel deploy --prebuilt` use --prebuilt.",
+    );
 }
 
 main().catch((error) => {

@@ -10,11 +10,18 @@ const COLUMNS = ["waiting", "delayed", "active", "completed", "failed", "unknown
 try {
   const ask = await openProduct(ROOT, process.env);
   const queue = await ask("GET", "/api/queue");
-  const row = (/** @type {string} */ name, /** @type {any} */ counts) => ({ "": name, ...Object.fromEntries(COLUMNS.map((column) => [column, counts[column]])) });
+  const row = (/** @type {string} */ name, /** @type {any} */ counts) => ({
+    "": name,
+    ...Object.fromEntries(COLUMNS.map((column) => [column, counts[column]])),
+  });
   console.table([
     row("all", queue.total),
-    ...queue.numbers.map((/** @type {any} */ number) => row(`${number.display_phone_number || number.name} (${number.status})`, number.counts)),
-    ...queue.campaigns.map((/** @type {any} */ campaign) => row(`${campaign.name} (${campaign.status_reason ?? campaign.status})`, campaign.counts)),
+    ...queue.numbers.map((/** @type {any} */ number) =>
+      row(`${number.display_phone_number || number.name} (${number.status})`, number.counts),
+    ),
+    ...queue.campaigns.map((/** @type {any} */ campaign) =>
+      row(`${campaign.name} (${campaign.status_reason ?? campaign.status})`, campaign.counts),
+    ),
   ]);
 } catch (error) {
   process.stderr.write(`${error instanceof StackError ? error.message : /** @type {Error} */ (error).stack}\n`);

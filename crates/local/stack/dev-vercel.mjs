@@ -28,15 +28,28 @@ async function main() {
   const { stackEnvironment } = await import("./vercel/stack-environment.mjs");
 
   requireTools({ prebuilt: false });
-  if (isLinked(ROOT)) throw new StackError("this folder is linked to a project on Vercel (.vercel/project.json): use npx vercel dev, which asks Vercel for its settings");
+  if (isLinked(ROOT))
+    throw new StackError(
+      "this folder is linked to a project on Vercel (.vercel/project.json): use npx vercel dev, which asks Vercel for its settings",
+    );
   const own = existsSync(path.join(ROOT, ".env"));
   const ofStack = stackEnvironment({ root: ROOT, dataDir: path.resolve(ROOT, options.data) });
-  if (!own && !ofStack) throw new StackError("no variables for the functions: copy .env.example to .env and fill it in, or run npm start in another terminal");
-  say(`Variables from ${[own && ".env", ofStack && `the running stack (${options.data})`].filter(Boolean).join(", then ")}`);
-  say("The first request to a function builds it (cargo build, debug). Where an answer says `must not contain maxDuration`, the");
+  if (!own && !ofStack)
+    throw new StackError(
+      "no variables for the functions: copy .env.example to .env and fill it in, or run npm start in another terminal",
+    );
+  say(
+    `Variables from ${[own && ".env", ofStack && `the running stack (${options.data})`].filter(Boolean).join(", then ")}`,
+  );
+  say(
+    "The first request to a function builds it (cargo build, debug). Where an answer says `must not contain maxDuration`, the",
+  );
   say("function could not start: it says why here.");
 
-  const { code } = await vercel(["dev", "--local", "--yes", "--listen", `127.0.0.1:${options.port}`], { cwd: ROOT, environment: ofStack ?? {} });
+  const { code } = await vercel(["dev", "--local", "--yes", "--listen", `127.0.0.1:${options.port}`], {
+    cwd: ROOT,
+    environment: ofStack ?? {},
+  });
   process.exitCode = code;
 }
 
@@ -47,7 +60,8 @@ function readArguments(args) {
     const [name, inline] = args[i].split(/=(.*)/s, 2);
     const value = () => {
       const given = inline ?? args[++i];
-      if (!given || given.startsWith("--")) throw new StackError(`${name} needs a value (see npm run dev:vercel -- --help)`);
+      if (!given || given.startsWith("--"))
+        throw new StackError(`${name} needs a value (see npm run dev:vercel -- --help)`);
       return given;
     };
     if (name === "--port") options.port = value();
@@ -55,7 +69,8 @@ function readArguments(args) {
     else if (name === "--help" || name === "-h") options.help = true;
     else throw new StackError(`unknown option ${args[i]} (see npm run dev:vercel -- --help)`);
   }
-  if (!/^\d+$/.test(options.port) || Number(options.port) < 1 || Number(options.port) > 65_535) throw new StackError(`--port needs a number from 1 to 65535, not ${JSON.stringify(options.port)}`);
+  if (!/^\d+$/.test(options.port) || Number(options.port) < 1 || Number(options.port) > 65_535)
+    throw new StackError(`--port needs a number from 1 to 65535, not ${JSON.stringify(options.port)}`);
   return options;
 }
 

@@ -15,10 +15,12 @@ function readSizes(args) {
   const sizes = { ...LARGE };
   for (const argument of args) {
     const [, name, number] = /^--(contacts|conversations|messages)=([0-9]{1,8})$/.exec(argument) ?? [];
-    if (!name || Number(number) < 1) throw new StackError(`${argument}: npm run seed:large -- [--contacts=N] [--conversations=N] [--messages=N]`);
+    if (!name || Number(number) < 1)
+      throw new StackError(`${argument}: npm run seed:large -- [--contacts=N] [--conversations=N] [--messages=N]`);
     sizes[/** @type {keyof typeof sizes} */ (name)] = Number(number);
   }
-  if (sizes.conversations > sizes.contacts) throw new StackError("a conversation needs a contact: fewer --conversations or more --contacts");
+  if (sizes.conversations > sizes.contacts)
+    throw new StackError("a conversation needs a contact: fewer --conversations or more --contacts");
   return sizes;
 }
 
@@ -31,10 +33,17 @@ try {
   const sql = postgres(stack.database_url, { max: 1, onnotice: () => {} });
   try {
     const tenant = stack.users[0].tenant_id;
-    const [number] = await sql`select id from public.whatsapp_sessions where tenant_id = ${tenant} order by created_at limit 1`;
-    const [{ filled }] = await sql`select exists (select 1 from public.contacts where tenant_id = ${tenant} and wa_id like '6281%' offset 1000) as filled`;
+    const [number] =
+      await sql`select id from public.whatsapp_sessions where tenant_id = ${tenant} order by created_at limit 1`;
+    const [{ filled }] =
+      await sql`select exists (select 1 from public.contacts where tenant_id = ${tenant} and wa_id like '6281%' offset 1000) as filled`;
     if (filled) throw new StackError("the tenant is large already: start with --fresh to begin anew");
-    await fillTenant(sql, { tenant, session: number.id, sizes, onStep: (step) => process.stdout.write(`${step} ...\n`) });
+    await fillTenant(sql, {
+      tenant,
+      session: number.id,
+      sizes,
+      onStep: (step) => process.stdout.write(`${step} ...\n`),
+    });
   } finally {
     await sql.end();
   }

@@ -74,8 +74,16 @@ export async function startStack(options) {
   try {
     const functionsDir = options.functionsDir ?? releaseFolder(ROOT);
     const config = configure({
-      root: ROOT, dataDir, functionsDir, ports: options.ports ?? (await freePorts()), secrets: keepSecrets(dataDir), fresh: options.fresh ?? false,
-      cron: options.cron ?? false, durable: options.durable ?? true, webhookDelay: options.webhookDelay, given: options.environment ?? {},
+      root: ROOT,
+      dataDir,
+      functionsDir,
+      ports: options.ports ?? (await freePorts()),
+      secrets: keepSecrets(dataDir),
+      fresh: options.fresh ?? false,
+      cron: options.cron ?? false,
+      durable: options.durable ?? true,
+      webhookDelay: options.webhookDelay,
+      given: options.environment ?? {},
     });
     const killedBefore = existsSync(path.join(dataDir, "supabase", "postgres", "postmaster.pid"));
     await requireFree(config.usedPorts, killedBefore ? LETTING_GO : 0);
@@ -84,11 +92,19 @@ export async function startStack(options) {
 
     if (config.supabase) {
       step("Starting Postgres and Supabase");
-      children.push(await startChild({
-        name: "Supabase", command: process.execPath, args: ["--disable-warning=ExperimentalWarning", SUPABASE], config: config.supabase, cwd: ROOT,
-        env: { NODE_COMPILE_CACHE: path.join(ROOT, "node_modules", ".cache", "node") },
-        logFile: path.join(dataDir, "supabase.log"), onLog: options.onLog, signal: options.signal,
-      }));
+      children.push(
+        await startChild({
+          name: "Supabase",
+          command: process.execPath,
+          args: ["--disable-warning=ExperimentalWarning", SUPABASE],
+          config: config.supabase,
+          cwd: ROOT,
+          env: { NODE_COMPILE_CACHE: path.join(ROOT, "node_modules", ".cache", "node") },
+          logFile: path.join(dataDir, "supabase.log"),
+          onLog: options.onLog,
+          signal: options.signal,
+        }),
+      );
     }
     goOn();
     step("Seeding");
@@ -100,9 +116,18 @@ export async function startStack(options) {
       step("Starting functions, Meta and Redis");
       const command = path.join(functionsDir, "crm-local");
       if (!existsSync(command)) throw new StackError(`${command} is not built: start without --skip-build`);
-      children.push(await startChild({
-        name: "crm-local", command, args: ["serve"], config: config.functions, cwd: ROOT, logFile: path.join(dataDir, "crm-local.log"), onLog: options.onLog, signal: options.signal,
-      }));
+      children.push(
+        await startChild({
+          name: "crm-local",
+          command,
+          args: ["serve"],
+          config: config.functions,
+          cwd: ROOT,
+          logFile: path.join(dataDir, "crm-local.log"),
+          onLog: options.onLog,
+          signal: options.signal,
+        }),
+      );
     }
     goOn();
 

@@ -40,7 +40,8 @@ function describe(error) {
 
 async function main() {
   const node = Number(process.versions.node.split(".")[0]);
-  if (node < OLDEST_NODE) throw new StackError(`Node ${OLDEST_NODE} or newer is needed, this is ${process.versions.node}`);
+  if (node < OLDEST_NODE)
+    throw new StackError(`Node ${OLDEST_NODE} or newer is needed, this is ${process.versions.node}`);
   const options = readArguments(process.argv.slice(2));
   if (options.help) return say(USAGE);
   const dataDir = path.resolve(ROOT, options.data);
@@ -60,8 +61,15 @@ async function main() {
   }
   if (stopWith.signal.aborted) return;
   const { stack, stop, failed } = await startStack({
-    dataDir, ports: portsFrom(options.port), fresh: options.fresh, cron: options.cron, demo: options.demo,
-    functions: options.functions, environment: process.env, onStep: (step) => say(step), onLog: (line) => process.stderr.write(`${line}\n`),
+    dataDir,
+    ports: portsFrom(options.port),
+    fresh: options.fresh,
+    cron: options.cron,
+    demo: options.demo,
+    functions: options.functions,
+    environment: process.env,
+    onStep: (step) => say(step),
+    onLog: (line) => process.stderr.write(`${line}\n`),
     signal: stopWith.signal,
   }).catch((error) => {
     if (stopWith.signal.aborted) process.exit(0);
@@ -70,7 +78,8 @@ async function main() {
 
   banner(stack, options);
   const reason = await Promise.race([stopWith.asked, failed]);
-  if (reason !== undefined && !stopWith.signal.aborted) process.stderr.write(`${reason} has ended by itself: stopping\n`);
+  if (reason !== undefined && !stopWith.signal.aborted)
+    process.stderr.write(`${reason} has ended by itself: stopping\n`);
   await stop();
   process.exit(stopWith.signal.aborted ? 0 : 1);
 }
@@ -78,10 +87,14 @@ async function main() {
 /** Node from node_modules takes over; we hand on its end, and it notices ours. */
 function continueOnNewerNode() {
   const newer = path.join(ROOT, "node_modules", ".bin", "node");
-  if (!existsSync(newer)) throw new StackError(`Node ${WANTED_NODE} is missing in node_modules: delete node_modules and start again`);
-  const child = spawn(newer, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: ["inherit", "inherit", "inherit", "ipc"] });
+  if (!existsSync(newer))
+    throw new StackError(`Node ${WANTED_NODE} is missing in node_modules: delete node_modules and start again`);
+  const child = spawn(newer, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+    stdio: ["inherit", "inherit", "inherit", "ipc"],
+  });
   // On Ctrl-C the terminal tells both of us.
-  for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) process.on(signal, () => child.kill(signal === "SIGINT" ? "SIGTERM" : signal));
+  for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"]))
+    process.on(signal, () => child.kill(signal === "SIGINT" ? "SIGTERM" : signal));
   child.once("exit", (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
 }
 
@@ -120,7 +133,9 @@ function banner(stack, options) {
   say("");
   for (const { email, password, role } of stack.users) say(`  ${email.padEnd(18)} ${password}  ${role}`);
   say("");
-  say(`Ready in ${seconds()}${options.cron ? "" : ", nothing ticks"}. Keys and secrets: ${path.join(options.data, "stack.json")}. Ctrl-C stops everything.`);
+  say(
+    `Ready in ${seconds()}${options.cron ? "" : ", nothing ticks"}. Keys and secrets: ${path.join(options.data, "stack.json")}. Ctrl-C stops everything.`,
+  );
 }
 
 main().catch(fail);

@@ -32,9 +32,16 @@ afterEach(() => {
 async function freeRow() {
   for (;;) {
     const { app } = await freePorts();
-    const servers = await Promise.allSettled([0, 1, 2, 3, 4].map((i) => new Promise((resolve, reject) => {
-      const server = createServer().once("error", reject).listen(app + i, "127.0.0.1", () => resolve(server));
-    })));
+    const servers = await Promise.allSettled(
+      [0, 1, 2, 3, 4].map(
+        (i) =>
+          new Promise((resolve, reject) => {
+            const server = createServer()
+              .once("error", reject)
+              .listen(app + i, "127.0.0.1", () => resolve(server));
+          }),
+      ),
+    );
     for (const server of servers) if (server.status === "fulfilled") server.value.close();
     if (app < 60_000 && servers.every((server) => server.status === "fulfilled")) return app;
   }
@@ -43,7 +50,10 @@ async function freeRow() {
 /** @param {string[]} more @param {Record<string, string>} [environment] */
 function launch(more = [], environment = {}) {
   const args = [START, "--without-functions", "--data", dataDir, `--port=${port}`, ...more];
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"], env: { PATH: process.env.PATH, ...environment } });
+  const child = spawn(process.execPath, args, {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { PATH: process.env.PATH, ...environment },
+  });
   running.push(child);
   let out = "";
   let err = "";
@@ -64,7 +74,8 @@ function launch(more = [], environment = {}) {
 
 const stackFile = () => path.join(dataDir, "stack.json");
 const readStack = () => JSON.parse(readFileSync(stackFile(), "utf8"));
-const postgresPid = () => Number.parseInt(readFileSync(path.join(dataDir, "supabase", "postgres", "postmaster.pid"), "utf8"), 10);
+const postgresPid = () =>
+  Number.parseInt(readFileSync(path.join(dataDir, "supabase", "postgres", "postmaster.pid"), "utf8"), 10);
 
 /** @param {number} pid */
 async function gone(pid) {
@@ -84,19 +95,35 @@ test("a start, its contract, and its end", async () => {
   await first.ready;
   const stack = readStack();
   assert.deepEqual(Object.keys(stack).sort(), [
-    "anon_key", "app_secret", "app_url", "cron_secret", "database_url", "meta_url", "pid", "service_role_key", "supabase_url", "upstash_token",
-    "upstash_url", "users", "verify_token",
+    "anon_key",
+    "app_secret",
+    "app_url",
+    "cron_secret",
+    "database_url",
+    "meta_url",
+    "pid",
+    "service_role_key",
+    "supabase_url",
+    "upstash_token",
+    "upstash_url",
+    "users",
+    "verify_token",
   ]);
   assert.equal(stack.pid, first.child.pid);
   assert.equal(stack.app_url, `http://127.0.0.1:${port}`);
   assert.match(first.text.out(), /admin@kopi\.test/);
 
   for (const { email, password, role, tenant_id } of stack.users) {
-    const supabase = createClient(stack.supabase_url, stack.anon_key, { auth: { persistSession: false, autoRefreshToken: false } });
+    const supabase = createClient(stack.supabase_url, stack.anon_key, {
+      auth: { persistSession: false, autoRefreshToken: false },
+    });
     assert.equal((await supabase.auth.signInWithPassword({ email, password })).error, null);
     const { data } = await supabase.rpc("current_access");
     assert.equal(data.tenant.id, tenant_id);
-    assert.deepEqual(data.roles.map((/** @type {any} */ each) => each.key), [role]);
+    assert.deepEqual(
+      data.roles.map((/** @type {any} */ each) => each.key),
+      [role],
+    );
   }
   const service = createClient(stack.supabase_url, stack.service_role_key, { auth: { persistSession: false } });
   assert.equal((await service.from("conversations").select("id", { count: "exact", head: true })).count, 3);
@@ -115,7 +142,11 @@ test("a start, its contract, and its end", async () => {
   const again = launch();
   await again.ready;
   assert.equal(readStack().anon_key, stack.anon_key);
-  assert.equal((await service.from("conversations").select("id", { count: "exact", head: true })).count, 3, "seeding adds nothing twice");
+  assert.equal(
+    (await service.from("conversations").select("id", { count: "exact", head: true })).count,
+    3,
+    "seeding adds nothing twice",
+  );
   again.child.kill("SIGINT");
   assert.equal(await again.exited, 0);
 });
@@ -125,9 +156,11 @@ test("--fresh begins anew, --no-demo without demo data; a killed launcher takes 
   await ready;
   const { supabase_url: url, service_role_key: key } = readStack();
   const service = createClient(url, key, { auth: { persistSession: false } });
-  const counts = await Promise.all(["conversations", "broadcast_templates", "whatsapp_sessions", "profiles"].map(
-    async (table) => (await service.from(table).select("*", { count: "exact", head: true })).count,
-  ));
+  const counts = await Promise.all(
+    ["conversations", "broadcast_templates", "whatsapp_sessions", "profiles"].map(
+      async (table) => (await service.from(table).select("*", { count: "exact", head: true })).count,
+    ),
+  );
   assert.deepEqual(counts, [0, 0, 2, 7]);
   const postgres = postgresPid();
   child.kill("SIGKILL");

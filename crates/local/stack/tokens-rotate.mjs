@@ -20,7 +20,8 @@ function deployment() {
 
 const { app_url, cron_secret } = deployment();
 const answer = await fetch(new URL("/api/cron/housekeeping?only=reseal_tokens", app_url), {
-  method: "POST", headers: { authorization: `Bearer ${cron_secret}` },
+  method: "POST",
+  headers: { authorization: `Bearer ${cron_secret}` },
 }).catch((error) => {
   console.error(`${app_url} does not answer: ${error.cause?.message ?? error.message}`);
   process.exit(1);

@@ -51,7 +51,14 @@ after(async () => {
 });
 
 /** @param {string[]} args @param {Record<string, string>} [environment] */
-async function run(args, environment = { SUPABASE_URL: project.url, SUPABASE_SERVICE_ROLE_KEY: project.config.secret_key, DEFAULT_TENANT_ID: KOPI }) {
+async function run(
+  args,
+  environment = {
+    SUPABASE_URL: project.url,
+    SUPABASE_SERVICE_ROLE_KEY: project.config.secret_key,
+    DEFAULT_TENANT_ID: KOPI,
+  },
+) {
   const child = spawn(process.execPath, [COMMAND, ...args], { env: { PATH: process.env.PATH, ...environment } });
   let out = "";
   let err = "";
@@ -60,8 +67,12 @@ async function run(args, environment = { SUPABASE_URL: project.url, SUPABASE_SER
   const code = await new Promise((resolve) => child.once("close", resolve));
   return { code, out, err };
 }
-const profile = async (/** @type {string} */ email) => (await sql`select p.*, u.id from auth.users u left join public.profiles p on p.user_id = u.id where u.email = ${email}`)[0];
-const signIn = (/** @type {string} */ email, /** @type {string} */ password) => client(project, project.config.anon_key).auth.signInWithPassword({ email, password });
+const profile = async (/** @type {string} */ email) =>
+  (
+    await sql`select p.*, u.id from auth.users u left join public.profiles p on p.user_id = u.id where u.email = ${email}`
+  )[0];
+const signIn = (/** @type {string} */ email, /** @type {string} */ password) =>
+  client(project, project.config.anon_key).auth.signInWithPassword({ email, password });
 
 test("an agent is made, with a password that is told once", async () => {
   const { code, out, err } = await run(["--email", "New@kopi.test", "--name", "New One", "--role", "agent"]);
@@ -75,7 +86,14 @@ test("an agent is made, with a password that is told once", async () => {
 });
 
 test("another tenant, several roles, a given password", async () => {
-  const { out } = await run(["--email=lead@toko.test", "--name=Lead", "--role=agent,manager", "--tenant=toko", "--password=given-password", "--locale=en"]);
+  const { out } = await run([
+    "--email=lead@toko.test",
+    "--name=Lead",
+    "--role=agent,manager",
+    "--tenant=toko",
+    "--password=given-password",
+    "--locale=en",
+  ]);
   assert.equal(out, "lead@toko.test is agent, manager of Toko\n");
   assert.equal((await signIn("lead@toko.test", "given-password")).error, null);
   const made = await profile("lead@toko.test");
@@ -83,7 +101,11 @@ test("another tenant, several roles, a given password", async () => {
 });
 
 test("who has an account without a tenant keeps it; who has a tenant is refused", async () => {
-  const { data } = await client(project, project.config.service_role_key).auth.admin.createUser({ email: "lost@kopi.test", password: "own-password", email_confirm: true });
+  const { data } = await client(project, project.config.service_role_key).auth.admin.createUser({
+    email: "lost@kopi.test",
+    password: "own-password",
+    email_confirm: true,
+  });
   const args = ["--email", "lost@kopi.test", "--name", "Lost", "--role", "agent", "--password", "other-password"];
   const { out } = await run(args);
   assert.equal(out, "lost@kopi.test is agent of Kopi; the password is the one the account had\n");
@@ -97,19 +119,41 @@ test("a refusal is one line, and leaves no account behind", async () => {
   const args = ["--email", "odd@kopi.test", "--name", "Odd", "--role", "emperor"];
   assert.deepEqual(await run(args), { code: 1, out: "", err: "There is no such role (role_unknown, role_keys)\n" });
   assert.equal(await profile("odd@kopi.test"), undefined);
-  assert.deepEqual(await run([...args, "--tenant", "nowhere"]), { code: 1, out: "", err: "there is no tenant nowhere\n" });
-  const wrongKey = await run(args, { SUPABASE_URL: project.url, SUPABASE_SERVICE_ROLE_KEY: project.config.anon_key, DEFAULT_TENANT_ID: KOPI });
+  assert.deepEqual(await run([...args, "--tenant", "nowhere"]), {
+    code: 1,
+    out: "",
+    err: "there is no tenant nowhere\n",
+  });
+  const wrongKey = await run(args, {
+    SUPABASE_URL: project.url,
+    SUPABASE_SERVICE_ROLE_KEY: project.config.anon_key,
+    DEFAULT_TENANT_ID: KOPI,
+  });
   assert.equal(wrongKey.code, 1);
   assert.match(wrongKey.err, /^permission denied for table tenants \(42501\)\n$/);
-  assert.match((await run(args, { SUPABASE_URL: "http://127.0.0.1:1", SUPABASE_SERVICE_ROLE_KEY: "x", DEFAULT_TENANT_ID: KOPI })).err, /^Supabase at http:\/\/127\.0\.0\.1:1 does not answer: [^\n]+\n$/);
+  assert.match(
+    (await run(args, { SUPABASE_URL: "http://127.0.0.1:1", SUPABASE_SERVICE_ROLE_KEY: "x", DEFAULT_TENANT_ID: KOPI }))
+      .err,
+    /^Supabase at http:\/\/127\.0\.0\.1:1 does not answer: [^\n]+\n$/,
+  );
 });
 
 test("the running stack is used where the environment names no project", async () => {
   const file = path.join(place.folder, "stack.json");
-  writeFileSync(file, JSON.stringify({ supabase_url: project.url, service_role_key: project.config.service_role_key, users: [{ tenant_id: TOKO }] }));
+  writeFileSync(
+    file,
+    JSON.stringify({
+      supabase_url: project.url,
+      service_role_key: project.config.service_role_key,
+      users: [{ tenant_id: TOKO }],
+    }),
+  );
   const args = ["--email", "local@toko.test", "--name", "Local", "--role", "agent", "--password", "given-password"];
   assert.equal((await run(args, { CRM_STACK: file })).out, "local@toko.test is agent of Toko\n");
-  assert.match((await run(args, { CRM_STACK: path.join(place.folder, "none.json") })).err, /^nothing to work on: run npm start first/);
+  assert.match(
+    (await run(args, { CRM_STACK: path.join(place.folder, "none.json") })).err,
+    /^nothing to work on: run npm start first/,
+  );
   assert.match((await run(args, { CRM_STACK: file, SUPABASE_URL: project.url })).err, /must both be set/);
 });
 
@@ -118,7 +162,13 @@ test("options that are wrong are named", () => {
   const enough = ["--email", "a@b.c", "--name", "A"];
   assert.throws(() => readArguments(enough), /--role is missing/);
   for (const [more, reason] of /** @type {[string[], RegExp][]} */ ([
-    [["--role"], /--role needs a value/], [["--role", "--tenant"], /--role needs a value/], [["--role", ","], /--role needs a value/],
-    [["--role", "a", "--locale", "fr"], /--locale is id or en/], [["--role", "a", "--role", "b"], /given twice/], [["--rolle", "a"], /unknown option --rolle/], [["agent"], /unknown option agent/],
-  ])) assert.throws(() => readArguments([...enough, ...more]), reason);
+    [["--role"], /--role needs a value/],
+    [["--role", "--tenant"], /--role needs a value/],
+    [["--role", ","], /--role needs a value/],
+    [["--role", "a", "--locale", "fr"], /--locale is id or en/],
+    [["--role", "a", "--role", "b"], /given twice/],
+    [["--rolle", "a"], /unknown option --rolle/],
+    [["agent"], /unknown option agent/],
+  ]))
+    assert.throws(() => readArguments([...enough, ...more]), reason);
 });

@@ -24,15 +24,26 @@ export function readArguments(args) {
     const name = option.replace(/^--/, "");
     if (!option.startsWith("--") || !NAMES.includes(name)) throw refusal(`unknown option ${args[i]}`);
     const value = inline ?? args[++i];
-    if (value === undefined || value === "" || (inline === undefined && value.startsWith("--"))) throw refusal(`${option} needs a value`);
+    if (value === undefined || value === "" || (inline === undefined && value.startsWith("--")))
+      throw refusal(`${option} needs a value`);
     if (name in given) throw refusal(`${option} is given twice`);
     given[name] = value;
   }
   for (const name of ["email", "name", "role"]) if (!given[name]) throw refusal(`--${name} is missing`);
   if (given.locale !== undefined && !["id", "en"].includes(given.locale)) throw refusal("--locale is id or en");
-  const roles = given.role.split(",").map((role) => role.trim()).filter(Boolean);
+  const roles = given.role
+    .split(",")
+    .map((role) => role.trim())
+    .filter(Boolean);
   if (roles.length === 0) throw refusal("--role needs a value");
-  return { email: given.email.trim(), name: given.name, roles, password: given.password, tenant: given.tenant, locale: given.locale };
+  return {
+    email: given.email.trim(),
+    name: given.name,
+    roles,
+    password: given.password,
+    tenant: given.tenant,
+    locale: given.locale,
+  };
 }
 
 /** @param {string} reason */

@@ -16,7 +16,11 @@ export async function createAgent(project, wanted) {
   const user = (await createUser(project, wanted, password)) ?? (await unclaimedUser(project, wanted.email));
   try {
     await project.call("POST", "/rest/v1/rpc/add_member", {
-      tenant_id: tenant.id, user_id: user.id, display_name: wanted.name, role_keys: wanted.roles, locale: wanted.locale ?? null,
+      tenant_id: tenant.id,
+      user_id: user.id,
+      display_name: wanted.name,
+      role_keys: wanted.roles,
+      locale: wanted.locale ?? null,
     });
   } catch (error) {
     if (user.created) await project.call("DELETE", `/auth/v1/admin/users/${user.id}`);
@@ -31,7 +35,10 @@ export async function createAgent(project, wanted) {
 async function findTenant(project, which) {
   if (!which) throw new StackError("no tenant: give --tenant, or set DEFAULT_TENANT_ID");
   const column = UUID.test(which) ? "id" : "slug";
-  const [tenant] = await project.call("GET", `/rest/v1/tenants?${column}=eq.${encodeURIComponent(which)}&select=id,name`);
+  const [tenant] = await project.call(
+    "GET",
+    `/rest/v1/tenants?${column}=eq.${encodeURIComponent(which)}&select=id,name`,
+  );
   if (!tenant) throw new StackError(`there is no tenant ${which}`);
   return tenant;
 }
@@ -42,7 +49,12 @@ async function findTenant(project, which) {
  */
 async function createUser(project, { email, name }, password) {
   try {
-    const { id } = await project.call("POST", "/auth/v1/admin/users", { email, password, email_confirm: true, user_metadata: { name } });
+    const { id } = await project.call("POST", "/auth/v1/admin/users", {
+      email,
+      password,
+      email_confirm: true,
+      user_metadata: { name },
+    });
     return { id, created: true };
   } catch (error) {
     if (error instanceof Refused && error.code === "email_exists") return null;

@@ -15,9 +15,13 @@ export function findProject(root, environment) {
   if (url && key) return { call: caller(url, key), defaultTenant: environment.DEFAULT_TENANT_ID };
   if (url || key) throw new StackError("SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY must both be set, or neither");
   const file = path.resolve(root, environment.CRM_STACK ?? ".local/stack.json");
-  if (!existsSync(file)) throw new StackError("nothing to work on: run npm start first, or set SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY");
+  if (!existsSync(file))
+    throw new StackError("nothing to work on: run npm start first, or set SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY");
   const stack = JSON.parse(readFileSync(file, "utf8"));
-  return { call: caller(stack.supabase_url, stack.service_role_key), defaultTenant: environment.DEFAULT_TENANT_ID || stack.users[0]?.tenant_id };
+  return {
+    call: caller(stack.supabase_url, stack.service_role_key),
+    defaultTenant: environment.DEFAULT_TENANT_ID || stack.users[0]?.tenant_id,
+  };
 }
 
 /** What the project refused. */
@@ -34,7 +38,8 @@ export class Refused extends StackError {
 function caller(url, key) {
   const base = url.replace(/\/$/, "");
   const headers = {
-    apikey: key, "content-type": "application/json",
+    apikey: key,
+    "content-type": "application/json",
     // Keys of the newer kind are no tokens.
     ...(key.startsWith("sb_") ? {} : { authorization: `Bearer ${key}` }),
   };
@@ -43,10 +48,16 @@ function caller(url, key) {
     let response;
     let text;
     try {
-      response = await fetch(base + path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+      response = await fetch(base + path, {
+        method,
+        headers,
+        body: body === undefined ? undefined : JSON.stringify(body),
+      });
       text = await response.text();
     } catch (error) {
-      throw new StackError(`Supabase at ${base} does not answer: ${/** @type {any} */ (error).cause?.message ?? error}`);
+      throw new StackError(
+        `Supabase at ${base} does not answer: ${/** @type {any} */ (error).cause?.message ?? error}`,
+      );
     }
     const value = parse(text);
     if (response.ok) return value;
@@ -56,7 +67,8 @@ function caller(url, key) {
 
 /** Of Auth and of PostgREST. @param {any} value @param {number} status @returns {[string, string]} code and one line */
 function reasonOf(value, status) {
-  const code = value?.error_code ?? (/^PT\d{3}$/.test(value?.code ?? "") ? value.details : value?.code) ?? String(status);
+  const code =
+    value?.error_code ?? (/^PT\d{3}$/.test(value?.code ?? "") ? value.details : value?.code) ?? String(status);
   const message = String(value?.msg ?? value?.message ?? "no reason given").replace(/\s+/g, " ");
   return [String(code), `${message} (${code}${value?.hint && value.details === code ? `, ${value.hint}` : ""})`];
 }

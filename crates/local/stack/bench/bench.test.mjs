@@ -22,8 +22,14 @@ async function answering(t, pieces) {
 }
 
 test("a bound is met up to its very value", () => {
-  assert.deepEqual([6, 6.01].map((value) => verdict({ what: "", value, most: 6 })), ["ok", "MISSED"]);
-  assert.deepEqual([5000, 4999].map((value) => verdict({ what: "", value, least: 5000 })), ["ok", "MISSED"]);
+  assert.deepEqual(
+    [6, 6.01].map((value) => verdict({ what: "", value, most: 6 })),
+    ["ok", "MISSED"],
+  );
+  assert.deepEqual(
+    [5000, 4999].map((value) => verdict({ what: "", value, least: 5000 })),
+    ["ok", "MISSED"],
+  );
   assert.equal(verdict({ what: "", value: 1 }), "");
   assert.equal(verdict({ what: "", most: 1, skipped: "needs Linux" }), "skipped");
 });
@@ -60,7 +66,11 @@ test("a load stops at the first answer that is not the expected one", async (t) 
 });
 
 test("an unknown figure is refused with those there are", () => {
-  const { status, stdout } = spawnSync(process.execPath, [fileURLToPath(new URL("../bench.mjs", import.meta.url)), "speed"], { encoding: "utf8" });
+  const { status, stdout } = spawnSync(
+    process.execPath,
+    [fileURLToPath(new URL("../bench.mjs", import.meta.url)), "speed"],
+    { encoding: "utf8" },
+  );
   assert.equal(status, 2);
   assert.match(stdout, /unknown: speed; usage: .*\[spawn\].*\[sizes\]/);
 });

@@ -9,7 +9,10 @@ export async function bigWebhook() {
   const stack = await localStack();
   return onDatabase(stack, async (sql) => {
     const texts = Array.from({ length: UPDATES }, (_, n) => textMessage(n));
-    const messages = await post(stack, delivery({ contacts: texts.map(({ contact }) => contact), messages: texts.map(({ message }) => message) }));
+    const messages = await post(
+      stack,
+      delivery({ contacts: texts.map(({ contact }) => contact), messages: texts.map(({ message }) => message) }),
+    );
     const ids = texts.map(({ message }) => message.id);
     await stored(sql`select count(*)::int as n from public.messages where whatsapp_message_id = any (${ids})`);
 
@@ -19,10 +22,20 @@ export async function bigWebhook() {
       from public.messages m
       where m.whatsapp_message_id = any (${ids})
       returning whatsapp_message_id as id`;
-    const statuses = await post(stack, delivery({
-      statuses: sent.map(({ id }, n) => ({ id, status: "delivered", timestamp: String(1_790_000_000 + n), recipient_id: String(6_281_400_000_000 + n) })),
-    }));
-    await stored(sql`select count(*)::int as n from public.messages where whatsapp_message_id like 'wamid.bench.%' and status = 'delivered'`);
+    const statuses = await post(
+      stack,
+      delivery({
+        statuses: sent.map(({ id }, n) => ({
+          id,
+          status: "delivered",
+          timestamp: String(1_790_000_000 + n),
+          recipient_id: String(6_281_400_000_000 + n),
+        })),
+      }),
+    );
+    await stored(
+      sql`select count(*)::int as n from public.messages where whatsapp_message_id like 'wamid.bench.%' and status = 'delivered'`,
+    );
     return [
       { what: "one POST with 1,000 messages of 1,000 new customers, local stack", value: messages, unit: "ms" },
       { what: "one POST with 1,000 statuses, local stack", value: statuses, unit: "ms" },

@@ -14,16 +14,28 @@ const agent = new Agent({ keepAlive: true, maxSockets: job.concurrency });
 function send(message) {
   return new Promise((resolve, reject) => {
     const body = JSON.stringify(message);
-    const call = request(job.url, {
-      agent, method: "POST",
-      headers: { authorization: `Bearer ${job.token}`, "content-type": "application/json", "content-length": Buffer.byteLength(body) },
-    }, (response) => {
-      let text = "";
-      response.setEncoding("utf8").on("data", (chunk) => (text += chunk)).on("end", () => {
-        if (response.statusCode !== 200) reject(new Error(text));
-        else resolve(JSON.parse(text).messages[0].id);
-      });
-    });
+    const call = request(
+      job.url,
+      {
+        agent,
+        method: "POST",
+        headers: {
+          authorization: `Bearer ${job.token}`,
+          "content-type": "application/json",
+          "content-length": Buffer.byteLength(body),
+        },
+      },
+      (response) => {
+        let text = "";
+        response
+          .setEncoding("utf8")
+          .on("data", (chunk) => (text += chunk))
+          .on("end", () => {
+            if (response.statusCode !== 200) reject(new Error(text));
+            else resolve(JSON.parse(text).messages[0].id);
+          });
+      },
+    );
     call.once("error", reject).end(body);
   });
 }
@@ -31,22 +43,36 @@ function send(message) {
 const queue = new Queue("broadcast", { connection });
 const PAGE = 1000;
 for (let from = 0; from < job.recipients; from += PAGE) {
-  await queue.addBulk(Array.from({ length: Math.min(PAGE, job.recipients - from) }, (_, i) => ({
-    name: "send", data: { to: String(6_281_500_000_000 + from + i), id: randomUUID() }, opts: { attempts: 4, removeOnComplete: true },
-  })));
+  await queue.addBulk(
+    Array.from({ length: Math.min(PAGE, job.recipients - from) }, (_, i) => ({
+      name: "send",
+      data: { to: String(6_281_500_000_000 + from + i), id: randomUUID() },
+      opts: { attempts: 4, removeOnComplete: true },
+    })),
+  );
 }
 
 const before = process.cpuUsage();
 const began = performance.now();
 let done = 0;
 await new Promise((resolve, reject) => {
-  const worker = new Worker("broadcast", async (/** @type {any} */ { data }) => send({
-    messaging_product: "whatsapp", recipient_type: "individual", to: data.to, type: "template", biz_opaque_callback_data: data.id,
-    template: {
-      name: job.template.name, language: { code: job.template.language },
-      components: [{ type: "body", parameters: [{ type: "text", text: "Rina Kusuma" }] }],
-    },
-  }), { connection, concurrency: job.concurrency });
+  const worker = new Worker(
+    "broadcast",
+    async (/** @type {any} */ { data }) =>
+      send({
+        messaging_product: "whatsapp",
+        recipient_type: "individual",
+        to: data.to,
+        type: "template",
+        biz_opaque_callback_data: data.id,
+        template: {
+          name: job.template.name,
+          language: { code: job.template.language },
+          components: [{ type: "body", parameters: [{ type: "text", text: "Rina Kusuma" }] }],
+        },
+      }),
+    { connection, concurrency: job.concurrency },
+  );
   worker.on("failed", (/** @type {any} */ _, /** @type {Error} */ error) => reject(error));
   worker.on("error", reject);
   worker.on("completed", () => {

@@ -29,16 +29,32 @@ export async function bullmq() {
   try {
     const before = cpuSeconds(redis.pid);
     const { seconds, cpu, peak } = await runsWorker({
-      modules, redis_port: redis.port, recipients: RECIPIENTS, concurrency: CONCURRENCY, token: META_TOKEN, template: { name, language },
+      modules,
+      redis_port: redis.port,
+      recipients: RECIPIENTS,
+      concurrency: CONCURRENCY,
+      token: META_TOKEN,
+      template: { name, language },
       url: `${meta.url}/v25.0/${TENANTS[0].number.phone_number_id}/messages`,
     });
     const redisCpu = cpuSeconds(redis.pid) - before;
     const { accepted, duplicates } = await meta.summary();
-    if (accepted !== RECIPIENTS || duplicates !== 0) throw new Error(`Meta accepted ${accepted} of ${RECIPIENTS}, ${duplicates} twice`);
+    if (accepted !== RECIPIENTS || duplicates !== 0)
+      throw new Error(`Meta accepted ${accepted} of ${RECIPIENTS}, ${duplicates} twice`);
     return [
-      { what: `BullMQ ${VERSION} against the same Meta`, prototype: "1.5 k/s", value: RECIPIENTS / seconds, unit: "messages/s" },
+      {
+        what: `BullMQ ${VERSION} against the same Meta`,
+        prototype: "1.5 k/s",
+        value: RECIPIENTS / seconds,
+        unit: "messages/s",
+      },
       { what: "CPU per message of BullMQ, with Redis", value: ((cpu + redisCpu) / RECIPIENTS) * 1e6, unit: "µs" },
-      { what: "memory of BullMQ at its peak, with Redis", value: (peak + memory(redis.pid).peak) / MB, unit: "MB", digits: 1 },
+      {
+        what: "memory of BullMQ at its peak, with Redis",
+        value: (peak + memory(redis.pid).peak) / MB,
+        unit: "MB",
+        digits: 1,
+      },
     ];
   } finally {
     await meta.stop();
@@ -63,7 +79,11 @@ function installed() {
     mkdirSync(folder, { recursive: true });
     writeFileSync(path.join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }));
     try {
-      execFileSync("npm", ["install", "--no-audit", "--no-fund", "--ignore-scripts", `bullmq@${VERSION}`, "ioredis@5"], { cwd: folder, stdio: "ignore" });
+      execFileSync(
+        "npm",
+        ["install", "--no-audit", "--no-fund", "--ignore-scripts", `bullmq@${VERSION}`, "ioredis@5"],
+        { cwd: folder, stdio: "ignore" },
+      );
     } catch {
       throw new Skipped(`npm cannot install bullmq@${VERSION}`);
     }

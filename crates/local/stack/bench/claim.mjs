@@ -29,7 +29,8 @@ export async function claim() {
     const queues = [many, between, few];
     await settles(sql);
     const [{ run }] = await sql`select public.begin_sender_run(${holder}, ${LEASE}, 50) as run`;
-    if (run.sessions.length !== queues.length) throw new Error(`${run.sessions.length} of ${queues.length} numbers were leased`);
+    if (run.sessions.length !== queues.length)
+      throw new Error(`${run.sessions.length} of ${queues.length} numbers were leased`);
 
     // In turn, so that whatever else the machine does meets all of them.
     for (let round = -WARM_UP; round < ROUNDS; round++) {
@@ -39,16 +40,39 @@ export async function claim() {
       }
     }
     await same(sql, queues);
-    const [claimAtMany, claimBetween, claimAtFew] = queues.map(({ times }) => median(times.map(({ claimed }) => claimed)));
-    const [recordAtMany, recordBetween, recordAtFew] = queues.map(({ times }) => median(times.map(({ recorded }) => recorded)));
+    const [claimAtMany, claimBetween, claimAtFew] = queues.map(({ times }) =>
+      median(times.map(({ claimed }) => claimed)),
+    );
+    const [recordAtMany, recordBetween, recordAtFew] = queues.map(({ times }) =>
+      median(times.map(({ recorded }) => recorded)),
+    );
     return [
-      { what: "claim of 500 at 1M queued / at 10k", prototype: "1.2 x", most: 2, value: claimAtMany / claimAtFew, unit: "x", digits: 2 },
+      {
+        what: "claim of 500 at 1M queued / at 10k",
+        prototype: "1.2 x",
+        most: 2,
+        value: claimAtMany / claimAtFew,
+        unit: "x",
+        digits: 2,
+      },
       { what: "claim of 500 at 100k queued / at 10k", most: 2, value: claimBetween / claimAtFew, unit: "x", digits: 2 },
       { what: "claim of 500 at 1M queued", value: claimAtMany, unit: "ms", digits: 1 },
       { what: "record of 500 at 1M queued / at 10k", most: 2, value: recordAtMany / recordAtFew, unit: "x", digits: 2 },
-      { what: "record of 500 at 100k queued / at 10k", most: 2, value: recordBetween / recordAtFew, unit: "x", digits: 2 },
+      {
+        what: "record of 500 at 100k queued / at 10k",
+        most: 2,
+        value: recordBetween / recordAtFew,
+        unit: "x",
+        digits: 2,
+      },
       { what: "record of 500 at 1M queued", value: recordAtMany, unit: "ms", digits: 1 },
-      { what: "claim of 500 in a new database's first campaign / at 10k", most: 2, value: first / claimAtFew, unit: "x", digits: 2 },
+      {
+        what: "claim of 500 in a new database's first campaign / at 10k",
+        most: 2,
+        value: first / claimAtFew,
+        unit: "x",
+        digits: 2,
+      },
     ];
   });
 }
@@ -62,7 +86,8 @@ async function firstCampaign(sql, holder) {
   const queue = await newQueue(sql, TENANTS[0], (FIRST_CLAIMS + 1) * BATCH);
   await sql`select public.begin_sender_run(${holder}, ${LEASE}, 50)`;
   const times = [];
-  for (let i = 0; i < FIRST_CLAIMS; i++) times.push((await claimAndRecord(sql, queue.session, holder, { keep: true })).claimed);
+  for (let i = 0; i < FIRST_CLAIMS; i++)
+    times.push((await claimAndRecord(sql, queue.session, holder, { keep: true })).claimed);
   await sql`update public.broadcast_campaigns set status = 'cancelled' where id = ${queue.campaign}`;
   await sql`delete from private.sender_leases`;
   return Math.max(median(times.slice(0, COMPARED)), median(times.slice(-COMPARED)));
@@ -72,7 +97,8 @@ async function firstCampaign(sql, holder) {
 
 /** @param {import("postgres").Sql} sql @param {import("../launch/demo-tenants.mjs").Tenant} tenant @param {number} size @returns {Promise<Queue>} */
 async function newQueue(sql, tenant, size) {
-  const [{ session }] = await sql`select id as session from public.whatsapp_sessions where meta_phone_number_id = ${tenant.number.phone_number_id}`;
+  const [{ session }] =
+    await sql`select id as session from public.whatsapp_sessions where meta_phone_number_id = ${tenant.number.phone_number_id}`;
   const [{ template }] = await sql`
     insert into public.broadcast_templates (tenant_id, name, language, status, components)
     values (${tenant.id}, ${`bench_${size}`}, 'id', 'APPROVED', ${sql.json(TEMPLATES[0].components)})
@@ -117,31 +143,40 @@ async function settles(sql) {
 async function claimAndRecord(sql, session, holder, { keep = false } = {}) {
   const undone = new Error("undone");
   const times = { claimed: 0, recorded: 0 };
-  await sql.begin(async (sql) => {
-    await sql`select set_config('role', 'service_role', true)`;
-    let began = performance.now();
-    const [{ claim }] = await sql`select public.claim_recipients(${session}, ${holder}, ${BATCH}, ${LEASE}) as claim`;
-    times.claimed = performance.now() - began;
-    if (claim?.recipients.length !== BATCH) throw new Error(`${claim?.recipients.length} of ${BATCH} recipients were claimed`);
+  await sql
+    .begin(async (sql) => {
+      await sql`select set_config('role', 'service_role', true)`;
+      let began = performance.now();
+      const [{ claim }] = await sql`select public.claim_recipients(${session}, ${holder}, ${BATCH}, ${LEASE}) as claim`;
+      times.claimed = performance.now() - began;
+      if (claim?.recipients.length !== BATCH)
+        throw new Error(`${claim?.recipients.length} of ${BATCH} recipients were claimed`);
 
-    const results = claim.recipients.map((/** @type {any} */ { recipient_id, message_id }) => ({
-      recipient_id, message_id, claim_id: claim.claim_id, outcome: "sent", whatsapp_message_id: `wamid.${message_id}`,
-    }));
-    began = performance.now();
-    const [{ campaigns }] = await sql`select public.record_recipients(${session}, ${holder}, ${LEASE}, ${sql.json(results)}) as campaigns`;
-    times.recorded = performance.now() - began;
-    if (campaigns.length !== 1) throw new Error("the record changed no campaign");
-    if (!keep) throw undone;
-  }).catch((error) => {
-    if (error !== undone) throw error;
-  });
+      const results = claim.recipients.map((/** @type {any} */ { recipient_id, message_id }) => ({
+        recipient_id,
+        message_id,
+        claim_id: claim.claim_id,
+        outcome: "sent",
+        whatsapp_message_id: `wamid.${message_id}`,
+      }));
+      began = performance.now();
+      const [{ campaigns }] =
+        await sql`select public.record_recipients(${session}, ${holder}, ${LEASE}, ${sql.json(results)}) as campaigns`;
+      times.recorded = performance.now() - began;
+      if (campaigns.length !== 1) throw new Error("the record changed no campaign");
+      if (!keep) throw undone;
+    })
+    .catch((error) => {
+      if (error !== undone) throw error;
+    });
   return times;
 }
 
 /** @param {import("postgres").Sql} sql @param {Queue[]} queues */
 async function same(sql, queues) {
   for (const { campaign, size } of queues) {
-    const [{ pending }] = await sql`select count(*)::int as pending from public.broadcast_recipients where campaign_id = ${campaign} and status = 'pending'`;
+    const [{ pending }] =
+      await sql`select count(*)::int as pending from public.broadcast_recipients where campaign_id = ${campaign} and status = 'pending'`;
     if (pending !== size) throw new Error(`${pending} of ${size} recipients are waiting after the measurement`);
   }
 }

@@ -79,8 +79,11 @@ export function request(method, path, { headers = {}, body = "" } = {}) {
   requests += 1;
   const bytes = Buffer.from(body);
   const lines = Object.entries({
-    host: "bench.test", "x-vercel-internal-invocation-id": `bench-${requests}`, "x-vercel-internal-request-id": String(requests),
-    "content-length": String(bytes.length), ...headers,
+    host: "bench.test",
+    "x-vercel-internal-invocation-id": `bench-${requests}`,
+    "x-vercel-internal-request-id": String(requests),
+    "content-length": String(bytes.length),
+    ...headers,
   });
   const head = `${method} ${path} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`;
   return Buffer.concat([Buffer.from(head), bytes]);

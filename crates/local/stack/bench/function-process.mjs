@@ -52,8 +52,16 @@ export async function startFunction(name, { environment = {}, under = [], onSpaw
 
   const [command, ...args] = [...under, file];
   const env = {
-    PATH: process.env.PATH, VERCEL_DEV_PORT: String(port), VERCEL_IPC_PATH: socket, SUPABASE_URL: "http://127.0.0.1:9", SUPABASE_ANON_KEY: "sb_publishable_bench",
-    SUPABASE_SERVICE_ROLE_KEY: "sb_secret_bench", META_APP_SECRET: APP_SECRET, META_WEBHOOK_VERIFY_TOKEN: VERIFY_TOKEN, META_WHATSAPP_TOKEN: META_TOKEN, CRON_SECRET,
+    PATH: process.env.PATH,
+    VERCEL_DEV_PORT: String(port),
+    VERCEL_IPC_PATH: socket,
+    SUPABASE_URL: "http://127.0.0.1:9",
+    SUPABASE_ANON_KEY: "sb_publishable_bench",
+    SUPABASE_SERVICE_ROLE_KEY: "sb_secret_bench",
+    META_APP_SECRET: APP_SECRET,
+    META_WEBHOOK_VERIFY_TOKEN: VERIFY_TOKEN,
+    META_WHATSAPP_TOKEN: META_TOKEN,
+    CRON_SECRET,
     ...environment,
   };
   onSpawn?.();
@@ -71,7 +79,10 @@ export async function startFunction(name, { environment = {}, under = [], onSpaw
   };
   try {
     await new Promise((resolve, reject) => {
-      const late = setTimeout(() => reject(new Error(`${name} did not listen within ${START_LIMIT / 1000} s: ${said}`)), START_LIMIT);
+      const late = setTimeout(
+        () => reject(new Error(`${name} did not listen within ${START_LIMIT / 1000} s: ${said}`)),
+        START_LIMIT,
+      );
       child.once("error", reject);
       child.once("close", () => reject(new Error(`${name} ended before it listened: ${said}`)));
       ipc.once("connection", (from) => {

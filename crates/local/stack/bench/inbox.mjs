@@ -17,10 +17,16 @@ export async function inbox() {
   const stack = await localStack();
   return onDatabase(stack, async (sql) => {
     const tenant = TENANTS[0].id;
-    const [number] = await sql`select id from public.whatsapp_sessions where tenant_id = ${tenant} order by created_at limit 1`;
+    const [number] =
+      await sql`select id from public.whatsapp_sessions where tenant_id = ${tenant} order by created_at limit 1`;
     await fillTenant(sql, { tenant, session: number.id });
     await sql`set random_page_cost = 1.1`;
-    const people = Object.fromEntries(stack.users.filter((user) => user.tenant_id === tenant).reverse().map((user) => [user.role, user.email]));
+    const people = Object.fromEntries(
+      stack.users
+        .filter((user) => user.tenant_id === tenant)
+        .reverse()
+        .map((user) => [user.role, user.email]),
+    );
     const [label] = await sql`select id from public.labels where tenant_id = ${tenant} order by name limit 1`;
     /** @type {import("./figure.mjs").Figure[]} */
     const figures = [];
@@ -32,10 +38,18 @@ export async function inbox() {
         if (round >= 0) times.push(took);
       }
       const plan = await planOf(user.id, question, stack);
-      const [p50, p95] = [0.5, 0.95].map((share) => times.toSorted((a, b) => a - b)[Math.floor(share * (times.length - 1))]);
+      const [p50, p95] = [0.5, 0.95].map(
+        (share) => times.toSorted((a, b) => a - b)[Math.floor(share * (times.length - 1))],
+      );
       figures.push(
         { what: `1M messages: ${question.what}, ${question.as}, p50 (${plan})`, value: p50, unit: "ms", digits: 1 },
-        { what: `1M messages: ${question.what}, ${question.as}, p95`, value: p95, most: question.most, unit: "ms", digits: 1 },
+        {
+          what: `1M messages: ${question.what}, ${question.as}, p95`,
+          value: p95,
+          most: question.most,
+          unit: "ms",
+          digits: 1,
+        },
       );
     }
     return figures;
@@ -44,8 +58,10 @@ export async function inbox() {
 
 /** @param {import("postgres").Sql} sql @param {string} label @returns {Question[]} */
 function questions(sql, label) {
-  const list = (/** @type {object} */ filter, /** @type {string} */ sort = "newest") => (/** @type {import("postgres").TransactionSql} */ tx) =>
-    tx`select public.list_inbox(${sql.json(/** @type {any} */ (filter))}, ${sort}, null, 1, 20)`;
+  const list =
+    (/** @type {object} */ filter, /** @type {string} */ sort = "newest") =>
+    (/** @type {import("postgres").TransactionSql} */ tx) =>
+      tx`select public.list_inbox(${sql.json(/** @type {any} */ (filter))}, ${sort}, null, 1, 20)`;
   const search = (/** @type {import("postgres").TransactionSql} */ tx, /** @type {number} */ round) =>
     tx`select public.list_inbox(${sql.json({ search: WORDS[round % WORDS.length] })}, 'newest', null, 1, 20)`;
   return [
@@ -58,11 +74,36 @@ function questions(sql, label) {
     { what: "search of messages and customers", as: "manager", most: 500, ask: search },
     { what: "search of messages and customers", as: "agent", most: 500, ask: search },
     { what: "first page of contacts", as: "manager", most: 100, ask: (tx) => tx`select public.list_contacts()` },
-    { what: "search of contacts", as: "manager", most: 300, ask: (tx, round) => tx`select public.list_contacts(${sql.json({ search: NAMES[round % NAMES.length] })})` },
-    { what: "contacts with a label", as: "manager", most: 100, ask: (tx) => tx`select public.list_contacts(${sql.json({ label_id: label })})` },
-    { what: "contacts with a tag", as: "manager", most: 200, ask: (tx) => tx`select public.list_contacts(${sql.json({ tag: "vip" })})` },
-    { what: "a segment's count: tag, and silent for 30 days", as: "manager", most: 300, ask: (tx) => tx`
-      select public.preview_segment(${sql.json({ all: [{ field: "tags", op: "has", value: "vip" }, { field: "last_message_at", op: "more_than_days_ago", value: 30 }] })})` },
+    {
+      what: "search of contacts",
+      as: "manager",
+      most: 300,
+      ask: (tx, round) => tx`select public.list_contacts(${sql.json({ search: NAMES[round % NAMES.length] })})`,
+    },
+    {
+      what: "contacts with a label",
+      as: "manager",
+      most: 100,
+      ask: (tx) => tx`select public.list_contacts(${sql.json({ label_id: label })})`,
+    },
+    {
+      what: "contacts with a tag",
+      as: "manager",
+      most: 200,
+      ask: (tx) => tx`select public.list_contacts(${sql.json({ tag: "vip" })})`,
+    },
+    {
+      what: "a segment's count: tag, and silent for 30 days",
+      as: "manager",
+      most: 300,
+      ask: (tx) => tx`
+      select public.preview_segment(${sql.json({
+        all: [
+          { field: "tags", op: "has", value: "vip" },
+          { field: "last_message_at", op: "more_than_days_ago", value: 30 },
+        ],
+      })})`,
+    },
   ];
 }
 
@@ -103,7 +144,11 @@ async function planOf(user, question, stack) {
   }
   /** @type {Map<string, number>} */
   const scans = new Map();
-  for (const [, kind, index, table, rows] of said.join("\n").matchAll(/(Index Only Scan|Index Scan|Bitmap Index Scan|Seq Scan)(?: using (\w+))? on (\w+)(?: \w+)?\s+\(cost=\S+ rows=(\d+)/g)) {
+  for (const [, kind, index, table, rows] of said
+    .join("\n")
+    .matchAll(
+      /(Index Only Scan|Index Scan|Bitmap Index Scan|Seq Scan)(?: using (\w+))? on (\w+)(?: \w+)?\s+\(cost=\S+ rows=(\d+)/g,
+    )) {
     const name = kind === "Seq Scan" ? `ALL OF ${table}` : kind === "Bitmap Index Scan" ? table : index;
     if (kind === "Seq Scan" && !LARGE_TABLES.includes(table)) continue;
     if (kind !== "Seq Scan" && !LARGE_TABLES.some((large) => name.startsWith(large))) continue;

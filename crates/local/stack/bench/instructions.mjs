@@ -20,8 +20,20 @@ export async function instructions() {
     const refused = await perRequest(environment, textWebhooks(REQUESTS, { signed: false }), 401);
     const stored = await perRequest(environment, textWebhooks(REQUESTS, { signed: true }), 200);
     return [
-      { what: "instructions per webhook, signature checked, refused with 401", prototype: "71 k", most: 100, value: refused / 1000, unit: "k" },
-      { what: "instructions per webhook, text message stored by one call", prototype: "138 k", most: 200, value: stored / 1000, unit: "k" },
+      {
+        what: "instructions per webhook, signature checked, refused with 401",
+        prototype: "71 k",
+        most: 100,
+        value: refused / 1000,
+        unit: "k",
+      },
+      {
+        what: "instructions per webhook, text message stored by one call",
+        prototype: "138 k",
+        most: 200,
+        value: stored / 1000,
+        unit: "k",
+      },
     ];
   } finally {
     await postgrest.stop();
@@ -39,7 +51,12 @@ async function perRequest(environment, requests, status) {
 async function instructionsOf(environment, requests, count, status) {
   const folder = newFolder();
   const log = path.join(folder, "log");
-  const under = ["valgrind", "--tool=callgrind", `--callgrind-out-file=${path.join(folder, "out")}`, `--log-file=${log}`];
+  const under = [
+    "valgrind",
+    "--tool=callgrind",
+    `--callgrind-out-file=${path.join(folder, "out")}`,
+    `--log-file=${log}`,
+  ];
   const started = await startFunction("whatsapp-webhook", { environment, under });
   await askOften({ port: started.port, requests, count, connections: 1, status });
   await started.stop();

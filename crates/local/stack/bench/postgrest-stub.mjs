@@ -28,10 +28,15 @@ function stub({ numbers, recipients }) {
       const size = Math.min(batch_size, left.get(session_id) ?? 0);
       left.set(session_id, (left.get(session_id) ?? 0) - size);
       return {
-        claim_id: randomUUID(), next_due_ms: null,
+        claim_id: randomUUID(),
+        next_due_ms: null,
         templates: size === 0 ? {} : { [TEMPLATE_ID]: { name, language, parameter_format: "POSITIONAL", components } },
         recipients: Array.from({ length: size }, () => ({
-          recipient_id: randomUUID(), message_id: randomUUID(), wa_id: String(6_281_500_000_000 + handedOut++), variables: ["Rina Kusuma"], attempts: 1,
+          recipient_id: randomUUID(),
+          message_id: randomUUID(),
+          wa_id: String(6_281_500_000_000 + handedOut++),
+          variables: ["Rina Kusuma"],
+          attempts: 1,
           template_id: TEMPLATE_ID,
         })),
       };
@@ -57,7 +62,12 @@ function serve(config) {
       // Only who is answered by its content has it read.
       const answer = called?.length ? called(JSON.parse(Buffer.concat(chunks).toString())) : called?.({});
       const body = JSON.stringify(called ? answer : { message: `no such function: ${request.url}` });
-      response.writeHead(called ? 200 : 404, { "content-type": "application/json; charset=utf-8", "content-length": Buffer.byteLength(body) }).end(body);
+      response
+        .writeHead(called ? 200 : 404, {
+          "content-type": "application/json; charset=utf-8",
+          "content-length": Buffer.byteLength(body),
+        })
+        .end(body);
     });
   });
   server.keepAliveTimeout = 120_000;

@@ -3,7 +3,9 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { Skipped } from "./figure.mjs";
 
-const TICKS_PER_SECOND = existsSync("/proc/self/stat") ? Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" })) : 0;
+const TICKS_PER_SECOND = existsSync("/proc/self/stat")
+  ? Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }))
+  : 0;
 
 export function requireProc() {
   if (TICKS_PER_SECOND === 0) throw new Skipped("needs Linux: there is no /proc");
@@ -20,6 +22,7 @@ export function cpuSeconds(pid) {
 /** Bytes of memory: now, of that what is not the binary's file, and at the most so far. @param {number} pid */
 export function memory(pid) {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  const bytes = (/** @type {string} */ name) => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)?.[1]) * 1024;
+  const bytes = (/** @type {string} */ name) =>
+    Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)?.[1]) * 1024;
   return { now: bytes("VmRSS"), anonymous: bytes("RssAnon"), peak: bytes("VmHWM") };
 }

@@ -18,7 +18,10 @@ export async function startRedis() {
   const { command, libraries } = redisServer();
   const { upstash: port } = await freePorts();
   const child = spawn(command, ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"], {
-    argv0: "redis-server", cwd: newFolder(), stdio: "ignore", env: { PATH: process.env.PATH, ...(libraries ? { LD_LIBRARY_PATH: libraries } : {}) },
+    argv0: "redis-server",
+    cwd: newFolder(),
+    stdio: "ignore",
+    env: { PATH: process.env.PATH, ...(libraries ? { LD_LIBRARY_PATH: libraries } : {}) },
   });
   process.once("exit", () => child.kill("SIGKILL"));
   const exited = new Promise((resolve) => child.once("close", resolve));
@@ -35,20 +38,24 @@ export async function startRedis() {
 /** @returns {{ command: string, libraries?: string }} */
 function redisServer() {
   if (spawnSync("redis-server", ["--version"], { stdio: "ignore" }).status === 0) return { command: "redis-server" };
-  if (spawnSync("apt-get", ["--version"], { stdio: "ignore" }).status !== 0) throw new Skipped("there is no redis-server on the path, and no apt-get to get one");
+  if (spawnSync("apt-get", ["--version"], { stdio: "ignore" }).status !== 0)
+    throw new Skipped("there is no redis-server on the path, and no apt-get to get one");
   const folder = path.join(ROOT, "node_modules", ".cache", "bench-redis");
   const command = path.join(folder, "usr", "bin", "redis-check-rdb");
   if (!existsSync(command)) {
     mkdirSync(folder, { recursive: true });
     try {
       execFileSync("apt-get", ["download", ...PACKAGES], { cwd: folder, stdio: "ignore" });
-      for (const file of readdirSync(folder).filter((name) => name.endsWith(".deb"))) execFileSync("dpkg", ["-x", file, "."], { cwd: folder, stdio: "ignore" });
+      for (const file of readdirSync(folder).filter((name) => name.endsWith(".deb")))
+        execFileSync("dpkg", ["-x", file, "."], { cwd: folder, stdio: "ignore" });
     } catch {
       throw new Skipped(`there is no redis-server on the path, and apt-get cannot download ${PACKAGES.join(", ")}`);
     }
   }
   const lib = path.join(folder, "usr", "lib");
-  const libraries = readdirSync(lib, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => path.join(lib, entry.name));
+  const libraries = readdirSync(lib, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => path.join(lib, entry.name));
   return { command, libraries: libraries.join(":") };
 }
 

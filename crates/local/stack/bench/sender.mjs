@@ -15,10 +15,16 @@ const MB = 1e6;
 export async function sender() {
   requireProc();
   const meta = await startMeta();
-  const number = { session_id: randomUUID(), phone_number_id: TENANTS[0].number.phone_number_id, messages_per_second: PER_SECOND };
+  const number = {
+    session_id: randomUUID(),
+    phone_number_id: TENANTS[0].number.phone_number_id,
+    messages_per_second: PER_SECOND,
+  };
   const postgrest = await startPostgrest({ numbers: [number], recipients: RECIPIENTS });
   try {
-    const started = await startFunction("cron-process-broadcasts", { environment: { SUPABASE_URL: postgrest.url, META_GRAPH_BASE_URL: meta.url } });
+    const started = await startFunction("cron-process-broadcasts", {
+      environment: { SUPABASE_URL: postgrest.url, META_GRAPH_BASE_URL: meta.url },
+    });
     const connection = await Connection.open(started.port);
     const refused = await connection.ask(request("GET", PATH));
     if (refused.status !== 401) throw new Error(`cron without its secret was answered ${refused.status}`);
@@ -34,10 +40,23 @@ export async function sender() {
 
     const sent = await agreed(answer, await postgrest.outcomes(), await meta.summary());
     return [
-      { what: "sender against a Meta that answers at once", prototype: "10-13 k/s", least: 5000, value: sent / seconds, unit: "messages/s" },
+      {
+        what: "sender against a Meta that answers at once",
+        prototype: "10-13 k/s",
+        least: 5000,
+        value: sent / seconds,
+        unit: "messages/s",
+      },
       { what: "CPU per message of the sender", prototype: "33-48 µs", value: (cpu / sent) * 1e6, unit: "µs" },
       { what: "memory of the sender at rest", prototype: "2.7 MB", most: 8, value: rest / MB, unit: "MB", digits: 1 },
-      { what: "memory of the sender at its peak", prototype: "8.6 MB", most: 32, value: peak / MB, unit: "MB", digits: 1 },
+      {
+        what: "memory of the sender at its peak",
+        prototype: "8.6 MB",
+        most: 32,
+        value: peak / MB,
+        unit: "MB",
+        digits: 1,
+      },
     ];
   } finally {
     await postgrest.stop();
@@ -52,7 +71,16 @@ export async function sender() {
 async function agreed(answer, recorded, ledger) {
   const report = JSON.parse(answer.body.toString());
   const sent = report.numbers?.[0]?.sent;
-  const agree = answer.status === 200 && sent > 0 && recorded.sent === sent && Object.keys(recorded).length === 1 && ledger.accepted === sent && ledger.duplicates === 0;
-  if (!agree) throw new Error(`the sender says ${answer.body}, its records ${JSON.stringify(recorded)}, Meta ${JSON.stringify(ledger)}`);
+  const agree =
+    answer.status === 200 &&
+    sent > 0 &&
+    recorded.sent === sent &&
+    Object.keys(recorded).length === 1 &&
+    ledger.accepted === sent &&
+    ledger.duplicates === 0;
+  if (!agree)
+    throw new Error(
+      `the sender says ${answer.body}, its records ${JSON.stringify(recorded)}, Meta ${JSON.stringify(ledger)}`,
+    );
   return sent;
 }

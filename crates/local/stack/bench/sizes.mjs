@@ -12,6 +12,11 @@ export async function sizes() {
   const names = Array.from(manifest.matchAll(/\[\[bin\]\]\s*name = "([^"]+)"/g), ([, name]) => name);
   if (names.length === 0) throw new Error("no functions in Cargo.toml");
   return names.map((name) => ({
-    what: `binary of ${name}`, prototype: "5.3 MB", most: 8, value: statSync(binary(name)).size / MB, unit: "MB", digits: 2,
+    what: `binary of ${name}`,
+    prototype: "5.3 MB",
+    most: 8,
+    value: statSync(binary(name)).size / MB,
+    unit: "MB",
+    digits: 2,
   }));
 }

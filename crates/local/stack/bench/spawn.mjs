@@ -14,8 +14,22 @@ export async function spawn() {
     const without = await firstAnswers("not-found", { path: "/api/nowhere", status: 404, environment });
     const withClient = await firstAnswers("health", { path: "/api/health", status: 200, environment });
     return [
-      { what: "spawn to first answer, calling nothing", prototype: "3.8 ms", most: 6, value: median(without), unit: "ms", digits: 1 },
-      { what: "spawn to first answer, with a database call", prototype: "10.4 ms", most: 15, value: median(withClient), unit: "ms", digits: 1 },
+      {
+        what: "spawn to first answer, calling nothing",
+        prototype: "3.8 ms",
+        most: 6,
+        value: median(without),
+        unit: "ms",
+        digits: 1,
+      },
+      {
+        what: "spawn to first answer, with a database call",
+        prototype: "10.4 ms",
+        most: 15,
+        value: median(withClient),
+        unit: "ms",
+        digits: 1,
+      },
     ];
   } finally {
     await postgrest.stop();

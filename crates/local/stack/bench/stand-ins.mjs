@@ -24,19 +24,38 @@ export async function startPostgrest({ numbers = [], recipients = 0 } = {}) {
 export async function startMeta() {
   const { meta: port } = await freePorts();
   const meta = {
-    app_secret: APP_SECRET, verify_token: VERIFY_TOKEN, access_token: META_TOKEN, app_id: "555200000000001", webhook_url: "http://127.0.0.1:9/", state_file: null,
+    app_secret: APP_SECRET,
+    verify_token: VERIFY_TOKEN,
+    access_token: META_TOKEN,
+    app_id: "555200000000001",
+    webhook_url: "http://127.0.0.1:9/",
+    state_file: null,
     numbers: [{ ...tenant.number, verified_name: tenant.name }],
     templates: TEMPLATES.map((template, i) => ({
-      business_account_id: tenant.number.business_account_id, id: templateId(tenant, i), status: "APPROVED", parameter_format: "POSITIONAL", ...template,
+      business_account_id: tenant.number.business_account_id,
+      id: templateId(tenant, i),
+      status: "APPROVED",
+      parameter_format: "POSITIONAL",
+      ...template,
     })),
   };
   const stop = await start("Meta simulator", binary("crm-local"), ["serve"], {
-    root: ROOT, functions_dir: ROOT, app_port: null, meta_port: port, upstash_port: null, cron: false, meta,
+    root: ROOT,
+    functions_dir: ROOT,
+    app_port: null,
+    meta_port: port,
+    upstash_port: null,
+    cron: false,
+    meta,
   });
   const url = `http://127.0.0.1:${port}`;
   /** @param {string} method @param {string} what @param {object} [body] */
   const call = async (method, what, body) => {
-    const response = await fetch(`${url}/_sim/${what}`, { method, headers: { "content-type": "application/json" }, body: body && JSON.stringify(body) });
+    const response = await fetch(`${url}/_sim/${what}`, {
+      method,
+      headers: { "content-type": "application/json" },
+      body: body && JSON.stringify(body),
+    });
     if (!response.ok) throw new Error(`the Meta simulator answered ${response.status} to ${what}`);
     return response.json();
   };

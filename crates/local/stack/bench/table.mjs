@@ -7,10 +7,23 @@ import { verdict, written } from "./figure.mjs";
 export function table(sections) {
   const rows = [["figure", "prototype", "bound", "ours", "", "repeat with"]];
   for (const { name, figures } of sections) {
-    for (const figure of figures) rows.push([figure.what, figure.prototype ?? "", bound(figure), ours(figure), verdict(figure), `npm run bench -- ${name}`]);
+    for (const figure of figures)
+      rows.push([
+        figure.what,
+        figure.prototype ?? "",
+        bound(figure),
+        ours(figure),
+        verdict(figure),
+        `npm run bench -- ${name}`,
+      ]);
   }
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  const lines = rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column])).join("  ").trimEnd());
+  const lines = rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column]))
+      .join("  ")
+      .trimEnd(),
+  );
   lines.splice(1, 0, widths.map((width) => "-".repeat(width)).join("  "));
   return lines.join("\n");
 }
@@ -24,5 +37,5 @@ function bound(figure) {
 
 /** @param {Figure} figure */
 function ours(figure) {
-  return figure.value === undefined ? figure.skipped ?? "" : written(figure.value, figure);
+  return figure.value === undefined ? (figure.skipped ?? "") : written(figure.value, figure);
 }

@@ -17,7 +17,8 @@ export async function webhookCpu() {
   const requests = textWebhooks(1000, { signed: true });
   try {
     const started = await startFunction("whatsapp-webhook", { environment: { SUPABASE_URL: postgrest.url } });
-    const ask = (/** @type {number} */ count) => askOften({ port: started.port, requests, count, connections: CONNECTIONS, status: 200 });
+    const ask = (/** @type {number} */ count) =>
+      askOften({ port: started.port, requests, count, connections: CONNECTIONS, status: 200 });
     await ask(WARM_UP);
     const microseconds = [];
     for (let round = 0; round < ROUNDS; round++) {
@@ -27,7 +28,15 @@ export async function webhookCpu() {
     }
     await started.stop();
     // Whatever else the machine does only adds: the least is nearest to the function's own.
-    return [{ what: "CPU per webhook, one call, 32 connections", prototype: "59 µs", most: 100, value: Math.min(...microseconds), unit: "µs" }];
+    return [
+      {
+        what: "CPU per webhook, one call, 32 connections",
+        prototype: "59 µs",
+        most: 100,
+        value: Math.min(...microseconds),
+        unit: "µs",
+      },
+    ];
   } finally {
     await postgrest.stop();
   }

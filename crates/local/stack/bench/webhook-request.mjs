@@ -9,9 +9,15 @@ const [{ number }] = TENANTS;
 
 /** A delivery of field `messages`. @param {object} parts `messages`, `statuses`, `contacts` */
 export function delivery(parts) {
-  const metadata = { display_phone_number: number.display_phone_number.replace(/\D/g, ""), phone_number_id: number.phone_number_id };
+  const metadata = {
+    display_phone_number: number.display_phone_number.replace(/\D/g, ""),
+    phone_number_id: number.phone_number_id,
+  };
   const value = { messaging_product: "whatsapp", metadata, ...parts };
-  return JSON.stringify({ object: "whatsapp_business_account", entry: [{ id: number.business_account_id, changes: [{ value, field: "messages" }] }] });
+  return JSON.stringify({
+    object: "whatsapp_business_account",
+    entry: [{ id: number.business_account_id, changes: [{ value, field: "messages" }] }],
+  });
 }
 
 /** @param {number} n */
@@ -20,7 +26,13 @@ export function textMessage(n) {
   const id = `wamid.${Buffer.from(`${from}:${n}:bench`).toString("base64")}`;
   return {
     contact: { profile: { name: `Pelanggan ${n}` }, wa_id: from },
-    message: { from, id, timestamp: String(1_790_000_000 + n), text: { body: "Halo, apakah kopi susu gula aren masih ada promo hari ini?" }, type: "text" },
+    message: {
+      from,
+      id,
+      timestamp: String(1_790_000_000 + n),
+      text: { body: "Halo, apakah kopi susu gula aren masih ada promo hari ini?" },
+      type: "text",
+    },
   };
 }
 
@@ -33,7 +45,8 @@ export function textWebhooks(count, { signed }) {
     const { contact, message } = textMessage(n);
     const body = delivery({ contacts: [contact], messages: [message] });
     const headers = {
-      "content-type": "application/json", "user-agent": "facebookexternalua",
+      "content-type": "application/json",
+      "user-agent": "facebookexternalua",
       "x-hub-signature-256": signature(body, signed ? APP_SECRET : "another secret"),
     };
     return request("POST", PATH, { headers, body });

@@ -10,8 +10,12 @@ const NAMES = ["Ayu", "Bima", "Citra", "Dimas", "Eka", "Fajar", "Gita", "Hadi", 
 export async function campaign(product) {
   heading(`A campaign to ${RECIPIENTS} recipients`);
   const manager = await product.signIn("manager");
-  const { data: templates, error } = await manager.client.from("broadcast_templates").select("id,components").eq("name", "promo_akhir_tahun");
-  if (error || !templates?.[0]) throw new Error("the template promo_akhir_tahun is missing: start the stack with its demo data");
+  const { data: templates, error } = await manager.client
+    .from("broadcast_templates")
+    .select("id,components")
+    .eq("name", "promo_akhir_tahun");
+  if (error || !templates?.[0])
+    throw new Error("the template promo_akhir_tahun is missing: start the stack with its demo data");
   const [template] = templates;
   say(dim(template.components.find((/** @type {any} */ part) => part.type === "BODY").text));
 
@@ -26,22 +30,35 @@ export async function campaign(product) {
     if (event === "campaign.updated") news = payload;
   });
   const created = await manager.call("POST", "/api/broadcast/campaigns", {
-    name: `Promo akhir tahun ${run}`, template_id: template.id,
-    recipients: numbers.map((phone_number, i) => ({ phone_number, name: NAMES[i % NAMES.length], variables: [NAMES[i % NAMES.length]] })),
+    name: `Promo akhir tahun ${run}`,
+    template_id: template.id,
+    recipients: numbers.map((phone_number, i) => ({
+      phone_number,
+      name: NAMES[i % NAMES.length],
+      variables: [NAMES[i % NAMES.length]],
+    })),
   });
 
   const began = performance.now();
   const cron = product.runCron();
   const line = new MovingLine();
-  const drawn = setInterval(() => line.show(progress(news?.id === created.id ? news.statistics : created.statistics, began)), 100);
+  const drawn = setInterval(
+    () => line.show(progress(news?.id === created.id ? news.statistics : created.statistics, began)),
+    100,
+  );
   try {
     await cron;
     // A cron minute that was under way may have taken the campaign before us.
-    await until("the campaign is sent", async () => (await manager.call("GET", `/api/broadcast/campaigns/${created.id}`)).status === "completed");
+    await until(
+      "the campaign is sent",
+      async () => (await manager.call("GET", `/api/broadcast/campaigns/${created.id}`)).status === "completed",
+    );
     await until("Meta's last webhook", async () => (await product.meta("GET", "idle")).pending_webhooks === 0);
     await until("the last progress", async () => {
       const { statistics } = await manager.call("GET", `/api/broadcast/campaigns/${created.id}`);
-      return news?.id === created.id && Object.entries(statistics).every(([name, count]) => news.statistics[name] === count);
+      return (
+        news?.id === created.id && Object.entries(statistics).every(([name, count]) => news.statistics[name] === count)
+      );
     });
     line.show(progress(news.statistics, began));
   } finally {
@@ -50,7 +67,8 @@ export async function campaign(product) {
   }
 
   const { statistics, failures } = await manager.call("GET", `/api/broadcast/campaigns/${created.id}`);
-  for (const { error_code, error_title, count } of failures) say(red(`${count} failed: ${error_title} (${error_code})`));
+  for (const { error_code, error_title, count } of failures)
+    say(red(`${count} failed: ${error_title} (${error_code})`));
   await manager.leave();
 
   const accepted = await product.ledger(new Set(numbers));

@@ -15,18 +15,30 @@ export async function chat(product) {
 
   /** @type {{ event: string, payload: any, at: number }[]} */
   const heard = [];
-  await manager.listen(`tenant:${product.tenant}`, (event, payload) => heard.push({ event, payload, at: performance.now() }));
+  await manager.listen(`tenant:${product.tenant}`, (event, payload) =>
+    heard.push({ event, payload, at: performance.now() }),
+  );
   say(dim("The inbox listens through Supabase Realtime (supabase-js, private topic)"));
 
   const wrote = performance.now();
-  await product.meta("POST", "customer/messages", { phone_number_id: NUMBER, from: customer, name: "Rina Kusuma", text: QUESTION });
-  const shown = await until("the message reaches the inbox", () => heard.find(({ event, payload }) => event === "message.created" && payload.content === QUESTION));
+  await product.meta("POST", "customer/messages", {
+    phone_number_id: NUMBER,
+    from: customer,
+    name: "Rina Kusuma",
+    text: QUESTION,
+  });
+  const shown = await until("the message reaches the inbox", () =>
+    heard.find(({ event, payload }) => event === "message.created" && payload.content === QUESTION),
+  );
   say(`${cyan("Rina")}  ${QUESTION}  ${dim(`in the inbox after ${Math.round(shown.at - wrote)} ms`)}`);
 
   const conversations = await agent.call("GET", "/api/conversations?limit=100");
   const conversation = conversations.data.find((/** @type {any} */ known) => known.contact.wa_id === customer);
   if (!conversation) throw new Error("the agent does not see the conversation");
-  const reply = await agent.call("POST", `/api/conversations/${conversation.id}/messages`, { type: "text", text: { body: ANSWER } });
+  const reply = await agent.call("POST", `/api/conversations/${conversation.id}/messages`, {
+    type: "text",
+    text: { body: ANSWER },
+  });
 
   const line = new MovingLine();
   const seen = new Set();
@@ -47,7 +59,11 @@ export async function chat(product) {
   const ours = thread.data.filter((/** @type {any} */ message) => message.direction === "outbound");
   return [
     { what: "replies sent", ours: ours.length, metas: accepted.length },
-    { what: "replies read", ours: ours.filter(({ status }) => status === "read").length, metas: accepted.filter((entry) => reached(entry, "read")).length },
+    {
+      what: "replies read",
+      ours: ours.filter(({ status }) => status === "read").length,
+      metas: accepted.filter((entry) => reached(entry, "read")).length,
+    },
   ];
 }
 

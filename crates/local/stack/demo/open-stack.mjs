@@ -29,5 +29,8 @@ export async function openStack(running) {
 
 /** @param {Stack} stack */
 async function answers(stack) {
-  return fetch(`${stack.app_url}/api/health`).then((answer) => answer.ok, () => false);
+  return fetch(`${stack.app_url}/api/health`).then(
+    (answer) => answer.ok,
+    () => false,
+  );
 }

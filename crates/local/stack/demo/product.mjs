@@ -15,7 +15,9 @@ export class Product {
   async signIn(role) {
     const user = this.stack.users.find((known) => known.role === role && known.tenant_id === this.tenant);
     if (!user) throw new Error(`the stack has no ${role}`);
-    const client = createClient(this.stack.supabase_url, this.stack.anon_key, { auth: { persistSession: false, autoRefreshToken: false } });
+    const client = createClient(this.stack.supabase_url, this.stack.anon_key, {
+      auth: { persistSession: false, autoRefreshToken: false },
+    });
     const { data, error } = await client.auth.signInWithPassword({ email: user.email, password: user.password });
     if (error) throw new Error(`${user.email} cannot sign in: ${error.message}`);
     await client.realtime.setAuth(data.session.access_token);
@@ -30,7 +32,7 @@ export class Product {
   /** What Meta accepted for these numbers. @param {Set<string>} numbers @returns {Promise<any[]>} */
   async ledger(numbers) {
     const found = [];
-    for (let offset = 0; ; ) {
+    for (let offset = 0; ;) {
       const { entries, total } = await this.meta("GET", `ledger?limit=1000&offset=${offset}`);
       found.push(...entries.filter((/** @type {any} */ entry) => numbers.has(entry.to)));
       offset += entries.length;
@@ -40,7 +42,9 @@ export class Product {
 
   /** What Vercel Cron does every minute. */
   runCron() {
-    return request(`${this.stack.app_url}/api/cron/process-broadcasts`, "GET", { authorization: `Bearer ${this.stack.cron_secret}` });
+    return request(`${this.stack.app_url}/api/cron/process-broadcasts`, "GET", {
+      authorization: `Bearer ${this.stack.cron_secret}`,
+    });
   }
 }
 
@@ -78,7 +82,9 @@ class Person {
 /** @param {string} url @param {string} method @param {Record<string, string>} headers @param {unknown} [body] */
 async function request(url, method, headers, body) {
   const answer = await fetch(url, {
-    method, headers: { "content-type": "application/json", ...headers }, body: body === undefined ? undefined : JSON.stringify(body),
+    method,
+    headers: { "content-type": "application/json", ...headers },
+    body: body === undefined ? undefined : JSON.stringify(body),
   });
   const text = await answer.text();
   if (!answer.ok) throw new Error(`${method} ${new URL(url).pathname} answered ${answer.status} ${text.slice(0, 300)}`);

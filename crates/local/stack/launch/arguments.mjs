@@ -17,12 +17,22 @@ const HIGHEST_BASE = 65_531;
  * @returns {{ fresh: boolean, cron: boolean, demo: boolean, port: number, data: string, build: boolean, functions: boolean, help: boolean }}
  */
 export function readArguments(args) {
-  const options = { fresh: false, cron: true, demo: true, port: 3000, data: ".local", build: true, functions: true, help: false };
+  const options = {
+    fresh: false,
+    cron: true,
+    demo: true,
+    port: 3000,
+    data: ".local",
+    build: true,
+    functions: true,
+    help: false,
+  };
   for (let i = 0; i < args.length; i++) {
     const [name, inline] = args[i].split(/=(.*)/s, 2);
     const value = () => {
       const given = inline ?? args[++i];
-      if (given === undefined || given === "" || given.startsWith("--")) throw new StackError(`${name} needs a value (see npm start -- --help)`);
+      if (given === undefined || given === "" || given.startsWith("--"))
+        throw new StackError(`${name} needs a value (see npm start -- --help)`);
       return given;
     };
     if (name === "--port") options.port = readPort(value());
@@ -42,6 +52,7 @@ export function readArguments(args) {
 /** @param {string} text */
 function readPort(text) {
   const port = Number(text);
-  if (!/^\d+$/.test(text) || port < 1 || port > HIGHEST_BASE) throw new StackError(`--port needs a number from 1 to ${HIGHEST_BASE}, not ${JSON.stringify(text)}`);
+  if (!/^\d+$/.test(text) || port < 1 || port > HIGHEST_BASE)
+    throw new StackError(`--port needs a number from 1 to ${HIGHEST_BASE}, not ${JSON.stringify(text)}`);
   return port;
 }

@@ -10,13 +10,31 @@ const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../.
 const resolved = (packages) =>
   execFileSync(
     "cargo",
-    ["tree", "--locked", "--edges", "normal,build", "--prefix", "none", "--format", "{p}|{f}", ...packages.flatMap((name) => ["--package", name])],
+    [
+      "tree",
+      "--locked",
+      "--edges",
+      "normal,build",
+      "--prefix",
+      "none",
+      "--format",
+      "{p}|{f}",
+      ...packages.flatMap((name) => ["--package", name]),
+    ],
     { cwd: ROOT, encoding: "utf8", maxBuffer: 1 << 26 },
-  ).split("\n").map((line) => line.replace(/ \(proc-macro\)| \(\*\)/g, ""));
+  )
+    .split("\n")
+    .map((line) => line.replace(/ \(proc-macro\)| \(\*\)/g, ""));
 
 test("functions are compiled alike alone, as for Vercel, and beside the local stack", () => {
   const alone = new Set(resolved(["whatsapp-crm"]));
   const crates = new Set([...alone].map((line) => line.split("|")[0]));
-  const otherwise = resolved(["whatsapp-crm", "crm-local"]).filter((line) => crates.has(line.split("|")[0]) && !alone.has(line));
-  assert.deepEqual([...new Set(otherwise)], [], "else everything is compiled twice, and the tested binaries are not the deployed ones");
+  const otherwise = resolved(["whatsapp-crm", "crm-local"]).filter(
+    (line) => crates.has(line.split("|")[0]) && !alone.has(line),
+  );
+  assert.deepEqual(
+    [...new Set(otherwise)],
+    [],
+    "else everything is compiled twice, and the tested binaries are not the deployed ones",
+  );
 });

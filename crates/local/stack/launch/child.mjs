@@ -24,7 +24,12 @@ const STOP_LIMIT = 20_000;
  */
 export async function startChild({ name, command, args = [], config, cwd, env, logFile, onLog, signal }) {
   // In a group of its own: Ctrl-C reaches the launcher alone, which stops its parts in order.
-  const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ["pipe", "pipe", "pipe"], detached: true });
+  const child = spawn(command, args, {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ["pipe", "pipe", "pipe"],
+    detached: true,
+  });
   const log = createWriteStream(logFile, { flags: "w", mode: 0o600 });
   log.on("error", () => {});
   child.stdin.on("error", () => {});
@@ -54,7 +59,10 @@ export async function startChild({ name, command, args = [], config, cwd, env, l
   try {
     if (signal?.aborted) throw new StackError("stopped");
     await new Promise((resolve, reject) => {
-      const late = setTimeout(() => reject(new StackError(`${name} did not get ready within ${READY_LIMIT / 1000} s: see ${logFile}`)), READY_LIMIT);
+      const late = setTimeout(
+        () => reject(new StackError(`${name} did not get ready within ${READY_LIMIT / 1000} s: see ${logFile}`)),
+        READY_LIMIT,
+      );
       const settle = (/** @type {(value: any) => void} */ then) => (/** @type {any} */ value) => {
         clearTimeout(late);
         then(value);
@@ -62,7 +70,9 @@ export async function startChild({ name, command, args = [], config, cwd, env, l
       const ready = settle(resolve);
       const failed = settle(reject);
       child.once("error", (error) => failed(new StackError(`${name} cannot be started: ${error.message}`)));
-      child.once("close", (code, signal) => failed(new StackError(`${name} ended while starting (${signal ?? `status ${code}`}): see ${logFile}`)));
+      child.once("close", (code, signal) =>
+        failed(new StackError(`${name} ended while starting (${signal ?? `status ${code}`}): see ${logFile}`)),
+      );
       createInterface({ input: child.stdout }).on("line", (line) => {
         const event = parse(line);
         if (event?.event === "ready") ready(undefined);

@@ -6,8 +6,15 @@ import { StackError } from "../supabase/stack-error.mjs";
 import { TEMPLATES, templateId, TENANTS, USERS } from "./demo-tenants.mjs";
 
 const PASSED_ON = [
-  "META_WHATSAPP_PHONE_NUMBER_ID", "META_WHATSAPP_BUSINESS_ACCOUNT_ID", "META_GRAPH_VERSION", "NEXT_PUBLIC_APP_URL",
-  "DEFAULT_TENANT_ID", "NEXT_PUBLIC_DEFAULT_TENANT_ID", "TOKEN_ENCRYPTION_KEY", "SENTRY_DSN", "RUST_LOG",
+  "META_WHATSAPP_PHONE_NUMBER_ID",
+  "META_WHATSAPP_BUSINESS_ACCOUNT_ID",
+  "META_GRAPH_VERSION",
+  "NEXT_PUBLIC_APP_URL",
+  "DEFAULT_TENANT_ID",
+  "NEXT_PUBLIC_DEFAULT_TENANT_ID",
+  "TOKEN_ENCRYPTION_KEY",
+  "SENTRY_DSN",
+  "RUST_LOG",
 ];
 
 /**
@@ -27,7 +34,8 @@ const PASSED_ON = [
 /** @param {Settings} settings */
 export function configure(settings) {
   const { root, dataDir, ports, secrets, given } = settings;
-  const from = (/** @type {string[]} */ names, /** @type {string} */ otherwise) => names.map((name) => given[name]).find(Boolean) ?? otherwise;
+  const from = (/** @type {string[]} */ names, /** @type {string} */ otherwise) =>
+    names.map((name) => given[name]).find(Boolean) ?? otherwise;
   const local = (/** @type {number} */ port) => `http://127.0.0.1:${port}`;
 
   const elsewhere = {
@@ -38,18 +46,24 @@ export function configure(settings) {
   };
   const jwtSecret = from(["SUPABASE_JWT_SECRET"], elsewhere.supabase ? "" : secrets.jwt_secret);
   const issuedAt = Number(secrets.keys_issued_at);
-  const ownKey = (/** @type {"anon" | "service_role"} */ role) => (elsewhere.supabase ? "" : roleKey(role, jwtSecret, issuedAt));
+  const ownKey = (/** @type {"anon" | "service_role"} */ role) =>
+    elsewhere.supabase ? "" : roleKey(role, jwtSecret, issuedAt);
   const anonKey = from(["SUPABASE_ANON_KEY", "NEXT_PUBLIC_SUPABASE_ANON_KEY"], ownKey("anon"));
   const serviceKey = from(["SUPABASE_SERVICE_ROLE_KEY"], ownKey("service_role"));
-  if (!anonKey || !serviceKey) throw new StackError("SUPABASE_URL is set: set SUPABASE_ANON_KEY and SUPABASE_SERVICE_ROLE_KEY too");
-  if (elsewhere.supabase && settings.fresh) throw new StackError("--fresh cannot empty the database behind SUPABASE_URL: empty it by other means");
+  if (!anonKey || !serviceKey)
+    throw new StackError("SUPABASE_URL is set: set SUPABASE_ANON_KEY and SUPABASE_SERVICE_ROLE_KEY too");
+  if (elsewhere.supabase && settings.fresh)
+    throw new StackError("--fresh cannot empty the database behind SUPABASE_URL: empty it by other means");
 
   const appUrl = local(ports.app);
   const supabaseUrl = elsewhere.supabase.replace(/\/$/, "") || local(ports.supabase);
   const metaUrl = elsewhere.meta.replace(/\/$/, "") || local(ports.meta);
   const upstashUrl = elsewhere.upstash.replace(/\/$/, "") || local(ports.upstash);
-  const databaseUrl = elsewhere.database ||
-    (elsewhere.supabase ? null : `postgresql://postgres:${encodeURIComponent(secrets.postgres_password)}@127.0.0.1:${ports.postgres}/postgres`);
+  const databaseUrl =
+    elsewhere.database ||
+    (elsewhere.supabase
+      ? null
+      : `postgresql://postgres:${encodeURIComponent(secrets.postgres_password)}@127.0.0.1:${ports.postgres}/postgres`);
   const upstashToken = from(["UPSTASH_REDIS_REST_TOKEN"], secrets.upstash_token);
   const appSecret = from(["META_APP_SECRET"], secrets.app_secret);
   const verifyToken = from(["META_WEBHOOK_VERIFY_TOKEN"], secrets.verify_token);
@@ -86,10 +100,19 @@ export function configure(settings) {
   return {
     /** What `.local/stack.json` says of the running stack, but for its process. */
     addresses: {
-      app_url: appUrl, supabase_url: supabaseUrl, anon_key: anonKey, service_role_key: serviceKey, database_url: databaseUrl,
-      meta_url: metaUrl, upstash_url: upstashUrl, upstash_token: upstashToken,
+      app_url: appUrl,
+      supabase_url: supabaseUrl,
+      anon_key: anonKey,
+      service_role_key: serviceKey,
+      database_url: databaseUrl,
+      meta_url: metaUrl,
+      upstash_url: upstashUrl,
+      upstash_token: upstashToken,
       // Several during a rotation: the first signs.
-      app_secret: appSecret.split(",")[0].trim(), verify_token: verifyToken, cron_secret: cronSecret, users: USERS,
+      app_secret: appSecret.split(",")[0].trim(),
+      verify_token: verifyToken,
+      cron_secret: cronSecret,
+      users: USERS,
     },
     usedPorts: {
       app: ports.app,
@@ -98,25 +121,50 @@ export function configure(settings) {
       ...(elsewhere.upstash ? {} : { upstash: ports.upstash }),
       ...(elsewhere.supabase || elsewhere.database ? {} : { postgres: ports.postgres }),
     },
-    supabase: elsewhere.supabase ? null : {
-      port: ports.supabase, postgres_port: ports.postgres, postgres_password: secrets.postgres_password,
-      data_dir: path.join(dataDir, "supabase"), fresh: settings.fresh, durable: settings.durable,
-      migrations_dir: path.join(root, "supabase", "migrations"), jwt_secret: jwtSecret, anon_key: anonKey, service_role_key: serviceKey,
-      publishable_key: secrets.publishable_key, secret_key: secrets.secret_key, supabase_url: supabaseUrl, site_url: environment.NEXT_PUBLIC_APP_URL,
-      database_url: elsewhere.database || null,
-    },
+    supabase: elsewhere.supabase
+      ? null
+      : {
+          port: ports.supabase,
+          postgres_port: ports.postgres,
+          postgres_password: secrets.postgres_password,
+          data_dir: path.join(dataDir, "supabase"),
+          fresh: settings.fresh,
+          durable: settings.durable,
+          migrations_dir: path.join(root, "supabase", "migrations"),
+          jwt_secret: jwtSecret,
+          anon_key: anonKey,
+          service_role_key: serviceKey,
+          publishable_key: secrets.publishable_key,
+          secret_key: secrets.secret_key,
+          supabase_url: supabaseUrl,
+          site_url: environment.NEXT_PUBLIC_APP_URL,
+          database_url: elsewhere.database || null,
+        },
     functions: {
-      root, functions_dir: settings.functionsDir, app_port: ports.app,
-      meta_port: elsewhere.meta ? null : ports.meta, upstash_port: elsewhere.upstash ? null : ports.upstash,
-      cron: settings.cron, cron_secret: cronSecret, upstash_token: upstashToken, environment,
+      root,
+      functions_dir: settings.functionsDir,
+      app_port: ports.app,
+      meta_port: elsewhere.meta ? null : ports.meta,
+      upstash_port: elsewhere.upstash ? null : ports.upstash,
+      cron: settings.cron,
+      cron_secret: cronSecret,
+      upstash_token: upstashToken,
+      environment,
       meta: {
-        app_secret: appSecret.split(",")[0].trim(), verify_token: verifyToken, access_token: metaToken, app_id: secrets.meta_app_id,
-        webhook_url: `${appUrl}/api/whatsapp/webhook`, state_file: path.join(dataDir, "meta.json"),
+        app_secret: appSecret.split(",")[0].trim(),
+        verify_token: verifyToken,
+        access_token: metaToken,
+        app_id: secrets.meta_app_id,
+        webhook_url: `${appUrl}/api/whatsapp/webhook`,
+        state_file: path.join(dataDir, "meta.json"),
         ...(settings.webhookDelay ? { webhook_delay_ms: settings.webhookDelay } : {}),
         numbers: TENANTS.map(({ name, number }) => ({ ...number, verified_name: name })),
         templates: TENANTS.flatMap((tenant) =>
           TEMPLATES.map((template, i) => ({
-            business_account_id: tenant.number.business_account_id, id: templateId(tenant, i), status: "APPROVED", parameter_format: "POSITIONAL",
+            business_account_id: tenant.number.business_account_id,
+            id: templateId(tenant, i),
+            status: "APPROVED",
+            parameter_format: "POSITIONAL",
             ...template,
           })),
         ),

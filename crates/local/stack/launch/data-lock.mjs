@@ -14,7 +14,9 @@ const lockOf = (dataDir) => path.join(dataDir, "stack.lock");
 
 /** @param {string} dataDir @param {number} pid */
 const alreadyRunning = (dataDir, pid) =>
-  new StackError(`a stack is already running on ${dataDir} (process ${pid}): stop it first, or name another folder with --data`);
+  new StackError(
+    `a stack is already running on ${dataDir} (process ${pid}): stop it first, or name another folder with --data`,
+  );
 
 /**
  * Takes the folder, also from a process that has died without giving it back.
@@ -62,7 +64,9 @@ function isRunning({ pid, started }) {
 function startOf(pid) {
   try {
     // After the name in brackets, which may hold anything: field 22, and the state in field 3.
-    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "").split(" ");
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+      .replace(/^.*\) /s, "")
+      .split(" ");
     return fields[0] === "Z" ? "ended" : fields[19];
   } catch {
     return null;

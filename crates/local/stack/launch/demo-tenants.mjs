@@ -11,7 +11,11 @@ export const TENANTS = [
     id: "00000000-0000-0000-0000-000000000001",
     name: "Kopi Senja",
     slug: "kopi-senja",
-    number: { phone_number_id: "555000000000001", business_account_id: "555100000000001", display_phone_number: "+62 811-1000-0001" },
+    number: {
+      phone_number_id: "555000000000001",
+      business_account_id: "555100000000001",
+      display_phone_number: "+62 811-1000-0001",
+    },
     people: [
       { email: "admin@kopi.test", name: "Sari Wulandari", role: "admin" },
       { email: "manager@kopi.test", name: "Budi Santoso", role: "manager" },
@@ -24,7 +28,11 @@ export const TENANTS = [
     id: "00000000-0000-0000-0000-000000000002",
     name: "Toko Melati",
     slug: "toko-melati",
-    number: { phone_number_id: "555000000000002", business_account_id: "555100000000002", display_phone_number: "+62 811-1000-0002" },
+    number: {
+      phone_number_id: "555000000000002",
+      business_account_id: "555100000000002",
+      display_phone_number: "+62 811-1000-0002",
+    },
     people: [{ email: "admin@toko.test", name: "Dewi Anggraini", role: "admin" }],
     owner: { email: "owner@toko.test", name: "Hendra Wijaya", role: "super_admin" },
   },
@@ -59,7 +67,11 @@ export const TEMPLATES = [
     language: "en",
     category: "UTILITY",
     components: [
-      { type: "BODY", text: "Hi {{1}}, your order {{2}} is ready for pickup.", example: { body_text: [["Rina", "KS-1042"]] } },
+      {
+        type: "BODY",
+        text: "Hi {{1}}, your order {{2}} is ready for pickup.",
+        example: { body_text: [["Rina", "KS-1042"]] },
+      },
     ],
   },
 ];

@@ -16,7 +16,9 @@ export function isInstalled(root) {
     return (
       Object.entries(installed).every(([place, { version }]) => wanted[place]?.version === version) &&
       // Optional packages of other systems are in the lock file and nowhere else.
-      Object.entries(wanted).every(([place, { optional, devOptional }]) => optional || devOptional || place in installed) &&
+      Object.entries(wanted).every(
+        ([place, { optional, devOptional }]) => optional || devOptional || place in installed,
+      ) &&
       existsSync(path.join(root, "node_modules", ".bin", "node"))
     );
   } catch {
@@ -35,7 +37,10 @@ export async function install(root) {
   const npm = process.env.npm_execpath;
   const [command, args] = npm?.endsWith(".js") ? [process.execPath, [npm]] : ["npm", []];
   const code = await new Promise((resolve, reject) => {
-    const child = spawn(command, [...args, "ci", "--no-audit", "--no-fund"], { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+    const child = spawn(command, [...args, "ci", "--no-audit", "--no-fund"], {
+      cwd: root,
+      stdio: ["ignore", "inherit", "inherit"],
+    });
     child.once("error", () => reject(new StackError("npm is not installed")));
     child.once("exit", resolve);
   });

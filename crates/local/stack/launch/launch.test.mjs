@@ -22,18 +22,45 @@ function folder(t) {
 /** @param {string} dataDir @param {Record<string, string>} [given] */
 function configured(dataDir, given = {}) {
   return configure({
-    root: "/repo", dataDir, ports: portsFrom(3000), secrets: keepSecrets(dataDir), functionsDir: "/repo/target/release",
-    fresh: false, cron: true, durable: true, given,
+    root: "/repo",
+    dataDir,
+    ports: portsFrom(3000),
+    secrets: keepSecrets(dataDir),
+    functionsDir: "/repo/target/release",
+    fresh: false,
+    cron: true,
+    durable: true,
+    given,
   });
 }
 
 test("options in both spellings, and what is wrong with others", () => {
-  assert.deepEqual(readArguments([]), { fresh: false, cron: true, demo: true, port: 3000, data: ".local", build: true, functions: true, help: false });
+  assert.deepEqual(readArguments([]), {
+    fresh: false,
+    cron: true,
+    demo: true,
+    port: 3000,
+    data: ".local",
+    build: true,
+    functions: true,
+    help: false,
+  });
   const all = readArguments(["--fresh", "--no-cron", "--no-demo", "--port", "4000", "--data=/tmp/x", "--skip-build"]);
-  assert.deepEqual(all, { fresh: true, cron: false, demo: false, port: 4000, data: "/tmp/x", build: false, functions: true, help: false });
+  assert.deepEqual(all, {
+    fresh: true,
+    cron: false,
+    demo: false,
+    port: 4000,
+    data: "/tmp/x",
+    build: false,
+    functions: true,
+    help: false,
+  });
   assert.equal(readArguments(["--port=80"]).port, 80);
-  for (const args of [["--port"], ["--port="], ["--port", "--fresh"]]) assert.throws(() => readArguments(args), /--port needs a value/);
-  for (const port of ["0", "65532", "3e3", "x", "-1"]) assert.throws(() => readArguments([`--port=${port}`]), /--port needs a number/);
+  for (const args of [["--port"], ["--port="], ["--port", "--fresh"]])
+    assert.throws(() => readArguments(args), /--port needs a value/);
+  for (const port of ["0", "65532", "3e3", "x", "-1"])
+    assert.throws(() => readArguments([`--port=${port}`]), /--port needs a number/);
   for (const odd of ["--frehs", "--fresh=yes", "start"]) assert.throws(() => readArguments([odd]), /unknown option/);
 });
 
@@ -49,8 +76,18 @@ test("secrets stay as they are, for their owner alone", (t) => {
 test("by default every part is ours, and its keys are signed with our secret", (t) => {
   const { addresses, supabase, functions, usedPorts } = configured(folder(t));
   assert.deepEqual(Object.keys(addresses), [
-    "app_url", "supabase_url", "anon_key", "service_role_key", "database_url", "meta_url", "upstash_url", "upstash_token", "app_secret",
-    "verify_token", "cron_secret", "users",
+    "app_url",
+    "supabase_url",
+    "anon_key",
+    "service_role_key",
+    "database_url",
+    "meta_url",
+    "upstash_url",
+    "upstash_token",
+    "app_secret",
+    "verify_token",
+    "cron_secret",
+    "users",
   ]);
   assert.deepEqual(usedPorts, { app: 3000, supabase: 3001, meta: 3002, upstash: 3003, postgres: 3004 });
   const { environment } = functions;
@@ -65,8 +102,15 @@ test("by default every part is ours, and its keys are signed with our secret", (
 
 test("a variable of the environment wins, and another Meta or Redis is not run by us", (t) => {
   const { addresses, functions, usedPorts } = configured(folder(t), {
-    META_GRAPH_BASE_URL: "http://localhost:9/", META_APP_SECRET: "new, old", META_WHATSAPP_TOKEN: "token", CRON_SECRET: "tick",
-    UPSTASH_REDIS_REST_URL: "https://redis.example", UPSTASH_REDIS_REST_TOKEN: "r", META_GRAPH_VERSION: "v26.0", SENTRY_DSN: "https://sentry.example", META_WHATSAPP_PHONE_NUMBER_ID: "",
+    META_GRAPH_BASE_URL: "http://localhost:9/",
+    META_APP_SECRET: "new, old",
+    META_WHATSAPP_TOKEN: "token",
+    CRON_SECRET: "tick",
+    UPSTASH_REDIS_REST_URL: "https://redis.example",
+    UPSTASH_REDIS_REST_TOKEN: "r",
+    META_GRAPH_VERSION: "v26.0",
+    SENTRY_DSN: "https://sentry.example",
+    META_WHATSAPP_PHONE_NUMBER_ID: "",
   });
   assert.equal(functions.meta_port, null);
   assert.equal(functions.upstash_port, null);
@@ -85,9 +129,15 @@ test("a variable of the environment wins, and another Meta or Redis is not run b
 
 test("another Supabase needs its keys", (t) => {
   const dataDir = folder(t);
-  assert.throws(() => configured(dataDir, { SUPABASE_URL: "https://x.supabase.co" }), /SUPABASE_ANON_KEY and SUPABASE_SERVICE_ROLE_KEY/);
+  assert.throws(
+    () => configured(dataDir, { SUPABASE_URL: "https://x.supabase.co" }),
+    /SUPABASE_ANON_KEY and SUPABASE_SERVICE_ROLE_KEY/,
+  );
   const keys = { SUPABASE_ANON_KEY: "a", SUPABASE_SERVICE_ROLE_KEY: "s" };
-  const { addresses, supabase, functions } = configured(dataDir, { NEXT_PUBLIC_SUPABASE_URL: "https://x.supabase.co/", ...keys });
+  const { addresses, supabase, functions } = configured(dataDir, {
+    NEXT_PUBLIC_SUPABASE_URL: "https://x.supabase.co/",
+    ...keys,
+  });
   assert.equal(supabase, null);
   assert.equal(addresses.supabase_url, "https://x.supabase.co");
   assert.equal(addresses.database_url, null);
@@ -97,8 +147,16 @@ test("another Supabase needs its keys", (t) => {
 
 test("the demo log-ins are an admin, a manager and two agents, and another tenant's admin", () => {
   const [first, second] = [...new Set(USERS.map((user) => user.tenant_id))];
-  assert.deepEqual(USERS.filter((user) => user.tenant_id === first).map((user) => user.role).sort(), ["admin", "agent", "agent", "manager", "super_admin"]);
-  assert.deepEqual(USERS.filter((user) => user.tenant_id === second).map((user) => user.role), ["admin", "super_admin"]);
+  assert.deepEqual(
+    USERS.filter((user) => user.tenant_id === first)
+      .map((user) => user.role)
+      .sort(),
+    ["admin", "agent", "agent", "manager", "super_admin"],
+  );
+  assert.deepEqual(
+    USERS.filter((user) => user.tenant_id === second).map((user) => user.role),
+    ["admin", "super_admin"],
+  );
 });
 
 test("a folder has one holder at a time, and the dead hold nothing", (t) => {

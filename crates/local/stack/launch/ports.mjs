@@ -23,7 +23,9 @@ export async function freePorts() {
     const server = await listen(randomInt(LOWEST, HIGHEST)).catch(() => null);
     if (server) servers.push(server);
   }
-  const [app, supabase, meta, upstash, postgres] = servers.map((server) => /** @type {import("node:net").AddressInfo} */ (server.address()).port);
+  const [app, supabase, meta, upstash, postgres] = servers.map(
+    (server) => /** @type {import("node:net").AddressInfo} */ (server.address()).port,
+  );
   await Promise.all(servers.map(close));
   return { app, supabase, meta, upstash, postgres };
 }
@@ -41,14 +43,21 @@ export async function requireFree(ports, patience = 0) {
       await close(await listen(port));
     } catch (error) {
       const { code } = /** @type {NodeJS.ErrnoException} */ (error);
-      const reason = code === "EADDRINUSE" ? "is in use" : code === "EACCES" ? "needs more rights" : `cannot be used (${code})`;
+      const reason =
+        code === "EADDRINUSE" ? "is in use" : code === "EACCES" ? "needs more rights" : `cannot be used (${code})`;
       throw new StackError(`port ${port} (${name}) ${reason}: choose another with --port`);
     }
   }
 }
 
 /** @param {number} port */
-const isFree = (port) => listen(port).then(close).then(() => true, () => false);
+const isFree = (port) =>
+  listen(port)
+    .then(close)
+    .then(
+      () => true,
+      () => false,
+    );
 
 /** @param {number} port @returns {Promise<import("node:net").Server>} */
 function listen(port) {

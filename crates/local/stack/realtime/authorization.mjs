@@ -18,7 +18,8 @@ export function topicAuthorization(sql) {
         const rows = await tx`
           insert into realtime.messages (topic, extension) values (${topic}, 'broadcast'), (${topic}, 'presence') returning id, extension`;
         await become(tx, topic, claims);
-        const seen = await tx`select extension from realtime.messages where topic = ${topic} and id in ${tx(rows.map((row) => row.id))}`;
+        const seen =
+          await tx`select extension from realtime.messages where topic = ${topic} and id in ${tx(rows.map((row) => row.id))}`;
         const extensions = seen.map((row) => row.extension);
         return { broadcast: extensions.includes("broadcast"), presence: extensions.includes("presence") };
       });
@@ -33,7 +34,9 @@ export function topicAuthorization(sql) {
         await become(tx, topic, claims);
         const attempt = async (/** @type {string} */ extension) => {
           try {
-            await tx.savepoint((save) => save`insert into realtime.messages (topic, extension) values (${topic}, ${extension})`);
+            await tx.savepoint(
+              (save) => save`insert into realtime.messages (topic, extension) values (${topic}, ${extension})`,
+            );
             return true;
           } catch (error) {
             if (/** @type {any} */ (error).code === "42501") return false;

@@ -64,7 +64,9 @@ export class Changes {
   publish(change) {
     const asked = [...this.#subscriptions].filter(({ params }) => wants(params, change));
     if (asked.length === 0) return;
-    this.#queue = this.#queue.then(() => this.#deliver(change, asked)).catch((error) => console.error(`realtime change: ${error.message}`));
+    this.#queue = this.#queue
+      .then(() => this.#deliver(change, asked))
+      .catch((error) => console.error(`realtime change: ${error.message}`));
   }
 
   /** @param {Change} change @param {Subscription[]} asked */
@@ -82,7 +84,11 @@ export class Changes {
       const seen = await this.#look(change, values ?? {}, table, claims);
       if (!seen) continue;
       for (const [channel, ids] of byChannel(subscriptions)) {
-        if (channel.open) channel.push("postgres_changes", { ids, data: describe(change, values ?? {}, table, seen.columns, seen.errors) });
+        if (channel.open)
+          channel.push("postgres_changes", {
+            ids,
+            data: describe(change, values ?? {}, table, seen.columns, seen.errors),
+          });
       }
     }
   }
@@ -107,7 +113,10 @@ export class Changes {
     if (!table.rls) return { columns, errors: null };
     const found = await this.sql.begin("read only", async (tx) => {
       await tx`select set_config('request.jwt.claims', ${claims}, true), set_config('role', ${role}, true)`;
-      return tx.unsafe(`select 1 from ${name} where ${keyCondition(keys, table)} limit 1`, keys.map((key) => values[key] ?? null));
+      return tx.unsafe(
+        `select 1 from ${name} where ${keyCondition(keys, table)} limit 1`,
+        keys.map((key) => values[key] ?? null),
+      );
     });
     return found.length === 0 ? null : { columns, errors: null };
   }
@@ -131,7 +140,9 @@ const quoted = (name) => `"${name.replaceAll('"', '""')}"`;
 
 /** With the key's own type, so that its index serves. @param {string[]} keys @param {TableFacts} table */
 function keyCondition(keys, table) {
-  return keys.map((key, i) => `${quoted(key)} = $${i + 1}::text::${quoted(table.columns.get(key)?.type ?? "text")}`).join(" and ");
+  return keys
+    .map((key, i) => `${quoted(key)} = $${i + 1}::text::${quoted(table.columns.get(key)?.type ?? "text")}`)
+    .join(" and ");
 }
 
 /** @param {Subscription["params"]} params @param {Change} change */
@@ -155,19 +166,27 @@ function describe(change, values, table, readable, errors) {
   const { relation, type } = change;
   const head = { schema: relation.schema, table: relation.table, type, errors };
   if (errors) return head;
-  const pick = (/** @type {import("./replication.mjs").Row | null} */ row, /** @type {(column: string) => boolean} */ keep) =>
+  const pick = (
+    /** @type {import("./replication.mjs").Row | null} */ row,
+    /** @type {(column: string) => boolean} */ keep,
+  ) =>
     Object.fromEntries(
-      Object.entries(row ?? {}).filter(([column]) => readable.has(column) && keep(column))
+      Object.entries(row ?? {})
+        .filter(([column]) => readable.has(column) && keep(column))
         .map(([column, text]) => [column, asJson(text, table.columns.get(column)?.type ?? "text")]),
     );
   return {
     ...head,
     commit_timestamp: change.time.toISOString(),
-    columns: [...table.columns].filter(([name]) => readable.has(name)).map(([name, facts]) => ({ name, type: facts.type })),
+    columns: [...table.columns]
+      .filter(([name]) => readable.has(name))
+      .map(([name, facts]) => ({ name, type: facts.type })),
     ...(type === "DELETE" ? {} : { record: pick(values, () => true) }),
     ...(type === "UPDATE" ? { old_record: pick(change.old, () => true) } : {}),
     // Nobody can be asked whether a deleted row was visible: its key is all that is told.
-    ...(type === "DELETE" ? { old_record: pick(change.old, (column) => !table.rls || (table.columns.get(column)?.key ?? false)) } : {}),
+    ...(type === "DELETE"
+      ? { old_record: pick(change.old, (column) => !table.rls || (table.columns.get(column)?.key ?? false)) }
+      : {}),
   };
 }
 
@@ -177,9 +196,16 @@ function asJson(text, type) {
   switch (type) {
     case "bool":
       return text === "t";
-    case "int2": case "int4": case "int8": case "float4": case "float8": case "numeric": case "oid":
+    case "int2":
+    case "int4":
+    case "int8":
+    case "float4":
+    case "float8":
+    case "numeric":
+    case "oid":
       return Number.isFinite(Number(text)) ? Number(text) : text;
-    case "json": case "jsonb":
+    case "json":
+    case "jsonb":
       return JSON.parse(text);
     case "timestamp":
       return text.replace(" ", "T");

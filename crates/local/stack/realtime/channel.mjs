@@ -58,17 +58,24 @@ export class Channel {
       console.error(`realtime join: ${/** @type {Error} */ (error).message}`);
       return { status: "error", response: { reason: "Unknown Error on Channel" } };
     }
-    this.subscriptions = this.wantedChanges.filter(Boolean).map((/** @type {any} */ params) => this.realtime.changes.subscribe(this, params));
+    this.subscriptions = this.wantedChanges
+      .filter(Boolean)
+      .map((/** @type {any} */ params) => this.realtime.changes.subscribe(this, params));
     this.open = true;
     this.realtime.rooms.enter(this);
-    return { status: "ok", response: { postgres_changes: this.subscriptions.map(({ id, params }) => ({ ...params, id })) } };
+    return {
+      status: "ok",
+      response: { postgres_changes: this.subscriptions.map(({ id, params }) => ({ ...params, id })) },
+    };
   }
 
   /** What a client hears right after it has joined. */
   async joined() {
     if (this.wantsPresence && this.read.presence) this.push("presence_state", this.realtime.rooms.presences(this));
     if (this.subscriptions.length === 0) return;
-    const problems = await Promise.all(this.subscriptions.map((subscription) => this.realtime.changes.problemOf(subscription)));
+    const problems = await Promise.all(
+      this.subscriptions.map((subscription) => this.realtime.changes.problemOf(subscription)),
+    );
     const problem = problems.find((text) => text !== undefined);
     this.system("postgres_changes", problem ? "error" : "ok", problem ?? "Subscribed to PostgreSQL");
   }
@@ -81,16 +88,19 @@ export class Channel {
     } else {
       const checked = verifyToken(this.token, this.realtime.jwtSecret);
       if ("problem" in checked) {
-        throw new Refused({
-          expired: "InvalidJWTToken: Token has expired",
-          signature: "JwtSignatureError: Failed to validate JWT signature",
-          malformed: "MalformedJWT: The token provided is not a valid JWT",
-        }[checked.problem]);
+        throw new Refused(
+          {
+            expired: "InvalidJWTToken: Token has expired",
+            signature: "JwtSignatureError: Failed to validate JWT signature",
+            malformed: "MalformedJWT: The token provided is not a valid JWT",
+          }[checked.problem],
+        );
       }
       this.claims = checked.claims;
     }
     const { role, exp } = this.claims;
-    if (!role || typeof exp !== "number") throw new Refused("InvalidJWTToken: Fields `role` and `exp` are required in JWT");
+    if (!role || typeof exp !== "number")
+      throw new Refused("InvalidJWTToken: Fields `role` and `exp` are required in JWT");
     this.expiry = setTimeout(() => this.recheck(), Math.min(Math.max(exp * 1000 - Date.now(), 0), LONGEST_TIMER));
     this.expiry.unref();
   }

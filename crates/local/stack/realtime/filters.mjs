@@ -58,7 +58,10 @@ export function passes(filters, row, columns) {
     const type = columns.get(column)?.type ?? "text";
     if (Array.isArray(value)) return value.some((item) => compare(actual, item, type) === 0);
     const order = compare(actual, value, type);
-    return { eq: order === 0, neq: order !== 0, lt: order < 0, lte: order <= 0, gt: order > 0, gte: order >= 0 }[operator] ?? false;
+    return (
+      { eq: order === 0, neq: order !== 0, lt: order < 0, lte: order <= 0, gt: order > 0, gte: order >= 0 }[operator] ??
+      false
+    );
   });
 }
 

@@ -37,7 +37,12 @@ export async function startRealtime({ sql, databaseUrl, jwtSecret, claimsOfKey }
       if (!/^\/realtime\/v1\/websocket\/?$/.test(url.pathname)) return refuse(connection, "404 Not Found");
       if (!claims) return refuse(connection, key === null ? "401 Unauthorized" : "403 Forbidden");
       websockets.handleUpgrade(request, connection, head, (socket) => {
-        new Socket({ jwtSecret, authorization, rooms, changes }, socket, claims, url.searchParams.get("vsn") ?? "1.0.0");
+        new Socket(
+          { jwtSecret, authorization, rooms, changes },
+          socket,
+          claims,
+          url.searchParams.get("vsn") ?? "1.0.0",
+        );
       });
     },
 
@@ -67,7 +72,13 @@ function broadcastRow(rooms, row) {
 async function broadcastOverHttp({ rooms, authorization }, url, body, caller) {
   const messages = readMessages(url, body);
   if (messages === "unknown path") return answer(404, { message: "Not found" });
-  if (!Array.isArray(messages) || messages.some((message) => typeof message?.topic !== "string" || typeof message.event !== "string" || message.payload === undefined)) {
+  if (
+    !Array.isArray(messages) ||
+    messages.some(
+      (message) =>
+        typeof message?.topic !== "string" || typeof message.event !== "string" || message.payload === undefined,
+    )
+  ) {
     return answer(422, { errors: { messages: ["is invalid"] } });
   }
   for (const { topic, event, payload, private: isPrivate = false } of messages) {
@@ -80,7 +91,8 @@ async function broadcastOverHttp({ rooms, authorization }, url, body, caller) {
 
 /** @param {URL} url @param {Buffer} body @returns {any} */
 function readMessages(url, body) {
-  const [, topic, event] = /^\/realtime\/v1\/api\/broadcast(?:\/([^/]+)\/events\/([^/]+))?\/?$/.exec(url.pathname) ?? [];
+  const [, topic, event] =
+    /^\/realtime\/v1\/api\/broadcast(?:\/([^/]+)\/events\/([^/]+))?\/?$/.exec(url.pathname) ?? [];
   if (!url.pathname.startsWith("/realtime/v1/api/broadcast")) return "unknown path";
   try {
     const value = JSON.parse(body.toString("utf8"));

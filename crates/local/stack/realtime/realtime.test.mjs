@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { signToken, readToken } from "../supabase/keys.mjs";
-import { client, projectConfig, signedIn, startProject, superuser, temporaryFolder } from "../supabase/test-project.mjs";
+import {
+  client,
+  projectConfig,
+  signedIn,
+  startProject,
+  superuser,
+  temporaryFolder,
+} from "../supabase/test-project.mjs";
 
 /** @type {Awaited<ReturnType<typeof startProject>>} */
 let project;
@@ -35,14 +42,18 @@ afterEach(async () => {
 /** A client of its own, so that tests do not share channels. @param {{ session: { access_token: string } }} [user] @param {object} [options] */
 async function listener(user, options = {}) {
   // Its timers of 10 seconds would keep the test process waiting.
-  const each = client(project, project.config.anon_key, { ...options, realtime: { timeout: 2000, .../** @type {any} */ (options).realtime } });
+  const each = client(project, project.config.anon_key, {
+    ...options,
+    realtime: { timeout: 2000, .../** @type {any} */ (options).realtime },
+  });
   clients.push(each);
   if (user) await each.realtime.setAuth(user.session.access_token);
   return each;
 }
 
 /** @param {ReturnType<ReturnType<typeof client>["channel"]>} channel @returns {Promise<{ status: string, error?: Error }>} */
-const subscribed = (channel) => new Promise((resolve) => channel.subscribe((status, error) => resolve({ status, error })));
+const subscribed = (channel) =>
+  new Promise((resolve) => channel.subscribe((status, error) => resolve({ status, error })));
 
 /** What comes in, to be waited for one by one. */
 function inbox() {
@@ -56,16 +67,21 @@ function inbox() {
       if (taker) taker(value);
       else waiting.push(value);
     },
-    next: () => new Promise((/** @type {(value: any) => void} */ resolve) => (waiting.length > 0 ? resolve(waiting.shift()) : takers.push(resolve))),
+    next: () =>
+      new Promise((/** @type {(value: any) => void} */ resolve) =>
+        waiting.length > 0 ? resolve(waiting.shift()) : takers.push(resolve),
+      ),
     waiting,
   };
 }
 
 /** Joins and waits until changes of rows flow. @param {ReturnType<ReturnType<typeof client>["channel"]>} channel */
 async function subscribedToChanges(channel) {
-  const system = new Promise((/** @type {(value: any) => void} */ resolve) => channel.on("system", {}, (/** @type {any} */ message) => {
-    if (message.extension === "postgres_changes") resolve(message);
-  }));
+  const system = new Promise((/** @type {(value: any) => void} */ resolve) =>
+    channel.on("system", {}, (/** @type {any} */ message) => {
+      if (message.extension === "postgres_changes") resolve(message);
+    }),
+  );
   assert.equal((await subscribed(channel)).status, "SUBSCRIBED");
   return system;
 }
@@ -75,8 +91,12 @@ const insertNote = (/** @type {{ id: string }} */ owner, /** @type {string} */ b
 
 test("rows reach those who may see them, with the columns they may read", async () => {
   const [mine, theirs] = [inbox(), inbox()];
-  const a = (await listener(ada)).channel("rows").on("postgres_changes", { event: "*", schema: "public", table: "notes" }, mine.push);
-  const b = (await listener(ben)).channel("rows").on("postgres_changes", { event: "*", schema: "public", table: "notes" }, theirs.push);
+  const a = (await listener(ada))
+    .channel("rows")
+    .on("postgres_changes", { event: "*", schema: "public", table: "notes" }, mine.push);
+  const b = (await listener(ben))
+    .channel("rows")
+    .on("postgres_changes", { event: "*", schema: "public", table: "notes" }, theirs.push);
   assert.equal((await subscribedToChanges(a)).status, "ok");
   assert.equal((await subscribedToChanges(b)).status, "ok");
 
@@ -85,12 +105,22 @@ test("rows reach those who may see them, with the columns they may read", async 
   const inserted = await mine.next();
   assert.equal(inserted.eventType, "INSERT");
   const { created_at: createdAt, ...record } = inserted.new;
-  assert.deepEqual(record, { id: Number(id), owner_id: ada.id, body: "first", facts: { n: 1 }, tags: ["a", "b"], done: false });
+  assert.deepEqual(record, {
+    id: Number(id),
+    owner_id: ada.id,
+    body: "first",
+    facts: { n: 1 },
+    tags: ["a", "b"],
+    done: false,
+  });
   assert.match(createdAt, /T.*\+00:00$/);
   assert.match(inserted.commit_timestamp, /^\d{4}-.*Z$/);
   await sql`update public.notes set body = 'second', done = true where id = ${id}`;
   const updated = await mine.next();
-  assert.deepEqual([updated.eventType, updated.new.body, updated.new.done, updated.old.body], ["UPDATE", "second", true, "first"]);
+  assert.deepEqual(
+    [updated.eventType, updated.new.body, updated.new.done, updated.old.body],
+    ["UPDATE", "second", true, "first"],
+  );
   await sql`delete from public.notes where id = ${id}`;
   const deleted = await mine.next();
   assert.deepEqual([deleted.eventType, deleted.old], ["DELETE", { id: Number(id) }]);
@@ -104,22 +134,40 @@ test("rows reach those who may see them, with the columns they may read", async 
 
 test("filters and events choose", async () => {
   const seen = inbox();
-  const channel = (await listener(ada)).channel("filtered")
-    .on("postgres_changes", { event: "INSERT", schema: "public", table: "notes", filter: "body=in.(wanted one,\"wanted, two\")" }, (change) => seen.push(["in", change.new.body]))
-    .on("postgres_changes", { event: "UPDATE", schema: "public", table: "notes", filter: "done=eq.true" }, (change) => seen.push(["eq", change.new.body]))
-    .on("postgres_changes", { event: "INSERT", schema: "public", table: "notes", filter: "id=gt.1000000" }, (change) => seen.push(["gt", change.new.body]));
+  const channel = (await listener(ada))
+    .channel("filtered")
+    .on(
+      "postgres_changes",
+      { event: "INSERT", schema: "public", table: "notes", filter: 'body=in.(wanted one,"wanted, two")' },
+      (change) => seen.push(["in", change.new.body]),
+    )
+    .on("postgres_changes", { event: "UPDATE", schema: "public", table: "notes", filter: "done=eq.true" }, (change) =>
+      seen.push(["eq", change.new.body]),
+    )
+    .on("postgres_changes", { event: "INSERT", schema: "public", table: "notes", filter: "id=gt.1000000" }, (change) =>
+      seen.push(["gt", change.new.body]),
+    );
   await subscribedToChanges(channel);
   await insertNote(ada, "unwanted");
   await insertNote(ada, "wanted one");
   await sql`update public.notes set body = 'still open' where body = 'unwanted'`;
   await sql`update public.notes set done = true where body = 'still open'`;
   await insertNote(ada, "wanted, two");
-  assert.deepEqual([await seen.next(), await seen.next(), await seen.next()], [["in", "wanted one"], ["eq", "still open"], ["in", "wanted, two"]]);
+  assert.deepEqual(
+    [await seen.next(), await seen.next(), await seen.next()],
+    [
+      ["in", "wanted one"],
+      ["eq", "still open"],
+      ["in", "wanted, two"],
+    ],
+  );
   assert.deepEqual(seen.waiting, []);
 });
 
 test("a table that is not published is said to be so", async () => {
-  const channel = (await listener(ada)).channel("unpublished").on("postgres_changes", { event: "*", schema: "public", table: "nothing_here" }, () => {});
+  const channel = (await listener(ada))
+    .channel("unpublished")
+    .on("postgres_changes", { event: "*", schema: "public", table: "nothing_here" }, () => {});
   const message = await subscribedToChanges(channel);
   assert.equal(message.status, "error");
   assert.match(message.message, /nothing_here/);
@@ -151,10 +199,12 @@ test("a private topic is for those whose policy lets them listen", async () => {
   assert.equal(announced.event, "note.insert");
   assert.equal(announced.payload.record.body, "announced by a trigger");
   assert.equal(announced.payload.operation, "INSERT");
-  await sql.begin(async (tx) => {
-    await tx`select realtime.send('{}', 'taken back', ${topic}, true)`;
-    throw new Error("undo");
-  }).catch(() => {});
+  await sql
+    .begin(async (tx) => {
+      await tx`select realtime.send('{}', 'taken back', ${topic}, true)`;
+      throw new Error("undo");
+    })
+    .catch(() => {});
   await sql`select realtime.send('{}', 'end', ${topic}, true), realtime.send('{}', 'public end', ${topic}, false)`;
   assert.equal((await heard.next()).event, "end");
   assert.equal((await overheard.next()).event, "public end");
@@ -164,16 +214,25 @@ test("a private topic is for those whose policy lets them listen", async () => {
 test("who may speak on a private topic is for the insert policy to say", async () => {
   const topic = `user:${ada.id}`;
   const heard = inbox();
-  const ear = (await listener(ada)).channel(topic, { config: { private: true, broadcast: { self: true, ack: true } } }).on("broadcast", { event: "*" }, heard.push);
+  const ear = (await listener(ada))
+    .channel(topic, { config: { private: true, broadcast: { self: true, ack: true } } })
+    .on("broadcast", { event: "*" }, heard.push);
   assert.equal((await subscribed(ear)).status, "SUBSCRIBED");
   assert.equal(await ear.send({ type: "broadcast", event: "own", payload: { n: 1 } }), "ok");
   assert.deepEqual((await heard.next()).payload, { n: 1 });
 
-  const post = (/** @type {string} */ token) => fetch(`${project.url}/realtime/v1/api/broadcast`, {
-    method: "POST",
-    headers: { apikey: project.config.anon_key, authorization: `Bearer ${token}`, "content-type": "application/json" },
-    body: JSON.stringify({ messages: [{ topic, event: "posted", payload: { by: readToken(token)?.email ?? "service" }, private: true }] }),
-  });
+  const post = (/** @type {string} */ token) =>
+    fetch(`${project.url}/realtime/v1/api/broadcast`, {
+      method: "POST",
+      headers: {
+        apikey: project.config.anon_key,
+        authorization: `Bearer ${token}`,
+        "content-type": "application/json",
+      },
+      body: JSON.stringify({
+        messages: [{ topic, event: "posted", payload: { by: readToken(token)?.email ?? "service" }, private: true }],
+      }),
+    });
   assert.equal((await post(ben.session.access_token)).status, 202);
   assert.equal((await post(ada.session.access_token)).status, 202);
   assert.equal((await heard.next()).payload.by, ada.email);
@@ -186,20 +245,25 @@ for (const vsn of ["1.0.0", "2.0.0"]) {
   test(`clients hear each other (protocol ${vsn})`, async () => {
     const heard = inbox();
     const options = { realtime: { vsn } };
-    const receiver = (await listener(undefined, options)).channel("lobby").on("broadcast", { event: "talk" }, heard.push);
+    const receiver = (await listener(undefined, options))
+      .channel("lobby")
+      .on("broadcast", { event: "talk" }, heard.push);
     const sender = (await listener(undefined, options)).channel("lobby", { config: { broadcast: { ack: true } } });
     assert.equal((await subscribed(receiver)).status, "SUBSCRIBED");
     assert.equal((await subscribed(sender)).status, "SUBSCRIBED");
     assert.equal(await sender.send({ type: "broadcast", event: "talk", payload: { text: "häi 👋" } }), "ok");
     assert.deepEqual((await heard.next()).payload, { text: "häi 👋" });
-    assert.deepEqual(await (await listener(undefined, options)).channel("lobby").httpSend("talk", { by: "http" }), { success: true });
+    assert.deepEqual(await (await listener(undefined, options)).channel("lobby").httpSend("talk", { by: "http" }), {
+      success: true,
+    });
     assert.deepEqual((await heard.next()).payload, { by: "http" });
   });
 }
 
 test("presence is shown, shared and taken back", async () => {
   const [joins, leaves] = [inbox(), inbox()];
-  const watcher = (await listener()).channel("room", { config: { presence: { key: "watcher" } } })
+  const watcher = (await listener())
+    .channel("room", { config: { presence: { key: "watcher" } } })
     .on("presence", { event: "join" }, joins.push)
     .on("presence", { event: "leave" }, leaves.push);
   assert.equal((await subscribed(watcher)).status, "SUBSCRIBED");
@@ -217,7 +281,8 @@ test("presence is shown, shared and taken back", async () => {
 
 test("a membership ends with its token, and goes on with a fresh one", async () => {
   const claims = readToken(ada.session.access_token);
-  const short = (/** @type {number} */ seconds) => signToken({ ...claims, exp: Math.floor(Date.now() / 1000) + seconds }, project.config.jwt_secret);
+  const short = (/** @type {number} */ seconds) =>
+    signToken({ ...claims, exp: Math.floor(Date.now() / 1000) + seconds }, project.config.jwt_secret);
   const topic = `user:${ada.id}`;
 
   const outdated = await listener();
@@ -233,7 +298,10 @@ test("a membership ends with its token, and goes on with a fresh one", async () 
   await lasting.realtime.setAuth(short(2));
   const kept = lasting.channel(topic, { config: { private: true } }).on("broadcast", { event: "*" }, heard.push);
   assert.equal((await subscribed(kept)).status, "SUBSCRIBED");
-  ending.channel(topic, { config: { private: true } }).on("system", {}, (/** @type {any} */ message) => closed.push(message)).subscribe((status) => closed.push(status));
+  ending
+    .channel(topic, { config: { private: true } })
+    .on("system", {}, (/** @type {any} */ message) => closed.push(message))
+    .subscribe((status) => closed.push(status));
   assert.equal(await closed.next(), "SUBSCRIBED");
   await lasting.realtime.setAuth(ada.session.access_token);
   assert.match((await closed.next()).message, /expired/);

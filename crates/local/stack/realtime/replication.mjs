@@ -22,7 +22,10 @@ export async function followPublications({ url, publications, onChange }) {
   async function follow() {
     let following = false;
     const sql = connect(url, {
-      max: 1, fetch_types: false, idle_timeout: undefined, max_lifetime: null,
+      max: 1,
+      fetch_types: false,
+      idle_timeout: undefined,
+      max_lifetime: null,
       connection: { application_name: "realtime", .../** @type {any} */ ({ replication: "database" }) },
       // Once, and only of what was followed: whoever could not begin is told by the error.
       onclose: () => {
@@ -44,9 +47,13 @@ export async function followPublications({ url, publications, onChange }) {
   async function begin(sql) {
     const slot = `realtime_${process.pid}_${Math.random().toString(36).slice(2)}`;
     // Commands of replication are known in capitals only.
-    const [{ consistent_point: start }] = await sql.unsafe(`CREATE_REPLICATION_SLOT ${slot} TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT`);
+    const [{ consistent_point: start }] = await sql.unsafe(
+      `CREATE_REPLICATION_SLOT ${slot} TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT`,
+    );
     const names = publications.join(",");
-    const stream = await sql.unsafe(`START_REPLICATION SLOT ${slot} LOGICAL ${start} (proto_version '1', publication_names '${names}')`).writable();
+    const stream = await sql
+      .unsafe(`START_REPLICATION SLOT ${slot} LOGICAL ${start} (proto_version '1', publication_names '${names}')`)
+      .writable();
     const decode = decoder(onChange);
     stream.on("data", (/** @type {Buffer} */ data) => {
       if (data[0] === 0x77) decode(data.subarray(25));
@@ -110,7 +117,7 @@ function decoder(onChange) {
       if (!relation) return;
       /** @type {{ N: Row | null, O: Row | null }} */
       const rows = { N: null, O: null };
-      for (let offset = 5; offset < data.length; ) {
+      for (let offset = 5; offset < data.length;) {
         const part = String.fromCharCode(data[offset]);
         const read = readRow(data, offset + 1, relation.columns);
         // `K` holds the key alone, `O` the whole old row.

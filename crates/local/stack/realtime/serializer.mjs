@@ -28,7 +28,13 @@ function decode(data, binary) {
     const [joinRef, ref, topic, event, payload] = value;
     return { joinRef, ref, topic, event, payload };
   }
-  return { joinRef: value.join_ref ?? null, ref: value.ref ?? null, topic: value.topic, event: value.event, payload: value.payload };
+  return {
+    joinRef: value.join_ref ?? null,
+    ref: value.ref ?? null,
+    topic: value.topic,
+    event: value.event,
+    payload: value.payload,
+  };
 }
 
 /** @param {Buffer} data @returns {Message | null} */

@@ -34,7 +34,9 @@ export class Socket {
       }
       if (!message || typeof message.topic !== "string") return;
       if (message.topic === "phoenix") return this.reply(message, "ok");
-      this.#queue = this.#queue.then(() => this.#handle(message)).catch((error) => console.error(`realtime message: ${error.message}`));
+      this.#queue = this.#queue
+        .then(() => this.#handle(message))
+        .catch((error) => console.error(`realtime message: ${error.message}`));
     });
     connection.on("error", () => {});
     connection.on("close", () => {
@@ -56,7 +58,13 @@ export class Socket {
         channel.close();
         this.forget(channel);
         this.reply(message, "ok");
-        this.send({ joinRef: channel.joinRef, ref: channel.joinRef, topic: channel.topic, event: "phx_close", payload: {} });
+        this.send({
+          joinRef: channel.joinRef,
+          ref: channel.joinRef,
+          topic: channel.topic,
+          event: "phx_close",
+          payload: {},
+        });
         return;
       case "access_token":
         return channel.setToken(message.payload);

@@ -18,7 +18,15 @@ npm run webhooks:replay -- --from TIME [--to TIME]
 export function readArguments(args) {
   let values;
   try {
-    ({ values } = parseArgs({ args, options: { id: { type: "string" }, from: { type: "string" }, to: { type: "string" }, help: { type: "boolean", short: "h" } } }));
+    ({ values } = parseArgs({
+      args,
+      options: {
+        id: { type: "string" },
+        from: { type: "string" },
+        to: { type: "string" },
+        help: { type: "boolean", short: "h" },
+      },
+    }));
   } catch (error) {
     throw refusal(/** @type {Error} */ (error).message);
   }
@@ -48,7 +56,8 @@ export function findApp(root, environment) {
   if (url && secret) return { url: url.replace(/\/$/, ""), secret };
   if (url || secret) throw new StackError("NEXT_PUBLIC_APP_URL and CRON_SECRET must both be set, or neither");
   const file = path.resolve(root, environment.CRM_STACK ?? ".local/stack.json");
-  if (!existsSync(file)) throw new StackError("nothing to work on: run npm start first, or set NEXT_PUBLIC_APP_URL and CRON_SECRET");
+  if (!existsSync(file))
+    throw new StackError("nothing to work on: run npm start first, or set NEXT_PUBLIC_APP_URL and CRON_SECRET");
   const stack = JSON.parse(readFileSync(file, "utf8"));
   return { url: stack.app_url, secret: stack.cron_secret };
 }
@@ -75,7 +84,9 @@ async function ask({ url, secret }, body) {
   let text;
   try {
     response = await fetch(`${url}/api/cron/replay-webhooks`, {
-      method: "POST", headers: { authorization: `Bearer ${secret}`, "content-type": "application/json" }, body: JSON.stringify(body),
+      method: "POST",
+      headers: { authorization: `Bearer ${secret}`, "content-type": "application/json" },
+      body: JSON.stringify(body),
     });
     text = await response.text();
   } catch (error) {

@@ -21,11 +21,17 @@ after(() => server.close());
 const app = { url: `http://127.0.0.1:${/** @type {any} */ (server.address()).port}`, secret: "cron" };
 
 test("deliveries are asked for until there are none left", async () => {
-  answers.push([200, { replayed: 10, refused: [7], next_after: 12 }], [200, { replayed: 1, refused: [], next_after: null }]);
+  answers.push(
+    [200, { replayed: 10, refused: [7], next_after: 12 }],
+    [200, { replayed: 1, refused: [], next_after: null }],
+  );
   const wanted = /** @type {any} */ (readArguments(["--from", "2026-11-22T07:00+07:00", "--to=2026-11-22"]));
   assert.equal(await replay(app, wanted), "11 deliveries stored once more; refused, and left as they were: 7");
   const range = { from: "2026-11-22T00:00:00.000Z", to: "2026-11-22T00:00:00.000Z" };
-  assert.deepEqual(asked, [null, 12].map((from) => ["POST", "/api/cron/replay-webhooks", "Bearer cron", { ...range, after: from }]));
+  assert.deepEqual(
+    asked,
+    [null, 12].map((from) => ["POST", "/api/cron/replay-webhooks", "Bearer cron", { ...range, after: from }]),
+  );
 });
 
 test("a refusal of the app is told", async () => {
@@ -36,13 +42,24 @@ test("a refusal of the app is told", async () => {
 test("what cannot be meant is refused", () => {
   assert.deepEqual(readArguments(["--id", "12"]), { id: 12 });
   assert.equal(readArguments(["--help"]), "help");
-  for (const args of [[], ["--id", "x"], ["--id", "1", "--from", "2026-11-22"], ["--id", "1", "--to", "2026-11-22"], ["--from", "soon"], ["--all"], ["--to", "2026-11-22"]]) {
+  for (const args of [
+    [],
+    ["--id", "x"],
+    ["--id", "1", "--from", "2026-11-22"],
+    ["--id", "1", "--to", "2026-11-22"],
+    ["--from", "soon"],
+    ["--all"],
+    ["--to", "2026-11-22"],
+  ]) {
     assert.throws(() => readArguments(args), /--help/, `${args}`);
   }
 });
 
 test("the app is the one of the environment, or the running one", () => {
-  assert.deepEqual(findApp("/nowhere", { NEXT_PUBLIC_APP_URL: "https://crm.test/", CRON_SECRET: "s" }), { url: "https://crm.test", secret: "s" });
+  assert.deepEqual(findApp("/nowhere", { NEXT_PUBLIC_APP_URL: "https://crm.test/", CRON_SECRET: "s" }), {
+    url: "https://crm.test",
+    secret: "s",
+  });
   assert.throws(() => findApp("/nowhere", { CRON_SECRET: "s" }), /both/);
   assert.throws(() => findApp("/nowhere", {}), /npm start/);
 });

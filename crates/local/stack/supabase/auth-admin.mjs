@@ -39,7 +39,8 @@ async function route({ sql, mails }, method, url, body) {
     return answer(200, await makesLink(sql, mails, parse(body), url.searchParams.get("redirect_to")));
   }
   const [, id, more] = /^\/auth\/v1\/admin\/users(?:\/([^/]+))?(\/.*)?$/.exec(url.pathname) ?? [];
-  if (!url.pathname.startsWith("/auth/v1/admin/users") || more !== undefined) throw new Refusal(404, "not_found", "404 page not found");
+  if (!url.pathname.startsWith("/auth/v1/admin/users") || more !== undefined)
+    throw new Refusal(404, "not_found", "404 page not found");
   if (id === undefined) {
     if (method === "GET") return list(sql, url);
     if (method === "POST") return answer(200, await create(sql, parse(body)));

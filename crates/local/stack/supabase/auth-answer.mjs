@@ -32,6 +32,7 @@ export function parse(body) {
 
 /** @param {unknown} email */
 export function checkedEmail(email) {
-  if (typeof email !== "string" || !EMAIL.test(email)) throw new Refusal(400, "validation_failed", "Unable to validate email address: invalid format");
+  if (typeof email !== "string" || !EMAIL.test(email))
+    throw new Refusal(400, "validation_failed", "Unable to validate email address: invalid format");
   return email.toLowerCase();
 }

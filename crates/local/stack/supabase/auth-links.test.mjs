@@ -31,17 +31,26 @@ async function follow(link) {
   const response = await fetch(link, { redirect: "manual" });
   assert.equal(response.status, 303);
   const location = new URL(response.headers.get("location") ?? "");
-  return { page: location.origin + location.pathname, result: Object.fromEntries(new URLSearchParams(location.hash.slice(1))) };
+  return {
+    page: location.origin + location.pathname,
+    result: Object.fromEntries(new URLSearchParams(location.hash.slice(1))),
+  };
 }
 
 test("an invitation is mailed, followed, and ends with a password of one's own", async () => {
-  const { data, error } = await admin.inviteUserByEmail("New@example.test", { data: { name: "New" }, redirectTo: page("/welcome") });
+  const { data, error } = await admin.inviteUserByEmail("New@example.test", {
+    data: { name: "New" },
+    redirectTo: page("/welcome"),
+  });
   assert.equal(error, null);
   assert.equal(data.user?.email, "new@example.test");
   assert.equal(data.user?.user_metadata.name, "New");
   assert.ok(data.user?.invited_at);
   assert.equal(data.user?.email_confirmed_at, undefined);
-  assert.equal((await stranger().signInWithPassword({ email: "new@example.test", password: "password-of-tests" })).error?.code, "invalid_credentials");
+  assert.equal(
+    (await stranger().signInWithPassword({ email: "new@example.test", password: "password-of-tests" })).error?.code,
+    "invalid_credentials",
+  );
 
   const [mail] = await mails();
   assert.equal(mail.to, "new@example.test");
@@ -56,7 +65,10 @@ test("an invitation is mailed, followed, and ends with a password of one's own",
   const session = await auth.setSession({ access_token: result.access_token, refresh_token: result.refresh_token });
   assert.ok(session.data.user?.email_confirmed_at);
   assert.equal((await auth.updateUser({ password: "chosen-password" })).error, null);
-  assert.equal((await stranger().signInWithPassword({ email: "new@example.test", password: "chosen-password" })).error, null);
+  assert.equal(
+    (await stranger().signInWithPassword({ email: "new@example.test", password: "chosen-password" })).error,
+    null,
+  );
 
   const twice = await follow(mail.action_link);
   assert.equal(twice.result.error_code, "otp_expired");
@@ -74,13 +86,21 @@ test("an invitation may be sent again, which ends the one before", async () => {
 
 test("links are made for who sends mails himself, and accepted by their hash", async () => {
   const before = await mails();
-  const { data, error } = await admin.generateLink({ type: "invite", email: "hash@example.test", options: { data: { name: "Hash" }, redirectTo: page("/welcome") } });
+  const { data, error } = await admin.generateLink({
+    type: "invite",
+    email: "hash@example.test",
+    options: { data: { name: "Hash" }, redirectTo: page("/welcome") },
+  });
   assert.equal(error, null);
   assert.equal(data.user?.user_metadata.name, "Hash");
   assert.equal(data.properties?.verification_type, "invite");
   assert.equal(data.properties?.redirect_to, page("/welcome"));
   assert.match(data.properties?.email_otp ?? "", /^\d{6}$/);
-  assert.ok(data.properties?.action_link.startsWith(`${project.url}/auth/v1/verify?token=${data.properties.hashed_token}&type=invite&`));
+  assert.ok(
+    data.properties?.action_link.startsWith(
+      `${project.url}/auth/v1/verify?token=${data.properties.hashed_token}&type=invite&`,
+    ),
+  );
   const wrong = await stranger().verifyOtp({ type: "invite", token_hash: "0".repeat(64) });
   assert.equal(wrong.error?.code, "otp_expired");
   const auth = stranger();
@@ -89,7 +109,11 @@ test("links are made for who sends mails himself, and accepted by their hash", a
   assert.equal((await auth.updateUser({ password: "chosen-password" })).error, null);
 
   const byCode = await admin.generateLink({ type: "invite", email: "code@example.test" });
-  const typed = await stranger().verifyOtp({ type: "invite", email: "code@example.test", token: byCode.data.properties?.email_otp ?? "" });
+  const typed = await stranger().verifyOtp({
+    type: "invite",
+    email: "code@example.test",
+    token: byCode.data.properties?.email_otp ?? "",
+  });
   assert.equal(typed.error, null);
   assert.deepEqual(await mails(), before);
 });
@@ -97,7 +121,10 @@ test("links are made for who sends mails himself, and accepted by their hash", a
 test("a forgotten password is replaced by a link", async () => {
   const user = await signedIn(project, "forgetful");
   const link = await admin.generateLink({ type: "recovery", email: user.email });
-  const recovered = await stranger().verifyOtp({ type: "recovery", token_hash: link.data.properties?.hashed_token ?? "" });
+  const recovered = await stranger().verifyOtp({
+    type: "recovery",
+    token_hash: link.data.properties?.hashed_token ?? "",
+  });
   assert.equal(recovered.data.user?.id, user.id);
 
   assert.equal((await stranger().resetPasswordForEmail(user.email, { redirectTo: page("/reset") })).error, null);
@@ -107,11 +134,19 @@ test("a forgotten password is replaced by a link", async () => {
   assert.equal(reached, page("/reset"));
   assert.equal(result.type, "recovery");
   const magic = await admin.generateLink({ type: "magiclink", email: user.email });
-  assert.equal((await stranger().verifyOtp({ type: "magiclink", token_hash: magic.data.properties?.hashed_token ?? "" })).data.user?.id, user.id);
+  assert.equal(
+    (await stranger().verifyOtp({ type: "magiclink", token_hash: magic.data.properties?.hashed_token ?? "" })).data.user
+      ?.id,
+    user.id,
+  );
 });
 
 test("no link leads away from our own site", async () => {
-  const { data } = await admin.generateLink({ type: "invite", email: "away@example.test", options: { redirectTo: "https://evil.example/x" } });
+  const { data } = await admin.generateLink({
+    type: "invite",
+    email: "away@example.test",
+    options: { redirectTo: "https://evil.example/x" },
+  });
   assert.equal(data.properties?.redirect_to, page());
   const forged = new URL(data.properties?.action_link ?? "");
   forged.searchParams.set("redirect_to", "https://evil.example/x");
@@ -122,13 +157,29 @@ test("what cannot be sent is refused", async () => {
   const code = async (/** @type {Promise<{ error: any }>} */ call) => (await call).error?.code;
   assert.equal(await code(admin.inviteUserByEmail("not an address")), "validation_failed");
   assert.equal(await code(admin.generateLink({ type: "recovery", email: "nobody@example.test" })), "user_not_found");
-  assert.equal(await code(admin.generateLink({ type: /** @type {any} */ ("other"), email: "a@example.test" })), "validation_failed");
+  assert.equal(
+    await code(admin.generateLink({ type: /** @type {any} */ ("other"), email: "a@example.test" })),
+    "validation_failed",
+  );
   const user = await signedIn(project, "plain");
   assert.equal(await code(admin.generateLink({ type: "invite", email: user.email })), "email_exists");
   for (const path of ["invite", "admin/generate_link"]) {
-    const headers = { apikey: project.config.anon_key, authorization: `Bearer ${user.session.access_token}`, "content-type": "application/json" };
-    const response = await fetch(`${project.url}/auth/v1/${path}`, { method: "POST", headers, body: JSON.stringify({ type: "invite", email: "b@example.test" }) });
+    const headers = {
+      apikey: project.config.anon_key,
+      authorization: `Bearer ${user.session.access_token}`,
+      "content-type": "application/json",
+    };
+    const response = await fetch(`${project.url}/auth/v1/${path}`, {
+      method: "POST",
+      headers,
+      body: JSON.stringify({ type: "invite", email: "b@example.test" }),
+    });
     assert.equal(response.status, 403, path);
   }
-  assert.equal((await fetch(`${project.url}/_local/mails`, { headers: { origin: "https://evil.example" } })).headers.get("access-control-allow-origin"), null);
+  assert.equal(
+    (await fetch(`${project.url}/_local/mails`, { headers: { origin: "https://evil.example" } })).headers.get(
+      "access-control-allow-origin",
+    ),
+    null,
+  );
 });

@@ -29,7 +29,12 @@ export function mendAuthService(service, options) {
   const signIn = shared.signInWithPassword;
   /** @this {any} @param {unknown} email @param {unknown} password */
   shared.signInWithPassword = async function (email, password) {
-    return checkPassword(this, () => signIn.call(this, email, password), { email, password, startSession: shared.createSessionForUser, ...options });
+    return checkPassword(this, () => signIn.call(this, email, password), {
+      email,
+      password,
+      startSession: shared.createSessionForUser,
+      ...options,
+    });
   };
 }
 
@@ -48,7 +53,10 @@ async function checkPassword(service, signIn, { email, password, startSession, p
   };
 
   const read = service.repo.parseUserJson;
-  service.repo.parseUserJson = (/** @type {any} */ row) => ({ ...read.call(service.repo, row), confirmed_at: row.email_confirmed_at ?? new Date().toISOString() });
+  service.repo.parseUserJson = (/** @type {any} */ row) => ({
+    ...read.call(service.repo, row),
+    confirmed_at: row.email_confirmed_at ?? new Date().toISOString(),
+  });
   let valid = false;
   service.createSessionForUser = async (/** @type {any[]} */ ...given) => {
     valid = true;

@@ -2,7 +2,15 @@
 import { answer, checkedEmail, Refusal } from "./auth-answer.mjs";
 
 export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-const UNITS = /** @type {Record<string, number>} */ ({ ns: 1e-6, us: 1e-3, "µs": 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 });
+const UNITS = /** @type {Record<string, number>} */ ({
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+});
 const BCRYPT_ROUNDS = 6;
 /** As `supabase/config.toml` has it. */
 export const SHORTEST_PASSWORD = 8;
@@ -31,11 +39,19 @@ export async function list(sql, url) {
   const page = positive(url.searchParams.get("page"), 1);
   const size = Math.min(positive(url.searchParams.get("per_page"), 50), 1000);
   const [{ total }] = await sql`select count(*)::int as total from auth.users where deleted_at is null`;
-  const rows = await sql.unsafe(`${USER} where u.deleted_at is null order by u.created_at desc, u.id limit $1 offset $2`, [size, (page - 1) * size]);
+  const rows = await sql.unsafe(
+    `${USER} where u.deleted_at is null order by u.created_at desc, u.id limit $1 offset $2`,
+    [size, (page - 1) * size],
+  );
   const last = Math.max(1, Math.ceil(total / size));
-  const link = (/** @type {number} */ to, /** @type {string} */ name) => `<${url.pathname}?page=${to}&per_page=${size}>; rel="${name}"`;
+  const link = (/** @type {number} */ to, /** @type {string} */ name) =>
+    `<${url.pathname}?page=${to}&per_page=${size}>; rel="${name}"`;
   const links = [...(page < last ? [link(page + 1, "next")] : []), link(last, "last")].join(", ");
-  return answer(200, { users: rows.map((row) => row.body), aud: "authenticated" }, { "x-total-count": String(total), link: links });
+  return answer(
+    200,
+    { users: rows.map((row) => row.body), aud: "authenticated" },
+    { "x-total-count": String(total), link: links },
+  );
 }
 
 /** @param {string | null} text @param {number} otherwise */
@@ -59,7 +75,8 @@ export async function findByEmail(sql, email) {
 
 /** @param {import("postgres").Sql} sql @param {Record<string, any>} wanted */
 export async function create(sql, wanted) {
-  if (!wanted.email) throw new Refusal(400, "validation_failed", "Cannot create a user without either an email or phone");
+  if (!wanted.email)
+    throw new Refusal(400, "validation_failed", "Cannot create a user without either an email or phone");
   const email = checkedEmail(wanted.email);
   const id = wanted.id ?? crypto.randomUUID();
   if (!UUID.test(id)) throw new Refusal(400, "validation_failed", "ID must conform to the uuid v4 format");
@@ -88,7 +105,9 @@ export async function create(sql, wanted) {
 export async function update(sql, id, wanted) {
   const before = await read(sql, id);
   if (wanted.password !== undefined && String(wanted.password).length < SHORTEST_PASSWORD) {
-    throw new Refusal(422, "weak_password", `Password should be at least ${SHORTEST_PASSWORD} characters.`, { weak_password: { reasons: ["length"] } });
+    throw new Refusal(422, "weak_password", `Password should be at least ${SHORTEST_PASSWORD} characters.`, {
+      weak_password: { reasons: ["length"] },
+    });
   }
   const email = wanted.email ? checkedEmail(wanted.email) : undefined;
   const ban = banEnd(wanted.ban_duration);
@@ -106,9 +125,13 @@ export async function update(sql, id, wanted) {
       }
       if (wanted.role) await tx`update auth.users set role = ${wanted.role} where id = ${id}`;
       if (ban !== undefined) await tx`update auth.users set banned_until = ${ban} where id = ${id}`;
-      for (const [column, given] of /** @type {const} */ ([["raw_app_meta_data", wanted.app_metadata], ["raw_user_meta_data", wanted.user_metadata]])) {
+      for (const [column, given] of /** @type {const} */ ([
+        ["raw_app_meta_data", wanted.app_metadata],
+        ["raw_user_meta_data", wanted.user_metadata],
+      ])) {
         // As GoTrue merges: a key set to null goes.
-        if (given) await tx`update auth.users set ${tx(column)} = jsonb_strip_nulls(coalesce(${tx(column)}, '{}') || ${tx.json(given)}) where id = ${id}`;
+        if (given)
+          await tx`update auth.users set ${tx(column)} = jsonb_strip_nulls(coalesce(${tx(column)}, '{}') || ${tx.json(given)}) where id = ${id}`;
       }
       await tx`update auth.users set updated_at = now() where id = ${id}`;
     });
@@ -144,7 +167,11 @@ function banEnd(duration) {
   if (duration === "none") return null;
   const parts = [...String(duration).matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)];
   if (parts.length === 0 || parts.map((part) => part[0]).join("") !== duration) {
-    throw new Refusal(400, "validation_failed", `invalid format for ban duration: time: invalid duration ${JSON.stringify(duration)}`);
+    throw new Refusal(
+      400,
+      "validation_failed",
+      `invalid format for ban duration: time: invalid duration ${JSON.stringify(duration)}`,
+    );
   }
   return new Date(Date.now() + parts.reduce((sum, [, count, unit]) => sum + Number(count) * UNITS[unit], 0));
 }

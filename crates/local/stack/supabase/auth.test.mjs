@@ -30,9 +30,17 @@ test("an access token is what a hosted project would have signed", async () => {
   assert.equal(exp - iat, 3600);
   assert.match(session_id, /^[0-9a-f-]{36}$/);
   assert.deepEqual(claims, {
-    iss: `${project.url}/auth/v1`, aud: "authenticated", sub: id, role: "authenticated", email, phone: "", aal: "aal1",
-    amr: [{ method: "password", timestamp: iat }], app_metadata: { provider: "email", providers: ["email"] },
-    user_metadata: { email_verified: true }, is_anonymous: false,
+    iss: `${project.url}/auth/v1`,
+    aud: "authenticated",
+    sub: id,
+    role: "authenticated",
+    email,
+    phone: "",
+    aal: "aal1",
+    amr: [{ method: "password", timestamp: iat }],
+    app_metadata: { provider: "email", providers: ["email"] },
+    user_metadata: { email_verified: true },
+    is_anonymous: false,
   });
 });
 
@@ -52,7 +60,10 @@ test("a session is refreshed, shown and ended", async () => {
 
 test("a wrong password and an unknown address are refused alike", async () => {
   const { email } = await signedIn(project, "password");
-  for (const attempt of [{ email, password: "wrong-password" }, { email: "nobody@example.test", password: "wrong-password" }]) {
+  for (const attempt of [
+    { email, password: "wrong-password" },
+    { email: "nobody@example.test", password: "wrong-password" },
+  ]) {
     const { error } = await stranger().signInWithPassword(attempt);
     assert.equal(error?.status, 400);
     assert.equal(error?.code, "invalid_credentials");
@@ -62,7 +73,11 @@ test("a wrong password and an unknown address are refused alike", async () => {
 test("who signs up is signed in at once, and only once", async () => {
   const auth = stranger();
   const email = "Self@example.test";
-  const { data, error } = await auth.signUp({ email, password: "password-of-tests", options: { data: { name: "Self" } } });
+  const { data, error } = await auth.signUp({
+    email,
+    password: "password-of-tests",
+    options: { data: { name: "Self" } },
+  });
   assert.equal(error, null);
   assert.equal(data.user?.email, "self@example.test");
   assert.equal(data.user?.user_metadata.name, "Self");
@@ -73,7 +88,8 @@ test("who signs up is signed in at once, and only once", async () => {
   assert.equal((await auth.getUser()).data.user?.id, data.user?.id);
   assert.equal((await stranger().signInWithPassword({ email, password: "password-of-tests" })).error, null);
 
-  const code = async (/** @type {Parameters<typeof auth.signUp>[0]} */ wanted) => (await stranger().signUp(wanted)).error?.code;
+  const code = async (/** @type {Parameters<typeof auth.signUp>[0]} */ wanted) =>
+    (await stranger().signUp(wanted)).error?.code;
   assert.equal(await code({ email: "self@example.test", password: "password-of-tests" }), "user_already_exists");
   assert.equal(await code({ email: "weak@example.test", password: "1234567" }), "weak_password");
   assert.equal(await code({ email: "not an address", password: "password-of-tests" }), "validation_failed");
@@ -89,13 +105,18 @@ test("a session is a row: without it neither token is good for Auth", async () =
   const sql = superuser(project.config);
   const rows = await sql`select id::text from auth.sessions where user_id = ${user.id}`;
   await sql.end();
-  const sessions = [user.session, again.data.session].map((session) => readToken(session?.access_token ?? "")?.session_id);
+  const sessions = [user.session, again.data.session].map(
+    (session) => readToken(session?.access_token ?? "")?.session_id,
+  );
   assert.deepEqual(rows.map((row) => row.id).sort(), sessions.sort());
 
   const ended = await service.rpc("end_sessions", { owner_id: user.id });
   assert.equal(ended.data, 2);
   for (const session of [user.session, again.data.session]) {
-    assert.equal((await stranger().refreshSession({ refresh_token: session?.refresh_token ?? "" })).error?.code, "refresh_token_not_found");
+    assert.equal(
+      (await stranger().refreshSession({ refresh_token: session?.refresh_token ?? "" })).error?.code,
+      "refresh_token_not_found",
+    );
     assert.equal((await stranger().getUser(session?.access_token)).error?.name, "AuthSessionMissingError");
   }
   assert.equal((await other.supabase.auth.refreshSession()).error, null);
@@ -103,7 +124,11 @@ test("a session is a row: without it neither token is good for Auth", async () =
 
 test("users are created, read, changed and deleted with the service key", async () => {
   const created = await admin.createUser({
-    email: "Crud@Example.test", password: "first-password", email_confirm: true, app_metadata: { tenant: "t1" }, user_metadata: { name: "Crud" },
+    email: "Crud@Example.test",
+    password: "first-password",
+    email_confirm: true,
+    app_metadata: { tenant: "t1" },
+    user_metadata: { name: "Crud" },
   });
   assert.equal(created.error, null);
   const user = /** @type {import("@supabase/supabase-js").User} */ (created.data.user);
@@ -113,16 +138,26 @@ test("users are created, read, changed and deleted with the service key", async 
   assert.ok(user.email_confirmed_at);
 
   assert.equal((await admin.getUserById(user.id)).data.user?.user_metadata.name, "Crud");
-  const changed = await admin.updateUserById(user.id, { password: "second-password", app_metadata: { tenant: null, plan: "a" }, email: "crud2@example.test" });
+  const changed = await admin.updateUserById(user.id, {
+    password: "second-password",
+    app_metadata: { tenant: null, plan: "a" },
+    email: "crud2@example.test",
+  });
   assert.deepEqual(changed.data.user?.app_metadata, { provider: "email", providers: ["email"], plan: "a" });
-  assert.equal((await stranger().signInWithPassword({ email: "crud2@example.test", password: "first-password" })).error?.code, "invalid_credentials");
+  assert.equal(
+    (await stranger().signInWithPassword({ email: "crud2@example.test", password: "first-password" })).error?.code,
+    "invalid_credentials",
+  );
   const session = await stranger().signInWithPassword({ email: "crud2@example.test", password: "second-password" });
   assert.equal(readToken(session.data.session?.access_token ?? "")?.app_metadata.plan, "a");
 
   assert.equal((await admin.deleteUser(user.id)).error, null);
   assert.equal((await admin.getUserById(user.id)).error?.code, "user_not_found");
   assert.equal((await admin.deleteUser(user.id)).error?.status, 404);
-  assert.equal((await stranger().signInWithPassword({ email: "crud2@example.test", password: "second-password" })).error?.status, 400);
+  assert.equal(
+    (await stranger().signInWithPassword({ email: "crud2@example.test", password: "second-password" })).error?.status,
+    400,
+  );
 });
 
 test("users are listed page by page", async () => {

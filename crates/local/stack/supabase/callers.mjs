@@ -26,15 +26,19 @@ export function callerFinder(config) {
       const known = typeof key === "string" ? keys.get(key) : undefined;
       if (!known && service !== "storage") {
         if (KEYLESS_AUTH.test(url.pathname)) return { caller: null };
-        return refuse(401, key
-          ? { message: "Invalid API key", hint: "Double check your Supabase `anon` or `service_role` API key." }
-          : { message: "No API key found in request", hint: "No `apikey` request header or url param was found." });
+        return refuse(
+          401,
+          key
+            ? { message: "Invalid API key", hint: "Double check your Supabase `anon` or `service_role` API key." }
+            : { message: "No API key found in request", hint: "No `apikey` request header or url param was found." },
+        );
       }
       const kind = known?.kind ?? "publishable";
       const byKey = { kind, claims: known?.claims ?? { role: "anon" }, user: false };
       if (token === undefined || token === key || token.startsWith("sb_")) return { caller: byKey };
       const checked = verifyToken(token, config.jwt_secret);
-      if ("claims" in checked) return { caller: { kind, claims: checked.claims, user: checked.claims.sub !== undefined } };
+      if ("claims" in checked)
+        return { caller: { kind, claims: checked.claims, user: checked.claims.sub !== undefined } };
       // Auth words its own refusals.
       if (service === "auth") return { caller: byKey };
       return refuse(...wording(service, checked.problem));
@@ -48,7 +52,12 @@ const refuse = (status, body) => ({ refusal: { status, body } });
 /** @param {string} service @param {"malformed" | "signature" | "expired"} problem @returns {[number, unknown]} */
 function wording(service, problem) {
   if (service === "storage") {
-    const message = problem === "expired" ? '"exp" claim timestamp check failed' : problem === "signature" ? "signature verification failed" : "Invalid Compact JWS";
+    const message =
+      problem === "expired"
+        ? '"exp" claim timestamp check failed'
+        : problem === "signature"
+          ? "signature verification failed"
+          : "Invalid Compact JWS";
     return [400, { statusCode: "403", error: "Unauthorized", message }];
   }
   if (service === "realtime") return [401, { message: "Unauthorized" }];

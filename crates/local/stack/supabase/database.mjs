@@ -29,5 +29,11 @@ export const TYPES = {
  * @returns {import("postgres").Sql}
  */
 export function connect(url, options = {}) {
-  return postgres(url, { onnotice: () => {}, types: TYPES, connect_timeout: 10, ...options, connection: { TimeZone: "UTC", ...options.connection } });
+  return postgres(url, {
+    onnotice: () => {},
+    types: TYPES,
+    connect_timeout: 10,
+    ...options,
+    connection: { TimeZone: "UTC", ...options.connection },
+  });
 }

@@ -29,7 +29,12 @@ export class FolderStorage {
     if (!range) return { metadata, httpStatusCode: 200, body: Readable.toWeb(createReadStream(file)) };
     const start = Number(range[1]);
     const end = Math.min(range[2] ? Number(range[2]) : metadata.size - 1, metadata.size - 1);
-    const part = { ...metadata, contentLength: end - start + 1, contentRange: `bytes ${start}-${end}/${metadata.size}`, httpStatusCode: 206 };
+    const part = {
+      ...metadata,
+      contentLength: end - start + 1,
+      contentRange: `bytes ${start}-${end}/${metadata.size}`,
+      httpStatusCode: 206,
+    };
     return { metadata: part, httpStatusCode: 206, body: Readable.toWeb(createReadStream(file, { start, end })) };
   }
 
@@ -38,8 +43,15 @@ export class FolderStorage {
     const bytes = body instanceof Uint8Array ? body : Buffer.from(await new Response(body).arrayBuffer());
     const file = this.place(bucket, key);
     await mkdir(path.dirname(file), { recursive: true });
-    const properties = { mimetype: contentType, cacheControl, eTag: `"${createHash("md5").update(bytes).digest("hex")}"` };
-    for (const [name, content] of /** @type {const} */ ([[`${file}.json`, JSON.stringify(properties)], [file, bytes]])) {
+    const properties = {
+      mimetype: contentType,
+      cacheControl,
+      eTag: `"${createHash("md5").update(bytes).digest("hex")}"`,
+    };
+    for (const [name, content] of /** @type {const} */ ([
+      [`${file}.json`, JSON.stringify(properties)],
+      [file, bytes],
+    ])) {
       const half = `${name}.${randomUUID()}`;
       await writeFile(half, content);
       await rename(half, name);
@@ -51,7 +63,13 @@ export class FolderStorage {
   async headObject(bucket, key) {
     const file = this.place(bucket, key);
     const [facts, properties] = await Promise.all([stat(file), readFile(`${file}.json`, "utf8")]);
-    return { ...JSON.parse(properties), size: facts.size, contentLength: facts.size, lastModified: facts.mtime, httpStatusCode: 200 };
+    return {
+      ...JSON.parse(properties),
+      size: facts.size,
+      contentLength: facts.size,
+      lastModified: facts.mtime,
+      httpStatusCode: 200,
+    };
   }
 
   /** @param {string} bucket @param {string} key */

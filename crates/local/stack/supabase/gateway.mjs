@@ -7,7 +7,12 @@ import { acceptedInvitation } from "./auth-verify.mjs";
 import { answerSigns, asksForSigns } from "./storage-signs.mjs";
 
 /** What PostgREST says without a connection. */
-const AWAY = { code: "PGRST001", details: null, hint: null, message: "Database client error. Retrying the connection." };
+const AWAY = {
+  code: "PGRST001",
+  details: null,
+  hint: null,
+  message: "Database client error. Retrying the connection.",
+};
 
 /** @typedef {{ status: number, headers: Record<string, string>, body: string | null }} Answer */
 
@@ -27,7 +32,9 @@ const EXPOSED = "Content-Range, Content-Location, Preference-Applied, X-Total-Co
 export function createGateway(services) {
   const server = createServer((request, response) => {
     serve(services, request, response).catch((error) => {
-      console.error(`${request.method} ${new URL(request.url ?? "/", "http://x").pathname}: ${error?.message ?? error}`);
+      console.error(
+        `${request.method} ${new URL(request.url ?? "/", "http://x").pathname}: ${error?.message ?? error}`,
+      );
       if (response.headersSent) response.destroy();
       else if (/^(CONNECTION_|ECONN)/.test(error?.code ?? "")) send(response, json(503, AWAY));
       else send(response, json(500, { message: "Internal server error" }));
@@ -44,7 +51,8 @@ async function serve(services, request, response) {
   const url = new URL(request.url ?? "/", `http://${request.headers.host ?? "localhost"}`);
   response.setHeader("access-control-allow-origin", "*");
   response.setHeader("access-control-expose-headers", EXPOSED);
-  if (request.method === "OPTIONS" && request.headers["access-control-request-method"]) return preflight(request, response);
+  if (request.method === "OPTIONS" && request.headers["access-control-request-method"])
+    return preflight(request, response);
   if (url.pathname === "/_local/health") return send(response, json(200, { status: "ok" }));
   if (url.pathname === "/_local/mails") {
     // Links that sign somebody in are for who sits here, not for a page of another origin.
@@ -64,7 +72,8 @@ async function serve(services, request, response) {
     const answer = name ? await services.rpc.call(decodeURIComponent(name), request, body, caller) : null;
     if (answer) return send(response, answer);
   }
-  if (isAdminPath(url.pathname)) return send(response, await services.authAdmin.handle(request.method ?? "GET", url, body, caller));
+  if (isAdminPath(url.pathname))
+    return send(response, await services.authAdmin.handle(request.method ?? "GET", url, body, caller));
   if (service === "realtime" && caller) {
     if (request.method !== "POST") return send(response, json(404, { message: "Not found" }));
     return send(response, await services.realtime.handleHttp(url, body, caller));
@@ -75,10 +84,15 @@ async function serve(services, request, response) {
 /** @param {Services} services @param {{ request: import("node:http").IncomingMessage, response: import("node:http").ServerResponse, url: URL, body: Buffer, caller: any }} call */
 async function forward(services, { request, response, url, body, caller }) {
   const headers = new Headers();
-  for (let i = 0; i < request.rawHeaders.length; i += 2) headers.append(request.rawHeaders[i], request.rawHeaders[i + 1]);
+  for (let i = 0; i < request.rawHeaders.length; i += 2)
+    headers.append(request.rawHeaders[i], request.rawHeaders[i + 1]);
   const current = { url, rest: await restRequest(services, request, url) };
   const ask = (/** @type {URL} */ to, /** @type {Buffer | string} */ content) =>
-    services.lite.fetch(new Request(to, { method: request.method, headers, body: content.length > 0 ? content : undefined }), caller, current);
+    services.lite.fetch(
+      new Request(to, { method: request.method, headers, body: content.length > 0 ? content : undefined }),
+      caller,
+      current,
+    );
   if (asksForSigns(request.method ?? "", url.pathname)) {
     headers.delete("content-length");
     const { status, value } = await answerSigns(url.pathname, parse(body), async (path, content) => {
@@ -107,7 +121,10 @@ async function restRequest(services, { method = "GET", headers }, url) {
   const path = /^\/rest\/v1(\/.*)$/.exec(url.pathname)?.[1];
   if (path === undefined) return null;
   const name = /^\/rpc\/([^/]+)$/.exec(path)?.[1];
-  const readOnly = method === "GET" || method === "HEAD" || (name !== undefined && (await services.rpc.isReadOnly(decodeURIComponent(name))));
+  const readOnly =
+    method === "GET" ||
+    method === "HEAD" ||
+    (name !== undefined && (await services.rpc.isReadOnly(decodeURIComponent(name))));
   return { method, path, headers, readOnly };
 }
 

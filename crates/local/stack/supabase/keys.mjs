@@ -41,7 +41,8 @@ export function verifyToken(token, secret) {
   const parts = token.split(".");
   if (parts.length !== 3) return { problem: "malformed" };
   try {
-    if (JSON.parse(Buffer.from(parts[0], "base64url").toString("utf8")).alg !== "HS256") return { problem: "signature" };
+    if (JSON.parse(Buffer.from(parts[0], "base64url").toString("utf8")).alg !== "HS256")
+      return { problem: "signature" };
   } catch {
     return { problem: "malformed" };
   }

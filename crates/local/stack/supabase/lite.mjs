@@ -24,7 +24,8 @@ const { FolderStorage } = await import("./folder-storage.mjs");
 const current = new AsyncLocalStorage();
 
 // The role comes last: what it may not set has been set by then.
-const OF_CALLER = "set_config('request.jwt.claims', $1, true), set_config('storage.operation', $2, true), set_config('search_path', $3, true), set_config('role', $4, true)";
+const OF_CALLER =
+  "set_config('request.jwt.claims', $1, true), set_config('storage.operation', $2, true), set_config('search_path', $3, true), set_config('role', $4, true)";
 const OF_REQUEST =
   "set_config('response.status', '', true), set_config('response.headers', '', true), set_config('request.method', $5, true), set_config('request.path', $6, true), set_config('request.headers', $7, true), set_config('transaction_read_only', $8, true)";
 
@@ -48,8 +49,13 @@ class Connection extends PostgresConnection {
     const role = vars.auth?.role || "anon";
     const request = current.getStore()?.rest;
     await run(db, `select ${request ? `${OF_REQUEST}, ` : ""}${OF_CALLER}`, [
-      JSON.stringify(vars.auth?.jwt ?? { role }), String(vars.storage?.operation ?? ""), "public, extensions", role,
-      ...(request ? [request.method, request.path, JSON.stringify(request.headers), request.readOnly ? "on" : "off"] : []),
+      JSON.stringify(vars.auth?.jwt ?? { role }),
+      String(vars.storage?.operation ?? ""),
+      "public, extensions",
+      role,
+      ...(request
+        ? [request.method, request.path, JSON.stringify(request.headers), request.readOnly ? "on" : "off"]
+        : []),
     ]);
     const before = request ? await this.preRequest?.statement() : null;
     if (before) await run(db, before, []);
@@ -72,7 +78,12 @@ let queries = 0;
 /** @param {any} db Kysely @param {string} text @param {unknown[]} parameters */
 function run(db, text, parameters) {
   queries++;
-  return db.executeQuery({ sql: text, parameters, query: { kind: "RawNode" }, queryId: { queryId: `stack-${queries}` } });
+  return db.executeQuery({
+    sql: text,
+    parameters,
+    query: { kind: "RawNode" },
+    queryId: { queryId: `stack-${queries}` },
+  });
 }
 
 /**
@@ -92,10 +103,18 @@ export async function startLite(options) {
   const connection = new Connection({ url: options.databaseUrl });
   const pool = renewingPool({
     most: MOST,
-    open: (onclose) => new PostgresConnection({
-      url: options.databaseUrl,
-      postgresOptions: { max: MOST, max_lifetime: null, types: TYPES, onnotice: () => {}, connection: { application_name: "supabase-lite" }, onclose },
-    }).driver,
+    open: (onclose) =>
+      new PostgresConnection({
+        url: options.databaseUrl,
+        postgresOptions: {
+          max: MOST,
+          max_lifetime: null,
+          types: TYPES,
+          onnotice: () => {},
+          connection: { application_name: "supabase-lite" },
+          onclose,
+        },
+      }).driver,
   });
   // All that Lite asks of its own connections.
   connection.driver.reserve = pool.reserve;
@@ -109,7 +128,9 @@ export async function startLite(options) {
       enabled: true,
       jwt_secret: options.jwtSecret,
       site_url: options.siteUrl,
-      additional_redirect_urls: [options.siteUrl, options.siteUrl.replace("//127.0.0.1", "//localhost")].map((url) => `${url}/**`),
+      additional_redirect_urls: [options.siteUrl, options.siteUrl.replace("//127.0.0.1", "//localhost")].map(
+        (url) => `${url}/**`,
+      ),
       minimum_password_length: SHORTEST_PASSWORD,
       enable_signup: true,
       email: { enable_signup: true, enable_confirmations: false },
@@ -148,7 +169,8 @@ export async function startLite(options) {
      * @param {Request} request @param {Caller | null} caller @param {CurrentRequest} context
      * @returns {Promise<Response>}
      */
-    fetch: (request, caller, context) => current.run(context, () => app.server.fetch(request, { caller, peerAddress: null })),
+    fetch: (request, caller, context) =>
+      current.run(context, () => app.server.fetch(request, { caller, peerAddress: null })),
     reloadSchema: () => connection.clearSchemaCache(),
     stop: () => pool.end({ timeout: 2 }),
   };

@@ -6,12 +6,18 @@ const SHOWN = 50;
 
 /** @param {import("postgres").Sql} sql of the superuser @param {{ supabaseUrl: string, siteUrl: string }} addresses */
 export function mailbox(sql, { supabaseUrl, siteUrl }) {
-  const allowed = [siteUrl, siteUrl.replace("//127.0.0.1", "//localhost"), siteUrl.replace("//localhost", "//127.0.0.1")].map((url) => new URL(url).origin);
+  const allowed = [
+    siteUrl,
+    siteUrl.replace("//127.0.0.1", "//localhost"),
+    siteUrl.replace("//localhost", "//127.0.0.1"),
+  ].map((url) => new URL(url).origin);
 
   return {
     /** Where a link leads in the end: nowhere but to our own site. @param {unknown} wanted */
     redirectTo(wanted) {
-      return typeof wanted === "string" && URL.canParse(wanted) && allowed.includes(new URL(wanted).origin) ? wanted : siteUrl;
+      return typeof wanted === "string" && URL.canParse(wanted) && allowed.includes(new URL(wanted).origin)
+        ? wanted
+        : siteUrl;
     },
     /** The address in a mail. @param {Omit<Mail, "to">} mail */
     actionLink({ type, token, redirectTo }) {

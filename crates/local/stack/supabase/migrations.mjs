@@ -65,7 +65,10 @@ function explain(migration, error) {
   let place = migration.file;
   if (error.position) {
     // Counted in characters, not in UTF-16 units.
-    const before = [...migration.text].slice(0, Number(error.position) - 1).join("").split("\n");
+    const before = [...migration.text]
+      .slice(0, Number(error.position) - 1)
+      .join("")
+      .split("\n");
     place += `:${before.length}:${(before.at(-1)?.length ?? 0) + 1}`;
   }
   const parts = [error.message];

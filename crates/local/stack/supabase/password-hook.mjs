@@ -15,7 +15,12 @@ export function passwordVerification(sql) {
   return async function told(userId, valid) {
     const output = await call(sql, { user_id: userId, valid });
     if (output === null) return null;
-    if (output instanceof Error) return { status: 500, code: "unexpected_failure", message: "Error running hook URI: pg-functions://postgres/public/hook_password_verification_attempt" };
+    if (output instanceof Error)
+      return {
+        status: 500,
+        code: "unexpected_failure",
+        message: "Error running hook URI: pg-functions://postgres/public/hook_password_verification_attempt",
+      };
     if (output.error) {
       const status = output.error.http_code || 500;
       return { status, code: status === 500 ? "unexpected_failure" : "unknown", message: output.error.message };
@@ -36,7 +41,8 @@ async function call(sql, event) {
   try {
     return await sql.begin(async (tx) => {
       await tx`select set_config('statement_timeout', ${TIME_LIMIT}, true), set_config('search_path', 'auth', true), set_config('role', 'supabase_auth_admin', true)`;
-      const [row] = await tx`select public.hook_password_verification_attempt(${tx.json(/** @type {any} */ (event))}) as output`;
+      const [row] =
+        await tx`select public.hook_password_verification_attempt(${tx.json(/** @type {any} */ (event))}) as output`;
       return row.output ?? {};
     });
   } catch (error) {

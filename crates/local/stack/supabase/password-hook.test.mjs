@@ -44,7 +44,8 @@ const answers = async (answer) => {
   await sql`insert into public.verdict values (${sql.json(/** @type {any} */ (answer))})`;
 };
 const attempts = async () => (await sql`select event, by from public.attempts`).map((row) => ({ ...row }));
-const signIn = (email = ada.email, password = ada.password) => client(project, project.config.anon_key).auth.signInWithPassword({ email, password });
+const signIn = (email = ada.email, password = ada.password) =>
+  client(project, project.config.anon_key).auth.signInWithPassword({ email, password });
 
 test("it is told of right and wrong passwords of known users, and of nothing else", async () => {
   assert.equal((await signIn()).error, null);
@@ -66,8 +67,14 @@ test("a rejection refuses a right password too, leaves no session, and what it w
     assert.equal(error?.code, "invalid_credentials");
     assert.equal(error?.message, "Try again in a minute");
   }
-  assert.deepEqual((await attempts()).map(({ event }) => event.valid), [true, false]);
-  assert.deepEqual(await sql`select count(*)::int from auth.sessions where user_id = ${ada.id}`.then(([row]) => row), before);
+  assert.deepEqual(
+    (await attempts()).map(({ event }) => event.valid),
+    [true, false],
+  );
+  assert.deepEqual(
+    await sql`select count(*)::int from auth.sessions where user_id = ${ada.id}`.then(([row]) => row),
+    before,
+  );
   await answers({ decision: "reject" });
   assert.equal((await signIn()).error?.message, "Further password verification attempts will be rejected.");
 });
@@ -97,7 +104,10 @@ test("an address not confirmed and a ban are told only to who may know", async (
   const carl = await admin.createUser({ email: "carl@example.test", password: "password-of-tests" });
   assert.equal((await signIn("carl@example.test", "wrong-password")).error?.code, "invalid_credentials");
   assert.equal((await signIn("carl@example.test", "password-of-tests")).error?.code, "email_not_confirmed");
-  assert.deepEqual((await attempts()).map(({ event }) => event.valid), [false, true]);
+  assert.deepEqual(
+    (await attempts()).map(({ event }) => event.valid),
+    [false, true],
+  );
   await admin.updateUserById(carl.data.user?.id ?? "", { email_confirm: true, ban_duration: "1h" });
   assert.equal((await signIn("carl@example.test", "password-of-tests")).error?.code, "user_banned");
   assert.equal((await attempts()).length, 2);

@@ -12,7 +12,10 @@ const PLATFORM = readFileSync(new URL("platform.sql", import.meta.url), "utf8");
  */
 export async function preparePlatform(superuser, password) {
   const script = [getAuthSchemaSql(false), getStorageSchemaSql(false), PLATFORM].join("\n");
-  const version = createHash("sha256").update(script).update(password ?? "").digest("hex");
+  const version = createHash("sha256")
+    .update(script)
+    .update(password ?? "")
+    .digest("hex");
   const [{ known }] = await superuser`select to_regclass('supabase_local.platform') is not null as known`;
   if (known) {
     const [row] = await superuser`select version from supabase_local.platform`;
@@ -21,7 +24,9 @@ export async function preparePlatform(superuser, password) {
   await superuser.begin(async (sql) => {
     await sql.unsafe(script);
     if (password !== null) await sql.unsafe(`alter role postgres password ${quoteLiteral(password)}`);
-    await sql.unsafe("create schema if not exists supabase_local; create table if not exists supabase_local.platform (version text not null); truncate supabase_local.platform");
+    await sql.unsafe(
+      "create schema if not exists supabase_local; create table if not exists supabase_local.platform (version text not null); truncate supabase_local.platform",
+    );
     await sql`insert into supabase_local.platform (version) values (${version})`;
   });
 }

@@ -1,7 +1,18 @@
 // A real Postgres from npm, in a folder of its own: made, started, recovered and stopped.
 import { spawn, spawnSync } from "node:child_process";
 import {
-  chownSync, closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -71,7 +82,9 @@ function findTools(dataDir) {
   try {
     entry = fileURLToPath(import.meta.resolve(name));
   } catch {
-    throw new StackError(`Postgres is not installed: npm package ${name} is missing (run npm ci, or name a server in SUPABASE_DB_URL)`);
+    throw new StackError(
+      `Postgres is not installed: npm package ${name} is missing (run npm ci, or name a server in SUPABASE_DB_URL)`,
+    );
   }
   const bin = path.join(path.dirname(path.dirname(entry)), "native", "bin");
   return { bin, identity: chooseIdentity([bin, path.dirname(dataDir)]) };
@@ -93,12 +106,20 @@ function chooseIdentity(folders) {
   }
   const rights = "+dac_override,+dac_read_search";
   const wrap = (/** @type {string[]} */ command) => [
-    "setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", `--inh-caps=${rights}`, `--ambient-caps=${rights}`,
-    "--", ...command,
+    "setpriv",
+    `--reuid=${NOBODY}`,
+    `--regid=${NOBODY}`,
+    "--clear-groups",
+    `--inh-caps=${rights}`,
+    `--ambient-caps=${rights}`,
+    "--",
+    ...command,
   ];
   const [file, ...args] = wrap(["/bin/sh", "-c", mayPass, "sh", ...folders]);
   if (spawnSync(file, args, { stdio: "ignore", cwd: "/" }).status === 0) return { uid: NOBODY, wrap, options: {} };
-  throw new StackError(`Postgres cannot run as root, and user ${NOBODY} may not enter ${folders.join(" or ")}: run as an ordinary user, or open the folder with chmod o+x`);
+  throw new StackError(
+    `Postgres cannot run as root, and user ${NOBODY} may not enter ${folders.join(" or ")}: run as an ordinary user, or open the folder with chmod o+x`,
+  );
 }
 
 /** @param {PostgresOptions} options @param {Tools} tools whether the cluster had to be made */
@@ -106,10 +127,16 @@ async function prepareFolder({ dataDir, password, durable = true }, tools) {
   const versionFile = path.join(dataDir, "PG_VERSION");
   if (existsSync(versionFile)) {
     const major = readFileSync(versionFile, "utf8").trim();
-    if (major !== MAJOR) throw new StackError(`${dataDir} holds data of Postgres ${major || "?"}, this is Postgres ${MAJOR}: start with --fresh to begin anew`);
+    if (major !== MAJOR)
+      throw new StackError(
+        `${dataDir} holds data of Postgres ${major || "?"}, this is Postgres ${MAJOR}: start with --fresh to begin anew`,
+      );
     return false;
   }
-  if (existsSync(dataDir)) throw new StackError(`${dataDir} is not a Postgres data folder (PG_VERSION is missing): start with --fresh to begin anew`);
+  if (existsSync(dataDir))
+    throw new StackError(
+      `${dataDir} is not a Postgres data folder (PG_VERSION is missing): start with --fresh to begin anew`,
+    );
 
   // Made beside its place and moved there when whole, so that an interrupted initdb is simply made again.
   // Each attempt has its own: the initdb of a killed run may still be at it.
@@ -125,15 +152,30 @@ async function prepareFolder({ dataDir, password, durable = true }, tools) {
     for (const file of [half, secrets, passwordFile]) chownSync(file, tools.identity.uid, tools.identity.uid);
   }
   const [file, ...args] = tools.identity.wrap([
-    path.join(tools.bin, "initdb"), "-D", half, "-U", SUPERUSER, "-A", "scram-sha-256", "-E", "UTF8", "--no-instructions",
-    "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", `--pwfile=${passwordFile}`, ...(durable ? [] : ["--no-sync"]),
+    path.join(tools.bin, "initdb"),
+    "-D",
+    half,
+    "-U",
+    SUPERUSER,
+    "-A",
+    "scram-sha-256",
+    "-E",
+    "UTF8",
+    "--no-instructions",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+    "--locale=C",
+    `--pwfile=${passwordFile}`,
+    ...(durable ? [] : ["--no-sync"]),
   ]);
   const { code, said } = await runToEnd(file, args, { ...tools.identity.options, cwd: "/", env: environment() });
   rmSync(secrets, { recursive: true, force: true });
   if (code !== 0) {
     const reason = /(?:error|FATAL|PANIC): .*/.exec(said)?.[0] ?? `status ${code}`;
     rmSync(half, { recursive: true, force: true });
-    throw new StackError(`Postgres cannot make ${dataDir}: ${/No space left/.test(said) ? "no space left on the disk" : reason}`);
+    throw new StackError(
+      `Postgres cannot make ${dataDir}: ${/No space left/.test(said) ? "no space left on the disk" : reason}`,
+    );
   }
   renameSync(half, dataDir);
   return true;
@@ -147,7 +189,8 @@ function runToEnd(file, args, options) {
   return new Promise((resolve) => {
     let said = "";
     const child = spawn(file, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
-    for (const output of [child.stdout, child.stderr]) output?.on("data", (/** @type {Buffer} */ data) => (said += data));
+    for (const output of [child.stdout, child.stderr])
+      output?.on("data", (/** @type {Buffer} */ data) => (said += data));
     child.once("error", (error) => resolve({ code: null, said: `error: ${error.message}` }));
     child.once("close", (code) => resolve({ code, said }));
     endWithUs(child);
@@ -174,7 +217,10 @@ async function endPrevious(dataDir) {
     rmSync(lock, { force: true });
     return;
   }
-  for (const [signal, limit] of /** @type {const} */ ([["SIGINT", STOP_LIMIT], ["SIGQUIT", STOP_LIMIT]])) {
+  for (const [signal, limit] of /** @type {const} */ ([
+    ["SIGINT", STOP_LIMIT],
+    ["SIGQUIT", STOP_LIMIT],
+  ])) {
     try {
       process.kill(pid, signal);
     } catch {
@@ -239,10 +285,21 @@ async function launch({ dataDir, port, logFile, durable = true }, tools) {
     // Off, the log would reach its followers (Realtime) a fifth of a second late.
     synchronous_commit: "on",
   };
-  const command = [path.join(tools.bin, "postgres"), "-D", dataDir, ...Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`])];
+  const command = [
+    path.join(tools.bin, "postgres"),
+    "-D",
+    dataDir,
+    ...Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`]),
+  ];
   const [file, ...args] = tools.identity.wrap(["/bin/sh", "-c", KEEPER, "postgres-keeper", ...command]);
   const log = openSync(logFile, "w");
-  const child = spawn(file, args, { ...tools.identity.options, cwd: "/", env: environment(), stdio: ["pipe", log, log], detached: true });
+  const child = spawn(file, args, {
+    ...tools.identity.options,
+    cwd: "/",
+    env: environment(),
+    stdio: ["pipe", log, log],
+    detached: true,
+  });
   closeSync(log);
   child.stdin.on("error", () => {});
   let running = true;
@@ -278,7 +335,8 @@ async function launch({ dataDir, port, logFile, durable = true }, tools) {
 
 /** @param {string} log @param {string} dataDir @param {number} port */
 function explainFailure(log, dataDir, port) {
-  if (/could not bind|Address already in use/.test(log)) return `port ${port} (Postgres) is in use: choose another with --port`;
+  if (/could not bind|Address already in use/.test(log))
+    return `port ${port} (Postgres) is in use: choose another with --port`;
   if (/No space left on device/.test(log)) return "no space left on the disk: Postgres cannot start";
   const cause = /(?:PANIC|FATAL):\s*(.*)/.exec(log)?.[1] ?? log.trim().split("\n").at(-1) ?? "no reason given";
   return `Postgres did not start with ${dataDir}: ${cause || "no reason given"} (start with --fresh to begin with an empty database)`;

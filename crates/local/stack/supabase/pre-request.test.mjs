@@ -16,8 +16,12 @@ before(async () => {
   project = await startProject(await projectConfig(place.folder));
   ada = await signedIn(project, "ada");
   ben = await signedIn(project, "ben");
-  for (const user of [ada, ben]) await user.supabase.from("notes").insert({ owner_id: user.id, body: `of ${user.email}` });
-  const given = await client(project, project.config.service_role_key).rpc("give_badge", { badge: "ada's", user_id: ada.id });
+  for (const user of [ada, ben])
+    await user.supabase.from("notes").insert({ owner_id: user.id, body: `of ${user.email}` });
+  const given = await client(project, project.config.service_role_key).rpc("give_badge", {
+    badge: "ada's",
+    user_id: ada.id,
+  });
   assert.equal(given.error, null);
 });
 after(async () => {
@@ -49,13 +53,15 @@ test("a header makes a nameless caller somebody, in functions and in policies", 
 test("nobody stays somebody: the next request is its own again", async () => {
   const holder = withHeaders({ "x-badge": "ada's" });
   const nobody = withHeaders({});
-  await Promise.all(Array.from({ length: 30 }, async (_, i) => {
-    const caller = i % 2 ? holder : nobody;
-    const { data } = await caller.rpc("whoami");
-    assert.equal(data.role, i % 2 ? "authenticated" : "anon");
-    const { status } = await caller.from("notes").select("id");
-    assert.equal(status, i % 2 ? 200 : 401);
-  }));
+  await Promise.all(
+    Array.from({ length: 30 }, async (_, i) => {
+      const caller = i % 2 ? holder : nobody;
+      const { data } = await caller.rpc("whoami");
+      assert.equal(data.role, i % 2 ? "authenticated" : "anon");
+      const { status } = await caller.from("notes").select("id");
+      assert.equal(status, i % 2 ? 200 : 401);
+    }),
+  );
   const named = withHeaders({ "x-badge": "ada's", authorization: `Bearer ${ben.session.access_token}` });
   assert.equal((await named.rpc("whoami")).data.uid, ben.id);
 });
@@ -65,7 +71,11 @@ test("what it raises is the answer, and nothing was done", async () => {
   const headers = { apikey: project.config.anon_key, "x-badge": "forged", "content-type": "application/json" };
   const asked = [
     fetch(`${project.url}/rest/v1/notes`, { headers }),
-    fetch(`${project.url}/rest/v1/notes`, { method: "POST", headers, body: JSON.stringify({ owner_id: ada.id, body: "forged" }) }),
+    fetch(`${project.url}/rest/v1/notes`, {
+      method: "POST",
+      headers,
+      body: JSON.stringify({ owner_id: ada.id, body: "forged" }),
+    }),
     fetch(`${project.url}/rest/v1/rpc/whoami`, { headers }),
     fetch(`${project.url}/rest/v1/rpc/whoami`, { method: "POST", headers, body: "{}" }),
   ];
@@ -82,22 +92,37 @@ test("what it raises is the answer, and nothing was done", async () => {
 test("it knows the request, and runs in a transaction that may not write when the request may not", async () => {
   /** @type {[string, string, string, string][]} */
   const requests = [
-    ["GET", "/notes?select=id&limit=1", "/notes", "on"], ["HEAD", "/notes", "/notes", "on"], ["POST", "/notes", "/notes", "off"], ["PATCH", "/notes?id=eq.0", "/notes", "off"],
-    ["DELETE", "/notes?id=eq.0", "/notes", "off"], ["POST", "/rpc/whoami", "/rpc/whoami", "on"], ["POST", "/rpc/echo", "/rpc/echo", "off"],
-    ["GET", "/rpc/whoami", "/rpc/whoami", "on"], ["POST", "/rpc/first_notes?select=id", "/rpc/first_notes", "on"],
+    ["GET", "/notes?select=id&limit=1", "/notes", "on"],
+    ["HEAD", "/notes", "/notes", "on"],
+    ["POST", "/notes", "/notes", "off"],
+    ["PATCH", "/notes?id=eq.0", "/notes", "off"],
+    ["DELETE", "/notes?id=eq.0", "/notes", "off"],
+    ["POST", "/rpc/whoami", "/rpc/whoami", "on"],
+    ["POST", "/rpc/echo", "/rpc/echo", "off"],
+    ["GET", "/rpc/whoami", "/rpc/whoami", "on"],
+    ["POST", "/rpc/first_notes?select=id", "/rpc/first_notes", "on"],
   ];
-  const bodies = /** @type {Record<string, string>} */ ({ "/rpc/echo": '{"value":1}', "/rpc/first_notes": '{"amount":1}', "/notes": '{"body":"told"}' });
+  const bodies = /** @type {Record<string, string>} */ ({
+    "/rpc/echo": '{"value":1}',
+    "/rpc/first_notes": '{"amount":1}',
+    "/notes": '{"body":"told"}',
+  });
   for (const [method, target, path, readOnly] of requests) {
     const reading = method === "GET" || method === "HEAD";
     const response = await fetch(`${project.url}/rest/v1${target}`, {
-      method, body: reading ? undefined : (bodies[path] ?? "{}"),
+      method,
+      body: reading ? undefined : (bodies[path] ?? "{}"),
       headers: { apikey: project.config.secret_key, "X-Tell": "mixed Case", "content-type": "application/json" },
     });
     assert.equal(response.status, 418, `${method} ${target}`);
     if (method === "HEAD") continue;
     const { code, details } = await response.json();
     assert.equal(code, "PT418");
-    assert.deepEqual(JSON.parse(details), { role: "service_role", claims: "service_role", method, path, read_only: readOnly, value: "mixed Case" }, `${method} ${target}`);
+    assert.deepEqual(
+      JSON.parse(details),
+      { role: "service_role", claims: "service_role", method, path, read_only: readOnly, value: "mixed Case" },
+      `${method} ${target}`,
+    );
   }
 });
 

@@ -59,7 +59,9 @@ export function renewingPool({ open, most }) {
     return {
       /** @param {string} text @param {any[]} [parameters] @param {object} [options] */
       unsafe: (text, parameters, options) =>
-        generation.lost ? Promise.reject(new LostConnection("the connection to the database was lost")) : reserved.unsafe(text, parameters, options),
+        generation.lost
+          ? Promise.reject(new LostConnection("the connection to the database was lost"))
+          : reserved.unsafe(text, parameters, options),
       release: () => {
         if (released) return;
         released = true;
@@ -77,10 +79,12 @@ export function renewingPool({ open, most }) {
   /** @type {Record<string | symbol, unknown>} */
   const own = { reserve, end };
   /** The connections of the moment, under one name. */
-  const sql = /** @type {Sql} */ (new Proxy(/** @type {any} */ (() => {}), {
-    apply: (_, __, args) => /** @type {any} */ (current.sql)(...args),
-    get: (_, name) => own[name] ?? /** @type {any} */ (current.sql)[name],
-    has: (_, name) => name in current.sql,
-  }));
+  const sql = /** @type {Sql} */ (
+    new Proxy(/** @type {any} */ (() => {}), {
+      apply: (_, __, args) => /** @type {any} */ (current.sql)(...args),
+      get: (_, name) => own[name] ?? /** @type {any} */ (current.sql)[name],
+      has: (_, name) => name in current.sql,
+    })
+  );
   return { sql, reserve, end };
 }

@@ -4,12 +4,39 @@
 const LEFT_TO_LITE = new Set(["23503", "23505", "42501"]);
 
 const BY_CODE = new Map([
-  ["23503", 409], ["23505", 409], ["25006", 405], ["53400", 500], ["42883", 404], ["42P01", 404], ["42P17", 500], ["57P01", 503], ["57P02", 503], ["57P03", 503],
+  ["23503", 409],
+  ["23505", 409],
+  ["25006", 405],
+  ["53400", 500],
+  ["42883", 404],
+  ["42P01", 404],
+  ["42P17", 500],
+  ["57P01", 503],
+  ["57P02", 503],
+  ["57P03", 503],
   ["P0001", 400],
 ]);
 const BY_CLASS = new Map([
-  ["08", 503], ["09", 500], ["0L", 403], ["0P", 403], ["25", 500], ["28", 403], ["2D", 500], ["38", 500], ["39", 500], ["3B", 500],
-  ["40", 500], ["53", 503], ["54", 500], ["55", 500], ["57", 500], ["58", 500], ["F0", 500], ["HV", 500], ["P0", 500], ["XX", 500],
+  ["08", 503],
+  ["09", 500],
+  ["0L", 403],
+  ["0P", 403],
+  ["25", 500],
+  ["28", 403],
+  ["2D", 500],
+  ["38", 500],
+  ["39", 500],
+  ["3B", 500],
+  ["40", 500],
+  ["53", 503],
+  ["54", 500],
+  ["55", 500],
+  ["57", 500],
+  ["58", 500],
+  ["F0", 500],
+  ["HV", 500],
+  ["P0", 500],
+  ["XX", 500],
 ]);
 
 /**
@@ -33,7 +60,18 @@ export function restStatus(code, anonymous) {
  */
 export function restError(error) {
   const code = error?.code;
-  if (typeof code !== "string" || code.length !== 5 || code === "PGRST" || error.severity === undefined || LEFT_TO_LITE.has(code)) return error;
+  if (
+    typeof code !== "string" ||
+    code.length !== 5 ||
+    code === "PGRST" ||
+    error.severity === undefined ||
+    LEFT_TO_LITE.has(code)
+  )
+    return error;
   const body = { code, message: error.message, details: error.detail ?? null, hint: error.hint ?? null };
-  return { code: "PGRST", message: JSON.stringify(body), detail: JSON.stringify({ status: restStatus(code, false), headers: {} }) };
+  return {
+    code: "PGRST",
+    message: JSON.stringify(body),
+    detail: JSON.stringify({ status: restStatus(code, false), headers: {} }),
+  };
 }

@@ -28,12 +28,18 @@ const service = () => client(project, project.config.service_role_key);
 function raw(path, { key = project.config.anon_key, token, headers, ...options } = {}) {
   return fetch(project.url + path, {
     ...options,
-    headers: { "content-type": "application/json", ...(key ? { apikey: key } : {}), ...(token ? { authorization: `Bearer ${token}` } : {}), ...headers },
+    headers: {
+      "content-type": "application/json",
+      ...(key ? { apikey: key } : {}),
+      ...(token ? { authorization: `Bearer ${token}` } : {}),
+      ...headers,
+    },
   });
 }
 
 /** @param {string} name @param {unknown} body @param {Parameters<typeof raw>[1]} [options] */
-const rpc = (name, body, options) => raw(`/rest/v1/rpc/${name}`, { method: "POST", body: JSON.stringify(body), ...options });
+const rpc = (name, body, options) =>
+  raw(`/rest/v1/rpc/${name}`, { method: "POST", body: JSON.stringify(body), ...options });
 
 test("a request without a key or with a wrong one is refused", async () => {
   for (const key of [null, "sb_publishable_nobody", "x"]) {
@@ -53,7 +59,12 @@ test("a token that is forged, expired or none is refused", async () => {
 
 test("all four keys stand for their roles", async () => {
   const { anon_key, service_role_key, publishable_key, secret_key } = project.config;
-  for (const [key, role] of [[anon_key, "anon"], [publishable_key, "anon"], [service_role_key, "service_role"], [secret_key, "service_role"]]) {
+  for (const [key, role] of [
+    [anon_key, "anon"],
+    [publishable_key, "anon"],
+    [service_role_key, "service_role"],
+    [secret_key, "service_role"],
+  ]) {
     for (const token of [undefined, key]) {
       const answer = await (await rpc("whoami", {}, { key, token })).json();
       assert.equal(answer.role, role);
@@ -81,12 +92,19 @@ test("row-level security and column grants hold, whoever came before", async () 
   const stranger = await client(project, project.config.anon_key).from("notes").select("id");
   assert.equal(stranger.status, 401);
   assert.equal(stranger.error?.code, "42501");
-  assert.equal((await service().from("notes").select("secret").eq("id", mine.data?.id).single()).data?.secret, "hidden");
+  assert.equal(
+    (await service().from("notes").select("secret").eq("id", mine.data?.id).single()).data?.secret,
+    "hidden",
+  );
 });
 
 test("rows come as PostgREST prints them", async () => {
-  const facts = { a: [1, "two", null], deep: { text: "é\"\\" } };
-  const inserted = await service().from("notes").insert({ owner_id: ben.id, body: "typed", facts, tags: ["x", "y,z"] }).select().single();
+  const facts = { a: [1, "two", null], deep: { text: 'é"\\' } };
+  const inserted = await service()
+    .from("notes")
+    .insert({ owner_id: ben.id, body: "typed", facts, tags: ["x", "y,z"] })
+    .select()
+    .single();
   assert.equal(inserted.error, null);
   assert.deepEqual(inserted.data?.facts, facts);
   assert.deepEqual(inserted.data?.tags, ["x", "y,z"]);
@@ -100,13 +118,33 @@ test("rows come as PostgREST prints them", async () => {
 test("counts, ranges, upserts and missing rows", async () => {
   const rows = Array.from({ length: 5 }, (_, i) => ({ owner_id: ben.id, body: `row ${i}` }));
   assert.equal((await service().from("notes").insert(rows)).status, 201);
-  const page = await ben.supabase.from("notes").select("body", { count: "exact" }).like("body", "row %").order("body").range(1, 2);
+  const page = await ben.supabase
+    .from("notes")
+    .select("body", { count: "exact" })
+    .like("body", "row %")
+    .order("body")
+    .range(1, 2);
   assert.equal(page.count, 5);
-  assert.deepEqual(page.data?.map((row) => row.body), ["row 1", "row 2"]);
-  assert.equal((await ben.supabase.from("notes").select("body", { count: "exact", head: true }).like("body", "row %")).count, 5);
-  const again = await service().from("notes").upsert({ owner_id: ben.id, body: "row 1", done: true }, { onConflict: "owner_id,body" }).select();
-  assert.deepEqual(again.data?.map((row) => [row.body, row.done]), [["row 1", true]]);
-  const ignored = await service().from("notes").upsert({ owner_id: ben.id, body: "row 1", done: false }, { onConflict: "owner_id,body", ignoreDuplicates: true }).select();
+  assert.deepEqual(
+    page.data?.map((row) => row.body),
+    ["row 1", "row 2"],
+  );
+  assert.equal(
+    (await ben.supabase.from("notes").select("body", { count: "exact", head: true }).like("body", "row %")).count,
+    5,
+  );
+  const again = await service()
+    .from("notes")
+    .upsert({ owner_id: ben.id, body: "row 1", done: true }, { onConflict: "owner_id,body" })
+    .select();
+  assert.deepEqual(
+    again.data?.map((row) => [row.body, row.done]),
+    [["row 1", true]],
+  );
+  const ignored = await service()
+    .from("notes")
+    .upsert({ owner_id: ben.id, body: "row 1", done: false }, { onConflict: "owner_id,body", ignoreDuplicates: true })
+    .select();
   assert.deepEqual(ignored.data, []);
   assert.equal((await service().from("notes").insert({ owner_id: ben.id, body: "row 1" })).status, 409);
   assert.equal((await service().from("notes").insert({ owner_id: ben.id })).status, 400);
@@ -150,7 +188,18 @@ test("functions return rows, nothing, or one object", async () => {
 });
 
 test("refusals of functions have PostgREST's status and body", async () => {
-  const statuses = { PT409: 409, PT422: 422, PT404: 404, P0001: 400, 22023: 400, 23505: 409, 23514: 400, 40001: 500, 57014: 500, "55P03": 500 };
+  const statuses = {
+    PT409: 409,
+    PT422: 422,
+    PT404: 404,
+    P0001: 400,
+    22023: 400,
+    23505: 409,
+    23514: 400,
+    40001: 500,
+    57014: 500,
+    "55P03": 500,
+  };
   for (const [code, status] of Object.entries(statuses)) {
     const response = await rpc("refuse", { code });
     assert.equal(response.status, status, code);
@@ -166,7 +215,11 @@ test("what may not be called, is not there or is called wrongly", async () => {
   assert.equal((await forbidden.json()).code, "42501");
   assert.equal((await rpc("only_service", {})).status, 401);
   assert.equal(await (await rpc("only_service", {}, { key: project.config.secret_key })).json(), "served");
-  for (const [name, body] of /** @type {[string, object][]} */ ([["missing", {}], ["echo", {}], ["echo", { value: 1, other: 2 }]])) {
+  for (const [name, body] of /** @type {[string, object][]} */ ([
+    ["missing", {}],
+    ["echo", {}],
+    ["echo", { value: 1, other: 2 }],
+  ])) {
     const response = await rpc(name, body);
     assert.equal(response.status, 404, name);
     assert.equal((await response.json()).code, "PGRST202");
@@ -184,24 +237,38 @@ test("a function that is not volatile may not write", async () => {
 });
 
 test("a failed call leaves its connection clean", async () => {
-  await Promise.all(Array.from({ length: 40 }, (_, i) => rpc("refuse", { code: i % 2 ? "PT409" : "22023" }).then((response) => response.text())));
-  const roles = await Promise.all(Array.from({ length: 40 }, async () => (await (await rpc("whoami", {})).json()).role));
+  await Promise.all(
+    Array.from({ length: 40 }, (_, i) =>
+      rpc("refuse", { code: i % 2 ? "PT409" : "22023" }).then((response) => response.text()),
+    ),
+  );
+  const roles = await Promise.all(
+    Array.from({ length: 40 }, async () => (await (await rpc("whoami", {})).json()).role),
+  );
   assert.deepEqual([...new Set(roles)], ["anon"]);
 });
 
 test("a browser of another origin may call", async () => {
   const asked = await fetch(`${project.url}/auth/v1/token?grant_type=password`, {
-    method: "OPTIONS", headers: { origin: "http://localhost:3000", "access-control-request-method": "POST", "access-control-request-headers": "apikey,content-type" },
+    method: "OPTIONS",
+    headers: {
+      origin: "http://localhost:3000",
+      "access-control-request-method": "POST",
+      "access-control-request-headers": "apikey,content-type",
+    },
   });
   assert.equal(asked.status, 204);
   assert.equal(asked.headers.get("access-control-allow-headers"), "apikey,content-type");
-  for (const path of ["/rest/v1/notes", "/auth/v1/settings"]) assert.equal((await raw(path)).headers.get("access-control-allow-origin"), "*");
+  for (const path of ["/rest/v1/notes", "/auth/v1/settings"])
+    assert.equal((await raw(path)).headers.get("access-control-allow-origin"), "*");
 });
 
 test("a function made later is found once PostgREST is told", async () => {
   assert.equal((await rpc("latecomer", {})).status, 404);
   const sql = superuser(project.config);
-  await sql.unsafe("create function public.latecomer() returns int language sql as 'select 7'; notify pgrst, 'reload schema'");
+  await sql.unsafe(
+    "create function public.latecomer() returns int language sql as 'select 7'; notify pgrst, 'reload schema'",
+  );
   for (;;) {
     const response = await rpc("latecomer", {}, { key: project.config.service_role_key });
     if (response.status === 200) break;
@@ -217,6 +284,14 @@ test("the rights of migrations are those of a hosted project, people get the sup
   const [role] = await sql`select rolsuper from pg_roles where rolname = 'postgres'`;
   await sql.end();
   assert.equal(owner.tableowner, "postgres");
-  assert.deepEqual(history.map((row) => [row.version, row.name]), [["20260101000000", "notes"], ["20260101000100", "functions"], ["20260101000200", "begin_request"], ["20260101000300", "sessions"]]);
+  assert.deepEqual(
+    history.map((row) => [row.version, row.name]),
+    [
+      ["20260101000000", "notes"],
+      ["20260101000100", "functions"],
+      ["20260101000200", "begin_request"],
+      ["20260101000300", "sessions"],
+    ],
+  );
   assert.equal(role.rolsuper, true);
 });

@@ -72,7 +72,9 @@ test("Postgres and its keeper killed too: recovered all the same", async () => {
   await first.exited;
 
   const second = await start(config);
-  assert.deepEqual((await client(second, config.service_role_key).from("notes").select("body")).data, [{ body: "recovered" }]);
+  assert.deepEqual((await client(second, config.service_role_key).from("notes").select("body")).data, [
+    { body: "recovered" },
+  ]);
   assert.equal(await second.stop(), 0);
 });
 
@@ -85,7 +87,8 @@ test("Postgres dying under the server comes back, with what was in it", async ()
     // Whatever is asked meanwhile is answered, with an error or with the row.
     const asked = Array.from({ length: 60 }, () => ada.supabase.from("notes").select("body"));
     process.kill(killed, "SIGKILL");
-    for (const { data, error } of await Promise.all(asked)) assert.ok(error !== null || data[0].body === "kept", `round ${round}`);
+    for (const { data, error } of await Promise.all(asked))
+      assert.ok(error !== null || data[0].body === "kept", `round ${round}`);
     for (;;) {
       const { data } = await ada.supabase.from("notes").select("body");
       if (data?.[0]?.body === "kept") break;
@@ -110,7 +113,10 @@ test("an interrupted initdb is made again, a lock naming another process is take
   const first = await start(config);
   assert.equal(existsSync(half), false);
   await first.stop();
-  writeFileSync(lockFile(config), `${process.pid}\n${config.data_dir}/postgres\n1\n${config.postgres_port}\n\n127.0.0.1\n\nready   \n`);
+  writeFileSync(
+    lockFile(config),
+    `${process.pid}\n${config.data_dir}/postgres\n1\n${config.postgres_port}\n\n127.0.0.1\n\nready   \n`,
+  );
   const second = await start(config);
   assert.equal(await second.stop(), 0);
 });
@@ -120,11 +126,19 @@ test("a folder that is none of ours, of another Postgres or damaged is named in 
   const folder = path.join(config.data_dir, "postgres");
   mkdirSync(folder, { recursive: true });
   writeFileSync(path.join(folder, "something"), "");
-  await assert.rejects(startProject(config), (/** @type {Error} */ error) => /is not a Postgres data folder/.test(error.message) && !error.message.includes("\n"));
+  await assert.rejects(
+    startProject(config),
+    (/** @type {Error} */ error) =>
+      /is not a Postgres data folder/.test(error.message) && !error.message.includes("\n"),
+  );
   writeFileSync(path.join(folder, "PG_VERSION"), "16\n");
   await assert.rejects(startProject(config), /holds data of Postgres 16, this is Postgres 17/);
   writeFileSync(path.join(folder, "PG_VERSION"), "17\n");
-  await assert.rejects(startProject(config), (/** @type {Error} */ error) => /Postgres did not start with .*--fresh/.test(error.message) && !error.message.includes("\n"));
+  await assert.rejects(
+    startProject(config),
+    (/** @type {Error} */ error) =>
+      /Postgres did not start with .*--fresh/.test(error.message) && !error.message.includes("\n"),
+  );
   const fresh = await start({ ...config, fresh: true });
   assert.equal(await fresh.stop(), 0);
 });
@@ -149,18 +163,27 @@ test("a failing migration names file, place and reason, and leaves nothing of it
   const folder = path.join(config.data_dir, "migrations");
   mkdirSync(folder);
   writeFileSync(path.join(folder, "1_good.sql"), "create table public.good (id int);");
-  writeFileSync(path.join(folder, "2_bad.sql"), "create table public.half (id int);\ncomment on table public.half is 'ä';\nselect  nonsense from public.half;");
+  writeFileSync(
+    path.join(folder, "2_bad.sql"),
+    "create table public.half (id int);\ncomment on table public.half is 'ä';\nselect  nonsense from public.half;",
+  );
   const changed = { ...config, migrations_dir: folder };
   await assert.rejects(startProject(changed), /2_bad\.sql:3:9: column "nonsense" does not exist \[42703\]/);
   // Without the superuser: a hosted project would refuse this one.
-  writeFileSync(path.join(folder, "2_bad.sql"), "create table public.half (id int); alter system set work_mem = '8MB';");
+  writeFileSync(
+    path.join(folder, "2_bad.sql"),
+    "create table public.half (id int); alter system set work_mem = '8MB';",
+  );
   await assert.rejects(startProject(changed), /2_bad\.sql/);
   writeFileSync(path.join(folder, "2_bad.sql"), "create table public.half (id int);");
   const project = await start(changed);
   const sql = superuser(config);
   const tables = await sql`select tablename from pg_tables where schemaname = 'public' order by 1`;
   await sql.end();
-  assert.deepEqual(tables.map((row) => row.tablename), ["good", "half"]);
+  assert.deepEqual(
+    tables.map((row) => row.tablename),
+    ["good", "half"],
+  );
   await project.stop();
 });
 

@@ -92,7 +92,10 @@ async function readCatalog(sql) {
   const overloaded = new Set();
   for (const row of rows) {
     if (routines.has(row.name)) overloaded.add(row.name);
-    const names = row.modes.length === 0 ? row.names : row.names.filter((/** @type {string} */ _, /** @type {number} */ i) => "ib".includes(row.modes[i]));
+    const names =
+      row.modes.length === 0
+        ? row.names
+        : row.names.filter((/** @type {string} */ _, /** @type {number} */ i) => "ib".includes(row.modes[i]));
     const outputs = row.modes.filter((/** @type {string} */ mode) => "obt".includes(mode)).length;
     const named = names.length === row.count && names.every((/** @type {string} */ name) => name !== "");
     if (row.domain || row.variadic || !named || (outputs === 1 && row.shape === "scalar")) overloaded.add(row.name);
@@ -101,7 +104,9 @@ async function readCatalog(sql) {
       shape: outputs > 1 ? "row" : row.shape,
       readOnly: row.readOnly,
       arguments: names.map((/** @type {string} */ name, /** @type {number} */ i) => ({
-        name, type: row.types[i], required: i < row.count - row.defaults,
+        name,
+        type: row.types[i],
+        required: i < row.count - row.defaults,
       })),
     });
   }
@@ -141,11 +146,16 @@ function statement(name, routine, given) {
   const result = {
     // The value is named, or the planner would not call the function at all.
     void: "r.value::text as body, 1 as rows",
-    scalar: routine.set ? "coalesce(json_agg(to_json(r.value)), '[]')::text as body, count(*)::int as rows" : "coalesce(to_json(r.value)::text, 'null') as body, 1 as rows",
-    row: routine.set ? "coalesce(json_agg(row_to_json(r)), '[]')::text as body, count(*)::int as rows" : "coalesce(row_to_json(r)::text, 'null') as body, 1 as rows",
+    scalar: routine.set
+      ? "coalesce(json_agg(to_json(r.value)), '[]')::text as body, count(*)::int as rows"
+      : "coalesce(to_json(r.value)::text, 'null') as body, 1 as rows",
+    row: routine.set
+      ? "coalesce(json_agg(row_to_json(r)), '[]')::text as body, count(*)::int as rows"
+      : "coalesce(row_to_json(r)::text, 'null') as body, 1 as rows",
   }[routine.shape];
   // Composite results are opened in `from`, where a function is called once for its row.
-  const from = routine.shape === "row" ? `${source}, lateral ${call} as r` : `${source}, lateral (select ${call} as value) r`;
+  const from =
+    routine.shape === "row" ? `${source}, lateral ${call} as r` : `${source}, lateral (select ${call} as value) r`;
   return `with answer as materialized (select ${result} from ${from})
     select body, rows, nullif(current_setting('response.status', true), '') as status, nullif(current_setting('response.headers', true), '') as headers from answer`;
 }
@@ -185,7 +195,12 @@ async function invoke(sql, { name, routine, given, text, request, caller, wanted
     if (one) {
       await connection.unsafe(row.rows === 1 ? "commit" : "rollback");
       if (row.rows !== 1) {
-        return answer(406, { code: "PGRST116", details: `The result contains ${row.rows} rows`, hint: null, message: "Cannot coerce the result to a single JSON object" });
+        return answer(406, {
+          code: "PGRST116",
+          details: `The result contains ${row.rows} rows`,
+          hint: null,
+          message: "Cannot coerce the result to a single JSON object",
+        });
       }
     }
     return success(row, routine, one, wanted);
@@ -219,7 +234,10 @@ function refusal(error, role) {
     }
   }
   return answer(restStatus(error.code, role === "anon"), {
-    code: error.code, details: error.detail ?? null, hint: error.hint ?? null, message: error.message,
+    code: error.code,
+    details: error.detail ?? null,
+    hint: error.hint ?? null,
+    message: error.message,
   });
 }
 

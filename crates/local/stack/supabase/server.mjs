@@ -69,7 +69,10 @@ async function end(code) {
 async function fail(error) {
   if (ending) return;
   const known = error instanceof StackError || /** @type {any} */ (error)?.code !== undefined;
-  tell({ event: "error", message: known ? /** @type {Error} */ (error).message : String(/** @type {any} */ (error)?.stack ?? error) });
+  tell({
+    event: "error",
+    message: known ? /** @type {Error} */ (error).message : String(/** @type {any} */ (error)?.stack ?? error),
+  });
   await end(1);
 }
 
@@ -113,11 +116,23 @@ async function run(config) {
   const before = preRequest(sql);
   const mails = mailbox(sql, { supabaseUrl, siteUrl: config.site_url });
   const lite = await startLite({
-    sql, preRequest: before, mails, databaseUrl, jwtSecret: config.jwt_secret, supabaseUrl, siteUrl: config.site_url, storageFolder: path.join(config.data_dir, "storage"),
+    sql,
+    preRequest: before,
+    mails,
+    databaseUrl,
+    jwtSecret: config.jwt_secret,
+    supabaseUrl,
+    siteUrl: config.site_url,
+    storageFolder: path.join(config.data_dir, "storage"),
   });
   undo.push(() => lite.stop());
   const rpc = rpcCaller(sql, before);
-  const realtime = await startRealtime({ sql, databaseUrl, jwtSecret: config.jwt_secret, claimsOfKey: callers.claimsOfKey });
+  const realtime = await startRealtime({
+    sql,
+    databaseUrl,
+    jwtSecret: config.jwt_secret,
+    claimsOfKey: callers.claimsOfKey,
+  });
   // Before the connections and Postgres itself: a server waits for its last follower.
   undo.push(() => realtime.stop());
   await listener.listen("pgrst", () => {
@@ -133,7 +148,11 @@ async function run(config) {
     await once(gateway, "listening");
   } catch (error) {
     const inUse = /** @type {any} */ (error).code === "EADDRINUSE";
-    throw new StackError(inUse ? `port ${config.port} (Supabase) is in use: choose another with --port` : /** @type {Error} */ (error).message);
+    throw new StackError(
+      inUse
+        ? `port ${config.port} (Supabase) is in use: choose another with --port`
+        : /** @type {Error} */ (error).message,
+    );
   }
   undo.push(() => {
     gateway.close();
@@ -147,10 +166,16 @@ async function run(config) {
 /** @param {Configuration} config @returns {Promise<string>} the superuser's address */
 async function startOwnPostgres(config) {
   const dataDir = path.join(config.data_dir, "postgres");
-  if (config.fresh) for (const folder of ["postgres", "storage"]) rmSync(path.join(config.data_dir, folder), { recursive: true, force: true });
+  if (config.fresh)
+    for (const folder of ["postgres", "storage"])
+      rmSync(path.join(config.data_dir, folder), { recursive: true, force: true });
   mkdirSync(config.data_dir, { recursive: true });
   const options = {
-    dataDir, port: config.postgres_port, password: config.postgres_password, logFile: path.join(config.data_dir, "postgres.log"), durable: config.durable,
+    dataDir,
+    port: config.postgres_port,
+    password: config.postgres_password,
+    logFile: path.join(config.data_dir, "postgres.log"),
+    durable: config.durable,
   };
   let server = await startPostgres(options);
   undo.push(() => server.stop());
@@ -158,12 +183,13 @@ async function startOwnPostgres(config) {
 
   // As a hosted database that was killed comes back. One that does not stay is a reason to stop.
   async function keepRunning() {
-    for (let shortLives = 0; ; ) {
+    for (let shortLives = 0; ;) {
       const started = Date.now();
       await server.exited;
       if (ending) return;
       shortLives = Date.now() - started < SHORT_LIFE ? shortLives + 1 : 0;
-      if (!running || shortLives === SHORT_LIVES) throw new StackError(`Postgres has ended by itself: see ${options.logFile}`);
+      if (!running || shortLives === SHORT_LIVES)
+        throw new StackError(`Postgres has ended by itself: see ${options.logFile}`);
       console.error("Postgres has ended by itself, and is started again");
       server = await startPostgres(options);
     }
@@ -175,14 +201,20 @@ async function startOwnPostgres(config) {
 async function admit(sql, config, own) {
   let facts;
   try {
-    [facts] = await sql`select current_setting('wal_level') as wal, rolsuper as superuser from pg_roles where rolname = current_user`;
+    [facts] =
+      await sql`select current_setting('wal_level') as wal, rolsuper as superuser from pg_roles where rolname = current_user`;
   } catch (error) {
     const { code, message } = /** @type {any} */ (error);
-    if (own && code === "28P01") throw new StackError(`the database in ${config.data_dir} was made with another password than secrets.json holds: start with --fresh to begin anew`);
+    if (own && code === "28P01")
+      throw new StackError(
+        `the database in ${config.data_dir} was made with another password than secrets.json holds: start with --fresh to begin anew`,
+      );
     throw new StackError(`the database does not let us in: ${message || code}`);
   }
-  if (facts.wal !== "logical" || !facts.superuser) throw new StackError("SUPABASE_DB_URL must name a superuser of a server with wal_level=logical");
-  if (config.fresh && !own) throw new StackError("--fresh cannot empty the server of SUPABASE_DB_URL: empty it by other means");
+  if (facts.wal !== "logical" || !facts.superuser)
+    throw new StackError("SUPABASE_DB_URL must name a superuser of a server with wal_level=logical");
+  if (config.fresh && !own)
+    throw new StackError("--fresh cannot empty the server of SUPABASE_DB_URL: empty it by other means");
 }
 
 /** @param {import("postgres").Sql} sql @param {Configuration} config @param {string} databaseUrl @param {boolean} own */
@@ -193,7 +225,8 @@ async function migrate(sql, config, databaseUrl, own) {
   const owner = connect(own ? databaseUrl.replace(`//${SUPERUSER}:`, "//postgres:") : databaseUrl, { max: 1 });
   try {
     const { changed } = await applyMigrations(owner, migrations);
-    for (const file of changed) console.error(`${file} has changed since it was applied: start with --fresh to apply it`);
+    for (const file of changed)
+      console.error(`${file} has changed since it was applied: start with --fresh to apply it`);
   } finally {
     await owner.end({ timeout: 1 });
     if (own) await sql`alter role postgres superuser`;
@@ -205,7 +238,8 @@ function keepErrorsShort() {
   const print = console.error.bind(console);
   console.warn = () => {};
   console.error = (...parts) => {
-    if (parts.some((part) => part !== null && typeof part === "object" && ("code" in part || "relation" in part))) return;
+    if (parts.some((part) => part !== null && typeof part === "object" && ("code" in part || "relation" in part)))
+      return;
     print(parts.map((part) => (part instanceof Error ? part.message : String(part))).join(" "));
   };
 }

@@ -21,7 +21,11 @@ export async function answerSigns(path, body, ask) {
   for (const key of body.paths) {
     const one = `${path.replace(/\/$/, "")}/${String(key).split("/").map(encodeURIComponent).join("/")}`;
     const { status, value } = await ask(one, { expiresIn: body.expiresIn });
-    rows.push(status === 200 ? { error: null, path: key, signedURL: named(value).signedURL } : { error: value?.message ?? "Object not found", path: key, signedURL: null });
+    rows.push(
+      status === 200
+        ? { error: null, path: key, signedURL: named(value).signedURL }
+        : { error: value?.message ?? "Object not found", path: key, signedURL: null },
+    );
   }
   return { status: 200, value: rows };
 }

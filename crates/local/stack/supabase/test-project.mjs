@@ -59,7 +59,10 @@ export async function startProject(config) {
     child.stdin.write(`${JSON.stringify(config)}\n`);
   });
   return {
-    config, url: `http://127.0.0.1:${config.port}`, process: child, exited,
+    config,
+    url: `http://127.0.0.1:${config.port}`,
+    process: child,
+    exited,
     stop: () => {
       child.kill("SIGTERM");
       return exited;
@@ -86,5 +89,8 @@ export async function signedIn(project, name) {
 
 /** The superuser's connection. @param {{ postgres_password: string, postgres_port: number }} config */
 export function superuser(config) {
-  return connect(`postgresql://${SUPERUSER}:${encodeURIComponent(config.postgres_password)}@127.0.0.1:${config.postgres_port}/postgres`, { max: 2 });
+  return connect(
+    `postgresql://${SUPERUSER}:${encodeURIComponent(config.postgres_password)}@127.0.0.1:${config.postgres_port}/postgres`,
+    { max: 2 },
+  );
 }

@@ -40,7 +40,8 @@ export async function buildOutput({ root, prebuilt = false, say }) {
     clearInterval(following);
     takeBack();
   }
-  if (!existsSync(path.join(outputFolder(root), "config.json"))) throw new StackError("vercel build left no .vercel/output/config.json");
+  if (!existsSync(path.join(outputFolder(root), "config.json")))
+    throw new StackError("vercel build left no .vercel/output/config.json");
 }
 
 /** @param {string} root @param {string[]} args */

@@ -27,7 +27,13 @@ export async function vercel(args, { cwd, environment = {}, output = "inherit" }
   const own = mkdtempSync(path.join(tmpdir(), "vercel-cli-"));
   const child = spawn(process.execPath, [CLI, ...args, "--global-config", path.join(own, "config")], {
     cwd,
-    env: { ...process.env, PATH: searchPath(own), VERCEL_TELEMETRY_DISABLED: "1", NO_UPDATE_NOTIFIER: "1", ...environment },
+    env: {
+      ...process.env,
+      PATH: searchPath(own),
+      VERCEL_TELEMETRY_DISABLED: "1",
+      NO_UPDATE_NOTIFIER: "1",
+      ...environment,
+    },
     stdio: ["ignore", output, "inherit"],
   });
   const stop = () => void child.kill("SIGTERM");

@@ -19,8 +19,14 @@ export const outputFolder = (root) => path.join(root, ".vercel", "output");
 export function readOutput(root) {
   const folder = outputFolder(root);
   const functionsFolder = path.join(folder, "functions");
-  const functions = globSync("**/*.func", { cwd: functionsFolder }).sort().map((name) => readFunction(functionsFolder, name));
-  return { config: readJson(path.join(folder, "config.json")), functions, staticFiles: filesBelow(path.join(folder, "static")) };
+  const functions = globSync("**/*.func", { cwd: functionsFolder })
+    .sort()
+    .map((name) => readFunction(functionsFolder, name));
+  return {
+    config: readJson(path.join(folder, "config.json")),
+    functions,
+    staticFiles: filesBelow(path.join(folder, "static")),
+  };
 }
 
 /** @param {string} root @param {string} name @returns {BuiltFunction} */
@@ -29,13 +35,22 @@ function readFunction(root, name) {
   const settings = readJson(path.join(folder, ".vc-config.json"));
   const files = filesBelow(folder);
   const bytes = files.reduce((sum, file) => sum + statSync(path.join(folder, file)).size, 0);
-  return { name: name.slice(0, -".func".length), folder, files, executable: path.join(folder, settings.handler), settings, bytes };
+  return {
+    name: name.slice(0, -".func".length),
+    folder,
+    files,
+    executable: path.join(folder, settings.handler),
+    settings,
+    bytes,
+  };
 }
 
 /** Every file below a folder, hidden ones too. @param {string} folder */
 export function filesBelow(folder) {
   if (!existsSync(folder)) return [];
-  const entries = globSync(["**/*", "**/.*", "**/.*/**/*"], { cwd: folder, withFileTypes: true }).filter((entry) => !entry.isDirectory());
+  const entries = globSync(["**/*", "**/.*", "**/.*/**/*"], { cwd: folder, withFileTypes: true }).filter(
+    (entry) => !entry.isDirectory(),
+  );
   return [...new Set(entries.map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name))))].sort();
 }
 

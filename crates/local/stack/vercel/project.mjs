@@ -2,7 +2,12 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
-const OFFLINE = { projectId: "prj_offline", orgId: "team_offline", projectName: "whatsapp-crm", settings: { framework: null } };
+const OFFLINE = {
+  projectId: "prj_offline",
+  orgId: "team_offline",
+  projectName: "whatsapp-crm",
+  settings: { framework: null },
+};
 
 /**
  * Lends the folder a project that does not exist, if it is not linked to a real one: left there, `vercel deploy` would

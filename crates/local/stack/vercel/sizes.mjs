@@ -13,13 +13,20 @@ export const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
 /** @param {import("./output.mjs").BuiltFunction[]} functions @returns {Promise<string[]>} */
 export async function sizes(functions) {
   const rows = await Promise.all(
-    functions.map(async (built) => [`/${built.name}`, `${built.settings.maxDuration} s`, megabytes(built.bytes), megabytes(await zipped(built))]),
+    functions.map(async (built) => [
+      `/${built.name}`,
+      `${built.settings.maxDuration} s`,
+      megabytes(built.bytes),
+      megabytes(await zipped(built)),
+    ]),
   );
   return table(["route", "limit", "MB", "MB zipped"], rows);
 }
 
 /** @param {import("./output.mjs").BuiltFunction} built */
 async function zipped({ folder, files }) {
-  const lengths = await Promise.all(files.map(async (file) => (await deflate(await readFile(path.join(folder, file)))).length));
+  const lengths = await Promise.all(
+    files.map(async (file) => (await deflate(await readFile(path.join(folder, file)))).length),
+  );
   return lengths.reduce((sum, length) => sum + length, 0);
 }

@@ -13,8 +13,15 @@ export function stackEnvironment({ root, dataDir }) {
   const { app_url: appUrl, pid } = JSON.parse(readFileSync(file, "utf8"));
   if (!isRunning(pid)) return null;
   const { functions } = configure({
-    root, dataDir, ports: portsFrom(Number(new URL(appUrl).port)), secrets: keepSecrets(dataDir), functionsDir: releaseFolder(root), fresh: false,
-    cron: false, durable: true, given: process.env,
+    root,
+    dataDir,
+    ports: portsFrom(Number(new URL(appUrl).port)),
+    secrets: keepSecrets(dataDir),
+    functionsDir: releaseFolder(root),
+    fresh: false,
+    cron: false,
+    durable: true,
+    given: process.env,
   });
   return functions.environment;
 }
