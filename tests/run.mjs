@@ -47,7 +47,10 @@ async function onOneStack(/** @type {(stackFile: string) => Promise<void>} */ te
 
 /** @type {Record<string, () => Promise<void>>} */
 const parts = {
-  format: () => run("cargo", ["fmt", "--all", "--check"]),
+  format: async () => {
+    await run("cargo", ["fmt", "--all", "--check"]);
+    await run(process.execPath, ["node_modules/prettier/bin/prettier.cjs", "--cache", "--check", "**/*.mjs"]);
+  },
   lint: () => run("cargo", ["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"]),
   unit: () => run("cargo", ["test", "--workspace", "--locked", "--quiet"]),
   build: () => build(ROOT, say),
