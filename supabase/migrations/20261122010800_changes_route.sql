@@ -1,2 +1,0 @@
--- What is caught up with is of every module.
-update public.modules set routes = routes || '/api/changes'::text where id = 'core';

@@ -1,0 +1,334 @@
+-- Who is calling: a person by an access token, or an integration by an API key; and what that caller may do.
+
+-- Keys for integrations. What opens them is kept apart, as a hash, where no client reaches it.
+create table public.api_keys (
+  id uuid primary key default gen_random_uuid(),
+  tenant_id uuid not null references public.tenants (id) on delete cascade,
+  name text not null check (char_length(name) between 1 and 100),
+  -- how the key begins, for people to tell keys apart
+  prefix text not null,
+  role_id uuid not null references public.roles (id),
+  created_by uuid,
+  created_at timestamptz not null default now(),
+  expires_at timestamptz,
+  last_used_at timestamptz,
+  revoked_at timestamptz,
+  revoked_by uuid,
+  foreign key (created_by, tenant_id) references public.profiles (user_id, tenant_id)
+    on delete set null (created_by),
+  foreign key (revoked_by, tenant_id) references public.profiles (user_id, tenant_id)
+    on delete set null (revoked_by)
+);
+create index api_keys_tenant_id_idx on public.api_keys (tenant_id, created_at desc, id);
+create index api_keys_role_id_idx on public.api_keys (role_id);
+create index api_keys_created_by_idx on public.api_keys (created_by, tenant_id);
+create index api_keys_revoked_by_idx on public.api_keys (revoked_by, tenant_id);
+
+create table private.api_key_secrets (
+  api_key_id uuid primary key references public.api_keys (id) on delete cascade,
+  -- SHA-256 of the key, which has 244 random bits
+  key_hash bytea not null unique
+);
+
+-- Where a key has been used from.
+create table private.api_key_places (
+  api_key_id uuid not null references public.api_keys (id) on delete cascade,
+  ip text not null,
+  first_used_at timestamptz not null default now(),
+  last_used_at timestamptz not null default now(),
+  primary key (api_key_id, ip)
+);
+
+-- Goes up whenever what somebody of the tenant may do could have changed.
+create table private.access_versions (
+  tenant_id uuid primary key references public.tenants (id) on delete cascade,
+  version bigint not null default 1
+);
+
+-- Everything a request must know about its caller, in one call. Null for a caller without a tenant.
+create function public.current_access() returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  tenant constant uuid := private.tenant_id();
+  roles constant uuid[] := array(select private.caller_roles());
+  disabled constant text[] := array(
+    select t.module_id from public.tenant_modules t where t.tenant_id = tenant and not t.enabled
+  );
+begin
+  return (
+    select jsonb_build_object(
+      'kind', case when k.id is null then 'user' else 'api_key' end,
+      'user_id', auth.uid(),
+      'display_name', coalesce(p.display_name, k.name),
+      'locale', coalesce(p.locale, t.locale),
+      'version', private.access_version(),
+      'tenant', jsonb_build_object(
+        'id', t.id, 'name', t.name, 'slug', t.slug, 'timezone', t.timezone, 'locale', t.locale
+      ),
+      'roles', coalesce((
+        select jsonb_agg(
+          jsonb_build_object('id', r.id, 'key', r.key, 'name', r.name, 'level', r.level) order by r.level desc, r.key
+        )
+        from public.roles r where r.id = any (roles)
+      ), '[]'),
+      'permissions', coalesce((
+        select jsonb_agg(distinct h.permission_key order by h.permission_key)
+        from private.role_holdings h join public.permissions d on d.permission_key = h.permission_key
+        where h.role_id = any (roles) and d.module_id <> all (disabled)
+      ), '[]'),
+      'modules', (select jsonb_agg(m.id order by m.id) from public.modules m where m.id <> all (disabled)),
+      -- of modules that are switched off, whoever would hold them
+      'disabled_permissions', coalesce((
+        select jsonb_agg(d.permission_key order by d.permission_key)
+        from public.permissions d where d.module_id = any (disabled)
+      ), '[]')
+    )
+    from public.tenants t
+    left join public.profiles p on p.user_id = (select auth.uid())
+    left join public.api_keys k on k.id = (select auth.uid())
+    where t.id = tenant
+  );
+end;
+$$;
+
+-- Null for a caller without a tenant.
+create function private.access_version() returns bigint
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  tenant constant uuid := private.tenant_id();
+begin
+  if tenant is null then
+    return null;
+  end if;
+  return coalesce((select v.version from private.access_versions v where v.tenant_id = tenant), 0);
+end;
+$$;
+
+create function private.renew_access() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+  tenants uuid[];
+begin
+  case tg_table_name
+    when 'tenants' then tenants := array(select c.id from changed c);
+    when 'user_roles' then
+      tenants := array(
+        select distinct p.tenant_id from changed c join public.profiles p on p.user_id = c.user_id
+      );
+    when 'role_permissions' then
+      tenants := array(
+        select distinct t.id from changed c
+        join public.roles r on r.id = c.role_id
+        join public.tenants t on t.id = r.tenant_id or r.tenant_id is null
+      );
+    when 'roles' then
+      tenants := array(
+        select distinct t.id from changed c join public.tenants t on t.id = c.tenant_id or c.tenant_id is null
+      );
+    else tenants := array(select distinct c.tenant_id from changed c);
+  end case;
+  insert into private.access_versions as v (tenant_id)
+  -- a tenant that is being deleted takes its rows with it
+  select t.id from public.tenants t where t.id = any (tenants) order by t.id
+  on conflict (tenant_id) do update set version = v.version + 1;
+  return null;
+end;
+$$;
+
+-- The key with which a request without a token came. Refused in words: integrations have people who read them.
+create function private.api_key_of(key text) returns uuid
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  found_key public.api_keys;
+begin
+  select k.* into found_key
+  from private.api_key_secrets s join public.api_keys k on k.id = s.api_key_id
+  where s.key_hash = sha256(convert_to(key, 'UTF8'));
+  if not found then
+    raise sqlstate 'PT401' using message = 'There is no such API key.', detail = 'unknown_api_key';
+  elsif found_key.revoked_at is not null then
+    raise sqlstate 'PT401' using message = 'The API key has been revoked.', detail = 'api_key_revoked',
+      hint = found_key.id::text;
+  elsif found_key.expires_at <= now() then
+    raise sqlstate 'PT401' using message = 'The API key has expired.', detail = 'api_key_expired',
+      hint = found_key.id::text;
+  end if;
+  return found_key.id;
+end;
+$$;
+
+-- What PostgREST runs before each request (https://docs.postgrest.org/en/stable/references/transactions.html):
+-- turns the key of a request without a token into its identity, so that row level security holds for it as for
+-- a person; and refuses a caller whose rights changed since the API last read them.
+create function private.begin_request() returns void
+language plpgsql set search_path = '' as $$
+declare
+  headers constant json := nullif(current_setting('request.headers', true), '')::json;
+  key constant text := headers ->> 'x-api-key';
+  version constant text := headers ->> 'x-access-version';
+begin
+  if key is not null and current_user = 'anon' then
+    perform set_config('request.jwt.claims', json_build_object(
+      'sub', private.api_key_of(key), 'role', 'authenticated', 'aud', 'authenticated', 'api_key', true
+    )::text, true);
+    perform set_config('role', 'authenticated', true);
+  end if;
+  -- In two steps: an expression that names a function needs the right to it, even where it is not called.
+  if version is not null and current_user = 'authenticated' then
+    if version is distinct from private.access_version()::text then
+      raise sqlstate 'PT409' using message = 'What the caller may do has changed.', detail = 'access_changed';
+    end if;
+  end if;
+end;
+$$;
+
+create function private.api_key_json(k public.api_keys) returns jsonb
+language sql stable security definer set search_path = '' as $$
+  select jsonb_build_object(
+    'id', k.id, 'name', k.name, 'prefix', k.prefix, 'created_by', k.created_by, 'created_at', k.created_at,
+    'expires_at', k.expires_at, 'last_used_at', k.last_used_at, 'revoked_at', k.revoked_at,
+    'status', case when k.revoked_at is not null then 'revoked' when k.expires_at <= now() then 'expired'
+      else 'active' end,
+    'role', (
+      select jsonb_build_object('id', r.id, 'key', r.key, 'name', r.name, 'level', r.level)
+      from public.roles r where r.id = k.role_id
+    )
+  );
+$$;
+
+create function public.list_api_keys(page integer, page_size integer) returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  perform private.require('api_keys.view');
+  return jsonb_build_object(
+    'total', (select count(*) from public.api_keys k where k.tenant_id = private.tenant_id()),
+    'rows', coalesce((
+      select jsonb_agg(private.api_key_json(x.k) order by (x.k).created_at desc, (x.k).id)
+      from (
+        select k from public.api_keys k
+        where k.tenant_id = private.tenant_id()
+        order by k.created_at desc, k.id
+        limit page_size offset (page - 1)::bigint * page_size
+      ) x
+    ), '[]')
+  );
+end;
+$$;
+
+-- A new key, shown this once.
+create function public.create_api_key(name text, role_id uuid, expires_at timestamptz default null) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  secret constant text := 'crm_' || replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '');
+  made public.api_keys;
+begin
+  perform private.require('api_keys.create');
+  if create_api_key.expires_at <= now() then
+    raise sqlstate 'PT422' using message = 'The key must expire in the future.', detail = 'invalid_field',
+      hint = 'expires_at';
+  end if;
+  perform private.require_grantable(array[create_api_key.role_id], 'role_id');
+  insert into public.api_keys (tenant_id, name, prefix, role_id, created_by, expires_at)
+  values (
+    private.tenant_id(), create_api_key.name, left(secret, 12), create_api_key.role_id, private.person_id(),
+    create_api_key.expires_at
+  )
+  returning * into made;
+  insert into private.api_key_secrets (api_key_id, key_hash) values (made.id, sha256(convert_to(secret, 'UTF8')));
+  return private.api_key_json(made) || jsonb_build_object('key', secret);
+end;
+$$;
+
+create function public.revoke_api_key(key_id uuid) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  key public.api_keys;
+begin
+  perform private.require('api_keys.revoke');
+  update public.api_keys k
+  set revoked_at = coalesce(k.revoked_at, now()), revoked_by = coalesce(k.revoked_by, private.person_id())
+  where k.id = revoke_api_key.key_id and k.tenant_id = private.tenant_id()
+  returning k.* into key;
+  if not found then
+    raise sqlstate 'PT404' using message = 'There is no such API key.', detail = 'not_found';
+  end if;
+  return private.api_key_json(key);
+end;
+$$;
+
+-- A key was used: when, and from where. A place it was not used from before is a security event, but for its first.
+create function public.note_api_key_use(key_id uuid, ip text) returns void
+language plpgsql set search_path = '' as $$
+declare
+  is_new boolean;
+begin
+  update public.api_keys k set last_used_at = now()
+  where k.id = note_api_key_use.key_id
+    and (k.last_used_at is null or k.last_used_at < now() - interval '15 seconds');
+  if note_api_key_use.ip is null then
+    return;
+  end if;
+  insert into private.api_key_places as p (api_key_id, ip) values (note_api_key_use.key_id, note_api_key_use.ip)
+  on conflict on constraint api_key_places_pkey do update set last_used_at = now()
+  returning p.first_used_at = p.last_used_at and xmax = 0 into is_new;
+  if is_new and exists (
+    select 1 from private.api_key_places p
+    where p.api_key_id = note_api_key_use.key_id and p.ip <> note_api_key_use.ip
+  ) then
+    perform private.record_event(
+      'api_key.new_place', 'api_key', note_api_key_use.key_id, 'api_keys', note_api_key_use.key_id::text,
+      jsonb_build_object('ip', note_api_key_use.ip)
+    );
+  end if;
+end;
+$$;
+
+create trigger refuse_foreign_role before insert or update of role_id, tenant_id on public.api_keys
+  for each row execute function private.refuse_foreign_role();
+
+alter table public.api_keys enable row level security;
+alter table private.api_key_secrets enable row level security;
+alter table private.api_key_places enable row level security;
+alter table private.access_versions enable row level security;
+
+create policy "members with the right read the keys of their tenant" on public.api_keys for select to authenticated
+  using (tenant_id = (select private.tenant_id()) and (select private.has_permission('api_keys.view')));
+create policy "nobody" on private.api_key_secrets to authenticated using (false);
+create policy "nobody" on private.api_key_places to authenticated using (false);
+create policy "nobody" on private.access_versions to authenticated using (false);
+
+grant select on public.api_keys to authenticated;
+
+grant execute on function
+  private.api_key_of(text),
+  private.begin_request()
+to anon, authenticated;
+
+grant execute on function
+  public.current_access(),
+  private.access_version(),
+  public.list_api_keys(integer, integer),
+  public.create_api_key(text, uuid, timestamptz),
+  public.revoke_api_key(uuid)
+to authenticated;
+
+do $$
+declare
+  watched text;
+  operation text;
+begin
+  foreach watched in array array['tenants', 'profiles', 'user_roles', 'role_permissions', 'roles'] loop
+    foreach operation in array array['insert', 'update', 'delete'] loop
+      continue when watched = 'tenants' and operation = 'delete';
+      execute format(
+        'create trigger renew_access_%s after %s on public.%I referencing %s table as changed
+          for each statement execute function private.renew_access()',
+        operation, operation, watched, case operation when 'delete' then 'old' else 'new' end
+      );
+    end loop;
+  end loop;
+end;
+$$;
+
+alter role authenticator set pgrst.db_pre_request = 'private.begin_request';
+notify pgrst, 'reload config';

@@ -1,0 +1,178 @@
+-- What people allow us to send them. Every word of theirs is kept; what holds follows from the latest.
+
+create table public.contact_consents (
+  id uuid primary key default gen_random_uuid(),
+  tenant_id uuid not null references public.tenants (id) on delete cascade,
+  contact_id uuid not null,
+  purpose text not null default 'marketing' check (purpose in ('marketing')),
+  state text not null check (state in ('opted_in', 'opted_out')),
+  source text not null check (source in ('meta_preference', 'keyword', 'person', 'import', 'error_131050')),
+  -- what shows it: the element as Meta sent it, the words of the customer, who entered it
+  proof jsonb not null default '{}',
+  occurred_at timestamptz not null default now(),
+  created_at timestamptz not null default now(),
+  unique (contact_id, purpose, source, state, occurred_at),
+  foreign key (contact_id, tenant_id) references public.contacts (id, tenant_id) on delete cascade
+);
+create index contact_consents_contact_idx on public.contact_consents (contact_id, tenant_id);
+create index contact_consents_tenant_idx on public.contact_consents (tenant_id);
+
+-- What holds now. Of two words at the same moment the "no" counts.
+create function private.settle_consents(contacts uuid[]) returns void
+language sql set search_path = '' as $$
+  update public.contacts c
+  set marketing_opted_out_at = l.opted_out_at
+  from unnest(contacts) as i (id)
+  cross join lateral (
+    select case when k.state = 'opted_out' then k.occurred_at end as opted_out_at
+    from public.contact_consents k
+    where k.contact_id = i.id and k.purpose = 'marketing'
+    order by k.occurred_at desc, k.state desc
+    limit 1
+  ) l
+  where c.id = i.id and c.marketing_opted_out_at is distinct from l.opted_out_at;
+$$;
+
+-- Keeps consents. `consents` is a list of {"tenant_id", "contact_id", "state", "source", "proof"?, "occurred_at"}. Safe
+-- to repeat.
+create function private.record_consents(consents jsonb) returns void
+language plpgsql set search_path = '' as $$
+begin
+  insert into public.contact_consents (tenant_id, contact_id, state, source, proof, occurred_at)
+  select k.tenant_id, k.contact_id, k.state, k.source, coalesce(k.proof, '{}'), coalesce(k.occurred_at, now())
+  from jsonb_to_recordset(consents)
+    as k (tenant_id uuid, contact_id uuid, state text, source text, proof jsonb, occurred_at timestamptz)
+  order by k.contact_id, k.occurred_at, k.state
+  on conflict (contact_id, purpose, source, state, occurred_at) do nothing;
+
+  perform private.settle_consents(array(
+    select distinct k.contact_id from jsonb_to_recordset(consents) as k (contact_id uuid) order by 1
+  ));
+end;
+$$;
+
+-- Whether a contact wants no marketing.
+create function private.opted_out(c public.contacts) returns boolean
+language sql immutable set search_path = '' as $$
+  select c.marketing_opted_out_at is not null;
+$$;
+
+-- A message as keywords are compared: capital letters, and what stands between words as one space.
+create function private.keyword_of(words text) returns text
+language sql immutable parallel safe set search_path = '' as $$
+  select upper(btrim(regexp_replace(left(words, 200), '[^[:alnum:]]+', ' ', 'g')));
+$$;
+
+create function private.consent_json(k public.contact_consents) returns jsonb
+language sql stable set search_path = '' as $$
+  select to_jsonb(k) - 'tenant_id' - 'contact_id';
+$$;
+
+-- What a contact has said about marketing, the latest first; null without the contact.
+create function public.list_contact_consents(contact_id uuid) returns jsonb
+language sql stable security definer set search_path = '' as $$
+  select jsonb_build_object(
+    'marketing_opted_out_at', c.marketing_opted_out_at,
+    'rows', coalesce((
+      select jsonb_agg(private.consent_json(k) order by k.occurred_at desc, k.state desc)
+      from public.contact_consents k
+      where k.contact_id = c.id and k.tenant_id = c.tenant_id
+    ), '[]')
+  )
+  from public.contacts c
+  where c.id = list_contact_consents.contact_id and c.tenant_id = private.tenant_id() and private.sees_contact(c);
+$$;
+
+-- Records what a contact has said elsewhere: on the phone, in a shop, on paper. `note` says where.
+create function public.record_contact_consent(contact_id uuid, state text, note text default null) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  contact public.contacts;
+  who record;
+begin
+  perform private.require('contacts.update');
+  contact := private.own_contact(record_contact_consent.contact_id);
+  select * into who from private.actor();
+  perform private.record_consents(jsonb_build_array(jsonb_build_object(
+    'tenant_id', contact.tenant_id, 'contact_id', contact.id, 'state', record_contact_consent.state, 'source', 'person',
+    'proof', jsonb_strip_nulls(jsonb_build_object(
+      'note', nullif(trim(note), ''), 'recorded_by', who.actor_id, 'recorded_by_name', who.actor_name
+    )),
+    'occurred_at', clock_timestamp()
+  )));
+  return public.list_contact_consents(contact.id);
+end;
+$$;
+
+-- Meta's field `user_preferences`: who wants no more marketing, or wants it again. It also tells of people who never
+-- wrote: their word is kept all the same. Answers with the reason where a word is nobody's, or with null.
+create function private.ingest_preferences(session public.whatsapp_sessions, notice jsonb) returns text
+language plpgsql set search_path = '' as $$
+declare
+  words jsonb;
+  reason text;
+begin
+  select jsonb_agg(jsonb_build_object(
+    'tenant_id', session.tenant_id, 'nth', p.nth,
+    'wa_id', who.wa_id, 'user_id', who.user_id,
+    'profile_name', c.value #>> '{profile,name}', 'username', c.value #>> '{profile,username}',
+    'state', case lower(p.value ->> 'value') when 'stop' then 'opted_out' else 'opted_in' end,
+    'source', 'meta_preference', 'proof', p.value,
+    'occurred_at', t.at, 'at', t.at
+  )) into words
+  from jsonb_array_elements(private.json_elements(notice -> 'user_preferences')) with ordinality as p (value, nth)
+  left join lateral (
+    select c.value from jsonb_array_elements(private.json_elements(notice -> 'contacts')) as c
+    where c.value ->> 'wa_id' = p.value ->> 'wa_id' or c.value ->> 'user_id' = p.value ->> 'user_id'
+    limit 1
+  ) c on true
+  cross join lateral (
+    select private.meta_time(case when p.value ->> 'timestamp' ~ '^[0-9]{1,15}$'
+      then (p.value ->> 'timestamp')::bigint end) as at
+  ) t
+  cross join lateral (
+    select
+      coalesce(substring(p.value ->> 'wa_id' from '^[+]?([0-9]{1,20})$'), substring(c.value ->> 'wa_id' from '^[0-9]{1,20}$'))
+        as wa_id,
+      coalesce(substring(p.value ->> 'user_id' from '^.{1,160}$'), substring(c.value ->> 'user_id' from '^.{1,160}$'))
+        as user_id
+  ) who
+  where p.value ->> 'category' = 'marketing_messages' and lower(p.value ->> 'value') in ('stop', 'resume', 'signup');
+  -- somebody who cannot be costs nobody else's word
+  select jsonb_agg(w) filter (where coalesce(w ->> 'wa_id', w ->> 'user_id') is not null),
+    case when bool_or(coalesce(w ->> 'wa_id', w ->> 'user_id') is null) then 'no_sender' end
+  into words, reason
+  from jsonb_array_elements(words) as w;
+  if words is null then
+    return reason;
+  end if;
+
+  perform private.upsert_contacts(words);
+  perform private.record_consents((
+    select jsonb_agg(w.value || jsonb_build_object('contact_id', private.find_contact(
+      session.tenant_id, w.value ->> 'wa_id', w.value ->> 'user_id', (w.value ->> 'occurred_at')::timestamptz
+    )))
+    from jsonb_array_elements(words) as w
+  ));
+  return reason;
+end;
+$$;
+
+-- Changes are written to the audit log.
+select private.audit_table('contact_consents', 'id', 'people');
+
+alter table public.contact_consents enable row level security;
+
+create policy "members read the consents of contacts they may see" on public.contact_consents
+  for select to authenticated
+  using (
+    tenant_id = (select private.tenant_id())
+    and exists (select 1 from public.contacts c where c.id = contact_consents.contact_id)
+  );
+
+grant select on public.contact_consents to authenticated;
+
+grant execute on function
+  public.list_contact_consents(uuid),
+  public.record_contact_consent(uuid, text, text)
+to authenticated;

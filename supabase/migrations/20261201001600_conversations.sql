@@ -1,0 +1,805 @@
+-- What a conversation is besides its messages: its state, how urgent it is, since when the customer waits, who has read
+-- how far, and what was done with it. Rows are filtered by the policies: a caller gets what the caller may see.
+
+-- Some functions below name what is created after them.
+set check_function_bodies = off;
+
+create table public.conversations (
+  id uuid primary key default gen_random_uuid(),
+  tenant_id uuid not null,
+  session_id uuid not null,
+  contact_id uuid not null,
+  status text not null default 'open' check (status in ('open', 'pending', 'snoozed', 'resolved')),
+  assigned_to uuid,
+  unread_count integer not null default 0 check (unread_count >= 0),
+  last_message_at timestamptz,
+  last_message_preview text,
+  last_message_direction text check (last_message_direction in ('inbound', 'outbound')),
+  last_inbound_at timestamptz,
+  -- until then free-form messages are allowed: 24 hours after the customer last wrote
+  window_expires_at timestamptz,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  -- so that clients can name a message that has no words in their own language; `revoke`: it was taken back
+  last_message_type text,
+  -- the advertisement or post that brought the customer, as it came with the latest message that names one
+  referral jsonb,
+  referral_at timestamptz,
+  -- the last message of the customer that Meta was told to be read
+  read_message_id uuid,
+  priority text not null default 'none' check (priority in ('none', 'low', 'medium', 'high', 'urgent')),
+  priority_rank smallint not null generated always as (case priority
+    when 'urgent' then 4 when 'high' then 3 when 'medium' then 2 when 'low' then 1 else 0 end) stored,
+  snoozed_until timestamptz,
+  -- since when the customer has the last word and nobody settled it
+  waiting_since timestamptz,
+  -- since when there is something of the customer that whoever never opened the conversation has not seen: from the
+  -- first message after it was resolved. Null when there is nothing.
+  heard_since timestamptz,
+  unique (session_id, contact_id),
+  unique (id, tenant_id),
+  foreign key (tenant_id) references public.tenants (id) on delete cascade,
+  foreign key (session_id, tenant_id) references public.whatsapp_sessions (id, tenant_id) on delete cascade,
+  foreign key (contact_id, tenant_id) references public.contacts (id, tenant_id) on delete cascade,
+  foreign key (assigned_to, tenant_id) references public.profiles (user_id, tenant_id)
+    on delete set null (assigned_to)
+);
+create index conversations_contact_idx on public.conversations (contact_id, tenant_id);
+create index conversations_inbox_idx on public.conversations (tenant_id, last_message_at desc, id desc)
+  include (assigned_to);
+create index conversations_status_idx on public.conversations (tenant_id, status, last_message_at desc, id desc)
+  include (assigned_to, unread_count);
+create index conversations_assigned_idx
+  on public.conversations (assigned_to, tenant_id, last_message_at desc, id desc) include (status);
+create index conversations_session_idx on public.conversations (session_id, tenant_id, last_message_at desc, id desc);
+create index conversations_priority_idx
+  on public.conversations (tenant_id, priority_rank desc, last_message_at desc, id desc);
+create index conversations_waiting_idx on public.conversations (tenant_id, waiting_since, id)
+  where waiting_since is not null;
+create index conversations_window_idx on public.conversations (tenant_id, window_expires_at);
+create index conversations_snoozed_idx on public.conversations (snoozed_until) where status = 'snoozed';
+create index conversations_unread_idx on public.conversations (tenant_id, last_message_at desc, id desc)
+  include (assigned_to) where heard_since is not null;
+
+-- What was done with a conversation, by whom. `details` say what from and what to.
+create table public.conversation_events (
+  id uuid primary key default gen_random_uuid(),
+  tenant_id uuid not null references public.tenants (id) on delete cascade,
+  conversation_id uuid not null,
+  kind text not null check (kind in (
+    'status_changed', 'assigned', 'unassigned', 'priority_changed', 'label_added', 'label_removed', 'merged'
+  )),
+  -- null: nobody did it by hand, or an integration did
+  actor_id uuid,
+  details jsonb not null default '{}',
+  occurred_at timestamptz not null default clock_timestamp(),
+  foreign key (conversation_id, tenant_id) references public.conversations (id, tenant_id) on delete cascade,
+  foreign key (actor_id, tenant_id) references public.profiles (user_id, tenant_id) on delete set null (actor_id)
+);
+create index conversation_events_conversation_idx
+  on public.conversation_events (conversation_id, tenant_id, occurred_at desc, id desc);
+create index conversation_events_tenant_idx on public.conversation_events (tenant_id);
+create index conversation_events_actor_idx on public.conversation_events (actor_id, tenant_id)
+  where actor_id is not null;
+
+-- How far each person has read.
+create table public.conversation_reads (
+  conversation_id uuid not null,
+  user_id uuid not null,
+  tenant_id uuid not null references public.tenants (id) on delete cascade,
+  read_through timestamptz not null,
+  -- the person wants to come back to it
+  marked_unread boolean not null default false,
+  primary key (conversation_id, user_id),
+  foreign key (conversation_id, tenant_id) references public.conversations (id, tenant_id) on delete cascade,
+  foreign key (user_id, tenant_id) references public.profiles (user_id, tenant_id) on delete cascade
+);
+create index conversation_reads_conversation_idx on public.conversation_reads (conversation_id, tenant_id);
+create index conversation_reads_user_idx on public.conversation_reads (user_id, tenant_id);
+create index conversation_reads_tenant_idx on public.conversation_reads (tenant_id);
+create index conversation_reads_unread_idx on public.conversation_reads (user_id, tenant_id, conversation_id)
+  where marked_unread;
+
+-- Do agents of the caller's tenant see the conversations that have no assignee?
+create function private.sees_unassigned() returns boolean
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  return coalesce(
+    (select t.agents_see_unassigned from public.tenants t where t.id = (select private.tenant_id())), false
+  );
+end;
+$$;
+
+create function private.conversation_json(v public.conversations) returns jsonb
+language plpgsql stable set search_path = '' as $$
+begin
+  return private.conversation_row(v) || jsonb_build_object('unread_for_me', private.unread_for_caller(v))
+    || private.around_conversation(v);
+end;
+$$;
+
+-- Null when there is none, or none the caller may see.
+create function public.get_conversation(conversation_id uuid) returns jsonb
+language sql stable set search_path = '' as $$
+  select private.conversation_json(v) from public.conversations v where v.id = get_conversation.conversation_id;
+$$;
+
+-- Who sees it no more is told so: those who hold an agent's or the unassigned topic have no other way to know. Whoever
+-- sees every conversation keeps it.
+create function private.announce_conversations() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  if tg_op = 'UPDATE' then
+    perform private.tell(
+      n.tenant_id, case when o.assigned_to is null then 'unassigned' else 'agent' end, o.assigned_to,
+      'conversation.removed', jsonb_build_object('id', n.id)
+    )
+    from before o
+    join changed n on n.id = o.id
+    where n.assigned_to is distinct from o.assigned_to and n.last_message_at is not null
+      and (o.assigned_to is null or not private.person_may(o.assigned_to, 'conversations.view_all'));
+  end if;
+  perform private.announce(
+    v.tenant_id, v.assigned_to,
+    case tg_op when 'INSERT' then 'conversation.created' else 'conversation.updated' end,
+    private.told_conversation(v)
+  )
+  from changed c
+  join public.conversations v on v.id = c.id
+  where v.last_message_at is not null;
+  return null;
+end;
+$$;
+
+-- What the inbox shows of a conversation: the newest of its thread, but not what a machine says (messages of campaigns do not
+-- fill the inbox), nor what is to be said later, nor what was deleted.
+create function private.last_message(conversation uuid, tenant uuid) returns table (
+  occurred_at timestamptz, preview text, type text, direction text
+)
+language sql stable set search_path = '' as $$
+  select
+    m.occurred_at,
+    -- a sign that needs no translation
+    case when m.revoked_at is null and m.deleted_at is null then left(m.content, 200) else '🚫' end,
+    case when m.deleted_at is not null then 'deleted' when m.revoked_at is null then m.type else 'revoke' end,
+    m.direction
+  from public.messages m
+  where m.conversation_id = conversation and m.tenant_id = tenant and not m.metadata ?| '{broadcast_campaign_id,automation}'
+    and (m.target_message_id is null or private.stands_alone(m.session_id, m.target_message_id))
+    and (m.send_at is null or m.status not in ('pending', 'failed'))
+  order by m.occurred_at desc, m.created_at desc, m.id desc
+  limit 1;
+$$;
+
+create function private.refresh_conversations(ids uuid[]) returns void
+language plpgsql set search_path = '' as $$
+begin
+  perform 1 from public.conversations v where v.id = any (ids) order by v.id for no key update;
+
+  update public.conversations v
+  set
+    last_message_at = l.occurred_at,
+    last_message_preview = l.preview,
+    last_message_type = l.type,
+    last_message_direction = l.direction
+  from public.conversations c
+  cross join lateral private.last_message(c.id, c.tenant_id) l
+  where c.id = any (ids) and v.id = c.id
+    and (v.last_message_at, v.last_message_preview, v.last_message_type, v.last_message_direction)
+      is distinct from (l.occurred_at, l.preview, l.type, l.direction);
+end;
+$$;
+
+-- Whoever answers tells what the list shows, but not of what kind it is.
+create function private.name_last_message() returns trigger
+language plpgsql set search_path = '' as $$
+begin
+  new.last_message_type := coalesce((
+    select m.type from public.messages m
+    where m.conversation_id = new.id and m.tenant_id = new.tenant_id and m.occurred_at = new.last_message_at
+    order by m.created_at desc, m.id desc
+    limit 1
+  ), new.last_message_type);
+  return new;
+end;
+$$;
+
+-- The one rule of who sees a conversation, as the policy has it, for functions that pass row level security.
+create function private.sees_assigned_to(assignee uuid) returns boolean
+language sql stable security definer set search_path = '' as $$
+  select private.has_permission('conversations.view_all')
+    or (private.has_permission('conversations.view') and case
+      when assignee is null then private.sees_unassigned()
+      else coalesce(assignee = (select auth.uid()), false)
+    end);
+$$;
+
+-- A conversation of the caller's tenant that the caller sees, locked.
+create function private.own_conversation(conversation_id uuid) returns public.conversations
+language plpgsql security definer set search_path = '' as $$
+declare
+  conversation public.conversations;
+begin
+  select v.* into conversation from public.conversations v
+  where v.id = own_conversation.conversation_id and v.tenant_id = private.tenant_id()
+  for update;
+  if conversation.id is null or not private.sees_assigned_to(conversation.assigned_to) then
+    raise sqlstate 'PT404' using message = 'There is no such conversation.', detail = 'not_found';
+  end if;
+  return conversation;
+end;
+$$;
+
+-- Marks a conversation as read; reading takes the right to read. Answers with the message Meta is to be told of, if it was
+-- not told yet: {"session_id", "phone_number_id", "wamid"}.
+-- Security definer: clients have no right to write conversations.
+create function public.read_conversation(conversation_id uuid) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  conversation public.conversations;
+  latest public.messages;
+  number public.whatsapp_sessions;
+begin
+  perform private.require('messages.view');
+  conversation := private.own_conversation(read_conversation.conversation_id);
+  perform private.keep_read(conversation, false);
+  select m.* into latest from public.messages m
+  where m.conversation_id = conversation.id and m.tenant_id = conversation.tenant_id and m.direction = 'inbound'
+    and m.whatsapp_message_id is not null
+  order by m.occurred_at desc, m.created_at desc, m.id desc
+  limit 1;
+  select s.* into strict number from public.whatsapp_sessions s where s.id = conversation.session_id;
+  update public.conversations v
+  set unread_count = 0, read_message_id = coalesce(latest.id, v.read_message_id)
+  where v.id = conversation.id and (v.unread_count, v.read_message_id) is distinct from (0, latest.id);
+  if latest.id is null or conversation.read_message_id = latest.id or number.status not in ('connected', 'paused') then
+    return null;
+  end if;
+  return jsonb_build_object(
+    'session_id', number.id, 'phone_number_id', number.meta_phone_number_id, 'wamid', latest.whatsapp_message_id
+  );
+end;
+$$;
+
+-- Notices of the platform count as unread, but are no words of the customer: what is pending stays so.
+create function private.settle_conversation() returns trigger
+language plpgsql set search_path = '' as $$
+begin
+  -- A customer who writes again opens what waited for them. Resolved and snoozed ones are opened as they write.
+  if tg_op = 'UPDATE' and new.status = 'pending' and old.status = 'pending' and new.unread_count > old.unread_count
+    and coalesce(new.last_message_type, '') not in ('system', 'request_welcome')
+    and coalesce(current_setting('app.keeps_state', true), '') <> 'on'
+  then
+    new.status := 'open';
+  end if;
+  if new.status <> 'snoozed' then
+    new.snoozed_until := null;
+  end if;
+  new.waiting_since := case
+    when new.last_message_direction is distinct from 'inbound' or new.status = 'resolved' then null
+    when new.last_message_type in ('system', 'request_welcome') then new.waiting_since
+    else coalesce(new.waiting_since, new.last_message_at)
+  end;
+  return new;
+end;
+$$;
+
+-- Security definer: whoever changes a conversation has no right to its history.
+create function private.note_conversation_changes() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  insert into public.conversation_events (tenant_id, conversation_id, kind, actor_id, details)
+  select n.tenant_id, n.id, e.kind, private.person_id(), e.details
+  from changed n
+  join before o on o.id = n.id
+  cross join lateral (
+    select 'status_changed' as kind, jsonb_strip_nulls(jsonb_build_object(
+      'from', o.status, 'to', n.status, 'snoozed_until', n.snoozed_until)) as details
+    where n.status <> o.status or n.snoozed_until <> o.snoozed_until
+    union all
+    select case when n.assigned_to is null then 'unassigned' else 'assigned' end,
+      jsonb_build_object('from', o.assigned_to, 'to', n.assigned_to)
+    where n.assigned_to is distinct from o.assigned_to
+    union all
+    select 'priority_changed', jsonb_build_object('from', o.priority, 'to', n.priority)
+    where n.priority <> o.priority
+  ) e;
+  return null;
+end;
+$$;
+
+-- Until the moment it is called, not until the request began: who waited for the conversation has read what came meanwhile.
+-- Security definer: clients have no right to write it.
+create function private.keep_read(conversation public.conversations, unread boolean) returns void
+language plpgsql security definer set search_path = '' as $$
+declare
+  person constant uuid := private.person_id();
+begin
+  if person is not null then
+    insert into public.conversation_reads as r (conversation_id, user_id, tenant_id, read_through, marked_unread)
+    values (conversation.id, person, conversation.tenant_id, clock_timestamp(), unread)
+    on conflict (conversation_id, user_id) do update
+      set read_through = case when unread then r.read_through else excluded.read_through end,
+        marked_unread = excluded.marked_unread;
+  end if;
+end;
+$$;
+
+-- Whoever answers has read.
+create function private.read_by_answering() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  insert into public.conversation_reads as r (conversation_id, user_id, tenant_id, read_through)
+  select c.conversation_id, c.sent_by, c.tenant_id, max(c.created_at)
+  from changed c
+  where c.direction = 'outbound' and c.sent_by is not null and not c.metadata ? 'broadcast_campaign_id'
+    and c.status = 'sending'
+  group by c.conversation_id, c.sent_by, c.tenant_id
+  order by c.conversation_id, c.sent_by
+  on conflict (conversation_id, user_id) do update
+    set read_through = greatest(r.read_through, excluded.read_through), marked_unread = false;
+  return null;
+end;
+$$;
+
+-- How many messages of the customer the caller has not read, up to 100; what nobody has read, for who never opened it.
+-- By when they came in: Meta's time of a message that was held back is older than what was read before it.
+create function private.unread_for_caller(v public.conversations) returns integer
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  mine public.conversation_reads;
+  since timestamptz := v.heard_since;
+  least_of_all integer := 1;
+  unread integer;
+begin
+  select r.* into mine from public.conversation_reads r
+  where r.conversation_id = v.id and r.user_id = (select auth.uid());
+  if found then
+    since := case when mine.marked_unread then mine.read_through end;
+  else
+    least_of_all := greatest(v.unread_count, 1);
+  end if;
+  if since is null then
+    return 0;
+  end if;
+  select count(*) into unread from (
+    select 1 from public.messages m
+    where m.conversation_id = v.id and m.tenant_id = v.tenant_id and m.occurred_at > since - interval '7 days'
+      and m.created_at > since and m.direction = 'inbound' and m.target_message_id is null
+      and not m.metadata ? 'source'
+    order by m.occurred_at desc, m.created_at desc, m.id desc
+    limit 100
+  ) u;
+  return least(greatest(unread, least_of_all), 100);
+end;
+$$;
+
+-- What is shown of a conversation besides its own row: its labels, its customer's name.
+create function private.announce_conversations_by_id(ids uuid[]) returns void
+language sql security definer set search_path = '' as $$
+  select private.announce(v.tenant_id, v.assigned_to, 'conversation.updated', private.told_conversation(v))
+  from public.conversations v
+  where v.id = any (ids) and v.last_message_at is not null
+  order by v.id;
+$$;
+
+-- Those that changed are found before their conversations are looked for. Asked for together with a limit, the planner
+-- compares every old row with every new one, for it hopes to have enough soon.
+create function private.announce_contact_of_conversations() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+  ids uuid[];
+begin
+  select array_agg(n.id) into ids
+  from changed n
+  join before o on o.id = n.id
+  where (coalesce(n.name, n.profile_name), n.wa_id, n.user_id, n.username, n.tags, n.blocked_at)
+    is distinct from (coalesce(o.name, o.profile_name), o.wa_id, o.user_id, o.username, o.tags, o.blocked_at);
+  if ids is not null then
+    perform private.announce_conversations_by_id(array(
+      select v.id from public.conversations v
+      where v.contact_id = any (ids)
+      -- an import that renames everybody is news to nobody's screen
+      limit 500
+    ));
+  end if;
+  return null;
+end;
+$$;
+
+-- Changes what is named in `changes`: status, snoozed_until (with status snoozed), priority.
+-- Security definer: clients have no right to write conversations.
+create function public.update_conversation(conversation_id uuid, changes jsonb) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  conversation public.conversations;
+  until constant timestamptz := (changes ->> 'snoozed_until')::timestamptz;
+  state text;
+begin
+  perform private.require('conversations.update');
+  conversation := private.own_conversation(update_conversation.conversation_id);
+  state := coalesce(changes ->> 'status', conversation.status);
+  if state = 'snoozed' and coalesce(until, case when not changes ? 'status' then conversation.snoozed_until end) is null
+  then
+    raise sqlstate 'PT422' using message = 'Say until when the conversation is snoozed.', detail = 'invalid_field',
+      hint = 'snoozed_until';
+  elsif until is not null and state <> 'snoozed' then
+    raise sqlstate 'PT422' using message = 'Only a snoozed conversation has a time to wake at.',
+      detail = 'invalid_field', hint = 'snoozed_until';
+  elsif until <= now() then
+    raise sqlstate 'PT422' using message = 'This time has passed.', detail = 'invalid_field', hint = 'snoozed_until';
+  end if;
+  update public.conversations v
+  set
+    status = state,
+    snoozed_until = coalesce(until, v.snoozed_until),
+    priority = coalesce(changes ->> 'priority', v.priority)
+  where v.id = conversation.id
+    and (v.status, v.snoozed_until, v.priority)
+      is distinct from (state, coalesce(until, v.snoozed_until), coalesce(changes ->> 'priority', v.priority));
+  select v.* into strict conversation from public.conversations v where v.id = conversation.id;
+  return private.conversation_json(conversation);
+end;
+$$;
+
+-- Removes a conversation with its messages. Answers with the paths of files that nothing else needs.
+-- Security definer: clients have no right to write conversations.
+create function public.delete_conversation(conversation_id uuid) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  conversation public.conversations;
+  paths text[];
+begin
+  perform private.require('conversations.delete');
+  conversation := private.own_conversation(delete_conversation.conversation_id);
+  paths := array(
+    select distinct f.storage_path
+    from public.messages m join public.message_media f on f.message_id = m.id
+    where m.conversation_id = conversation.id and m.tenant_id = conversation.tenant_id and f.storage_path is not null
+  );
+  delete from public.conversations v where v.id = conversation.id;
+  perform private.announce(
+    conversation.tenant_id, conversation.assigned_to, 'conversation.deleted', jsonb_build_object('id', conversation.id)
+  );
+  return to_jsonb(array(
+    select p.path from unnest(paths) p (path)
+    where not exists (select 1 from public.message_media o where o.storage_path = p.path)
+  ));
+end;
+$$;
+
+-- Snoozed conversations whose time has come. Answers with how many.
+create function public.wake_conversations() returns integer
+language plpgsql set search_path = '' as $$
+declare
+  woken integer;
+begin
+  update public.conversations v set status = 'open'
+  where v.id = any (array(
+    select o.id from public.conversations o
+    where o.status = 'snoozed' and o.snoozed_until <= now()
+    order by o.snoozed_until
+    limit 5000
+    for update skip locked
+  ));
+  get diagnostics woken = row_count;
+  return woken;
+end;
+$$;
+
+-- Puts a conversation back among the unread, for everybody and for the caller. What Meta was told stays.
+-- Security definer: clients have no right to write conversations.
+create function public.unread_conversation(conversation_id uuid) returns void
+language plpgsql security definer set search_path = '' as $$
+declare
+  conversation public.conversations;
+begin
+  perform private.require('messages.view');
+  conversation := private.own_conversation(unread_conversation.conversation_id);
+  perform private.keep_read(conversation, true);
+  -- nobody wrote
+  perform set_config('app.keeps_state', 'on', true);
+  update public.conversations v set unread_count = 1 where v.id = conversation.id and v.unread_count = 0;
+  perform set_config('app.keeps_state', '', true);
+end;
+$$;
+
+-- A page of what was done with a conversation, the newest first. `before` is the last event of the page above. Null when
+-- there is no such conversation, or none the caller may see.
+create function public.list_conversation_events(conversation_id uuid, before uuid, page_size integer) returns jsonb
+language plpgsql stable set search_path = '' as $$
+declare
+  cursor_at timestamptz := 'infinity';
+  cursor_id uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+begin
+  if not exists (select 1 from public.conversations v where v.id = list_conversation_events.conversation_id) then
+    return null;
+  end if;
+  if before is not null then
+    select e.occurred_at, e.id into cursor_at, cursor_id from public.conversation_events e
+    where e.id = before and e.conversation_id = list_conversation_events.conversation_id;
+    if not found then
+      raise sqlstate 'PT422' using message = 'There is no such event of this conversation.', detail = 'invalid_field',
+        hint = 'before';
+    end if;
+  end if;
+  return (
+    with page as (
+      select e.*, row_number() over (order by e.occurred_at desc, e.id desc) as nth
+      from public.conversation_events e
+      where e.conversation_id = list_conversation_events.conversation_id and (e.occurred_at, e.id) < (cursor_at, cursor_id)
+      order by e.occurred_at desc, e.id desc
+      limit page_size + 1
+    )
+    select jsonb_build_object(
+      'rows', coalesce(jsonb_agg(jsonb_build_object(
+        'id', p.id, 'kind', p.kind, 'actor_id', p.actor_id, 'details', p.details, 'occurred_at', p.occurred_at
+      ) order by p.nth) filter (where p.nth <= page_size), '[]'),
+      'next_cursor', case when count(*) > page_size then (array_agg(p.id order by p.nth))[page_size] end
+    )
+    from page p
+  );
+end;
+$$;
+
+-- One action on up to 200 conversations: resolve, reopen, pending, snooze (until), assign (user_id or strategy), unassign, label and unlabel
+-- (label_ids), read, unread, priority. Answers [{"id", "outcome"}], in the order asked: `done`, or the code of the refusal; what the
+-- caller may not see is `not_found`.
+create function public.act_on_conversations(ids uuid[], action text, options jsonb default '{}') returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  conversation uuid;
+  outcomes jsonb := '{}';
+  code text;
+begin
+  perform private.require('conversations.view');
+  -- in one order, so that two at once wait instead of dying
+  for conversation in select distinct w from unnest(act_on_conversations.ids) w order by w loop
+    begin
+      case act_on_conversations.action
+        when 'resolve' then perform public.update_conversation(conversation, '{"status": "resolved"}');
+        when 'reopen' then perform public.update_conversation(conversation, '{"status": "open"}');
+        when 'pending' then perform public.update_conversation(conversation, '{"status": "pending"}');
+        when 'snooze' then perform public.update_conversation(
+          conversation, jsonb_build_object('status', 'snoozed', 'snoozed_until', options -> 'snoozed_until'));
+        when 'priority' then perform public.update_conversation(
+          conversation, jsonb_build_object('priority', options -> 'priority'));
+        when 'assign' then perform public.assign_conversation(
+          conversation, (options ->> 'user_id')::uuid, options ->> 'strategy');
+        when 'unassign' then perform public.assign_conversation(conversation, null);
+        when 'label', 'unlabel' then perform public.label_conversation(
+          conversation, array(select jsonb_array_elements_text(options -> 'label_ids'))::uuid[],
+          case act_on_conversations.action when 'label' then 'add' else 'remove' end);
+        when 'read' then
+          perform private.require('messages.view');
+          perform public.read_conversation(conversation);
+        when 'unread' then perform public.unread_conversation(conversation);
+      end case;
+      code := 'done';
+    exception
+      when sqlstate 'PT404' then code := 'not_found';
+      when sqlstate 'PT409' then get stacked diagnostics code = pg_exception_detail;
+    end;
+    outcomes := outcomes || jsonb_build_object(conversation, code);
+  end loop;
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object('id', w.id, 'outcome', outcomes ->> w.id::text) order by w.nth), '[]')
+    from unnest(act_on_conversations.ids) with ordinality w (id, nth)
+  );
+end;
+$$;
+
+create function private.silence_blocked() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  if exists (select 1 from public.contacts c where c.id = new.contact_id and c.blocked_at is not null) then
+    new.unread_count := old.unread_count;
+    new.status := old.status;
+    new.waiting_since := old.waiting_since;
+  end if;
+  return new;
+end;
+$$;
+
+-- A score is no reason to open a conversation again, nor to read it. What came in this transaction is told by when it was
+-- made; Meta tells whole seconds.
+create function private.keep_resolved() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+  asked constant timestamptz := (
+    select r.created_at from public.csat_responses r
+    where r.conversation_id = new.id and r.tenant_id = new.tenant_id
+    order by r.created_at desc
+    limit 1
+  );
+  scored boolean;
+  addressed boolean;
+begin
+  if asked is null then
+    return new;
+  end if;
+  select bool_or(private.answers_csat(m)), bool_or(private.asks_for_answer(m)) into scored, addressed
+  from public.messages m
+  where m.conversation_id = new.id and m.tenant_id = new.tenant_id and m.created_at >= now()
+    and m.occurred_at >= asked - interval '1 minute';
+  if scored and not addressed then
+    new.status := old.status;
+    new.unread_count := old.unread_count;
+  end if;
+  return new;
+end;
+$$;
+
+-- Named to run after what decides whether a message counts.
+create function private.tally_unread() returns trigger
+language plpgsql set search_path = '' as $$
+begin
+  if new.unread_count > 0 then
+    new.heard_since := coalesce(new.heard_since, now());
+  elsif tg_op = 'UPDATE' and new.status = 'resolved' and old.status <> 'resolved' then
+    new.heard_since := null;
+  end if;
+  return new;
+end;
+$$;
+
+-- A message that counts is new to everybody who has read before. By whoever holds the conversation, as all who read do.
+create function private.flag_unread() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  if coalesce(current_setting('app.keeps_state', true), '') <> 'on' then
+    update public.conversation_reads r set marked_unread = true
+    where r.conversation_id = new.id and not r.marked_unread;
+  end if;
+  return null;
+end;
+$$;
+
+-- The conversations that are read for the caller though the customer was heard, and those that are unread because the
+-- caller opened them before.
+create function private.read_by_caller(out settled uuid[], out flagged uuid[])
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  asks constant uuid := (select auth.uid());
+  tenant constant uuid := private.tenant_id();
+begin
+  settled := array(
+    select r.conversation_id from public.conversation_reads r
+    join public.conversations v on v.id = r.conversation_id and v.heard_since is not null
+    where r.user_id = asks and r.tenant_id = tenant and not r.marked_unread
+  );
+  flagged := array(
+    select r.conversation_id from public.conversation_reads r
+    where r.user_id = asks and r.tenant_id = tenant and r.marked_unread
+  );
+end;
+$$;
+
+-- What a conversation's own row says of it.
+create function private.conversation_row(v public.conversations) returns jsonb
+language plpgsql stable set search_path = '' as $$
+begin
+  return jsonb_build_object(
+    'id', v.id, 'status', v.status, 'session_id', v.session_id, 'assigned_to', v.assigned_to,
+    'priority', v.priority, 'snoozed_until', v.snoozed_until, 'waiting_since', v.waiting_since,
+    'unread_count', v.unread_count,
+    'last_message_at', v.last_message_at,
+    'last_message_preview', v.last_message_preview, 'last_message_type', v.last_message_type,
+    'last_message_direction', v.last_message_direction,
+    'window_expires_at', v.window_expires_at,
+    'window_open', coalesce(v.window_expires_at > now(), false),
+    'referral', v.referral, 'referral_at', v.referral_at,
+    'created_at', v.created_at, 'updated_at', v.updated_at
+  );
+end;
+$$;
+
+create function private.customer_of(v public.conversations) returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  return (
+    select jsonb_build_object(
+      'id', c.id, 'name', coalesce(c.name, c.profile_name), 'profile_name', c.profile_name, 'wa_id', c.wa_id,
+      'user_id', c.user_id, 'username', c.username, 'tags', c.tags, 'blocked', c.blocked_at is not null
+    )
+    from public.contacts c where c.id = v.contact_id and c.tenant_id = v.tenant_id
+  );
+end;
+$$;
+
+-- A conversation as everybody is told of it: what it has does not depend on the rights of whoever changed it.
+create function private.told_conversation(v public.conversations) returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  return private.conversation_row(v)
+    || jsonb_build_object('labels', private.labels_of(v), 'contact', private.customer_of(v));
+end;
+$$;
+
+create trigger touch_updated_at before update on public.conversations
+  for each row execute function private.touch_updated_at();
+create trigger announce_created after insert on public.conversations
+  referencing new table as changed for each statement execute function private.announce_conversations();
+create trigger name_last_message before update on public.conversations
+  for each row
+  when (new.last_message_direction = 'outbound' and new.last_message_at is distinct from old.last_message_at)
+  execute function private.name_last_message();
+create trigger settle_conversation before insert or update on public.conversations
+  for each row execute function private.settle_conversation();
+create trigger note_changes after update on public.conversations
+  referencing old table as before new table as changed
+  for each statement execute function private.note_conversation_changes();
+create trigger announce_updated after update on public.conversations
+  referencing old table as before new table as changed
+  for each statement execute function private.announce_conversations();
+create trigger announce_to_conversations after update on public.contacts
+  referencing old table as before new table as changed
+  for each statement execute function private.announce_contact_of_conversations();
+create trigger silence_blocked before update on public.conversations
+  for each row when (new.unread_count > old.unread_count)
+  execute function private.silence_blocked();
+create trigger keep_resolved before update on public.conversations
+  for each row when (old.status = 'resolved' and new.status = 'open')
+  execute function private.keep_resolved();
+create trigger tally_unread before insert or update on public.conversations
+  for each row execute function private.tally_unread();
+create trigger flag_unread after update on public.conversations
+  for each row when (new.unread_count > old.unread_count)
+  execute function private.flag_unread();
+
+-- Changes are written to the audit log.
+select private.audit_table('conversations', 'id', 'people', '-last_message_at', '-last_message_preview',
+  '-last_message_direction', '-last_message_type', '-last_inbound_at', '-window_expires_at', '-unread_count',
+  '-read_message_id', '-waiting_since', '-priority_rank', '-heard_since');
+
+alter table public.conversations enable row level security;
+alter table public.conversation_events enable row level security;
+alter table public.conversation_reads enable row level security;
+
+create policy "members read conversations they may see" on public.conversations for select to authenticated
+  using (
+    tenant_id = (select private.tenant_id())
+    and (
+      (select private.has_permission('conversations.view_all'))
+      or (
+        (select private.has_permission('conversations.view'))
+        and (
+          assigned_to = (select auth.uid())
+          or (assigned_to is null and (select private.sees_unassigned()))
+        )
+      )
+    )
+  );
+create policy "members read contacts they may see" on public.contacts for select to authenticated
+  using (
+    tenant_id = (select private.tenant_id())
+    and (
+      (select private.has_permission('contacts.view'))
+      or exists (select 1 from public.conversations c where c.contact_id = contacts.id)
+    )
+  );
+create policy "members read the history of conversations they may see" on public.conversation_events
+  for select to authenticated
+  using (
+    tenant_id = (select private.tenant_id())
+    and exists (select 1 from public.conversations v where v.id = conversation_events.conversation_id)
+  );
+create policy "members read how far they have read" on public.conversation_reads for select to authenticated
+  using (tenant_id = (select private.tenant_id()) and user_id = (select auth.uid()));
+
+grant select on public.conversations, public.conversation_events, public.conversation_reads to authenticated;
+
+grant execute on function
+  private.sees_unassigned(),
+  private.conversation_json(public.conversations),
+  public.get_conversation(uuid),
+  public.read_conversation(uuid),
+  private.unread_for_caller(public.conversations),
+  public.update_conversation(uuid, jsonb),
+  public.delete_conversation(uuid),
+  public.unread_conversation(uuid),
+  public.list_conversation_events(uuid, uuid, integer),
+  public.act_on_conversations(uuid[], text, jsonb),
+  private.read_by_caller(),
+  private.conversation_row(public.conversations)
+to authenticated;

@@ -1,0 +1,210 @@
+-- Who answers a conversation: by hand, in turn, or whoever has least to do. Conversations that have nobody, or somebody
+-- who is no more, find somebody when the customer writes.
+
+create sequence private.assignment_turns;
+
+-- Who takes part in a number's assignment, and when it was last their turn. Without anybody in the pool, everybody does.
+create table private.assignment_members (
+  session_id uuid not null,
+  user_id uuid not null,
+  tenant_id uuid not null references public.tenants (id) on delete cascade,
+  in_pool boolean not null default false,
+  turn bigint not null default 0,
+  primary key (session_id, user_id),
+  foreign key (session_id, tenant_id) references public.whatsapp_sessions (id, tenant_id) on delete cascade,
+  foreign key (user_id, tenant_id) references public.profiles (user_id, tenant_id) on delete cascade
+);
+create index assignment_members_session_idx on private.assignment_members (session_id, tenant_id);
+create index assignment_members_user_idx on private.assignment_members (user_id, tenant_id);
+create index assignment_members_tenant_idx on private.assignment_members (tenant_id);
+
+-- Whose turn it is: somebody who is online, may answer, is of the number's pool and has room. Without a pool, those who
+-- distribute work have none given to them, as long as there is anybody else to answer. Null without anybody. One choice at a
+-- time in a tenant, until its transaction ends: the next one counts it.
+-- Security definer: whoever lets a customer's message in has no right to what is asked here.
+create function private.next_agent(session public.whatsapp_sessions, strategy text) returns uuid
+language plpgsql security definer set search_path = '' as $$
+declare
+  pooled boolean;
+  chosen uuid;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('private.next_agent ' || session.tenant_id, 0));
+  pooled := exists (select 1 from private.assignment_members m where m.session_id = session.id and m.in_pool);
+  with people as materialized (
+    select p.user_id, p.availability, private.person_may(p.user_id, 'conversations.assign') as distributes
+    from public.profiles p
+    where p.tenant_id = session.tenant_id and p.deactivated_at is null
+      and private.person_may(p.user_id, 'conversations.view') and private.person_may(p.user_id, 'messages.send')
+  )
+  select p.user_id into chosen
+  from people p
+  left join private.assignment_members m on m.session_id = session.id and m.user_id = p.user_id
+  left join lateral (
+    select count(*) as n from public.conversations v
+    where v.assigned_to = p.user_id and v.tenant_id = session.tenant_id and v.status in ('open', 'pending')
+  ) work on true
+  where p.availability = 'online'
+    and case when pooled then m.in_pool
+      else not p.distributes or not exists (select 1 from people o where not o.distributes) end
+    and (session.assignment_max_open is null or work.n < session.assignment_max_open)
+  order by case strategy when 'least_busy' then work.n end, coalesce(m.turn, 0), p.user_id
+  limit 1;
+  if chosen is not null then
+    insert into private.assignment_members as m (session_id, user_id, tenant_id, turn)
+    values (session.id, chosen, session.tenant_id, nextval('private.assignment_turns'))
+    on conflict (session_id, user_id) do update set turn = excluded.turn;
+  end if;
+  return chosen;
+end;
+$$;
+
+-- The customer wrote: a conversation that opens is taken from who may not see conversations any more; one that nobody has
+-- goes to whose turn it is, also when nobody was there before. In the transaction that stores the message.
+create function private.assign_by_itself() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+  session public.whatsapp_sessions;
+begin
+  if new.assigned_to is not null then
+    if private.person_may(new.assigned_to, 'conversations.view') then
+      return new;
+    end if;
+    new.assigned_to := null;
+  end if;
+  select s.* into session from public.whatsapp_sessions s where s.id = new.session_id and s.assignment <> 'manual';
+  -- choosing is one at a time in a tenant: not for nothing
+  if found and exists (
+    select 1 from public.profiles p
+    where p.tenant_id = new.tenant_id and p.deactivated_at is null and p.availability = 'online'
+  ) then
+    new.assigned_to := private.next_agent(session, session.assignment);
+  end if;
+  return new;
+end;
+$$;
+
+-- Gives a conversation to a person, or to whoever's turn it is (`strategy` round_robin or least_busy), or to nobody.
+-- Without the right to assign one may take what is unassigned, and hand back what is one's own.
+-- Security definer: clients have no right to write conversations.
+create function public.assign_conversation(conversation_id uuid, user_id uuid, strategy text default null) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  conversation public.conversations;
+  session public.whatsapp_sessions;
+  assignee uuid := assign_conversation.user_id;
+begin
+  perform private.require('conversations.view');
+  conversation := private.own_conversation(assign_conversation.conversation_id);
+  if not private.has_permission('conversations.assign') and not (
+    strategy is null and private.person_id() is not null and private.has_permission('messages.send')
+    and case when assignee is null then conversation.assigned_to = private.person_id()
+      else assignee = private.person_id() and coalesce(conversation.assigned_to, assignee) = assignee end
+  ) then
+    raise sqlstate 'PT403' using message = 'You need the permission conversations.assign.', detail = 'forbidden';
+  end if;
+
+  if strategy is not null then
+    select s.* into strict session from public.whatsapp_sessions s where s.id = conversation.session_id;
+    assignee := private.next_agent(session, strategy);
+    if assignee is null then
+      raise sqlstate 'PT409' using message = 'Nobody is available at the moment.', detail = 'no_agent_available';
+    end if;
+  elsif assignee is not null and not exists (
+    select 1 from public.profiles p
+    where p.user_id = assignee and p.tenant_id = conversation.tenant_id
+      and private.person_may(p.user_id, 'conversations.view')
+  ) then
+    raise sqlstate 'PT422' using message = 'There is no such active person who may see conversations.',
+      detail = 'invalid_field', hint = 'user_id';
+  end if;
+  update public.conversations v set assigned_to = assignee
+  where v.id = conversation.id and v.assigned_to is distinct from assignee
+  returning v.* into conversation;
+  if not found then
+    select v.* into strict conversation from public.conversations v
+    where v.id = assign_conversation.conversation_id;
+  end if;
+  return private.conversation_json(conversation);
+end;
+$$;
+
+-- How a number's conversations find somebody: {"strategy", "max_open", "pool"}.
+create function private.assignment_json(session public.whatsapp_sessions) returns jsonb
+language sql stable security definer set search_path = '' as $$
+  select jsonb_build_object(
+    'strategy', session.assignment, 'max_open', session.assignment_max_open,
+    'pool', coalesce((
+      select jsonb_agg(m.user_id order by m.user_id) from private.assignment_members m
+      where m.session_id = session.id and m.in_pool and m.tenant_id = private.tenant_id()
+    ), '[]')
+  );
+$$;
+
+-- Null when there is no such number, or none the caller may see.
+create function public.get_assignment(session_id uuid) returns jsonb
+language sql stable set search_path = '' as $$
+  select private.assignment_json(s) from public.whatsapp_sessions s where s.id = get_assignment.session_id;
+$$;
+
+-- Changes what is named in `changes`: strategy, max_open (null for none), pool (a list of people; empty for everybody).
+-- Security definer: clients have no right to write numbers.
+create function public.set_assignment(session_id uuid, changes jsonb) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  session public.whatsapp_sessions;
+  pool constant uuid[] := array(select jsonb_array_elements_text(
+    case when jsonb_typeof(changes -> 'pool') = 'array' then changes -> 'pool' else '[]' end))::uuid[];
+begin
+  perform private.require('agents.assign');
+  update public.whatsapp_sessions s
+  set
+    assignment = coalesce(changes ->> 'strategy', s.assignment),
+    assignment_max_open = case when changes ? 'max_open' then (changes ->> 'max_open')::integer
+      else s.assignment_max_open end
+  where s.id = set_assignment.session_id and s.tenant_id = private.tenant_id() and s.deleted_at is null
+  returning s.* into session;
+  if not found then
+    raise sqlstate 'PT404' using message = 'There is no such number.', detail = 'not_found';
+  end if;
+  if changes ? 'pool' then
+    if exists (
+      select 1 from unnest(pool) w (id)
+      where not exists (
+        select 1 from public.profiles p
+        where p.user_id = w.id and p.tenant_id = session.tenant_id and private.person_may(p.user_id, 'conversations.view')
+      )
+    ) then
+      raise sqlstate 'PT422' using message = 'There is no such active person who may see conversations.',
+        detail = 'invalid_field', hint = 'assignment.pool';
+    end if;
+    update private.assignment_members m set in_pool = m.user_id = any (pool)
+    where m.session_id = session.id and m.in_pool <> (m.user_id = any (pool));
+    insert into private.assignment_members (session_id, user_id, tenant_id, in_pool)
+    select distinct session.id, w.id, session.tenant_id, true from unnest(pool) w (id)
+    on conflict do nothing;
+  end if;
+  return private.assignment_json(session);
+end;
+$$;
+
+create trigger take_turns before update on public.conversations
+  for each row
+  when (
+    new.status = 'open' and new.last_message_direction = 'inbound' and new.unread_count > old.unread_count
+    and new.assigned_to is not distinct from old.assigned_to
+    and (old.assigned_to is null or old.status <> 'open')
+  )
+  execute function private.assign_by_itself();
+
+alter table private.assignment_members enable row level security;
+
+create policy "nobody" on private.assignment_members to authenticated using (false);
+
+grant execute on function
+  public.assign_conversation(uuid, uuid, text),
+  private.assignment_json(public.whatsapp_sessions),
+  public.get_assignment(uuid),
+  public.set_assignment(uuid, jsonb)
+to authenticated;
+
+grant usage on sequence private.assignment_turns to service_role;

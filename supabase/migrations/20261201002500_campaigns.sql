@@ -1,0 +1,1314 @@
+-- Campaigns from draft to end: what may be done in which state, when they leave, what fills their templates, what
+-- customers answer, and how people follow them. The recipients are the queue: there is no other.
+
+create table public.broadcast_campaigns (
+  id uuid primary key default gen_random_uuid(),
+  tenant_id uuid not null references public.tenants (id) on delete cascade,
+  name text not null check (char_length(name) between 1 and 200),
+  status text not null default 'draft' check (status in (
+    'draft', 'scheduled', 'sending', 'paused', 'completed', 'failed', 'cancelled'
+  )),
+  -- why it is paused or failed, for people
+  status_reason text,
+  session_id uuid not null,
+  template_id uuid not null,
+  sender_id uuid,
+  scheduled_at timestamptz,
+  started_at timestamptz,
+  completed_at timestamptz,
+  -- when its numbers were last announced to the tenant's topic
+  progress_announced_at timestamptz not null default '-infinity',
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  -- the wall time somebody typed, where each recipient shall get it at that time of their own day
+  scheduled_local timestamp,
+  recipient_local boolean not null default false,
+  -- {"from": "21:00", "to": "08:00"}: nothing leaves then, in the recipient's zone for `recipient_local`, otherwise
+  -- in the tenant's
+  quiet_hours jsonb check (
+    quiet_hours is null or coalesce(
+      quiet_hours ->> 'from' ~ '^([01][0-9]|2[0-3]):[0-5][0-9]$' and quiet_hours ->> 'to' ~ '^([01][0-9]|2[0-3]):[0-5][0-9]$'
+        and quiet_hours ->> 'from' <> quiet_hours ->> 'to',
+      false
+    )
+  ),
+  -- it waits, though its time has come, for what `status_reason` says
+  held_until timestamptz,
+  -- what it was made from
+  copied_from uuid,
+  cancelled_at timestamptz,
+  recipient_list_id uuid,
+  variable_mapping jsonb,
+  -- A campaign tells what it was made for, though its recipients stay when the segment changes or goes.
+  segment_id uuid,
+  unique (id, tenant_id),
+  check (status <> 'scheduled' or scheduled_at is not null),
+  foreign key (session_id, tenant_id) references public.whatsapp_sessions (id, tenant_id) on delete cascade,
+  foreign key (template_id, tenant_id) references public.broadcast_templates (id, tenant_id),
+  foreign key (sender_id, tenant_id) references public.profiles (user_id, tenant_id)
+    on delete set null (sender_id)
+);
+create index broadcast_campaigns_list_idx on public.broadcast_campaigns (tenant_id, created_at desc, id);
+create index broadcast_campaigns_session_idx on public.broadcast_campaigns (session_id, tenant_id);
+create index broadcast_campaigns_template_idx on public.broadcast_campaigns (template_id, tenant_id);
+create index broadcast_campaigns_sender_idx on public.broadcast_campaigns (sender_id, tenant_id);
+create index broadcast_campaigns_sending_idx on public.broadcast_campaigns (session_id)
+  where status = 'sending';
+create index broadcast_campaigns_scheduled_idx on public.broadcast_campaigns (scheduled_at)
+  where status = 'scheduled';
+create index broadcast_campaigns_recipient_list_idx on public.broadcast_campaigns (recipient_list_id)
+  where recipient_list_id is not null;
+create index broadcast_campaigns_segment_idx on public.broadcast_campaigns (segment_id, tenant_id)
+  where segment_id is not null;
+
+create table public.broadcast_recipients (
+  id uuid primary key default gen_random_uuid(),
+  tenant_id uuid not null references public.tenants (id) on delete cascade,
+  campaign_id uuid not null,
+  position integer not null default 0,
+  wa_id text not null check (wa_id ~ '^[0-9]{1,20}$'),
+  name text check (char_length(name) <= 200),
+  -- what fills the template: a list for positional variables, an object for named ones
+  variables jsonb not null default '[]' check (case jsonb_typeof(variables)
+    -- One recipient that cannot be read would stop the number's whole queue.
+    when 'array' then not jsonb_path_exists(variables, 'strict $[*] ? (@.type() == "array" || @.type() == "object")')
+    when 'object' then not jsonb_path_exists(variables, 'strict $.* ? (@.type() == "array" || @.type() == "object")')
+    else false
+  end),
+  status text not null default 'pending' check (status in (
+    'pending', 'sending', 'sent', 'delivered', 'read', 'failed', 'unknown', 'skipped'
+  )),
+  message_id uuid unique references public.messages (id) on delete set null,
+  -- the claim it was last handed out with: an outcome that gives it back must name it
+  claim_id uuid,
+  -- how often Meta was asked
+  attempts smallint not null default 0,
+  due_at timestamptz not null default now(),
+  error_code integer,
+  error_title text,
+  error_details text,
+  sent_at timestamptz,
+  delivered_at timestamptz,
+  read_at timestamptz,
+  failed_at timestamptz,
+  created_at timestamptz not null default now(),
+  -- why it was left out
+  skip_reason text check (skip_reason in ('opted_out', 'cancelled', 'blocked', 'erased')),
+  timezone text,
+  replied_at timestamptz,
+  reply_message_id uuid references public.messages (id) on delete set null,
+  -- when it was last handed out
+  claimed_at timestamptz,
+  -- nobody is in a campaign twice
+  unique (campaign_id, wa_id),
+  foreign key (campaign_id, tenant_id) references public.broadcast_campaigns (id, tenant_id) on delete cascade
+);
+create index broadcast_recipients_tenant_idx on public.broadcast_recipients (tenant_id);
+create index broadcast_recipients_status_idx on public.broadcast_recipients (campaign_id, status);
+create index broadcast_recipients_queue_idx on public.broadcast_recipients (campaign_id, due_at, position)
+  where status = 'pending';
+create index broadcast_recipients_sending_idx on public.broadcast_recipients (campaign_id)
+  where status = 'sending';
+create index broadcast_recipients_reply_idx on public.broadcast_recipients (reply_message_id)
+  where reply_message_id is not null;
+-- The list in its order, and the foreign key. With the tenant, which the policy asks for: see messages_thread_idx.
+create index broadcast_recipients_list_idx on public.broadcast_recipients (campaign_id, tenant_id, position, id);
+
+-- Where a phone number's country is, by its calling code. Countries with several zones have that of most people.
+create table public.calling_codes (
+  prefix text primary key check (prefix ~ '^[0-9]{1,4}$'),
+  country text not null check (country ~ '^[A-Z]{2}$'),
+  timezone text not null
+);
+
+-- A campaign's numbers, counted from its rows each time: they cannot drift. `sent`, `delivered` and `read`
+-- include those that went further, as people read them.
+create function private.campaign_counts(campaign uuid) returns jsonb
+language sql stable set search_path = '' as $$
+  with n as (
+    select
+      count(*) as total,
+      count(*) filter (where status = 'pending') as pending,
+      count(*) filter (where status = 'sending') as sending,
+      count(*) filter (where status in ('sent', 'delivered', 'read')) as sent,
+      count(*) filter (where status in ('delivered', 'read')) as delivered,
+      count(*) filter (where status = 'read') as read,
+      count(*) filter (where status = 'failed') as failed,
+      count(*) filter (where status = 'unknown') as unknown,
+      count(*) filter (where status = 'skipped') as skipped,
+      count(*) filter (where replied_at is not null) as replied
+    from public.broadcast_recipients
+    where campaign_id = campaign
+  )
+  select jsonb_build_object(
+    'total', total, 'pending', pending, 'sending', sending, 'sent', sent, 'delivered', delivered, 'read', read,
+    'failed', failed, 'unknown', unknown, 'skipped', skipped, 'replied', replied,
+    'progress_percent', case when total = 0 then 0 else
+      floor(1000.0 * (total - pending - sending) / total) / 10 end,
+    'delivery_rate_percent', case when sent = 0 then 0 else floor(1000.0 * delivered / sent) / 10 end,
+    'read_rate_percent', case when sent = 0 then 0 else floor(1000.0 * read / sent) / 10 end,
+    'reply_rate_percent', case when sent = 0 then 0 else floor(1000.0 * replied / sent) / 10 end
+  )
+  from n;
+$$;
+
+create function private.campaign_json(c public.broadcast_campaigns) returns jsonb
+language sql stable set search_path = '' as $$
+  select jsonb_build_object(
+    'id', c.id, 'name', c.name, 'status', c.status, 'status_reason', c.status_reason,
+    'session_id', c.session_id, 'template_id', c.template_id, 'sender_id', c.sender_id,
+    'scheduled_at', c.scheduled_at,
+    'scheduled_local', coalesce(c.scheduled_local, c.scheduled_at at time zone t.timezone), 'timezone', t.timezone,
+    'recipient_local', c.recipient_local, 'quiet_hours', c.quiet_hours, 'held_until', c.held_until,
+    'started_at', c.started_at, 'completed_at', c.completed_at, 'cancelled_at', c.cancelled_at,
+    'created_at', c.created_at, 'updated_at', c.updated_at, 'copied_from', c.copied_from,
+    'recipient_list_id', c.recipient_list_id, 'segment_id', c.segment_id,
+    'statistics', private.campaign_counts(c.id)
+  )
+  from public.tenants t where t.id = c.tenant_id;
+$$;
+
+create function public.list_campaigns(status_filter text, page integer, page_size integer) returns jsonb
+language sql stable set search_path = '' as $$
+  select jsonb_build_object(
+    'total', (
+      select count(*) from public.broadcast_campaigns c where status_filter is null or c.status = status_filter
+    ),
+    'rows', coalesce((
+      select jsonb_agg(private.campaign_json(p.c) order by (p.c).created_at desc, (p.c).id)
+      from (
+        select c
+        from public.broadcast_campaigns c
+        where status_filter is null or c.status = status_filter
+        order by c.created_at desc, c.id
+        limit page_size offset (page - 1)::bigint * page_size
+      ) p
+    ), '[]')
+  );
+$$;
+
+-- Null when there is none, or none the caller may see.
+create function public.get_campaign(campaign_id uuid) returns jsonb
+language sql stable set search_path = '' as $$
+  select private.campaign_json(c) || jsonb_build_object(
+    'template', (
+      select jsonb_build_object('id', t.id, 'name', t.name, 'language', t.language, 'category', t.category)
+      from public.broadcast_templates t where t.id = c.template_id
+    ),
+    'failures', coalesce((
+      select jsonb_agg(jsonb_build_object(
+        'error_code', f.error_code, 'error_title', f.error_title, 'count', f.n
+      ) order by f.n desc, f.error_code)
+      from (
+        select r.error_code, min(r.error_title) as error_title, count(*) as n
+        from public.broadcast_recipients r
+        where r.campaign_id = c.id and r.status = 'failed'
+        group by r.error_code
+      ) f
+    ), '[]')
+  )
+  from public.broadcast_campaigns c
+  where c.id = get_campaign.campaign_id;
+$$;
+
+-- Recipients follow their messages; answers with the campaigns whose numbers changed. Callers hold the locks
+-- of the messages.
+create function private.settle_recipients(message_ids uuid[]) returns uuid[]
+language plpgsql set search_path = '' as $$
+declare
+  campaigns uuid[];
+begin
+  with changed as (
+    update public.broadcast_recipients r
+    set
+      status = case m.status when 'played' then 'read' else m.status end,
+      error_code = m.error_code,
+      error_title = m.error_title,
+      error_details = m.error_details,
+      sent_at = m.sent_at,
+      delivered_at = m.delivered_at,
+      read_at = m.read_at,
+      failed_at = m.failed_at
+    from public.messages m
+    where m.id = any (message_ids) and r.message_id = m.id
+      and m.status in ('sent', 'delivered', 'read', 'played', 'failed', 'unknown')
+      and (r.status, r.error_code, r.error_title, r.error_details, r.sent_at, r.delivered_at, r.read_at, r.failed_at)
+        is distinct from (case m.status when 'played' then 'read' else m.status end, m.error_code, m.error_title,
+          m.error_details, m.sent_at, m.delivered_at, m.read_at, m.failed_at)
+    returning r.campaign_id
+  )
+  select array_agg(distinct campaign_id) into campaigns from changed;
+  return coalesce(campaigns, '{}');
+end;
+$$;
+
+-- Announces the numbers of campaigns, each at most once a second (the trigger on `progress_announced_at` does
+-- it). Answers with those it was too early for: ask again in a second.
+create function public.announce_campaigns(campaigns uuid[]) returns uuid[]
+language sql set search_path = '' as $$
+  with free as (
+    select c.id from public.broadcast_campaigns c
+    where c.id = any (campaigns) and c.progress_announced_at <= clock_timestamp() - interval '1 second'
+    order by c.id
+    for update
+  ),
+  announced as (
+    update public.broadcast_campaigns c set progress_announced_at = clock_timestamp()
+    from free
+    where c.id = free.id
+    returning c.id
+  )
+  select coalesce(array_agg(c.id), '{}') from public.broadcast_campaigns c
+  where c.id = any (campaigns) and c.id not in (select id from announced);
+$$;
+
+create function private.announce_campaign() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform private.tell(new.tenant_id, 'tenant', null, 'campaign.updated', private.campaign_json(new));
+  return null;
+end;
+$$;
+
+-- Whom the statuses were about: only where they belong to a message of ours, whose contact we know.
+create function private.follow_recipients(elements jsonb) returns void
+language plpgsql set search_path = '' as $$
+declare
+  people jsonb;
+  refusals jsonb;
+begin
+  select
+    jsonb_agg(distinct jsonb_build_object(
+      'contact_id', r.contact_id, 'wa_id', r.element -> 'recipient_id', 'user_id', r.element -> 'recipient_user_id',
+      'at', private.meta_time((r.element ->> 'timestamp')::bigint)
+    )) filter (where r.element #>> '{payload,recipient_type}' is distinct from 'group'
+      and coalesce(r.element ->> 'recipient_id', r.element ->> 'recipient_user_id') is not null),
+    jsonb_agg(jsonb_build_object(
+      'tenant_id', r.tenant_id, 'contact_id', r.contact_id, 'state', 'opted_out', 'source', 'error_131050',
+      'proof', r.element -> 'payload', 'occurred_at', private.meta_time((r.element ->> 'timestamp')::bigint)
+    )) filter (where r.element ->> 'status' = 'failed' and r.element #>> '{errors,0,code}' = '131050')
+  into people, refusals
+  from (
+    select m.tenant_id, e as element, (
+      select v.contact_id from public.conversations v where v.id = m.conversation_id
+    ) as contact_id
+    from jsonb_array_elements(elements) as e
+    join public.whatsapp_sessions s on s.meta_phone_number_id = e ->> 'phone_number_id'
+    cross join lateral (
+      select o.tenant_id, o.conversation_id from public.messages o
+      where o.session_id = s.id and o.whatsapp_message_id = e ->> 'wamid' and o.direction = 'outbound'
+    ) m
+  ) r;
+
+  -- First, for a contact may be merged away below.
+  if refusals is not null then
+    perform private.record_consents(refusals);
+  end if;
+  if people is not null then
+    perform private.learn_recipients(people);
+  end if;
+end;
+$$;
+
+-- Campaigns of a number that is taken out of use wait for a person.
+create function private.pause_campaigns_of(session uuid, reason text) returns void
+language sql set search_path = '' as $$
+  update public.broadcast_campaigns c
+  set status = 'paused', status_reason = reason
+  where c.session_id = session and c.status in ('sending', 'scheduled');
+$$;
+
+-- The country of a number: the longest prefix decides.
+create function private.calling_code(wa_id text) returns public.calling_codes
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  code public.calling_codes;
+begin
+  select c.* into code from public.calling_codes c
+  where c.prefix in (left(wa_id, 4), left(wa_id, 3), left(wa_id, 2), left(wa_id, 1))
+  order by length(c.prefix) desc
+  limit 1;
+  return code;
+end;
+$$;
+
+-- When the quiet hours that hold at `moment` in `zone` end; null when none do.
+create function private.quiet_until(quiet jsonb, zone text, moment timestamptz) returns timestamptz
+language sql stable set search_path = '' as $$
+  select case
+    when quiet is null then null
+    when starts < ends and wall between starts and ends and wall <> ends then (day + ends) at time zone zone
+    when starts > ends and wall >= starts then (day + 1 + ends) at time zone zone
+    when starts > ends and wall < ends then (day + ends) at time zone zone
+  end
+  from (
+    select (quiet ->> 'from')::time as starts, (quiet ->> 'to')::time as ends,
+      (moment at time zone zone)::time as wall, (moment at time zone zone)::date as day
+  ) t;
+$$;
+
+-- A moment as somebody typed it: with an offset it is that moment, without one it is the tenant's wall time.
+create function private.moment(typed text, zone text, field text) returns timestamptz
+language plpgsql stable set search_path = '' as $$
+declare
+  -- Postgres reads much more, and passes over an offset it does not expect.
+  day constant text := '[0-9]{4}-[0-9]{2}-[0-9]{2}';
+  clock constant text := '[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?';
+begin
+  if typed ~ format('^%s%s ?([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)$', day, clock) then
+    return typed::timestamptz;
+  elsif typed ~ format('^%s(%s)?$', day, clock) then
+    return typed::timestamp at time zone zone;
+  end if;
+  raise invalid_datetime_format;
+exception
+  when others then
+    raise sqlstate 'PT422' using message = 'Write a time as 2026-12-01T09:00, or with its offset.', detail = 'invalid_field',
+      hint = field;
+end;
+$$;
+
+-- Sets a campaign going: at once, or at its time. With `recipient_local` each recipient is due when the clock of their
+-- country shows the time; who has no known country goes by the tenant's clock.
+create function private.launch_campaign(campaign uuid, typed_time text) returns void
+language plpgsql security definer set search_path = '' as $$
+declare
+  c public.broadcast_campaigns;
+  zone text;
+  at timestamptz;
+begin
+  select k.* into c from public.broadcast_campaigns k where k.id = campaign for update;
+  select t.timezone into zone from public.tenants t where t.id = c.tenant_id;
+  if not exists (select 1 from public.broadcast_recipients r where r.campaign_id = c.id and r.status = 'pending') then
+    raise sqlstate 'PT422' using message = 'A campaign needs at least one recipient.', detail = 'invalid_field',
+      hint = 'recipients';
+  end if;
+  at := case
+    when typed_time is not null then private.moment(typed_time, zone, 'scheduled_at')
+    -- set going before: `scheduled_at` is the earliest of its recipients'
+    when c.recipient_local and c.scheduled_local is not null then c.scheduled_local at time zone zone
+    else c.scheduled_at
+  end;
+
+  if c.recipient_local then
+    if at is null then
+      raise sqlstate 'PT422' using message = 'A campaign by local time needs a time.', detail = 'invalid_field',
+        hint = 'scheduled_at';
+    end if;
+    update public.broadcast_recipients r
+    set timezone = z.timezone, due_at = (at at time zone zone) at time zone z.timezone
+    from (
+      select p.id, coalesce((private.calling_code(p.wa_id)).timezone, zone) as timezone
+      from public.broadcast_recipients p where p.campaign_id = c.id and p.status = 'pending'
+    ) z
+    where r.id = z.id;
+  end if;
+
+  update public.broadcast_campaigns k
+  set
+    status = case when coalesce(n.first > now(), false) then 'scheduled' else 'sending' end,
+    status_reason = null,
+    scheduled_at = n.first,
+    scheduled_local = case when c.recipient_local then at at time zone zone end,
+    started_at = case when coalesce(n.first > now(), false) then null else coalesce(k.started_at, now()) end
+  from (
+    select case when c.recipient_local then (
+      select min(r.due_at) from public.broadcast_recipients r where r.campaign_id = c.id and r.status = 'pending'
+    ) else at end as first
+  ) n
+  where k.id = c.id;
+end;
+$$;
+
+-- The campaign, if the caller may do this to it and it is in one of these states; locked for nobody but who changes it.
+create function private.require_campaign(campaign uuid, permission text, states text[], verb text)
+returns public.broadcast_campaigns
+language plpgsql security definer set search_path = '' as $$
+declare
+  c public.broadcast_campaigns;
+begin
+  perform private.require(permission);
+  select k.* into c from public.broadcast_campaigns k
+  where k.id = campaign and k.tenant_id = private.tenant_id()
+  -- not against who only refers to it: a claim looks it up for its recipients
+  for no key update;
+  if not found then
+    raise sqlstate 'PT404' using message = 'There is no such campaign.', detail = 'not_found';
+  end if;
+  if c.status <> all (states) then
+    raise sqlstate 'PT409' using message = format('A campaign that is %s cannot be %s.', c.status, verb),
+      detail = 'campaign_state';
+  end if;
+  return c;
+end;
+$$;
+
+-- What a person does to a campaign; answers with it. `options` of `send`: {"scheduled_at"?}; of `retry`:
+-- {"include_unknown"?, "recipient_ids"?}. Whoever cancels and whoever claims at the same moment lock in the same order.
+create function public.act_on_campaign(campaign_id uuid, action text, options jsonb default '{}') returns jsonb
+language plpgsql security definer set search_path = '' set statement_timeout = '60s' as $$
+declare
+  c public.broadcast_campaigns;
+  touched integer;
+begin
+  case action
+    when 'send' then
+      c := private.require_campaign(campaign_id, 'broadcasts.send', array['draft', 'scheduled'], 'sent');
+      if (options ->> 'scheduled_at') is null then
+        update public.broadcast_campaigns k set scheduled_at = now() where k.id = c.id and not k.recipient_local;
+      end if;
+      perform private.require_sendable(c);
+      perform private.launch_campaign(c.id, options ->> 'scheduled_at');
+    when 'pause' then
+      c := private.require_campaign(campaign_id, 'broadcasts.pause', array['sending', 'scheduled'], 'paused');
+      update public.broadcast_campaigns k set status = 'paused', status_reason = null where k.id = c.id;
+    when 'resume' then
+      c := private.require_campaign(campaign_id, 'broadcasts.pause', array['paused'], 'resumed');
+      perform private.require_sendable(c);
+      update public.broadcast_campaigns k
+      set
+        status = case when k.started_at is null and k.scheduled_at > now() then 'scheduled' else 'sending' end,
+        status_reason = null,
+        -- what held it is looked at anew
+        held_until = null,
+        started_at = case when k.started_at is null and k.scheduled_at > now() then null
+          else coalesce(k.started_at, now()) end
+      where k.id = c.id;
+      perform private.complete_campaigns(array[c.id]);
+    when 'cancel' then
+      c := private.require_campaign(
+        campaign_id, 'broadcasts.cancel', array['draft', 'scheduled', 'sending', 'paused'], 'cancelled'
+      );
+      -- What has been handed out is with Meta, or about to be: it keeps its outcome.
+      perform private.skip_recipients(array(
+        select r.id from public.broadcast_recipients r where r.campaign_id = c.id and r.status = 'pending'
+        -- before their messages, as claims do
+        order by r.id
+        for update
+      ), 'cancelled');
+      update public.broadcast_campaigns k set status = 'cancelled', cancelled_at = now() where k.id = c.id;
+    when 'complete' then
+      c := private.require_campaign(
+        campaign_id, 'broadcasts.update',
+        array['draft', 'scheduled', 'sending', 'paused', 'completed', 'failed', 'cancelled'], 'checked'
+      );
+      perform private.complete_campaigns(array[c.id]);
+    when 'retry' then
+      c := private.require_campaign(
+        campaign_id, 'broadcasts.retry', array['sending', 'paused', 'completed', 'failed'], 'tried again'
+      );
+      perform private.require_sendable(c);
+      touched := private.retry_recipients(
+        c.id, coalesce((options ->> 'include_unknown')::boolean, false),
+        case when options ? 'recipient_ids'
+          then array(select jsonb_array_elements_text(options -> 'recipient_ids'))::uuid[] end
+      );
+      if touched = 0 then
+        raise sqlstate 'PT409' using message = 'Nobody is left to try again.', detail = 'nothing_to_retry';
+      end if;
+      update public.broadcast_campaigns k
+      set status = case when k.status = 'paused' then 'paused' else 'sending' end, completed_at = null,
+        status_reason = case when k.status = 'paused' then k.status_reason end
+      where k.id = c.id;
+    when 'duplicate' then
+      c := private.require_campaign(
+        campaign_id, 'broadcasts.create',
+        array['draft', 'scheduled', 'sending', 'paused', 'completed', 'failed', 'cancelled'], 'copied'
+      );
+      c := private.copy_campaign(c);
+    else
+      raise sqlstate 'PT404' using message = 'There is no such action.', detail = 'not_found';
+  end case;
+  return (select private.campaign_json(k) from public.broadcast_campaigns k where k.id = c.id)
+    || case when touched is null then '{}' else jsonb_build_object('retried', touched) end;
+end;
+$$;
+
+-- Leaves recipients out for good. A message that Meta refused for the moment will not go out any more.
+create function private.skip_recipients(recipients uuid[], reason text) returns void
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform 1 from public.messages m
+  where m.id = any (array(
+    select r.message_id from public.broadcast_recipients r where r.id = any (recipients) and r.message_id is not null
+  ))
+  order by m.id
+  for update;
+  with skipped as (
+    update public.broadcast_recipients r
+    set
+      status = 'skipped', skip_reason = reason, claim_id = null,
+      -- what was claimed to be left out was no attempt
+      attempts = case when r.status = 'sending' then r.attempts - 1 else r.attempts end
+    -- what a sender has claimed meanwhile is on its way
+    where r.id = any (recipients) and r.status = case reason when 'cancelled' then 'pending' else 'sending' end
+    returning r.message_id
+  )
+  update public.messages m
+  set
+    status = 'failed', failed_at = now(),
+    error_title = case reason
+      when 'cancelled' then 'The campaign was cancelled'
+      when 'blocked' then 'The contact is blocked'
+      when 'erased' then 'The contact was deleted'
+      else 'The customer has opted out'
+    end
+  from skipped s
+  where m.id = s.message_id and m.status in ('pending', 'queued');
+end;
+$$;
+
+-- Refuses what Meta would refuse for everybody.
+create function private.require_sendable(c public.broadcast_campaigns) returns void
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  template public.broadcast_templates;
+begin
+  select t.* into template from public.broadcast_templates t where t.id = c.template_id;
+  if template.status <> 'APPROVED' then
+    raise sqlstate 'PT422' using
+      message = format('The template is %s; only an approved template can be sent.', template.status),
+      detail = 'template_not_approved', hint = 'template_id';
+  end if;
+end;
+$$;
+
+-- Failed recipients are due again, with a message of their own; those whose outcome is unknown only if somebody says
+-- so, for they may get it twice. Who has opted out since is left out by the sender.
+create function private.retry_recipients(campaign uuid, include_unknown boolean, recipients uuid[]) returns integer
+language plpgsql security definer set search_path = '' as $$
+declare
+  touched integer;
+begin
+  update public.broadcast_recipients r
+  set
+    status = 'pending', message_id = null, claim_id = null, attempts = 0, due_at = now(), error_code = null,
+    error_title = null, error_details = null, sent_at = null, delivered_at = null, read_at = null, failed_at = null
+  where r.campaign_id = campaign
+    and (r.status = 'failed' or (include_unknown and r.status = 'unknown'))
+    and (recipients is null or r.id = any (recipients));
+  get diagnostics touched = row_count;
+  return touched;
+end;
+$$;
+
+-- A draft with the same template, number and recipients, and what they were taken from. People who were erased since
+-- stay behind.
+create function private.copy_campaign(c public.broadcast_campaigns) returns public.broadcast_campaigns
+language plpgsql security definer set search_path = '' as $$
+declare
+  copy public.broadcast_campaigns;
+begin
+  insert into public.broadcast_campaigns (
+    tenant_id, name, status, session_id, template_id, sender_id, recipient_local, quiet_hours, copied_from,
+    recipient_list_id, segment_id, variable_mapping
+  )
+  values (
+    c.tenant_id, left(c.name, 190) || ' (2)', 'draft', c.session_id, c.template_id, private.person_id(),
+    c.recipient_local, c.quiet_hours, c.id, c.recipient_list_id, c.segment_id, c.variable_mapping
+  )
+  returning * into copy;
+  insert into public.broadcast_recipients (tenant_id, campaign_id, position, wa_id, name, variables)
+  select r.tenant_id, copy.id, r.position, r.wa_id, r.name, r.variables
+  from public.broadcast_recipients r where r.campaign_id = c.id and r.wa_id not like '0%';
+  return copy;
+end;
+$$;
+
+-- Changes a campaign that has not begun: name, scheduled_at, quiet_hours, recipient_local, sender_id, template_id,
+-- session_id, and whom it is for: recipients, recipient_list_id, segment_id, variable_mapping.
+create function public.update_campaign(campaign_id uuid, changes jsonb) returns jsonb
+language plpgsql security definer set search_path = '' set statement_timeout = '60s' as $$
+declare
+  c public.broadcast_campaigns;
+  template public.broadcast_templates;
+  chosen record;
+  people constant boolean := changes ?| array['recipients', 'recipient_list_id', 'segment_id', 'variable_mapping'];
+begin
+  c := private.require_campaign(campaign_id, 'broadcasts.update', array['draft', 'scheduled'], 'changed');
+  if changes ? 'sender_id' and changes ->> 'sender_id' is not null and not exists (
+    select 1 from public.profiles p
+    where p.user_id = (changes ->> 'sender_id')::uuid and p.tenant_id = c.tenant_id and p.deactivated_at is null
+  ) then
+    raise sqlstate 'PT422' using message = 'There is no such person.', detail = 'invalid_field', hint = 'sender_id';
+  end if;
+  if people or changes ?| array['template_id', 'session_id'] then
+    -- what is on its way out goes to whom somebody with that right has chosen
+    if c.status <> 'draft' then
+      perform private.require('broadcasts.send');
+    end if;
+    select f.* into chosen from private.template_and_number(
+      c.tenant_id, coalesce((changes ->> 'template_id')::uuid, c.template_id),
+      coalesce((changes ->> 'session_id')::uuid, c.session_id), c.status = 'draft'
+    ) f;
+    template := chosen.template;
+    update public.broadcast_campaigns k set template_id = template.id, session_id = chosen.the_session where k.id = c.id;
+  end if;
+  update public.broadcast_campaigns k
+  set
+    name = coalesce(changes ->> 'name', k.name),
+    quiet_hours = case when changes ? 'quiet_hours' then nullif(changes -> 'quiet_hours', 'null') else k.quiet_hours end,
+    recipient_local = coalesce((changes ->> 'recipient_local')::boolean, k.recipient_local),
+    sender_id = case when changes ? 'sender_id' then (changes ->> 'sender_id')::uuid else k.sender_id end,
+    scheduled_at = case when changes ? 'scheduled_at' then (
+      select private.moment(changes ->> 'scheduled_at', t.timezone, 'scheduled_at')
+      from public.tenants t where t.id = k.tenant_id and changes ->> 'scheduled_at' is not null
+    ) else k.scheduled_at end
+  where k.id = c.id and not (k.status = 'scheduled' and changes ? 'scheduled_at' and changes ->> 'scheduled_at' is null);
+  if not found then
+    raise sqlstate 'PT422' using message = 'A scheduled campaign needs a time.', detail = 'invalid_field',
+      hint = 'scheduled_at';
+  end if;
+
+  if people then
+    -- Other values for the same people: they are taken from where they came from.
+    if not changes ?| array['recipients', 'recipient_list_id', 'segment_id'] then
+      if c.recipient_list_id is null and c.segment_id is null then
+        raise sqlstate 'PT422' using message = 'Only the values of a list or a segment are mapped.',
+          detail = 'invalid_field', hint = 'variable_mapping';
+      end if;
+      changes := changes || jsonb_build_object('recipient_list_id', c.recipient_list_id, 'segment_id', c.segment_id);
+    elsif not changes ? 'variable_mapping' and (
+      (changes ->> 'recipient_list_id')::uuid = c.recipient_list_id or (changes ->> 'segment_id')::uuid = c.segment_id
+    ) then
+      changes := changes || jsonb_build_object('variable_mapping', c.variable_mapping);
+    end if;
+    delete from public.broadcast_recipients r where r.campaign_id = c.id;
+    update public.broadcast_campaigns k set recipient_list_id = null, segment_id = null, variable_mapping = null
+    where k.id = c.id;
+    perform private.fill_campaign(c, template, coalesce(changes -> 'recipients', '[]'), changes, c.status = 'draft');
+  end if;
+  if c.status = 'scheduled' and (people or changes ?| array['scheduled_at', 'recipient_local']) then
+    -- those of other zones go back to the common time first
+    update public.broadcast_recipients r set due_at = now(), timezone = null
+    where r.campaign_id = c.id and r.timezone is not null;
+    perform private.launch_campaign(c.id, coalesce(changes ->> 'scheduled_at', c.scheduled_local::text));
+  end if;
+  return (select private.campaign_json(k) from public.broadcast_campaigns k where k.id = c.id);
+end;
+$$;
+
+-- Removes a campaign that nobody got anything from.
+create function public.delete_campaign(campaign_id uuid) returns void
+language plpgsql security definer set search_path = '' set statement_timeout = '60s' as $$
+declare
+  c public.broadcast_campaigns;
+begin
+  c := private.require_campaign(campaign_id, 'broadcasts.delete', array['draft', 'scheduled', 'cancelled'], 'deleted');
+  if exists (
+    select 1 from public.broadcast_recipients r where r.campaign_id = c.id and r.message_id is not null
+  ) then
+    raise sqlstate 'PT409' using message = 'A campaign that reached somebody stays.', detail = 'campaign_state';
+  end if;
+  delete from public.broadcast_campaigns k where k.id = c.id;
+end;
+$$;
+
+-- Stops, starts or triggers the tenant's scheduler, or shows it (`show`). Triggered, it starts what is due without waiting
+-- for the minute.
+create function public.control_scheduler(action text) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  tenant constant uuid := private.tenant_id();
+  started integer := 0;
+begin
+  perform private.require(case action when 'show' then 'queue.view' else 'queue.manage' end);
+  if action = 'stop' then
+    update public.tenants t set scheduler_stopped_at = coalesce(t.scheduler_stopped_at, now()) where t.id = tenant;
+  elsif action = 'start' then
+    update public.tenants t set scheduler_stopped_at = null where t.id = tenant and t.scheduler_stopped_at is not null;
+  elsif action = 'trigger' then
+    update public.broadcast_campaigns c set status = 'sending', started_at = now()
+    where c.tenant_id = tenant and c.status = 'scheduled' and c.scheduled_at <= now();
+    get diagnostics started = row_count;
+  elsif action is distinct from 'show' then
+    raise sqlstate 'PT404' using message = 'There is no such action.', detail = 'not_found';
+  end if;
+  return (
+    select jsonb_build_object(
+      'status', case when t.scheduler_stopped_at is null then 'running' else 'stopped' end,
+      'running', t.scheduler_stopped_at is null, 'stopped_at', t.scheduler_stopped_at, 'started_campaigns', started,
+      'scheduled', (select count(*) from public.broadcast_campaigns c where c.tenant_id = tenant and c.status = 'scheduled'),
+      'next_at', (
+        select min(c.scheduled_at) from public.broadcast_campaigns c where c.tenant_id = tenant and c.status = 'scheduled'
+      )
+    )
+    from public.tenants t where t.id = tenant
+  );
+end;
+$$;
+
+-- Live messages of customers: a keyword alone in its message is a word about marketing, kept with the message as proof;
+-- and the first answer within a week to a message of a campaign is counted there. Security definer: the rows of many
+-- tables follow.
+create function private.follow_answers() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+  consents jsonb;
+begin
+  select jsonb_agg(jsonb_build_object(
+    'tenant_id', a.tenant_id, 'contact_id', v.contact_id,
+    'state', case when k.word = any (k.outs) then 'opted_out' else 'opted_in' end,
+    'source', 'keyword', 'proof', jsonb_build_object('message_id', a.id, 'text', left(a.content, 200)),
+    'occurred_at', a.occurred_at
+  )) into consents
+  from changed a
+  join public.conversations v on v.id = a.conversation_id
+  join public.tenants t on t.id = a.tenant_id
+  cross join lateral (
+    select private.keyword_of(a.content) as word,
+      array(select private.keyword_of(o) from unnest(t.opt_out_keywords) o) as outs,
+      array(select private.keyword_of(i) from unnest(t.opt_in_keywords) i) as ins
+  ) k
+  where a.direction = 'inbound' and a.type in ('text', 'button', 'interactive') and not a.metadata ? 'source'
+    and char_length(a.content) <= 200 and k.word <> '' and (k.word = any (k.outs) or k.word = any (k.ins));
+  if consents is not null then
+    perform private.record_consents(consents);
+  end if;
+
+  update public.broadcast_recipients r
+  set replied_at = f.occurred_at, reply_message_id = f.id
+  from (
+    select distinct on (c.message_id) c.message_id, a.id, a.occurred_at
+    from changed a
+    cross join lateral (
+      select coalesce(
+        (
+          select m.id from public.messages m
+          where m.session_id = a.session_id and m.whatsapp_message_id = a.context_message_id
+            and m.metadata ? 'broadcast_recipient_id'
+        ),
+        (
+          select m.id
+          from (
+            select o.id, o.metadata, o.status from public.messages o
+            where o.conversation_id = a.conversation_id and o.tenant_id = a.tenant_id and o.id <> a.id
+              -- Meta tells whole seconds: an answer within the same one looks older than what it answers
+              and o.occurred_at between a.occurred_at - interval '7 days' and a.occurred_at + interval '1 second'
+            order by o.occurred_at desc, o.created_at desc, o.id desc
+            limit 20
+          ) m
+          where m.metadata ? 'broadcast_recipient_id' and m.status not in ('queued', 'failed')
+          limit 1
+        )
+      ) as message_id
+    ) c
+    where a.direction = 'inbound' and not a.metadata ? 'source' and a.type not in ('system', 'request_welcome')
+      and a.target_message_id is null
+    order by c.message_id, a.occurred_at
+  ) f
+  where r.message_id = f.message_id and r.replied_at is null;
+  return null;
+end;
+$$;
+
+-- `delayed`: their time has not come, or their campaign waits for its own, for the end of quiet hours or for Meta's limit.
+create function private.queue_counts(campaigns uuid[]) returns jsonb
+language sql stable set search_path = '' as $$
+  select jsonb_build_object(
+    'waiting', count(*) filter (where r.status = 'pending' and not (c.waits or r.due_at > now())),
+    'delayed', count(*) filter (where r.status = 'pending' and (c.waits or r.due_at > now())),
+    'active', count(*) filter (where r.status = 'sending'),
+    'completed', count(*) filter (where r.status in ('sent', 'delivered', 'read')),
+    'failed', count(*) filter (where r.status = 'failed'),
+    'unknown', count(*) filter (where r.status = 'unknown'),
+    'skipped', count(*) filter (where r.status = 'skipped')
+  )
+  from (
+    select k.id, k.status = 'scheduled' or (k.status = 'sending' and coalesce(k.held_until > now(), false)) as waits
+    from public.broadcast_campaigns k where k.id = any (campaigns)
+  ) c
+  cross join lateral (
+    select p.status, p.due_at from public.broadcast_recipients p where p.campaign_id = c.id
+    -- by the campaign, however many there are
+    offset 0
+  ) r;
+$$;
+
+-- The queue of the tenant: as a whole, by number and by campaign, with campaigns that wait for their time. Campaigns that
+-- ended more than a week ago and left nobody to try again are not counted.
+create function public.get_queue() returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  tenant constant uuid := private.tenant_id();
+  current_campaigns uuid[];
+begin
+  perform private.require('queue.view');
+  current_campaigns := array(
+    select c.id from public.broadcast_campaigns c
+    where c.tenant_id = tenant and (
+      c.status in ('scheduled', 'sending', 'paused') or (c.status = 'completed' and c.completed_at > now() - interval '7 days')
+    )
+    order by c.status in ('sending', 'paused') desc, c.created_at desc
+    limit 200
+  );
+  return jsonb_build_object(
+    'total', private.queue_counts(current_campaigns),
+    'numbers', coalesce((
+      select jsonb_agg(jsonb_build_object(
+        'session_id', s.id, 'name', s.name, 'display_phone_number', s.display_phone_number, 'status', s.status,
+        'messages_per_second', s.messages_per_second,
+        'sending_now', exists (
+          select 1 from private.sender_leases l where l.session_id = s.id and l.leased_until > now()
+        ),
+        'counts', private.queue_counts(array(
+          select c.id from public.broadcast_campaigns c where c.session_id = s.id and c.id = any (current_campaigns)
+        ))
+      ) order by s.created_at)
+      from public.whatsapp_sessions s where s.tenant_id = tenant
+    ), '[]'),
+    'campaigns', coalesce((
+      select jsonb_agg(jsonb_build_object(
+        'campaign_id', c.id, 'name', c.name, 'status', c.status, 'status_reason', c.status_reason,
+        'held_until', c.held_until, 'session_id', c.session_id, 'counts', private.queue_counts(array[c.id])
+      ) order by c.created_at desc)
+      from public.broadcast_campaigns c where c.id = any (current_campaigns)
+    ), '[]')
+  );
+end;
+$$;
+
+-- Campaigns that wait for their time.
+create function public.list_scheduled_campaigns() returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  perform private.require('queue.view');
+  return (
+    select jsonb_build_object(
+      'now', now(), 'timezone', t.timezone, 'running', t.scheduler_stopped_at is null,
+      'campaigns', coalesce((
+        select jsonb_agg(private.campaign_json(c) order by c.scheduled_at, c.id)
+        from public.broadcast_campaigns c where c.tenant_id = t.id and c.status = 'scheduled'
+      ), '[]')
+    )
+    from public.tenants t where t.id = private.tenant_id()
+  );
+end;
+$$;
+
+-- Every failed recipient of the tenant's campaigns of the last week is due again; see `act_on_campaign` for one
+-- campaign. Answers with how many, by campaign.
+create function public.retry_failed() returns jsonb
+language plpgsql security definer set search_path = '' set statement_timeout = '60s' as $$
+declare
+  c public.broadcast_campaigns;
+  touched integer;
+  total integer := 0;
+  campaigns integer := 0;
+begin
+  perform private.require('queue.manage');
+  perform private.require('broadcasts.retry');
+  for c in
+    select k.* from public.broadcast_campaigns k
+    join public.broadcast_templates t on t.id = k.template_id and t.status = 'APPROVED'
+    where k.tenant_id = private.tenant_id()
+      and (k.status = 'sending' or (k.status = 'completed' and k.completed_at > now() - interval '7 days'))
+      and exists (select 1 from public.broadcast_recipients r where r.campaign_id = k.id and r.status = 'failed')
+    order by k.id
+    for update of k
+  loop
+    touched := private.retry_recipients(c.id, false, null);
+    update public.broadcast_campaigns k set status = 'sending', completed_at = null where k.id = c.id;
+    total := total + touched;
+    campaigns := campaigns + 1;
+  end loop;
+  return jsonb_build_object('retried', total, 'campaigns', campaigns);
+end;
+$$;
+
+-- Creates a campaign with its recipients, or nothing. `recipients` is a list of
+-- {"wa_id", "name"?, "variables"?}; a number listed twice is kept once. `options`: {"draft"?, "scheduled_at"? (as typed:
+-- without an offset in the tenant's zone), "recipient_local"?, "quiet_hours"?, "recipient_list_id"? or "segment_id"?, "variable_mapping"?}.
+-- Security definer: clients have no right to write these tables.
+create function public.create_campaign(
+  name text,
+  template_id uuid,
+  recipients jsonb,
+  session_id uuid default null,
+  sender_id uuid default null,
+  scheduled_at timestamptz default null,
+  options jsonb default '{}'
+) returns jsonb
+language plpgsql security definer set search_path = '' set statement_timeout = '60s' as $$
+declare
+  tenant constant uuid := private.tenant_id();
+  chosen record;
+  the_sender constant uuid := coalesce(create_campaign.sender_id, private.person_id());
+  template public.broadcast_templates;
+  campaign public.broadcast_campaigns;
+  draft constant boolean := coalesce((options ->> 'draft')::boolean, false);
+begin
+  if tenant is null or not private.has_permission('broadcasts.create')
+    or (not draft and not private.has_permission('broadcasts.send'))
+  then
+    raise sqlstate 'PT403' using message = 'You may not create campaigns.', detail = 'forbidden';
+  end if;
+  select f.* into chosen
+  from private.template_and_number(tenant, create_campaign.template_id, create_campaign.session_id, draft) f;
+  template := chosen.template;
+
+  if the_sender is not null and not exists (
+    select 1 from public.profiles p
+    where p.user_id = the_sender and p.tenant_id = tenant and p.deactivated_at is null
+  ) then
+    raise sqlstate 'PT422' using message = 'There is no such person.', detail = 'invalid_field',
+      hint = 'sender_id';
+  end if;
+
+  insert into public.broadcast_campaigns as c
+    (tenant_id, name, status, session_id, template_id, sender_id, scheduled_at, recipient_local, quiet_hours)
+  values (
+    tenant, create_campaign.name, 'draft', chosen.the_session, template.id, the_sender, create_campaign.scheduled_at,
+    coalesce((options ->> 'recipient_local')::boolean, false), nullif(options -> 'quiet_hours', 'null')
+  )
+  returning c.* into campaign;
+  perform private.fill_campaign(campaign, template, recipients, options, draft);
+
+  if draft then
+    update public.broadcast_campaigns c
+    set scheduled_at = (
+      select private.moment(options ->> 'scheduled_at', t.timezone, 'scheduled_at')
+      from public.tenants t where t.id = tenant and options ->> 'scheduled_at' is not null
+    )
+    where c.id = campaign.id and options ? 'scheduled_at';
+  else
+    perform private.launch_campaign(campaign.id, options ->> 'scheduled_at');
+  end if;
+  return (select private.campaign_json(c) from public.broadcast_campaigns c where c.id = campaign.id);
+end;
+$$;
+
+-- The campaigns that these messages answer.
+create function private.answered_campaigns(messages jsonb) returns uuid[]
+language sql stable set search_path = '' as $$
+  select coalesce(array_agg(distinct r.campaign_id), '{}')
+  from jsonb_array_elements(messages) as e
+  join public.whatsapp_sessions s on s.meta_phone_number_id = e ->> 'phone_number_id'
+  join public.messages m on m.session_id = s.id and m.whatsapp_message_id = e ->> 'wamid'
+  join public.broadcast_recipients r on r.reply_message_id = m.id;
+$$;
+
+-- Refuses a mapping that does not fit the template, or that names what is not there. `columns` are the list's; null: there
+-- is no list.
+create function private.check_mapping(
+  campaign public.broadcast_campaigns, template public.broadcast_templates, mapping jsonb, columns text[]
+) returns void
+language plpgsql stable set search_path = '' as $$
+declare
+  named constant boolean := template.parameter_format = 'NAMED';
+  wanted constant text[] := private.template_variables(template.components);
+  sources jsonb;
+  lacking text;
+  unknown text;
+begin
+  if mapping is null then
+    return;
+  end if;
+  if jsonb_typeof(mapping) <> (case when named then 'object' else 'array' end) then
+    raise sqlstate 'PT422' using
+      message = case when named then 'The template names its variables: map each by its name.'
+        else 'The template counts its variables: map them in their order.' end,
+      detail = 'invalid_field', hint = 'variable_mapping';
+  end if;
+  if not named and jsonb_array_length(mapping) <> cardinality(wanted) then
+    raise sqlstate 'PT422' using
+      message = format('The template has %s variables, and %s are mapped.', cardinality(wanted), jsonb_array_length(mapping)),
+      detail = 'variables_unmapped', hint = 'variable_mapping';
+  end if;
+  if named then
+    select w into lacking from unnest(wanted) w where not mapping ? w order by w limit 1;
+    if lacking is not null then
+      raise sqlstate 'PT422' using message = format('Nothing fills the variable %s.', lacking),
+        detail = 'variables_unmapped', hint = 'variable_mapping';
+    end if;
+  end if;
+
+  sources := case when named then jsonb_path_query_array(mapping, '$.*') else mapping end;
+  if columns is null and jsonb_path_exists(sources, '$[*] ? (@.source == "column")') then
+    raise sqlstate 'PT422' using message = 'A segment has no columns.', detail = 'invalid_field', hint = 'variable_mapping';
+  end if;
+  select m.value ->> 'column' into unknown from jsonb_array_elements(sources) m
+  where m.value ->> 'source' = 'column' and m.value ->> 'column' <> all (columns)
+  limit 1;
+  if unknown is not null then
+    raise sqlstate 'PT422' using message = format('The list has no column %s.', left(unknown, 100)),
+      detail = 'invalid_field', hint = 'variable_mapping';
+  end if;
+  select m.value ->> 'field' into unknown from jsonb_array_elements(sources) m
+  where m.value ->> 'source' = 'contact' and m.value ->> 'field' <> all ('{name,phone_number,email,language}')
+    and not exists (
+      select 1 from public.contact_fields f
+      where f.tenant_id = campaign.tenant_id and m.value ->> 'field' = 'custom.' || f.key
+    )
+  limit 1;
+  if unknown is not null then
+    raise sqlstate 'PT422' using message = format('There is no such field of contacts: %s.', left(unknown, 100)),
+      detail = 'invalid_field', hint = 'variable_mapping';
+  end if;
+end;
+$$;
+
+-- Refuses a campaign that leaves at once and whose template nobody on it could be sent.
+create function private.require_values(template public.broadcast_templates, columns text[]) returns void
+language plpgsql stable set search_path = '' as $$
+declare
+  wanted constant text[] := private.template_variables(template.components);
+  lacking text;
+begin
+  if template.parameter_format = 'NAMED' then
+    select w into lacking from unnest(wanted) w where w <> all (columns) order by w limit 1;
+  elsif cardinality(wanted) > cardinality(columns) then
+    lacking := format('{{%s}}', cardinality(columns) + 1);
+  end if;
+  if lacking is not null then
+    raise sqlstate 'PT422' using
+      message = format('Nothing fills the variable %s: say by variable_mapping what does.', lacking),
+      detail = 'variables_unmapped', hint = 'variable_mapping';
+  end if;
+end;
+$$;
+
+-- A template and a number of the caller's tenant that can send it. Without a number: the only one that can.
+create function private.template_and_number(
+  tenant uuid, template_id uuid, session_id uuid, draft boolean, out template public.broadcast_templates, out the_session uuid
+)
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  numbers integer;
+begin
+  select t.* into template from public.broadcast_templates t
+  where t.id = template_and_number.template_id and t.tenant_id = tenant;
+  if not found then
+    raise sqlstate 'PT422' using message = 'There is no such template.', detail = 'invalid_field',
+      hint = 'template_id';
+  end if;
+  if template.status <> 'APPROVED' and not draft then
+    raise sqlstate 'PT422' using
+      message = format('The template is %s; only an approved template can be sent.', template.status),
+      detail = 'template_not_approved', hint = 'template_id';
+  end if;
+
+  the_session := template_and_number.session_id;
+  if the_session is null then
+    select count(*), (array_agg(s.id))[1] into numbers, the_session from public.whatsapp_sessions s
+    where s.tenant_id = tenant and s.deleted_at is null
+      and (template.meta_business_account_id is null
+        or s.meta_business_account_id = template.meta_business_account_id);
+    if numbers <> 1 then
+      raise sqlstate 'PT422' using
+        message = case when numbers = 0 then 'No connected number can send this template.'
+          else 'Several numbers can send this template: name one.' end,
+        detail = 'invalid_field', hint = 'session_id';
+    end if;
+  elsif not exists (
+    select 1 from public.whatsapp_sessions s
+    where s.id = the_session and s.tenant_id = tenant and s.deleted_at is null
+      and (template.meta_business_account_id is null
+        or s.meta_business_account_id = template.meta_business_account_id)
+  ) then
+    raise sqlstate 'PT422' using message = 'There is no such number, or the template is not of its account.',
+      detail = 'invalid_field', hint = 'session_id';
+  end if;
+end;
+$$;
+
+-- Puts into a campaign whom it is for: `recipients`, and those of `options` {"recipient_list_id"?, "segment_id"?,
+-- "variable_mapping"?}. One that is no draft leaves with what it has.
+create function private.fill_campaign(
+  campaign public.broadcast_campaigns, template public.broadcast_templates, recipients jsonb, options jsonb, draft boolean
+) returns void
+language plpgsql security definer set search_path = '' as $$
+declare
+  mapping constant jsonb := nullif(options -> 'variable_mapping', 'null');
+begin
+  insert into public.broadcast_recipients (tenant_id, campaign_id, position, wa_id, name, variables)
+  select campaign.tenant_id, campaign.id, r.position, r.value ->> 'wa_id', r.value ->> 'name',
+    coalesce(nullif(r.value -> 'variables', 'null'), '[]')
+  from jsonb_array_elements(recipients) with ordinality as r (value, position)
+  on conflict on constraint broadcast_recipients_campaign_id_wa_id_key do nothing;
+  if options ->> 'recipient_list_id' is not null then
+    perform private.add_list_to_campaign(campaign, template, (options ->> 'recipient_list_id')::uuid, mapping);
+  end if;
+  if options ->> 'segment_id' is not null then
+    perform private.add_segment_to_campaign(campaign, template, (options ->> 'segment_id')::uuid, mapping);
+  end if;
+  if mapping is null and not draft and exists (select 1 from public.broadcast_recipients r where r.campaign_id = campaign.id) then
+    perform private.require_values(template, l.columns) from public.recipient_lists l
+    where l.id = (options ->> 'recipient_list_id')::uuid and l.tenant_id = campaign.tenant_id;
+    perform private.require_values(template, '{}') where options ->> 'segment_id' is not null;
+  end if;
+end;
+$$;
+
+-- Leaves out who would still wait in a campaign that was cancelled.
+create function private.leave_cancelled(campaigns uuid[]) returns void
+language plpgsql set search_path = '' as $$
+declare
+  left_over uuid[];
+begin
+  select array_agg(r.id) into left_over
+  from public.broadcast_campaigns c
+  join public.broadcast_recipients r on r.campaign_id = c.id and r.status = 'pending'
+  where c.id = any (campaigns) and c.status = 'cancelled';
+  if left_over is not null then
+    perform private.skip_recipients(left_over, 'cancelled');
+  end if;
+end;
+$$;
+
+-- One page of a campaign's recipients in their order: the one behind `after`, the `next_cursor` of the page before, or by
+-- its number. The total is counted where a page by number is asked for. Null when there is no such campaign for the caller.
+create function public.list_campaign_recipients(
+  campaign_id uuid, status_filter text default null, error_code integer default null, search text default null,
+  replied boolean default null, after uuid default null, page_size integer default 50, page integer default null
+) returns jsonb
+language plpgsql stable set search_path = '' as $$
+declare
+  campaign public.broadcast_campaigns;
+  cursor_position integer := -1;
+  cursor_id uuid := '00000000-0000-0000-0000-000000000000';
+  -- a number as people write it: its digits, without the zero or the code for abroad before them
+  digits constant text := case when search ~ '^[0-9 +().\-]+$'
+    then coalesce(nullif(ltrim(regexp_replace(search, '[^0-9]', '', 'g'), '0'), ''), search) else search end;
+  total bigint;
+begin
+  select c.* into campaign from public.broadcast_campaigns c where c.id = list_campaign_recipients.campaign_id;
+  if not found then
+    return null;
+  end if;
+  if after is not null then
+    select r.position, r.id into cursor_position, cursor_id from public.broadcast_recipients r
+    where r.id = after and r.campaign_id = campaign.id;
+    if not found then
+      raise sqlstate 'PT422' using message = 'There is no such recipient in this campaign.', detail = 'invalid_field',
+        hint = 'after';
+    end if;
+  end if;
+  if page is not null then
+    select count(*) into total
+    from public.broadcast_recipients r
+    where r.campaign_id = campaign.id
+      and (status_filter is null or r.status = status_filter)
+      and (list_campaign_recipients.error_code is null or r.error_code = list_campaign_recipients.error_code)
+      and (list_campaign_recipients.replied is null
+        or (r.replied_at is not null) = list_campaign_recipients.replied)
+      and (digits is null or strpos(r.wa_id, digits) > 0 or strpos(lower(r.name), lower(search)) > 0);
+  end if;
+  return (
+    with page as (
+      select r
+      from public.broadcast_recipients r
+      where r.campaign_id = campaign.id and (r.position, r.id) > (cursor_position, cursor_id)
+        and (status_filter is null or r.status = status_filter)
+        and (list_campaign_recipients.error_code is null or r.error_code = list_campaign_recipients.error_code)
+        and (list_campaign_recipients.replied is null
+          or (r.replied_at is not null) = list_campaign_recipients.replied)
+        and (digits is null or strpos(r.wa_id, digits) > 0 or strpos(lower(r.name), lower(search)) > 0)
+      order by r.position, r.id
+      limit page_size + 1 offset (coalesce(list_campaign_recipients.page, 1) - 1)::bigint * page_size
+    ),
+    numbered as (
+      select (page.r).id as id, row_number() over (order by (page.r).position, (page.r).id) as nth,
+        jsonb_build_object(
+          'id', (page.r).id, 'position', (page.r).position, 'phone_number', (page.r).wa_id, 'name', (page.r).name,
+          'variables', (page.r).variables, 'status', (page.r).status, 'skip_reason', (page.r).skip_reason,
+          'due_at', case when (page.r).status = 'pending' then (page.r).due_at end, 'timezone', (page.r).timezone,
+          'attempts', (page.r).attempts, 'message_id', (page.r).message_id, 'error_code', (page.r).error_code,
+          'error_title', (page.r).error_title, 'error_details', (page.r).error_details, 'sent_at', (page.r).sent_at,
+          'delivered_at', (page.r).delivered_at, 'read_at', (page.r).read_at, 'failed_at', (page.r).failed_at,
+          'replied_at', (page.r).replied_at, 'reply_message_id', (page.r).reply_message_id,
+          'preview', private.render_template(t.components, (page.r).variables)
+        ) as row
+      from page
+      left join public.broadcast_templates t on t.id = campaign.template_id
+    )
+    select jsonb_build_object(
+      'total', total,
+      'next_cursor', case when count(*) > page_size then (array_agg(id order by nth))[page_size] end,
+      'rows', coalesce(jsonb_agg(row order by nth) filter (where nth <= page_size), '[]')
+    )
+    from numbered
+  );
+end;
+$$;
+
+create trigger touch_updated_at before update on public.broadcast_campaigns
+  for each row
+  when (old.progress_announced_at is not distinct from new.progress_announced_at)
+  execute function private.touch_updated_at();
+create trigger announce_updated after update on public.broadcast_campaigns
+  for each row
+  when (
+    old.status is distinct from new.status
+    or old.progress_announced_at is distinct from new.progress_announced_at
+  )
+  execute function private.announce_campaign();
+create trigger follow_answers after insert on public.messages
+  referencing new table as changed for each statement execute function private.follow_answers();
+
+-- Changes are written to the audit log.
+select private.audit_table('broadcast_campaigns', 'id', '-progress_announced_at');
+select private.audit_table('broadcast_recipients', 'id', 'people');
+
+alter table public.broadcast_campaigns enable row level security;
+alter table public.broadcast_recipients enable row level security;
+alter table public.calling_codes enable row level security;
+
+create policy "members with the right read campaigns" on public.broadcast_campaigns
+  for select to authenticated
+  using (tenant_id = (select private.tenant_id()) and (select private.has_permission('broadcasts.view')));
+create policy "members with the right read recipients" on public.broadcast_recipients
+  for select to authenticated
+  using (tenant_id = (select private.tenant_id()) and (select private.has_permission('broadcasts.view')));
+create policy "members read the list of countries" on public.calling_codes for select to authenticated
+  using ((select private.tenant_id()) is not null);
+
+grant select on public.broadcast_campaigns, public.broadcast_recipients, public.calling_codes to authenticated;
+
+grant execute on function
+  private.campaign_counts(uuid),
+  private.campaign_json(public.broadcast_campaigns),
+  public.list_campaigns(text, integer, integer),
+  public.get_campaign(uuid),
+  public.act_on_campaign(uuid, text, jsonb),
+  public.update_campaign(uuid, jsonb),
+  public.delete_campaign(uuid),
+  public.control_scheduler(text),
+  public.get_queue(),
+  public.list_scheduled_campaigns(),
+  public.retry_failed(),
+  public.create_campaign(text, uuid, jsonb, uuid, uuid, timestamptz, jsonb),
+  public.list_campaign_recipients(uuid, text, integer, text, boolean, uuid, integer, integer)
+to authenticated;
+
+insert into public.calling_codes (prefix, country, timezone) values
+  ('62', 'ID', 'Asia/Jakarta'), ('60', 'MY', 'Asia/Kuala_Lumpur'), ('65', 'SG', 'Asia/Singapore'), ('63', 'PH', 'Asia/Manila'),
+  ('66', 'TH', 'Asia/Bangkok'), ('84', 'VN', 'Asia/Ho_Chi_Minh'), ('95', 'MM', 'Asia/Yangon'), ('855', 'KH', 'Asia/Phnom_Penh'),
+  ('856', 'LA', 'Asia/Vientiane'), ('673', 'BN', 'Asia/Brunei'), ('670', 'TL', 'Asia/Dili'), ('61', 'AU', 'Australia/Sydney'),
+  ('64', 'NZ', 'Pacific/Auckland'), ('675', 'PG', 'Pacific/Port_Moresby'), ('679', 'FJ', 'Pacific/Fiji'),
+  ('81', 'JP', 'Asia/Tokyo'), ('82', 'KR', 'Asia/Seoul'), ('86', 'CN', 'Asia/Shanghai'), ('852', 'HK', 'Asia/Hong_Kong'),
+  ('853', 'MO', 'Asia/Macau'), ('886', 'TW', 'Asia/Taipei'), ('91', 'IN', 'Asia/Kolkata'), ('92', 'PK', 'Asia/Karachi'),
+  ('94', 'LK', 'Asia/Colombo'), ('880', 'BD', 'Asia/Dhaka'), ('977', 'NP', 'Asia/Kathmandu'), ('93', 'AF', 'Asia/Kabul'),
+  ('98', 'IR', 'Asia/Tehran'), ('964', 'IQ', 'Asia/Baghdad'), ('966', 'SA', 'Asia/Riyadh'), ('971', 'AE', 'Asia/Dubai'),
+  ('965', 'KW', 'Asia/Kuwait'), ('974', 'QA', 'Asia/Qatar'), ('973', 'BH', 'Asia/Bahrain'), ('968', 'OM', 'Asia/Muscat'),
+  ('967', 'YE', 'Asia/Aden'), ('962', 'JO', 'Asia/Amman'), ('961', 'LB', 'Asia/Beirut'), ('972', 'IL', 'Asia/Jerusalem'),
+  ('970', 'PS', 'Asia/Gaza'), ('90', 'TR', 'Europe/Istanbul'), ('7', 'RU', 'Europe/Moscow'), ('77', 'KZ', 'Asia/Almaty'),
+  ('998', 'UZ', 'Asia/Tashkent'), ('994', 'AZ', 'Asia/Baku'), ('995', 'GE', 'Asia/Tbilisi'), ('374', 'AM', 'Asia/Yerevan'),
+  ('380', 'UA', 'Europe/Kyiv'), ('375', 'BY', 'Europe/Minsk'), ('48', 'PL', 'Europe/Warsaw'), ('49', 'DE', 'Europe/Berlin'),
+  ('44', 'GB', 'Europe/London'), ('353', 'IE', 'Europe/Dublin'), ('33', 'FR', 'Europe/Paris'), ('34', 'ES', 'Europe/Madrid'),
+  ('351', 'PT', 'Europe/Lisbon'), ('39', 'IT', 'Europe/Rome'), ('31', 'NL', 'Europe/Amsterdam'), ('32', 'BE', 'Europe/Brussels'),
+  ('41', 'CH', 'Europe/Zurich'), ('43', 'AT', 'Europe/Vienna'), ('45', 'DK', 'Europe/Copenhagen'), ('46', 'SE', 'Europe/Stockholm'),
+  ('47', 'NO', 'Europe/Oslo'), ('358', 'FI', 'Europe/Helsinki'), ('354', 'IS', 'Atlantic/Reykjavik'), ('30', 'GR', 'Europe/Athens'),
+  ('36', 'HU', 'Europe/Budapest'), ('40', 'RO', 'Europe/Bucharest'), ('420', 'CZ', 'Europe/Prague'), ('421', 'SK', 'Europe/Bratislava'),
+  ('359', 'BG', 'Europe/Sofia'), ('381', 'RS', 'Europe/Belgrade'), ('385', 'HR', 'Europe/Zagreb'), ('370', 'LT', 'Europe/Vilnius'),
+  ('371', 'LV', 'Europe/Riga'), ('372', 'EE', 'Europe/Tallinn'), ('20', 'EG', 'Africa/Cairo'), ('212', 'MA', 'Africa/Casablanca'),
+  ('213', 'DZ', 'Africa/Algiers'), ('216', 'TN', 'Africa/Tunis'), ('218', 'LY', 'Africa/Tripoli'), ('234', 'NG', 'Africa/Lagos'),
+  ('233', 'GH', 'Africa/Accra'), ('225', 'CI', 'Africa/Abidjan'), ('221', 'SN', 'Africa/Dakar'), ('237', 'CM', 'Africa/Douala'),
+  ('254', 'KE', 'Africa/Nairobi'), ('255', 'TZ', 'Africa/Dar_es_Salaam'), ('256', 'UG', 'Africa/Kampala'), ('250', 'RW', 'Africa/Kigali'),
+  ('251', 'ET', 'Africa/Addis_Ababa'), ('27', 'ZA', 'Africa/Johannesburg'), ('260', 'ZM', 'Africa/Lusaka'), ('263', 'ZW', 'Africa/Harare'),
+  ('258', 'MZ', 'Africa/Maputo'), ('244', 'AO', 'Africa/Luanda'), ('1', 'US', 'America/New_York'), ('52', 'MX', 'America/Mexico_City'),
+  ('55', 'BR', 'America/Sao_Paulo'), ('54', 'AR', 'America/Argentina/Buenos_Aires'), ('56', 'CL', 'America/Santiago'),
+  ('57', 'CO', 'America/Bogota'), ('51', 'PE', 'America/Lima'), ('58', 'VE', 'America/Caracas'), ('593', 'EC', 'America/Guayaquil'),
+  ('591', 'BO', 'America/La_Paz'), ('595', 'PY', 'America/Asuncion'), ('598', 'UY', 'America/Montevideo'), ('502', 'GT', 'America/Guatemala'),
+  ('503', 'SV', 'America/El_Salvador'), ('504', 'HN', 'America/Tegucigalpa'), ('505', 'NI', 'America/Managua'), ('506', 'CR', 'America/Costa_Rica'),
+  ('507', 'PA', 'America/Panama'), ('53', 'CU', 'America/Havana'), ('509', 'HT', 'America/Port-au-Prince');

@@ -1,0 +1,689 @@
+-- Lists of people that campaigns are sent to: from a file, given one by one, or chosen from the contacts.
+--
+-- Files become lists in batches, each in a transaction that also says how far the file has been read, so that a reader
+-- that dies costs nothing and repeats nothing.
+
+create table public.recipient_lists (
+  id uuid primary key default gen_random_uuid(),
+  tenant_id uuid not null references public.tenants (id) on delete cascade,
+  name text not null check (char_length(name) between 1 and 200),
+  -- {"type": "file", "file_name"}, {"type": "manual"} or {"type": "contacts", "filter"}
+  source jsonb not null check (source ->> 'type' in ('file', 'manual', 'contacts')),
+  -- refused: a row has an error, and whoever made the list wanted all or nothing
+  status text not null default 'ready' check (status in ('importing', 'ready', 'refused', 'failed')),
+  -- why it is refused or failed, for programs
+  status_reason text,
+  on_error text not null default 'keep' check (on_error in ('keep', 'refuse')),
+  -- the variables in their order: what `{{1}}`, `{{2}}` … take
+  columns text[] not null default '{}' check (cardinality(columns) <= 200),
+  -- rows of the file, and how many of them have been read
+  total_rows integer not null default 0 check (total_rows >= 0),
+  read_rows integer not null default 0,
+  -- kept by triggers
+  entry_count integer not null default 0,
+  -- rows with errors; a number that is there again is a duplicate and no error
+  error_count integer not null default 0,
+  duplicate_count integer not null default 0,
+  -- when its numbers were last announced to the tenant's topic
+  progress_announced_at timestamptz not null default '-infinity',
+  created_by uuid,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  finished_at timestamptz,
+  unique (id, tenant_id),
+  foreign key (created_by, tenant_id) references public.profiles (user_id, tenant_id)
+    on delete set null (created_by)
+);
+create index recipient_lists_list_idx on public.recipient_lists (tenant_id, created_at desc, id);
+create index recipient_lists_created_by_idx on public.recipient_lists (created_by, tenant_id);
+
+create table public.recipient_list_entries (
+  list_id uuid not null,
+  tenant_id uuid not null,
+  -- where it stood in the file
+  line integer not null check (line > 0),
+  wa_id text not null check (wa_id ~ '^[0-9]{8,15}$'),
+  name text check (char_length(name) between 1 and 200),
+  -- texts by the names of the list's columns
+  variables jsonb not null default '{}' check (jsonb_typeof(variables) = 'object'),
+  primary key (list_id, tenant_id, line),
+  -- nobody is on a list twice
+  unique (list_id, wa_id),
+  foreign key (list_id, tenant_id) references public.recipient_lists (id, tenant_id) on delete cascade
+);
+-- whose lists somebody is on, when they are to be forgotten
+create index recipient_list_entries_person_idx on public.recipient_list_entries (tenant_id, wa_id);
+
+-- Rows that are not on the list, and why.
+create table public.recipient_list_errors (
+  list_id uuid not null,
+  tenant_id uuid not null,
+  line integer not null check (line > 0),
+  -- the column as the file names it
+  field text not null default '' check (char_length(field) <= 100),
+  code text not null check (code ~ '^[a-z_]{1,40}$'),
+  -- what stood there, or as much of it as tells people what is meant
+  value text not null default '' check (char_length(value) <= 200),
+  -- of a duplicate: the row that is kept
+  first_line integer,
+  primary key (list_id, tenant_id, line, field),
+  foreign key (list_id, tenant_id) references public.recipient_lists (id, tenant_id) on delete cascade
+);
+
+-- Files on their way into lists: where they lie, how far they have been read, and who is reading.
+create table private.recipient_imports (
+  list_id uuid not null,
+  tenant_id uuid not null,
+  -- in bucket `imports`
+  file_path text not null unique,
+  -- where numbers without a country code are from
+  country text not null check (country ~ '^[A-Z]{2}$'),
+  done_line integer not null default 0,
+  holder uuid,
+  leased_until timestamptz not null default '-infinity',
+  -- how often somebody has begun since a batch was last recorded
+  idle_claims integer not null default 0,
+  created_at timestamptz not null default now(),
+  primary key (list_id, tenant_id),
+  foreign key (list_id, tenant_id) references public.recipient_lists (id, tenant_id) on delete cascade
+);
+
+-- Foreign keys of earlier tables.
+alter table public.broadcast_campaigns add constraint broadcast_campaigns_recipient_list_id_fkey
+  foreign key (recipient_list_id) references public.recipient_lists (id) on delete set null;
+
+create function private.count_entries() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  update public.recipient_lists l
+  set entry_count = l.entry_count + case tg_op when 'INSERT' then c.n else -c.n end
+  from (select list_id, count(*) as n from changed group by list_id) c
+  where l.id = c.list_id;
+  return null;
+end;
+$$;
+
+create function private.recipient_list_json(l public.recipient_lists) returns jsonb
+language sql stable set search_path = '' as $$
+  select jsonb_build_object(
+    'id', l.id, 'name', l.name, 'source', l.source, 'status', l.status, 'status_reason', l.status_reason,
+    'on_error', l.on_error, 'columns', l.columns,
+    'total_rows', l.total_rows, 'read_rows', l.read_rows, 'entry_count', l.entry_count,
+    'error_count', l.error_count, 'duplicate_count', l.duplicate_count,
+    'progress_percent', case
+      when l.status <> 'importing' then 100
+      when l.total_rows = 0 then 0
+      else least(floor(1000.0 * l.read_rows / l.total_rows) / 10, 100)
+    end,
+    'created_by', l.created_by, 'created_at', l.created_at, 'updated_at', l.updated_at, 'finished_at', l.finished_at
+  );
+$$;
+
+-- Tells the tenant how far an import is. Names of lists and files are for those who may read lists.
+create function private.announce_recipient_list() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform private.tell(
+    new.tenant_id, 'tenant', null, 'recipient_list.updated',
+    private.recipient_list_json(new) - '{name,source,columns,created_by}'::text[]
+  );
+  return null;
+end;
+$$;
+
+-- Who on a list wants no marketing: their lines, found by their number in whatever form the list has it. Security definer:
+-- whoever reads a list is told so without the right to every contact.
+create function private.opted_out_lines(list uuid, lines integer[] default null) returns setof integer
+language sql stable security definer set search_path = '' as $$
+  select e.line
+  from public.recipient_list_entries e
+  join public.contacts c on c.tenant_id = e.tenant_id and c.phone_key = private.phone_key(e.wa_id)
+  where e.list_id = list and e.tenant_id = (select private.tenant_id())
+    and (select private.has_permission('recipient_lists.view'))
+    and (lines is null or e.line = any (lines))
+    and private.opted_out(c);
+$$;
+
+-- A list's people for a campaign, in their order: variables by name, and as a list in the order of the columns. Empty
+-- for a list that is not ready. For functions that have checked whose list it is.
+create function private.recipient_list_rows(list uuid)
+returns table (line integer, wa_id text, name text, variables jsonb, ordered jsonb, opted_out boolean)
+language sql stable set search_path = '' as $$
+  select
+    e.line, e.wa_id, e.name, e.variables,
+    (
+      select coalesce(jsonb_agg(coalesce(e.variables -> k.name, '""') order by k.place), '[]')
+      from unnest(l.columns) with ordinality as k (name, place)
+    ),
+    c.id is not null and private.opted_out(c)
+  from public.recipient_lists l
+  join public.recipient_list_entries e on e.list_id = l.id and e.tenant_id = l.tenant_id
+  left join public.contacts c on c.tenant_id = e.tenant_id and c.phone_key = private.phone_key(e.wa_id)
+  where l.id = list and l.status = 'ready'
+  order by e.line;
+$$;
+
+create function public.list_recipient_lists(
+  search text, status_filter text, page integer, page_size integer
+) returns jsonb
+language sql stable set search_path = '' as $$
+  with found_lists as (
+    select l from public.recipient_lists l
+    where (status_filter is null or l.status = status_filter)
+      and (list_recipient_lists.search is null or strpos(lower(l.name), lower(list_recipient_lists.search)) > 0)
+  )
+  select jsonb_build_object(
+    'total', (select count(*) from found_lists),
+    'rows', coalesce((
+      select jsonb_agg(private.recipient_list_json(p.l) order by (p.l).created_at desc, (p.l).id)
+      from (
+        select f.l from found_lists f
+        order by (f.l).created_at desc, (f.l).id
+        limit page_size offset (page - 1)::bigint * page_size
+      ) p
+    ), '[]')
+  );
+$$;
+
+-- Null when there is none, or none the caller may see.
+create function public.get_recipient_list(list_id uuid) returns jsonb
+language sql stable set search_path = '' as $$
+  select private.recipient_list_json(l) || jsonb_build_object(
+    'opted_out_count', (select count(*) from private.opted_out_lines(l.id))
+  )
+  from public.recipient_lists l
+  where l.id = get_recipient_list.list_id;
+$$;
+
+-- One page of who is on a list; null without the list. `after_line` goes on where another page ended.
+create function public.list_recipient_list_entries(
+  list_id uuid, search text, page integer, page_size integer, after_line integer default 0
+) returns jsonb
+language sql stable set search_path = '' as $$
+  with page_entries as (
+    select e.line, e.wa_id, e.name, e.variables
+    from public.recipient_list_entries e
+    where e.list_id = list_recipient_list_entries.list_id and e.line > after_line
+      and (search is null or strpos(e.wa_id, search) > 0 or strpos(lower(e.name), lower(search)) > 0)
+    order by e.line
+    limit page_size offset (page - 1)::bigint * page_size
+  ),
+  silent as materialized (
+    select o as line from private.opted_out_lines(
+      list_recipient_list_entries.list_id, array(select p.line from page_entries p)
+    ) o
+  )
+  select jsonb_build_object(
+    'columns', l.columns,
+    'total', case when search is null then l.entry_count else (
+      select count(*) from public.recipient_list_entries e
+      where e.list_id = l.id and (strpos(e.wa_id, search) > 0 or strpos(lower(e.name), lower(search)) > 0)
+    ) end,
+    'rows', coalesce((
+      select jsonb_agg(jsonb_build_object(
+        'line', p.line, 'phone_number', p.wa_id, 'name', p.name, 'variables', p.variables,
+        'opted_out', exists (select 1 from silent s where s.line = p.line)
+      ) order by p.line)
+      from page_entries p
+    ), '[]')
+  )
+  from public.recipient_lists l
+  where l.id = list_recipient_list_entries.list_id;
+$$;
+
+-- One page of what is not on a list, and why; null without the list.
+create function public.list_recipient_list_errors(
+  list_id uuid, page integer, page_size integer, after_line integer default 0, after_field text default ''
+) returns jsonb
+language sql stable set search_path = '' as $$
+  select jsonb_build_object(
+    'total', (
+      select count(*) from public.recipient_list_errors e where e.list_id = list_recipient_list_errors.list_id
+    ),
+    'rows', coalesce((
+      select jsonb_agg(jsonb_build_object(
+        'line', p.line, 'field', p.field, 'code', p.code, 'value', p.value, 'first_line', p.first_line
+      ) order by p.line, p.field)
+      from (
+        select e.* from public.recipient_list_errors e
+        where e.list_id = list_recipient_list_errors.list_id and (e.line, e.field) > (after_line, after_field)
+        order by e.line, e.field
+        limit page_size offset (page - 1)::bigint * page_size
+      ) p
+    ), '[]')
+  )
+  from public.recipient_lists l
+  where l.id = list_recipient_list_errors.list_id;
+$$;
+
+-- Keeps what was read: entries {"line", "wa_id", "name"?, "variables"?} and errors {"line", "field", "code", "value"}.
+-- Of rows with one number the first is kept; the others are errors that name it.
+create function private.add_recipients(list public.recipient_lists, entries jsonb, errors jsonb) returns void
+language plpgsql set search_path = '' as $$
+declare
+  kept integer[];
+  doubled integer;
+begin
+  with given as (
+    select e.* from jsonb_to_recordset(entries) as e (line integer, wa_id text, name text, variables jsonb)
+  ),
+  added as (
+    insert into public.recipient_list_entries as e (list_id, tenant_id, line, wa_id, name, variables)
+    select list.id, list.tenant_id, g.line, g.wa_id, g.name, coalesce(g.variables, '{}')
+    from given g
+    order by g.line
+    on conflict on constraint recipient_list_entries_list_id_wa_id_key do nothing
+    returning e.line
+  )
+  select array_agg(a.line) into kept from added a;
+
+  insert into public.recipient_list_errors (list_id, tenant_id, line, field, code, value, first_line)
+  select list.id, list.tenant_id, g.line, 'phone_number', 'duplicate', g.wa_id, e.line
+  from jsonb_to_recordset(entries) as g (line integer, wa_id text)
+  join public.recipient_list_entries e on e.list_id = list.id and e.wa_id = g.wa_id
+  where g.line <> all (coalesce(kept, '{}')) and jsonb_array_length(entries) > coalesce(cardinality(kept), 0);
+  get diagnostics doubled = row_count;
+
+  insert into public.recipient_list_errors (list_id, tenant_id, line, field, code, value)
+  select list.id, list.tenant_id, r.line, left(r.field, 100), r.code, left(r.value, 200)
+  from jsonb_to_recordset(errors) as r (line integer, field text, code text, value text);
+
+  update public.recipient_lists l
+  set
+    read_rows = l.read_rows + jsonb_array_length(entries) + c.bad,
+    error_count = l.error_count + c.bad,
+    duplicate_count = l.duplicate_count + doubled,
+    progress_announced_at = case
+      when l.status = 'importing' and l.progress_announced_at <= now() - interval '1 second' then now()
+      else l.progress_announced_at
+    end
+  from (
+    select count(distinct r.line)::integer as bad from jsonb_to_recordset(errors) as r (line integer)
+  ) c
+  where l.id = list.id;
+end;
+$$;
+
+-- Makes a list of people who are given one by one. Security definer: clients have no right to write these tables.
+create function public.create_recipient_list(
+  name text, columns text[], entries jsonb, errors jsonb default '[]', on_error text default 'keep'
+) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  list public.recipient_lists;
+begin
+  perform private.require('recipient_lists.create');
+  insert into public.recipient_lists as l (tenant_id, name, source, columns, on_error, total_rows, created_by, finished_at)
+  select
+    private.tenant_id(), create_recipient_list.name, '{"type": "manual"}', create_recipient_list.columns,
+    create_recipient_list.on_error,
+    jsonb_array_length(create_recipient_list.entries) + (
+      select count(distinct r.line) from jsonb_to_recordset(create_recipient_list.errors) as r (line integer)
+    ),
+    private.person_id(), now()
+  returning l.* into list;
+  perform private.add_recipients(list, create_recipient_list.entries, create_recipient_list.errors);
+  select l.* into list from public.recipient_lists l where l.id = list.id;
+  if list.entry_count = 0 then
+    raise sqlstate 'PT422' using message = 'A list needs at least one recipient.', detail = 'invalid_field',
+      hint = 'recipients';
+  end if;
+  return private.recipient_list_json(list);
+end;
+$$;
+
+-- Makes a list of the contacts that a filter leaves, as they are at this moment. Contacts whose phone number is not known
+-- cannot be on it.
+create function public.create_recipient_list_from_contacts(name text, filter jsonb default '{}') returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  tenant constant uuid := private.tenant_id();
+  list public.recipient_lists;
+begin
+  perform private.require('recipient_lists.create');
+  perform private.require('contacts.view');
+  if filter ?| '{segment_id,segment}' then
+    perform private.require('segments.view');
+  end if;
+  insert into public.recipient_lists as l (tenant_id, name, source, created_by, finished_at)
+  values (
+    tenant, create_recipient_list_from_contacts.name,
+    jsonb_build_object('type', 'contacts', 'filter', create_recipient_list_from_contacts.filter),
+    private.person_id(), now()
+  )
+  returning l.* into list;
+  insert into public.recipient_list_entries (list_id, tenant_id, line, wa_id, name)
+  select
+    list.id, tenant, row_number() over (order by c.created_at, c.id), c.wa_id,
+    left(nullif(trim(coalesce(c.name, c.profile_name)), ''), 200)
+  from private.contacts_matching(tenant, create_recipient_list_from_contacts.filter) m
+  join public.contacts c on c.id = m
+  where c.wa_id ~ '^[0-9]{8,15}$';
+  if not found then
+    raise sqlstate 'PT422' using message = 'No contact with a phone number matches.', detail = 'invalid_field',
+      hint = 'filter';
+  end if;
+  update public.recipient_lists l set total_rows = l.entry_count, read_rows = l.entry_count
+  where l.id = list.id
+  returning l.* into list;
+  return private.recipient_list_json(list);
+end;
+$$;
+
+-- Makes a list that is filled from a file. The file lies in bucket `imports`, in the folder of the tenant.
+create function public.begin_recipient_import(
+  name text, file_path text, file_name text, columns text[], total_rows integer,
+  on_error text default 'keep', country text default 'ID'
+) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  tenant constant uuid := private.tenant_id();
+  list public.recipient_lists;
+begin
+  perform private.require('recipient_lists.import');
+  if begin_recipient_import.file_path !~ ('^' || tenant || '/[0-9a-f-]{36}$') then
+    raise sqlstate 'PT422' using message = 'There is no such file.', detail = 'invalid_field', hint = 'storage_path';
+  end if;
+  insert into public.recipient_lists as l
+    (tenant_id, name, source, status, on_error, columns, total_rows, created_by)
+  values (
+    tenant, begin_recipient_import.name,
+    jsonb_build_object('type', 'file', 'file_name', begin_recipient_import.file_name), 'importing',
+    begin_recipient_import.on_error, begin_recipient_import.columns, begin_recipient_import.total_rows,
+    private.person_id()
+  )
+  returning l.* into list;
+  insert into private.recipient_imports (list_id, tenant_id, file_path, country)
+  values (list.id, tenant, begin_recipient_import.file_path, begin_recipient_import.country)
+  on conflict on constraint recipient_imports_file_path_key do nothing;
+  if not found then
+    raise sqlstate 'PT409' using message = 'This file is being imported already.', detail = 'file_in_use';
+  end if;
+  return private.recipient_list_json(list);
+end;
+$$;
+
+create function public.rename_recipient_list(list_id uuid, name text) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  list public.recipient_lists;
+begin
+  perform private.require('recipient_lists.create');
+  update public.recipient_lists l set name = rename_recipient_list.name
+  where l.id = rename_recipient_list.list_id and l.tenant_id = private.tenant_id()
+  returning l.* into list;
+  if not found then
+    raise sqlstate 'PT404' using message = 'There is no such list.', detail = 'not_found';
+  end if;
+  return private.recipient_list_json(list);
+end;
+$$;
+
+-- Ends a list, and an import that fills it. Answers with the file that is left over, if there is one.
+create function public.delete_recipient_list(list_id uuid) returns text
+language plpgsql security definer set search_path = '' as $$
+declare
+  file text;
+begin
+  perform private.require('recipient_lists.delete');
+  select i.file_path into file from private.recipient_imports i
+  where i.list_id = delete_recipient_list.list_id and i.tenant_id = private.tenant_id()
+  -- the import before the list, as its reader locks them
+  for update;
+  delete from public.recipient_lists l
+  where l.id = delete_recipient_list.list_id and l.tenant_id = private.tenant_id();
+  if not found then
+    raise sqlstate 'PT404' using message = 'There is no such list.', detail = 'not_found';
+  end if;
+  return file;
+end;
+$$;
+
+-- Hands an import to a reader, for as long as the lease lasts; null when none waits. `idle_claims` above 1: others began
+-- at the same place and died there.
+create function public.claim_recipient_import(holder uuid, lease_seconds integer, list_id uuid default null)
+returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  import private.recipient_imports;
+begin
+  update private.recipient_imports i
+  set
+    holder = claim_recipient_import.holder, idle_claims = i.idle_claims + 1,
+    leased_until = now() + make_interval(secs => lease_seconds)
+  where i.list_id = (
+    select w.list_id from private.recipient_imports w
+    where w.leased_until <= now() and private.module_enabled(w.tenant_id, 'broadcast')
+      and (claim_recipient_import.list_id is null or w.list_id = claim_recipient_import.list_id)
+    order by w.leased_until, w.created_at
+    limit 1
+    for update skip locked
+  )
+  returning i.* into import;
+  if not found then
+    return null;
+  end if;
+  return jsonb_build_object(
+    'list_id', import.list_id, 'file_path', import.file_path, 'country', import.country,
+    'done_line', import.done_line, 'idle_claims', import.idle_claims
+  );
+end;
+$$;
+
+-- Keeps a batch: the rows after `after_line` up to `through_line`. False when the import is another reader's by now, or
+-- gone. Safe to repeat.
+create function public.record_recipient_import(
+  list_id uuid, holder uuid, after_line integer, through_line integer, entries jsonb, errors jsonb,
+  lease_seconds integer
+) returns boolean
+language plpgsql set search_path = '' as $$
+declare
+  list public.recipient_lists;
+begin
+  update private.recipient_imports i
+  set
+    done_line = through_line, idle_claims = 0,
+    leased_until = now() + make_interval(secs => lease_seconds)
+  where i.list_id = record_recipient_import.list_id and i.holder = record_recipient_import.holder
+    and i.done_line = after_line;
+  if not found then
+    return exists (
+      select 1 from private.recipient_imports i
+      where i.list_id = record_recipient_import.list_id and i.holder = record_recipient_import.holder
+        and i.done_line = through_line
+    );
+  end if;
+  select l.* into list from public.recipient_lists l where l.id = record_recipient_import.list_id;
+  perform private.add_recipients(list, record_recipient_import.entries, record_recipient_import.errors);
+  return true;
+end;
+$$;
+
+-- Gives an import back before its end, for another reader to go on at once: whoever does so has not died of it.
+create function public.release_recipient_import(list_id uuid, holder uuid) returns void
+language sql set search_path = '' as $$
+  update private.recipient_imports i
+  set leased_until = now(), holder = null, idle_claims = greatest(i.idle_claims - 1, 0)
+  where i.list_id = release_recipient_import.list_id and i.holder = release_recipient_import.holder;
+$$;
+
+-- Ends an import: the file has been read, or cannot be. Answers with the file, which is not needed any more; null when
+-- the import is another reader's by now, or gone.
+create function public.finish_recipient_import(list_id uuid, holder uuid, failure text default null) returns text
+language plpgsql set search_path = '' as $$
+declare
+  file text;
+  list public.recipient_lists;
+  reason text := failure;
+begin
+  delete from private.recipient_imports i
+  where i.list_id = finish_recipient_import.list_id and i.holder = finish_recipient_import.holder
+  returning i.file_path into file;
+  if not found then
+    return null;
+  end if;
+  select l.* into list from public.recipient_lists l where l.id = finish_recipient_import.list_id;
+  reason := coalesce(reason, case
+    when list.on_error = 'refuse' and list.error_count > 0 then 'rows_with_errors'
+    when list.entry_count = 0 then 'no_recipients'
+  end);
+  if reason is not null then
+    delete from public.recipient_list_entries e where e.list_id = list.id;
+  end if;
+  update public.recipient_lists l
+  set
+    status = case when reason is null then 'ready' when reason = 'rows_with_errors' then 'refused' else 'failed' end,
+    status_reason = reason, finished_at = now()
+  where l.id = list.id;
+  return file;
+end;
+$$;
+
+-- Files that no import will read: uploaded and not used within a day, or left over when a reader died.
+create function public.stale_import_files(most integer default 100) returns jsonb
+language sql stable set search_path = '' as $$
+  select coalesce(jsonb_agg(f.name), '[]')
+  from (
+    select o.name from storage.objects o
+    where o.bucket_id = 'imports' and o.created_at < now() - interval '1 day'
+      and not exists (select 1 from private.recipient_imports i where i.file_path = o.name)
+      and not exists (select 1 from private.contact_import_readers r where r.file_path = o.name)
+    order by o.created_at
+    limit most
+  ) f;
+$$;
+
+-- Puts the people of a list into a campaign. Without a mapping the columns of the list are the variables, in their order
+-- or by their names, as the template has them: as many of them as the template has variables, for a list may know more than
+-- a template asks.
+create function private.add_list_to_campaign(
+  campaign public.broadcast_campaigns, template public.broadcast_templates, list uuid, mapping jsonb
+) returns void
+language plpgsql security definer set search_path = '' as $$
+declare
+  l public.recipient_lists;
+  named constant boolean := template.parameter_format = 'NAMED';
+  used text[];
+begin
+  perform private.require('recipient_lists.view');
+  select k.* into l from public.recipient_lists k where k.id = list and k.tenant_id = campaign.tenant_id;
+  if not found then
+    raise sqlstate 'PT422' using message = 'There is no such recipient list.', detail = 'invalid_field',
+      hint = 'recipient_list_id';
+  end if;
+  if l.status <> 'ready' then
+    raise sqlstate 'PT409' using message = format('The recipient list is not ready: it is %s.', l.status),
+      detail = 'list_not_ready', hint = 'recipient_list_id';
+  end if;
+  perform private.check_mapping(campaign, template, mapping, l.columns);
+  used := l.columns[1:cardinality(private.template_variables(template.components))];
+
+  insert into public.broadcast_recipients (tenant_id, campaign_id, position, wa_id, name, variables)
+  select
+    campaign.tenant_id, campaign.id, (p.entry).line, (p.entry).wa_id, coalesce(k.name, (p.entry).name),
+    case
+      when mapping is null and named then (p.entry).variables
+      when mapping is null then (
+        select coalesce(jsonb_agg(coalesce((p.entry).variables ->> c.name, '') order by c.nth), '[]')
+        from unnest(used) with ordinality c (name, nth)
+      )
+      when named then (
+        select coalesce(jsonb_object_agg(o.key, coalesce(private.mapped_value(o.value, p.entry, k.known), '')), '{}')
+        from jsonb_each(mapping) o
+      )
+      else (
+        select coalesce(jsonb_agg(coalesce(private.mapped_value(a.value, p.entry, k.known), '') order by a.nth), '[]')
+        from jsonb_array_elements(mapping) with ordinality a (value, nth)
+      )
+    end
+  from (
+    select r as entry, private.phone_key(r.wa_id) as phone_key
+    from public.recipient_list_entries r where r.list_id = l.id and r.tenant_id = l.tenant_id
+    -- worked out once, and looked up together
+    offset 0
+  ) p
+  left join (
+    select c.phone_key, c.name, jsonb_build_object(
+      'name', coalesce(c.name, c.profile_name), 'email', c.email, 'language', c.language, 'custom', c.custom_fields
+    ) as known
+    from public.contacts c
+    where c.tenant_id = campaign.tenant_id and c.phone_key is not null
+  ) k on k.phone_key = p.phone_key
+  on conflict on constraint broadcast_recipients_campaign_id_wa_id_key do nothing;
+
+  update public.broadcast_campaigns c set recipient_list_id = l.id, variable_mapping = mapping
+  where c.id = campaign.id;
+end;
+$$;
+
+-- `contact`: {"name", "email", "language", "custom"}, of what is known.
+create function private.mapped_value(mapping jsonb, entry public.recipient_list_entries, contact jsonb) returns text
+language sql immutable set search_path = '' as $$
+  select case mapping ->> 'source'
+    when 'column' then entry.variables ->> (mapping ->> 'column')
+    when 'contact' then case
+      when mapping ->> 'field' = 'name' then coalesce(contact ->> 'name', entry.name)
+      when mapping ->> 'field' = 'phone_number' then '+' || entry.wa_id
+      when mapping ->> 'field' like 'custom.%' then contact -> 'custom' ->> substr(mapping ->> 'field', 8)
+      else contact ->> (mapping ->> 'field')
+    end
+    when 'text' then mapping ->> 'text'
+  end;
+$$;
+
+create index recipient_list_errors_tail_idx on public.recipient_list_errors (tenant_id, private.written_tail(value));
+
+create trigger count_inserted after insert on public.recipient_list_entries
+  referencing new table as changed for each statement execute function private.count_entries();
+create trigger count_deleted after delete on public.recipient_list_entries
+  referencing old table as changed for each statement execute function private.count_entries();
+create trigger touch_updated_at before update on public.recipient_lists
+  for each row
+  when (old.progress_announced_at is not distinct from new.progress_announced_at)
+  execute function private.touch_updated_at();
+create trigger announce_updated after update on public.recipient_lists
+  for each row
+  when (
+    old.status is distinct from new.status
+    or old.progress_announced_at is distinct from new.progress_announced_at
+  )
+  execute function private.announce_recipient_list();
+
+-- Changes are written to the audit log.
+-- How far an import is, is no change; who is put on a list by a file is told by the file's row.
+select private.audit_table('recipient_lists', 'id', '-progress_announced_at', '-read_rows', '-entry_count',
+  '-error_count', '-duplicate_count');
+select private.audit_table('recipient_list_entries', 'list_id,line', 'people');
+
+alter table public.recipient_lists enable row level security;
+alter table public.recipient_list_entries enable row level security;
+alter table public.recipient_list_errors enable row level security;
+alter table private.recipient_imports enable row level security;
+
+create policy "members with the right read lists" on public.recipient_lists for select to authenticated
+  using (tenant_id = (select private.tenant_id()) and (select private.has_permission('recipient_lists.view')));
+create policy "members with the right read who is on a list" on public.recipient_list_entries
+  for select to authenticated
+  using (tenant_id = (select private.tenant_id()) and (select private.has_permission('recipient_lists.view')));
+create policy "members with the right read what is not on a list" on public.recipient_list_errors
+  for select to authenticated
+  using (tenant_id = (select private.tenant_id()) and (select private.has_permission('recipient_lists.view')));
+create policy "nobody" on private.recipient_imports to authenticated using (false);
+
+grant select on
+  public.recipient_lists, public.recipient_list_entries, public.recipient_list_errors
+to authenticated;
+
+grant execute on function
+  private.recipient_list_json(public.recipient_lists),
+  private.opted_out_lines(uuid, integer[]),
+  public.list_recipient_lists(text, text, integer, integer),
+  public.get_recipient_list(uuid),
+  public.list_recipient_list_entries(uuid, text, integer, integer, integer),
+  public.list_recipient_list_errors(uuid, integer, integer, integer, text),
+  public.create_recipient_list(text, text[], jsonb, jsonb, text),
+  public.create_recipient_list_from_contacts(text, jsonb),
+  public.begin_recipient_import(text, text, text, text[], integer, text, text),
+  public.rename_recipient_list(uuid, text),
+  public.delete_recipient_list(uuid)
+to authenticated;

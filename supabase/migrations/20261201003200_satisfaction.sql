@@ -1,0 +1,254 @@
+-- The question how it was, after a conversation; and what customers answer.
+
+-- How satisfied customers were. A row is a question; `score` its answer.
+create table public.csat_responses (
+  id uuid primary key default gen_random_uuid(),
+  tenant_id uuid not null references public.tenants (id) on delete cascade,
+  session_id uuid not null,
+  conversation_id uuid not null,
+  -- the question
+  message_id uuid references public.messages (id) on delete set null,
+  -- who was responsible when it was resolved: whom it was assigned to, or who resolved it
+  agent_id uuid,
+  resolved_by uuid,
+  score smallint check (score between 1 and 5),
+  -- when the customer answered; the latest answer counts
+  answered_at timestamptz,
+  created_at timestamptz not null default now(),
+  check ((score is null) = (answered_at is null)),
+  foreign key (session_id, tenant_id) references public.whatsapp_sessions (id, tenant_id) on delete cascade,
+  foreign key (conversation_id, tenant_id) references public.conversations (id, tenant_id) on delete cascade,
+  foreign key (agent_id, tenant_id) references public.profiles (user_id, tenant_id) on delete set null (agent_id),
+  foreign key (resolved_by, tenant_id) references public.profiles (user_id, tenant_id) on delete set null (resolved_by)
+);
+create index csat_responses_tenant_idx on public.csat_responses (tenant_id, created_at desc, id desc);
+create index csat_responses_conversation_idx on public.csat_responses (conversation_id, tenant_id, created_at desc);
+create index csat_responses_session_idx on public.csat_responses (session_id, tenant_id);
+create index csat_responses_agent_idx on public.csat_responses (agent_id, tenant_id) where agent_id is not null;
+create index csat_responses_resolved_by_idx on public.csat_responses (resolved_by, tenant_id) where resolved_by is not null;
+create index csat_responses_message_idx on public.csat_responses (message_id) where message_id is not null;
+
+-- Whether a message is somebody's answer to one of our questions how it was.
+create function private.answers_csat(m public.messages) returns boolean
+language sql immutable set search_path = '' as $$
+  select coalesce(m.direction = 'inbound' and m.type = 'interactive'
+    and m.payload #>> '{interactive,list_reply,id}' ~ '^csat:[0-9a-f-]{36}:[1-5]$', false);
+$$;
+
+-- A person resolved a conversation: the customer is asked how it was, while the window is open. A bulk of conversations
+-- asks each customer; what machines resolve asks nobody.
+create function private.ask_satisfaction() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+  person constant uuid := private.person_id();
+  settings record;
+  contact public.contacts;
+  question public.csat_responses;
+  words text;
+begin
+  if person is null or coalesce(new.window_expires_at, '-infinity') <= now() then
+    return null;
+  end if;
+  select * into settings from private.service_of(new.session_id, new.tenant_id);
+  select c.* into strict contact from public.contacts c where c.id = new.contact_id;
+  if coalesce((settings.csat ->> 'enabled')::boolean, false) is false or contact.blocked_at is not null
+    or not exists (select 1 from public.whatsapp_sessions s where s.id = new.session_id and s.status = 'connected')
+    or exists (
+      select 1 from public.csat_responses r
+      where r.conversation_id = new.id and r.tenant_id = new.tenant_id
+        and r.created_at > now() - make_interval(days => coalesce((settings.csat ->> 'not_again_days')::integer, 7))
+    )
+  then
+    return null;
+  end if;
+
+  insert into public.csat_responses (tenant_id, session_id, conversation_id, agent_id, resolved_by)
+  values (new.tenant_id, new.session_id, new.id, coalesce(new.assigned_to, person), person)
+  returning * into question;
+  words := left((private.fill_text(
+    coalesce(nullif(settings.csat ->> 'text', ''), private.default_text('csat', settings.locale)),
+    contact, null, settings.tenant_name
+  )).filled, 1024);
+  question.message_id := private.queue_automatic(new, 'csat', 'interactive', words, jsonb_build_object('interactive',
+    jsonb_build_object(
+      'type', 'list', 'body', jsonb_build_object('text', words),
+      'action', jsonb_build_object(
+        'button', case settings.locale when 'id' then 'Beri nilai' else 'Rate us' end,
+        'sections', jsonb_build_array(jsonb_build_object(
+          'title', case settings.locale when 'id' then 'Nilai' else 'Rating' end,
+          'rows', (
+            select jsonb_agg(jsonb_build_object(
+              'id', format('csat:%s:%s', question.id, s.score), 'title', repeat('⭐', s.score),
+              'description', case settings.locale when 'id' then s.id else s.en end
+            ) order by s.score desc)
+            from (values
+              (5, 'Sangat puas', 'Very satisfied'), (4, 'Puas', 'Satisfied'), (3, 'Cukup', 'Neutral'),
+              (2, 'Tidak puas', 'Dissatisfied'), (1, 'Sangat tidak puas', 'Very dissatisfied')
+            ) s (score, id, en)
+          )
+        ))
+      )
+    )
+  ));
+  update public.csat_responses r set message_id = question.message_id where r.id = question.id;
+  return null;
+end;
+$$;
+
+-- Scores of customers, by the id that our question gave each of its rows. Ids of other conversations' questions are
+-- somebody's invention.
+create function private.follow_scores() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  update public.csat_responses r
+  set score = a.score, answered_at = a.occurred_at
+  from (
+    select distinct on (m.question) m.* from (
+      select
+        split_part(n.payload #>> '{interactive,list_reply,id}', ':', 2)::uuid as question,
+        split_part(n.payload #>> '{interactive,list_reply,id}', ':', 3)::smallint as score,
+        n.conversation_id, n.occurred_at, n.created_at
+      from changed n
+      where n.direction = 'inbound' and n.type = 'interactive' and not n.metadata ? 'source'
+        and n.payload #>> '{interactive,list_reply,id}'
+          ~ '^csat:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}:[1-5]$'
+    ) m
+    order by m.question, m.occurred_at desc, m.created_at desc
+  ) a
+  where r.id = a.question and r.conversation_id = a.conversation_id
+    and a.occurred_at >= coalesce(r.answered_at, '-infinity');
+  return null;
+end;
+$$;
+
+-- How satisfied customers were, of those asked from one moment to another: as a whole, by agent, by number and by day of
+-- the tenant; with one page of the answers, the newest first. `after` is the `next_cursor` of the page before.
+create function public.csat_report(
+  asked_from timestamptz, asked_until timestamptz, session_filter uuid default null, agent_filter uuid default null,
+  after uuid default null, page_size integer default 50
+) returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  tenant constant uuid := private.tenant_id();
+  cursor_at timestamptz := 'infinity';
+  answer jsonb;
+begin
+  perform private.require('reports.view');
+  if after is not null then
+    select r.created_at into cursor_at from public.csat_responses r where r.id = after and r.tenant_id = tenant;
+    if not found then
+      raise sqlstate 'PT422' using message = 'There is no such answer.', detail = 'invalid_field', hint = 'after';
+    end if;
+  end if;
+  with asked as materialized (
+    select r.* from public.csat_responses r
+    left join public.messages m on m.id = r.message_id
+    where r.tenant_id = tenant and r.created_at >= asked_from and r.created_at < asked_until
+      and (session_filter is null or r.session_id = session_filter)
+      and (agent_filter is null or r.agent_id = agent_filter)
+      and m.status is distinct from 'failed'
+  ),
+  page as (
+    select a.*, row_number() over (order by a.created_at desc, a.id desc) as nth
+    from asked a
+    where a.score is not null and (after is null or (a.created_at, a.id) < (cursor_at, after))
+    order by a.created_at desc, a.id desc
+    limit csat_report.page_size + 1
+  )
+  select jsonb_build_object(
+    'summary', (
+      select jsonb_build_object(
+        'asked', count(*), 'answered', count(a.score), 'average', round(avg(a.score), 2),
+        'scores', (
+          select jsonb_object_agg(n::text, (select count(*) from asked s where s.score = n)) from generate_series(1, 5) n
+        )
+      )
+      from asked a
+    ),
+    'agents', coalesce((
+      select jsonb_agg(jsonb_build_object(
+        'agent_id', g.agent_id, 'name', p.display_name, 'asked', g.asked, 'answered', g.answered, 'average', g.average
+      ) order by g.average desc nulls last, g.agent_id)
+      from (
+        select a.agent_id, count(*) as asked, count(a.score) as answered, round(avg(a.score), 2) as average
+        from asked a group by 1
+      ) g
+      left join public.profiles p on p.user_id = g.agent_id and p.tenant_id = tenant
+    ), '[]'),
+    'numbers', coalesce((
+      select jsonb_agg(jsonb_build_object(
+        'session_id', g.session_id, 'asked', g.asked, 'answered', g.answered, 'average', g.average
+      ) order by g.average desc nulls last, g.session_id)
+      from (
+        select a.session_id, count(*) as asked, count(a.score) as answered, round(avg(a.score), 2) as average
+        from asked a group by 1
+      ) g
+    ), '[]'),
+    'days', coalesce((
+      select jsonb_agg(jsonb_build_object(
+        'date', g.day, 'asked', g.asked, 'answered', g.answered, 'average', g.average
+      ) order by g.day)
+      from (
+        select (a.created_at at time zone t.timezone)::date as day, count(*) as asked, count(a.score) as answered,
+          round(avg(a.score), 2) as average
+        from asked a join public.tenants t on t.id = tenant group by 1
+      ) g
+    ), '[]'),
+    'next_cursor', (select p.id from page p where p.nth = csat_report.page_size and exists (
+      select 1 from page o where o.nth > csat_report.page_size
+    )),
+    'rows', coalesce((
+      select jsonb_agg(jsonb_build_object(
+        'id', p.id, 'conversation_id', p.conversation_id, 'session_id', p.session_id, 'agent_id', p.agent_id,
+        'resolved_by', p.resolved_by, 'score', p.score, 'asked_at', p.created_at, 'answered_at', p.answered_at
+      ) order by p.nth)
+      from page p where p.nth <= csat_report.page_size
+    ), '[]')
+  ) into answer;
+  return answer;
+end;
+$$;
+
+create function private.announce_csat() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform private.tell(
+    new.tenant_id, 'reports', null, 'csat.' || case tg_op when 'INSERT' then 'created' else 'updated' end,
+    jsonb_build_object('id', new.id, 'conversation_id', new.conversation_id, 'agent_id', new.agent_id, 'score', new.score)
+  );
+  return null;
+end;
+$$;
+
+create function private.live_csat(id uuid) returns jsonb
+language sql stable set search_path = '' as $$
+  select jsonb_build_object('id', r.id, 'conversation_id', r.conversation_id, 'agent_id', r.agent_id, 'score', r.score)
+  from public.csat_responses r where r.id = live_csat.id;
+$$;
+
+create trigger ask_satisfaction after update on public.conversations
+  for each row when (new.status = 'resolved' and old.status is distinct from 'resolved')
+  execute function private.ask_satisfaction();
+create trigger follow_scores after insert on public.messages
+  referencing new table as changed for each statement execute function private.follow_scores();
+create trigger announce_created after insert on public.csat_responses
+  for each row execute function private.announce_csat();
+create trigger announce_updated after update on public.csat_responses
+  for each row when (old.score is distinct from new.score)
+  execute function private.announce_csat();
+
+-- Changes are written to the audit log.
+select private.audit_table('csat_responses', 'id', 'people');
+
+alter table public.csat_responses enable row level security;
+
+create policy "members with the right read how satisfied customers were" on public.csat_responses
+  for select to authenticated
+  using (tenant_id = (select private.tenant_id()) and (select private.has_permission('reports.view')));
+
+grant select on public.csat_responses to authenticated;
+
+grant execute on function
+  public.csat_report(timestamptz, timestamptz, uuid, uuid, uuid, integer),
+  private.live_csat(uuid)
+to authenticated;
