@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    function::serve(crm_core::audit::audit_logs())
+    function::serve(access::audit::audit_logs())
 }

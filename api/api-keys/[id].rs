@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    function::serve(crm_core::api_keys::api_key())
+    function::serve(access::api_keys::api_key())
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    function::serve(crm_core::segments::segments())
+    function::serve(contacts::segments::segments())
 }

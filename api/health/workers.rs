@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    function::serve(crm_core::health::workers())
+    function::serve(crm::health::workers())
 }

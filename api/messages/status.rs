@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    function::serve(crm_core::inbox::message_status())
+    function::serve(inbox::message_status())
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    function::serve(crm_core::inbox::first_message())
+    function::serve(inbox::first_message())
 }

@@ -5,5 +5,5 @@ use std::process::ExitCode;
 function::allocate_quickly!();
 
 fn main() -> ExitCode {
-    function::serve(crm_core::webhooks::webhook())
+    function::serve(webhooks::webhook())
 }

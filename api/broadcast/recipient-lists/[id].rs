@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    function::serve(crm_core::recipient_lists::recipient_list())
+    function::serve(recipient_lists::recipient_list())
 }

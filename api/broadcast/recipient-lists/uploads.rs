@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    function::serve(crm_core::recipient_lists::uploads())
+    function::serve(recipient_lists::uploads())
 }

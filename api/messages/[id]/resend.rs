@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    function::serve(crm_core::inbox::resend())
+    function::serve(inbox::resend())
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    function::serve(crm_core::quick_replies::render())
+    function::serve(inbox::quick_replies::render())
 }

@@ -7,8 +7,8 @@ use supabase::Supabase;
 use supabase::auth::TokenVerifier;
 use whatsapp::client::{GraphClient, InvalidBaseUrl};
 
-use crate::broadcasts::ProgressAnnouncer;
 use crate::caller::AccessCache;
+use crate::campaign_progress::ProgressAnnouncer;
 use crate::config::Config;
 use crate::http_client::{self, HttpClientError};
 use crate::redis::Redis;
@@ -78,28 +78,33 @@ impl App {
         })
     }
 
-    pub(crate) fn config(&self) -> &Config {
+    /// The configuration of the process.
+    pub fn config(&self) -> &Config {
         &self.shared.config
     }
 
-    pub(crate) fn supabase(&self) -> &Supabase {
+    /// The client of Supabase.
+    pub fn supabase(&self) -> &Supabase {
         &self.shared.supabase
     }
 
-    pub(crate) fn tokens(&self) -> &TokenVerifier {
+    /// The verifier of access tokens.
+    pub fn tokens(&self) -> &TokenVerifier {
         &self.shared.tokens
     }
 
-    pub(crate) fn graph(&self) -> &GraphClient {
+    /// The client of Meta's Graph API.
+    pub fn graph(&self) -> &GraphClient {
         &self.shared.graph
     }
 
-    pub(crate) fn redis(&self) -> Option<&Redis> {
+    /// The client of Redis, where one is configured.
+    pub fn redis(&self) -> Option<&Redis> {
         self.shared.redis.as_ref()
     }
 
     /// For calls of the deployment's own functions.
-    pub(crate) fn http(&self) -> &reqwest::Client {
+    pub fn http(&self) -> &reqwest::Client {
         &self.shared.http
     }
 
@@ -107,7 +112,8 @@ impl App {
         &self.shared.access
     }
 
-    pub(crate) fn progress(&self) -> &ProgressAnnouncer {
+    /// The announcer of campaigns' progress.
+    pub fn progress(&self) -> &ProgressAnnouncer {
         &self.shared.progress
     }
 }

@@ -17,9 +17,9 @@ use axum::http::{StatusCode, header};
 use supabase::Database;
 use supabase::auth::TokenError;
 
-pub(crate) use access::{Access, AccessCache, CallerKind, RoleSummary};
+pub use access::{Access, AccessCache, CallerKind, RoleSummary};
 pub(crate) use database::CallerDatabase;
-pub(crate) use permitted::{AllOf, AnyOf, Permitted, Requirement};
+pub use permitted::{AllOf, AnyOf, Permitted, Requirement};
 
 use crate::app::App;
 use crate::error::ApiError;
@@ -30,11 +30,11 @@ use credential::Credential;
 use permitted::Verdict;
 
 /// Somebody of a tenant: a person, or an integration.
-pub(crate) struct Caller {
+pub struct Caller {
     /// What the database knew of the caller when the request began.
-    pub(crate) access: Arc<Access>,
+    pub access: Arc<Access>,
     /// Of a person.
-    pub(crate) email: Option<String>,
+    pub email: Option<String>,
     credential: Credential,
     /// Whether `access` was read before this request.
     remembered: bool,
@@ -48,17 +48,17 @@ pub(crate) struct Caller {
 
 impl Caller {
     /// The database as the caller sees it: row level security holds.
-    pub(crate) fn database(&self) -> CallerDatabase<'_> {
+    pub fn database(&self) -> CallerDatabase<'_> {
         CallerDatabase::new(self)
     }
 
     /// The database with every right, for what no caller may do alone. The tenant must come from stored rows.
-    pub(crate) fn service(&self) -> Database<'_> {
+    pub fn service(&self) -> Database<'_> {
         self.trace.mark(self.app.supabase().as_service())
     }
 
     /// What the caller may do at this moment, past the memory of the process.
-    pub(crate) async fn current_access(&self) -> Result<Arc<Access>, ApiError> {
+    pub async fn current_access(&self) -> Result<Arc<Access>, ApiError> {
         if self.remembered {
             self.renewed_access().await
         } else {
@@ -73,7 +73,7 @@ impl Caller {
     }
 
     /// Refuses unless the caller meets a further requirement, which depends on what was asked.
-    pub(crate) fn require<R: Requirement>(&self) -> Result<(), ApiError> {
+    pub fn require<R: Requirement>(&self) -> Result<(), ApiError> {
         R::of(&self.access).permit()
     }
 

@@ -10,7 +10,7 @@ use crate::error::ApiError;
 use crate::text::Text;
 
 /// A caller that knows `CRON_SECRET`. As a handler's argument it is what lets the handler run.
-pub(crate) struct CronCaller;
+pub struct CronCaller;
 
 impl FromRequestParts<App> for CronCaller {
     type Rejection = ApiError;

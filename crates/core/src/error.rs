@@ -32,7 +32,7 @@ struct Refusal {
 
 /// The body of every error.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ErrorBody {
+pub struct ErrorBody {
     error: ErrorDetails,
 }
 

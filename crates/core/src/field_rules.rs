@@ -4,7 +4,7 @@ use crate::error::ApiError;
 use crate::text::Text;
 
 /// A text of 1 to `longest` characters, without what surrounds it.
-pub(crate) fn required_text(field: &str, value: &str, longest: usize) -> Result<String, ApiError> {
+pub fn required_text(field: &str, value: &str, longest: usize) -> Result<String, ApiError> {
     let value = optional_text(field, value, longest)?;
     if value.is_empty() {
         return Err(ApiError::field(
@@ -16,7 +16,7 @@ pub(crate) fn required_text(field: &str, value: &str, longest: usize) -> Result<
 }
 
 /// A text of at most `longest` characters, without what surrounds it.
-pub(crate) fn optional_text(field: &str, value: &str, longest: usize) -> Result<String, ApiError> {
+pub fn optional_text(field: &str, value: &str, longest: usize) -> Result<String, ApiError> {
     let value = value.trim();
     if value.chars().count() > longest {
         return Err(ApiError::field(
@@ -40,7 +40,7 @@ pub(crate) fn optional_text(field: &str, value: &str, longest: usize) -> Result<
 }
 
 /// An e-mail address, as far as its form tells.
-pub(crate) fn email(field: &str, value: &str) -> Result<String, ApiError> {
+pub fn email(field: &str, value: &str) -> Result<String, ApiError> {
     let value = value.trim().to_lowercase();
     let fits = value.len() <= 320
         && value.is_ascii()

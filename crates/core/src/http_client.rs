@@ -18,7 +18,7 @@ pub enum HttpClientError {
 }
 
 /// TLS with the compiled-in roots: made once in a process, for it is most of what a client costs.
-pub(crate) fn tls() -> Result<ClientConfig, HttpClientError> {
+pub fn tls() -> Result<ClientConfig, HttpClientError> {
     let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     Ok(
         ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -30,7 +30,7 @@ pub(crate) fn tls() -> Result<ClientConfig, HttpClientError> {
 
 /// A pooled client whose calls end within `time_limit`. Does not follow redirects: neither Supabase nor Meta's
 /// Graph API answers with one, and a token must not travel with it.
-pub(crate) fn client(tls: &ClientConfig, time_limit: Duration) -> Result<reqwest::Client, HttpClientError> {
+pub fn client(tls: &ClientConfig, time_limit: Duration) -> Result<reqwest::Client, HttpClientError> {
     let client = reqwest::Client::builder()
         .tls_backend_preconfigured(tls.clone())
         .redirect(reqwest::redirect::Policy::none())

@@ -14,7 +14,7 @@ use crate::error::ApiError;
 use crate::text::Text;
 
 /// A JSON body. Malformed JSON answers 400, a wrong or missing field 422 naming it.
-pub(crate) struct JsonBody<T>(pub(crate) T);
+pub struct JsonBody<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = ApiError;
@@ -58,7 +58,7 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
 }
 
 /// A JSON body that may be left out: then it is the default.
-pub(crate) struct OptionalJsonBody<T>(pub(crate) T);
+pub struct OptionalJsonBody<T>(pub T);
 
 impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJsonBody<T> {
     type Rejection = ApiError;
@@ -79,7 +79,7 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJ
 }
 
 /// Reads what came as JSON already; a wrong or missing field answers 422 naming it.
-pub(crate) fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, ApiError> {
+pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, ApiError> {
     serde_path_to_error::deserialize(value).map_err(|error| refuse(&error))
 }
 
@@ -140,7 +140,7 @@ fn is_json(content_type: &str) -> bool {
 }
 
 /// A body that could not be read to its end.
-pub(crate) fn unreadable(rejection: &BytesRejection) -> ApiError {
+pub fn unreadable(rejection: &BytesRejection) -> ApiError {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         return ApiError::too_large();
     }
@@ -206,7 +206,7 @@ fn malformed(error: &serde_json::Error) -> ApiError {
 }
 
 /// Query parameters. A wrong one answers 422 naming it.
-pub(crate) struct QueryParameters<T>(pub(crate) T);
+pub struct QueryParameters<T>(pub T);
 
 impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for QueryParameters<T> {
     type Rejection = ApiError;
@@ -227,7 +227,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for QueryParameters<T> {
 }
 
 /// Reads a query parameter that is `true` or `false`.
-pub(crate) fn truth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+pub fn truth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
     match String::deserialize(deserializer)?.as_str() {
         "true" => Ok(Some(true)),
         "false" => Ok(Some(false)),
@@ -236,14 +236,14 @@ pub(crate) fn truth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
 }
 
 /// Reads a field that may be null, and tells null from nothing.
-pub(crate) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
 /// An answer with a status of its own.
-pub(crate) fn created<T>(value: T) -> (StatusCode, Json<T>) {
+pub fn created<T>(value: T) -> (StatusCode, Json<T>) {
     (StatusCode::CREATED, Json(value))
 }
 

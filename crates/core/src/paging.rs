@@ -10,28 +10,30 @@ const DEFAULT_LIMIT: u32 = 20;
 /// Which page of a list: `?page=1&limit=20`. Queries name the two fields themselves, with the functions below,
 /// so that a wrong one is reported by its name.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct PageNumber {
-    pub(crate) page: u32,
-    pub(crate) limit: u32,
+pub struct PageNumber {
+    /// The number of the page, from 1.
+    pub page: u32,
+    /// Rows of a page.
+    pub limit: u32,
 }
 
 /// The page when nobody says.
-pub(crate) fn first_page() -> u32 {
+pub fn first_page() -> u32 {
     1
 }
 
 /// How many rows a page has when nobody says.
-pub(crate) fn default_limit() -> u32 {
+pub fn default_limit() -> u32 {
     DEFAULT_LIMIT
 }
 
 /// Reads a page number, from 1.
-pub(crate) fn page_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+pub fn page_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     number_between(deserializer, 1, 1_000_000)
 }
 
 /// Reads a page size: 1 to 100.
-pub(crate) fn page_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+pub fn page_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     number_between(deserializer, 1, MAX_LIMIT)
 }
 
@@ -46,7 +48,7 @@ fn number_between<'de, D: Deserializer<'de>>(deserializer: D, low: u32, high: u3
 
 /// One page of a list that is paged by number.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Paged<T> {
+pub struct Paged<T> {
     /// The rows of this page.
     pub(crate) data: Vec<T>,
     /// How many rows there are on all pages.
@@ -59,13 +61,16 @@ pub(crate) struct Paged<T> {
 
 /// How the database answers a list.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Rows<T> {
-    pub(crate) rows: Vec<T>,
-    pub(crate) total: u64,
+pub struct Rows<T> {
+    /// The rows of the page.
+    pub rows: Vec<T>,
+    /// Rows of all pages.
+    pub total: u64,
 }
 
 impl<T> Rows<T> {
-    pub(crate) fn into_page(self, number: PageNumber) -> Paged<T> {
+    /// The page as clients see it.
+    pub fn into_page(self, number: PageNumber) -> Paged<T> {
         Paged {
             data: self.rows,
             total: self.total,

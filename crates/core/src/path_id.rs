@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::error::ApiError;
 
 /// The id in the path. What is no id of ours names nothing: 404.
-pub(crate) struct PathId(pub(crate) Uuid);
+pub struct PathId(pub Uuid);
 
 impl<S: Send + Sync> FromRequestParts<S> for PathId {
     type Rejection = ApiError;

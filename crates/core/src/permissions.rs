@@ -1,7 +1,8 @@
 //! The permissions handlers ask for, as types: a handler names what it needs in its arguments.
 
 /// One permission. The text is a `permission_key` of table `permissions`.
-pub(crate) trait Permission: Send {
+pub trait Permission: Send {
+    /// The permission's `permission_key`.
     const KEY: &'static str;
 }
 
@@ -9,7 +10,7 @@ macro_rules! permissions {
     ($($name:ident = $key:literal;)+) => {
         $(
             #[doc = concat!("`", $key, "`")]
-            pub(crate) struct $name;
+            pub struct $name;
 
             impl Permission for $name {
                 const KEY: &'static str = $key;

@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What is counted, each by itself.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Guarded {
+pub enum Guarded {
     /// Bearers that were refused.
     Credentials,
     /// Bodies that were not signed by Meta.
@@ -49,7 +49,7 @@ impl Guarded {
 }
 
 /// Counts one more from this address; refuses once it is too many.
-pub(crate) async fn admit(app: &App, trace: &Trace, guarded: Guarded) -> Result<(), ApiError> {
+pub async fn admit(app: &App, trace: &Trace, guarded: Guarded) -> Result<(), ApiError> {
     let (Some(redis), Some(ip)) = (app.redis(), trace.ip()) else {
         return Ok(());
     };
@@ -82,14 +82,14 @@ fn too_many_requests(retry_after_seconds: u32) -> ApiError {
 }
 
 /// A route that is open to everybody.
-pub(crate) trait PublicRoute: Send {
+pub trait PublicRoute: Send {
     /// What its requests are counted under.
     const NAME: &'static str;
 }
 
 /// A request of an open route, within the limit. As a handler's argument it is what keeps the handler from being
 /// asked too often.
-pub(crate) struct Limited<R>(PhantomData<R>);
+pub struct Limited<R>(PhantomData<R>);
 
 impl<R: PublicRoute> FromRequestParts<App> for Limited<R> {
     type Rejection = ApiError;

@@ -8,7 +8,7 @@ use crate::config::RedisConfig;
 
 /// Redis did not do as asked. Callers go on without it.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum RedisError {
+pub enum RedisError {
     #[error("Redis is away: {0}")]
     Unavailable(#[source] reqwest::Error),
     #[error("Redis refused: {0}")]
@@ -17,7 +17,7 @@ pub(crate) enum RedisError {
     Late,
 }
 
-pub(crate) struct Redis {
+pub struct Redis {
     url: String,
     token: String,
     http: reqwest::Client,
@@ -49,7 +49,7 @@ impl Redis {
     }
 
     /// Runs one command, for example `["SET", "key", "value"]`.
-    pub(crate) async fn command(&self, command: &[&str]) -> Result<Value, RedisError> {
+    pub async fn command(&self, command: &[&str]) -> Result<Value, RedisError> {
         self.post(&self.url, &command).await.and_then(Answer::into_result)
     }
 

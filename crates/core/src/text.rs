@@ -19,12 +19,12 @@ pub enum Language {
 impl Language {
     /// The language of the request that is being answered: what is written for people deep within an answer asks here.
     /// English outside of requests.
-    pub(crate) fn of_request() -> Self {
+    pub fn of_request() -> Self {
         OF_REQUEST.try_get().unwrap_or(Self::English)
     }
 
     /// Runs work that answers in this language.
-    pub(crate) async fn speaks<F: Future>(self, work: F) -> F::Output {
+    pub async fn speaks<F: Future>(self, work: F) -> F::Output {
         OF_REQUEST.scope(self, work).await
     }
 

@@ -33,20 +33,25 @@ pub struct InvalidTokenKeys;
 
 /// A sealed token cannot be opened: the key is gone, or the text is not this number's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum SealError {
+pub enum SealError {
+    /// The environment names no key with this id.
     #[error("the token was sealed with a key that is not configured")]
     KeyMissing,
+    /// The stored bytes are not what we sealed.
     #[error("the sealed token is damaged or belongs to another number")]
     NotOurs,
+    /// The cipher failed.
     #[error("the token could not be sealed")]
     Cipher,
 }
 
 /// A token as it is stored, and which key it takes.
 #[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(crate) struct SealedToken {
-    pub(crate) sealed: String,
-    pub(crate) key_id: String,
+pub struct SealedToken {
+    /// The nonce and the ciphertext, in Base64.
+    pub sealed: String,
+    /// The id of the key that sealed it.
+    pub key_id: String,
 }
 
 impl TokenKeys {
@@ -65,12 +70,12 @@ impl TokenKeys {
     }
 
     /// Names the key that seals.
-    pub(crate) fn current_id(&self) -> &str {
+    pub fn current_id(&self) -> &str {
         &self.first.id
     }
 
     /// Seals a token for one number.
-    pub(crate) fn seal(&self, session_id: Uuid, token: &SystemToken) -> Result<SealedToken, SealError> {
+    pub fn seal(&self, session_id: Uuid, token: &SystemToken) -> Result<SealedToken, SealError> {
         let mut bytes = token.expose().as_bytes().to_vec();
         let nonce = self
             .first
@@ -86,7 +91,7 @@ impl TokenKeys {
     }
 
     /// Opens what was sealed for this number.
-    pub(crate) fn open(&self, session_id: Uuid, stored: &SealedToken) -> Result<SystemToken, SealError> {
+    pub fn open(&self, session_id: Uuid, stored: &SealedToken) -> Result<SystemToken, SealError> {
         let mut keys = std::iter::once(&self.first).chain(&self.older);
         let key = keys
             .find(|key| key.id == stored.key_id)

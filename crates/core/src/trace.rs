@@ -23,7 +23,7 @@ pub(crate) struct Actor {
 
 /// One request on its way.
 #[derive(Debug, Default)]
-pub(crate) struct Trace {
+pub struct Trace {
     request_id: String,
     ip: Option<IpAddr>,
     actor: OnceLock<Actor>,
@@ -44,7 +44,7 @@ impl Trace {
     }
 
     /// The trace of the request that [`shell`](crate::shell) began; an empty one outside of it.
-    pub(crate) fn of(parts: &Parts) -> Arc<Self> {
+    pub fn of(parts: &Parts) -> Arc<Self> {
         parts.extensions.get::<Arc<Self>>().cloned().unwrap_or_default()
     }
 

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    function::serve(crm_core::contacts::personal_data())
+    function::serve(contacts::personal_data())
 }

@@ -16,15 +16,16 @@ const MAX_REMEMBERED: usize = 1000;
 
 /// What the database knows of a caller.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub(crate) struct Access {
+pub struct Access {
     /// `user`: a person. `api_key`: an integration.
     pub(crate) kind: CallerKind,
     /// The person's id, or the key's.
-    pub(crate) user_id: Uuid,
+    pub user_id: Uuid,
     pub(crate) display_name: String,
     /// The language of the person: `id` or `en`.
     pub(crate) locale: String,
-    pub(crate) tenant: TenantSummary,
+    /// The caller's organisation.
+    pub tenant: TenantSummary,
     pub(crate) roles: Vec<RoleSummary>,
     /// Keys such as `messages.send`, inherited ones included, without those of disabled modules.
     pub(crate) permissions: Vec<String>,
@@ -39,15 +40,17 @@ pub(crate) struct Access {
 /// What a caller is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum CallerKind {
+pub enum CallerKind {
+    /// A person with an access token.
     User,
+    /// An integration with an API key.
     ApiKey,
 }
 
 /// The caller's tenant.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub(crate) struct TenantSummary {
-    pub(crate) id: Uuid,
+pub struct TenantSummary {
+    pub id: Uuid,
     name: String,
     slug: String,
     /// IANA name, for example `Asia/Jakarta`: times are shown in it.
@@ -58,7 +61,7 @@ pub(crate) struct TenantSummary {
 
 /// A role somebody holds.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub(crate) struct RoleSummary {
+pub struct RoleSummary {
     id: Uuid,
     key: String,
     name: String,
@@ -68,7 +71,7 @@ pub(crate) struct RoleSummary {
 
 /// What recent callers may do, by their credential.
 #[derive(Default)]
-pub(crate) struct AccessCache {
+pub struct AccessCache {
     entries: Mutex<HashMap<String, (Instant, Arc<Access>)>>,
 }
 

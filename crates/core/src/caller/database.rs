@@ -14,7 +14,7 @@ use crate::error::ApiError;
 const ACCESS_VERSION: HeaderName = HeaderName::from_static("x-access-version");
 
 /// The database in a caller's name.
-pub(crate) struct CallerDatabase<'a> {
+pub struct CallerDatabase<'a> {
     caller: &'a Caller,
     time_limit: Option<Duration>,
 }
@@ -28,14 +28,14 @@ impl<'a> CallerDatabase<'a> {
     }
 
     /// For a call that works on very many rows. The function's limit in `vercel.json` must be longer.
-    pub(crate) fn with_time_limit(mut self, limit: Duration) -> Self {
+    pub fn with_time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = Some(limit);
         self
     }
 
     /// Calls a function. Rights that changed since they were read are read again, and asked again for what the
     /// handler needs, before the call is repeated: the database did nothing the first time.
-    pub(crate) async fn rpc<T: DeserializeOwned>(
+    pub async fn rpc<T: DeserializeOwned>(
         &self,
         function: &'static str,
         arguments: &(impl Serialize + ?Sized),
@@ -51,7 +51,7 @@ impl<'a> CallerDatabase<'a> {
     }
 
     /// A query on a table, under the caller's policies.
-    pub(crate) fn from(&self, table: &'static str) -> Query<'a> {
+    pub fn from(&self, table: &'static str) -> Query<'a> {
         let database = self.caller.credential.database(&self.caller.app);
         self.caller.trace.mark(database).from(table)
     }

@@ -15,7 +15,7 @@ use crate::text::Text;
 
 /// Whether a caller may go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub enum Verdict {
     Allowed,
     ModuleDisabled,
     Forbidden,
@@ -39,7 +39,8 @@ impl Verdict {
 }
 
 /// What a handler can need: a permission, [`AnyOf`] several, or [`AllOf`] them.
-pub(crate) trait Requirement: Send {
+pub trait Requirement: Send {
+    /// The verdict on a caller with this access.
     fn of(access: &Access) -> Verdict;
 }
 
@@ -56,9 +57,9 @@ impl<P: Permission> Requirement for P {
 }
 
 /// At least one of two, three or four: `AnyOf<(A, B)>`.
-pub(crate) struct AnyOf<T>(PhantomData<T>);
+pub struct AnyOf<T>(PhantomData<T>);
 /// Every one of two, three or four: `AllOf<(A, B)>`.
-pub(crate) struct AllOf<T>(PhantomData<T>);
+pub struct AllOf<T>(PhantomData<T>);
 
 macro_rules! combined {
     ($($name:ident),+) => {
@@ -88,8 +89,9 @@ combined!(A, B, C);
 combined!(A, B, C, D);
 
 /// A caller who meets requirement `R`. As a handler's argument it is what lets the handler run.
-pub(crate) struct Permitted<R> {
-    pub(crate) caller: Caller,
+pub struct Permitted<R> {
+    /// The caller who meets it.
+    pub caller: Caller,
     requirement: PhantomData<R>,
 }
 

@@ -1,0 +1,31 @@
+//! A person of a tenant as clients see them.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crm_core::caller::RoleSummary;
+
+/// A person of the tenant.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(crate) struct Agent {
+    pub(super) id: Uuid,
+    email: String,
+    display_name: String,
+    /// Null: that of the tenant.
+    locale: Option<String>,
+    active: bool,
+    deactivated_at: Option<DateTime<Utc>>,
+    /// `online`, `busy` or `offline`: only who is online is given conversations by themselves.
+    availability: String,
+    last_sign_in_at: Option<DateTime<Utc>>,
+    roles: Vec<RoleSummary>,
+    /// Conversations assigned to them that are not resolved.
+    open_conversations: u64,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    /// After a change: conversations that went to somebody else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reassigned_conversations: Option<u64>,
+}

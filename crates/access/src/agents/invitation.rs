@@ -1,0 +1,147 @@
+//! `POST /api/agents`: somebody is to join.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::post;
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Map, json};
+use supabase::auth::NewUser;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::agent_details::Agent;
+use crate::tenancy::tenant::Locale;
+use crm_core::app::App;
+use crm_core::caller::{Caller, Permitted};
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::field_rules::{email, optional_text};
+use crm_core::json_body::{JsonBody, created};
+use crm_core::permissions::AgentsCreate;
+use crm_core::text::Text;
+
+/// Who is to join.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewAgent {
+    #[schema(example = "putri@kopi.test")]
+    email: String,
+    #[serde(default)]
+    display_name: String,
+    /// At least one; below the caller's own level.
+    role_ids: Vec<Uuid>,
+    locale: Option<Locale>,
+    /// With a password the account is ready at once. Without one Auth writes a mail with a link to sign in by.
+    password: Option<String>,
+}
+
+/// What `invite_agent` answers with.
+#[derive(Deserialize)]
+struct Invitation {
+    invitation_id: Uuid,
+    registered_user_id: Option<Uuid>,
+    unconfirmed_user_id: Option<Uuid>,
+}
+
+pub(super) fn router() -> Router<App> {
+    Router::new().route("/api/agents", post(invite_agent))
+}
+
+/// Makes somebody a member of the tenant: by an invitation, or with a password of the admin's choice.
+#[utoipa::path(
+    post, path = "/api/agents", tag = "agents", security(("bearer" = [])), request_body = NewAgent,
+    responses(
+        (status = 201, body = Agent), (status = 401, body = ErrorBody),
+        (status = 403, description = "`forbidden`, `role_too_high` or `permission_not_held`", body = ErrorBody),
+        (status = 409, description = "`email_taken`", body = ErrorBody), (status = 422, body = ErrorBody),
+        (status = 503, body = ErrorBody),
+    )
+)]
+pub(crate) async fn invite_agent(
+    State(app): State<App>,
+    permitted: Permitted<AgentsCreate>,
+    JsonBody(agent): JsonBody<NewAgent>,
+) -> Result<(StatusCode, Json<Agent>), ApiError> {
+    let address = email("email", &agent.email)?;
+    if let Some(password) = &agent.password {
+        check_password(password)?;
+    }
+    let arguments = json!({
+        "email": address,
+        "display_name": optional_text("display_name", &agent.display_name, 200)?,
+        "role_ids": agent.role_ids,
+        "locale": agent.locale,
+    });
+    let caller = permitted.caller;
+    let invitation: Invitation = caller.database().rpc("invite_agent", &arguments).await?;
+    let joined = join(&app, &caller, &invitation, &address, agent.password).await;
+    if joined.is_err() {
+        let arguments = json!({ "invitation_id": invitation.invitation_id });
+        if let Err(error) = caller
+            .database()
+            .rpc::<()>("withdraw_invitation", &arguments)
+            .await
+        {
+            log::warn!(
+                "invitation {} stays open: {}",
+                invitation.invitation_id,
+                error.code()
+            );
+        }
+    }
+    Ok(created(joined?))
+}
+
+/// Auth does not measure what its administrators set, and uses the first 72 bytes only.
+fn check_password(password: &str) -> Result<(), ApiError> {
+    if password.chars().count() >= 8 && password.len() <= 72 {
+        return Ok(());
+    }
+    Err(ApiError::field(
+        "password",
+        Text::new(
+            "must have 8 to 72 characters",
+            "harus terdiri dari 8 sampai 72 karakter",
+        ),
+    ))
+}
+
+async fn join(
+    app: &App,
+    caller: &Caller,
+    invitation: &Invitation,
+    address: &str,
+    password: Option<String>,
+) -> Result<Agent, ApiError> {
+    let auth = app.supabase().auth_admin();
+    if let Some(id) = invitation.unconfirmed_user_id {
+        // Somebody typed this address and never showed that it is theirs: what they set up must not become a member.
+        auth.delete_user(id).await?;
+    }
+    let (user_id, is_new) = match (invitation.registered_user_id, password) {
+        (Some(id), _) => (id, false),
+        (None, Some(password)) => {
+            let user = NewUser {
+                email: address.to_owned(),
+                password: Some(password),
+                email_confirm: true,
+                ..NewUser::default()
+            };
+            (auth.create_user(&user).await?.id, true)
+        }
+        (None, None) => {
+            let home = app.config().app_url.as_deref();
+            (auth.invite(address, home, &Map::new()).await?.id, true)
+        }
+    };
+    let arguments = json!({ "invitation_id": invitation.invitation_id, "user_id": user_id });
+    match caller.service().rpc("complete_invitation", &arguments).await {
+        Ok(agent) => Ok(agent),
+        Err(error) => {
+            if is_new && let Err(left) = auth.delete_user(user_id).await {
+                log::error!("account {user_id} stays without a tenant: {}", left.source_text());
+            }
+            Err(error.into())
+        }
+    }
+}

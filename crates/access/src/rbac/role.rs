@@ -1,0 +1,117 @@
+//! `GET`, `PATCH` and `DELETE /api/rbac/roles/{id}`.
+
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::role_details::Role;
+use crm_core::app::App;
+use crm_core::caller::Permitted;
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::field_rules::{optional_text, required_text};
+use crm_core::json_body::JsonBody;
+use crm_core::path_id::PathId;
+use crm_core::permissions::{RbacManageRoles, RbacView};
+
+/// What to change of a role; what is not named stays.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RoleChanges {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 9)]
+    level: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inherits: Option<bool>,
+    /// What it is given, in place of what it was given before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    permissions: Option<Vec<String>>,
+    /// What it does not inherit, in place of what it did not before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    taken_away: Option<Vec<String>>,
+    /// In the place of `permissions`: the key of a permission template.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    template: Option<String>,
+}
+
+/// `/api/rbac/roles/{id}`.
+pub fn router() -> Router<App> {
+    Router::new().route(
+        "/api/rbac/roles/{id}",
+        get(get_role).patch(update_role).delete(delete_role),
+    )
+}
+
+/// One role.
+#[utoipa::path(
+    get, path = "/api/rbac/roles/{id}", tag = "rbac", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    responses(
+        (status = 200, body = Role), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+    )
+)]
+pub(crate) async fn get_role(
+    permitted: Permitted<RbacView>,
+    PathId(id): PathId,
+) -> Result<Json<Role>, ApiError> {
+    let role: Option<Role> = permitted
+        .caller
+        .database()
+        .rpc("get_role", &json!({ "role_id": id }))
+        .await?;
+    role.map(Json).ok_or_else(ApiError::not_found)
+}
+
+/// Changes a role of the tenant's own, below the caller's level.
+#[utoipa::path(
+    patch, path = "/api/rbac/roles/{id}", tag = "rbac", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    request_body(content = RoleChanges, example = json!({"template": "customer_service"})),
+    responses(
+        (status = 200, body = Role), (status = 401, body = ErrorBody),
+        (status = 403, description = "`forbidden`, `role_too_high` or `permission_not_held`", body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 409, description = "`predefined_role` or `name_taken`", body = ErrorBody),
+        (status = 422, body = ErrorBody),
+    )
+)]
+pub(crate) async fn update_role(
+    permitted: Permitted<RbacManageRoles>,
+    PathId(id): PathId,
+    JsonBody(mut changes): JsonBody<RoleChanges>,
+) -> Result<Json<Role>, ApiError> {
+    if let Some(name) = &changes.name {
+        changes.name = Some(required_text("name", name, 100)?);
+    }
+    if let Some(description) = &changes.description {
+        changes.description = Some(optional_text("description", description, 500)?);
+    }
+    let arguments = json!({ "role_id": id, "changes": changes });
+    Ok(Json(
+        permitted.caller.database().rpc("update_role", &arguments).await?,
+    ))
+}
+
+/// Deletes a role that nobody holds.
+#[utoipa::path(
+    delete, path = "/api/rbac/roles/{id}", tag = "rbac", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    responses(
+        (status = 204), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 409, description = "`role_in_use` or `predefined_role`", body = ErrorBody),
+    )
+)]
+pub(crate) async fn delete_role(
+    permitted: Permitted<RbacManageRoles>,
+    PathId(id): PathId,
+) -> Result<StatusCode, ApiError> {
+    permitted
+        .caller
+        .database()
+        .rpc::<()>("delete_role", &json!({ "role_id": id }))
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,89 @@
+//! `GET` and `POST /api/rbac/roles`.
+
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::role_details::Role;
+use crm_core::app::App;
+use crm_core::caller::Permitted;
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::field_rules::{optional_text, required_text};
+use crm_core::json_body::{JsonBody, created};
+use crm_core::permissions::{RbacManageRoles, RbacView};
+
+/// The roles of a tenant.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RoleList {
+    data: Vec<Role>,
+}
+
+/// A role to be made.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewRole {
+    #[schema(max_length = 100)]
+    name: String,
+    #[serde(default)]
+    #[schema(max_length = 500)]
+    description: String,
+    /// Below the caller's own.
+    #[schema(minimum = 1, maximum = 9)]
+    level: u8,
+    /// Whether it holds what the predefined roles of lower levels hold. By default it does.
+    inherits: Option<bool>,
+    /// What it is given. The caller must hold all of it.
+    permissions: Option<Vec<String>>,
+    /// What it does not inherit.
+    taken_away: Option<Vec<String>>,
+    /// In the place of `permissions`: the key of a permission template.
+    template: Option<String>,
+}
+
+/// `/api/rbac/roles`.
+pub fn router() -> Router<App> {
+    Router::new().route("/api/rbac/roles", get(list_roles).post(create_role))
+}
+
+/// The predefined roles and those of the tenant, the highest first.
+#[utoipa::path(
+    get, path = "/api/rbac/roles", tag = "rbac", security(("bearer" = [])),
+    responses((status = 200, body = RoleList), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody))
+)]
+pub(crate) async fn list_roles(permitted: Permitted<RbacView>) -> Result<Json<RoleList>, ApiError> {
+    let data = permitted.caller.database().rpc("list_roles", &json!({})).await?;
+    Ok(Json(RoleList { data }))
+}
+
+/// Makes a role of the tenant's own, below the caller's level and with nothing the caller lacks.
+#[utoipa::path(
+    post, path = "/api/rbac/roles", tag = "rbac", security(("bearer" = [])),
+    request_body(content = NewRole, example = json!({
+        "name": "Kasir", "level": 4, "inherits": false, "permissions": ["conversations.view", "messages.view"]
+    })),
+    responses(
+        (status = 201, body = Role), (status = 401, body = ErrorBody),
+        (status = 403, description = "`forbidden`, `role_too_high` or `permission_not_held`", body = ErrorBody),
+        (status = 409, description = "`name_taken`", body = ErrorBody), (status = 422, body = ErrorBody),
+    )
+)]
+pub(crate) async fn create_role(
+    permitted: Permitted<RbacManageRoles>,
+    JsonBody(role): JsonBody<NewRole>,
+) -> Result<(StatusCode, Json<Role>), ApiError> {
+    let arguments = json!({
+        "name": required_text("name", &role.name, 100)?,
+        "description": optional_text("description", &role.description, 500)?,
+        "level": role.level,
+        "inherits": role.inherits.unwrap_or(true),
+        "permissions": role.permissions,
+        "taken_away": role.taken_away,
+        "template": role.template,
+    });
+    Ok(created(
+        permitted.caller.database().rpc("create_role", &arguments).await?,
+    ))
+}

@@ -1,0 +1,86 @@
+//! `POST /api/tenant`: somebody who belongs nowhere yet opens an organisation.
+
+use axum::extract::State;
+use axum::http::{StatusCode, header, request::Parts};
+use axum::routing::post;
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use supabase::AccessToken;
+use utoipa::ToSchema;
+
+use super::tenant::{Locale, Tenant, check_slug};
+use crm_core::app::App;
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::field_rules::{optional_text, required_text};
+use crm_core::json_body::{JsonBody, created};
+use crm_core::rate_limit::{self, Guarded};
+use crm_core::trace::Trace;
+
+/// An organisation to be opened.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewTenant {
+    #[schema(example = "Kopi Senja", max_length = 200)]
+    name: String,
+    /// Without one it is made from the name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slug: Option<String>,
+    /// By default `Asia/Jakarta`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timezone: Option<String>,
+    /// By default `id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    locale: Option<Locale>,
+    /// The name of the person.
+    #[serde(default)]
+    display_name: String,
+}
+
+/// Somebody with a valid access token, of a tenant or not.
+pub(crate) struct Person(AccessToken);
+
+impl axum::extract::FromRequestParts<App> for Person {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
+        rate_limit::admit(app, &Trace::of(parts), Guarded::Public("sign-up")).await?;
+        let authorization = parts.headers.get(header::AUTHORIZATION);
+        let token =
+            AccessToken::from_authorization(authorization.map(|value| value.to_str().unwrap_or_default()))?;
+        app.tokens().verify(&token).await?;
+        Ok(Self(token))
+    }
+}
+
+pub(super) fn router() -> Router<App> {
+    Router::new().route("/api/tenant", post(create_tenant))
+}
+
+/// Opens an organisation with the caller as its Super Admin, in one transaction. The caller has signed up with
+/// Supabase Auth, confirmed the address, and belongs to no organisation.
+#[utoipa::path(
+    post, path = "/api/tenant", tag = "tenant", security(("bearer" = [])), request_body = NewTenant,
+    responses(
+        (status = 201, body = Tenant), (status = 401, body = ErrorBody),
+        (status = 403, description = "`email_not_confirmed`", body = ErrorBody),
+        (status = 409, description = "`already_member` or `slug_taken`", body = ErrorBody),
+        (status = 422, body = ErrorBody), (status = 429, body = ErrorBody),
+    )
+)]
+pub(crate) async fn create_tenant(
+    State(app): State<App>,
+    Person(token): Person,
+    JsonBody(mut tenant): JsonBody<NewTenant>,
+) -> Result<(StatusCode, Json<Tenant>), ApiError> {
+    tenant.name = required_text("name", &tenant.name, 200)?;
+    tenant.display_name = optional_text("display_name", &tenant.display_name, 200)?;
+    if let Some(slug) = &tenant.slug {
+        check_slug(slug)?;
+    }
+    Ok(created(
+        app.supabase()
+            .as_user(&token)
+            .rpc("create_tenant", &tenant)
+            .await?,
+    ))
+}

@@ -1,0 +1,179 @@
+//! `GET` and `PATCH /api/tenant`: the settings of the caller's organisation.
+
+use axum::routing::get;
+use axum::{Json, Router};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crm_core::app::App;
+use crm_core::business_hours::BusinessHours;
+use crm_core::caller::Permitted;
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::field_rules::required_text;
+use crm_core::json_body::JsonBody;
+use crm_core::permissions::{SettingsUpdate, SettingsView};
+use crm_core::text::Text;
+
+const MAX_KEYWORDS: usize = 50;
+const MAX_KEYWORD: usize = 50;
+
+/// An organisation with its settings.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(crate) struct Tenant {
+    id: Uuid,
+    name: String,
+    slug: String,
+    /// IANA name: times are entered and shown in it.
+    #[schema(example = "Asia/Jakarta")]
+    timezone: String,
+    locale: Locale,
+    business_hours: BusinessHours,
+    /// Whether agents see conversations that nobody is assigned to.
+    agents_see_unassigned: bool,
+    /// Words that end marketing, alone in a message of the customer's.
+    opt_out_keywords: Vec<String>,
+    /// Words that bring it back.
+    opt_in_keywords: Vec<String>,
+    /// How long the audit log is kept.
+    audit_retention_days: u32,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+/// A language of the product.
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Locale {
+    Id,
+    En,
+}
+
+/// What to change; what is not named stays.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TenantChanges {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slug: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timezone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    locale: Option<Locale>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    business_hours: Option<BusinessHours>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agents_see_unassigned: Option<bool>,
+    /// Up to 50, in the place of those there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    opt_out_keywords: Option<Vec<String>>,
+    /// Up to 50, in the place of those there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    opt_in_keywords: Option<Vec<String>>,
+    /// 30 to 3650; for Super Admins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit_retention_days: Option<u32>,
+}
+
+pub(super) fn router() -> Router<App> {
+    Router::new().route("/api/tenant", get(get_tenant).patch(update_tenant))
+}
+
+/// The settings of the caller's organisation.
+#[utoipa::path(
+    get, path = "/api/tenant", tag = "tenant", security(("bearer" = [])),
+    responses((status = 200, body = Tenant), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody))
+)]
+pub(crate) async fn get_tenant(permitted: Permitted<SettingsView>) -> Result<Json<Tenant>, ApiError> {
+    Ok(Json(
+        permitted.caller.database().rpc("get_tenant", &json!({})).await?,
+    ))
+}
+
+/// Changes settings of the caller's organisation.
+#[utoipa::path(
+    patch, path = "/api/tenant", tag = "tenant", security(("bearer" = [])), request_body = TenantChanges,
+    responses(
+        (status = 200, body = Tenant), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 409, description = "`slug_taken`", body = ErrorBody), (status = 422, body = ErrorBody),
+    )
+)]
+pub(crate) async fn update_tenant(
+    permitted: Permitted<SettingsUpdate>,
+    JsonBody(mut changes): JsonBody<TenantChanges>,
+) -> Result<Json<Tenant>, ApiError> {
+    if let Some(name) = &changes.name {
+        changes.name = Some(required_text("name", name, 200)?);
+    }
+    if let Some(slug) = &changes.slug {
+        check_slug(slug)?;
+    }
+    if let Some(hours) = &changes.business_hours {
+        hours.check()?;
+    }
+    changes.opt_out_keywords = checked_keywords("opt_out_keywords", changes.opt_out_keywords)?;
+    changes.opt_in_keywords = checked_keywords("opt_in_keywords", changes.opt_in_keywords)?;
+    if changes
+        .audit_retention_days
+        .is_some_and(|days| !(30..=3650).contains(&days))
+    {
+        return Err(ApiError::field(
+            "audit_retention_days",
+            Text::new("must be from 30 to 3650", "harus antara 30 dan 3650"),
+        ));
+    }
+    let tenant = permitted
+        .caller
+        .database()
+        .rpc("update_tenant", &json!({ "changes": changes }))
+        .await?;
+    Ok(Json(tenant))
+}
+
+/// Words that customers may say, each once.
+fn checked_keywords(field: &str, words: Option<Vec<String>>) -> Result<Option<Vec<String>>, ApiError> {
+    let Some(words) = words else {
+        return Ok(None);
+    };
+    if words.len() > MAX_KEYWORDS {
+        return Err(ApiError::field(
+            field,
+            Text::new(
+                "must not list more than 50 words",
+                "tidak boleh lebih dari 50 kata",
+            ),
+        ));
+    }
+    let mut checked: Vec<String> = Vec::with_capacity(words.len());
+    for (index, word) in words.iter().enumerate() {
+        let word = required_text(&format!("{field}[{index}]"), word, MAX_KEYWORD)?;
+        if !checked.contains(&word) {
+            checked.push(word);
+        }
+    }
+    Ok(Some(checked))
+}
+
+/// The form of a short name: lower-case letters and digits, with single hyphens between them.
+pub(super) fn check_slug(slug: &str) -> Result<(), ApiError> {
+    let fits = (1..=63).contains(&slug.len())
+        && slug.split('-').all(|part| {
+            !part.is_empty()
+                && part
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        });
+    if fits {
+        return Ok(());
+    }
+    Err(ApiError::field(
+        "slug",
+        Text::new(
+            "must have 1 to 63 lower-case letters and digits, with single hyphens between them",
+            "harus terdiri dari 1 sampai 63 huruf kecil dan angka, boleh dipisah tanda hubung tunggal",
+        ),
+    ))
+}

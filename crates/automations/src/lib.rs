@@ -1,0 +1,24 @@
+//! What the product says by itself: greeting, away message, and the question how it was.
+//!
+//! The database decides in the transaction of what happened, and leaves a message with work beside it. [`sender`] takes
+//! the work up behind the answer, and cron what was left over.
+
+pub(crate) mod csat_report;
+pub(crate) mod message_settings;
+mod openapi;
+mod sender;
+pub(crate) mod settings;
+
+use axum::Router;
+use crm_core::app::App;
+
+pub use csat_report::router as csat;
+pub use openapi::document as openapi_document;
+pub use settings::router as automations;
+
+pub use sender::{send_due, send_soon};
+
+/// Every route of this crate.
+pub fn router() -> Router<App> {
+    Router::new().merge(automations()).merge(csat())
+}

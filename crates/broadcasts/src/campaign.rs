@@ -1,0 +1,170 @@
+//! `GET /api/broadcast/campaigns/{id}`, and what a campaign looks like.
+
+use std::time::Duration;
+
+use axum::routing::get;
+use axum::{Json, Router};
+use chrono::{DateTime, NaiveDateTime, NaiveTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crm_core::app::App;
+use crm_core::caller::Permitted;
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::path_id::PathId;
+use crm_core::permissions::BroadcastsView;
+use crm_core::text::Text;
+
+/// A list of 100,000 people takes a few seconds of a database that has little else to do.
+pub(super) const TIME_LIMIT: Duration = Duration::from_secs(50);
+
+/// One template to many recipients.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Campaign {
+    id: Uuid,
+    name: String,
+    /// `draft`, `scheduled`, `sending`, `paused`, `completed`, `failed` or `cancelled`
+    status: String,
+    /// Why it is paused or failed.
+    status_reason: Option<String>,
+    /// The number it is sent from.
+    session_id: Uuid,
+    template_id: Uuid,
+    /// The person it is sent by.
+    sender_id: Option<Uuid>,
+    scheduled_at: Option<DateTime<Utc>>,
+    /// The same as the clock shows it in `timezone`; with `recipient_local`, the time on each recipient's clock.
+    scheduled_local: Option<NaiveDateTime>,
+    /// The tenant's.
+    timezone: String,
+    /// Whether each recipient gets it at that time of their own country.
+    recipient_local: bool,
+    /// When nothing leaves.
+    quiet_hours: Option<QuietHours>,
+    /// Until then it waits: for the end of quiet hours, or for Meta's limit.
+    #[serde(default)]
+    held_until: Option<DateTime<Utc>>,
+    started_at: Option<DateTime<Utc>>,
+    completed_at: Option<DateTime<Utc>>,
+    cancelled_at: Option<DateTime<Utc>>,
+    /// The campaign it is a copy of.
+    copied_from: Option<Uuid>,
+    /// The list its recipients are of.
+    #[serde(default)]
+    recipient_list_id: Option<Uuid>,
+    /// The segment its recipients were of when it was made.
+    #[serde(default)]
+    segment_id: Option<Uuid>,
+    pub(super) statistics: Statistics,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+/// A campaign's numbers, counted from its recipients at the moment of asking. `sent`, `delivered` and `read`
+/// include those that went further.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(super) struct Statistics {
+    pub(super) total: u64,
+    pending: u64,
+    sending: u64,
+    sent: u64,
+    delivered: u64,
+    read: u64,
+    failed: u64,
+    /// Handed to Meta, and whether it went out is not known. Never sent again by itself.
+    unknown: u64,
+    /// Left out: opted out of marketing, or the campaign was cancelled before their turn.
+    skipped: u64,
+    /// Answered within a week.
+    replied: u64,
+    /// Recipients that are done with, of all.
+    progress_percent: f64,
+    /// Delivered, of sent.
+    delivery_rate_percent: f64,
+    /// Read, of sent.
+    read_rate_percent: f64,
+    /// Answered, of sent.
+    reply_rate_percent: f64,
+}
+
+/// When nothing leaves: `{"from": "21:00", "to": "08:00"}`, in the tenant's time zone, or by each recipient's clock.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct QuietHours {
+    #[schema(example = "21:00")]
+    from: String,
+    #[schema(example = "08:00")]
+    to: String,
+}
+
+impl QuietHours {
+    /// Refuses what are no two different times of a day.
+    pub(crate) fn check(&self) -> Result<(), ApiError> {
+        let is_time = |text: &str| text.len() == 5 && NaiveTime::parse_from_str(text, "%H:%M").is_ok();
+        if is_time(&self.from) && is_time(&self.to) && self.from != self.to {
+            return Ok(());
+        }
+        Err(ApiError::field(
+            "quiet_hours",
+            Text::new(
+                "must have two different times as HH:MM",
+                "harus berisi dua waktu berbeda dalam bentuk JJ:MM",
+            ),
+        ))
+    }
+}
+
+/// A campaign with its template and the reasons of its failures.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(crate) struct CampaignDetail {
+    #[serde(flatten)]
+    campaign: Campaign,
+    template: CampaignTemplate,
+    failures: Vec<FailureGroup>,
+}
+
+/// The template of a campaign.
+#[derive(Serialize, Deserialize, ToSchema)]
+struct CampaignTemplate {
+    id: Uuid,
+    name: String,
+    language: String,
+    category: String,
+}
+
+/// Recipients that failed for the same reason.
+#[derive(Serialize, Deserialize, ToSchema)]
+struct FailureGroup {
+    /// Meta's code.
+    error_code: Option<i64>,
+    error_title: Option<String>,
+    count: u64,
+}
+
+pub(super) fn router() -> Router<App> {
+    Router::new().route("/api/broadcast/campaigns/{id}", get(get_campaign))
+}
+
+/// One campaign with its numbers.
+#[utoipa::path(
+    get, path = "/api/broadcast/campaigns/{id}", tag = "broadcasts", security(("bearer" = [])),
+    params(("id" = Uuid, Path)),
+    responses(
+        (status = 200, body = CampaignDetail),
+        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
+    )
+)]
+pub(crate) async fn get_campaign(
+    permitted: Permitted<BroadcastsView>,
+    PathId(id): PathId,
+) -> Result<Json<CampaignDetail>, ApiError> {
+    let arguments = json!({ "campaign_id": id });
+    let campaign: Option<CampaignDetail> = permitted
+        .caller
+        .database()
+        .rpc("get_campaign", &arguments)
+        .await?;
+    campaign.map(Json).ok_or_else(ApiError::not_found)
+}

@@ -1,0 +1,150 @@
+//! `PATCH` and `DELETE /api/broadcast/campaigns/{id}`: before it has begun.
+
+use axum::http::StatusCode;
+use axum::routing::patch;
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::campaign::{Campaign, QuietHours, TIME_LIMIT};
+use super::campaign_creation::{checked_recipients, one_source, read_template};
+use super::recipient::RecipientInput;
+use super::variable_mapping::VariableMapping;
+use crm_core::app::App;
+use crm_core::caller::{Caller, Permitted};
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::field_rules::required_text;
+use crm_core::json_body::{JsonBody, given};
+use crm_core::path_id::PathId;
+use crm_core::permissions::{BroadcastsDelete, BroadcastsUpdate};
+
+/// What to change; what is not named stays.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CampaignChanges {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// With an offset, or as the clock of the tenant shows it. Null takes it away.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "2026-12-01T09:00")]
+    scheduled_at: Option<Option<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recipient_local: Option<bool>,
+    /// Null takes them away.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<QuietHours>)]
+    quiet_hours: Option<Option<QuietHours>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sender_id: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    template_id: Option<Uuid>,
+    /// The number to send from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_id: Option<Uuid>,
+    /// In the place of the recipients it has, as when it was made: these, ...
+    #[serde(skip_serializing)]
+    #[schema(max_items = 10000, min_items = 1)]
+    recipients: Option<Vec<RecipientInput>>,
+    /// ... everybody on this list, ...
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recipient_list_id: Option<Uuid>,
+    /// ... or everybody in this segment, as it is now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    segment_id: Option<Uuid>,
+    /// What fills the variables for people of a list or a segment. They are taken from there anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variable_mapping: Option<VariableMapping>,
+}
+
+pub(super) fn router() -> Router<App> {
+    Router::new().route(
+        "/api/broadcast/campaigns/{id}",
+        patch(update_campaign).delete(delete_campaign),
+    )
+}
+
+/// Changes a draft, or a campaign that waits for its time.
+#[utoipa::path(
+    patch, path = "/api/broadcast/campaigns/{id}", tag = "broadcasts", security(("bearer" = [])),
+    params(("id" = Uuid, Path)), request_body = CampaignChanges,
+    responses(
+        (status = 200, body = Campaign), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 409, description = "`campaign_state`", body = ErrorBody),
+        (status = 422, body = ErrorBody),
+    )
+)]
+pub(crate) async fn update_campaign(
+    permitted: Permitted<BroadcastsUpdate>,
+    PathId(id): PathId,
+    JsonBody(mut changes): JsonBody<CampaignChanges>,
+) -> Result<Json<Campaign>, ApiError> {
+    if let Some(name) = &changes.name {
+        changes.name = Some(required_text("name", name, 200)?);
+    }
+    if let Some(Some(hours)) = &changes.quiet_hours {
+        hours.check()?;
+    }
+    one_source(
+        changes.recipients.is_some(),
+        changes.recipient_list_id,
+        changes.segment_id,
+    )?;
+    let caller = &permitted.caller;
+    let recipients = match changes.recipients.take() {
+        None => None,
+        Some(listed) => {
+            let template = match changes.template_id {
+                Some(template) => template,
+                None => template_of(caller, id).await?,
+            };
+            let template = read_template(caller, template).await?;
+            Some(checked_recipients(listed, &template)?)
+        }
+    };
+    let mut changes = json!(changes);
+    if let Some(recipients) = recipients {
+        changes["recipients"] = json!(recipients);
+    }
+    let arguments = json!({ "campaign_id": id, "changes": changes });
+    let database = caller.database().with_time_limit(TIME_LIMIT);
+    Ok(Json(database.rpc("update_campaign", &arguments).await?))
+}
+
+async fn template_of(caller: &Caller, campaign: Uuid) -> Result<Uuid, ApiError> {
+    #[derive(Deserialize)]
+    struct Row {
+        template_id: Uuid,
+    }
+    let row: Option<Row> = caller
+        .database()
+        .from("broadcast_campaigns")
+        .select("template_id")
+        .eq("id", campaign)
+        .fetch_optional()
+        .await?;
+    row.map(|row| row.template_id).ok_or_else(ApiError::not_found)
+}
+
+/// Deletes a campaign from which nobody got anything.
+#[utoipa::path(
+    delete, path = "/api/broadcast/campaigns/{id}", tag = "broadcasts", security(("bearer" = [])),
+    params(("id" = Uuid, Path)),
+    responses(
+        (status = 204), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
+        (status = 409, description = "`campaign_state`", body = ErrorBody),
+    )
+)]
+pub(crate) async fn delete_campaign(
+    permitted: Permitted<BroadcastsDelete>,
+    PathId(id): PathId,
+) -> Result<StatusCode, ApiError> {
+    permitted
+        .caller
+        .database()
+        .with_time_limit(TIME_LIMIT)
+        .rpc::<()>("delete_campaign", &json!({ "campaign_id": id }))
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,191 @@
+//! `GET /api/broadcast/campaigns/{id}/check`: what stands in a campaign's way, what it costs, when it is through.
+
+use std::collections::BTreeMap;
+
+use axum::routing::get;
+use axum::{Json, Router};
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use crm_core::app::App;
+use crm_core::caller::Permitted;
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::path_id::PathId;
+use crm_core::permissions::BroadcastsView;
+use crm_core::text::{Language, Text};
+
+/// What stands in a campaign's way, and what it will take.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(crate) struct CampaignCheck {
+    /// Whether no problem is an `error`.
+    sendable: bool,
+    problems: Vec<CheckProblem>,
+    estimate: Estimate,
+}
+
+/// One thing to know before sending.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(crate) struct CheckProblem {
+    #[schema(example = "opted_out")]
+    code: String,
+    /// `error`: it cannot be sent, or every message would fail. `warning`: it concerns some recipients, or the time.
+    severity: String,
+    /// How many recipients it concerns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
+    /// What is wrong with it, as Meta or the settings call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    value: Option<String>,
+    /// In English.
+    #[serde(default)]
+    message: String,
+    /// In Indonesian.
+    #[serde(default)]
+    message_id: String,
+}
+
+/// What a campaign will take.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(crate) struct Estimate {
+    /// Who will get it.
+    recipients: u64,
+    /// Who has opted out, or is blocked.
+    skipped: u64,
+    messages_per_second: u32,
+    /// Of sending, without waiting for quiet hours or limits.
+    seconds: f64,
+    begins_at: DateTime<Utc>,
+    /// With quiet hours, Meta's limit and what else leaves from the number counted in.
+    finishes_at: DateTime<Utc>,
+    /// Recipients beyond Meta's limit of customers in 24 hours: they follow by themselves.
+    over_limit: u64,
+    /// Customers that may be written to now; null when no limit is known.
+    remaining_limit: Option<u64>,
+    category: String,
+    /// By currency, of the recipients whose price is known.
+    cost: BTreeMap<String, String>,
+    cost_complete: bool,
+    countries: Vec<CountryCost>,
+}
+
+/// What the recipients of one country cost.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(crate) struct CountryCost {
+    /// `?` where the number tells no country.
+    #[schema(example = "ID")]
+    country: String,
+    recipients: u64,
+    price: Option<String>,
+    currency: Option<String>,
+    /// Since when the price holds.
+    price_from: Option<NaiveDate>,
+    /// `own`: entered by the tenant; `listed`: from the copy of Meta's rate card that comes with the product.
+    #[serde(default)]
+    price_source: Option<String>,
+    cost: Option<String>,
+}
+
+/// `/api/broadcast/campaigns/{id}/check`.
+pub fn router() -> Router<App> {
+    Router::new().route("/api/broadcast/campaigns/{id}/check", get(check_campaign))
+}
+
+/// Every problem a campaign has, with an estimate of cost and time. Prices are those of `/api/broadcast/prices`: the
+/// tenant's own before those that are listed.
+#[utoipa::path(
+    get, path = "/api/broadcast/campaigns/{id}/check", tag = "broadcasts", security(("bearer" = [])),
+    params(("id" = uuid::Uuid, Path)),
+    responses(
+        (status = 200, body = CampaignCheck), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+    )
+)]
+pub(crate) async fn check_campaign(
+    permitted: Permitted<BroadcastsView>,
+    PathId(id): PathId,
+) -> Result<Json<CampaignCheck>, ApiError> {
+    let arguments = json!({ "campaign_id": id });
+    let check: Option<CampaignCheck> = permitted
+        .caller
+        .database()
+        .rpc("check_campaign", &arguments)
+        .await?;
+    let mut check = check.ok_or_else(ApiError::not_found)?;
+    for problem in &mut check.problems {
+        let text = sentence(
+            &problem.code,
+            problem.count.unwrap_or_default(),
+            problem.value.as_deref(),
+        );
+        problem.message = text.in_language(Language::English).to_owned();
+        problem.message_id = text.in_language(Language::Indonesian).to_owned();
+    }
+    Ok(Json(check))
+}
+
+fn sentence(code: &str, count: u64, value: Option<&str>) -> Text {
+    let value = value.unwrap_or_default();
+    match code {
+        "no_recipients" => Text::new(
+            "The campaign has no recipients.",
+            "Kampanye ini tidak punya penerima.",
+        ),
+        "template_not_approved" => Text::new(
+            format!("The template is {value}: Meta sends approved templates only."),
+            format!("Template berstatus {value}: Meta hanya mengirim template yang disetujui."),
+        ),
+        "template_category" => Text::new(
+            "Authentication templates are for single codes, not for campaigns.",
+            "Template autentikasi untuk kode satuan, bukan untuk kampanye.",
+        ),
+        "number_unavailable" => Text::new(
+            format!("The number cannot send at the moment: {value}."),
+            format!("Nomor sedang tidak dapat mengirim: {value}."),
+        ),
+        "number_quality" => Text::new(
+            "The quality of the number is low: a campaign may cost it more.",
+            "Kualitas nomor rendah: kampanye dapat memperburuknya.",
+        ),
+        "missing_variables" => Text::new(
+            format!("{count} recipients lack values that the template needs."),
+            format!("{count} penerima tidak memiliki nilai yang dibutuhkan template."),
+        ),
+        "invalid_variables" => Text::new(
+            format!(
+                "{count} recipients have values that WhatsApp refuses: line breaks, tabs, more than 4 spaces in a row, \
+                 too long a text, or no address of a file."
+            ),
+            format!(
+                "{count} penerima memiliki nilai yang ditolak WhatsApp: ganti baris, tab, lebih dari 4 spasi \
+                 berturut-turut, teks terlalu panjang, atau bukan alamat berkas."
+            ),
+        ),
+        "blocked" => Text::new(
+            format!("{count} recipients are blocked or deleted contacts and will be skipped."),
+            format!("{count} penerima adalah kontak yang diblokir atau dihapus dan akan dilewati."),
+        ),
+        "opted_out" => Text::new(
+            format!("{count} recipients have opted out of marketing and will be skipped."),
+            format!("{count} penerima menolak pesan pemasaran dan akan dilewati."),
+        ),
+        "duplicates" => Text::new(
+            format!("{count} recipients have the same number as another, written differently."),
+            format!("{count} penerima memiliki nomor yang sama dengan penerima lain, ditulis berbeda."),
+        ),
+        "scheduler_stopped" => Text::new(
+            "The scheduler is stopped: scheduled campaigns do not start.",
+            "Penjadwal dihentikan: kampanye terjadwal tidak dimulai.",
+        ),
+        "messaging_limit" => Text::new(
+            format!("{count} recipients are beyond Meta's limit in 24 hours ({value}); they follow later."),
+            format!("{count} penerima melebihi batas Meta dalam 24 jam ({value}); mereka menyusul kemudian."),
+        ),
+        "price_unknown" => Text::new(
+            format!("No price is entered for {count} recipients."),
+            format!("Belum ada harga untuk {count} penerima."),
+        ),
+        other => Text::new(other.to_owned(), other.to_owned()),
+    }
+}

@@ -1,0 +1,80 @@
+//! `GET /api/broadcast/campaigns`.
+
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::de::IntoDeserializer;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::campaign::Campaign;
+use crm_core::app::App;
+use crm_core::caller::Permitted;
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::json_body::QueryParameters;
+use crm_core::paging::{PageNumber, Paged, Rows, default_limit, first_page, page_number, page_size};
+use crm_core::permissions::BroadcastsView;
+
+/// What to list.
+#[derive(Deserialize)]
+pub(crate) struct Filter {
+    #[serde(default, deserialize_with = "status")]
+    status: Option<CampaignStatus>,
+    #[serde(default = "first_page", deserialize_with = "page_number")]
+    page: u32,
+    #[serde(default = "default_limit", deserialize_with = "page_size")]
+    limit: u32,
+}
+
+/// The state of a campaign.
+#[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum CampaignStatus {
+    Draft,
+    Scheduled,
+    Sending,
+    Paused,
+    Completed,
+    Failed,
+    Cancelled,
+}
+
+/// In any case; a filter left empty in a form is none.
+fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<CampaignStatus>, D::Error> {
+    let word = String::deserialize(deserializer)?.trim().to_lowercase();
+    if word.is_empty() {
+        return Ok(None);
+    }
+    CampaignStatus::deserialize(word.into_deserializer()).map(Some)
+}
+
+pub(super) fn router() -> Router<App> {
+    Router::new().route("/api/broadcast/campaigns", get(list_campaigns))
+}
+
+/// The campaigns of the caller's tenant, the newest first.
+#[utoipa::path(
+    get, path = "/api/broadcast/campaigns", tag = "broadcasts", security(("bearer" = [])),
+    params(
+        ("status" = Option<CampaignStatus>, Query),
+        ("page" = Option<u32>, Query, description = "From 1", minimum = 1),
+        ("limit" = Option<u32>, Query, description = "Rows of a page, by default 20", minimum = 1, maximum = 100),
+    ),
+    responses(
+        (status = 200, body = Paged<Campaign>),
+        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 422, body = ErrorBody),
+    )
+)]
+pub(crate) async fn list_campaigns(
+    permitted: Permitted<BroadcastsView>,
+    QueryParameters(filter): QueryParameters<Filter>,
+) -> Result<Json<Paged<Campaign>>, ApiError> {
+    let Filter { status, page, limit } = filter;
+    let arguments = json!({ "status_filter": status, "page": page, "page_size": limit });
+    let rows: Rows<Campaign> = permitted
+        .caller
+        .database()
+        .rpc("list_campaigns", &arguments)
+        .await?;
+    Ok(Json(rows.into_page(PageNumber { page, limit })))
+}

@@ -1,0 +1,65 @@
+//! Campaigns: one template to many recipients, sent by cron.
+
+pub(crate) mod campaign;
+pub(crate) mod campaign_action;
+pub(crate) mod campaign_change;
+pub(crate) mod campaign_check;
+pub(crate) mod campaign_creation;
+pub(crate) mod campaign_list;
+mod hand_over;
+mod number_sender;
+mod openapi;
+mod pace;
+pub(crate) mod prices;
+mod process;
+pub mod queue;
+mod recipient;
+mod recipient_export;
+pub(crate) mod recipient_list;
+mod sender_queue;
+mod variable_mapping;
+
+use axum::Router;
+use crm_core::app::App;
+
+pub use campaign_action::{cancel, complete, duplicate, pause, resume, retry, send};
+pub use campaign_check::router as check;
+pub use openapi::document as openapi_document;
+pub use prices::router as prices;
+pub use process::{RunReport, Sender};
+pub use recipient_list::router as recipients;
+
+pub(crate) use hand_over::call_for_a_run;
+pub use sender_queue::Run;
+
+/// `/api/broadcast/campaigns`.
+pub fn campaigns() -> Router<App> {
+    campaign_list::router().merge(campaign_creation::router())
+}
+
+/// `/api/broadcast/campaigns/{id}`.
+pub fn campaign() -> Router<App> {
+    campaign::router().merge(campaign_change::router())
+}
+
+/// Every route of this crate.
+pub fn router() -> Router<App> {
+    Router::new()
+        .merge(campaigns())
+        .merge(campaign())
+        .merge(cancel())
+        .merge(check())
+        .merge(complete())
+        .merge(duplicate())
+        .merge(pause())
+        .merge(prices())
+        .merge(recipients())
+        .merge(resume())
+        .merge(retry())
+        .merge(send())
+        .merge(queue::debug_queue())
+        .merge(queue::retry())
+        .merge(queue::scheduled())
+        .merge(queue::scheduler())
+        .merge(queue::status())
+}

@@ -1,0 +1,174 @@
+//! A run of the campaigns' sender: which numbers it sends for, and for how long.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde::Serialize;
+use supabase::DatabaseError;
+use tokio::time::{Instant, sleep};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::hand_over::{MAX_INSTANCES, hand_over, shares};
+use super::number_sender::{NumberReport, NumberSender};
+use super::sender_queue::{LeasedNumber, Run, SenderQueue};
+use crm_core::app::App;
+use crm_core::background::Background;
+use crm_core::error::ApiError;
+
+/// How long a run hands out recipients: until the next minute's run is about to begin. The function's limit in
+/// `vercel.json` leaves what is on its way the time to end.
+const SENDING_TIME: Duration = Duration::from_secs(57);
+
+/// How often a run looks whether a number that another run holds has become free.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+/// What a run did.
+#[derive(Default, Serialize, ToSchema)]
+pub struct RunReport {
+    /// Numbers this instance has sent for.
+    numbers: Vec<NumberReport>,
+    /// Numbers that other instances were asked to send for, and do.
+    handed_over: Vec<Uuid>,
+    /// Asked to send for some: those it goes on sending for after this answer.
+    taken_over: Vec<Uuid>,
+    /// Numbers with work that another run was still sending for at the end.
+    busy: u32,
+    /// Messages that nobody writes (greetings, away messages) whose sender had died, or never began.
+    pub automatic_messages: u32,
+}
+
+/// What a run sends with.
+#[derive(Clone)]
+pub struct Sender {
+    app: App,
+    queue: SenderQueue,
+    background: Background,
+    deadline: Instant,
+}
+
+impl Sender {
+    /// A run that begins now.
+    pub fn new(app: App, background: Background) -> Self {
+        Self {
+            deadline: Instant::now() + SENDING_TIME,
+            queue: SenderQueue::new(app.supabase().clone()),
+            app,
+            background,
+        }
+    }
+
+    /// Starts campaigns that are due, and leases the numbers that have work.
+    pub async fn begin(&self) -> Result<Run, DatabaseError> {
+        self.queue.begin().await
+    }
+
+    /// Records the end of the run and gives its numbers back.
+    pub async fn finish(&self, report: &RunReport) -> Result<(), DatabaseError> {
+        self.queue.finish(report).await
+    }
+
+    /// Takes a share of another run and sends for it after the answer.
+    pub async fn take_over(self, former: Uuid, sessions: &[Uuid]) -> Result<RunReport, ApiError> {
+        let numbers = self.queue.take_over(former, sessions).await?;
+        let taken_over = numbers.iter().map(|number| number.session_id).collect();
+        let background = self.background.clone();
+        background.run(async move {
+            self.send_for(numbers).await;
+        });
+        Ok(RunReport {
+            taken_over,
+            ..RunReport::default()
+        })
+    }
+
+    /// Sends until nobody has work any more, or the time is over.
+    pub async fn send_all(&self, first: Run) -> RunReport {
+        let mut report = RunReport::default();
+        let mut instances = if self.app.config().own_address.is_some() {
+            MAX_INSTANCES
+        } else {
+            1
+        };
+        let mut run = first;
+        loop {
+            let mut shares = shares(run.sessions, instances).into_iter();
+            let own = shares.next().unwrap_or_default();
+            let (numbers, others) = tokio::join!(
+                self.send_for(own),
+                join_all(shares.map(|share| self.hand_over(share)))
+            );
+            report.numbers.extend(numbers);
+            report.busy = run.busy;
+            let mut again = run.busy > 0;
+            for other in others {
+                again = true;
+                if other.taken_over.is_empty() {
+                    // Other instances are out of reach: this run does not ask again.
+                    instances = 1;
+                }
+                report.handed_over.extend(other.taken_over);
+                report.numbers.extend(other.kept);
+            }
+            if !again || Instant::now() + LOOK_AGAIN >= self.deadline {
+                return report;
+            }
+            sleep(LOOK_AGAIN).await;
+            run = match self.queue.begin().await {
+                Ok(run) => run,
+                Err(error) => {
+                    log::warn!("no further look at the queue: {}", error.source_text());
+                    return report;
+                }
+            };
+        }
+    }
+
+    async fn send_for(&self, numbers: Vec<LeasedNumber>) -> Vec<NumberReport> {
+        let senders = numbers.into_iter().map(|number| {
+            NumberSender::new(
+                self.app.clone(),
+                self.queue.clone(),
+                number,
+                self.background.clone(),
+                self.deadline,
+            )
+            .run()
+        });
+        join_all(senders).await
+    }
+
+    /// Has another instance send for a share. What that one does not take is sent from here: under an id of its own, so
+    /// that an instance that answers late finds it gone.
+    async fn hand_over(&self, share: Vec<LeasedNumber>) -> HandedOver {
+        let taken_over = hand_over(&self.app, self.queue.holder(), &share).await;
+        let left: Vec<Uuid> = share
+            .iter()
+            .map(|number| number.session_id)
+            .filter(|id| !taken_over.contains(id))
+            .collect();
+        let mut kept = Vec::new();
+        if !left.is_empty() {
+            let heir = Self {
+                queue: SenderQueue::new(self.app.supabase().clone()),
+                ..self.clone()
+            };
+            match heir.queue.take_over(self.queue.holder(), &left).await {
+                Ok(numbers) => kept = heir.send_for(numbers).await,
+                Err(error) => log::warn!(
+                    "{} numbers wait for the next run: {}",
+                    left.len(),
+                    error.source_text()
+                ),
+            }
+        }
+        HandedOver { taken_over, kept }
+    }
+}
+
+/// What became of a share.
+struct HandedOver {
+    taken_over: Vec<Uuid>,
+    /// Sent for in this instance after all.
+    kept: Vec<NumberReport>,
+}

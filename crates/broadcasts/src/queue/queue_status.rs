@@ -1,0 +1,95 @@
+//! `GET /api/queue`, and under its former name `GET /api/broadcast/debug/queue`.
+
+use axum::routing::get;
+use axum::{Json, Router};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crm_core::app::App;
+use crm_core::caller::Permitted;
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::permissions::QueueView;
+
+/// The queue of a tenant: campaigns that are under way, or ended within a week.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(crate) struct Queue {
+    total: QueueCounts,
+    numbers: Vec<NumberQueue>,
+    campaigns: Vec<CampaignQueue>,
+}
+
+/// Recipients by what they wait for.
+#[derive(Serialize, Deserialize, ToSchema)]
+struct QueueCounts {
+    /// Due, and not handed out yet.
+    waiting: u64,
+    /// Due later: for their time, or for another attempt.
+    delayed: u64,
+    /// Handed to a sender.
+    active: u64,
+    /// Accepted by Meta.
+    completed: u64,
+    /// Given up: the dead letters. `POST /api/queue/retry` tries them again.
+    failed: u64,
+    unknown: u64,
+    skipped: u64,
+}
+
+/// The queue of one number.
+#[derive(Serialize, Deserialize, ToSchema)]
+struct NumberQueue {
+    session_id: Uuid,
+    name: String,
+    display_phone_number: String,
+    status: String,
+    messages_per_second: u32,
+    /// Whether a sender is at work for it.
+    sending_now: bool,
+    counts: QueueCounts,
+}
+
+/// The queue of one campaign.
+#[derive(Serialize, Deserialize, ToSchema)]
+struct CampaignQueue {
+    campaign_id: Uuid,
+    name: String,
+    status: String,
+    status_reason: Option<String>,
+    /// Until then it waits for the end of quiet hours, or for Meta's limit.
+    held_until: Option<DateTime<Utc>>,
+    session_id: Uuid,
+    counts: QueueCounts,
+}
+
+/// `/api/queue`.
+pub fn router() -> Router<App> {
+    Router::new().route("/api/queue", get(get_queue))
+}
+
+/// `/api/broadcast/debug/queue`.
+pub fn debug_router() -> Router<App> {
+    Router::new().route("/api/broadcast/debug/queue", get(debug_queue))
+}
+
+/// What waits, is under way, is done or failed: as a whole, by number and by campaign.
+#[utoipa::path(
+    get, path = "/api/queue", tag = "queue", security(("bearer" = [])),
+    responses((status = 200, body = Queue), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody))
+)]
+pub(crate) async fn get_queue(permitted: Permitted<QueueView>) -> Result<Json<Queue>, ApiError> {
+    Ok(Json(
+        permitted.caller.database().rpc("get_queue", &json!({})).await?,
+    ))
+}
+
+/// The same as `GET /api/queue`.
+#[utoipa::path(
+    get, path = "/api/broadcast/debug/queue", tag = "queue", security(("bearer" = [])),
+    responses((status = 200, body = Queue), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody))
+)]
+pub(crate) async fn debug_queue(permitted: Permitted<QueueView>) -> Result<Json<Queue>, ApiError> {
+    get_queue(permitted).await
+}

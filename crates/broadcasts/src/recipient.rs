@@ -1,0 +1,106 @@
+//! Recipients as people give them.
+
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+use whatsapp::template::Variables;
+
+use crm_core::text::Text;
+use tables::phone_input::normalise_phone;
+
+/// A recipient: `"+62 812-3456-7890"`, or with a name and what fills the template.
+#[derive(Deserialize, ToSchema)]
+#[serde(
+    untagged,
+    expecting = "must be a phone number or an object with `phone_number`"
+)]
+pub(super) enum RecipientInput {
+    /// A phone number with its country code.
+    Number(String),
+    Person {
+        /// A phone number with its country code; `+`, spaces, dashes, dots and brackets do not matter.
+        #[serde(
+            alias = "phone",
+            alias = "number",
+            alias = "wa_id",
+            deserialize_with = "text_or_number"
+        )]
+        phone_number: String,
+        /// How the contact is named, if it is new.
+        name: Option<String>,
+        /// What fills the template: a list for `{{1}}`, `{{2}}` …, an object for named variables.
+        #[serde(default)]
+        #[schema(value_type = Object)]
+        variables: Variables,
+    },
+}
+
+fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum TextOrNumber {
+        Text(String),
+        Number(u64),
+    }
+    Ok(match TextOrNumber::deserialize(deserializer)? {
+        TextOrNumber::Text(text) => text,
+        TextOrNumber::Number(number) => number.to_string(),
+    })
+}
+
+/// A recipient as the database takes it.
+#[derive(Serialize)]
+pub(super) struct Recipient {
+    pub(super) wa_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) name: Option<String>,
+    pub(super) variables: Variables,
+}
+
+impl RecipientInput {
+    /// The recipient, or the field that is wrong and why.
+    pub(super) fn checked(self) -> Result<Recipient, (&'static str, Text)> {
+        let (number, name, variables) = match self {
+            Self::Number(number) => (number, None, Variables::default()),
+            Self::Person {
+                phone_number,
+                name,
+                variables,
+            } => (phone_number, name, variables),
+        };
+        let name = name
+            .map(|name| name.trim().to_owned())
+            .filter(|name| !name.is_empty());
+        if name.as_ref().is_some_and(|name| name.chars().count() > 200) {
+            let problem = Text::new(
+                "must not exceed 200 characters",
+                "tidak boleh lebih dari 200 karakter",
+            );
+            return Err(("name", problem));
+        }
+        let wa_id = normalise_phone(&number).map_err(|problem| ("phone_number", problem))?;
+        Ok(Recipient {
+            wa_id,
+            name,
+            variables,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recipient_is_a_number_or_a_person() {
+        let list: Vec<RecipientInput> = serde_json::from_str(
+            r#"["+6281234567890", {"phone_number": 6281234567891, "name": " Ani ", "variables": ["x"]}]"#,
+        )
+        .unwrap();
+        let list: Vec<Recipient> = list
+            .into_iter()
+            .map(|recipient| recipient.checked().unwrap())
+            .collect();
+        assert_eq!(list[0].wa_id, "6281234567890");
+        assert_eq!(list[1].name.as_deref(), Some("Ani"));
+    }
+}

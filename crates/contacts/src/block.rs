@@ -1,0 +1,159 @@
+//! `POST` and `DELETE /api/crm/contacts/{id}/block`.
+
+use axum::extract::State;
+use axum::routing::post;
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+use uuid::Uuid;
+use whatsapp::client::SendError;
+
+use super::contact::Contact;
+use crm_core::app::App;
+use crm_core::caller::{Caller, Permitted};
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::path_id::PathId;
+use crm_core::permissions::ContactsBlock;
+use crm_core::text::{Language, Text};
+use sending::number_token;
+
+/// Meta's code for a list of people not all of whom it has blocked.
+const NOT_ALL_BLOCKED: i64 = 139_100;
+
+/// What became of a block, or of its end.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct BlockOutcome {
+    contact: Contact,
+    /// Meta's word, for each of our numbers that the contact has written to. Whatever it is: nothing is sent to the contact
+    /// from here, and what they write asks for nobody's attention.
+    meta: Vec<MetaOutcome>,
+}
+
+/// Meta's word for one of our numbers.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct MetaOutcome {
+    session_id: Uuid,
+    /// Whether Meta has done the same.
+    done: bool,
+    /// Why not.
+    reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    contact: Contact,
+    numbers: Vec<Number>,
+}
+
+#[derive(Deserialize)]
+struct Number {
+    session_id: Uuid,
+    phone_number_id: String,
+    user: String,
+}
+
+/// `/api/crm/contacts/{id}/block`.
+pub fn router() -> Router<App> {
+    Router::new().route(
+        "/api/crm/contacts/{id}/block",
+        post(block_contact).delete(unblock_contact),
+    )
+}
+
+/// Blocks a contact here and, where they wrote within 24 hours, at Meta: it blocks nobody else.
+#[utoipa::path(
+    post, path = "/api/crm/contacts/{id}/block", tag = "contacts", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    responses(
+        (status = 200, body = BlockOutcome), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+    )
+)]
+pub(crate) async fn block_contact(
+    State(app): State<App>,
+    permitted: Permitted<ContactsBlock>,
+    PathId(id): PathId,
+) -> Result<Json<BlockOutcome>, ApiError> {
+    set_blocked(&app, &permitted.caller, id, true).await.map(Json)
+}
+
+/// Ends a block, here and at Meta.
+#[utoipa::path(
+    delete, path = "/api/crm/contacts/{id}/block", tag = "contacts", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    responses(
+        (status = 200, body = BlockOutcome), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+    )
+)]
+pub(crate) async fn unblock_contact(
+    State(app): State<App>,
+    permitted: Permitted<ContactsBlock>,
+    PathId(id): PathId,
+) -> Result<Json<BlockOutcome>, ApiError> {
+    set_blocked(&app, &permitted.caller, id, false).await.map(Json)
+}
+
+async fn set_blocked(app: &App, caller: &Caller, id: Uuid, blocked: bool) -> Result<BlockOutcome, ApiError> {
+    let arguments = json!({ "contact_id": id, "blocked": blocked });
+    let answer: Answer = caller.database().rpc("block_contact", &arguments).await?;
+    let mut meta = Vec::new();
+    for number in answer.numbers {
+        meta.push(tell_meta(app, number, blocked).await);
+    }
+    Ok(BlockOutcome {
+        contact: answer.contact,
+        meta,
+    })
+}
+
+async fn tell_meta(app: &App, number: Number, blocked: bool) -> MetaOutcome {
+    let session_id = number.session_id;
+    let reason = match number_token(app, session_id).await {
+        Err(error) => {
+            log::warn!("number {session_id}: {error}");
+            Some(unreachable_text())
+        }
+        Ok(token) => {
+            let client = app.graph().number(&number.phone_number_id, &token);
+            let users = [number.user.as_str()];
+            let told = if blocked {
+                client.block(&users).await
+            } else {
+                client.unblock(&users).await
+            };
+            match told {
+                Ok(done) => done.is_empty().then(|| refusal(NOT_ALL_BLOCKED)),
+                Err(SendError::Rejected { error }) => Some(refusal(error.code)),
+                Err(error) => {
+                    log::warn!("number {session_id}: a block was not told to Meta: {error}");
+                    Some(unreachable_text())
+                }
+            }
+        }
+    };
+    MetaOutcome {
+        session_id,
+        done: reason.is_none(),
+        reason: reason.map(|text| text.in_language(Language::of_request()).to_owned()),
+    }
+}
+
+fn refusal(code: i64) -> Text {
+    if code == NOT_ALL_BLOCKED {
+        return Text::new(
+            "Meta only blocks people who wrote within the last 24 hours.",
+            "Meta hanya memblokir orang yang menulis dalam 24 jam terakhir.",
+        );
+    }
+    Text::new(
+        format!("Meta refused, with its code {code}."),
+        format!("Meta menolak, dengan kode {code}."),
+    )
+}
+
+fn unreachable_text() -> Text {
+    Text::new(
+        "Meta could not be asked. Try again later.",
+        "Meta tidak dapat dihubungi. Coba lagi nanti.",
+    )
+}

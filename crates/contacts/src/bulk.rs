@@ -1,0 +1,132 @@
+//! `POST /api/crm/contacts/bulk`: one thing with many contacts.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::routing::post;
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::contact_filter::ContactFilter;
+use super::contact_input::{checked_tags, too_many};
+use super::erased_files;
+use crm_core::app::App;
+use crm_core::background::Background;
+use crm_core::caller::{AnyOf, Permitted};
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::json_body::JsonBody;
+use crm_core::permissions::{ContactsDelete, ContactsUpdate, LabelsAssign};
+use crm_core::text::Text;
+
+const MAX_IDS: usize = 500;
+/// 100,000 contacts take half of it on two cores.
+const TIME_LIMIT: Duration = Duration::from_secs(55);
+
+/// What to do with which contacts: those of `ids`, or those of `filter`.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BulkAction {
+    /// Those the caller may not see are passed over.
+    #[schema(max_items = 500)]
+    ids: Option<Vec<Uuid>>,
+    filter: Option<ContactFilter>,
+    action: Action,
+    /// Of `add_tags` and `remove_tags`.
+    tags: Option<Vec<String>>,
+    /// Of `add_labels` and `remove_labels`.
+    label_ids: Option<Vec<Uuid>>,
+    /// Of `set_owner`; null takes the owner away.
+    owner_id: Option<Uuid>,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Action {
+    AddTags,
+    RemoveTags,
+    AddLabels,
+    RemoveLabels,
+    SetOwner,
+    Delete,
+}
+
+/// How far it came.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(crate) struct BulkOutcome {
+    /// How many contacts were meant.
+    matched: u64,
+    /// How many were changed; of labels, how many were put on or taken off. At most 100 contacts are deleted at once:
+    /// when it is less than `matched`, ask again.
+    changed: u64,
+}
+
+/// `/api/crm/contacts/bulk`.
+pub fn router() -> Router<App> {
+    Router::new().route("/api/crm/contacts/bulk", post(change_contacts))
+}
+
+/// Changes many contacts at once. `contacts.update` is needed, for labels `labels.assign`, to delete `contacts.delete`.
+#[utoipa::path(
+    post, path = "/api/crm/contacts/bulk", tag = "contacts", security(("bearer" = [])),
+    request_body(content = BulkAction, example = json!({"filter": {"tag": "grosir"}, "action": "add_tags", "tags": ["2026"]})),
+    responses(
+        (status = 200, body = BulkOutcome), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 422, body = ErrorBody),
+    )
+)]
+pub(crate) async fn change_contacts(
+    State(app): State<App>,
+    permitted: Permitted<AnyOf<(ContactsUpdate, LabelsAssign, ContactsDelete)>>,
+    background: Background,
+    JsonBody(bulk): JsonBody<BulkAction>,
+) -> Result<Json<BulkOutcome>, ApiError> {
+    let caller = permitted.caller;
+    let (ids, filter) = chosen(bulk.ids, bulk.filter)?;
+    let required = |field: &str| ApiError::field(field, Text::new("is required", "wajib diisi"));
+    let options = match bulk.action {
+        Action::AddTags | Action::RemoveTags => {
+            let tags = bulk
+                .tags
+                .filter(|tags| !tags.is_empty())
+                .ok_or_else(|| required("tags"))?;
+            json!({ "tags": checked_tags("tags", &tags)? })
+        }
+        Action::AddLabels | Action::RemoveLabels => {
+            let labels = bulk.label_ids.filter(|labels| !labels.is_empty());
+            json!({ "label_ids": labels.ok_or_else(|| required("label_ids"))? })
+        }
+        Action::SetOwner => json!({ "owner_id": bulk.owner_id }),
+        Action::Delete => {
+            let arguments = json!({ "contact_ids": ids, "filter": filter });
+            let database = caller.database().with_time_limit(TIME_LIMIT);
+            let outcome = database.rpc("delete_contacts", &arguments).await?;
+            background.run(async move { erased_files::remove_soon(&app).await });
+            return Ok(Json(outcome));
+        }
+    };
+    let arguments = json!({
+        "contact_ids": ids, "filter": filter, "action": bulk.action, "options": options,
+    });
+    let database = caller.database().with_time_limit(TIME_LIMIT);
+    Ok(Json(database.rpc("change_contacts", &arguments).await?))
+}
+
+/// Either of the two: everybody is meant only by a filter that says so.
+fn chosen(ids: Option<Vec<Uuid>>, filter: Option<ContactFilter>) -> Result<(Value, Value), ApiError> {
+    match (ids, filter) {
+        (Some(ids), None) if ids.len() > MAX_IDS => Err(too_many("ids", MAX_IDS)),
+        (Some(ids), None) => Ok((json!(ids), Value::Null)),
+        (None, Some(filter)) => Ok((Value::Null, json!(filter.checked()?))),
+        _ => Err(ApiError::field(
+            "ids",
+            Text::new(
+                "give either `ids` or `filter`",
+                "berikan `ids` atau `filter`, salah satu saja",
+            ),
+        )),
+    }
+}

@@ -1,0 +1,117 @@
+//! `GET` and `POST /api/crm/contacts/{id}/consents`: what a contact has said about marketing.
+
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crm_core::app::App;
+use crm_core::caller::{AnyOf, Permitted};
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::field_rules::optional_text;
+use crm_core::json_body::{JsonBody, created};
+use crm_core::path_id::PathId;
+use crm_core::permissions::{ContactsUpdate, ContactsView, ConversationsView};
+
+const MAX_NOTE: usize = 1000;
+
+/// Every word of a contact about marketing, the latest first. The latest holds.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(crate) struct Consents {
+    /// Since when the person wants none.
+    marketing_opted_out_at: Option<DateTime<Utc>>,
+    #[serde(rename(deserialize = "rows"))]
+    data: Vec<Consent>,
+}
+
+/// One word about marketing.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(crate) struct Consent {
+    id: Uuid,
+    /// `marketing`
+    purpose: String,
+    state: ConsentState,
+    /// `meta_preference`, `keyword`, `person`, `import` or `error_131050`
+    source: String,
+    /// What shows it: Meta's notice, the message, or who entered it and why.
+    #[schema(value_type = Object)]
+    proof: Value,
+    occurred_at: DateTime<Utc>,
+    created_at: DateTime<Utc>,
+}
+
+/// Yes or no.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ConsentState {
+    OptedIn,
+    OptedOut,
+}
+
+/// A word that was said elsewhere.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewConsent {
+    state: ConsentState,
+    /// Where and how it was said.
+    note: Option<String>,
+}
+
+/// `/api/crm/contacts/{id}/consents`.
+pub fn router() -> Router<App> {
+    Router::new().route(
+        "/api/crm/contacts/{id}/consents",
+        get(list_contact_consents).post(record_contact_consent),
+    )
+}
+
+/// What a contact has said about marketing.
+#[utoipa::path(
+    get, path = "/api/crm/contacts/{id}/consents", tag = "contacts", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    responses(
+        (status = 200, body = Consents), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+    )
+)]
+pub(crate) async fn list_contact_consents(
+    permitted: Permitted<AnyOf<(ContactsView, ConversationsView)>>,
+    PathId(id): PathId,
+) -> Result<Json<Consents>, ApiError> {
+    let consents: Option<Consents> = permitted
+        .caller
+        .database()
+        .rpc("list_contact_consents", &json!({ "contact_id": id }))
+        .await?;
+    consents.map(Json).ok_or_else(ApiError::not_found)
+}
+
+/// Records what a contact has said elsewhere: on the phone, in the shop, on paper.
+#[utoipa::path(
+    post, path = "/api/crm/contacts/{id}/consents", tag = "contacts", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    request_body(content = NewConsent, example = json!({"state": "opted_in", "note": "Signed form of 17 February"})),
+    responses(
+        (status = 201, body = Consents), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 422, body = ErrorBody),
+    )
+)]
+pub(crate) async fn record_contact_consent(
+    permitted: Permitted<ContactsUpdate>,
+    PathId(id): PathId,
+    JsonBody(consent): JsonBody<NewConsent>,
+) -> Result<(StatusCode, Json<Consents>), ApiError> {
+    let note = consent
+        .note
+        .map(|note| optional_text("note", &note, MAX_NOTE))
+        .transpose()?;
+    let arguments = json!({ "contact_id": id, "state": consent.state, "note": note });
+    let consents = permitted
+        .caller
+        .database()
+        .rpc("record_contact_consent", &arguments)
+        .await?;
+    Ok(created(consents))
+}

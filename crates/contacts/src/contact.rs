@@ -1,0 +1,165 @@
+//! A contact as clients see it, and `GET`, `PATCH` and `DELETE /api/crm/contacts/{id}`.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::contact_input::ContactInput;
+use super::erased_files;
+use super::personal_data::Erased;
+use crm_core::app::App;
+use crm_core::background::Background;
+use crm_core::caller::{AnyOf, Permitted};
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::json_body::{JsonBody, from_value};
+use crm_core::path_id::PathId;
+use crm_core::permissions::{ContactsDelete, ContactsUpdate, ContactsView, ConversationsView};
+use crm_core::text::Text;
+
+/// Somebody the organisation is in contact with.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Contact {
+    pub(super) id: Uuid,
+    /// As somebody of the organisation typed it; it goes before `profile_name`.
+    pub(super) name: Option<String>,
+    /// As WhatsApp shows it.
+    pub(super) profile_name: Option<String>,
+    pub(super) username: Option<String>,
+    /// Null while Meta hides it.
+    #[schema(example = "+6281234567890")]
+    pub(super) phone_number: Option<String>,
+    /// The same as WhatsApp writes it: digits only.
+    wa_id: Option<String>,
+    /// Meta's id of the person, for this business.
+    user_id: Option<String>,
+    pub(super) email: Option<String>,
+    #[schema(example = "id")]
+    pub(super) language: Option<String>,
+    pub(super) tags: Vec<String>,
+    /// By the keys of the organisation's fields.
+    #[schema(value_type = Object)]
+    pub(super) custom_fields: Map<String, Value>,
+    owner_id: Option<Uuid>,
+    pub(super) owner_name: Option<String>,
+    pub(super) labels: Vec<ContactLabel>,
+    /// Since when the person wants no marketing.
+    pub(super) marketing_opted_out_at: Option<DateTime<Utc>>,
+    pub(super) blocked_at: Option<DateTime<Utc>>,
+    /// When a message was last exchanged.
+    pub(super) last_activity_at: Option<DateTime<Utc>>,
+    pub(super) created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+/// A label on a contact. Empty lists for callers who may not see labels.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub(crate) struct ContactLabel {
+    id: Uuid,
+    pub(super) name: String,
+    #[schema(example = "#64748b")]
+    color: String,
+}
+
+/// `/api/crm/contacts/{id}`.
+pub fn router() -> Router<App> {
+    Router::new().route(
+        "/api/crm/contacts/{id}",
+        get(get_contact).patch(update_contact).delete(delete_contact),
+    )
+}
+
+/// One contact.
+#[utoipa::path(
+    get, path = "/api/crm/contacts/{id}", tag = "contacts", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    responses(
+        (status = 200, body = Contact), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+    )
+)]
+pub(crate) async fn get_contact(
+    permitted: Permitted<AnyOf<(ContactsView, ConversationsView)>>,
+    PathId(id): PathId,
+) -> Result<Json<Contact>, ApiError> {
+    let contact: Option<Contact> = permitted
+        .caller
+        .database()
+        .rpc("get_contact", &json!({ "contact_id": id }))
+        .await?;
+    contact.map(Json).ok_or_else(ApiError::not_found)
+}
+
+/// Changes what is named: null ends a value, `tags` and `label_ids` take the place of those before, `custom_fields` are
+/// changed by key. With `updated_at`, the one that was read, only while nobody else has changed the contact.
+#[utoipa::path(
+    patch, path = "/api/crm/contacts/{id}", tag = "contacts", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    request_body(content = ContactInput, example = json!({"name": "Sari", "custom_fields": {"city": "Solo", "tier": null}})),
+    responses(
+        (status = 200, body = Contact), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 409, description = "`contact_changed`", body = ErrorBody),
+        (status = 422, description = "A field is wrong; one of `custom_fields` is named like `custom_fields.city`", body = ErrorBody),
+    )
+)]
+pub(crate) async fn update_contact(
+    permitted: Permitted<ContactsUpdate>,
+    PathId(id): PathId,
+    JsonBody(mut body): JsonBody<Map<String, Value>>,
+) -> Result<Json<Contact>, ApiError> {
+    if body.contains_key("phone_number") {
+        let problem = Text::new(
+            "cannot be changed: the history belongs to the number",
+            "tidak dapat diubah: riwayatnya milik nomor ini",
+        );
+        return Err(ApiError::field("phone_number", problem));
+    }
+    let read_at: Option<DateTime<Utc>> = match body.remove("updated_at") {
+        None => None,
+        Some(time) => {
+            let Read { updated_at } = from_value(json!({ "updated_at": time }))?;
+            updated_at
+        }
+    };
+    let input: ContactInput = from_value(Value::Object(body))?;
+    let arguments = json!({
+        "contact_id": id, "changes": input.checked()?, "unless_changed_since": read_at,
+    });
+    let contact = permitted
+        .caller
+        .database()
+        .rpc("update_contact", &arguments)
+        .await?;
+    Ok(Json(contact))
+}
+
+#[derive(Deserialize)]
+struct Read {
+    updated_at: Option<DateTime<Utc>>,
+}
+
+/// Deletes a contact: what tells who it is goes, with the words of the conversations; what is counted stays.
+#[utoipa::path(
+    delete, path = "/api/crm/contacts/{id}", tag = "contacts", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    responses(
+        (status = 204), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+    )
+)]
+pub(crate) async fn delete_contact(
+    State(app): State<App>,
+    permitted: Permitted<ContactsDelete>,
+    PathId(id): PathId,
+    background: Background,
+) -> Result<StatusCode, ApiError> {
+    let _erased: Erased = permitted
+        .caller
+        .database()
+        .rpc("delete_contact", &json!({ "contact_id": id }))
+        .await?;
+    background.run(async move { erased_files::remove_soon(&app).await });
+    Ok(StatusCode::NO_CONTENT)
+}

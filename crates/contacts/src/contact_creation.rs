@@ -1,0 +1,96 @@
+//! `POST /api/crm/contacts`.
+
+use axum::http::StatusCode;
+use axum::routing::post;
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::contact::Contact;
+use super::contact_input::ContactInput;
+use crm_core::app::App;
+use crm_core::caller::Permitted;
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::json_body::{JsonBody, created, from_value};
+use crm_core::permissions::ContactsCreate;
+use crm_core::text::Text;
+use tables::phone_number::{self, DEFAULT_COUNTRY};
+
+/// A contact to add.
+#[derive(Deserialize, ToSchema)]
+#[expect(dead_code, reason = "it only describes the body")]
+pub(crate) struct NewContact {
+    /// In any form. With a country code, or of `country`.
+    #[schema(example = "0812-3456-7890")]
+    phone_number: String,
+    /// Where a number without a country code is from: an ISO 3166 code, by default `ID`.
+    country: Option<String>,
+    #[serde(flatten)]
+    input: ContactInput,
+}
+
+#[derive(Deserialize)]
+struct Number {
+    phone_number: String,
+    country: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    contact: Option<Contact>,
+    existing: Option<Uuid>,
+}
+
+pub(super) fn router() -> Router<App> {
+    Router::new().route("/api/crm/contacts", post(create_contact))
+}
+
+/// Adds a contact. A number that is a contact's already answers 409; `fields.id` names the contact if the caller may see
+/// it. Somebody without `contacts.view` sees the new contact again once there is a conversation.
+#[utoipa::path(
+    post, path = "/api/crm/contacts", tag = "contacts", security(("bearer" = [])),
+    request_body(content = NewContact, example = json!({"phone_number": "0812-3456-7890", "name": "Sari", "tags": ["grosir"]})),
+    responses(
+        (status = 201, body = Contact), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 409, description = "`contact_exists`", body = ErrorBody), (status = 422, body = ErrorBody),
+    )
+)]
+pub(crate) async fn create_contact(
+    permitted: Permitted<ContactsCreate>,
+    JsonBody(mut body): JsonBody<Map<String, Value>>,
+) -> Result<(StatusCode, Json<Contact>), ApiError> {
+    let mut number = Map::new();
+    for name in ["phone_number", "country"] {
+        number.extend(body.remove(name).map(|value| (name.to_owned(), value)));
+    }
+    let number: Number = from_value(Value::Object(number))?;
+    let country = number.country.as_deref().unwrap_or(DEFAULT_COUNTRY).trim();
+    let wa_id = phone_number::read(&number.phone_number, &country.to_ascii_uppercase())
+        .map_err(|problem| ApiError::field("phone_number", problem.text()))?;
+    let input: ContactInput = from_value(Value::Object(body))?;
+    let mut contact = json!(input.checked()?);
+    contact["wa_id"] = wa_id.into();
+    let answer: Answer = permitted
+        .caller
+        .database()
+        .rpc("create_contact", &json!({ "contact": contact }))
+        .await?;
+    answer.contact.map(created).ok_or_else(|| exists(answer.existing))
+}
+
+fn exists(id: Option<Uuid>) -> ApiError {
+    let error = ApiError::new(
+        StatusCode::CONFLICT,
+        "contact_exists",
+        Text::new(
+            "There is a contact with this number already.",
+            "Sudah ada kontak dengan nomor ini.",
+        ),
+    );
+    match id {
+        Some(id) => error.with_field("id", Text::new(id.to_string(), id.to_string())),
+        None => error,
+    }
+}

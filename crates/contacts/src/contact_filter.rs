@@ -1,0 +1,109 @@
+//! Which contacts are meant: by a query, or by a body.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crm_core::error::ApiError;
+use crm_core::field_rules::optional_text;
+use crm_core::text::Text;
+
+const MAX_SEARCH: usize = 200;
+
+/// Which contacts: those that meet all of it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ContactFilter {
+    /// Words of names, addresses and tags, or a part of a number in any spelling.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) search: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) label_id: Option<Uuid>,
+    /// Takes `segments.view`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) segment_id: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tag: Option<String>,
+    /// `me`, `none`, or the id of a person
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) owner: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) opted_out: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) blocked: Option<bool>,
+    /// Values by the keys of the organisation's fields.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub(super) fields: Option<Map<String, Value>>,
+}
+
+impl ContactFilter {
+    /// The same as the database takes it.
+    pub(super) fn checked(mut self) -> Result<Self, ApiError> {
+        if let Some(search) = &mut self.search {
+            *search = optional_text("search", search, MAX_SEARCH)?;
+        }
+        if let Some(owner) = &self.owner
+            && owner != "me"
+            && owner != "none"
+            && Uuid::parse_str(owner).is_err()
+        {
+            let problem = Text::new(
+                "must be `me`, `none` or the id of a person",
+                "harus `me`, `none`, atau id seseorang",
+            );
+            return Err(ApiError::field("owner", problem));
+        }
+        Ok(self)
+    }
+
+    /// Adds what a query says of a field: `key:value`. The value is what the field's type makes of it.
+    pub(super) fn with_field(mut self, field: Option<&str>) -> Result<Self, ApiError> {
+        let Some(field) = field else { return Ok(self) };
+        let Some((key, value)) = field.split_once(':') else {
+            let problem = Text::new("must be like `city:Solo`", "harus seperti `city:Solo`");
+            return Err(ApiError::field("field", problem));
+        };
+        let known = self.fields.get_or_insert_default();
+        known.insert(key.to_owned(), value_of(value));
+        Ok(self)
+    }
+}
+
+/// `true`, `false` and numbers are themselves, and so is a text in quotes; the rest is text.
+fn value_of(value: &str) -> Value {
+    match serde_json::from_str(value) {
+        Ok(value @ (Value::Bool(_) | Value::Number(_) | Value::String(_))) => value,
+        _ => json!(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_of_a_query_have_the_values_they_look_like() {
+        for (given, value) in [
+            ("city:Solo", json!("Solo")),
+            ("age:31", json!(31)),
+            ("vip:true", json!(true)),
+            ("code:\"31\"", json!("31")),
+            ("link:a:b", json!("a:b")),
+        ] {
+            let filter = ContactFilter::default().with_field(Some(given)).unwrap();
+            assert_eq!(filter.fields.unwrap().values().next(), Some(&value), "{given}");
+        }
+        assert!(ContactFilter::default().with_field(Some("city")).is_err());
+        let owner = Some("somebody".to_owned());
+        assert!(
+            ContactFilter {
+                owner,
+                ..ContactFilter::default()
+            }
+            .checked()
+            .is_err()
+        );
+    }
+}

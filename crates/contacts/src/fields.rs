@@ -1,0 +1,198 @@
+//! `GET` and `POST /api/crm/fields`: what an organisation keeps of its contacts.
+
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::contact_input::too_many;
+use super::export::COLUMNS;
+use crm_core::app::App;
+use crm_core::caller::{AnyOf, Permitted};
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::field_rules::required_text;
+use crm_core::json_body::{JsonBody, created};
+use crm_core::permissions::{ContactsManageFields, ContactsView, ConversationsView};
+use crm_core::text::Text;
+
+const MAX_NAME: usize = 100;
+const MAX_CHOICES: usize = 100;
+/// What contacts have besides the columns of their files.
+const OTHER_PROPERTIES: [&str; 4] = ["id", "wa_id", "user_id", "username"];
+
+/// A field of contacts.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct ContactField {
+    id: Uuid,
+    /// What values are stored by. It does not change.
+    pub(super) key: String,
+    pub(super) name: String,
+    r#type: FieldType,
+    /// What can be chosen, of a `choice`.
+    choices: Vec<String>,
+    /// Fields are shown in this order.
+    position: i32,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+/// What a field holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum FieldType {
+    /// Up to 1000 characters.
+    Text,
+    Number,
+    Boolean,
+    /// `2026-02-17`
+    Date,
+    Choice,
+}
+
+/// A field to define.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewContactField {
+    /// Lower-case letters, digits and `_`, up to 40; not the name of what every contact has, such as `email`.
+    #[schema(example = "city")]
+    key: String,
+    name: String,
+    r#type: FieldType,
+    /// Of a `choice`: 1 to 100.
+    #[serde(default)]
+    choices: Vec<String>,
+    #[serde(default)]
+    position: i32,
+}
+
+/// `/api/crm/fields`.
+pub fn router() -> Router<App> {
+    Router::new().route(
+        "/api/crm/fields",
+        get(list_contact_fields).post(create_contact_field),
+    )
+}
+
+/// The fields of contacts, in their order.
+#[utoipa::path(
+    get, path = "/api/crm/fields", tag = "contacts", security(("bearer" = [])),
+    responses((status = 200, body = Vec<ContactField>), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody))
+)]
+pub(crate) async fn list_contact_fields(
+    permitted: Permitted<AnyOf<(ContactsView, ConversationsView)>>,
+) -> Result<Json<Vec<ContactField>>, ApiError> {
+    let fields = permitted
+        .caller
+        .database()
+        .rpc("list_contact_fields", &json!({}))
+        .await?;
+    Ok(Json(fields))
+}
+
+/// Defines a field. There are 100 at most.
+#[utoipa::path(
+    post, path = "/api/crm/fields", tag = "contacts", security(("bearer" = [])),
+    request_body(content = NewContactField, example = json!({"key": "tier", "name": "Tier", "type": "choice", "choices": ["gold", "silver"]})),
+    responses(
+        (status = 201, body = ContactField), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 409, description = "`name_taken` or `too_many_fields`", body = ErrorBody), (status = 422, body = ErrorBody),
+    )
+)]
+pub(crate) async fn create_contact_field(
+    permitted: Permitted<ContactsManageFields>,
+    JsonBody(mut field): JsonBody<NewContactField>,
+) -> Result<(StatusCode, Json<ContactField>), ApiError> {
+    check_key(&field.key)?;
+    field.name = required_text("name", &field.name, MAX_NAME)?;
+    field.choices = checked_choices(&field.choices)?;
+    if (field.r#type == FieldType::Choice) == field.choices.is_empty() {
+        return Err(ApiError::field(
+            "choices",
+            Text::new(
+                "belong to a choice, and every choice needs some",
+                "hanya untuk pilihan, dan setiap pilihan membutuhkannya",
+            ),
+        ));
+    }
+    let field = permitted
+        .caller
+        .database()
+        .rpc("create_contact_field", &json!({ "field": field }))
+        .await?;
+    Ok(created(field))
+}
+
+fn check_key(key: &str) -> Result<(), ApiError> {
+    let fits = (1..=40).contains(&key.len())
+        && key.starts_with(|first: char| first.is_ascii_lowercase())
+        && key
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    // Two columns of one name could not be told apart in files.
+    if fits && (COLUMNS.contains(&key) || OTHER_PROPERTIES.contains(&key)) {
+        return Err(ApiError::field(
+            "key",
+            Text::new(
+                "is what every contact has already",
+                "sudah dimiliki setiap kontak",
+            ),
+        ));
+    }
+    if fits {
+        return Ok(());
+    }
+    Err(ApiError::field(
+        "key",
+        Text::new(
+            "must begin with a lower-case letter and have up to 40 lower-case letters, digits and _",
+            "harus diawali huruf kecil dan terdiri dari paling banyak 40 huruf kecil, angka, dan _",
+        ),
+    ))
+}
+
+pub(super) fn checked_name(name: &str) -> Result<String, ApiError> {
+    required_text("name", name, MAX_NAME)
+}
+
+/// Each once.
+pub(super) fn checked_choices(choices: &[String]) -> Result<Vec<String>, ApiError> {
+    if choices.len() > MAX_CHOICES {
+        return Err(too_many("choices", MAX_CHOICES));
+    }
+    let mut checked: Vec<String> = Vec::new();
+    for (place, choice) in choices.iter().enumerate() {
+        let choice = required_text(&format!("choices[{place}]"), choice, MAX_NAME)?;
+        if !checked.contains(&choice) {
+            checked.push(choice);
+        }
+    }
+    Ok(checked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_words_that_no_column_of_every_contact_has() {
+        for key in ["kota", "a", "a_1", "email_2"] {
+            assert!(check_key(key).is_ok(), "{key}");
+        }
+        for key in [
+            "",
+            "Kota",
+            "1a",
+            "a-b",
+            "email",
+            "phone_number",
+            "name",
+            &"a".repeat(41),
+        ] {
+            assert!(check_key(key).is_err(), "{key}");
+        }
+    }
+}

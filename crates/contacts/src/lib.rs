@@ -1,0 +1,70 @@
+//! Contacts: who they are, what an organisation keeps about them, and what they allow.
+//!
+//! The database decides who sees and changes which contact; handlers check the form of what is given.
+
+pub(crate) mod block;
+pub(crate) mod bulk;
+pub(crate) mod consents;
+pub(crate) mod contact;
+pub(crate) mod contact_creation;
+mod contact_filter;
+mod contact_input;
+pub(crate) mod contact_list;
+pub(crate) mod duplicates;
+pub mod erased_files;
+pub(crate) mod export;
+pub(crate) mod field;
+pub(crate) mod fields;
+pub(crate) mod import;
+pub(crate) mod merge;
+pub(crate) mod notes;
+mod openapi;
+pub(crate) mod personal_data;
+pub mod segments;
+pub(crate) mod timeline;
+
+use axum::Router;
+use crm_core::app::App;
+
+pub use block::router as block;
+pub use bulk::router as bulk;
+pub use consents::router as consents;
+pub use contact::router as contact;
+pub use duplicates::router as duplicates;
+pub use export::router as export;
+pub use field::router as field;
+pub use fields::router as fields;
+pub use import::ContactImport;
+pub use import::router as import;
+pub use merge::router as merge;
+pub use notes::router as notes;
+pub use openapi::document as openapi_document;
+pub use personal_data::router as personal_data;
+pub use timeline::router as timeline;
+
+/// `/api/crm/contacts`.
+pub fn contacts() -> Router<App> {
+    contact_list::router().merge(contact_creation::router())
+}
+
+/// Every route of this crate.
+pub fn router() -> Router<App> {
+    Router::new()
+        .merge(block())
+        .merge(bulk())
+        .merge(consents())
+        .merge(contact())
+        .merge(contacts())
+        .merge(duplicates())
+        .merge(export())
+        .merge(field())
+        .merge(fields())
+        .merge(import())
+        .merge(merge())
+        .merge(notes())
+        .merge(personal_data())
+        .merge(timeline())
+        .merge(segments::preview())
+        .merge(segments::segment())
+        .merge(segments::segments())
+}

@@ -1,0 +1,108 @@
+//! `GET /api/health`: the service and what it stands on.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use chrono::{NaiveDate, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crm_core::app::App;
+use crm_core::rate_limit::{Limited, PublicRoute};
+
+/// Health of the service.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ServiceHealth {
+    /// `ok`, or `degraded` when the database is away. Redis is a cache: without it the service goes on.
+    #[schema(example = "ok")]
+    status: &'static str,
+    /// Version of this software.
+    version: &'static str,
+    /// `ok` or `unavailable`
+    database: &'static str,
+    /// `ok`, `unavailable` or `not_configured`
+    redis: &'static str,
+    meta: GraphHealth,
+}
+
+/// The version of Meta's API in use.
+#[derive(Serialize, ToSchema)]
+struct GraphHealth {
+    #[schema(example = "v25.0")]
+    graph_version: String,
+    /// After this day Meta serves another version in its place.
+    graph_version_expires: Option<NaiveDate>,
+    /// Whether that day has come, or comes within 90 days.
+    graph_version_expires_soon: bool,
+}
+
+/// What requests are counted under.
+pub(crate) struct Health;
+
+impl PublicRoute for Health {
+    const NAME: &'static str = "health";
+}
+
+/// `/api/health`.
+pub fn router() -> Router<App> {
+    Router::new().route("/api/health", get(service_health))
+}
+
+/// Whether the service and its database answer. 503 when the database does not.
+#[utoipa::path(
+    get, path = "/api/health", tag = "health",
+    responses((status = 200, body = ServiceHealth), (status = 503, body = ServiceHealth))
+)]
+pub(crate) async fn service_health(State(app): State<App>, _: Limited<Health>) -> Response {
+    let (database, redis) = tokio::join!(database(&app), redis(&app));
+    let health = ServiceHealth {
+        status: if database == "ok" { "ok" } else { "degraded" },
+        version: env!("CARGO_PKG_VERSION"),
+        database,
+        redis,
+        meta: graph(&app),
+    };
+    let status = if database == "ok" {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(health)).into_response()
+}
+
+async fn database(app: &App) -> &'static str {
+    let answer: Result<serde_json::Value, _> = app.supabase().as_service().rpc("worker_health", &()).await;
+    match answer {
+        Ok(_) => "ok",
+        Err(error) => {
+            log::error!("health: {}", error.source_text());
+            "unavailable"
+        }
+    }
+}
+
+async fn redis(app: &App) -> &'static str {
+    let Some(redis) = app.redis() else {
+        return "not_configured";
+    };
+    match redis.command(&["PING"]).await {
+        Ok(_) => "ok",
+        Err(error) => {
+            log::warn!("health: {error}");
+            "unavailable"
+        }
+    }
+}
+
+fn graph(app: &App) -> GraphHealth {
+    let version = &app.config().graph_version;
+    let expires = version.expires();
+    let soon = expires.is_some_and(|day| day - Utc::now().date_naive() <= chrono::TimeDelta::days(90));
+    GraphHealth {
+        graph_version: version.to_string(),
+        graph_version_expires: expires,
+        graph_version_expires_soon: soon,
+    }
+}

@@ -1,0 +1,115 @@
+//! `GET /api/health/workers`: is the background work keeping up?
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crm_core::app::App;
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::rate_limit::{Limited, PublicRoute};
+
+/// Recipients that wait longer than this without anyone sending: cron has missed two of its minutes.
+const LATE_SECONDS: f64 = 150.0;
+
+/// Health of the background work, of all tenants together.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WorkersHealth {
+    /// `ok`; `late` when recipients wait and nobody sends; `resting` when some wait only because Meta does not answer
+    /// for their number.
+    #[schema(example = "ok")]
+    status: &'static str,
+    #[serde(flatten)]
+    facts: WorkerFacts,
+    /// Numbers that rest because Meta does not answer.
+    breakers: Breakers,
+}
+
+/// The circuit breakers that are not closed.
+#[derive(Serialize, Deserialize, ToSchema)]
+struct Breakers {
+    open: u64,
+    /// Being tried out, or due to be.
+    half_open: u64,
+    /// How long the first of them has been so.
+    open_longest_seconds: Option<f64>,
+}
+
+/// What the database knows of the background work.
+#[derive(Serialize, Deserialize, ToSchema)]
+struct WorkerFacts {
+    /// The last run of `cron/process-broadcasts`. Null before the first.
+    last_run: Option<CronRun>,
+    /// Numbers a sender holds right now.
+    numbers_sending: u64,
+    /// Campaigns in state `sending`.
+    campaigns_sending: u64,
+    /// Recipients not yet handed to Meta, counted up to 10,000.
+    recipients_waiting: u64,
+    /// Numbers with waiting recipients whose circuit breaker lets nobody send at the moment.
+    numbers_resting: u64,
+    /// How long the longest waiting recipient has been due without a sender, though its number could send. Null when
+    /// none is.
+    overdue_seconds: Option<f64>,
+}
+
+/// One run of a cron job.
+#[derive(Serialize, Deserialize, ToSchema)]
+struct CronRun {
+    started_at: DateTime<Utc>,
+    /// Null while it runs, or when it died.
+    finished_at: Option<DateTime<Utc>>,
+    seconds_ago: f64,
+}
+
+/// What requests are counted under.
+pub(crate) struct Workers;
+
+impl PublicRoute for Workers {
+    const NAME: &'static str = "workers";
+}
+
+/// `/api/health/workers`.
+pub fn router() -> Router<App> {
+    Router::new().route("/api/health/workers", get(workers_health))
+}
+
+/// Whether campaigns are being sent. 503 when recipients wait and nobody sends.
+#[utoipa::path(
+    get, path = "/api/health/workers", tag = "health",
+    responses(
+        (status = 200, body = WorkersHealth),
+        (status = 503, description = "Late (the same body), or the database is away", body = ErrorBody),
+    )
+)]
+pub(crate) async fn workers_health(
+    State(app): State<App>,
+    _: Limited<Workers>,
+) -> Result<Response, ApiError> {
+    let database = app.supabase().as_service();
+    let (facts, breakers) = tokio::join!(
+        database.rpc::<WorkerFacts>("worker_health", &()),
+        database.rpc::<Breakers>("breaker_health", &())
+    );
+    let (facts, breakers) = (facts?, breakers?);
+    let late = facts
+        .overdue_seconds
+        .is_some_and(|seconds| seconds > LATE_SECONDS);
+    let (status, word) = if late {
+        (StatusCode::SERVICE_UNAVAILABLE, "late")
+    } else if facts.numbers_resting > 0 {
+        (StatusCode::OK, "resting")
+    } else {
+        (StatusCode::OK, "ok")
+    };
+    let health = WorkersHealth {
+        status: word,
+        facts,
+        breakers,
+    };
+    Ok((status, Json(health)).into_response())
+}

@@ -1,0 +1,82 @@
+//! `GET /api/cron/imports`: goes on with imports whose reader died or ran out of time. Called by Vercel Cron every minute.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+use tokio::time::Instant;
+use utoipa::ToSchema;
+
+use contacts::ContactImport;
+use crm_core::app::App;
+use crm_core::cron_secret::CronCaller;
+use crm_core::error::{ApiError, ErrorBody};
+use recipient_lists::ListImport;
+use tables::file_import::file as import_file;
+use tables::file_import::{self, Ending, FileImport};
+
+/// How long a run reads files: the function's limit in `vercel.json` leaves what is on its way the time to end.
+const READING_TIME: Duration = Duration::from_secs(45);
+
+/// What a run did.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(crate) struct ImportReport {
+    /// Imports that ended.
+    finished: u32,
+    /// Imports that go on with the next run.
+    to_be_continued: u32,
+}
+
+/// `/api/cron/imports`.
+pub fn router() -> Router<App> {
+    Router::new().route(
+        "/api/cron/imports",
+        get(continue_imports_by_cron).post(continue_imports_by_cron),
+    )
+}
+
+/// Goes on with every import that nobody is reading, and forgets files that nobody will read. May be called at any time
+/// and any number of times at once.
+#[utoipa::path(
+    get, path = "/api/cron/imports", tag = "cron", security(("cron" = [])),
+    responses((status = 200, body = ImportReport), (status = 401, body = ErrorBody), (status = 503, body = ErrorBody))
+)]
+pub(crate) async fn continue_imports_by_cron(
+    _scheduler: CronCaller,
+    State(app): State<App>,
+) -> Result<Json<ImportReport>, ApiError> {
+    Ok(Json(continue_imports(&app).await?))
+}
+
+/// Goes on with imports for as long as one run may take.
+pub(crate) async fn continue_imports(app: &App) -> Result<ImportReport, ApiError> {
+    let deadline = Instant::now() + READING_TIME;
+    let mut report = ImportReport::default();
+    continue_kind::<ListImport>(app, deadline, &mut report).await?;
+    continue_kind::<ContactImport>(app, deadline, &mut report).await?;
+    let stale = file_import::stale_files(app.supabase()).await?;
+    import_file::forget(app, &stale).await;
+    Ok(report)
+}
+
+async fn continue_kind<I: FileImport>(
+    app: &App,
+    deadline: Instant,
+    report: &mut ImportReport,
+) -> Result<(), ApiError> {
+    while Instant::now() < deadline {
+        match file_import::run::<I>(app, None, None, deadline).await? {
+            None => break,
+            Some(Ending::Finished) => report.finished += 1,
+            Some(Ending::Lost) => {}
+            // What stopped it would stop it again: the next minute is another try.
+            Some(Ending::ToBeContinued) => {
+                report.to_be_continued += 1;
+                break;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,210 @@
+//! `GET`, `PATCH` and `DELETE /api/conversations/{id}`.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::label::LabelOnConversation;
+use crm_core::app::App;
+use crm_core::background::Background;
+use crm_core::caller::Permitted;
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::json_body::JsonBody;
+use crm_core::path_id::PathId;
+use crm_core::permissions::{ConversationsDelete, ConversationsUpdate, ConversationsView};
+use media::remove_files;
+
+/// What a customer and a number of ours say to each other.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Conversation {
+    id: Uuid,
+    /// `open`, `pending`, `snoozed` or `resolved`
+    status: String,
+    /// The connected number it runs on.
+    session_id: Uuid,
+    /// The person who answers it.
+    assigned_to: Option<Uuid>,
+    #[serde(default)]
+    priority: Priority,
+    /// Until then it is snoozed; it opens then, or when the customer writes.
+    #[serde(default)]
+    snoozed_until: Option<DateTime<Utc>>,
+    /// Since when the customer has the last word.
+    #[serde(default)]
+    waiting_since: Option<DateTime<Utc>>,
+    /// Messages of the customer that nobody has read or answered.
+    unread_count: u32,
+    /// Messages of the customer that the caller has not read, up to 100.
+    #[serde(default)]
+    unread_for_me: u32,
+    last_message_at: Option<DateTime<Utc>>,
+    /// The words of the last message, or a sign for its kind. Null for who may not read messages.
+    last_message_preview: Option<String>,
+    /// Its type; `revoke` when it was taken back.
+    #[serde(default)]
+    last_message_type: Option<String>,
+    /// `inbound` or `outbound`
+    last_message_direction: Option<String>,
+    /// Until then free-form messages may be sent. Null when the customer never wrote.
+    window_expires_at: Option<DateTime<Utc>>,
+    /// Whether the customer wrote within the last 24 hours.
+    window_open: bool,
+    /// The advertisement or post that last brought the customer, as Meta describes it.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    referral: Option<serde_json::Value>,
+    #[serde(default)]
+    referral_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    pub(super) labels: Vec<LabelOnConversation>,
+    contact: ConversationContact,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+/// The customer.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct ConversationContact {
+    id: Uuid,
+    /// The name a person gave, or else WhatsApp's.
+    name: Option<String>,
+    profile_name: Option<String>,
+    /// Phone number in digits. Null while Meta hides it.
+    wa_id: Option<String>,
+    /// Meta's business-scoped user id.
+    user_id: Option<String>,
+    username: Option<String>,
+    #[serde(default)]
+    tags: Vec<String>,
+    /// Nothing more is sent to them.
+    #[serde(default)]
+    blocked: bool,
+}
+
+/// The state of a conversation.
+#[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ConversationStatus {
+    Open,
+    Pending,
+    Snoozed,
+    Resolved,
+}
+
+/// How urgent a conversation is.
+#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Priority {
+    #[default]
+    None,
+    Low,
+    Medium,
+    High,
+    Urgent,
+}
+
+/// What to change; what is not named stays.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConversationChanges {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<ConversationStatus>,
+    /// With status `snoozed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snoozed_until: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    priority: Option<Priority>,
+}
+
+/// `/api/conversations/{id}`.
+pub fn router() -> Router<App> {
+    Router::new().route(
+        "/api/conversations/{id}",
+        get(get_conversation)
+            .patch(update_conversation)
+            .delete(delete_conversation),
+    )
+}
+
+/// One conversation.
+#[utoipa::path(
+    get, path = "/api/conversations/{id}", tag = "conversations", security(("bearer" = [])),
+    params(("id" = Uuid, Path)),
+    responses(
+        (status = 200, body = Conversation),
+        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
+    )
+)]
+pub(crate) async fn get_conversation(
+    permitted: Permitted<ConversationsView>,
+    PathId(id): PathId,
+) -> Result<Json<Conversation>, ApiError> {
+    let arguments = json!({ "conversation_id": id });
+    let conversation: Option<Conversation> = permitted
+        .caller
+        .database()
+        .rpc("get_conversation", &arguments)
+        .await?;
+    conversation.map(Json).ok_or_else(ApiError::not_found)
+}
+
+/// Changes the state or the priority of a conversation. A snoozed, pending or resolved one opens by itself when the
+/// customer writes.
+#[utoipa::path(
+    patch, path = "/api/conversations/{id}", tag = "conversations", security(("bearer" = [])),
+    params(("id" = Uuid, Path)),
+    request_body(content = ConversationChanges, example = json!({"status": "resolved"})),
+    responses(
+        (status = 200, body = Conversation),
+        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
+        (status = 422, body = ErrorBody),
+    )
+)]
+pub(crate) async fn update_conversation(
+    State(app): State<App>,
+    permitted: Permitted<ConversationsUpdate>,
+    PathId(id): PathId,
+    background: Background,
+    JsonBody(changes): JsonBody<ConversationChanges>,
+) -> Result<Json<Conversation>, ApiError> {
+    let resolves = matches!(changes.status, Some(ConversationStatus::Resolved));
+    let arguments = json!({ "conversation_id": id, "changes": changes });
+    let database = permitted.caller.database();
+    let conversation = database.rpc("update_conversation", &arguments).await?;
+    if resolves {
+        // the question how it was, where it is asked
+        automations::send_soon(&app, &background);
+    }
+    Ok(Json(conversation))
+}
+
+/// Removes a conversation with its messages, notes and files for good. The customer keeps what was said.
+#[utoipa::path(
+    delete, path = "/api/conversations/{id}", tag = "conversations", security(("bearer" = [])),
+    params(("id" = Uuid, Path)),
+    responses(
+        (status = 204), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+    )
+)]
+pub(crate) async fn delete_conversation(
+    State(app): State<App>,
+    permitted: Permitted<ConversationsDelete>,
+    PathId(id): PathId,
+    background: Background,
+) -> Result<StatusCode, ApiError> {
+    let arguments = json!({ "conversation_id": id });
+    let paths: Vec<String> = permitted
+        .caller
+        .database()
+        .rpc("delete_conversation", &arguments)
+        .await?;
+    background.run(async move { remove_files(&app, &paths).await });
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,222 @@
+//! `GET /api/conversations`: the inbox.
+
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::conversation::{Conversation, ConversationStatus, Priority};
+use crm_core::app::App;
+use crm_core::caller::Permitted;
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::field_rules::optional_text;
+use crm_core::json_body::{QueryParameters, truth};
+use crm_core::paging::{default_limit, first_page, page_number, page_size};
+use crm_core::permissions::ConversationsView;
+
+const LONGEST_SEARCH: usize = 200;
+
+/// What to list.
+#[derive(Deserialize)]
+pub(crate) struct InboxQuery {
+    #[serde(default, deserialize_with = "several")]
+    status: Option<Vec<ConversationStatus>>,
+    assigned_to: Option<AssignedTo>,
+    label: Option<Uuid>,
+    session_id: Option<Uuid>,
+    #[serde(default, deserialize_with = "truth")]
+    unread: Option<bool>,
+    #[serde(default, deserialize_with = "truth")]
+    window_open: Option<bool>,
+    #[serde(default, deserialize_with = "several")]
+    priority: Option<Vec<Priority>>,
+    search: Option<String>,
+    #[serde(default)]
+    sort: Sort,
+    cursor: Option<String>,
+    #[serde(default, deserialize_with = "truth")]
+    counts: Option<bool>,
+    #[serde(default = "first_page", deserialize_with = "page_number")]
+    page: u32,
+    #[serde(default = "default_limit", deserialize_with = "page_size")]
+    limit: u32,
+}
+
+/// The order of the list.
+#[derive(Clone, Copy, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Sort {
+    /// The latest message first.
+    #[default]
+    Newest,
+    Oldest,
+    /// Customers who have the last word, whoever waits longest first.
+    Waiting,
+    /// The most urgent first, and of those the newest.
+    Priority,
+}
+
+/// Whose conversations.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(untagged, expecting = "must be the id of a person, `me` or `none`")]
+enum AssignedTo {
+    Person(Uuid),
+    Word(AssignedWord),
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum AssignedWord {
+    Me,
+    None,
+}
+
+/// What the database is asked for.
+#[derive(Serialize)]
+struct Filter {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Vec<ConversationStatus>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assigned_to: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_id: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unread: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window_open: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    priority: Option<Vec<Priority>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    search: Option<String>,
+}
+
+/// A page of the inbox.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Inbox {
+    data: Vec<Conversation>,
+    /// How many there are on all pages.
+    total: u64,
+    page: u32,
+    limit: u32,
+    /// Pass it as `cursor` for the next page. Null on the last.
+    next_cursor: Option<String>,
+    /// False when a search found so much that older conversations may be missing.
+    complete: bool,
+    /// With `counts=true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    counts: Option<Counts>,
+}
+
+/// How many conversations the caller sees, whatever is filtered for.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(crate) struct Counts {
+    all: u64,
+    /// With something the caller has not read.
+    unread: u64,
+    /// Assigned to the caller and not resolved.
+    mine: u64,
+    /// Assigned to nobody and not resolved.
+    unassigned: u64,
+    open: u64,
+    pending: u64,
+    snoozed: u64,
+    resolved: u64,
+}
+
+#[derive(Deserialize)]
+struct InboxRows {
+    rows: Vec<Conversation>,
+    total: u64,
+    next_cursor: Option<String>,
+    complete: bool,
+}
+
+/// Reads values separated by commas.
+fn several<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<T>>, D::Error> {
+    use serde::de::value::{Error, StringDeserializer};
+    let text = String::deserialize(deserializer)?;
+    text.split(',')
+        .map(|value| T::deserialize(StringDeserializer::<Error>::new(value.to_owned())))
+        .collect::<Result<_, _>>()
+        .map(Some)
+        .map_err(serde::de::Error::custom)
+}
+
+/// `/api/conversations`.
+pub fn router() -> Router<App> {
+    Router::new().route("/api/conversations", get(list_conversations))
+}
+
+/// The conversations the caller may see that have a message to show. Pages go by `page`, or by `cursor`: then one that
+/// nothing happens to is met exactly once, however many messages arrive meanwhile.
+#[utoipa::path(
+    get, path = "/api/conversations", tag = "conversations", security(("bearer" = [])),
+    params(
+        ("status" = Option<String>, Query, description = "One or several of `open`, `pending`, `snoozed`, `resolved`, separated by commas"),
+        ("assigned_to" = Option<String>, Query, description = "The id of a person, `me` or `none`"),
+        ("label" = Option<Uuid>, Query),
+        ("session_id" = Option<Uuid>, Query, description = "The connected number"),
+        ("unread" = Option<bool>, Query, description = "Whether there is something of the customer that the caller has not read"),
+        ("window_open" = Option<bool>, Query, description = "Whether the customer wrote within 24 hours"),
+        ("priority" = Option<String>, Query, description = "One or several, separated by commas"),
+        ("search" = Option<String>, Query, description = "Name or number of the customer, or words of messages by their beginnings", max_length = 200),
+        ("sort" = Option<Sort>, Query),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before, with the same `sort`"),
+        ("counts" = Option<bool>, Query, description = "Whether to count what stands behind each tab"),
+        ("page" = Option<u32>, Query, description = "From 1", minimum = 1),
+        ("limit" = Option<u32>, Query, description = "Rows of a page, by default 20", minimum = 1, maximum = 100),
+    ),
+    responses(
+        (status = 200, body = Inbox),
+        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 422, body = ErrorBody),
+    )
+)]
+pub(crate) async fn list_conversations(
+    permitted: Permitted<ConversationsView>,
+    QueryParameters(query): QueryParameters<InboxQuery>,
+) -> Result<Json<Inbox>, ApiError> {
+    let caller = &permitted.caller;
+    let search = match &query.search {
+        Some(search) => {
+            Some(optional_text("search", search, LONGEST_SEARCH)?).filter(|text| !text.is_empty())
+        }
+        None => None,
+    };
+    let filter = Filter {
+        status: query.status,
+        assigned_to: query.assigned_to.map(|assigned| match assigned {
+            AssignedTo::Person(id) => id.to_string(),
+            AssignedTo::Word(AssignedWord::Me) => caller.access.user_id.to_string(),
+            AssignedTo::Word(AssignedWord::None) => "none".to_owned(),
+        }),
+        label: query.label,
+        session_id: query.session_id,
+        unread: query.unread,
+        window_open: query.window_open,
+        priority: query.priority,
+        search,
+    };
+    let arguments = json!({
+        "filter": filter, "sort": query.sort, "cursor": query.cursor, "page": query.page, "page_size": query.limit,
+    });
+    let rows: InboxRows = caller.database().rpc("list_inbox", &arguments).await?;
+    let counts = match query.counts {
+        Some(true) => Some(caller.database().rpc("count_inbox", &json!({})).await?),
+        _ => None,
+    };
+    Ok(Json(Inbox {
+        data: rows.rows,
+        total: rows.total,
+        page: query.page,
+        limit: query.limit,
+        next_cursor: rows.next_cursor,
+        complete: rows.complete,
+        counts,
+    }))
+}

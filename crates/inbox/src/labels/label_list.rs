@@ -1,0 +1,84 @@
+//! `GET` and `POST /api/crm/labels`.
+
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::label::{LONGEST_DESCRIPTION, LONGEST_NAME, Label, check_color};
+use crm_core::app::App;
+use crm_core::caller::Permitted;
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::field_rules::{optional_text, required_text};
+use crm_core::json_body::{JsonBody, created};
+use crm_core::permissions::{LabelsCreate, LabelsView};
+
+/// Every label of the tenant.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Labels {
+    /// By name.
+    data: Vec<Label>,
+    total: usize,
+}
+
+/// A new label.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewLabel {
+    #[schema(max_length = 50)]
+    name: String,
+    /// `#rrggbb`
+    color: Option<String>,
+    #[schema(max_length = 200)]
+    description: Option<String>,
+}
+
+/// `/api/crm/labels`.
+pub fn router() -> Router<App> {
+    Router::new().route("/api/crm/labels", get(list_labels).post(create_label))
+}
+
+/// The labels by name, with how often each is used.
+#[utoipa::path(
+    get, path = "/api/crm/labels", tag = "labels", security(("bearer" = [])),
+    responses((status = 200, body = Labels), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody))
+)]
+pub(crate) async fn list_labels(permitted: Permitted<LabelsView>) -> Result<Json<Labels>, ApiError> {
+    let data: Vec<Label> = permitted.caller.database().rpc("list_labels", &json!({})).await?;
+    Ok(Json(Labels {
+        total: data.len(),
+        data,
+    }))
+}
+
+/// Makes a label. Names are told apart without regard to case.
+#[utoipa::path(
+    post, path = "/api/crm/labels", tag = "labels", security(("bearer" = [])),
+    request_body(content = NewLabel, example = json!({"name": "VIP", "color": "#dc2626"})),
+    responses(
+        (status = 201, body = Label),
+        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 409, description = "`name_taken` or `too_many`", body = ErrorBody),
+        (status = 415, body = ErrorBody), (status = 422, body = ErrorBody),
+    )
+)]
+pub(crate) async fn create_label(
+    permitted: Permitted<LabelsCreate>,
+    JsonBody(label): JsonBody<NewLabel>,
+) -> Result<(StatusCode, Json<Label>), ApiError> {
+    if let Some(color) = &label.color {
+        check_color(color)?;
+    }
+    let description = optional_text(
+        "description",
+        label.description.as_deref().unwrap_or_default(),
+        LONGEST_DESCRIPTION,
+    )?;
+    let arguments = json!({
+        "name": required_text("name", &label.name, LONGEST_NAME)?, "color": label.color, "description": description,
+    });
+    let database = permitted.caller.database();
+    Ok(created(database.rpc("create_label", &arguments).await?))
+}

@@ -1,0 +1,98 @@
+//! Conversations and their messages.
+
+pub(crate) mod assignment;
+pub(crate) mod bulk;
+pub mod changes;
+pub(crate) mod conversation;
+pub(crate) mod conversation_list;
+pub(crate) mod event_list;
+mod failure;
+pub(crate) mod label;
+pub mod labels;
+mod message;
+pub(crate) mod message_deletion;
+pub(crate) mod message_history;
+pub(crate) mod message_list;
+pub(crate) mod message_statuses;
+mod note;
+pub(crate) mod note_change;
+pub(crate) mod note_list;
+mod openapi;
+pub(crate) mod outgoing;
+pub mod quick_replies;
+pub(crate) mod read;
+pub(crate) mod typing;
+
+use axum::Router;
+use crm_core::app::App;
+use serde_json::json;
+
+pub use assignment::router as assign;
+pub use bulk::router as bulk;
+pub use conversation::router as conversation;
+pub use conversation_list::router as conversations;
+pub use event_list::router as events;
+pub use label::router as labels;
+pub use note_change::router as note;
+pub use note_list::router as notes;
+pub use openapi::document as openapi_document;
+pub use outgoing::first_message::router as first_message;
+pub use outgoing::forward::router as forward;
+pub use outgoing::resend::router as resend;
+pub use read::router as read;
+pub use typing::router as typing;
+
+/// `/api/conversations/{id}/messages`.
+pub fn messages() -> Router<App> {
+    message_list::router().merge(outgoing::reply::router())
+}
+
+/// `/api/messages/{id}`.
+pub fn message() -> Router<App> {
+    message_history::router().merge(message_deletion::router())
+}
+
+/// `/api/messages/status`.
+pub fn message_status() -> Router<App> {
+    message_statuses::router()
+}
+
+/// What the inbox has to do every minute, campaigns or not: wakes what was snoozed, and sends what was scheduled.
+pub async fn tend_inbox(app: &App) {
+    let woken = app
+        .supabase()
+        .as_service()
+        .rpc::<u64>("wake_conversations", &json!({}))
+        .await;
+    if let Err(error) = woken {
+        log::error!("snoozed conversations: {}", error.source_text());
+    }
+    outgoing::scheduled::send_scheduled(app).await;
+}
+
+/// Every route of this crate.
+pub fn router() -> Router<App> {
+    Router::new()
+        .merge(changes::router())
+        .merge(assign())
+        .merge(bulk())
+        .merge(conversations())
+        .merge(conversation())
+        .merge(events())
+        .merge(first_message())
+        .merge(forward())
+        .merge(labels())
+        .merge(messages())
+        .merge(message())
+        .merge(message_status())
+        .merge(note())
+        .merge(notes())
+        .merge(read())
+        .merge(resend())
+        .merge(typing())
+        .merge(labels::label())
+        .merge(labels::labels())
+        .merge(quick_replies::quick_replies())
+        .merge(quick_replies::quick_reply())
+        .merge(quick_replies::render())
+}

@@ -1,0 +1,117 @@
+//! `GET /api/conversations/{id}/messages`: a thread.
+
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::message::Message;
+use crm_core::app::App;
+use crm_core::caller::Permitted;
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::field_rules::optional_text;
+use crm_core::json_body::{QueryParameters, truth};
+use crm_core::paging::{default_limit, page_size};
+use crm_core::path_id::PathId;
+use crm_core::permissions::MessagesView;
+use crm_core::text::Text;
+
+const LONGEST_SEARCH: usize = 200;
+
+/// Which part of the thread.
+#[derive(Deserialize)]
+pub(crate) struct ThreadQuery {
+    before: Option<Uuid>,
+    after: Option<Uuid>,
+    around: Option<Uuid>,
+    search: Option<String>,
+    #[serde(default, deserialize_with = "truth")]
+    scheduled: Option<bool>,
+    #[serde(default = "default_limit", deserialize_with = "page_size")]
+    limit: u32,
+}
+
+/// One page of a thread.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Thread {
+    /// The newest first.
+    data: Vec<Message>,
+    /// How many messages the thread has, or how many have the words searched for.
+    total: u64,
+    /// Pass it as `before` for the next, older page. Null on the last.
+    next_cursor: Option<Uuid>,
+    /// Pass it as `after` for the newer page. Null at the newest.
+    previous_cursor: Option<Uuid>,
+}
+
+#[derive(Deserialize)]
+struct ThreadRows {
+    rows: Vec<Message>,
+    total: u64,
+    older: Option<Uuid>,
+    newer: Option<Uuid>,
+}
+
+pub(super) fn router() -> Router<App> {
+    Router::new().route("/api/conversations/{id}/messages", get(list_messages))
+}
+
+/// The messages of a conversation, the newest first: the newest page, or one `before`, `after` or `around` a message.
+#[utoipa::path(
+    get, path = "/api/conversations/{id}/messages", tag = "conversations", security(("bearer" = [])),
+    params(
+        ("id" = Uuid, Path),
+        ("before" = Option<Uuid>, Query, description = "A message: those older than it"),
+        ("after" = Option<Uuid>, Query, description = "A message: those next to come after it"),
+        ("around" = Option<Uuid>, Query, description = "A message: it, and what stands around it"),
+        ("search" = Option<String>, Query, description = "Words by their beginnings, all of which a message must have", max_length = 200),
+        ("scheduled" = Option<bool>, Query, description = "True: only what is to be sent later, the next first"),
+        ("limit" = Option<u32>, Query, description = "By default 20", minimum = 1, maximum = 100),
+    ),
+    responses(
+        (status = 200, body = Thread),
+        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
+        (status = 422, body = ErrorBody),
+    )
+)]
+pub(crate) async fn list_messages(
+    permitted: Permitted<MessagesView>,
+    PathId(id): PathId,
+    QueryParameters(query): QueryParameters<ThreadQuery>,
+) -> Result<Json<Thread>, ApiError> {
+    let (place, message) = match (query.before, query.after, query.around) {
+        (None, None, None) => (None, None),
+        (Some(message), None, None) => (Some("before"), Some(message)),
+        (None, Some(message), None) => (Some("after"), Some(message)),
+        (None, None, Some(message)) => (Some("around"), Some(message)),
+        _ => {
+            return Err(ApiError::field(
+                "after",
+                Text::new(
+                    "only one of `before`, `after` and `around` can be given",
+                    "hanya satu dari `before`, `after`, dan `around` yang boleh diisi",
+                ),
+            ));
+        }
+    };
+    let search = match &query.search {
+        Some(search) => {
+            Some(optional_text("search", search, LONGEST_SEARCH)?).filter(|text| !text.is_empty())
+        }
+        None => None,
+    };
+    let arguments = json!({
+        "conversation_id": id, "place": place, "message_id": message, "search": search,
+        "scheduled": query.scheduled == Some(true), "page_size": query.limit,
+    });
+    let thread: Option<ThreadRows> = permitted.caller.database().rpc("read_thread", &arguments).await?;
+    let thread = thread.ok_or_else(ApiError::not_found)?;
+    Ok(Json(Thread {
+        data: thread.rows,
+        total: thread.total,
+        next_cursor: thread.older,
+        previous_cursor: thread.newer,
+    }))
+}

@@ -1,0 +1,147 @@
+//! `POST /api/whatsapp/messages`: a message to a contact or a phone number.
+
+use std::borrow::Cow;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::delivery::{CreatedMessage, deliver};
+use super::idempotency::idempotency_key;
+use super::input::MessageInput;
+use super::reply::MaySend;
+use super::template::TemplatePlace;
+use crate::message::Message;
+use crm_core::app::App;
+use crm_core::background::Background;
+use crm_core::caller::Permitted;
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::field_rules::optional_text;
+use crm_core::json_body::{JsonBody, from_value};
+use crm_core::text::Text;
+use tables::phone_input::normalise_phone;
+
+/// A message and who gets it: `to` or `contact_id`.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct AddressedMessage {
+    /// A phone number with its country code; Indonesian mobile numbers may begin with 08.
+    #[schema(example = "+6281234567890")]
+    to: Option<String>,
+    /// A contact of ours.
+    contact_id: Option<Uuid>,
+    /// The number it goes out from. By default the one last used with the contact, or the first that is connected.
+    session_id: Option<Uuid>,
+    /// How the contact is named, if it is new.
+    name: Option<String>,
+    #[serde(flatten)]
+    _message: MessageInput,
+}
+
+/// `/api/whatsapp/messages`.
+pub fn router() -> Router<App> {
+    Router::new().route("/api/whatsapp/messages", post(send_to))
+}
+
+/// Sends a message to a contact or a phone number; contact and conversation are made where there are none. Anything
+/// but an approved template needs a customer who wrote within 24 hours. Otherwise as a message into a conversation.
+#[utoipa::path(
+    post, path = "/api/whatsapp/messages", tag = "whatsapp", security(("bearer" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Up to 200 characters")),
+    request_body(content = AddressedMessage, example = json!({
+        "to": "+6281234567890", "type": "template",
+        "template": {"name": "order_ready", "language": "id", "variables": ["Rina"]},
+    })),
+    responses(
+        (status = 201, body = Message), (status = 200, description = "Repeated", body = Message),
+        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 409, description = "`window_closed`, `number_unavailable`, `contact_blocked`, `contact_opted_out` or \
+            `contact_unreachable`", body = ErrorBody),
+        (status = 415, body = ErrorBody), (status = 422, body = ErrorBody),
+        (status = 503, description = "`meta_unavailable`: Meta does not answer at the moment", body = ErrorBody),
+    )
+)]
+pub(crate) async fn send_to(
+    State(app): State<App>,
+    permitted: Permitted<MaySend>,
+    background: Background,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<Value>,
+) -> Result<(StatusCode, Json<Message>), ApiError> {
+    let caller = &permitted.caller;
+    // By itself first: within a flattened struct a wrong field has no name.
+    let message: MessageInput = from_value(body.clone())?;
+    let addressed: AddressedMessage = from_value(body)?;
+    let key = idempotency_key(&headers)?;
+    let wa_id = match (&addressed.to, addressed.contact_id) {
+        (Some(number), None) => {
+            let number = with_country_code(number);
+            Some(normalise_phone(&number).map_err(|problem| ApiError::field("to", problem))?)
+        }
+        (None, Some(_)) => None,
+        _ => {
+            return Err(ApiError::field(
+                "to",
+                Text::new(
+                    "either `to` or `contact_id` is required, and not both",
+                    "`to` atau `contact_id` wajib diisi, dan tidak keduanya",
+                ),
+            ));
+        }
+    };
+    let name = match &addressed.name {
+        Some(name) => Some(optional_text("name", name, 200)?).filter(|name| !name.is_empty()),
+        None => None,
+    };
+    let place = TemplatePlace {
+        session: addressed.session_id,
+        ..TemplatePlace::default()
+    };
+    let message = message.checked(caller, place).await?;
+    let arguments = json!({
+        "session_id": addressed.session_id,
+        "contact_id": addressed.contact_id,
+        "wa_id": wa_id,
+        "name": name,
+        "type": message.kind,
+        "content": message.preview,
+        "payload": message.payload,
+        "reply_to": message.reply_to,
+        "idempotency_key": key,
+    });
+    let made: CreatedMessage = caller.database().rpc("create_message_to", &arguments).await?;
+    deliver(app, &background, made).await
+}
+
+/// An Indonesian mobile number as people there write it begins with 08; any other needs its country code.
+fn with_country_code(number: &str) -> Cow<'_, str> {
+    let number = number.trim();
+    let number = number.strip_prefix("00").unwrap_or(number);
+    match number.strip_prefix("08") {
+        Some(rest) if rest.chars().filter(char::is_ascii_digit).count() >= 8 => format!("628{rest}").into(),
+        _ => number.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_country_code;
+
+    #[test]
+    fn numbers_written_at_home_get_their_country_code() {
+        for (number, expected) in [
+            ("0812-3456-7890", "62812-3456-7890"),
+            (" 081234567890", "6281234567890"),
+            ("0062 812 3456 7890", "62 812 3456 7890"),
+            ("0812", "0812"),
+            ("021 5678 1234", "021 5678 1234"),
+            ("+62 812 3456 7890", "+62 812 3456 7890"),
+        ] {
+            assert_eq!(with_country_code(number), expected);
+        }
+    }
+}

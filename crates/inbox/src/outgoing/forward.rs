@@ -1,0 +1,96 @@
+//! `POST /api/messages/{id}/forward`: to other conversations.
+
+use axum::extract::State;
+use axum::routing::post;
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::delivery::{CreatedMessage, start};
+use crate::message::Message;
+use crm_core::app::App;
+use crm_core::background::Background;
+use crm_core::caller::Permitted;
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::json_body::JsonBody;
+use crm_core::path_id::PathId;
+use crm_core::permissions::MessagesForward;
+use crm_core::text::Text;
+use media::give_to_numbers;
+
+const MAX_TARGETS: usize = 20;
+
+/// Where to.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Targets {
+    #[schema(min_items = 1, max_items = 20)]
+    conversation_ids: Vec<Uuid>,
+}
+
+/// One for each conversation.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Forwarded {
+    data: Vec<ForwardOutcome>,
+}
+
+/// What became of it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ForwardOutcome {
+    conversation_id: Uuid,
+    /// `created`, or the code of a refusal such as `window_closed`, `not_found` or `not_forwardable`.
+    outcome: String,
+    /// The message, on its way; Realtime tells how it fares.
+    message: Option<Message>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    conversation_id: Uuid,
+    outcome: String,
+    made: Option<CreatedMessage>,
+}
+
+/// `/api/messages/{id}/forward`.
+pub fn router() -> Router<App> {
+    Router::new().route("/api/messages/{id}/forward", post(forward_message))
+}
+
+/// Sends what a message says on to other conversations: text, places, contacts and files, also those that customers sent.
+/// Each conversation has its own window.
+#[utoipa::path(
+    post, path = "/api/messages/{id}/forward", tag = "conversations", security(("bearer" = [])),
+    params(("id" = Uuid, Path)), request_body = Targets,
+    responses(
+        (status = 200, body = Forwarded),
+        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 409, description = "`not_forwardable`", body = ErrorBody),
+        (status = 415, body = ErrorBody), (status = 422, body = ErrorBody),
+    )
+)]
+pub(crate) async fn forward_message(
+    State(app): State<App>,
+    permitted: Permitted<MessagesForward>,
+    PathId(id): PathId,
+    background: Background,
+    JsonBody(Targets { conversation_ids }): JsonBody<Targets>,
+) -> Result<Json<Forwarded>, ApiError> {
+    if !(1..=MAX_TARGETS).contains(&conversation_ids.len()) {
+        return Err(ApiError::field(
+            "conversation_ids",
+            Text::new("must hold 1 to 20 ids", "harus berisi 1 sampai 20 id"),
+        ));
+    }
+    give_to_numbers(&app, &permitted.caller, id, &conversation_ids).await?;
+    let arguments = json!({ "message_id": id, "conversation_ids": conversation_ids });
+    let database = permitted.caller.database();
+    let answers: Vec<Answer> = database.rpc("forward_message", &arguments).await?;
+    let data = answers.into_iter().map(|answer| ForwardOutcome {
+        conversation_id: answer.conversation_id,
+        outcome: answer.outcome,
+        message: answer.made.map(|made| start(&app, &background, made)),
+    });
+    Ok(Json(Forwarded { data: data.collect() }))
+}

@@ -1,0 +1,241 @@
+//! `GET`, `PATCH` and `DELETE /api/quick-replies/{id}`, and what a quick reply looks like.
+
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crm_core::app::App;
+use crm_core::caller::{AnyOf, Permitted};
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::field_rules::{optional_text, required_text};
+use crm_core::json_body::{JsonBody, given};
+use crm_core::path_id::PathId;
+use crm_core::permissions::{QuickRepliesCreate, QuickRepliesDelete, QuickRepliesUpdate, QuickRepliesView};
+
+/// A prepared answer.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(crate) struct QuickReply {
+    id: Uuid,
+    scope: Scope,
+    /// Without its slash.
+    #[schema(example = "halo")]
+    shortcut: String,
+    title: String,
+    /// With variables: `{{contact.name}}`, `{{contact.first_name}}`, `{{contact.last_name}}`, `{{contact.phone_number}}`,
+    /// `{{contact.email}}`, `{{contact.custom.<field>}}`, `{{agent.name}}`, `{{agent.first_name}}`, `{{agent.last_name}}`,
+    /// `{{agent.email}}`, `{{tenant.name}}`.
+    content: String,
+    /// The variables in it.
+    variables: Vec<String>,
+    category: Option<String>,
+    media: Option<QuickReplyMedia>,
+    /// How often it was filled in for a conversation.
+    usage_count: u64,
+    last_used_at: Option<DateTime<Utc>>,
+    created_by: Option<Uuid>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+/// Whose it is: everybody's, or one's own.
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Scope {
+    Shared,
+    Personal,
+}
+
+/// A file that is sent along.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct QuickReplyMedia {
+    #[serde(rename = "type")]
+    pub(super) kind: MediaKind,
+    /// In bucket `broadcast-media`, in the folder of the tenant.
+    #[schema(example = "3f0c7a52-6a0b-4f0e-9c3c-0d9f1c5d2b10/menu.pdf")]
+    pub(super) path: String,
+    /// What a document is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) filename: Option<String>,
+}
+
+/// Meta's name of the type.
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum MediaKind {
+    Image,
+    Video,
+    Audio,
+    Document,
+}
+
+/// A quick reply to make. It needs `content`, `media`, or both.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewQuickReply {
+    scope: Option<Scope>,
+    /// 1 to 40 letters, digits, hyphens and underscores; with or without `/` before it.
+    shortcut: String,
+    #[serde(default)]
+    title: String,
+    #[serde(default)]
+    content: String,
+    category: Option<String>,
+    media: Option<QuickReplyMedia>,
+}
+
+/// What to change; what is not named stays. `category` and `media` can be taken away with null.
+#[derive(Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct QuickReplyChanges {
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    scope: Option<Scope>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shortcut: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<String>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    category: Option<Option<String>>,
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<QuickReplyMedia>)]
+    media: Option<Option<QuickReplyMedia>>,
+}
+
+impl From<NewQuickReply> for QuickReplyChanges {
+    fn from(reply: NewQuickReply) -> Self {
+        Self {
+            scope: Some(reply.scope.unwrap_or(Scope::Shared)),
+            shortcut: Some(reply.shortcut),
+            title: Some(reply.title),
+            content: Some(reply.content),
+            category: Some(reply.category),
+            media: Some(reply.media),
+        }
+    }
+}
+
+impl QuickReplyChanges {
+    /// The changes as they are kept; shortcuts, variables and files are the database's to check.
+    pub(super) fn checked(mut self) -> Result<Self, ApiError> {
+        if let Some(shortcut) = &self.shortcut {
+            self.shortcut = Some(required_text("shortcut", shortcut, 41)?);
+        }
+        if let Some(title) = &self.title {
+            self.title = Some(optional_text("title", title, 100)?);
+        }
+        if let Some(content) = &self.content {
+            self.content = Some(optional_text("content", content, 4096)?);
+        }
+        if let Some(Some(category)) = &self.category {
+            self.category = Some(Some(optional_text("category", category, 50)?));
+        }
+        if let Some(Some(media)) = &mut self.media {
+            media.path = required_text("media.path", &media.path, 300)?;
+            if let Some(name) = &media.filename {
+                media.filename = Some(required_text("media.filename", name, 240)?);
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// `/api/quick-replies/{id}`.
+pub fn router() -> Router<App> {
+    Router::new().route(
+        "/api/quick-replies/{id}",
+        get(get_quick_reply)
+            .patch(update_quick_reply)
+            .delete(delete_quick_reply),
+    )
+}
+
+/// One quick reply, of everybody's or of one's own.
+#[utoipa::path(
+    get, path = "/api/quick-replies/{id}", tag = "quick-replies", security(("bearer" = [])),
+    params(("id" = Uuid, Path)),
+    responses(
+        (status = 200, body = QuickReply), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+    )
+)]
+pub(crate) async fn get_quick_reply(
+    permitted: Permitted<QuickRepliesView>,
+    PathId(id): PathId,
+) -> Result<Json<QuickReply>, ApiError> {
+    let reply: Option<QuickReply> = permitted
+        .caller
+        .database()
+        .rpc("get_quick_reply", &json!({ "quick_reply_id": id }))
+        .await?;
+    reply.map(Json).ok_or_else(ApiError::not_found)
+}
+
+/// Changes a quick reply: one's own with `quick_replies.create`, everybody's with `quick_replies.update`.
+#[utoipa::path(
+    patch, path = "/api/quick-replies/{id}", tag = "quick-replies", security(("bearer" = [])),
+    params(("id" = Uuid, Path)), request_body = QuickReplyChanges,
+    responses(
+        (status = 200, body = QuickReply), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 409, description = "`shortcut_taken`", body = ErrorBody),
+        (status = 422, body = ErrorBody),
+    )
+)]
+pub(crate) async fn update_quick_reply(
+    permitted: Permitted<AnyOf<(QuickRepliesCreate, QuickRepliesUpdate)>>,
+    PathId(id): PathId,
+    JsonBody(changes): JsonBody<QuickReplyChanges>,
+) -> Result<Json<QuickReply>, ApiError> {
+    let arguments = json!({ "quick_reply_id": id, "changes": changes.checked()? });
+    Ok(Json(
+        permitted
+            .caller
+            .database()
+            .rpc("save_quick_reply", &arguments)
+            .await?,
+    ))
+}
+
+/// Deletes a quick reply: one's own with `quick_replies.create`, everybody's with `quick_replies.delete`.
+#[utoipa::path(
+    delete, path = "/api/quick-replies/{id}", tag = "quick-replies", security(("bearer" = [])),
+    params(("id" = Uuid, Path)),
+    responses(
+        (status = 204), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+    )
+)]
+pub(crate) async fn delete_quick_reply(
+    permitted: Permitted<AnyOf<(QuickRepliesCreate, QuickRepliesDelete)>>,
+    PathId(id): PathId,
+) -> Result<StatusCode, ApiError> {
+    let () = permitted
+        .caller
+        .database()
+        .rpc("delete_quick_reply", &json!({ "quick_reply_id": id }))
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn null_takes_away_and_absence_leaves() {
+        let changes = |json: &str| json!(serde_json::from_str::<QuickReplyChanges>(json).unwrap());
+        assert_eq!(changes("{}"), json!({}));
+        assert_eq!(
+            changes(r#"{"category": null, "media": null, "title": "x"}"#),
+            json!({"category": null, "media": null, "title": "x"})
+        );
+        assert!(serde_json::from_str::<QuickReplyChanges>(r#"{"scope": "shared"}"#).is_err());
+    }
+}

@@ -1,0 +1,95 @@
+//! `POST /api/quick-replies/{id}/render`: a prepared answer as it reads in a conversation.
+
+use axum::extract::State;
+use axum::routing::post;
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::quick_reply::QuickReplyMedia;
+use crm_core::app::App;
+use crm_core::caller::Permitted;
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::json_body::JsonBody;
+use crm_core::path_id::PathId;
+use crm_core::permissions::QuickRepliesView;
+use crm_core::public_media::public_url;
+
+/// Where it is used.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RenderRequest {
+    conversation_id: Uuid,
+}
+
+/// How the database answers.
+#[derive(Deserialize)]
+struct Filled {
+    content: String,
+    media: Option<QuickReplyMedia>,
+    missing: Vec<String>,
+}
+
+/// A quick reply with its variables filled in, to be sent as it is or changed first.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RenderedQuickReply {
+    content: String,
+    media: Option<RenderedMedia>,
+    /// Variables without a value: nothing stands in their place.
+    #[schema(example = json!(["contact.name"]))]
+    missing: Vec<String>,
+}
+
+/// A file to send by its address: `{"type": "image", "image": {"link", "caption"}}`.
+#[derive(Serialize, ToSchema)]
+struct RenderedMedia {
+    #[serde(flatten)]
+    media: QuickReplyMedia,
+    link: String,
+}
+
+/// `/api/quick-replies/{id}/render`.
+pub fn router() -> Router<App> {
+    Router::new().route("/api/quick-replies/{id}/render", post(render_quick_reply))
+}
+
+/// Fills in a quick reply for a conversation the caller sees, and counts that it was used. Nothing is sent.
+#[utoipa::path(
+    post, path = "/api/quick-replies/{id}/render", tag = "quick-replies", security(("bearer" = [])),
+    params(("id" = Uuid, Path)), request_body = RenderRequest,
+    responses(
+        (status = 200, body = RenderedQuickReply), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 422, body = ErrorBody),
+    )
+)]
+pub(crate) async fn render_quick_reply(
+    State(app): State<App>,
+    permitted: Permitted<QuickRepliesView>,
+    PathId(id): PathId,
+    JsonBody(request): JsonBody<RenderRequest>,
+) -> Result<Json<RenderedQuickReply>, ApiError> {
+    let arguments = json!({ "quick_reply_id": id, "conversation_id": request.conversation_id });
+    let filled: Filled = permitted
+        .caller
+        .database()
+        .rpc("render_quick_reply", &arguments)
+        .await?;
+    let media = match filled.media {
+        None => None,
+        Some(media) => {
+            let link = public_url(&app.config().supabase.url, &media.path)
+                .ok_or_else(|| ApiError::internal("the address of Supabase cannot be extended"))?;
+            Some(RenderedMedia {
+                link: link.into(),
+                media,
+            })
+        }
+    };
+    Ok(Json(RenderedQuickReply {
+        content: filled.content,
+        media,
+        missing: filled.missing,
+    }))
+}

@@ -1,0 +1,98 @@
+//! `POST` and `DELETE /api/conversations/{id}/read`: a person has read what the customer wrote, or will come back to it.
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::post;
+use serde::Deserialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use crm_core::app::App;
+use crm_core::background::Background;
+use crm_core::caller::Permitted;
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::path_id::PathId;
+use crm_core::permissions::MessagesView;
+use sending::number_token;
+
+/// The message of a customer that Meta is told about.
+#[derive(Deserialize)]
+pub(super) struct CustomerMessage {
+    pub(super) session_id: Uuid,
+    pub(super) phone_number_id: String,
+    pub(super) wamid: String,
+}
+
+/// `/api/conversations/{id}/read`.
+pub fn router() -> Router<App> {
+    Router::new().route(
+        "/api/conversations/{id}/read",
+        post(read_conversation).delete(unread_conversation),
+    )
+}
+
+/// Marks a conversation as read, and has WhatsApp show the customer so.
+#[utoipa::path(
+    post, path = "/api/conversations/{id}/read", tag = "conversations", security(("bearer" = [])),
+    params(("id" = Uuid, Path)),
+    responses(
+        (status = 204), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+    )
+)]
+pub(crate) async fn read_conversation(
+    State(app): State<App>,
+    permitted: Permitted<MessagesView>,
+    PathId(id): PathId,
+    background: Background,
+) -> Result<StatusCode, ApiError> {
+    let arguments = json!({ "conversation_id": id });
+    let unread: Option<CustomerMessage> = permitted
+        .caller
+        .database()
+        .rpc("read_conversation", &arguments)
+        .await?;
+    if let Some(message) = unread {
+        background.run(async move { tell(&app, &message, false).await });
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Puts a conversation back among the unread. The customer still sees their messages as read.
+#[utoipa::path(
+    delete, path = "/api/conversations/{id}/read", tag = "conversations", security(("bearer" = [])),
+    params(("id" = Uuid, Path)),
+    responses(
+        (status = 204), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+    )
+)]
+pub(crate) async fn unread_conversation(
+    permitted: Permitted<MessagesView>,
+    PathId(id): PathId,
+) -> Result<StatusCode, ApiError> {
+    permitted
+        .caller
+        .database()
+        .rpc::<()>("unread_conversation", &json!({ "conversation_id": id }))
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Tells Meta that a message was read, and that somebody is typing. A courtesy: what goes wrong is logged only.
+pub(super) async fn tell(app: &App, message: &CustomerMessage, typing: bool) {
+    let token = match number_token(app, message.session_id).await {
+        Ok(token) => token,
+        Err(error) => return log::warn!("number {}: {error}", message.session_id),
+    };
+    let number = app.graph().number(&message.phone_number_id, &token);
+    let told = if typing {
+        number.show_typing(&message.wamid).await
+    } else {
+        number.mark_read(&message.wamid).await
+    };
+    if let Err(error) = told {
+        log::warn!("number {}: not told as read: {error}", message.session_id);
+    }
+}

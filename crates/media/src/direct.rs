@@ -1,0 +1,170 @@
+//! Large files: the platform takes requests of a few megabytes only, so the client puts the file into Storage itself,
+//! by an address we sign, and names it to us then.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
+use reqwest::Body;
+use serde::{Deserialize, Serialize};
+use supabase::{NewObject, StorageError};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::BUCKET;
+use super::file::unavailable;
+use super::metered::metered;
+use super::sniff::{self, sniff};
+use super::upload::{Destination, too_large, wrong_type};
+use crm_core::app::App;
+use crm_core::caller::Caller;
+use crm_core::error::ApiError;
+use crm_core::json_body::created;
+use crm_core::text::Text;
+
+/// Asks for an address to put a file at; with `storage_path`, tells that it lies there.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DirectUpload {
+    #[schema(max_length = 1000)]
+    file_name: String,
+    /// The number it is for; by default the first that is connected.
+    session_id: Option<Uuid>,
+    /// `document` to send a photo or film as a file.
+    #[serde(rename = "type")]
+    kind: Option<DirectKind>,
+    /// As it was answered before.
+    storage_path: Option<String>,
+}
+
+/// What a file may be sent as, other than what it is.
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum DirectKind {
+    Document,
+}
+
+/// Where to put a file, by `PUT` and within two hours.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct UploadAddress {
+    upload_url: String,
+    storage_path: String,
+}
+
+/// A row there is.
+#[derive(Deserialize)]
+struct Known {}
+
+impl DirectUpload {
+    pub(super) async fn answer(self, app: &App, caller: &Caller) -> Result<Response, ApiError> {
+        let destination = Destination {
+            app,
+            caller,
+            session: self.session_id,
+            as_document: self.kind.is_some(),
+        };
+        match &self.storage_path {
+            None => {
+                let place = destination.place(None, &self.file_name).await?;
+                let upload_url = app
+                    .supabase()
+                    .storage()
+                    .sign_upload(BUCKET, &place.storage_path)
+                    .await
+                    .map_err(|error| unavailable(&error))?;
+                let address = UploadAddress {
+                    upload_url,
+                    storage_path: place.storage_path,
+                };
+                Ok((StatusCode::OK, Json(address)).into_response())
+            }
+            Some(path) => {
+                let file = self.take(&destination, path).await?;
+                Ok(created(file).into_response())
+            }
+        }
+    }
+
+    async fn take(
+        &self,
+        destination: &Destination<'_>,
+        path: &str,
+    ) -> Result<super::file::MediaFile, ApiError> {
+        let (session, id) = own_path(destination.caller, path).ok_or_else(no_such_upload)?;
+        // What is part of a conversation is no upload, and nothing to be removed.
+        let known = destination.caller.service().from("message_media").select("id");
+        let known: Option<Known> = known.eq("id", id).fetch_optional().await?;
+        if known.is_some() {
+            return Err(no_such_upload());
+        }
+        let destination = Destination {
+            session: Some(session),
+            ..*destination
+        };
+        let storage = destination.app.supabase().storage();
+        let stored = storage
+            .download(BUCKET, path)
+            .await
+            .map_err(|error| match error {
+                StorageError::NotFound => no_such_upload(),
+                error => unavailable(&error),
+            })?;
+
+        // Its first bytes tell what it is, and all of them how large it is: what the client says of it counts nothing.
+        let mut bytes = Box::pin(stored.bytes_stream());
+        let mut start = Vec::new();
+        while start.len() < sniff::ENOUGH {
+            match bytes.next().await {
+                Some(Ok(chunk)) => start.extend_from_slice(&chunk),
+                Some(Err(_)) => return Err(ApiError::unavailable("a stored file broke off")),
+                None => break,
+            }
+        }
+        let format = match sniff(&start, &self.file_name) {
+            Some(format) if destination.as_document => sniff::as_document(format),
+            Some(format) => format,
+            None => {
+                destination.discard(path).await;
+                return Err(wrong_type());
+            }
+        };
+        let whole = futures_util::stream::iter([Ok(start.into())]).chain(bytes);
+        let (whole, meter) = metered(whole, format.max_bytes);
+        let place = destination.place(Some(format), &self.file_name).await?;
+        // Into a file of its own, with the type its bytes tell: the client said with which type the first one is served, and
+        // its address may still be open.
+        let object = NewObject {
+            bucket: BUCKET,
+            path: &place.storage_path,
+            content_type: format.mime_type,
+            length: None,
+        };
+        let kept = storage.upload(&object, Body::wrap_stream(whole)).await;
+        if meter.exceeded() {
+            destination.discard(&place.storage_path).await;
+            destination.discard(path).await;
+            return Err(too_large(format.max_bytes));
+        }
+        if let Err(error) = kept {
+            destination.discard(&place.storage_path).await;
+            return Err(unavailable(&error));
+        }
+        let file = destination.finish(format, &place, &meter).await?;
+        destination.discard(path).await;
+        Ok(file)
+    }
+}
+
+/// The number and the id of an upload of the caller's organisation.
+fn own_path(caller: &Caller, path: &str) -> Option<(Uuid, Uuid)> {
+    let mut parts = path.split('/').map(|part| part.parse::<Uuid>().ok());
+    let (tenant, session, id) = (parts.next()??, parts.next()??, parts.next()??);
+    (parts.next().is_none() && tenant == caller.access.tenant.id).then_some((session, id))
+}
+
+fn no_such_upload() -> ApiError {
+    ApiError::field(
+        "storage_path",
+        Text::new("there is no such upload", "unggahan ini tidak ada"),
+    )
+}

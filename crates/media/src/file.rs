@@ -1,0 +1,160 @@
+//! `GET` and `DELETE /api/whatsapp/media/{id}`.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use supabase::StorageError;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::BUCKET;
+use crm_core::app::App;
+use crm_core::caller::Permitted;
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::path_id::PathId;
+use crm_core::permissions::{MediaDelete, MediaView};
+
+/// How long a link opens.
+const LINK_LIFETIME: Duration = Duration::from_secs(10 * 60);
+
+/// A file of a message, or an upload.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct MediaFile {
+    id: Uuid,
+    /// Null for an upload that was not sent.
+    message_id: Option<Uuid>,
+    session_id: Uuid,
+    /// `image`, `video`, `audio`, `document` or `sticker`
+    kind: String,
+    mime_type: Option<String>,
+    /// Harmless, whatever the sender called it.
+    file_name: String,
+    file_size: Option<u64>,
+    sha256: Option<String>,
+    /// `pending` (being fetched), `stored`, `failed`, or `gone`: Meta does not have it any more.
+    state: String,
+    /// Meta's id of the file.
+    meta_media_id: Option<String>,
+    /// Until then Meta keeps it.
+    expires_at: DateTime<Utc>,
+    created_at: DateTime<Utc>,
+}
+
+/// A file with the way to it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct OpenedFile {
+    #[serde(flatten)]
+    file: MediaFile,
+    /// Opens the file for whoever has it. Null unless `stored`.
+    url: Option<String>,
+    url_expires_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    #[serde(flatten)]
+    file: MediaFile,
+    storage_path: Option<String>,
+}
+
+/// `/api/whatsapp/media/{id}`.
+pub fn router() -> Router<App> {
+    Router::new().route("/api/whatsapp/media/{id}", get(get_file).delete(delete_file))
+}
+
+/// A file, by its own id or its message's, with a link that opens it for ten minutes.
+#[utoipa::path(
+    get, path = "/api/whatsapp/media/{id}", tag = "whatsapp", security(("bearer" = [])),
+    params(("id" = Uuid, Path)),
+    responses(
+        (status = 200, body = OpenedFile), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+    )
+)]
+pub(crate) async fn get_file(
+    State(app): State<App>,
+    permitted: Permitted<MediaView>,
+    PathId(id): PathId,
+) -> Result<Json<OpenedFile>, ApiError> {
+    let row: Option<Row> = permitted
+        .caller
+        .database()
+        .rpc("get_media", &json!({ "media_id": id }))
+        .await?;
+    let Row { file, storage_path } = row.ok_or_else(ApiError::not_found)?;
+    let url = match storage_path {
+        // Documents are saved and never shown: a browser must not run what somebody sent.
+        Some(path) => {
+            let save_as = (file.kind == "document").then_some(file.file_name.as_str());
+            let signed = app
+                .supabase()
+                .storage()
+                .sign(BUCKET, &path, LINK_LIFETIME, save_as)
+                .await;
+            Some(signed.map_err(|error| unavailable(&error))?)
+        }
+        None => None,
+    };
+    Ok(Json(OpenedFile {
+        url_expires_at: url.as_ref().map(|_| Utc::now() + LINK_LIFETIME),
+        file,
+        url,
+    }))
+}
+
+#[derive(Deserialize)]
+struct Deleted {
+    storage_path: Option<String>,
+}
+
+/// Removes a stored file for good; its message stays.
+#[utoipa::path(
+    delete, path = "/api/whatsapp/media/{id}", tag = "whatsapp", security(("bearer" = [])),
+    params(("id" = Uuid, Path)),
+    responses(
+        (status = 204), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+    )
+)]
+pub(crate) async fn delete_file(
+    State(app): State<App>,
+    permitted: Permitted<MediaDelete>,
+    PathId(id): PathId,
+) -> Result<StatusCode, ApiError> {
+    let deleted: Deleted = permitted
+        .caller
+        .database()
+        .rpc("delete_media", &json!({ "media_id": id }))
+        .await?;
+    if let Some(path) = deleted.storage_path {
+        app.supabase()
+            .storage()
+            .remove(BUCKET, &[&path])
+            .await
+            .map_err(|error| unavailable(&error))?;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Removes stored files whose rows are gone. What cannot be removed now is told to the operator.
+pub async fn remove_files(app: &App, paths: &[String]) {
+    for some in paths.chunks(100) {
+        let some: Vec<&str> = some.iter().map(String::as_str).collect();
+        if let Err(error) = app.supabase().storage().remove(BUCKET, &some).await {
+            log::error!(
+                "{} files of deleted messages stay in Storage: {error}",
+                some.len()
+            );
+        }
+    }
+}
+
+pub(super) fn unavailable(error: &StorageError) -> ApiError {
+    ApiError::unavailable(error.to_string())
+}

@@ -1,0 +1,29 @@
+//! Files of messages: what customers send is kept before Meta forgets it; what we send is uploaded first.
+
+pub(crate) mod direct;
+mod fetch;
+pub(crate) mod file;
+mod metered;
+mod openapi;
+mod sent_on;
+mod sniff;
+pub(crate) mod upload;
+
+use axum::Router;
+use crm_core::app::App;
+
+pub use file::router as file;
+pub use openapi::document as openapi_document;
+pub use upload::router as upload;
+
+pub use fetch::{fetch_pending, fetch_soon, may_hold_files};
+pub use file::remove_files;
+pub use sent_on::give_to_numbers;
+
+/// The private bucket of files that are part of conversations.
+const BUCKET: &str = "chat-media";
+
+/// Every route of this crate.
+pub fn router() -> Router<App> {
+    Router::new().merge(file()).merge(upload())
+}

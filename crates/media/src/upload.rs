@@ -1,0 +1,420 @@
+//! `POST /api/whatsapp/media`: a file to be sent, into Storage as it comes, and from there to Meta.
+
+use std::io;
+
+use axum::Router;
+use axum::extract::multipart::{Field, MultipartError};
+use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt, stream};
+use reqwest::Body;
+use serde::Deserialize;
+use serde_json::json;
+use supabase::NewObject;
+use tokio::sync::mpsc;
+use utoipa::ToSchema;
+use uuid::Uuid;
+use whatsapp::client::limits::{Format, LARGEST_FILE, MediaKind};
+use whatsapp::client::{FileToUpload, SendError};
+
+use super::BUCKET;
+use super::direct::{DirectUpload, UploadAddress};
+use super::file::{MediaFile, unavailable};
+use super::metered::{Meter, hex, metered};
+use super::sniff::{self, sniff};
+use crm_core::app::App;
+use crm_core::caller::{Caller, Permitted};
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::json_body::{JsonBody, created};
+use crm_core::permissions::MediaUpload;
+use crm_core::text::Text;
+use sending::number_token;
+
+/// The largest file and the form around it.
+const MAX_BODY: usize = LARGEST_FILE as usize + 64 * 1024;
+const JSON: &[u8] = b"application/json";
+/// Chunks between the client and Storage: what is held of a file at any time.
+const CHUNKS: usize = 4;
+
+/// A form with the file last.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the form")]
+pub(crate) struct UploadForm {
+    /// The number it is for; by default the first that is connected. Meta keeps files per number.
+    session_id: Option<Uuid>,
+    /// `document` to send a photo or film as a file.
+    #[schema(rename = "type")]
+    kind: Option<String>,
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+}
+
+/// Where an upload goes.
+#[derive(Deserialize)]
+pub(super) struct Place {
+    pub(super) id: Uuid,
+    pub(super) tenant_id: Uuid,
+    pub(super) session_id: Uuid,
+    pub(super) phone_number_id: String,
+    pub(super) storage_path: String,
+    pub(super) file_name: String,
+    pub(super) uploaded_by: Uuid,
+}
+
+/// `/api/whatsapp/media`.
+pub fn router() -> Router<App> {
+    Router::new()
+        .route("/api/whatsapp/media", post(upload_file))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+}
+
+/// Uploads a file. Its type is told by its bytes and its size checked against Meta's limit for it. Send the answer's
+/// `id` as `image.id`, `document.id` and so on, within 30 days. Files beyond the platform's limit of a request (4.5 MB on
+/// Vercel) go another way: ask in JSON for an address, `PUT` the file there, and name its `storage_path` in JSON then.
+#[utoipa::path(
+    post, path = "/api/whatsapp/media", tag = "whatsapp", security(("bearer" = [])),
+    request_body(content(
+        (UploadForm = "multipart/form-data"),
+        (DirectUpload = "application/json"),
+    )),
+    responses(
+        (status = 200, description = "The address asked for", body = UploadAddress),
+        (status = 201, body = MediaFile), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 403, body = ErrorBody), (status = 409, description = "`number_unavailable`", body = ErrorBody),
+        (status = 413, body = ErrorBody), (status = 422, body = ErrorBody),
+        (status = 503, description = "Meta or Storage is away", body = ErrorBody),
+    )
+)]
+pub(crate) async fn upload_file(
+    State(app): State<App>,
+    permitted: Permitted<MediaUpload>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    let is_json = content_type
+        .and_then(|value| value.as_bytes().get(..JSON.len()))
+        .is_some_and(|start| start.eq_ignore_ascii_case(JSON));
+    if is_json {
+        let JsonBody(upload) = JsonBody::<DirectUpload>::from_request(request, &app).await?;
+        return upload.answer(&app, &permitted.caller).await;
+    }
+    let form = Multipart::from_request(request, &app).await;
+    let mut form = form.map_err(|_| invalid_form())?;
+    let (mut session, mut as_document) = (None, false);
+    while let Some(field) = form.next_field().await.map_err(|error| broken_form(&error))? {
+        match field.name().unwrap_or_default() {
+            "session_id" => session = Some(session_id(field).await?),
+            "type" => as_document = is_document(field).await?,
+            "file" => {
+                let destination = Destination {
+                    app: &app,
+                    caller: &permitted.caller,
+                    session,
+                    as_document,
+                };
+                let (format, place, meter) = destination.receive(field).await?;
+                if let Err(error) = nothing_follows(&mut form).await {
+                    destination.discard(&place.storage_path).await;
+                    return Err(error);
+                }
+                let file = destination.finish(format, &place, &meter).await?;
+                return Ok(created(file).into_response());
+            }
+            _ => {}
+        }
+    }
+    Err(ApiError::field("file", Text::new("is required", "wajib diisi")))
+}
+
+/// What the file is for has to be known before it comes: it is stored as it comes.
+async fn nothing_follows(form: &mut Multipart) -> Result<(), ApiError> {
+    while let Some(field) = form.next_field().await.map_err(|error| broken_form(&error))? {
+        if let Some(name @ ("session_id" | "type" | "file")) = field.name() {
+            return Err(ApiError::field(
+                name.to_owned(),
+                Text::new(
+                    "must come before the file, which is the last of the form and the only one",
+                    "harus berada sebelum berkas, yang terakhir dalam formulir dan hanya satu",
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+async fn short_text(mut field: Field<'_>, name: &'static str) -> Result<String, ApiError> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = field.chunk().await.map_err(|error| broken_form(&error))? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > 100 {
+            break;
+        }
+    }
+    String::from_utf8(bytes)
+        .ok()
+        .filter(|text| text.len() <= 100)
+        .ok_or_else(|| ApiError::field(name, Text::new("is not known", "tidak dikenal")))
+}
+
+async fn session_id(field: Field<'_>) -> Result<Uuid, ApiError> {
+    let text = short_text(field, "session_id").await?;
+    text.trim()
+        .parse()
+        .map_err(|_| ApiError::field("session_id", Text::new("is not known", "tidak dikenal")))
+}
+
+async fn is_document(field: Field<'_>) -> Result<bool, ApiError> {
+    let kind = short_text(field, "type").await?;
+    match MediaKind::named(kind.trim()) {
+        Some(kind) => Ok(kind == MediaKind::Document),
+        None => Err(ApiError::field(
+            "type",
+            Text::new("is not known", "tidak dikenal"),
+        )),
+    }
+}
+
+fn broken_form(error: &MultipartError) -> ApiError {
+    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return ApiError::too_large();
+    }
+    invalid_form()
+}
+
+fn invalid_form() -> ApiError {
+    ApiError::new(
+        StatusCode::BAD_REQUEST,
+        "invalid_form",
+        Text::new(
+            "The form could not be read. Send it as multipart/form-data.",
+            "Formulir tidak dapat dibaca. Kirim sebagai multipart/form-data.",
+        ),
+    )
+}
+
+/// Where a caller's upload goes, and as what.
+#[derive(Clone, Copy)]
+pub(super) struct Destination<'a> {
+    pub(super) app: &'a App,
+    pub(super) caller: &'a Caller,
+    pub(super) session: Option<Uuid>,
+    pub(super) as_document: bool,
+}
+
+impl Destination<'_> {
+    /// A place for a file, if the caller may upload one; its format where it is known.
+    pub(super) async fn place(&self, format: Option<Format>, name: &str) -> Result<Place, ApiError> {
+        let name: String = name
+            .chars()
+            .filter(|character| *character != '\0')
+            .take(1000)
+            .collect();
+        let arguments = json!({
+            "session_id": self.session,
+            "kind": format.map_or("document", |format| format.kind.as_str()),
+            "mime_type": format.map_or("application/octet-stream", |format| format.mime_type),
+            "file_name": name,
+        });
+        self.caller.database().rpc("begin_upload", &arguments).await
+    }
+
+    /// Into Storage, once its first bytes have told what it is.
+    async fn receive(&self, mut field: Field<'_>) -> Result<(Format, Place, Meter), ApiError> {
+        let name = field.file_name().unwrap_or_default().to_owned();
+        let start = read_start(&mut field).await?;
+        let format = match sniff(&start, &name) {
+            Some(format) if self.as_document => sniff::as_document(format),
+            Some(format) => format,
+            None => {
+                read_rest(&mut field).await?;
+                return Err(wrong_type());
+            }
+        };
+        let place = match self.place(Some(format), &name).await {
+            Ok(place) => place,
+            Err(error) => {
+                read_rest(&mut field).await?;
+                return Err(error);
+            }
+        };
+        match self.store(field, start, format, &place).await {
+            Ok(meter) => Ok((format, place, meter)),
+            Err(error) => {
+                self.discard(&place.storage_path).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Hands a stored file to Meta and keeps it as an upload, or removes it.
+    pub(super) async fn finish(
+        &self,
+        format: Format,
+        place: &Place,
+        meter: &Meter,
+    ) -> Result<MediaFile, ApiError> {
+        let meta_media_id = match self.hand_over(format, place, meter.count()).await {
+            Ok(id) => id,
+            Err(error) => {
+                self.discard(&place.storage_path).await;
+                return Err(error);
+            }
+        };
+        let upload = json!({ "upload": {
+            "id": place.id,
+            "tenant_id": place.tenant_id,
+            "session_id": place.session_id,
+            "uploaded_by": place.uploaded_by,
+            "meta_media_id": meta_media_id,
+            "kind": format.kind.as_str(),
+            "mime_type": format.mime_type,
+            "sha256": hex(&meter.hash()),
+            "file_size": meter.count(),
+            "file_name": place.file_name,
+            "storage_path": place.storage_path,
+        }});
+        Ok(self.caller.service().rpc("finish_upload", &upload).await?)
+    }
+
+    /// From the client into Storage.
+    async fn store(
+        &self,
+        field: Field<'_>,
+        start: Bytes,
+        format: Format,
+        place: &Place,
+    ) -> Result<Meter, ApiError> {
+        let (chunks, coming) = mpsc::channel(CHUNKS);
+        let (bytes, meter) = metered(received(start, coming), format.max_bytes);
+        let object = NewObject {
+            bucket: BUCKET,
+            path: &place.storage_path,
+            content_type: format.mime_type,
+            length: None,
+        };
+        let storage = self.app.supabase().storage();
+        let (pumped, stored) = tokio::join!(
+            pump(field, chunks),
+            storage.upload(&object, Body::wrap_stream(bytes))
+        );
+        if meter.exceeded() {
+            return Err(too_large(format.max_bytes));
+        }
+        pumped?;
+        stored.map_err(|error| unavailable(&error))?;
+        Ok(meter)
+    }
+
+    /// From Storage to Meta, which wants to know the length beforehand.
+    async fn hand_over(&self, format: Format, place: &Place, size: u64) -> Result<String, ApiError> {
+        let token = number_token(self.app, place.session_id)
+            .await
+            .map_err(|error| ApiError::unavailable(error.to_string()))?;
+        let stored = self
+            .app
+            .supabase()
+            .storage()
+            .download(BUCKET, &place.storage_path)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        let file = FileToUpload {
+            mime_type: format.mime_type,
+            file_name: &place.file_name,
+            size,
+        };
+        let media = self.app.graph().media(&token);
+        media
+            .upload(&place.phone_number_id, file, stored.bytes_stream())
+            .await
+            .map_err(|error| match &error {
+                SendError::Rejected { error } => ApiError::field("file", sending::meta_sentence(error)),
+                error => ApiError::unavailable(error.to_string()),
+            })
+    }
+
+    pub(super) async fn discard(&self, path: &str) {
+        let storage = self.app.supabase().storage();
+        if let Err(error) = storage.remove(BUCKET, &[path]).await {
+            log::warn!("upload {path}: not removed: {error}");
+        }
+    }
+}
+
+/// As much of a file as it takes to tell what it is.
+async fn read_start(field: &mut Field<'_>) -> Result<Bytes, ApiError> {
+    let mut start = BytesMut::new();
+    while start.len() < sniff::ENOUGH {
+        match field.chunk().await.map_err(|error| broken_form(&error))? {
+            Some(chunk) => start.extend_from_slice(&chunk),
+            None => break,
+        }
+    }
+    Ok(start.freeze())
+}
+
+/// For a client that is still sending when the answer is clear.
+async fn read_rest(field: &mut Field<'_>) -> Result<(), ApiError> {
+    while field
+        .chunk()
+        .await
+        .map_err(|error| broken_form(&error))?
+        .is_some()
+    {}
+    Ok(())
+}
+
+async fn pump(mut field: Field<'_>, chunks: mpsc::Sender<io::Result<Bytes>>) -> Result<(), ApiError> {
+    loop {
+        match field.chunk().await {
+            Ok(Some(chunk)) => {
+                // When Storage has stopped listening the rest is read all the same: a client that is still sending would
+                // take an early answer for a broken connection.
+                drop(chunks.send(Ok(chunk)).await);
+            }
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                // Ends the upload, which would otherwise look complete.
+                drop(chunks.send(Err(io::ErrorKind::UnexpectedEof.into())).await);
+                return Err(broken_form(&error));
+            }
+        }
+    }
+}
+
+fn received(
+    start: Bytes,
+    coming: mpsc::Receiver<io::Result<Bytes>>,
+) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    let rest = stream::unfold(coming, |mut coming| async move {
+        coming.recv().await.map(|chunk| (chunk, coming))
+    });
+    stream::iter([Ok(start)]).chain(rest)
+}
+
+pub(super) fn wrong_type() -> ApiError {
+    ApiError::field(
+        "file",
+        Text::new(
+            "is of a type that WhatsApp does not take",
+            "jenisnya tidak diterima WhatsApp",
+        ),
+    )
+}
+
+pub(super) fn too_large(limit: u64) -> ApiError {
+    let size = if limit >= 1024 * 1024 {
+        format!("{} MB", limit / 1024 / 1024)
+    } else {
+        format!("{} KB", limit / 1024)
+    };
+    ApiError::field(
+        "file",
+        Text::new(
+            format!("must not exceed {size} for its type"),
+            format!("tidak boleh lebih dari {size} untuk jenisnya"),
+        ),
+    )
+}

@@ -1,0 +1,31 @@
+//! Connected numbers: how they come and go, and what Meta says of them.
+
+pub(crate) mod connect;
+pub(crate) mod health;
+pub(crate) mod list;
+mod meta_refusal;
+pub(crate) mod number;
+mod openapi;
+mod reseal;
+pub(crate) mod session;
+mod validation;
+
+use axum::Router;
+use crm_core::app::App;
+
+pub use openapi::document as openapi_document;
+pub use session::router as session;
+
+pub use health::refresh_stale;
+pub use list::ensure_default_number;
+pub use reseal::reseal_tokens;
+
+/// `/api/whatsapp/sessions`.
+pub fn sessions() -> Router<App> {
+    list::router().merge(connect::router())
+}
+
+/// Every route of this crate.
+pub fn router() -> Router<App> {
+    Router::new().merge(session()).merge(sessions())
+}

@@ -1,0 +1,88 @@
+//! `GET /api/whatsapp/sessions`: the connected numbers with their health.
+
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::health;
+use super::number::{ConnectedNumber, GraphInUse};
+use crm_core::app::App;
+use crm_core::caller::Permitted;
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::json_body::QueryParameters;
+use crm_core::permissions::NumbersView;
+
+/// How the list is wanted.
+#[derive(Deserialize)]
+pub(crate) struct ListQuery {
+    pub(super) refresh: Option<Refresh>,
+}
+
+/// Whether Meta is asked first.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Refresh {
+    True,
+    False,
+}
+
+/// The numbers of a tenant.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct NumberList {
+    data: Vec<ConnectedNumber>,
+    graph: GraphInUse,
+}
+
+pub(super) fn router() -> Router<App> {
+    Router::new().route("/api/whatsapp/sessions", get(list_numbers))
+}
+
+/// The numbers of the caller's organisation, the oldest first. `refresh=true` asks Meta for what is older than a
+/// minute; otherwise health is at most an hour old.
+#[utoipa::path(
+    get, path = "/api/whatsapp/sessions", tag = "whatsapp", security(("bearer" = [])),
+    params(("refresh" = Option<Refresh>, Query)),
+    responses((status = 200, body = NumberList), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody))
+)]
+pub(crate) async fn list_numbers(
+    State(app): State<App>,
+    permitted: Permitted<NumbersView>,
+    QueryParameters(query): QueryParameters<ListQuery>,
+) -> Result<Json<NumberList>, ApiError> {
+    let caller = &permitted.caller;
+    if app.config().default_tenant_id == Some(caller.access.tenant.id) {
+        ensure_default_number(&app).await?;
+    }
+    let mut data: Vec<ConnectedNumber> = caller.database().rpc("list_numbers", &json!({})).await?;
+    if query.refresh == Some(Refresh::True) {
+        let ids: Vec<Uuid> = data.iter().map(|number| number.id).collect();
+        health::refresh_these(&app, &ids).await?;
+        data = caller.database().rpc("list_numbers", &json!({})).await?;
+    }
+    Ok(Json(NumberList {
+        data,
+        graph: GraphInUse::of(&app),
+    }))
+}
+
+/// Makes the number that the environment names, for the tenant it names, unless it is there or was deleted.
+pub async fn ensure_default_number(app: &App) -> Result<Option<Uuid>, ApiError> {
+    let config = app.config();
+    let (Some(tenant), Some(number)) = (config.default_tenant_id, &config.default_number) else {
+        return Ok(None);
+    };
+    let arguments = json!({
+        "tenant_id": tenant,
+        "phone_number_id": number.phone_number_id,
+        "business_account_id": number.business_account_id,
+    });
+    Ok(app
+        .supabase()
+        .as_service()
+        .rpc("ensure_default_number", &arguments)
+        .await?)
+}

@@ -1,0 +1,75 @@
+//! A connected number as clients see it.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crm_core::app::App;
+
+/// A number of ours. No answer ever holds its access token.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct ConnectedNumber {
+    pub(super) id: Uuid,
+    name: String,
+    /// Meta's id of the number.
+    pub(super) phone_number_id: String,
+    /// Meta's id of the WhatsApp Business account.
+    pub(super) business_account_id: String,
+    display_phone_number: String,
+    /// What customers see.
+    verified_name: Option<String>,
+    /// `connected`, `paused` (a person stopped sending), `broken` (Meta refuses it: `status_reason` says why) or
+    /// `disconnected`.
+    pub(super) status: String,
+    status_reason: Option<String>,
+    /// Why it is broken, for programs: `token_invalid`, `payment_problem`, `policy_block`, `not_registered`, `number_banned`,
+    /// `account_disabled` and others.
+    status_code: Option<String>,
+    /// The pace of campaigns.
+    messages_per_second: u32,
+    /// `GREEN`, `YELLOW`, `RED` or `UNKNOWN`
+    quality_rating: Option<String>,
+    /// How many people may be written to in 24 hours, as Meta names it; shared by the business portfolio.
+    messaging_limit: Option<String>,
+    /// Whether Meta has approved the name.
+    name_status: Option<String>,
+    /// `STANDARD` (80 messages a second) or `HIGH` (1,000)
+    pub(super) throughput_level: Option<String>,
+    /// Meta's own word: `CONNECTED`, `BANNED`, `RESTRICTED` and others.
+    meta_status: Option<String>,
+    /// When Meta was last asked.
+    health_checked_at: Option<DateTime<Utc>>,
+    /// Why the last question brought nothing.
+    health_error: Option<String>,
+    /// `own`, or `environment` for the token of this installation.
+    pub(super) token_source: String,
+    /// `valid`, `invalid` or `unchecked`.
+    token_status: String,
+    /// Until when Meta issued its own token, as it was told with it. Null for tokens that do not expire.
+    token_expires_at: Option<DateTime<Utc>>,
+    /// When it was last given a token of its own.
+    token_changed_at: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    pub(super) deleted_at: Option<DateTime<Utc>>,
+}
+
+/// The version of Meta's API in use.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct GraphInUse {
+    #[schema(example = "v25.0")]
+    version: String,
+    /// After this day Meta serves another version in its place.
+    expires: Option<NaiveDate>,
+}
+
+impl GraphInUse {
+    pub(super) fn of(app: &App) -> Self {
+        let version = &app.config().graph_version;
+        Self {
+            version: version.to_string(),
+            expires: version.expires(),
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! `GET`, `PATCH` and `DELETE /api/whatsapp/sessions/{id}`.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::health;
+use super::list::{ListQuery, Refresh};
+use super::number::{ConnectedNumber, GraphInUse};
+use super::validation::{Candidate, check_expiry, check_pin, parse_token};
+use crm_core::app::App;
+use crm_core::background::Background;
+use crm_core::caller::{Caller, Permitted};
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::field_rules::optional_text;
+use crm_core::json_body::{JsonBody, QueryParameters, given};
+use crm_core::path_id::PathId;
+use crm_core::permissions::{NumbersManage, NumbersView};
+use crm_core::text::Text;
+use sending::{AccessError, number_token};
+
+/// A number with how it fares.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct NumberDetails {
+    #[serde(flatten)]
+    number: ConnectedNumber,
+    #[serde(flatten)]
+    delivery: NumberDelivery,
+    assignment: NumberAssignment,
+    graph: GraphInUse,
+}
+
+/// How new and reopened conversations of the number that nobody has find somebody.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(crate) struct NumberAssignment {
+    strategy: NumberStrategy,
+    /// Who has as many open conversations gets no more by themselves.
+    max_open: Option<u32>,
+    /// Who takes part, if online. Empty: everybody who may answer.
+    pool: Vec<Uuid>,
+}
+
+/// By hand, in turn, or whoever has the fewest open conversations.
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum NumberStrategy {
+    Manual,
+    RoundRobin,
+    LeastBusy,
+}
+
+/// What is to change of it; what is not named stays.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AssignmentChanges {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strategy: Option<NumberStrategy>,
+    /// Null: as many as there are.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 1000)]
+    max_open: Option<Option<u32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_items = 500)]
+    pool: Option<Vec<Uuid>>,
+}
+
+/// What the messages of a number tell.
+#[derive(Serialize, Deserialize, ToSchema)]
+struct NumberDelivery {
+    breaker: Breaker,
+    /// The last 24 hours.
+    day: DeliveryFigures,
+    /// The last 7 days.
+    week: DeliveryFigures,
+}
+
+/// Whether Meta answers: `open` while sends are held back because it does not.
+#[derive(Serialize, Deserialize, ToSchema)]
+struct Breaker {
+    /// `closed`, `open` or `half_open`
+    state: String,
+    /// Sends in a row that brought no answer.
+    failures: u32,
+    open_until: Option<DateTime<Utc>>,
+    changed_at: Option<DateTime<Utc>>,
+}
+
+/// What became of messages.
+#[derive(Serialize, Deserialize, ToSchema)]
+struct DeliveryFigures {
+    messages: u64,
+    /// Taken over by Meta.
+    accepted: u64,
+    delivered: u64,
+    read: u64,
+    failed: u64,
+    unknown: u64,
+    /// Delivered of those accepted, 0 to 1.
+    delivery_rate: Option<f64>,
+    /// Read of those delivered, 0 to 1.
+    read_rate: Option<f64>,
+    seconds_to_delivered: Latency,
+    seconds_to_read: Latency,
+}
+
+/// Seconds from one state to the next.
+#[derive(Serialize, Deserialize, ToSchema)]
+struct Latency {
+    median: Option<f64>,
+    p95: Option<f64>,
+}
+
+/// What is to change.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NumberChanges {
+    #[schema(max_length = 200)]
+    name: Option<String>,
+    /// The pace of campaigns: up to 80, or 1,000 where Meta's throughput level is `HIGH`.
+    #[schema(minimum = 1, maximum = 1000)]
+    messages_per_second: Option<u32>,
+    /// It takes `agents.assign`.
+    assignment: Option<AssignmentChanges>,
+    action: Option<NumberAction>,
+    /// In the place of `action`: the state it shall have.
+    status: Option<WantedStatus>,
+    /// A new token: Meta is asked whether it works, and the number connected again.
+    token: Option<String>,
+    /// Until when Meta issued the token; null when it does not expire.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    token_expires_at: Option<Option<DateTime<Utc>>>,
+    /// Registers the number anew.
+    pin: Option<String>,
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum NumberAction {
+    /// Asks Meta, and takes the number into use again.
+    Connect,
+    Pause,
+    Resume,
+    Disconnect,
+}
+
+/// The state a number shall have.
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum WantedStatus {
+    Connected,
+    Paused,
+    Disconnected,
+}
+
+/// `/api/whatsapp/sessions/{id}`.
+pub fn router() -> Router<App> {
+    Router::new().route(
+        "/api/whatsapp/sessions/{id}",
+        get(get_number).patch(change_number).delete(delete_number),
+    )
+}
+
+/// One number: Meta's word on it, its breaker, and what became of its messages. `refresh=true` asks Meta first.
+#[utoipa::path(
+    get, path = "/api/whatsapp/sessions/{id}", tag = "whatsapp", security(("bearer" = [])),
+    params(("id" = Uuid, Path), ("refresh" = Option<Refresh>, Query)),
+    responses(
+        (status = 200, body = NumberDetails), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+    )
+)]
+pub(crate) async fn get_number(
+    State(app): State<App>,
+    permitted: Permitted<NumbersView>,
+    PathId(id): PathId,
+    QueryParameters(query): QueryParameters<ListQuery>,
+) -> Result<Json<NumberDetails>, ApiError> {
+    let caller = &permitted.caller;
+    let mut number = find(caller, id).await?;
+    if query.refresh == Some(Refresh::True) {
+        health::refresh_these(&app, &[id]).await?;
+        number = find(caller, id).await?;
+    }
+    let arguments = json!({ "session_id": id });
+    let delivery: Option<NumberDelivery> = caller.database().rpc("number_delivery", &arguments).await?;
+    let assignment: Option<NumberAssignment> = caller.database().rpc("get_assignment", &arguments).await?;
+    Ok(Json(NumberDetails {
+        assignment: assignment.ok_or_else(ApiError::not_found)?,
+        number,
+        delivery: delivery.ok_or_else(ApiError::not_found)?,
+        graph: GraphInUse::of(&app),
+    }))
+}
+
+async fn find(caller: &Caller, id: Uuid) -> Result<ConnectedNumber, ApiError> {
+    let number: Option<ConnectedNumber> = caller
+        .database()
+        .rpc("get_number", &json!({ "session_id": id }))
+        .await?;
+    number.ok_or_else(ApiError::not_found)
+}
+
+/// Renames a number, changes its pace or token, pauses, resumes, disconnects or connects it again.
+#[utoipa::path(
+    patch, path = "/api/whatsapp/sessions/{id}", tag = "whatsapp", security(("bearer" = [])),
+    params(("id" = Uuid, Path)), request_body = NumberChanges,
+    responses(
+        (status = 200, body = ConnectedNumber), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 422, body = ErrorBody),
+        (status = 503, description = "Meta does not answer", body = ErrorBody),
+    )
+)]
+pub(crate) async fn change_number(
+    State(app): State<App>,
+    permitted: Permitted<NumbersManage>,
+    PathId(id): PathId,
+    JsonBody(changes): JsonBody<NumberChanges>,
+) -> Result<Json<ConnectedNumber>, ApiError> {
+    let caller = &permitted.caller;
+    check_pin(changes.pin.as_deref())?;
+    check_expiry(changes.token_expires_at.flatten())?;
+    let name = match &changes.name {
+        Some(name) => Some(optional_text("name", name, 200)?),
+        None => None,
+    };
+    let number = find(caller, id).await?;
+    if number.deleted_at.is_some() {
+        return Err(ApiError::not_found());
+    }
+    if let Some(pace) = changes.messages_per_second {
+        check_pace(pace, &number)?;
+    }
+    if let Some(assignment) = &changes.assignment {
+        set_assignment(caller, id, assignment).await?;
+    }
+    let mut action = changes.action.or(match (changes.status, number.status.as_str()) {
+        (Some(WantedStatus::Connected), "paused" | "connected") => Some(NumberAction::Resume),
+        (Some(WantedStatus::Connected), _) => Some(NumberAction::Connect),
+        (Some(WantedStatus::Paused), _) => Some(NumberAction::Pause),
+        (Some(WantedStatus::Disconnected), _) => Some(NumberAction::Disconnect),
+        (None, _) => None,
+    });
+    let connects = action == Some(NumberAction::Connect) || changes.token.is_some() || changes.pin.is_some();
+    if connects {
+        if action == Some(NumberAction::Disconnect) {
+            return Err(ApiError::field(
+                "action",
+                Text::new(
+                    "does not go with a token or a PIN",
+                    "tidak dapat digabung dengan token atau PIN",
+                ),
+            ));
+        }
+        reconnect(&app, caller, number, &changes).await?;
+        action = action.filter(|action| *action == NumberAction::Pause);
+    }
+    let mut set = json!({
+        "name": name, "messages_per_second": changes.messages_per_second, "action": action,
+    });
+    if let Some(time) = changes.token_expires_at {
+        set["token_expires_at"] = json!(time);
+    }
+    let arguments = json!({ "session_id": id, "changes": set });
+    Ok(Json(caller.database().rpc("change_number", &arguments).await?))
+}
+
+/// Before anything is changed: a new token must not be taken over beside a refusal.
+fn check_pace(pace: u32, number: &ConnectedNumber) -> Result<(), ApiError> {
+    let most = if number.throughput_level.as_deref() == Some("HIGH") {
+        1000
+    } else {
+        80
+    };
+    if (1..=most).contains(&pace) {
+        return Ok(());
+    }
+    Err(ApiError::field(
+        "messages_per_second",
+        Text::new(
+            format!("must be a number from 1 to {most}"),
+            format!("harus berupa angka dari 1 sampai {most}"),
+        ),
+    ))
+}
+
+async fn set_assignment(caller: &Caller, id: Uuid, changes: &AssignmentChanges) -> Result<(), ApiError> {
+    if changes
+        .max_open
+        .flatten()
+        .is_some_and(|most| !(1..=1000).contains(&most))
+    {
+        return Err(ApiError::field(
+            "assignment.max_open",
+            Text::new(
+                "must be a number from 1 to 1000",
+                "harus berupa angka dari 1 sampai 1000",
+            ),
+        ));
+    }
+    if changes.pool.as_ref().is_some_and(|pool| pool.len() > 500) {
+        return Err(ApiError::field(
+            "assignment.pool",
+            Text::new("must not exceed 500 people", "tidak boleh lebih dari 500 orang"),
+        ));
+    }
+    let arguments = json!({ "session_id": id, "changes": changes });
+    let _now: NumberAssignment = caller.database().rpc("set_assignment", &arguments).await?;
+    Ok(())
+}
+
+/// With the token that was given, or the one it has.
+async fn reconnect(
+    app: &App,
+    caller: &Caller,
+    number: ConnectedNumber,
+    changes: &NumberChanges,
+) -> Result<(), ApiError> {
+    let own_token = changes.token.is_some() || number.token_source == "own";
+    let token = match &changes.token {
+        Some(token) => parse_token(token)?,
+        None => number_token(app, number.id).await.map_err(|error| match error {
+            AccessError::Database(error) => error.into(),
+            AccessError::Sealed(error) => {
+                log::error!("number {}: {error}", number.id);
+                ApiError::field("token", Text::new("must be given again", "harus diisi lagi"))
+            }
+        })?,
+    };
+    let candidate = Candidate {
+        session_id: number.id,
+        phone_number_id: number.phone_number_id,
+        business_account_id: number.business_account_id,
+        name: None,
+        token,
+        own_token,
+        // Another token has another end, which is set with the other changes.
+        token_expires_at: changes.token.as_ref().map(|_| None),
+        pin: changes.pin.clone(),
+    };
+    candidate.connect(app, caller).await.map(drop)
+}
+
+#[derive(Deserialize)]
+struct Deleted {
+    business_account_id: String,
+    account_in_use: bool,
+}
+
+/// Takes a number out for good: nothing is sent or received for it any more, and its token is forgotten.
+/// Conversations stay, and come back when it is connected again.
+#[utoipa::path(
+    delete, path = "/api/whatsapp/sessions/{id}", tag = "whatsapp", security(("bearer" = [])),
+    params(("id" = Uuid, Path)),
+    responses(
+        (status = 204), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+    )
+)]
+pub(crate) async fn delete_number(
+    State(app): State<App>,
+    permitted: Permitted<NumbersManage>,
+    PathId(id): PathId,
+    background: Background,
+) -> Result<StatusCode, ApiError> {
+    let caller = &permitted.caller;
+    find(caller, id).await?;
+    // Its token is forgotten with it, and the account is to be told.
+    let token = number_token(&app, id).await.ok();
+    let deleted: Deleted = caller
+        .database()
+        .rpc("delete_number", &json!({ "session_id": id }))
+        .await?;
+    if let Some(token) = token
+        && !deleted.account_in_use
+    {
+        background.run(async move {
+            let account = app.graph().business_account(&deleted.business_account_id, &token);
+            if let Err(error) = account.unsubscribe().await {
+                log::warn!("number {id}: its account is still subscribed: {error}");
+            }
+        });
+    }
+    Ok(StatusCode::NO_CONTENT)
+}

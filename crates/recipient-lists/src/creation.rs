@@ -1,0 +1,226 @@
+//! `POST /api/broadcast/recipient-lists`.
+
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use axum::routing::post;
+use axum::{Json, Router};
+use bytes::Bytes;
+use serde_json::json;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
+
+use super::given_recipient::{self, GivenRecipient};
+use super::import::{self, ListImport};
+use super::list_source::ContactFilter;
+use super::recipient_list::RecipientList;
+use super::submission::{NewRecipientList, NewRecipientListForm, OnError, People, Submission};
+use crm_core::app::App;
+use crm_core::background::Background;
+use crm_core::caller::{AllOf, AnyOf, Caller, Permitted};
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::json_body::created;
+use crm_core::permissions::{ContactsView, RecipientListsCreate, RecipientListsImport};
+use crm_core::text::Text;
+use tables::file_import::file::{self as import_file, FetchError};
+use tables::file_import::row_problem::{RowProblem, text_of};
+use tables::file_import::{self, inspection};
+
+/// As much as Vercel lets through.
+const MAX_BODY: usize = 4_500_000;
+/// Problems that one answer names.
+const MAX_PROBLEMS: usize = 50;
+/// How long a file is read behind the answer: the function's limit in `vercel.json` leaves what is on its way the time to
+/// end, and cron goes on.
+const READING_TIME: Duration = Duration::from_secs(40);
+const MAX_FILE_NAME: usize = 200;
+/// A file of so few rows is read before the answer, so that the list can be used at once.
+const ROWS_TO_WAIT_FOR: usize = 2000;
+/// How long an answer waits for it.
+const WAITING_TIME: Duration = Duration::from_secs(10);
+
+pub(super) fn router() -> Router<App> {
+    Router::new()
+        .route("/api/broadcast/recipient-lists", post(create_recipient_list))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+}
+
+/// Makes a list: of people given one by one, of contacts, or from a file. A file of more than 2,000 rows is read behind the
+/// answer; the list is `importing` until then. `recipient_lists.create` is needed, for files `recipient_lists.import`, for contacts
+/// `contacts.view` too.
+#[utoipa::path(
+    post, path = "/api/broadcast/recipient-lists", tag = "recipient-lists", security(("bearer" = [])),
+    request_body(content((NewRecipientList = "application/json"), (NewRecipientListForm = "multipart/form-data"))),
+    responses(
+        (status = 201, body = RecipientList),
+        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 409, body = ErrorBody), (status = 413, body = ErrorBody), (status = 415, body = ErrorBody),
+        (status = 422, description = "A field is wrong; fields of recipients are named like \
+            `recipients[3].phone_number`", body = ErrorBody),
+    )
+)]
+pub(crate) async fn create_recipient_list(
+    permitted: Permitted<AnyOf<(RecipientListsCreate, RecipientListsImport)>>,
+    State(app): State<App>,
+    background: Background,
+    submission: Submission,
+) -> Result<(StatusCode, Json<RecipientList>), ApiError> {
+    let caller = permitted.caller;
+    let Submission {
+        name,
+        people,
+        on_error,
+        country,
+    } = submission;
+    let list = match people {
+        People::Given(recipients) => {
+            let on_error = on_error.unwrap_or(OnError::Refuse);
+            from_recipients(&caller, &name, recipients, on_error, &country).await?
+        }
+        People::Contacts(filter) => from_contacts(&caller, &name, filter).await?,
+        People::File { bytes, file_name } => {
+            caller.require::<RecipientListsImport>()?;
+            let path = import_file::new_path(caller.access.tenant.id);
+            let import = NewImport {
+                name,
+                path,
+                file_name,
+                on_error,
+                country,
+                field: "file",
+                is_stored: false,
+            };
+            import.begin(&caller, &app, bytes, &background).await?
+        }
+        People::Uploaded { path, file_name } => {
+            caller.require::<RecipientListsImport>()?;
+            let bytes = fetch(&caller, &app, &path).await?;
+            let field = "storage_path";
+            let import = NewImport {
+                name,
+                path,
+                file_name,
+                on_error,
+                country,
+                field,
+                is_stored: true,
+            };
+            import.begin(&caller, &app, bytes, &background).await?
+        }
+    };
+    Ok(created(list))
+}
+
+async fn from_recipients(
+    caller: &Caller,
+    name: &str,
+    recipients: Vec<GivenRecipient>,
+    on_error: OnError,
+    country: &str,
+) -> Result<RecipientList, ApiError> {
+    caller.require::<RecipientListsCreate>()?;
+    let checked = given_recipient::check(recipients, country)?;
+    if on_error == OnError::Refuse && !checked.problems.is_empty() {
+        let fields = checked.problems.iter().take(MAX_PROBLEMS).map(refused).collect();
+        return Err(ApiError::fields(fields));
+    }
+    let arguments = json!({
+        "name": name, "columns": checked.columns, "entries": checked.entries, "errors": checked.problems,
+        "on_error": on_error,
+    });
+    caller.database().rpc("create_recipient_list", &arguments).await
+}
+
+fn refused(problem: &RowProblem) -> (String, Text) {
+    let field = format!("recipients[{}].{}", problem.line - 1, problem.field);
+    (field, text_of(problem.code, None))
+}
+
+async fn from_contacts(
+    caller: &Caller,
+    name: &str,
+    filter: ContactFilter,
+) -> Result<RecipientList, ApiError> {
+    caller.require::<AllOf<(RecipientListsCreate, ContactsView)>>()?;
+    let arguments = json!({ "name": name, "filter": filter.checked()? });
+    caller
+        .database()
+        .rpc("create_recipient_list_from_contacts", &arguments)
+        .await
+}
+
+/// A file that was uploaded to an address of ours. One of another tenant is as if it were not there.
+async fn fetch(caller: &Caller, app: &App, path: &str) -> Result<Bytes, ApiError> {
+    let missing = || {
+        let problem = Text::new("there is no such file", "tidak ada berkas seperti itu");
+        ApiError::field("storage_path", problem)
+    };
+    if !import_file::is_path_of(caller.access.tenant.id, path) {
+        return Err(missing());
+    }
+    import_file::fetch(app, path).await.map_err(|error| match error {
+        FetchError::Missing => missing(),
+        FetchError::TooLarge => ApiError::field("storage_path", inspection::too_long()),
+        FetchError::Unavailable(source) => ApiError::unavailable(source),
+    })
+}
+
+struct NewImport {
+    name: String,
+    path: String,
+    file_name: String,
+    on_error: Option<OnError>,
+    country: String,
+    /// Which field of the request the file is.
+    field: &'static str,
+    is_stored: bool,
+}
+
+impl NewImport {
+    async fn begin(
+        self,
+        caller: &Caller,
+        app: &App,
+        bytes: Bytes,
+        background: &Background,
+    ) -> Result<RecipientList, ApiError> {
+        let found = import::inspect(bytes.clone(), self.country.clone(), self.field).await?;
+        if !self.is_stored {
+            let stored = import_file::store(app, &self.path, bytes.clone()).await;
+            stored.map_err(|error| ApiError::unavailable(error.to_string()))?;
+        }
+        let file_name: String = self
+            .file_name
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(MAX_FILE_NAME)
+            .collect();
+        let arguments = json!({
+            "name": self.name, "file_path": self.path, "file_name": file_name, "columns": found.columns,
+            "total_rows": found.total_rows, "on_error": self.on_error.unwrap_or(OnError::Keep),
+            "country": self.country,
+        });
+        let list: RecipientList = caller
+            .database()
+            .rpc("begin_recipient_import", &arguments)
+            .await?;
+        let (app, id) = (app.clone(), list.id());
+        let (reading, ended) = oneshot::channel::<()>();
+        background.run(async move {
+            let deadline = Instant::now() + READING_TIME;
+            if let Err(error) = file_import::run::<ListImport>(&app, Some(id), Some(bytes), deadline).await {
+                log::warn!("the import of list {id} goes on later: {}", error.source_text());
+            }
+            drop(reading);
+        });
+        if found.total_rows > ROWS_TO_WAIT_FOR {
+            return Ok(list);
+        }
+        drop(timeout(WAITING_TIME, ended).await);
+        // Who may make lists may not see them, perhaps: then it is told as it began.
+        let arguments = json!({ "list_id": id });
+        let now = caller.database().rpc("get_recipient_list", &arguments).await;
+        Ok(now.ok().flatten().unwrap_or(list))
+    }
+}

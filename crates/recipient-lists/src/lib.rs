@@ -1,0 +1,45 @@
+//! Lists of people that campaigns are sent to: from files, given one by one, or chosen from the contacts.
+//!
+//! A file lies in Storage while it becomes a list: see [`tables::file_import`].
+
+pub(crate) mod creation;
+mod csv_export;
+pub(crate) mod entry_list;
+pub(crate) mod given_recipient;
+mod import;
+pub(crate) mod list_index;
+pub(crate) mod list_source;
+mod openapi;
+pub(crate) mod recipient_list;
+pub(crate) mod row_error_list;
+mod row_reader;
+pub(crate) mod submission;
+pub(crate) mod template;
+pub(crate) mod upload;
+
+use axum::Router;
+use crm_core::app::App;
+
+pub use entry_list::router as entries;
+pub use import::ListImport;
+pub use openapi::document as openapi_document;
+pub use recipient_list::router as recipient_list;
+pub use row_error_list::router as row_errors;
+pub use template::router as template;
+pub use upload::router as uploads;
+
+/// `/api/broadcast/recipient-lists`.
+pub fn recipient_lists() -> Router<App> {
+    list_index::router().merge(creation::router())
+}
+
+/// Every route of this crate.
+pub fn router() -> Router<App> {
+    Router::new()
+        .merge(entries())
+        .merge(recipient_list())
+        .merge(recipient_lists())
+        .merge(row_errors())
+        .merge(template())
+        .merge(uploads())
+}

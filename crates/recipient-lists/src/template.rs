@@ -1,0 +1,100 @@
+//! `GET /api/broadcast/recipient-lists/template`: a table to fill in.
+
+use axum::Router;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use serde::{Deserialize, Deserializer};
+
+use crm_core::app::App;
+use crm_core::caller::Permitted;
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::json_body::QueryParameters;
+use crm_core::permissions::RecipientListsView;
+use tables::csv_table;
+
+const MAX_VARIABLES: usize = 20;
+/// What the example's variables are; further ones are numbered. Its phone number is none, so that nobody is sent anything
+/// who forgets to take it out.
+const EXAMPLE: [&str; 5] = [
+    "Budi Santoso",
+    "6289xxxxxxxxx",
+    "Premium",
+    "ORD-123",
+    "2024-02-17",
+];
+
+/// How many variables the table has.
+#[derive(Deserialize)]
+pub(crate) struct TemplateQuery {
+    #[serde(default = "default_variables", deserialize_with = "number_of_variables")]
+    variables: usize,
+}
+
+fn default_variables() -> usize {
+    3
+}
+
+fn number_of_variables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let number = text.parse().ok().filter(|number| *number <= MAX_VARIABLES);
+    number.ok_or_else(|| serde::de::Error::custom(format!("must be a number from 0 to {MAX_VARIABLES}")))
+}
+
+/// `/api/broadcast/recipient-lists/template`.
+pub fn router() -> Router<App> {
+    Router::new().route("/api/broadcast/recipient-lists/template", get(download_template))
+}
+
+/// A CSV file with the columns and an example, to be filled in and imported.
+#[utoipa::path(
+    get, path = "/api/broadcast/recipient-lists/template", tag = "recipient-lists", security(("bearer" = [])),
+    params(("variables" = Option<u32>, Query, description = "Columns for variables, by default 3", maximum = 20)),
+    responses(
+        (status = 200, content_type = "text/csv", body = String),
+        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 422, body = ErrorBody),
+    )
+)]
+pub(crate) async fn download_template(
+    _permitted: Permitted<RecipientListsView>,
+    QueryParameters(query): QueryParameters<TemplateQuery>,
+) -> Result<impl IntoResponse, ApiError> {
+    Ok((csv_table::headers("recipient-list.csv"), table(query.variables)))
+}
+
+fn table(variables: usize) -> String {
+    let mut table = csv_table::MARK.to_owned();
+    let names = (1..=variables).map(|place| format!("var{place}"));
+    let header: Vec<String> = ["contacts_name", "phone_number"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain(names)
+        .collect();
+    csv_table::push_line(&mut table, &header);
+    let further = (EXAMPLE.len() - 1..).map(|place| format!("value {place}"));
+    let example: Vec<String> = EXAMPLE
+        .map(str::to_owned)
+        .into_iter()
+        .chain(further)
+        .take(header.len())
+        .collect();
+    csv_table::push_line(&mut table, &example);
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_what_an_import_takes() {
+        assert_eq!(
+            table(0),
+            "\u{feff}contacts_name,phone_number\r\nBudi Santoso,6289xxxxxxxxx\r\n"
+        );
+        assert_eq!(
+            table(4),
+            "\u{feff}contacts_name,phone_number,var1,var2,var3,var4\r\n\
+             Budi Santoso,6289xxxxxxxxx,Premium,ORD-123,2024-02-17,value 4\r\n"
+        );
+    }
+}

@@ -1,0 +1,99 @@
+//! `DELETE /api/broadcast/templates/{id}`.
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::delete;
+use serde::Deserialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::meta_access;
+use super::meta_refusal::{is_gone, refusal};
+use crm_core::app::App;
+use crm_core::caller::Permitted;
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::json_body::QueryParameters;
+use crm_core::path_id::PathId;
+use crm_core::permissions::TemplatesDelete;
+
+/// How much to delete.
+#[derive(Deserialize)]
+pub(crate) struct Extent {
+    #[serde(default)]
+    all_languages: AllLanguages,
+}
+
+/// A switch in a query, which holds texts.
+#[derive(Clone, Copy, Default, PartialEq, Deserialize)]
+enum AllLanguages {
+    #[default]
+    #[serde(rename = "false", alias = "0")]
+    No,
+    #[serde(rename = "true", alias = "1", alias = "")]
+    Yes,
+}
+
+#[derive(Deserialize)]
+struct Begun {
+    ids: Vec<Uuid>,
+    /// Where Meta has to be asked.
+    session_id: Option<Uuid>,
+    business_account_id: Option<String>,
+    name: Option<String>,
+    meta_template_id: Option<String>,
+}
+
+pub(super) fn router() -> Router<App> {
+    Router::new().route("/api/broadcast/templates/{id}", delete(delete_template))
+}
+
+/// Deletes a template, at Meta too: this language, or all languages of its name. Meta keeps the name of an approved
+/// template for 30 days. A template that campaigns were sent with stays, as `DELETED`.
+#[utoipa::path(
+    delete, path = "/api/broadcast/templates/{id}", tag = "templates", security(("bearer" = [])),
+    params(
+        ("id" = Uuid, Path),
+        ("all_languages" = Option<bool>, Query, description = "All languages of the name"),
+    ),
+    responses(
+        (status = 204), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
+        (status = 409, description = "`template_in_use`, `template_not_deletable`, `template_submitting`, \
+            `no_connected_number` or `whatsapp_account_unusable`", body = ErrorBody),
+        (status = 422, body = ErrorBody), (status = 429, description = "`whatsapp_busy`", body = ErrorBody),
+        (status = 503, description = "`whatsapp_unreachable`: safe to repeat", body = ErrorBody),
+    )
+)]
+pub(crate) async fn delete_template(
+    State(app): State<App>,
+    permitted: Permitted<TemplatesDelete>,
+    PathId(id): PathId,
+    QueryParameters(Extent { all_languages }): QueryParameters<Extent>,
+) -> Result<StatusCode, ApiError> {
+    let caller = &permitted.caller;
+    let all_languages = all_languages == AllLanguages::Yes;
+    let arguments = json!({ "template_id": id, "all_languages": all_languages });
+    let begun: Begun = caller
+        .database()
+        .rpc("begin_template_deletion", &arguments)
+        .await?;
+    let (Some(session_id), Some(account), Some(name)) =
+        (begun.session_id, begun.business_account_id, begun.name)
+    else {
+        return Ok(StatusCode::NO_CONTENT);
+    };
+
+    let token = meta_access::token(&app, session_id).await?;
+    let only = begun.meta_template_id.as_deref().filter(|_| !all_languages);
+    match app.graph().templates(&account, &token).delete(&name, only).await {
+        Ok(()) => {}
+        Err(error) if is_gone(&error) => {}
+        Err(error) => return Err(refusal(&error)),
+    }
+    let arguments = json!({ "ids": begun.ids, "actor": caller.access.user_id });
+    caller
+        .service()
+        .rpc::<()>("record_template_deletion", &arguments)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}

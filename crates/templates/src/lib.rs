@@ -1,0 +1,53 @@
+//! Message templates: written here, reviewed by Meta, sent by campaigns and agents.
+
+pub(crate) mod deletion;
+mod examples;
+mod input;
+mod meta_access;
+mod meta_refusal;
+mod openapi;
+pub(crate) mod preview;
+mod problem;
+mod reader;
+mod sample;
+pub(crate) mod submission;
+pub(crate) mod sync;
+pub(crate) mod template;
+pub(crate) mod template_changes;
+pub(crate) mod template_creation;
+pub(crate) mod template_list;
+mod working_copy;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use crm_core::app::App;
+
+pub use openapi::document as openapi_document;
+pub use preview::router as preview;
+pub use submission::router as submit;
+pub use sync::router as sync;
+
+/// Far above what Meta takes: drafts may be imperfect, not endless.
+const MAX_BODY: usize = 128 * 1024;
+
+/// `/api/broadcast/templates`.
+pub fn templates() -> Router<App> {
+    template_list::router().merge(template_creation::router().layer(DefaultBodyLimit::max(MAX_BODY)))
+}
+
+/// `/api/broadcast/templates/{id}`.
+pub fn template() -> Router<App> {
+    template::router()
+        .merge(template_changes::router().layer(DefaultBodyLimit::max(MAX_BODY)))
+        .merge(deletion::router())
+}
+
+/// Every route of this crate.
+pub fn router() -> Router<App> {
+    Router::new()
+        .merge(templates())
+        .merge(template())
+        .merge(preview())
+        .merge(submit())
+        .merge(sync())
+}

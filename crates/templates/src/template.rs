@@ -1,0 +1,225 @@
+//! `GET /api/broadcast/templates/{id}`, and what a template looks like.
+
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Json, Router};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use uuid::Uuid;
+use whatsapp::error_codes::Locale;
+use whatsapp::template::{Button, TemplateDefinition, explain_rejection};
+
+use super::problem::TemplateProblem;
+use super::reader::Reader;
+use super::working_copy::WorkingCopy;
+use crm_core::app::App;
+use crm_core::caller::{Caller, Permitted};
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::path_id::PathId;
+use crm_core::permissions::TemplatesView;
+
+/// A template as the database has it.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct TemplateRow {
+    pub(super) id: Uuid,
+    #[serde(rename = "meta_business_account_id")]
+    pub(super) business_account_id: Option<String>,
+    pub(super) meta_template_id: Option<String>,
+    pub(super) name: String,
+    pub(super) language: String,
+    pub(super) category: String,
+    previous_category: Option<String>,
+    pub(super) status: String,
+    parameter_format: String,
+    pub(super) components: Value,
+    pub(super) draft: Option<DraftRow>,
+    pub(super) sample_path: Option<String>,
+    pub(super) sample_handle: Option<String>,
+    rejected_reason: Option<String>,
+    quality_score: Option<String>,
+    status_detail: Option<String>,
+    upcoming_category: Option<String>,
+    upcoming_category_at: Option<DateTime<Utc>>,
+    submitting: bool,
+    next_edit_at: Option<DateTime<Utc>>,
+    submitted_at: Option<DateTime<Utc>>,
+    deleted_at: Option<DateTime<Utc>>,
+    created_by: Option<Uuid>,
+    created_at: DateTime<Utc>,
+    pub(super) updated_at: DateTime<Utc>,
+}
+
+/// Changes that Meta has not taken yet.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct DraftRow {
+    pub(super) category: Option<String>,
+    pub(super) components: Value,
+    pub(super) sample_path: Option<String>,
+    pub(super) sample_handle: Option<String>,
+}
+
+/// A message template. Its parts are as they would be submitted: with the changes made since Meta took it over.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Template {
+    id: Uuid,
+    /// The WhatsApp Business account it is for.
+    business_account_id: Option<String>,
+    /// Meta's id, as a text: it exceeds what JSON numbers hold exactly.
+    meta_template_id: Option<String>,
+    name: String,
+    language: String,
+    /// `MARKETING`, `UTILITY` or `AUTHENTICATION`
+    category: String,
+    /// Before Meta changed it.
+    previous_category: Option<String>,
+    /// `DRAFT`, `DELETED`, or as Meta says: `PENDING`, `APPROVED`, `REJECTED`, `PAUSED`, `DISABLED` and others.
+    status: String,
+    /// What Meta said with the status, for example until when the template is paused.
+    status_detail: Option<String>,
+    /// Meta has announced that it will move the template to this category.
+    upcoming_category: Option<String>,
+    upcoming_category_at: Option<DateTime<Utc>>,
+    /// Meta's word for why it was rejected.
+    rejected_reason: Option<String>,
+    /// The same in a sentence.
+    rejected_reason_text: Option<&'static str>,
+    /// `GREEN`, `YELLOW`, `RED` or `UNKNOWN`
+    quality_score: Option<String>,
+    /// `POSITIONAL` or `NAMED`
+    parameter_format: String,
+    header: HeaderView,
+    /// The body.
+    content: String,
+    footer: String,
+    #[schema(value_type = Vec<Object>)]
+    buttons: Vec<Value>,
+    /// The values a message of this template needs: `name`, `kind` and `example`.
+    #[schema(value_type = Vec<Object>)]
+    variables: Vec<whatsapp::template::Variable>,
+    /// Authentication templates: whether the body warns not to share the code.
+    add_security_recommendation: bool,
+    /// Authentication templates: minutes the footer tells.
+    code_expiration_minutes: Option<u32>,
+    /// What Meta has and campaigns send, in the shape of Meta's API; of a draft, what would be submitted.
+    #[schema(value_type = Vec<Object>)]
+    components: Value,
+    /// There are changes that have not been submitted.
+    has_changes: bool,
+    /// What keeps it from being submitted.
+    problems: Vec<TemplateProblem>,
+    /// Meta is being asked at this moment.
+    submitting: bool,
+    /// When Meta takes an edit of this approved template again; null: now.
+    next_edit_at: Option<DateTime<Utc>>,
+    submitted_at: Option<DateTime<Utc>>,
+    deleted_at: Option<DateTime<Utc>>,
+    created_by: Option<Uuid>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+/// What stands above the body.
+#[derive(Debug, Serialize, ToSchema)]
+struct HeaderView {
+    /// `NONE`, `TEXT`, `IMAGE`, `VIDEO`, `GIF`, `DOCUMENT` or `LOCATION`
+    format: &'static str,
+    text: String,
+    example: String,
+    sample_path: Option<String>,
+    /// Where the sample can be seen.
+    sample_url: Option<String>,
+}
+
+impl TemplateRow {
+    /// The template with this id, if the caller may see it.
+    pub(super) async fn read(caller: &Caller, id: Uuid) -> Result<Self, ApiError> {
+        let row: Option<Self> = caller
+            .database()
+            .rpc("get_template", &json!({ "template_id": id }))
+            .await?;
+        row.ok_or_else(ApiError::not_found)
+    }
+
+    pub(super) fn into_template(self, app: &App, locale: Locale) -> Template {
+        let copy = WorkingCopy::of(&self);
+        let problems = if self.draft.is_some() || self.is_unsubmitted() {
+            copy.draft().problems()
+        } else {
+            Vec::new()
+        };
+        let variables = TemplateDefinition::parse(&self.components);
+        let reason = self.rejected_reason.filter(|reason| reason != "NONE");
+        Template {
+            header: HeaderView {
+                format: copy.composition.header.format.name(),
+                text: copy.composition.header.text.clone(),
+                example: copy.composition.header.example.clone(),
+                sample_path: copy.sample_path.clone(),
+                sample_url: copy.sample_url(&app.config().supabase.url),
+            },
+            problems: TemplateProblem::list(&problems, locale),
+            variables: variables.map_or_else(|_| Vec::new(), |definition| definition.variables().to_vec()),
+            rejected_reason_text: reason
+                .as_deref()
+                .and_then(|reason| explain_rejection(reason, locale)),
+            rejected_reason: reason,
+            content: copy.composition.body,
+            footer: copy.composition.footer,
+            buttons: copy.composition.buttons.iter().map(Button::write).collect(),
+            add_security_recommendation: copy.composition.security_recommendation,
+            code_expiration_minutes: copy.composition.code_expiration_minutes,
+            has_changes: self.draft.is_some(),
+            category: copy.category,
+            id: self.id,
+            business_account_id: self.business_account_id,
+            meta_template_id: self.meta_template_id,
+            name: self.name,
+            language: self.language,
+            previous_category: self.previous_category,
+            status: self.status,
+            quality_score: self.quality_score,
+            status_detail: self.status_detail,
+            upcoming_category: self.upcoming_category,
+            upcoming_category_at: self.upcoming_category_at,
+            parameter_format: self.parameter_format,
+            components: self.components,
+            submitting: self.submitting,
+            next_edit_at: self.next_edit_at,
+            submitted_at: self.submitted_at,
+            deleted_at: self.deleted_at,
+            created_by: self.created_by,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        }
+    }
+
+    /// Meta has none that is being reviewed or sent: what it has it has taken.
+    fn is_unsubmitted(&self) -> bool {
+        matches!(self.status.as_str(), "DRAFT" | "REJECTED")
+    }
+}
+
+pub(super) fn router() -> Router<App> {
+    Router::new().route("/api/broadcast/templates/{id}", get(get_template))
+}
+
+/// One template.
+#[utoipa::path(
+    get, path = "/api/broadcast/templates/{id}", tag = "templates", security(("bearer" = [])),
+    params(("id" = Uuid, Path)),
+    responses(
+        (status = 200, body = Template), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+    )
+)]
+pub(crate) async fn get_template(
+    State(app): State<App>,
+    permitted: Permitted<TemplatesView>,
+    PathId(id): PathId,
+    Reader(locale): Reader,
+) -> Result<Json<Template>, ApiError> {
+    let row = TemplateRow::read(&permitted.caller, id).await?;
+    Ok(Json(row.into_template(&app, locale)))
+}

@@ -1,0 +1,84 @@
+//! `GET /api/broadcast/templates`.
+
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::reader::Reader;
+use super::template::{Template, TemplateRow};
+use crm_core::app::App;
+use crm_core::caller::Permitted;
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::json_body::QueryParameters;
+use crm_core::paging::{PageNumber, Paged, Rows, default_limit, first_page, page_number, page_size};
+use crm_core::permissions::TemplatesView;
+
+/// What to list.
+#[derive(Deserialize)]
+pub(crate) struct Filter {
+    status: Option<String>,
+    category: Option<String>,
+    language: Option<String>,
+    search: Option<String>,
+    #[serde(default = "first_page", deserialize_with = "page_number")]
+    page: u32,
+    #[serde(default = "default_limit", deserialize_with = "page_size")]
+    limit: u32,
+}
+
+pub(super) fn router() -> Router<App> {
+    Router::new().route("/api/broadcast/templates", get(list_templates))
+}
+
+/// The templates of the caller's tenant, the newest first. Deleted ones are listed by `status=DELETED` only.
+#[utoipa::path(
+    get, path = "/api/broadcast/templates", tag = "templates", security(("bearer" = [])),
+    params(
+        ("status" = Option<String>, Query, description = "`DRAFT`, `PENDING`, `APPROVED`, `REJECTED` and others"),
+        ("category" = Option<String>, Query), ("language" = Option<String>, Query),
+        ("search" = Option<String>, Query, description = "Within name and content"),
+        ("page" = Option<u32>, Query, description = "From 1", minimum = 1),
+        ("limit" = Option<u32>, Query, description = "Rows of a page, by default 20", minimum = 1, maximum = 100),
+    ),
+    responses(
+        (status = 200, body = Paged<Template>),
+        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 422, body = ErrorBody),
+    )
+)]
+pub(crate) async fn list_templates(
+    State(app): State<App>,
+    permitted: Permitted<TemplatesView>,
+    Reader(locale): Reader,
+    QueryParameters(filter): QueryParameters<Filter>,
+) -> Result<Json<Paged<Template>>, ApiError> {
+    let Filter { page, limit, .. } = filter;
+    // A filter left empty in a form is none; no template holds U+0000.
+    let given = |text: Option<String>| {
+        let text = text?.trim().replace('\0', "\u{fffd}");
+        (!text.is_empty()).then_some(text)
+    };
+    let arguments = json!({
+        "status_filter": given(filter.status).map(|status| status.to_uppercase()),
+        "category_filter": given(filter.category).map(|category| category.to_uppercase()),
+        "language_filter": given(filter.language),
+        "search": given(filter.search),
+        "page": page,
+        "page_size": limit,
+    });
+    let rows: Rows<TemplateRow> = permitted
+        .caller
+        .database()
+        .rpc("list_templates", &arguments)
+        .await?;
+    let templates = Rows {
+        total: rows.total,
+        rows: rows
+            .rows
+            .into_iter()
+            .map(|row| row.into_template(&app, locale))
+            .collect(),
+    };
+    Ok(Json(templates.into_page(PageNumber { page, limit })))
+}

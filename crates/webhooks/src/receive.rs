@@ -1,0 +1,94 @@
+//! `POST /api/whatsapp/webhook`: Meta reports messages, statuses and everything else.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, Extension, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+
+use super::ingest::{self, UnknownNumber};
+use crm_core::app::App;
+use crm_core::background::Background;
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::json_body::unreadable;
+use crm_core::rate_limit::{self, Guarded};
+use crm_core::text::Text;
+use crm_core::trace::Trace;
+
+/// Meta sends up to 3 MB.
+const MAX_BODY: usize = 4 * 1024 * 1024;
+const SIGNATURE: &str = "x-hub-signature-256";
+
+pub(super) fn router() -> Router<App> {
+    Router::new()
+        .route("/api/whatsapp/webhook", post(receive_webhook))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+}
+
+/// Stores one delivery. 200 for whatever is signed and stored, also what we do not understand; 5xx only when
+/// it could not be stored, so that Meta delivers it again.
+#[utoipa::path(
+    post, path = "/api/whatsapp/webhook", tag = "whatsapp",
+    params(("X-Hub-Signature-256" = String, Header, description = "`sha256=` and the HMAC of the raw body")),
+    request_body(content = Object, description = "Meta's webhook payload, up to 4 MB"),
+    responses(
+        (status = 200, description = "Stored"),
+        (status = 401, description = "Not signed by Meta", body = ErrorBody),
+        (status = 413, body = ErrorBody), (status = 503, body = ErrorBody),
+    )
+)]
+pub(crate) async fn receive_webhook(
+    State(app): State<App>,
+    background: Background,
+    Extension(trace): Extension<Arc<Trace>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<StatusCode, ApiError> {
+    let body = body.map_err(|rejection| unreadable(&rejection))?;
+    let signature = headers
+        .get(SIGNATURE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    if app.config().app_secrets.verify(&body, signature).is_err() {
+        rate_limit::admit(&app, &trace, Guarded::Signatures).await?;
+        return Err(ApiError::unauthorized(Text::new(
+            "The signature does not fit the body.",
+            "Tanda tangan tidak cocok dengan isi permintaan.",
+        )));
+    }
+
+    let mut stored = ingest::store(app.supabase(), &body).await?;
+    if let Some(event) = stored.event_id
+        && makes_default_number(&app, &stored.unknown_numbers).await?
+    {
+        stored = ingest::replay(app.supabase(), &body, event).await?;
+    }
+    app.progress().changed(&stored.campaigns, &background);
+    if stored.automatic {
+        automations::send_soon(&app, &background);
+    }
+    if media::may_hold_files(&body) {
+        media::fetch_soon(&app, &background);
+    }
+    Ok(StatusCode::OK)
+}
+
+/// The environment's number may be written to before anybody has looked at the list of numbers: it is made then.
+async fn makes_default_number(app: &App, unknown: &[UnknownNumber]) -> Result<bool, ApiError> {
+    let config = app.config();
+    let (Some(_), Some(number)) = (config.default_tenant_id, &config.default_number) else {
+        return Ok(false);
+    };
+    if !unknown
+        .iter()
+        .any(|other| other.phone_number_id.as_ref() == Some(&number.phone_number_id))
+    {
+        return Ok(false);
+    }
+    // Another delivery may have made it in the meantime: then it is there as well.
+    numbers::ensure_default_number(app).await?;
+    Ok(true)
+}

@@ -1,0 +1,67 @@
+//! `GET /api/whatsapp/webhook`: Meta asks whether this address is ours.
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use serde::Deserialize;
+
+use crm_core::app::App;
+use crm_core::error::{ApiError, ErrorBody};
+use crm_core::json_body::QueryParameters;
+use crm_core::rate_limit::{Limited, PublicRoute};
+use crm_core::text::Text;
+
+/// Meta's question. Source: Meta, "Create a webhook endpoint", validation requests.
+#[derive(Deserialize)]
+pub(crate) struct Challenge {
+    #[serde(rename = "hub.mode", default)]
+    mode: String,
+    #[serde(rename = "hub.verify_token", default)]
+    verify_token: String,
+    #[serde(rename = "hub.challenge", default)]
+    challenge: String,
+}
+
+impl PublicRoute for Challenge {
+    const NAME: &'static str = "webhook";
+}
+
+pub(super) fn router() -> Router<App> {
+    Router::new().route("/api/whatsapp/webhook", get(verify_webhook))
+}
+
+/// Answers Meta's validation request with its challenge.
+#[utoipa::path(
+    get, path = "/api/whatsapp/webhook", tag = "whatsapp",
+    params(
+        ("hub.mode" = String, Query, description = "`subscribe`"),
+        ("hub.verify_token" = String, Query, description = "`META_WEBHOOK_VERIFY_TOKEN`"),
+        ("hub.challenge" = String, Query),
+    ),
+    responses(
+        (status = 200, description = "The challenge", body = String, content_type = "text/plain"),
+        (status = 403, description = "Wrong verify token", body = ErrorBody),
+    )
+)]
+pub(crate) async fn verify_webhook(
+    State(app): State<App>,
+    _: Limited<Challenge>,
+    QueryParameters(question): QueryParameters<Challenge>,
+) -> Result<impl IntoResponse, ApiError> {
+    let expected = app.config().verify_token.as_bytes();
+    let known = verify_slices_are_equal(question.verify_token.as_bytes(), expected).is_ok();
+    if question.mode != "subscribe" || !known {
+        return Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            "wrong_verify_token",
+            Text::new("The verify token is not ours.", "Token verifikasi tidak cocok."),
+        ));
+    }
+    Ok((
+        [(header::CONTENT_TYPE, "text/plain; charset=utf-8")],
+        question.challenge,
+    ))
+}
