@@ -1,23 +1,25 @@
-//! Meta's error codes: what each means for the message at hand, and what to tell people.
+//! Meta's error codes: their consequences for a message, and their explanations for people.
 //!
-//! Decided on `code` and not on the HTTP status: vendors report different statuses for the same code.
+//! The decision rests on `code` and not on the HTTP status, because vendors report different statuses for the
+//! same code.
 
-/// What an error code says about a message that was handed over.
+/// The consequence of an error code for a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// Not sent, and the same request will be refused again.
+    /// The message was not sent, and Meta will refuse the same request again.
     Rejected,
-    /// Not sent; the same request may be accepted later. Everything within the scope should wait.
+    /// The message was not sent. Meta may accept the same request later; everything within the scope should
+    /// wait.
     Retryable(Scope),
-    /// It may have been sent.
+    /// The message may have been sent.
     OutcomeUnknown,
-    /// The access token does not work: nothing can be sent until it is replaced.
+    /// The access token does not work. Nothing can be sent until it is replaced.
     TokenInvalid,
-    /// Meta has blocked the account: a person has to act.
+    /// Meta has blocked the account. A person has to act.
     AccountBlocked,
 }
 
-/// What has to wait when Meta asks for patience.
+/// The scope of a rate limit: the part that has to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// The sending number.
@@ -32,36 +34,37 @@ pub enum Scope {
     None,
 }
 
-/// The app's calls are limited.
+/// The app has made too many calls.
 pub const APP_RATE_LIMIT: i64 = 4;
-/// The access token has expired or was withdrawn.
+/// The access token has expired or was revoked.
 pub const TOKEN_INVALID: i64 = 190;
-/// The account is blocked for a breach of policy.
+/// Meta blocked the account for a policy violation.
 pub const POLICY_BLOCK: i64 = 368;
-/// The number has sent more per second than it may.
+/// The number has sent more messages per second than it may.
 pub const NUMBER_RATE_LIMIT: i64 = 130_429;
-/// The account is locked.
+/// Meta has locked the account.
 pub const ACCOUNT_LOCKED: i64 = 131_031;
-/// The account cannot pay.
+/// The account's payment method fails.
 pub const PAYMENT_PROBLEM: i64 = 131_042;
-/// More than 24 hours since the person last wrote: only a template may be sent.
+/// More than 24 hours have passed since the person last wrote. Only a template may be sent.
 pub const WINDOW_CLOSED: i64 = 131_047;
-/// Too many recipients blocked or reported the number: a campaign must stop.
+/// Too many recipients have blocked or reported the number. A campaign must stop.
 pub const SPAM_RATE_LIMIT: i64 = 131_048;
-/// The person has had enough marketing for now; not before 24 hours.
+/// The person has received enough marketing messages for now. Meta accepts the next one after 24 hours at the
+/// earliest.
 pub const MARKETING_CAP: i64 = 131_049;
-/// The person does not want marketing messages from this business.
+/// The person has opted out of marketing messages from this business.
 pub const MARKETING_OPT_OUT: i64 = 131_050;
-/// Too many messages to the same person.
+/// Too many messages went to the same person.
 pub const PAIR_RATE_LIMIT: i64 = 131_056;
-/// The template is paused for its quality.
+/// Meta has paused the template for its quality.
 pub const TEMPLATE_PAUSED: i64 = 132_015;
-/// The template is disabled for its quality.
+/// Meta has disabled the template for its quality.
 pub const TEMPLATE_DISABLED: i64 = 132_016;
 
 use ErrorKind::{AccountBlocked, OutcomeUnknown, Rejected, Retryable, TokenInvalid};
 
-/// Every code with a meaning of its own, in order.
+/// The known codes, sorted.
 const KINDS: &[(i64, ErrorKind)] = &[
     (0, TokenInvalid),
     (1, OutcomeUnknown),
@@ -151,14 +154,14 @@ const KINDS: &[(i64, ErrorKind)] = &[
     (2_593_109, Rejected),
 ];
 
-/// Families of codes of which Meta adds members.
+/// Ranges of codes to which Meta adds new codes.
 const RANGES: &[(std::ops::RangeInclusive<i64>, ErrorKind)] = &[
     (200..=299, Rejected),
     (131_200..=131_299, Rejected),
     (138_000..=139_999, Rejected),
 ];
 
-/// What a code means; `None` for one we do not know.
+/// The consequence of a code; `None` if it is unknown.
 pub fn kind(code: i64) -> Option<ErrorKind> {
     if let Ok(at) = KINDS.binary_search_by_key(&code, |(code, _)| *code) {
         return KINDS.get(at).map(|(_, kind)| *kind);
@@ -169,7 +172,7 @@ pub fn kind(code: i64) -> Option<ErrorKind> {
         .map(|(_, kind)| *kind)
 }
 
-/// A language to explain errors in.
+/// A language for explanations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Locale {
     /// English.
@@ -179,7 +182,7 @@ pub enum Locale {
     Indonesian,
 }
 
-/// Sentences for the errors that people meet: code, English, Indonesian.
+/// The explanations of errors that people see, sorted by code: code, English, Indonesian.
 const SENTENCES: &[(i64, &str, &str)] = &[
     (
         0,
@@ -413,7 +416,7 @@ const SENTENCES: &[(i64, &str, &str)] = &[
     ),
 ];
 
-/// A sentence for people, where there is one for this code.
+/// A sentence that explains the code to people, if there is one.
 pub fn explain(code: i64, locale: Locale) -> Option<&'static str> {
     let at = SENTENCES.binary_search_by_key(&code, |(code, ..)| *code).ok()?;
     SENTENCES.get(at).map(|(_, english, indonesian)| match locale {
@@ -433,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn every_code_is_found_as_it_stands_in_the_table() {
+    fn every_listed_code_is_found() {
         for (code, expected) in KINDS {
             assert_eq!(kind(*code), Some(*expected), "{code}");
         }
@@ -445,9 +448,9 @@ mod tests {
         }
     }
 
-    /// The lists of Meta's contract that are not plain refusals.
+    /// Retryable, uncertain and blocking codes, as Meta's documentation lists them.
     #[test]
-    fn what_may_be_repeated_and_what_stops_everything() {
+    fn codes_have_the_documented_kinds() {
         let of = |wanted: fn(ErrorKind) -> bool| -> Vec<i64> {
             KINDS
                 .iter()

@@ -1,4 +1,4 @@
-//! Versions of the Graph API and how long they live.
+//! Versions of the Graph API and their expiry dates.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ pub struct GraphVersion {
 #[error("a Graph API version looks like v25.0")]
 pub struct InvalidGraphVersion;
 
-/// Meta announces about two years of life for each version.
+/// The announced expiry dates. Meta keeps each version for about two years.
 const EXPIRY: [Expiry; 6] = [
     Expiry {
         version: GraphVersion { major: 20, minor: 0 },
@@ -50,10 +50,10 @@ struct Expiry {
 }
 
 impl GraphVersion {
-    /// The version used unless another is configured.
+    /// The version that is used unless the configuration names another.
     pub const DEFAULT: Self = Self { major: 25, minor: 0 };
 
-    /// Reads `v25.0`.
+    /// Parses a version such as `v25.0`.
     pub fn parse(text: &str) -> Result<Self, InvalidGraphVersion> {
         let (major, minor) = text
             .strip_prefix('v')
@@ -65,14 +65,14 @@ impl GraphVersion {
         })
     }
 
-    /// The day after which Meta silently serves another version. `None` where no day is known.
+    /// The day after which Meta silently serves a newer version. `None` if no day has been announced.
     pub fn expires(self) -> Option<NaiveDate> {
         let (year, month, day) = EXPIRY.into_iter().find(|expiry| expiry.version == self)?.day;
         NaiveDate::from_ymd_opt(year, month, day)
     }
 }
 
-/// Digits only: `parse` alone would also take a sign.
+/// Parses digits only. `str::parse` would also accept a sign.
 fn number(text: &str) -> Result<u16, InvalidGraphVersion> {
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(InvalidGraphVersion);

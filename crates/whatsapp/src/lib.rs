@@ -1,8 +1,8 @@
-//! Client and webhook side of Meta's WhatsApp Cloud API.
+//! A client for Meta's WhatsApp Cloud API and a parser for its webhooks.
 //!
-//! The crate knows no database and no HTTP server: a webhook comes in as bytes and leaves as a
-//! [`webhook::Delivery`]; a message goes out through a [`client::GraphClient`] built on an HTTP client from
-//! elsewhere, and comes back as accepted or as a [`client::SendError`] that says what may be done next.
+//! The crate depends on no database and no HTTP server. The webhook parser turns bytes into a
+//! [`webhook::Delivery`]. The caller provides the HTTP client of a [`client::GraphClient`], which sends
+//! messages and returns either Meta's acceptance or a [`client::SendError`] that says how to proceed.
 
 pub mod client;
 pub mod error_codes;

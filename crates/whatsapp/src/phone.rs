@@ -1,20 +1,21 @@
-//! Phone numbers as people write them, into the digits WhatsApp knows them by.
+//! Phone numbers: from the forms in which people write them to WhatsApp's digits.
 //!
-//! The database has the other half, `private.phone_key`: it tells that two forms WhatsApp itself uses are one number.
-//! This one costs a function about 3 MB for the numbering plans of the world, and 80 ms when it is first asked: for
-//! what people type and upload, not for what Meta sends.
+//! The SQL function `private.phone_key` is the counterpart in the database: it recognises two forms that
+//! WhatsApp itself uses for one number. This module is for numbers that people type and upload, not for those
+//! in Meta's webhooks: it adds about 3 MB to a function for the world's numbering plans, and the first call
+//! takes 80 ms.
 
 use phonenumber::country::Id;
 use phonenumber::metadata::DATABASE;
 use phonenumber::{Mode, PhoneNumber, Type, parse};
 
-/// The text is no phone number, or none that can exist.
+/// The text is not a phone number, or no such number can exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a phone number")]
 pub struct NotAPhoneNumber;
 
-/// Digits with the country code and without `+`: `0812-3456-7890` written in `ID` is `6281234567890`. `country` is
-/// the ISO 3166 code of where numbers without a country code are from.
+/// Normalises a phone number to digits with the country code and without `+`: `0812-3456-7890` in `ID`
+/// becomes `6281234567890`. `country` is the ISO 3166 code that applies to numbers without a country code.
 pub fn wa_id(text: &str, country: &str) -> Result<String, NotAPhoneNumber> {
     let country: Id = country.parse().map_err(|_| NotAPhoneNumber)?;
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
@@ -30,11 +31,12 @@ pub fn wa_id(text: &str, country: &str) -> Result<String, NotAPhoneNumber> {
         .then_some(&*digits)
         .or_else(|| digits.strip_prefix("00"));
     let number = match international {
-        Some(digits) => worldwide(digits),
-        // Spreadsheets drop the 0 a national number begins with: 812… is more likely a mobile at home than one in Japan.
+        Some(digits) => parse_international(digits),
+        // Spreadsheets drop the leading 0 of national numbers: 812… is more likely a domestic mobile than a
+        // number in Japan.
         None => valid(&digits, Some(country))
             .filter(|number| digits.starts_with('0') || is_mobile(number))
-            .or_else(|| worldwide(&digits))
+            .or_else(|| parse_international(&digits))
             .or_else(|| valid(&digits, Some(country))),
     };
     let number = number.ok_or(NotAPhoneNumber)?;
@@ -42,15 +44,16 @@ pub fn wa_id(text: &str, country: &str) -> Result<String, NotAPhoneNumber> {
     Ok(formatted.trim_start_matches('+').to_owned())
 }
 
-/// Digits that begin with a country code, in the forms that are or were in use.
-fn worldwide(digits: &str) -> Option<PhoneNumber> {
+/// Reads digits that begin with a country code. Also reads forms that are no longer in use.
+fn parse_international(digits: &str) -> Option<PhoneNumber> {
     let plus = |digits: &str| valid(&format!("+{digits}"), None);
     plus(digits).or_else(|| match (digits.get(..2)?, digits.get(2..)?) {
-        // Mexican mobiles had a 1 until 2019.
+        // Mexican mobile numbers had a 1 after the country code until 2019.
         ("52", national) => plus(&format!("52{}", national.strip_prefix('1')?)),
-        // Brazilian mobiles had no 9 until 2016.
+        // Brazilian mobile numbers had no 9 after the area code until 2016.
         ("55", national) if national.len() == 10 => plus(&format!("55{}9{}", &national[..2], &national[2..])),
-        // Argentinian mobiles have a 15 behind the area code at home, and a 9 before it abroad.
+        // Argentinian mobile numbers have a 15 after the area code when dialled at home, and a 9 before it
+        // when dialled from abroad.
         ("54", national) => argentinian(national.strip_prefix('9').unwrap_or(national)),
         _ => None,
     })
@@ -82,7 +85,7 @@ mod tests {
     use super::{NotAPhoneNumber, wa_id};
 
     #[test]
-    fn numbers_are_known_in_every_form_people_write_them() {
+    fn numbers_are_normalised_from_all_common_forms() {
         for (text, expected) in [
             ("081234567890", "6281234567890"),
             ("0812-3456-7890", "6281234567890"),
@@ -109,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_refused() {
+    fn text_that_is_not_a_number_is_refused() {
         for text in [
             "",
             "12",
@@ -129,10 +132,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_answered(text in "\\PC{0,24}|[+0-9 ()-]{0,20}") {
+        fn any_text_is_normalised_or_refused(text in "\\PC{0,24}|[+0-9 ()-]{0,20}") {
             if let Ok(number) = wa_id(&text, "ID") {
                 prop_assert!(number.bytes().all(|byte| byte.is_ascii_digit()));
-                // What WhatsApp would be asked is itself a number, and the same.
+                // A normalised number is a valid number and normalises to itself.
                 prop_assert_eq!(wa_id(&format!("+{number}"), "BR"), Ok(number));
             }
         }

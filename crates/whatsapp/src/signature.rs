@@ -1,4 +1,4 @@
-//! `X-Hub-Signature-256`: the proof that a webhook comes from Meta.
+//! `X-Hub-Signature-256`: the signature that proves that a webhook comes from Meta.
 
 use std::fmt;
 
@@ -7,29 +7,29 @@ use aws_lc_rs::hmac;
 const PREFIX: &str = "sha256=";
 const DIGEST: usize = 32;
 
-/// The app secrets that may have signed a webhook: one, or several while it is being changed.
+/// The app secrets that may have signed a webhook. There are several while the secret is being rotated.
 pub struct AppSecrets {
     keys: Vec<hmac::Key>,
 }
 
-/// There is no app secret, so nothing could be verified.
+/// The configuration holds no app secret, so no signature can be verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no app secret is given")]
+#[error("no app secret is configured")]
 pub struct NoSecret;
 
-/// Why a body does not count as Meta's.
+/// The reason why a signature was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     /// The header does not hold a SHA-256 signature.
     #[error("the signature header is malformed")]
     Malformed,
-    /// None of our secrets made this signature for this body.
+    /// None of our secrets produces this signature for this body.
     #[error("the signature does not match the body")]
     Mismatch,
 }
 
 impl AppSecrets {
-    /// Reads secrets separated by commas. The first one signs.
+    /// Parses secrets separated by commas. The first one signs.
     pub fn parse(list: &str) -> Result<Self, NoSecret> {
         let keys: Vec<hmac::Key> = list
             .split(',')
@@ -44,10 +44,10 @@ impl AppSecrets {
         }
     }
 
-    /// Checks the header against the body exactly as it was received.
+    /// Verifies the header against the body exactly as it was received.
     pub fn verify(&self, raw_body: &[u8], header: &str) -> Result<(), SignatureError> {
         let tag = digest(header).ok_or(SignatureError::Malformed)?;
-        // Every secret is tried, each in constant time.
+        // Each comparison takes constant time, and all secrets are tried.
         let matches = self
             .keys
             .iter()
@@ -101,7 +101,7 @@ mod tests {
     use super::{AppSecrets, NoSecret, SignatureError};
 
     #[test]
-    fn a_signature_made_elsewhere_is_accepted() {
+    fn a_signature_made_by_openssl_is_accepted() {
         // printf '{"a":1}' | openssl dgst -sha256 -hmac secret
         let header = "sha256=aa9e2e3575f5d7098b6caccd790888c36d5fdb63342a73bada2d6a51747a8494";
         let secrets = AppSecrets::parse("secret").unwrap();
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn either_secret_is_good_during_rotation_and_no_other() {
+    fn only_the_listed_secrets_are_accepted_during_rotation() {
         let (old, new) = (
             AppSecrets::parse("old").unwrap(),
             AppSecrets::parse("new").unwrap(),
@@ -127,14 +127,14 @@ mod tests {
     }
 
     #[test]
-    fn no_secret_is_refused() {
+    fn an_empty_list_of_secrets_is_refused() {
         for list in ["", "  ", ",", " , ,"] {
             assert_eq!(AppSecrets::parse(list).unwrap_err(), NoSecret, "{list:?}");
         }
     }
 
     #[test]
-    fn headers_of_another_form_are_malformed() {
+    fn headers_in_another_format_are_malformed() {
         let secrets = AppSecrets::parse("secret").unwrap();
         let good = secrets.sign(b"body");
         let digits = good.strip_prefix("sha256=").unwrap();
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_do_not_show() {
+    fn debug_output_hides_secrets() {
         assert_eq!(
             format!("{:?}", AppSecrets::parse("hidden,too").unwrap()),
             "AppSecrets(2 secret(s))"
@@ -167,7 +167,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn only_the_signed_bytes_verify(
+        fn a_signature_verifies_only_its_own_bytes(
             body in prop::collection::vec(any::<u8>(), 1..200),
             at in any::<prop::sample::Index>(),
             flip in 1..=255u8,
@@ -185,7 +185,7 @@ mod tests {
         }
 
         #[test]
-        fn any_header_is_answered(header in any::<String>()) {
+        fn any_header_is_rejected_without_a_panic(header in any::<String>()) {
             let secrets = AppSecrets::parse("secret").unwrap();
             prop_assert!(secrets.verify(b"body", &header).is_err());
         }

@@ -1,4 +1,4 @@
-//! A WhatsApp Business account: its numbers, and whether our app hears of them.
+//! A WhatsApp Business account: its numbers, and the subscription of our app to its webhooks.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -7,12 +7,12 @@ use super::number_health::{self, NumberHealth};
 use super::send_error::SendError;
 use super::{GraphClient, SystemToken};
 
-/// Numbers of one page.
+/// The page size that is asked of Meta.
 const PAGE: &str = "100";
-/// No account has more numbers than these pages hold.
+/// The largest number of pages. No account has more numbers than they hold.
 const MAX_PAGES: usize = 20;
 
-/// A WhatsApp Business account, with a token that may manage it.
+/// A client for one WhatsApp Business account, with a token that may manage it.
 #[derive(Debug, Clone, Copy)]
 pub struct BusinessAccountClient<'a> {
     graph: &'a GraphClient,
@@ -46,7 +46,7 @@ impl<'a> BusinessAccountClient<'a> {
         Self { graph, id, token }
     }
 
-    /// The account's numbers, on all pages. Safe to repeat.
+    /// Lists all numbers of the account, across all pages. Safe to repeat.
     pub async fn phone_numbers(&self) -> Result<Vec<NumberHealth>, SendError> {
         let mut numbers = Vec::new();
         let mut after: Option<String> = None;
@@ -71,14 +71,14 @@ impl<'a> BusinessAccountClient<'a> {
         url
     }
 
-    /// Has webhooks of the account sent to our app. Safe to repeat.
+    /// Subscribes our app to the account's webhooks. Safe to repeat.
     pub async fn subscribe(&self) -> Result<(), SendError> {
         let url = self.graph.url(&[self.id, "subscribed_apps"]);
         let request = self.graph.http.post(url).json(&json!({}));
         self.graph.call(self.token, request).await.map(drop)
     }
 
-    /// Ends it: none of the account's numbers receives anything any more.
+    /// Ends the subscription: webhooks of all the account's numbers stop.
     pub async fn unsubscribe(&self) -> Result<(), SendError> {
         let request = self
             .graph
@@ -87,7 +87,7 @@ impl<'a> BusinessAccountClient<'a> {
         self.graph.call(self.token, request).await.map(drop)
     }
 
-    /// Whether any app hears of the account.
+    /// Whether any app is subscribed to the account's webhooks.
     pub async fn is_subscribed(&self) -> Result<bool, SendError> {
         let request = self.graph.http.get(self.graph.url(&[self.id, "subscribed_apps"]));
         let page: Page<Value> = self.graph.read(self.token, request).await?;

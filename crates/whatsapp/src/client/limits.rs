@@ -1,77 +1,77 @@
-//! Meta's limits of what is sent, in one place. Lengths are counted in characters.
+//! Meta's limits for messages, in one place. Lengths are counted in characters.
 
 /// A text.
 pub const TEXT_BODY: usize = 4_096;
 /// The caption of an image, video or document.
 pub const CAPTION: usize = 1_024;
-/// The file name of a document. Meta names no limit; file systems do.
+/// The file name of a document. Meta states no limit; file systems do.
 pub const FILE_NAME: usize = 240;
-/// An address: of a file, or of a link button.
+/// The address of a file or of a link button.
 pub const LINK: usize = 2_000;
 /// The text of an interactive message other than a list.
 pub const INTERACTIVE_BODY: usize = 1_024;
 /// The text of a list message.
 pub const LIST_BODY: usize = 4_096;
-/// The header's text.
+/// The text of a header.
 pub const HEADER: usize = 60;
-/// The footer.
+/// The text of a footer.
 pub const FOOTER: usize = 60;
-/// Reply buttons of one message.
+/// The reply buttons of one message.
 pub const REPLY_BUTTONS: usize = 3;
-/// What a reply button is told apart by.
+/// The id of a reply button.
 pub const REPLY_ID: usize = 256;
-/// What a reply button says.
+/// The label of a reply button.
 pub const REPLY_TITLE: usize = 20;
-/// What opens a list.
+/// The label of the button that opens a list.
 pub const LIST_BUTTON: usize = 20;
-/// Sections of a list.
+/// The sections of a list.
 pub const SECTIONS: usize = 10;
-/// Rows of a list, over all its sections.
+/// The rows of a list, over all its sections.
 pub const ROWS: usize = 10;
-/// The title of a section; needed once there are two.
+/// The title of a section.
 pub const SECTION_TITLE: usize = 24;
-/// What a row is told apart by.
+/// The id of a row.
 pub const ROW_ID: usize = 200;
-/// What a row says.
+/// The title of a row.
 pub const ROW_TITLE: usize = 24;
-/// What a row adds.
+/// The description of a row.
 pub const ROW_DESCRIPTION: usize = 72;
-/// What a link button says.
+/// The label of a link button.
 pub const LINK_LABEL: usize = 20;
-/// An emoji, with everything it may be joined of.
+/// An emoji, with all the characters it may be composed of.
 pub const EMOJI: usize = 16;
-/// Names and addresses of places and people.
+/// A name or an address of a location or a person.
 pub const NAME: usize = 1_024;
-/// People of one contacts message.
+/// The cards of one contacts message.
 pub const CONTACTS: usize = 100;
 /// One value of a template. Its filled body has the same limit.
 pub const TEMPLATE_VALUE: usize = 1_024;
-/// The code a template's button copies.
+/// The code that a template's button copies.
 pub const COUPON_CODE: usize = 20;
-/// Components of a sent template: header, body, offer, cards and ten buttons.
+/// The components of a sent template: header, body, offer, cards and ten buttons.
 pub const TEMPLATE_COMPONENTS: usize = 14;
-/// Cards of a template.
+/// The cards of a template.
 pub const CARDS: usize = 10;
-/// What a template's quick reply button gives back.
+/// The payload of a template's quick reply button.
 pub const PAYLOAD: usize = 256;
 
-/// What a message of a file is, by Meta's name of the type.
+/// The kind of a media message, by Meta's name of the type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MediaKind {
-    /// A photo.
+    /// An image.
     Image,
-    /// A film.
+    /// A video.
     Video,
-    /// Sound, or a voice note.
+    /// An audio file or a voice message.
     Audio,
-    /// Any other file.
+    /// A file of any other type.
     Document,
-    /// A small picture without a frame.
+    /// A sticker.
     Sticker,
 }
 
 impl MediaKind {
-    /// Every kind.
+    /// All kinds.
     pub const ALL: [Self; 5] = [
         Self::Image,
         Self::Video,
@@ -91,7 +91,7 @@ impl MediaKind {
         }
     }
 
-    /// The kind of that name.
+    /// The kind with this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
@@ -100,21 +100,21 @@ impl MediaKind {
 const KILOBYTE: u64 = 1_024;
 const MEGABYTE: u64 = 1_024 * KILOBYTE;
 
-/// The most bytes of an animated sticker; one that stands still has [`STILL_STICKER`].
+/// The largest animated sticker, in bytes. The limit for static ones is [`STILL_STICKER`].
 pub const ANIMATED_STICKER: u64 = 500 * KILOBYTE;
-/// The most bytes of a sticker that stands still.
+/// The largest static sticker, in bytes.
 pub const STILL_STICKER: u64 = 100 * KILOBYTE;
-/// The largest file of any kind.
+/// The largest file of any kind, in bytes.
 pub const LARGEST_FILE: u64 = 100 * MEGABYTE;
 
-/// A type of file that Meta takes.
+/// A file type that Meta accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Format {
-    /// Its name, without parameters.
+    /// The MIME type, without parameters.
     pub mime_type: &'static str,
-    /// What it can be sent as.
+    /// The kind of message that carries it.
     pub kind: MediaKind,
-    /// The most bytes it may have.
+    /// The largest file, in bytes.
     pub max_bytes: u64,
 }
 
@@ -126,7 +126,7 @@ const fn format(mime_type: &'static str, kind: MediaKind, max_bytes: u64) -> For
     }
 }
 
-/// Every type of file that Meta takes. Anything of it may also travel as a document.
+/// All file types that Meta accepts. Each may also be sent as a document.
 pub const FORMATS: [Format; 19] = [
     format("audio/aac", MediaKind::Audio, 16 * MEGABYTE),
     format("audio/amr", MediaKind::Audio, 16 * MEGABYTE),
@@ -165,7 +165,7 @@ pub const FORMATS: [Format; 19] = [
     ),
 ];
 
-/// The format of that name; parameters such as `; codecs=opus` do not matter.
+/// The format of a MIME type. Parameters such as `; codecs=opus` are ignored.
 pub fn format_of(mime_type: &str) -> Option<Format> {
     let plain = mime_type.split(';').next().unwrap_or_default().trim();
     FORMATS
@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn formats_are_found_whatever_their_parameters() {
+    fn formats_are_found_with_any_parameters() {
         assert_eq!(
             format_of("Audio/OGG; codecs=opus").unwrap().kind,
             MediaKind::Audio

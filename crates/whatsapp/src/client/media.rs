@@ -1,4 +1,4 @@
-//! Files kept by Meta: uploads for 30 days, what customers sent for 7.
+//! Media files at Meta. Meta keeps uploads for 30 days and files from customers for 7.
 
 use std::time::Duration;
 
@@ -12,72 +12,72 @@ use super::multipart::Form;
 use super::send_error::SendError;
 use super::{GraphClient, SystemToken, authorized};
 
-/// Files are larger than messages.
+/// The time limit of a transfer. It is longer than that of a call, because files are larger than messages.
 const TRANSFER_TIME_LIMIT: Duration = Duration::from_secs(120);
-/// Where Meta keeps files. No other host gets the token.
+/// The hosts where Meta keeps media files. No other host receives the token.
 const MEDIA_HOSTS: [&str; 2] = ["fbsbx.com", "fbcdn.net"];
 
-/// Files kept by Meta, with the token of the number they belong to.
+/// A client for the media files of a number, with the number's token.
 #[derive(Debug, Clone, Copy)]
 pub struct MediaClient<'a> {
     graph: &'a GraphClient,
     token: &'a SystemToken,
 }
 
-/// A file on its way to Meta.
+/// The description of a file to upload.
 #[derive(Debug, Clone, Copy)]
 pub struct FileToUpload<'a> {
-    /// Its type.
+    /// The MIME type.
     pub mime_type: &'a str,
-    /// Its name.
+    /// The file name.
     pub file_name: &'a str,
-    /// How many bytes will follow.
+    /// The number of bytes that follow.
     pub size: u64,
 }
 
-/// What Meta says about a file it keeps.
+/// Meta's description of a stored file.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct StoredMedia {
-    /// Where it is, for five minutes.
+    /// The address of the file, valid for five minutes.
     pub url: String,
-    /// Its type.
+    /// The MIME type.
     #[serde(default)]
     pub mime_type: Option<String>,
-    /// Its hash, in hex or base64.
+    /// The SHA-256 hash, in hex or base64.
     #[serde(default)]
     pub sha256: Option<String>,
-    /// How many bytes it has.
+    /// The number of bytes.
     #[serde(default, deserialize_with = "number_or_text")]
     pub file_size: Option<u64>,
 }
 
-/// A file cannot be fetched.
+/// The reason why a file cannot be downloaded.
 #[derive(Debug, thiserror::Error)]
 pub enum MediaError {
-    /// Its address is not on one of Meta's hosts, or leads elsewhere: the token does not go there.
+    /// The address is not on one of Meta's hosts, or redirects to another host. The token is not sent there.
     #[error("the file's address is not one of Meta's")]
     UntrustedAddress,
-    /// Meta does not keep it any more, or its address has expired.
+    /// Meta has deleted the file, or its address has expired.
     #[error("Meta does not keep this file any more")]
     Gone,
-    /// Something else.
+    /// The call failed for another reason.
     #[error(transparent)]
     Call(#[from] SendError),
 }
 
-/// A file that is being fetched.
+/// A download in progress.
 #[derive(Debug)]
 pub struct Download {
     response: reqwest::Response,
 }
 
 impl Download {
-    /// Its length, where the server tells it.
+    /// The number of bytes, if the server states it.
     pub fn length(&self) -> Option<u64> {
         self.response.content_length()
     }
 
-    /// The bytes as they come.
+    /// The bytes as a stream.
     pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, reqwest::Error>> + Send + 'static {
         self.response.bytes_stream()
     }
@@ -103,7 +103,7 @@ impl<'a> MediaClient<'a> {
         Self { graph, token }
     }
 
-    /// Uploads a file as it comes and answers with Meta's id of it.
+    /// Streams a file to Meta and returns Meta's id of it.
     pub async fn upload<E>(
         &self,
         phone_number_id: &str,
@@ -125,12 +125,12 @@ impl<'a> MediaClient<'a> {
             .timeout(TRANSFER_TIME_LIMIT)
             .header(CONTENT_TYPE, Form::content_type())
             .header(CONTENT_LENGTH, form.length(file.size))
-            .body(Body::wrap_stream(form.around(bytes)));
+            .body(Body::wrap_stream(form.wrap(bytes)));
         let uploaded: Uploaded = self.graph.read(self.token, request).await?;
         Ok(uploaded.id)
     }
 
-    /// Where a file is and what it is.
+    /// Fetches the address and the description of a file.
     pub async fn info(&self, id: &str, phone_number_id: &str) -> Result<StoredMedia, MediaError> {
         let mut url = self.graph.url(&[id]);
         url.query_pairs_mut()
@@ -144,8 +144,8 @@ impl<'a> MediaClient<'a> {
         }
     }
 
-    /// Fetches a file from the address that [`MediaClient::info`] told. The token goes to Meta's hosts only, and
-    /// redirects are not followed.
+    /// Downloads a file from the address in [`MediaClient::info`]'s answer. Only Meta's hosts receive the
+    /// token, and redirects are not followed.
     pub async fn download(&self, stored: &StoredMedia) -> Result<Download, MediaError> {
         let url = Url::parse(&stored.url).map_err(|_| MediaError::UntrustedAddress)?;
         if !self.graph.keeps_media_at(&url) {
@@ -164,7 +164,7 @@ impl<'a> MediaClient<'a> {
         }
     }
 
-    /// Deletes a file.
+    /// Deletes a file at Meta.
     pub async fn delete(&self, id: &str) -> Result<(), SendError> {
         let request = self.graph.http.delete(self.graph.url(&[id]));
         self.graph.call(self.token, request).await.map(drop)
@@ -172,8 +172,8 @@ impl<'a> MediaClient<'a> {
 }
 
 impl GraphClient {
-    /// Whether the token may go to this address: Meta's media hosts, or where the API itself is (a simulator's files
-    /// lie beside it).
+    /// Whether the token may be sent to this address: to Meta's media hosts, or to the host of the API itself
+    /// (a simulator serves its files there).
     fn keeps_media_at(&self, url: &Url) -> bool {
         if url.origin() == self.base.origin() {
             return true;

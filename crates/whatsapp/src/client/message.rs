@@ -1,27 +1,27 @@
-//! Messages as Meta wants them.
+//! Outgoing messages in the shape Meta requires.
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::json;
 
 use super::content::Content;
 
-/// What Meta gives back at most in the statuses of a message.
+/// The longest callback data that Meta returns in the statuses of a message, in bytes.
 pub const MAX_CALLBACK_DATA: usize = 512;
 
 /// A message to one recipient.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutboundMessage {
-    /// Who gets it.
+    /// The recipient.
     pub to: Recipient,
-    /// What they get.
+    /// The content.
     pub content: Content,
-    /// The `wamid` of the message this one answers.
+    /// The `wamid` of the message this one replies to.
     pub reply_to: Option<String>,
-    /// Comes back in every status of this message, [`MAX_CALLBACK_DATA`] bytes at most.
+    /// Data that Meta returns in every status of this message, at most [`MAX_CALLBACK_DATA`] bytes.
     pub callback_data: Option<String>,
 }
 
-/// Who gets a message.
+/// The recipient of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recipient {
     /// A phone number with its country code, with or without the plus.
@@ -31,7 +31,7 @@ pub enum Recipient {
 }
 
 impl OutboundMessage {
-    /// A message that answers none and carries no data.
+    /// A message that replies to none and carries no callback data.
     pub fn new(to: Recipient, content: Content) -> Self {
         Self {
             to,
@@ -48,7 +48,7 @@ impl Serialize for OutboundMessage {
         map.serialize_entry("messaging_product", "whatsapp")?;
         map.serialize_entry("recipient_type", "individual")?;
         match &self.to {
-            // Without a plus Meta puts the business's own country code in front.
+            // Without a plus, Meta puts the country code of the business in front.
             Recipient::Phone(number) => {
                 map.serialize_entry("to", &format!("+{}", number.trim_start_matches('+')))?;
             }
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_in_answer_to_another() {
+    fn a_reply_names_the_message_it_replies_to() {
         let mut message = OutboundMessage::new(Recipient::Phone("628110001".into()), text("hello"));
         message.reply_to = Some("wamid.X".into());
         message.callback_data = Some("our-id".into());
@@ -93,13 +93,13 @@ mod tests {
     }
 
     #[test]
-    fn the_plus_is_written_once() {
+    fn a_phone_number_has_exactly_one_plus() {
         let message = OutboundMessage::new(Recipient::Phone("+628110001".into()), text("x"));
         assert_eq!(to_value(&message).unwrap()["to"], "+628110001");
     }
 
     #[test]
-    fn a_template_to_somebody_without_a_visible_number() {
+    fn a_template_can_be_sent_to_a_user_id() {
         let content = Content::Template {
             name: "order_ready".into(),
             language: "id".into(),

@@ -1,4 +1,4 @@
-//! Meta's Graph API: sending messages, files, and the numbers and accounts behind them.
+//! A client for Meta's Graph API: messages, media files, numbers and business accounts.
 
 mod business_account;
 mod content;
@@ -35,7 +35,7 @@ pub use uploads::UploadsClient;
 
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("whatsapp-crm/", env!("CARGO_PKG_VERSION")));
 
-/// The Graph API at one address and in one version; cheap to clone.
+/// The Graph API at one address and in one version. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct GraphClient {
     http: reqwest::Client,
@@ -70,7 +70,7 @@ impl SystemToken {
         Ok(Self { bearer })
     }
 
-    /// The token itself, to be stored encrypted and nowhere else.
+    /// The token in plain text. It must be stored encrypted and must not be written anywhere else.
     pub fn expose(&self) -> &str {
         let text = self.bearer.to_str().unwrap_or_default();
         text.strip_prefix("Bearer ").unwrap_or_default()
@@ -84,8 +84,9 @@ impl fmt::Debug for SystemToken {
 }
 
 impl GraphClient {
-    /// A client for `base_url` (`https://graph.facebook.com`), calling through `http` and within its time limits.
-    /// The HTTP client must not follow redirects or repeat requests on its own: a message could go out twice.
+    /// Builds a client for `base_url` (`https://graph.facebook.com`). It calls through `http` and keeps its
+    /// time limits. The HTTP client must not follow redirects or repeat requests automatically, because a
+    /// message could be sent twice.
     pub fn new(http: reqwest::Client, base_url: &str, version: GraphVersion) -> Result<Self, InvalidBaseUrl> {
         let mut base = Url::parse(base_url.trim()).map_err(|_| InvalidBaseUrl)?;
         if !matches!(base.scheme(), "http" | "https") || !base.has_host() {
@@ -109,7 +110,7 @@ impl GraphClient {
         BusinessAccountClient::new(self, id, token)
     }
 
-    /// Files kept by Meta.
+    /// The media files at Meta.
     pub fn media<'a>(&'a self, token: &'a SystemToken) -> MediaClient<'a> {
         MediaClient::new(self, token)
     }
@@ -123,7 +124,7 @@ impl GraphClient {
         url
     }
 
-    /// Asks, and answers with the body of a 200.
+    /// Sends a request and returns the body of a 200 answer.
     async fn call(&self, token: &SystemToken, request: RequestBuilder) -> Result<Vec<u8>, SendError> {
         let response = authorized(token, request)
             .send()
@@ -138,7 +139,7 @@ impl GraphClient {
         }
     }
 
-    /// The same, for what is answered in JSON.
+    /// Sends a request and reads the JSON of a 200 answer.
     async fn read<T: DeserializeOwned>(
         &self,
         token: &SystemToken,
@@ -156,7 +157,7 @@ fn authorized(token: &SystemToken, request: RequestBuilder) -> RequestBuilder {
         .header(USER_AGENT, AGENT)
 }
 
-/// Seconds only; Meta sends no dates.
+/// The `Retry-After` header in seconds. Meta does not send dates.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))

@@ -1,9 +1,10 @@
-//! A form with one file, streamed: its length is known beforehand, so that nothing is held or sent in chunks.
+//! A multipart form with one streamed file. Its length is known beforehand, so the file is neither buffered
+//! nor sent with chunked encoding.
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 
-/// Never within a header; within a file its chance is nothing.
+/// A boundary that cannot occur in a header and practically never occurs in a file.
 const BOUNDARY: &str = "----whatsapp-crm-5f1a4c2e9b7d40838e6a-boundary";
 
 pub(super) struct Form {
@@ -22,7 +23,7 @@ impl Form {
         head.push_str(&format!(
             "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{}\"\r\n\
              Content-Type: {mime_type}\r\n\r\n",
-            quotable(file_name)
+            safe_file_name(file_name)
         ));
         Self {
             head,
@@ -38,8 +39,8 @@ impl Form {
         self.head.len() as u64 + file + self.tail.len() as u64
     }
 
-    /// Head, file and tail in one stream.
-    pub(super) fn around<E: Send + 'static>(
+    /// Joins the head, the file and the tail into one stream.
+    pub(super) fn wrap<E: Send + 'static>(
         self,
         file: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
     ) -> impl Stream<Item = Result<Bytes, E>> + Send + 'static {
@@ -48,8 +49,8 @@ impl Form {
     }
 }
 
-/// A name that cannot end its quotes or its line.
-fn quotable(name: &str) -> String {
+/// Replaces characters that would end the quoted file name or the header line.
+fn safe_file_name(name: &str) -> String {
     let harmless = |character: char| match character {
         '"' | '\\' => '_',
         character if character.is_control() => '_',
@@ -65,11 +66,11 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_length_is_that_of_what_is_sent() {
+    async fn the_stated_length_is_the_length_of_the_body() {
         let form = Form::new("image/png", "a \"b\"\r\nX: y.png");
         let length = form.length(3);
         let file = stream::iter([Ok::<_, Infallible>(Bytes::from_static(b"png"))]);
-        let sent: Vec<Bytes> = form.around(file).map(Result::unwrap).collect().await;
+        let sent: Vec<Bytes> = form.wrap(file).map(Result::unwrap).collect().await;
         let sent = String::from_utf8(sent.concat()).unwrap();
         assert_eq!(sent.len() as u64, length);
         assert!(

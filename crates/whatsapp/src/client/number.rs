@@ -8,7 +8,7 @@ use super::number_health::{self, NumberHealth};
 use super::send_error::SendError;
 use super::{GraphClient, SystemToken};
 
-/// One of our numbers, with the token that may use it.
+/// A client for one of our numbers, with a token that may use it.
 #[derive(Debug, Clone, Copy)]
 pub struct NumberClient<'a> {
     graph: &'a GraphClient,
@@ -16,16 +16,16 @@ pub struct NumberClient<'a> {
     token: &'a SystemToken,
 }
 
-/// Meta has taken a message over. Whether it arrives is told by webhook.
+/// Meta's acceptance of a message. A webhook reports later whether the message arrives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
-    /// Meta's id of the message; holds a phone number, so it is personal data.
+    /// Meta's id of the message. It contains a phone number, so it is personal data.
     pub wamid: String,
-    /// The recipient's WhatsApp id, which may differ from the number that was dialled.
+    /// The recipient's WhatsApp id. It may differ from the number that was dialled.
     pub wa_id: Option<String>,
-    /// The recipient's business-scoped id.
+    /// The recipient's business-scoped user id.
     pub user_id: Option<String>,
-    /// `accepted`, `held_for_quality_assessment`, `paused`.
+    /// `accepted`, `held_for_quality_assessment` or `paused`.
     pub message_status: Option<String>,
 }
 
@@ -38,7 +38,7 @@ impl<'a> NumberClient<'a> {
         }
     }
 
-    /// Hands a message over, once.
+    /// Sends a message, once and without retries.
     pub async fn send(&self, message: &OutboundMessage) -> Result<Accepted, SendError> {
         #[derive(Deserialize)]
         struct Answer {
@@ -82,7 +82,7 @@ impl<'a> NumberClient<'a> {
         })
     }
 
-    /// Tells the sender of a message that it was read. Safe to repeat.
+    /// Marks a message as read, which its sender sees. Safe to repeat.
     pub async fn mark_read(&self, wamid: &str) -> Result<(), SendError> {
         self.post_to(
             "messages",
@@ -91,32 +91,35 @@ impl<'a> NumberClient<'a> {
         .await
     }
 
-    /// Shows the sender of a message that somebody is writing, for 25 seconds at most. Marks the message as read.
+    /// Shows a typing indicator to the sender of a message, for at most 25 seconds. Also marks the message as
+    /// read.
     pub async fn show_typing(&self, wamid: &str) -> Result<(), SendError> {
         let body = json!({"messaging_product": "whatsapp", "status": "read", "message_id": wamid,
             "typing_indicator": {"type": "text"}});
         self.post_to("messages", &body).await
     }
 
-    /// What Meta says about the number. Safe to repeat; also the cheapest way to learn whether a token works.
+    /// Fetches Meta's description of the number. Safe to repeat. This is also the cheapest way to test a
+    /// token.
     pub async fn health(&self) -> Result<NumberHealth, SendError> {
         let mut url = self.graph.url(&[self.phone_number_id]);
         url.query_pairs_mut().append_pair("fields", number_health::FIELDS);
         self.graph.read(self.token, self.graph.http.get(url)).await
     }
 
-    /// Registers the number for the Cloud API with its two-step verification PIN: ten times in 72 hours at most.
+    /// Registers the number for the Cloud API with its two-step verification PIN. Meta allows ten attempts in
+    /// 72 hours.
     pub async fn register(&self, pin: &str) -> Result<(), SendError> {
         self.post_to("register", &json!({"messaging_product": "whatsapp", "pin": pin}))
             .await
     }
 
-    /// Ends the registration. The number can neither send nor receive until it is registered again.
+    /// Deregisters the number. It can neither send nor receive until it is registered again.
     pub async fn deregister(&self) -> Result<(), SendError> {
         self.post_to("deregister", &json!({})).await
     }
 
-    /// Blocks people: what they write is not delivered any more. Answers with those it worked for.
+    /// Blocks people: Meta no longer delivers their messages. Returns those who were blocked.
     pub async fn block(&self, users: &[&str]) -> Result<Vec<BlockedUser>, SendError> {
         let request = self
             .graph
@@ -129,7 +132,7 @@ impl<'a> NumberClient<'a> {
         Ok(answer.block_users.added_users)
     }
 
-    /// Ends the block. Answers with those it worked for.
+    /// Unblocks people. Returns those who were unblocked.
     pub async fn unblock(&self, users: &[&str]) -> Result<Vec<BlockedUser>, SendError> {
         let request = self
             .graph
@@ -151,12 +154,12 @@ impl<'a> NumberClient<'a> {
     }
 }
 
-/// Somebody who was blocked or is not any more.
+/// A person who was blocked or unblocked.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct BlockedUser {
-    /// As it was asked for.
+    /// The identifier as it stood in the request.
     pub input: String,
-    /// Their WhatsApp id.
+    /// The person's WhatsApp id.
     #[serde(default)]
     pub wa_id: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! What Meta says about a number.
+//! Meta's description of a number.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 pub(super) const FIELDS: &str = "id,display_phone_number,verified_name,quality_rating,name_status,status,\
 throughput,code_verification_status,platform_type,health_status,whatsapp_business_manager_messaging_limit";
 
-/// What Meta says about a number. Fields it does not know or does not tell are absent.
+/// Meta's description of a number. Fields that Meta does not know or omits are `None`.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 pub struct NumberHealth {
     /// The `phone_number_id`.
@@ -14,31 +14,32 @@ pub struct NumberHealth {
     /// The number as people write it.
     #[serde(default)]
     pub display_phone_number: Option<String>,
-    /// The name people see.
+    /// The display name.
     #[serde(default)]
     pub verified_name: Option<String>,
     /// `GREEN`, `YELLOW`, `RED`, `UNKNOWN`.
     #[serde(default)]
     pub quality_rating: Option<String>,
-    /// Whether the name has been approved.
+    /// The review status of the display name.
     #[serde(default)]
     pub name_status: Option<String>,
     /// `CONNECTED`, `DISCONNECTED`, `BANNED` and others.
     #[serde(default)]
     pub status: Option<String>,
-    /// How fast it may send: `{"level": "STANDARD"}`.
+    /// The throughput level: `{"level": "STANDARD"}`.
     #[serde(default)]
     pub throughput: Option<Value>,
-    /// Whether the number has been verified.
+    /// The verification status of the number.
     #[serde(default)]
     pub code_verification_status: Option<String>,
     /// `CLOUD_API` and others.
     #[serde(default)]
     pub platform_type: Option<String>,
-    /// Whether messages can be sent, and if not, why.
+    /// Whether the number can send messages, with the reasons if it cannot.
     #[serde(default)]
     pub health_status: Option<Value>,
-    /// How many people may be written to in 24 hours: `TIER_250` and so on, shared by the portfolio.
+    /// The number of people who may be written to in 24 hours, as in `TIER_250`. The business portfolio
+    /// shares it.
     #[serde(default)]
     pub whatsapp_business_manager_messaging_limit: Option<Value>,
 }

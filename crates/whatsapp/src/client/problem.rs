@@ -1,48 +1,48 @@
-//! What is wrong with a message before Meta has seen it.
+//! Problems of a message that are found before it is sent to Meta.
 
 use super::limits::MediaKind;
 use crate::error_codes::Locale;
 
-/// A field that Meta would refuse, and why.
+/// A field that Meta would refuse, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Where it is, as in `interactive.action.buttons[1].reply.title`.
+    /// The path of the field, as in `interactive.action.buttons[1].reply.title`.
     pub field: String,
-    /// What is wrong with it.
+    /// The reason.
     pub reason: Reason,
 }
 
-/// Why a field will not do.
+/// The reason why Meta would refuse a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// It is absent or empty.
+    /// The field is absent or empty.
     Missing,
-    /// It has more characters than this.
+    /// The text is longer than this number of characters.
     TooLong(usize),
-    /// There are fewer or more of it than Meta allows.
+    /// The list has fewer or more entries than Meta allows.
     Count {
-        /// The least.
+        /// The smallest number.
         min: usize,
-        /// The most.
+        /// The largest number.
         max: usize,
     },
-    /// Another one says the same.
+    /// Another entry has the same value.
     Repeated,
-    /// It has no place here.
+    /// The field is not allowed in this place.
     NotAllowed,
     /// Exactly one of `id` and `link` is needed.
     IdOrLink,
-    /// It is no web address.
+    /// The value is not a web address.
     NotALink,
-    /// It lies outside of these degrees.
+    /// The value is outside plus or minus this number of degrees.
     Degrees(u8),
-    /// It holds a line break, a tab or more than four spaces in a row.
+    /// The value holds a line break, a tab or more than four spaces in a row.
     Whitespace,
-    /// It holds the character U+0000, which cannot be kept.
+    /// The value holds the character U+0000, which Postgres cannot store.
     Null,
-    /// Meta knows no such kind.
+    /// Meta has no such type.
     Unknown,
-    /// A file of this kind may not stand here.
+    /// Only a file of this kind is allowed here.
     WrongKind(MediaKind),
 }
 
@@ -56,7 +56,7 @@ impl Problem {
 }
 
 impl Reason {
-    /// A phrase that goes after the field's name.
+    /// Explains the reason in a phrase that follows the field's name.
     pub fn explain(self, locale: Locale) -> String {
         let (english, indonesian) = match self {
             Self::Missing => ("is required".into(), "wajib diisi".into()),
@@ -110,7 +110,7 @@ impl Reason {
     }
 }
 
-/// Collects what is wrong, field by field.
+/// A collector of problems, field by field.
 #[derive(Debug, Default)]
 pub(super) struct Findings(Vec<Problem>);
 
@@ -119,7 +119,7 @@ impl Findings {
         self.0.push(Problem::new(field, reason));
     }
 
-    /// A text that must be there, up to `limit` characters.
+    /// Checks a required text of at most `limit` characters.
     pub(super) fn text(&mut self, field: &str, text: &str, limit: usize) {
         if text.trim().is_empty() {
             self.add(field, Reason::Missing);
@@ -128,7 +128,7 @@ impl Findings {
         }
     }
 
-    /// A text that may be absent, but not empty.
+    /// Checks an optional text, which must not be empty.
     pub(super) fn optional(&mut self, field: &str, text: Option<&str>, limit: usize) {
         if let Some(text) = text {
             self.text(field, text, limit);
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_reason_speaks_both_languages() {
+    fn every_reason_is_explained_in_both_languages() {
         for reason in [
             Reason::Missing,
             Reason::TooLong(20),

@@ -1,4 +1,4 @@
-//! What a sender can do when a message was not accepted.
+//! Errors of a call to Meta, grouped by how the sender can react.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -10,78 +10,79 @@ use serde_json::Value;
 
 use crate::error_codes::{self, ErrorKind, Scope};
 
-/// Why a call brought no acceptance, sorted by what may be done next. Meta has no idempotency key: only
-/// [`SendError::NotSent`] and [`SendError::Retryable`] may be sent again.
+/// The reason why Meta did not accept a call, grouped by the possible reaction. Meta has no idempotency key:
+/// only after [`SendError::NotSent`] and [`SendError::Retryable`] may the message be sent again.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
-    /// Meta refused it and would again.
+    /// Meta refused the call and would refuse it again.
     #[error("Meta refused: {error}")]
     Rejected {
-        /// Meta's reason.
+        /// Meta's error.
         error: Box<MetaError>,
     },
-    /// Meta refused it for now.
+    /// Meta refused the call for now.
     #[error("Meta asks to wait: {error}")]
     Retryable {
-        /// Meta's reason.
+        /// Meta's error.
         error: Box<MetaError>,
-        /// What has to wait.
+        /// The scope that has to wait.
         scope: Scope,
-        /// How long, when Meta said so.
+        /// The time to wait, if Meta stated one.
         retry_after: Option<Duration>,
     },
-    /// It may have been sent. A status that carries our callback data will tell.
+    /// The message may have been sent. A later status with our callback data shows that it was.
     #[error("it is not known whether the message was sent: {reason}")]
     OutcomeUnknown {
-        /// What went wrong.
+        /// The cause.
         reason: String,
-        /// Meta's own words, where it gave any.
+        /// Meta's error, if it sent one.
         error: Option<Box<MetaError>>,
     },
-    /// The request never reached Meta.
+    /// The request did not reach Meta.
     #[error("Meta was not reached: {reason}")]
     NotSent {
-        /// What went wrong.
+        /// The cause.
         reason: String,
     },
-    /// The access token does not work.
+    /// Meta does not accept the access token.
     #[error("Meta does not accept the access token: {error}")]
     TokenInvalid {
-        /// Meta's reason.
+        /// Meta's error.
         error: Box<MetaError>,
     },
-    /// Meta has blocked the account, or it cannot pay.
+    /// Meta has blocked the account, or the account cannot pay.
     #[error("Meta has blocked the account: {error}")]
     AccountBlocked {
-        /// Meta's reason.
+        /// Meta's error.
         error: Box<MetaError>,
     },
 }
 
-/// An error as Meta describes it.
+/// An error in Meta's own terms.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MetaError {
-    /// See [`crate::error_codes`]; [`MetaError::NO_CODE`] when the answer held no error of Meta's.
+    /// The error code, see [`crate::error_codes`]; [`MetaError::NO_CODE`] when the answer held no error of
+    /// Meta's.
     pub code: i64,
-    /// A finer code.
+    /// The subcode, which is more specific.
     pub subcode: Option<i64>,
     /// Meta's short text.
     pub message: String,
     /// Meta's longer text.
     pub details: Option<String>,
-    /// The HTTP status.
+    /// The HTTP status of the answer.
     pub status: u16,
-    /// Meta's reference for its support.
+    /// Meta's reference for its support (`fbtrace_id`).
     pub trace_id: Option<String>,
-    /// Meta says it will pass.
+    /// Whether Meta describes the error as temporary.
     pub is_transient: bool,
 }
 
 impl MetaError {
-    /// No code of Meta's is negative.
+    /// The code of an error that Meta gave none for. Meta's own codes are never negative.
     pub const NO_CODE: i64 = -1;
 
-    /// The most telling text Meta gave.
+    /// The most specific text that Meta gave.
     pub fn text(&self) -> &str {
         self.details.as_deref().unwrap_or(&self.message)
     }
@@ -131,7 +132,7 @@ fn number(value: &Value) -> Option<i64> {
 }
 
 impl SendError {
-    /// Meta's own words, where it gave any.
+    /// Meta's error, if it sent one.
     pub fn meta_error(&self) -> Option<&MetaError> {
         match self {
             Self::Rejected { error }
@@ -142,7 +143,7 @@ impl SendError {
         }
     }
 
-    /// No answer of Meta's that can be understood.
+    /// A call without an intelligible answer from Meta.
     pub(super) fn unknown(reason: impl Into<String>) -> Self {
         Self::OutcomeUnknown {
             reason: reason.into(),
@@ -150,7 +151,7 @@ impl SendError {
         }
     }
 
-    /// An answer other than 200.
+    /// An answer with a status other than 200.
     pub(super) fn from_answer(status: StatusCode, body: &[u8], retry_after: Option<Duration>) -> Self {
         let Some(error) = MetaError::read(status, body) else {
             return Self::without_code(status, retry_after);
@@ -178,8 +179,8 @@ impl SendError {
         }
     }
 
-    /// An answer that something on the way gave in Meta's place. Below 500 it says that the request went no
-    /// further.
+    /// An answer without a Meta error code, from a proxy between us and Meta. A status below 500 means that
+    /// the request was not forwarded.
     fn without_code(status: StatusCode, retry_after: Option<Duration>) -> Self {
         let error = Box::new(MetaError {
             code: MetaError::NO_CODE,
@@ -198,17 +199,17 @@ impl SendError {
         }
     }
 
-    /// No status line was received.
+    /// A call for which no status line was received.
     pub(super) fn without_answer(error: &reqwest::Error) -> Self {
         let reason = causes(error);
-        // A connection that was never made carried nothing; neither did a request that could not be built.
+        // Neither a failed connection nor a request that could not be built has carried anything to Meta.
         if error.is_connect() || error.is_builder() {
             return Self::NotSent { reason };
         }
         Self::unknown(reason)
     }
 
-    /// The answer broke off after its status.
+    /// An answer that broke off after its status line.
     pub(super) fn broken_answer(status: StatusCode, error: &reqwest::Error) -> Self {
         Self::unknown(format!("HTTP {}, then {}", status.as_u16(), causes(error)))
     }
@@ -223,7 +224,7 @@ fn unknown_code(error: &MetaError, status: StatusCode) -> ErrorKind {
     }
 }
 
-/// The chain of causes, without the URL: it holds the number's id.
+/// The chain of causes, without the URL because it contains the number's id.
 fn causes(error: &reqwest::Error) -> String {
     let mut text = if error.is_timeout() {
         "time limit reached".to_owned()

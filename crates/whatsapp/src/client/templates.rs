@@ -1,4 +1,4 @@
-//! Templates of a WhatsApp Business account, as Meta has them.
+//! The message templates of a WhatsApp Business account at Meta.
 
 use reqwest::header::{AUTHORIZATION, HeaderValue, USER_AGENT};
 use reqwest::{RequestBuilder, StatusCode};
@@ -11,12 +11,12 @@ use super::{AGENT, GraphClient, SystemToken, retry_after};
 
 const FIELDS: &str = "id,name,language,status,category,previous_category,parameter_format,components,quality_score,\
 rejected_reason";
-/// Templates of one page.
+/// The page size that is asked of Meta.
 const PAGE: &str = "100";
-/// An account has 6,000 templates at most.
+/// The largest number of pages: an account has at most 6,000 templates.
 const MAX_PAGES: usize = 100;
 
-/// The templates of an account, with a token that may manage them.
+/// A client for the templates of an account, with a token that may manage them.
 #[derive(Debug, Clone, Copy)]
 pub struct TemplatesClient<'a> {
     graph: &'a GraphClient,
@@ -24,42 +24,42 @@ pub struct TemplatesClient<'a> {
     token: &'a SystemToken,
 }
 
-/// A template to be reviewed by Meta.
+/// A template that is submitted to Meta for review.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TemplateSubmission<'a> {
-    /// Its name.
+    /// The name.
     pub name: &'a str,
-    /// The code of its language.
+    /// The language code.
     pub language: &'a str,
     /// `MARKETING`, `UTILITY` or `AUTHENTICATION`.
     pub category: &'a str,
     /// `POSITIONAL` or `NAMED`.
     pub parameter_format: &'a str,
-    /// With examples.
+    /// The components, with examples.
     pub components: &'a Value,
 }
 
-/// What Meta says to a submission.
+/// Meta's answer to a submission.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct SubmittedTemplate {
-    /// Larger than a JSON number holds exactly.
+    /// Meta's id of the template. It exceeds the exact range of a JSON number.
     pub id: String,
-    /// Mostly `PENDING`.
+    /// The status, usually `PENDING`.
     #[serde(default)]
     pub status: Option<String>,
-    /// Meta may have chosen another one.
+    /// The category, which Meta may have changed.
     #[serde(default)]
     pub category: Option<String>,
 }
 
-/// A template as Meta has it.
+/// A template as Meta returns it.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 pub struct RemoteTemplate {
-    /// Larger than a JSON number holds exactly.
+    /// Meta's id of the template. It exceeds the exact range of a JSON number.
     pub id: String,
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// The code of its language.
+    /// The language code.
     pub language: String,
     /// `APPROVED`, `PENDING`, `REJECTED`, `PAUSED`, `DISABLED` and others.
     pub status: String,
@@ -71,13 +71,13 @@ pub struct RemoteTemplate {
     /// `POSITIONAL` or `NAMED`.
     #[serde(default)]
     pub parameter_format: Option<String>,
-    /// Its parts. The example of a header's file is an address, and cannot be sent back.
+    /// The components. The example of a header's file is a download address and cannot be submitted again.
     #[serde(default)]
     pub components: Value,
-    /// `{"score": "GREEN"}`
+    /// The quality score: `{"score": "GREEN"}`.
     #[serde(default)]
     pub quality_score: Option<Value>,
-    /// `NONE`, or why it was rejected.
+    /// The reason of a rejection, otherwise `NONE`.
     #[serde(default)]
     pub rejected_reason: Option<String>,
 }
@@ -115,13 +115,15 @@ impl GraphClient {
 }
 
 impl TemplatesClient<'_> {
-    /// Submits a new template. When the outcome is unknown it may exist: [`TemplatesClient::named`] tells.
+    /// Submits a new template. If the outcome is unknown the template may exist: look it up with
+    /// [`TemplatesClient::named`].
     pub async fn create(&self, template: &TemplateSubmission<'_>) -> Result<SubmittedTemplate, SendError> {
         let url = self.graph.url(&[self.account_id, "message_templates"]);
         self.read(self.graph.http.post(url).json(template)).await
     }
 
-    /// Submits new components for a template that is approved, rejected or paused. Safe to repeat, but Meta counts.
+    /// Submits new components for a template that is approved, rejected or paused. Safe to repeat, but Meta
+    /// limits the number of edits.
     pub async fn edit(
         &self,
         template_id: &str,
@@ -136,45 +138,47 @@ impl TemplatesClient<'_> {
         }
         let url = self.graph.url(&[template_id]);
         let edit = Edit { components, category };
-        self.succeed(self.graph.http.post(url).json(&edit)).await
+        self.call_for_success(self.graph.http.post(url).json(&edit)).await
     }
 
-    /// Lets a template that Meta paused for its quality be sent again. Safe to repeat.
+    /// Reactivates a template that Meta paused for its quality. Safe to repeat.
     pub async fn unpause(&self, template_id: &str) -> Result<(), SendError> {
         let url = self.graph.url(&[template_id, "unpause"]);
-        self.succeed(self.graph.http.post(url)).await
+        self.call_for_success(self.graph.http.post(url)).await
     }
 
-    /// Deletes one language of a template by its id, or without one all languages of the name. Safe to repeat.
+    /// Deletes one language of a template by its id, or all languages of the name without an id. Safe to
+    /// repeat.
     pub async fn delete(&self, name: &str, template_id: Option<&str>) -> Result<(), SendError> {
         let mut url = self.graph.url(&[self.account_id, "message_templates"]);
         url.query_pairs_mut()
             .append_pair("name", name)
             .extend_pairs(template_id.map(|id| ("hsm_id", id)));
-        self.succeed(self.graph.http.delete(url)).await
+        self.call_for_success(self.graph.http.delete(url)).await
     }
 
-    /// One template as it is now. Safe to repeat.
+    /// Fetches one template. Safe to repeat.
     pub async fn get(&self, template_id: &str) -> Result<RemoteTemplate, SendError> {
         let mut url = self.graph.url(&[template_id]);
         url.query_pairs_mut().append_pair("fields", FIELDS);
         self.read(self.graph.http.get(url)).await
     }
 
-    /// Every template of the account, on all pages. Safe to repeat.
+    /// Lists all templates of the account, across all pages. Safe to repeat.
     pub async fn all(&self) -> Result<Vec<RemoteTemplate>, SendError> {
         self.pages(None).await
     }
 
-    /// The languages of a name that exist. Safe to repeat.
+    /// Lists the languages of a template name. Safe to repeat.
     pub async fn named(&self, name: &str) -> Result<Vec<RemoteTemplate>, SendError> {
-        // Meta looks for names that contain it.
+        // Meta also returns names that merely contain this one.
         let mut found = self.pages(Some(name)).await?;
         found.retain(|template| template.name == name);
         Ok(found)
     }
 
-    /// Nothing is given when a page is missing: what is not on the others might be on it.
+    /// Fetches all pages. Fails if one page is missing: a template that is on none of the others might be on
+    /// it.
     async fn pages(&self, name: Option<&str>) -> Result<Vec<RemoteTemplate>, SendError> {
         let mut templates = Vec::new();
         let mut after: Option<String> = None;
@@ -195,7 +199,7 @@ impl TemplatesClient<'_> {
         Err(SendError::unknown("the list of templates does not end"))
     }
 
-    /// The apps that hear of the account. Safe to repeat.
+    /// The ids of the apps that are subscribed to the account's webhooks. Safe to repeat.
     pub async fn subscribed_apps(&self) -> Result<Vec<String>, SendError> {
         #[derive(Deserialize)]
         struct Apps {
@@ -212,18 +216,18 @@ impl TemplatesClient<'_> {
     }
 
     async fn read<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, SendError> {
-        understood(&ask(&self.token.bearer, request).await?)
+        parse_answer(&send(&self.token.bearer, request).await?)
     }
 
-    /// Some calls answer 200 with `{"success": false}` and a reason.
-    async fn succeed(&self, request: RequestBuilder) -> Result<(), SendError> {
+    /// Sends a request whose 200 answer may be `{"success": false}` with a reason.
+    async fn call_for_success(&self, request: RequestBuilder) -> Result<(), SendError> {
         #[derive(Deserialize)]
         struct Answer {
             #[serde(default)]
             success: Option<bool>,
         }
-        let body = ask(&self.token.bearer, request).await?;
-        let answer: Answer = understood(&body)?;
+        let body = send(&self.token.bearer, request).await?;
+        let answer: Answer = parse_answer(&body)?;
         if answer.success == Some(false) {
             return Err(SendError::from_answer(StatusCode::BAD_REQUEST, &body, None));
         }
@@ -231,8 +235,8 @@ impl TemplatesClient<'_> {
     }
 }
 
-/// Asks, and answers with the body of a 200.
-pub(super) async fn ask(authorization: &HeaderValue, request: RequestBuilder) -> Result<Vec<u8>, SendError> {
+/// Sends a request and returns the body of a 200 answer.
+pub(super) async fn send(authorization: &HeaderValue, request: RequestBuilder) -> Result<Vec<u8>, SendError> {
     let response = request
         .header(AUTHORIZATION, authorization.clone())
         .header(USER_AGENT, AGENT)
@@ -248,7 +252,7 @@ pub(super) async fn ask(authorization: &HeaderValue, request: RequestBuilder) ->
     }
 }
 
-pub(super) fn understood<T: DeserializeOwned>(body: &[u8]) -> Result<T, SendError> {
+pub(super) fn parse_answer<T: DeserializeOwned>(body: &[u8]) -> Result<T, SendError> {
     serde_json::from_slice(body)
         .map_err(|error| SendError::unknown(format!("the answer was not understood: {error}")))
 }

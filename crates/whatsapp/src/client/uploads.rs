@@ -1,13 +1,13 @@
-//! Meta's resumable upload: how the sample of a template's header gets to Meta.
+//! Meta's resumable upload, which takes the sample file of a template's header.
 
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use serde::Deserialize;
 
 use super::send_error::SendError;
-use super::templates::{ask, understood};
+use super::templates::{parse_answer, send};
 use super::{GraphClient, SystemToken};
 
-/// Files given to Meta through an app.
+/// A client for uploads through an app.
 #[derive(Debug, Clone, Copy)]
 pub struct UploadsClient<'a> {
     graph: &'a GraphClient,
@@ -16,7 +16,7 @@ pub struct UploadsClient<'a> {
 }
 
 impl GraphClient {
-    /// Uploads through the app of this id.
+    /// Uploads through the app with this id.
     pub fn uploads<'a>(&'a self, app_id: &'a str, token: &'a SystemToken) -> UploadsClient<'a> {
         UploadsClient {
             graph: self,
@@ -27,8 +27,8 @@ impl GraphClient {
 }
 
 impl UploadsClient<'_> {
-    /// Uploads a file and answers with the handle that a template's `header_handle` takes. Safe to repeat: each upload has
-    /// a handle of its own.
+    /// Uploads a file and returns the handle for a template's `header_handle`. Safe to repeat: each upload
+    /// has a handle of its own.
     pub async fn upload(
         &self,
         file_name: &str,
@@ -49,10 +49,10 @@ impl UploadsClient<'_> {
             .append_pair("file_name", file_name)
             .append_pair("file_length", &bytes.len().to_string())
             .append_pair("file_type", mime_type);
-        let session = ask(&self.token.bearer, self.graph.http.post(url)).await?;
-        let session: Session = understood(&session)?;
+        let session = send(&self.token.bearer, self.graph.http.post(url)).await?;
+        let session: Session = parse_answer(&session)?;
 
-        // The id may carry a query of its own (`upload:...?sig=...`), which has to stay one.
+        // The id may contain a query (`upload:...?sig=...`), which must remain a query.
         let mut url = self.graph.base.clone();
         let (path, query) = match session.id.split_once('?') {
             Some((path, query)) => (path, Some(query)),
@@ -67,11 +67,11 @@ impl UploadsClient<'_> {
             .header("file_offset", "0")
             .header(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))
             .body(bytes);
-        let uploaded: Uploaded = understood(&ask(&self.oauth(), request).await?)?;
+        let uploaded: Uploaded = parse_answer(&send(&self.oauth(), request).await?)?;
         Ok(uploaded.h)
     }
 
-    /// This one call takes the token in another scheme.
+    /// The authorization header of the upload call. It is the only call that uses the `OAuth` scheme.
     fn oauth(&self) -> HeaderValue {
         let token = self.token.bearer.to_str().unwrap_or_default();
         let token = token.strip_prefix("Bearer ").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What Meta wants of buttons.
+//! Meta's rules for the buttons of a template.
 
 use super::composition::Button;
 use super::definition::length;
@@ -8,8 +8,8 @@ use super::limits::LIMITS;
 use super::placeholder::{names, split};
 use super::text_rules::{is_one_line, text_faults};
 
-/// Kinds that nothing is known to be wrong with: they come with products or forms that Meta holds.
-const LEFT_TO_META: [&str; 6] = [
+/// Button kinds that only Meta can check, because they depend on products or forms that Meta holds.
+const CHECKED_BY_META: [&str; 6] = [
     "FLOW",
     "CATALOG",
     "MPM",
@@ -43,7 +43,7 @@ pub(super) fn check(buttons: &[Button], is_authentication: bool, found: &mut Fin
     let groups =
         buttons.chunk_by(|left, right| (left.kind == "QUICK_REPLY") == (right.kind == "QUICK_REPLY"));
     if groups.count() > 2 {
-        found.report("buttons", Fault::QuickRepliesApart);
+        found.report("buttons", Fault::QuickRepliesNotGrouped);
     }
     for (at, button) in buttons.iter().enumerate() {
         check_button(at, button, found);
@@ -53,7 +53,7 @@ pub(super) fn check(buttons: &[Button], is_authentication: bool, found: &mut Fin
 fn check_button(at: usize, button: &Button, found: &mut Findings) {
     let field = |name: &str| format!("buttons[{at}].{name}");
     let known = ["QUICK_REPLY", "URL", "PHONE_NUMBER", "COPY_CODE"].contains(&button.kind.as_str());
-    if !known && !LEFT_TO_META.contains(&button.kind.as_str()) {
+    if !known && !CHECKED_BY_META.contains(&button.kind.as_str()) {
         found.report(field("type"), Fault::ButtonKind);
         return;
     }
@@ -146,7 +146,7 @@ fn check_otp(button: &Button, found: &mut Findings) {
         .others
         .get("supported_apps")
         .and_then(|apps| apps.as_array());
-    // The older form named a single app on the button itself.
+    // In the older form the button itself names a single app.
     let single = text("package_name").is_some() && text("signature_hash").is_some();
     if !single && !apps.is_some_and(|apps| !apps.is_empty() && apps.iter().all(filled)) {
         found.report("buttons[0].supported_apps", Fault::SupportedApps);

@@ -1,4 +1,4 @@
-//! A template as people write it: its parts, out of Meta's nesting.
+//! A template as a person composes it: its parts, without Meta's nesting.
 
 use std::collections::BTreeMap;
 
@@ -8,48 +8,48 @@ use serde_json::{Map, Value, json};
 use super::definition::PASSCODE_URL;
 use super::placeholder::{is_positional, names, split};
 
-/// The parts of a template. Nothing in it has been checked: see [`super::Draft`].
+/// The parts of a template, unchecked: see [`super::Draft`] for the checks.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Composition {
-    /// Above the body.
+    /// The part above the body.
     pub header: Header,
-    /// The message itself. Authentication templates have none of their own: Meta writes it.
+    /// The message text. Authentication templates have none of their own: Meta writes it.
     pub body: String,
-    /// Below the body.
+    /// The text below the body.
     pub footer: String,
-    /// Below the message.
+    /// The buttons below the message.
     pub buttons: Vec<Button>,
-    /// What the body's variables are submitted with, by their names or numbers.
+    /// The examples for the body's variables, by their names or numbers. Meta requires them for the review.
     pub examples: BTreeMap<String, String>,
-    /// Authentication templates: whether the body warns not to share the code.
+    /// Whether the body of an authentication template warns against sharing the code.
     pub security_recommendation: bool,
-    /// Authentication templates: how long the footer says that the code lives.
+    /// The lifetime of the code, in minutes, as the footer of an authentication template states it.
     pub code_expiration_minutes: Option<u32>,
-    /// Parts that cannot be written here, as Meta has them.
+    /// Parts that this type cannot represent, in Meta's shape.
     pub others: Vec<Value>,
 }
 
-/// What stands above the body.
+/// The part above the body.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Header {
-    /// What it is.
+    /// The format.
     pub format: HeaderFormat,
-    /// Its text, where it is one.
+    /// The text, for [`HeaderFormat::Text`].
     pub text: String,
-    /// What the text's variable is submitted with.
+    /// The example for the text's variable.
     pub example: String,
 }
 
-/// What a header is.
+/// The format of a header.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum HeaderFormat {
-    /// There is none.
+    /// No header.
     #[default]
     None,
     /// A line of text.
     Text,
-    /// A picture.
+    /// An image.
     Image,
     /// A video.
     Video,
@@ -57,29 +57,29 @@ pub enum HeaderFormat {
     Gif,
     /// A document.
     Document,
-    /// A place, named when it is sent.
+    /// A location, which is chosen when the template is sent.
     Location,
 }
 
-/// A button, with what Meta may have added to it.
+/// A button, including fields that only Meta knows.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Button {
     /// `QUICK_REPLY`, `URL`, `PHONE_NUMBER`, `COPY_CODE`, `OTP` and others.
     pub kind: String,
     /// Its label.
     pub text: String,
-    /// `URL`: where it leads, with one variable at its end at most.
+    /// The address that a `URL` button opens. It may contain one variable, at its end.
     pub url: String,
-    /// `PHONE_NUMBER`: whom it calls.
+    /// The number that a `PHONE_NUMBER` button calls.
     pub phone_number: String,
-    /// `URL` with a variable: a whole address. `COPY_CODE`: a code.
+    /// The example: a complete address for a `URL` with a variable, a code for `COPY_CODE`.
     pub example: String,
-    /// Everything else, for example `otp_type` and `supported_apps`.
+    /// All other fields, for example `otp_type` and `supported_apps`.
     pub others: Map<String, Value>,
 }
 
 impl HeaderFormat {
-    /// Reads Meta's name of it, in any case.
+    /// Parses Meta's name of the format, in any case.
     pub fn parse(text: &str) -> Option<Self> {
         Some(match text.to_ascii_uppercase().as_str() {
             "NONE" => Self::None,
@@ -93,7 +93,7 @@ impl HeaderFormat {
         })
     }
 
-    /// Meta's name of it.
+    /// Meta's name of the format.
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "NONE",
@@ -106,7 +106,7 @@ impl HeaderFormat {
         }
     }
 
-    /// Whether it is a file, which a submission needs a sample of.
+    /// Whether the header is a file. Such a template is submitted with a sample file.
     pub fn is_file(self) -> bool {
         matches!(self, Self::Image | Self::Video | Self::Gif | Self::Document)
     }
@@ -122,7 +122,7 @@ impl<'de> Deserialize<'de> for HeaderFormat {
 }
 
 impl Button {
-    /// `COPY_CODE`, `ONE_TAP` or `ZERO_TAP` of an authentication template's button.
+    /// The OTP type of an authentication template's button: `COPY_CODE`, `ONE_TAP` or `ZERO_TAP`.
     pub fn otp_type(&self) -> &str {
         self.others
             .get("otp_type")
@@ -130,14 +130,14 @@ impl Button {
             .unwrap_or_default()
     }
 
-    /// Takes a button as Meta's API has it.
+    /// Reads a button from the shape of Meta's API.
     pub fn read(button: &Value) -> Self {
         let text = |name: &str| button[name].as_str().unwrap_or_default().to_owned();
         let example = button["example"].as_str().or(button["example"][0].as_str());
         let (mut kind, mut url) = (text("type").to_ascii_uppercase(), text("url"));
         let mut others = button.as_object().cloned().unwrap_or_default();
         others.retain(|name, _| !["type", "text", "url", "phone_number", "example"].contains(&name.as_str()));
-        // What Meta makes of the button of an authentication template.
+        // Meta returns the button of an authentication template as a link.
         if kind == "URL" && url.starts_with(PASSCODE_URL) {
             let otp_type = url
                 .split(['?', '&'])
@@ -156,7 +156,7 @@ impl Button {
         }
     }
 
-    /// The button as Meta's API has it.
+    /// The button in the shape of Meta's API.
     pub fn write(&self) -> Value {
         let mut button = self.others.clone();
         button.insert("type".to_owned(), json!(self.kind));
@@ -182,7 +182,7 @@ impl Button {
 }
 
 impl Composition {
-    /// Takes apart what Meta's API or our own table holds.
+    /// Reads components from the shape of Meta's API, in which our own table holds them too.
     pub fn read(components: &Value) -> Self {
         let mut composition = Self::default();
         for component in components.as_array().into_iter().flatten() {
@@ -213,7 +213,8 @@ impl Composition {
         composition
     }
 
-    /// Meta's nesting, as it is submitted and kept. `header_handle` is Meta's handle of the header's sample.
+    /// The components in the shape of Meta's API. `header_handle` is Meta's handle of the header's sample
+    /// file.
     pub fn components(&self, is_authentication: bool, header_handle: Option<&str>) -> Value {
         let mut components = Vec::new();
         if !is_authentication && self.header.format != HeaderFormat::None {
@@ -242,12 +243,12 @@ impl Composition {
         Value::Array(components)
     }
 
-    /// The names or numbers of the body's variables, in the order values are given in.
+    /// The names or numbers of the body's variables, in the order of positional values.
     pub fn body_variables(&self) -> Vec<String> {
         names(&split(&self.body))
     }
 
-    /// Whether variables have names and not numbers.
+    /// Whether the variables are named, not numbered.
     pub fn is_named(&self) -> bool {
         [&self.header.text, &self.body]
             .into_iter()

@@ -1,4 +1,4 @@
-//! A template as Meta returns it, and what is sent in its name.
+//! A template as Meta returns it, and the components that are sent for it.
 
 use serde_json::{Map, Value, json};
 
@@ -6,7 +6,7 @@ use super::limits::LIMITS;
 use super::placeholder::{Piece, is_positional, names, split};
 use super::variables::{Problem, ProblemReason, Variable, VariableKind, Variables};
 
-/// Meta returns the button of an authentication template as a link to this address.
+/// The address with which Meta returns the button of an authentication template.
 pub(super) const PASSCODE_URL: &str = "https://www.whatsapp.com/otp/";
 
 /// The components are not those of a template.
@@ -14,16 +14,16 @@ pub(super) const PASSCODE_URL: &str = "https://www.whatsapp.com/otp/";
 #[error("the components are not those of a template: {0}")]
 pub struct InvalidDefinition(&'static str);
 
-/// A template that can be filled in.
+/// A template whose variables can be filled in.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TemplateDefinition {
-    /// Whether placeholders have names and not numbers.
+    /// Whether the placeholders are named, not numbered.
     pub(super) is_named: bool,
     pub(super) header: Header,
     pub(super) body: Vec<Piece>,
     pub(super) buttons: Vec<Button>,
     variables: Vec<Variable>,
-    /// Parts we cannot fill in: `CAROUSEL`, buttons that need products.
+    /// Parts that we cannot fill in: `CAROUSEL`, and buttons that need products.
     pub(super) unsupported: Vec<String>,
 }
 
@@ -35,11 +35,11 @@ pub(super) enum Header {
     Location,
 }
 
-/// A button that takes a value.
+/// A button that requires a value.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Button {
     pub(super) index: usize,
-    /// The variable its value comes from.
+    /// The variable that provides the value.
     pub(super) variable: String,
     pub(super) kind: ButtonKind,
 }
@@ -48,12 +48,12 @@ pub(super) struct Button {
 pub(super) enum ButtonKind {
     Url,
     CopyCode,
-    /// The code of an authentication template, which also stands in its body.
+    /// The button of an authentication template. Its code also stands in the body.
     Passcode,
 }
 
 impl TemplateDefinition {
-    /// Reads `components` as `GET /{template}` returns them.
+    /// Parses the `components` that `GET /{template}` returns.
     pub fn parse(components: &Value) -> Result<Self, InvalidDefinition> {
         let components = components.as_array().ok_or(InvalidDefinition("not a list"))?;
         let mut definition = Self {
@@ -72,7 +72,7 @@ impl TemplateDefinition {
         };
         let (header, body, buttons) = (of_type("HEADER"), of_type("BODY"), of_type("BUTTONS"));
 
-        // As submitted, an authentication template has no text of its own: Meta writes it around the code.
+        // A submitted authentication template has no body text: Meta writes it around the code.
         let passcode = has_passcode(buttons).then_some("{{1}}");
         definition.body = split(
             body["text"]
@@ -96,12 +96,12 @@ impl TemplateDefinition {
         Ok(definition)
     }
 
-    /// The values it needs, in the order of [`Variables::Positional`]: header, body, buttons.
+    /// The variables of the template, in the order of [`Variables::Positional`]: header, body, buttons.
     pub fn variables(&self) -> &[Variable] {
         &self.variables
     }
 
-    /// Whether Meta would take these values, as far as can be told beforehand.
+    /// Checks whether Meta would accept these values, as far as that can be known beforehand.
     pub fn check(&self, variables: &Variables) -> Result<(), Vec<Problem>> {
         let mut problems = Vec::new();
         let mut report = |variable: &str, reason| {
@@ -144,7 +144,7 @@ impl TemplateDefinition {
         }
     }
 
-    /// The `components` to send. Values that are missing are sent empty, which Meta refuses: see
+    /// The `components` of a message. Missing values are sent as empty texts, which Meta refuses: see
     /// [`TemplateDefinition::check`].
     pub fn components(&self, variables: &Variables) -> Value {
         let mut components = Vec::new();
@@ -185,7 +185,7 @@ impl TemplateDefinition {
         Value::Array(components)
     }
 
-    /// The body as the recipient reads it. Placeholders without a value stay.
+    /// The body as the recipient reads it. Placeholders without a value remain.
     pub fn render_body(&self, variables: &Variables) -> String {
         self.fill(&self.body, variables, "")
     }
@@ -207,7 +207,7 @@ impl TemplateDefinition {
                 let examples = examples(header, "header_text", "header_text_named_params");
                 for name in names {
                     let example = examples(&name);
-                    self.need(
+                    self.add_variable(
                         self.variable_name("header_", &name),
                         VariableKind::HeaderText,
                         example,
@@ -218,7 +218,7 @@ impl TemplateDefinition {
             }
             "LOCATION" => {
                 self.header = Header::Location;
-                self.need("header".to_owned(), VariableKind::Location, None);
+                self.add_variable("header".to_owned(), VariableKind::Location, None);
                 return Ok(());
             }
             "IMAGE" => (VariableKind::Image, "image"),
@@ -233,7 +233,7 @@ impl TemplateDefinition {
         };
         self.header = Header::File(kind, name);
         let example = header["example"]["header_handle"][0].as_str().map(str::to_owned);
-        self.need("header".to_owned(), kind, example);
+        self.add_variable("header".to_owned(), kind, example);
         Ok(())
     }
 
@@ -241,7 +241,7 @@ impl TemplateDefinition {
         let examples = examples(body, "body_text", "body_text_named_params");
         for name in names(&self.body) {
             let example = examples(&name);
-            self.need(name, VariableKind::BodyText, example);
+            self.add_variable(name, VariableKind::BodyText, example);
         }
     }
 
@@ -262,7 +262,7 @@ impl TemplateDefinition {
                 "OTP" => self.add_passcode(index),
                 "URL" if url.starts_with(PASSCODE_URL) => self.add_passcode(index),
                 "URL" if !names(&split(url)).is_empty() => {
-                    self.need(own.clone(), VariableKind::UrlSuffix, example);
+                    self.add_variable(own.clone(), VariableKind::UrlSuffix, example);
                     self.buttons.push(Button {
                         index,
                         variable: own,
@@ -270,7 +270,7 @@ impl TemplateDefinition {
                     });
                 }
                 "COPY_CODE" => {
-                    self.need(own.clone(), VariableKind::CopyCode, example);
+                    self.add_variable(own.clone(), VariableKind::CopyCode, example);
                     self.buttons.push(Button {
                         index,
                         variable: own,
@@ -289,7 +289,7 @@ impl TemplateDefinition {
             .next()
             .unwrap_or_else(|| "1".to_owned());
         if !self.variables.iter().any(|variable| variable.name == code) {
-            self.need(code.clone(), VariableKind::BodyText, None);
+            self.add_variable(code.clone(), VariableKind::BodyText, None);
         }
         self.buttons.push(Button {
             index,
@@ -298,14 +298,15 @@ impl TemplateDefinition {
         });
     }
 
-    /// A name that stands in header and body is one variable.
-    fn need(&mut self, name: String, kind: VariableKind, example: Option<String>) {
+    /// Adds a variable. A name that occurs in both header and body is one variable.
+    fn add_variable(&mut self, name: String, kind: VariableKind, example: Option<String>) {
         if !self.variables.iter().any(|variable| variable.name == name) {
             self.variables.push(Variable { name, kind, example });
         }
     }
 
-    /// Numbers start from 1 in header and body alike; names are the template's own.
+    /// The name of a placeholder's variable. Numbers start from 1 in both header and body, so they take a
+    /// prefix; names are used unchanged.
     fn variable_name(&self, prefix: &str, placeholder: &str) -> String {
         if placeholder.bytes().all(|byte| byte.is_ascii_digit()) {
             format!("{prefix}{placeholder}")
@@ -398,7 +399,7 @@ fn is(value: &Value, wanted: &str) -> bool {
         .is_some_and(|text| text.eq_ignore_ascii_case(wanted))
 }
 
-/// Meta counts characters, not bytes.
+/// The length in characters, because Meta counts characters and not bytes.
 pub(super) fn length(text: &str) -> usize {
     text.chars().count()
 }
@@ -419,7 +420,7 @@ fn file(value: &str) -> Value {
     }
 }
 
-/// `latitude, longitude; name; address`; null when it is something else.
+/// Parses `latitude, longitude; name; address` into Meta's location. Null if the text has another form.
 pub(super) fn place(value: &str) -> Value {
     let mut parts = value.splitn(3, ';').map(str::trim);
     let coordinates = parts.next().and_then(|text| text.split_once(','));
@@ -441,14 +442,14 @@ pub(super) fn place(value: &str) -> Value {
     }
 }
 
-/// Looks up the example of a placeholder, by number or by name.
+/// Looks up the example of a placeholder, by its number or by its name.
 fn examples<'c>(component: &'c Value, list: &'c str, named: &'c str) -> impl Fn(&str) -> Option<String> + 'c {
     move |name| {
         let examples = &component["example"];
         let text = match name.parse::<usize>() {
             Ok(number) => {
                 let at = number.checked_sub(1)?;
-                // A list for the header, a list of lists for the body.
+                // The header has a list of examples, the body a list of lists.
                 examples[list][at].as_str().or(examples[list][0][at].as_str())
             }
             Err(_) => examples[named]

@@ -1,4 +1,4 @@
-//! A template on its way to Meta, checked as Meta checks it.
+//! A draft of a template, checked against Meta's rules before it is submitted.
 
 use super::button_rules;
 use super::composition::{Composition, HeaderFormat};
@@ -6,24 +6,24 @@ use super::definition::{has_forbidden_whitespace, length};
 use super::draft_problem::{DraftProblem, Fault, Step};
 use super::limits::LIMITS;
 use super::placeholder::{names, split};
-use super::text_rules::{is_one_line, one_kind_of_names, text_faults, variable_faults};
+use super::text_rules::{is_one_line, text_faults, use_one_kind_of_names, variable_faults};
 
-/// A template that has not been submitted, or not as it stands.
+/// A template that has not been submitted, or has changed since.
 #[derive(Debug, Clone, Copy)]
 pub struct Draft<'a> {
-    /// Its name.
+    /// The name.
     pub name: &'a str,
-    /// The code of its language.
+    /// The language code.
     pub language: &'a str,
     /// `MARKETING`, `UTILITY` or `AUTHENTICATION`.
     pub category: &'a str,
-    /// Its parts.
+    /// The parts.
     pub composition: &'a Composition,
-    /// Whether there is a sample of the header's file.
+    /// Whether there is a sample file for the header.
     pub has_sample: bool,
 }
 
-/// What has been found so far.
+/// A collector of problems.
 pub(super) struct Findings {
     step: Step,
     problems: Vec<DraftProblem>,
@@ -40,12 +40,13 @@ impl Findings {
 }
 
 impl Draft<'_> {
-    /// Whether Meta writes its text.
+    /// Whether it is an authentication template, whose text Meta writes.
     pub fn is_authentication(&self) -> bool {
         self.category.eq_ignore_ascii_case("AUTHENTICATION")
     }
 
-    /// Everything Meta would not take, as far as can be told beforehand, in the order of the steps.
+    /// Lists the problems for which Meta would refuse the template, as far as they can be known beforehand,
+    /// in the order of the steps.
     pub fn problems(&self) -> Vec<DraftProblem> {
         let mut found = Findings {
             step: Step::Basics,
@@ -67,7 +68,7 @@ impl Draft<'_> {
         found.problems
     }
 
-    /// What is wrong with one step. The review has everything.
+    /// Lists the problems of one step. The review step lists all of them.
     pub fn problems_of(&self, step: Step) -> Vec<DraftProblem> {
         let mut problems = self.problems();
         problems.retain(|problem| step == Step::Review || problem.step == step);
@@ -137,7 +138,7 @@ impl Draft<'_> {
         let names = names(&split(body));
         if let Some(fault) = variable_faults(&names) {
             found.report("content", fault);
-        } else if !one_kind_of_names([&header.text, body]) {
+        } else if !use_one_kind_of_names([&header.text, body]) {
             found.report("content", Fault::Mixed);
         }
         for fault in super::text_rules::body_faults(body) {
@@ -193,7 +194,7 @@ impl Draft<'_> {
     }
 }
 
-/// `id`, `fil`, `en_US`, `zh_CN`.
+/// Whether the text has the form of a language code, such as `id`, `fil`, `en_US` or `zh_CN`.
 fn is_language(code: &str) -> bool {
     let (language, place) = match code.split_once('_') {
         Some((language, place)) => (language, Some(place)),

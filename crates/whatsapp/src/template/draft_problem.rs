@@ -1,103 +1,103 @@
-//! What keeps a template from being submitted, step by step and in words.
+//! Problems of a draft: their step, their field and a sentence that explains them.
 
 use serde::{Deserialize, Serialize};
 
 use crate::error_codes::Locale;
 
-/// A step of writing a template.
+/// A step of composing a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// Name, language and category.
+    /// The name, the language and the category.
     Basics,
     /// The header.
     Header,
-    /// Body and footer.
+    /// The body and the footer.
     Body,
     /// The buttons.
     Buttons,
-    /// An example for every variable.
+    /// The examples for the variables.
     Examples,
-    /// Everything together.
+    /// The review of all steps.
     Review,
 }
 
-/// One thing that Meta would not take.
+/// A problem for which Meta would refuse the template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DraftProblem {
-    /// Where it is mended.
+    /// The step in which it can be corrected.
     pub step: Step,
-    /// The field, as in `content`, `header.text`, `buttons[1].url` or `variables.2`.
+    /// The path of the field, as in `content`, `header.text`, `buttons[1].url` or `variables.2`.
     pub field: String,
-    /// What is wrong with it.
+    /// The kind of problem.
     pub fault: Fault,
 }
 
-/// What is wrong with a field of a draft.
+/// The kind of problem that a field of a draft has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// There is nothing.
+    /// The field is empty.
     Required,
-    /// More characters than this.
+    /// The text is longer than this number of characters.
     TooLong(usize),
-    /// A line break, where there is one line.
+    /// The text holds a line break, but must be a single line.
     LineBreak,
-    /// Not a name for a template.
+    /// The text is not a valid template name.
     Name,
-    /// Not the code of a language.
+    /// The text is not a language code.
     Language,
-    /// Not a category.
+    /// The text is not a category.
     Category,
-    /// A part that cannot be written here.
+    /// The template has a part that cannot be edited here.
     Unsupported,
-    /// More variables than this.
+    /// The text has more variables than this number.
     TooManyVariables(usize),
-    /// A variable, where none may be.
+    /// The text has a variable, but none is allowed.
     NoVariables,
-    /// Numbers that do not count from 1.
+    /// The numbers of the variables do not count up from 1.
     Sequence,
-    /// Names with other characters.
+    /// The name of a variable holds characters that are not allowed.
     VariableName,
-    /// Numbers and names together.
+    /// Some variables are numbered and some are named.
     Mixed,
-    /// A variable that is the first or the last of the text.
-    AtTheEdge,
-    /// Two variables with nothing between them.
+    /// A variable is at the beginning or the end of the text.
+    VariableAtEdge,
+    /// Two variables follow each other without words between them.
     Adjacent,
-    /// So many words and variables would be needed.
+    /// The text has fewer than this number of words and variables.
     TooFewWords(usize),
-    /// No example for a variable.
+    /// A variable has no example.
     NoExample,
-    /// A line break, a tab or too many spaces within an example.
+    /// An example holds a line break, a tab or too many spaces in a row.
     Whitespace,
-    /// No sample of the header's file.
+    /// The header has no sample file.
     NoSample,
-    /// More of these than may be.
+    /// There are more entries than this number.
     TooMany(usize),
-    /// Quick replies with other buttons between them.
-    QuickRepliesApart,
-    /// Not a web address.
+    /// Quick replies are separated by other buttons.
+    QuickRepliesNotGrouped,
+    /// The text is not a web address.
     Url,
-    /// A variable that is not at the address's end, or one too many.
+    /// The address has a variable that is not at its end, or more than one variable.
     UrlVariable,
-    /// Not a phone number with its country code.
+    /// The text is not a phone number with a country code.
     Phone,
-    /// Not a kind of button.
+    /// The text is not a kind of button.
     ButtonKind,
-    /// Authentication templates have no such part.
+    /// Authentication templates do not have this part.
     NotInAuthentication,
-    /// Authentication templates have exactly one button, for the code.
+    /// Authentication templates have exactly one button, which is for the code.
     OneOtpButton,
-    /// Not one of `COPY_CODE`, `ONE_TAP`, `ZERO_TAP`.
+    /// The OTP type is not `COPY_CODE`, `ONE_TAP` or `ZERO_TAP`.
     OtpType,
-    /// One-tap and zero-tap need the app that takes the code.
+    /// A one-tap or zero-tap button does not name the app that receives the code.
     SupportedApps,
-    /// A number outside 1 to this.
+    /// The number is not between 1 and this number.
     Minutes(u32),
 }
 
 impl Fault {
-    /// A sentence about the field, without its name.
+    /// Explains the problem in a sentence that does not repeat the field's name.
     pub fn explain(self, locale: Locale) -> String {
         let (english, indonesian) = self.sentences();
         match locale {
@@ -136,7 +136,7 @@ impl Fault {
                 "must use either numbers or names for its variables, in header and body alike",
                 "harus memakai angka saja atau nama saja untuk variabel, di header maupun isi",
             ),
-            Self::AtTheEdge => (
+            Self::VariableAtEdge => (
                 "must not begin or end with a variable",
                 "tidak boleh diawali atau diakhiri variabel",
             ),
@@ -153,7 +153,7 @@ impl Fault {
                 "needs a sample file, which WhatsApp reviews",
                 "memerlukan berkas contoh, yang akan ditinjau WhatsApp",
             ),
-            Self::QuickRepliesApart => (
+            Self::QuickRepliesNotGrouped => (
                 "must keep quick replies together, before or after the other buttons",
                 "harus mengelompokkan balasan cepat, sebelum atau sesudah tombol lain",
             ),

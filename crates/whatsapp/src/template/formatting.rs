@@ -4,21 +4,21 @@ use serde::Serialize;
 
 const MONOSPACE: &str = "```";
 
-/// A run of characters of one look.
+/// A run of characters with the same formatting.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Span {
-    /// Without the marks.
+    /// The text without its marks.
     pub text: String,
-    /// Between asterisks.
+    /// Whether the text is bold: between asterisks.
     #[serde(skip_serializing_if = "is_false")]
     pub bold: bool,
-    /// Between underscores.
+    /// Whether the text is italic: between underscores.
     #[serde(skip_serializing_if = "is_false")]
     pub italic: bool,
-    /// Between tildes.
+    /// Whether the text is struck through: between tildes.
     #[serde(skip_serializing_if = "is_false")]
     pub strikethrough: bool,
-    /// Between three backticks.
+    /// Whether the text is monospaced: between three backticks.
     #[serde(skip_serializing_if = "is_false")]
     pub monospace: bool,
 }
@@ -28,28 +28,29 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// The runs a text is shown as. A mark that opens at the edge of a word and closes at one formats what is between, within
-/// one line; every other one is shown. Nothing is formatted within monospace.
+/// Splits a text into runs of the same formatting. A mark that opens at the start of a word and closes at the
+/// end of one, on the same line, formats the text between. Other marks are shown as characters. Nothing is
+/// formatted within monospace.
 pub fn spans(text: &str) -> Vec<Span> {
     let mut spans = Vec::new();
     format(text, &Span::default(), None, &mut spans);
     spans
 }
 
-fn format(text: &str, look: &Span, before: Option<char>, spans: &mut Vec<Span>) {
+fn format(text: &str, style: &Span, before: Option<char>, spans: &mut Vec<Span>) {
     let mut plain_from = 0;
     let mut at = 0;
     let mut previous = before;
     while let Some(character) = text[at..].chars().next() {
         let rest = &text[at..];
         if !is_word(previous)
-            && let Some((inner, length, inner_look)) = opened(rest, look)
+            && let Some((inner, length, inner_style)) = formatted_part(rest, style)
         {
-            push(spans, look, &text[plain_from..at]);
-            if inner_look.monospace {
-                push(spans, &inner_look, inner);
+            push(spans, style, &text[plain_from..at]);
+            if inner_style.monospace {
+                push(spans, &inner_style, inner);
             } else {
-                format(inner, &inner_look, Some(character), spans);
+                format(inner, &inner_style, Some(character), spans);
             }
             at += length;
             plain_from = at;
@@ -59,25 +60,26 @@ fn format(text: &str, look: &Span, before: Option<char>, spans: &mut Vec<Span>) 
         at += character.len_utf8();
         previous = Some(character);
     }
-    push(spans, look, &text[plain_from..]);
+    push(spans, style, &text[plain_from..]);
 }
 
-/// What a mark at the beginning of `rest` formats: the text between, how much it takes with its marks, and its look.
-fn opened<'t>(rest: &'t str, look: &Span) -> Option<(&'t str, usize, Span)> {
+/// The part that a mark at the beginning of `rest` formats: the text between the marks, its length with the
+/// marks, and the formatting.
+fn formatted_part<'t>(rest: &'t str, style: &Span) -> Option<(&'t str, usize, Span)> {
     if let Some(after) = rest.strip_prefix(MONOSPACE) {
         let inner = &after[..after.find(MONOSPACE)?];
-        let look = Span {
+        let style = Span {
             monospace: true,
-            ..look.clone()
+            ..style.clone()
         };
-        return (!inner.trim().is_empty()).then_some((inner, inner.len() + 2 * MONOSPACE.len(), look));
+        return (!inner.trim().is_empty()).then_some((inner, inner.len() + 2 * MONOSPACE.len(), style));
     }
     let mark = rest.chars().next().filter(|mark| "*_~".contains(*mark))?;
-    let mut inner_look = look.clone();
+    let mut inner_style = style.clone();
     let switch = match mark {
-        '*' => &mut inner_look.bold,
-        '_' => &mut inner_look.italic,
-        _ => &mut inner_look.strikethrough,
+        '*' => &mut inner_style.bold,
+        '_' => &mut inner_style.italic,
+        _ => &mut inner_style.strikethrough,
     };
     if std::mem::replace(switch, true) {
         return None;
@@ -93,27 +95,27 @@ fn opened<'t>(rest: &'t str, look: &Span) -> Option<(&'t str, usize, Span)> {
         before.is_some_and(|last| !last.is_whitespace() && last != mark) && !is_word(after)
     };
     let (end, _) = line.match_indices(mark).find(closes)?;
-    Some((&inner[..end], end + 2, inner_look))
+    Some((&inner[..end], end + 2, inner_style))
 }
 
 fn is_word(character: Option<char>) -> bool {
     character.is_some_and(char::is_alphanumeric)
 }
 
-fn push(spans: &mut Vec<Span>, look: &Span, text: &str) {
+fn push(spans: &mut Vec<Span>, style: &Span, text: &str) {
     if text.is_empty() {
         return;
     }
     match spans.last_mut() {
-        Some(last) if same_look(last, look) => last.text.push_str(text),
+        Some(last) if same_style(last, style) => last.text.push_str(text),
         _ => spans.push(Span {
             text: text.to_owned(),
-            ..look.clone()
+            ..style.clone()
         }),
     }
 }
 
-fn same_look(one: &Span, other: &Span) -> bool {
+fn same_style(one: &Span, other: &Span) -> bool {
     (one.bold, one.italic, one.strikethrough, one.monospace)
         == (other.bold, other.italic, other.strikethrough, other.monospace)
 }
@@ -124,10 +126,10 @@ mod tests {
 
     use super::{Span, spans};
 
-    /// Each run with the first letters of its look before it.
+    /// The runs, each with the initials of its formatting in front.
     fn shown(text: &str) -> Vec<String> {
         let one = |span: Span| {
-            let mut look = String::new();
+            let mut style = String::new();
             for (is, letter) in [
                 (span.bold, 'b'),
                 (span.italic, 'i'),
@@ -135,16 +137,16 @@ mod tests {
                 (span.monospace, 'm'),
             ] {
                 if is {
-                    look.push(letter);
+                    style.push(letter);
                 }
             }
-            format!("{look}:{}", span.text)
+            format!("{style}:{}", span.text)
         };
         spans(text).into_iter().map(one).collect()
     }
 
     #[test]
-    fn marks_at_the_edges_of_words_format() {
+    fn marks_at_word_edges_format() {
         assert_eq!(
             shown("Halo *Rina*, apa kabar?"),
             [":Halo ", "b:Rina", ":, apa kabar?"]
@@ -162,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn other_marks_are_shown() {
+    fn other_marks_are_shown_as_text() {
         for text in [
             "2 * 3 * 4",
             "snake_case_name",
@@ -185,7 +187,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_lost_but_marks(text in "[a-c *_~`\n]{0,24}") {
+        fn only_marks_are_removed(text in "[a-c *_~`\n]{0,24}") {
             let without_marks = |text: &str| text.replace(['*', '_', '~', '`'], "");
             let whole: String = spans(&text).into_iter().map(|span| span.text).collect();
             prop_assert_eq!(without_marks(&whole), without_marks(&text));

@@ -2,67 +2,67 @@
 
 use serde::Serialize;
 
-/// What a template may hold at most. Lengths are in characters.
+/// The limits of a template. Lengths are in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Limits {
-    /// The template's name.
+    /// The length of the template's name.
     pub name: usize,
-    /// A header's text.
+    /// The length of a header's text.
     pub header_text: usize,
-    /// Variables in a header's text.
+    /// The number of variables in a header's text.
     pub header_variables: usize,
-    /// The body, as written and with its variables filled in.
+    /// The length of the body, both as it is written and with its variables filled in.
     pub body: usize,
-    /// The footer.
+    /// The length of the footer.
     pub footer: usize,
-    /// Buttons in all.
+    /// The number of all buttons.
     pub buttons: usize,
-    /// A button's label.
+    /// The length of a button's label.
     pub button_text: usize,
-    /// Quick replies.
+    /// The number of quick replies.
     pub quick_replies: usize,
-    /// Buttons that open a web address.
+    /// The number of buttons that open a web address.
     pub url_buttons: usize,
-    /// Buttons that call a number.
+    /// The number of buttons that call a number.
     pub phone_number_buttons: usize,
-    /// Buttons that copy a code.
+    /// The number of buttons that copy a code.
     pub copy_code_buttons: usize,
-    /// A button's web address.
+    /// The length of a button's web address.
     pub url: usize,
-    /// A button's phone number.
+    /// The length of a button's phone number.
     pub phone_number: usize,
-    /// The code that a button copies.
+    /// The length of the code that a button copies.
     pub copy_code: usize,
-    /// The code of an authentication template.
+    /// The length of an authentication template's code.
     pub passcode: usize,
-    /// The longest life of such a code that a footer tells, from one minute.
+    /// The longest lifetime of such a code that a footer may state, in minutes. The shortest is one minute.
     pub code_expiration_minutes: u32,
-    /// Spaces in a row within a value.
+    /// The number of consecutive spaces within a value.
     pub spaces: usize,
-    /// A template of so many variables needs this many times as many words and variables, and one more.
+    /// The number of words and variables that the body needs for each variable; it needs one more in all.
     pub words_per_variable: usize,
-    /// Edits of an approved template within 24 hours.
+    /// The number of edits of an approved template within 24 hours.
     pub edits_per_day: usize,
-    /// Edits of an approved template within 30 days.
+    /// The number of edits of an approved template within 30 days.
     pub edits_per_month: usize,
-    /// The files that headers are submitted with.
+    /// The limits of the sample files of headers.
     pub samples: [SampleLimit; 4],
 }
 
-/// What the sample file of a header may be.
+/// The limits of a header's sample file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct SampleLimit {
     /// The header's format.
     pub format: &'static str,
-    /// Its content types.
+    /// The MIME types that Meta accepts.
     pub mime_types: &'static [&'static str],
-    /// Its size.
+    /// The largest size, in bytes.
     pub bytes: usize,
 }
 
 const MEGABYTE: usize = 1024 * 1024;
 
-/// The limits as of late 2026.
+/// Meta's limits as of late 2026.
 pub const LIMITS: Limits = Limits {
     name: 512,
     header_text: 60,
@@ -100,7 +100,8 @@ pub const LIMITS: Limits = Limits {
             mime_types: &["video/mp4"],
             bytes: 3 * MEGABYTE + MEGABYTE / 2,
         },
-        // Documents may have 100 MB when they are sent; nobody reviews so much.
+        // A document may have 100 MB when it is sent. A sample is for Meta's reviewers, so the limit here is
+        // smaller.
         SampleLimit {
             format: "DOCUMENT",
             mime_types: &["application/pdf"],

@@ -1,13 +1,13 @@
-//! Templates: what one may be, what it looks like, which values it needs, whether given values will do, and what to
-//! send.
+//! Message templates: Meta's rules for them, their preview, their variables, the checks of values and the
+//! components that are sent.
 
 mod button_rules;
+mod component_checks;
 mod composition;
 mod definition;
 mod draft;
 mod draft_problem;
 mod formatting;
-mod given_components;
 mod limits;
 mod placeholder;
 mod preview;

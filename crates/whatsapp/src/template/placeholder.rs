@@ -1,4 +1,4 @@
-//! `{{1}}` and `{{name}}` within texts.
+//! Placeholders within texts: `{{1}}` and `{{name}}`.
 
 /// A piece of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -7,7 +7,7 @@ pub(super) enum Piece {
     Placeholder(String),
 }
 
-/// Splits a text at its placeholders. Braces that hold no name are text.
+/// Splits a text at its placeholders. Braces that hold no valid name remain text.
 pub(super) fn split(text: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut plain = String::new();
@@ -23,7 +23,7 @@ pub(super) fn split(text: &str) -> Vec<Piece> {
                 rest = behind;
             }
             _ => {
-                // One brace further, for `{{{1}}`.
+                // Continue one brace further, so that `{{{1}}` is read as well.
                 plain.push('{');
                 rest = &rest[before.len() + 1..];
             }
@@ -36,7 +36,7 @@ pub(super) fn split(text: &str) -> Vec<Piece> {
     pieces
 }
 
-/// The names in a text, each once: numbers in their order, names in that of their appearance.
+/// The distinct names in a text: numbers in ascending order, names in order of appearance.
 pub(super) fn names(pieces: &[Piece]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for piece in pieces {
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn other_braces_are_text() {
+    fn braces_without_a_name_are_text() {
         for text in ["", "{", "{{", "{{}}", "{{ }}", "{{a b}}", "{1}", "}}{{", "{{{{"] {
             assert!(of(text).is_empty(), "{text}");
         }

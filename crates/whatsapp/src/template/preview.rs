@@ -1,4 +1,4 @@
-//! A template as its recipient sees it, for clients to draw.
+//! A template as its recipient sees it, for clients to render.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -10,39 +10,39 @@ use super::formatting::{Span, spans};
 use super::placeholder::{Piece, names, split};
 use super::variables::Variables;
 
-/// The code that previews of authentication templates show.
+/// The code in previews of authentication templates.
 const SAMPLE_CODE: &str = "123456";
 
-/// A message as it is shown.
+/// A message in the form in which a client renders it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Preview {
-    /// Above the body.
+    /// The header above the body.
     pub header: Option<HeaderPreview>,
-    /// The message.
+    /// The body.
     pub body: TextPreview,
-    /// Below the body, small and grey.
+    /// The footer, which is shown small and grey.
     pub footer: Option<TextPreview>,
-    /// Below the message, in their order.
+    /// The buttons below the message, in their order.
     pub buttons: Vec<ButtonPreview>,
-    /// Variables that have neither a value nor an example: they are shown as they are written.
+    /// Variables that have neither a value nor an example. The preview shows their placeholders.
     pub missing: Vec<String>,
 }
 
-/// A text as it is shown.
+/// A text in the form in which a client renders it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TextPreview {
-    /// Filled in, with its marks.
+    /// The text with its values filled in and its formatting marks.
     pub text: String,
-    /// Filled in and formatted.
+    /// The same text as formatted runs.
     pub spans: Vec<Span>,
 }
 
-/// A header as it is shown.
+/// A header in the form in which a client renders it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct HeaderPreview {
     /// `TEXT`, `IMAGE`, `VIDEO`, `GIF`, `DOCUMENT` or `LOCATION`.
     pub format: HeaderFormat,
-    /// A line in bold, without formatting of its own.
+    /// The text, shown bold. Formatting marks do not apply.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     /// The address or id of the file.
@@ -53,7 +53,7 @@ pub struct HeaderPreview {
     pub location: Option<Value>,
 }
 
-/// A button as it is shown, with what it does.
+/// A button in the form in which a client renders it, with its action.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ButtonPreview {
     /// `QUICK_REPLY`, `URL`, `PHONE_NUMBER`, `COPY_CODE`, `OTP` and others.
@@ -61,13 +61,13 @@ pub struct ButtonPreview {
     pub kind: String,
     /// Its label.
     pub text: String,
-    /// Where it leads.
+    /// The address that it opens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// Whom it calls.
+    /// The number that it calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phone_number: Option<String>,
-    /// What it copies.
+    /// The code that it copies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
 }
@@ -81,7 +81,7 @@ impl From<String> for TextPreview {
     }
 }
 
-/// Looks values up, and notes what is missing.
+/// Looks up values and collects the names of missing ones.
 struct Filler<'a> {
     definition: Option<TemplateDefinition>,
     values: &'a Variables,
@@ -90,12 +90,12 @@ struct Filler<'a> {
 
 impl Filler<'_> {
     fn value(&mut self, name: &str, example: Option<&str>) -> Option<String> {
-        let given = self
+        let supplied = self
             .definition
             .as_ref()
             .and_then(|definition| definition.value(self.values, name))
             .filter(|value| !value.is_empty());
-        let value = given.or(example.filter(|example| !example.is_empty()));
+        let value = supplied.or(example.filter(|example| !example.is_empty()));
         if value.is_none() && !self.missing.iter().any(|missing| missing == name) {
             self.missing.push(name.to_owned());
         }
@@ -126,7 +126,7 @@ impl Filler<'_> {
 }
 
 impl Draft<'_> {
-    /// How the template looks with these values; examples stand in for those that are not given.
+    /// The preview of the template with these values. Examples replace missing values.
     pub fn preview(&self, values: &Variables) -> Preview {
         let composition = self.composition;
         let mut filler = Filler {
@@ -160,7 +160,7 @@ impl Draft<'_> {
     }
 }
 
-/// What knows the order of values: also for a draft without a body.
+/// The definition that knows the order of positional values. A draft without a body has one too.
 fn definition(composition: &Composition, is_authentication: bool) -> Option<TemplateDefinition> {
     let mut components = composition.components(is_authentication, None);
     if !is_authentication
@@ -192,12 +192,12 @@ fn header(composition: &Composition, filler: &mut Filler<'_>) -> Option<HeaderPr
         }
         _ => preview.file = filler.value("header", None),
     }
-    // A sample stands in for the file, and a pin for the place.
+    // A preview without the file shows a sample, and one without a location shows a pin.
     filler.missing.retain(|missing| missing != "header");
     Some(preview)
 }
 
-/// Meta's own words, in the languages we know them in; English otherwise.
+/// Meta's own texts in the languages that we know them in, otherwise in English.
 fn authentication_texts(
     composition: &Composition,
     language: &str,
@@ -270,7 +270,8 @@ fn button_preview(at: usize, button: &Button, language: &str, filler: &mut Fille
     preview
 }
 
-/// Values are what is put at the end; examples are mostly whole addresses.
+/// The full address of a button. A value is appended to the address; an example is usually a complete
+/// address.
 fn filled_url(own: &str, button: &Button, filler: &mut Filler<'_>) -> String {
     if names(&split(&button.url)).is_empty() {
         return button.url.clone();

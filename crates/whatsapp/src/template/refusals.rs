@@ -1,9 +1,9 @@
-//! Meta's refusals of templates, in words.
+//! Explanations for Meta's refusals and rejections of templates.
 
 use crate::client::MetaError;
 use crate::error_codes::{self, Locale};
 
-/// Codes and subcodes with their sentences, in order: code, English, Indonesian.
+/// Codes and subcodes with their sentences, sorted by code: code, English, Indonesian.
 const SENTENCES: &[(i64, &str, &str)] = &[
     (
         80_008,
@@ -72,7 +72,7 @@ const SENTENCES: &[(i64, &str, &str)] = &[
     ),
 ];
 
-/// A sentence about why Meta refused a template, where we have one for its code.
+/// A sentence that explains why Meta refused a template, if there is one for the code.
 pub fn explain_refusal(error: &MetaError, locale: Locale) -> Option<&'static str> {
     let of = |code: i64| {
         let at = SENTENCES.binary_search_by_key(&code, |(code, ..)| *code).ok()?;
@@ -85,7 +85,7 @@ pub fn explain_refusal(error: &MetaError, locale: Locale) -> Option<&'static str
         .subcode
         .and_then(of)
         .or_else(|| of(error.code))
-        // The sentences for messages fit where they are about the account.
+        // The sentences for messages also fit errors about the account.
         .or_else(|| {
             let about_account = [0, 10, 190, 368, 80_007, 131_005, 131_031, 131_042, 131_064];
             about_account
@@ -94,7 +94,8 @@ pub fn explain_refusal(error: &MetaError, locale: Locale) -> Option<&'static str
         })
 }
 
-/// What Meta's `rejected_reason` means, for people. None where nothing was rejected, or the word is not known.
+/// The meaning of Meta's `rejected_reason`, for people. `None` if the template was not rejected or the reason
+/// is unknown.
 pub fn explain_rejection(reason: &str, locale: Locale) -> Option<&'static str> {
     let (english, indonesian) = match reason {
         "ABUSIVE_CONTENT" => (
@@ -145,12 +146,12 @@ mod tests {
             assert!(sentence.contains("diawali"), "{sentence}");
         }
         assert!(explain_refusal(&error(190, None), Locale::English).is_some());
-        // What this says is about messages.
+        // The sentence for this code is about messages.
         assert_eq!(explain_refusal(&error(100, None), Locale::English), None);
     }
 
     #[test]
-    fn rejections_are_told_where_there_are_any() {
+    fn known_rejection_reasons_are_explained() {
         assert!(explain_rejection("PROMOTIONAL", Locale::English).is_some());
         assert_eq!(explain_rejection("NONE", Locale::English), None);
     }

@@ -1,4 +1,4 @@
-//! What Meta wants of texts with variables.
+//! Meta's rules for texts with variables.
 
 use super::definition::length;
 use super::draft_problem::Fault;
@@ -9,7 +9,7 @@ pub(super) fn is_one_line(text: &str) -> bool {
     !text.contains(['\n', '\r'])
 }
 
-/// What is wrong with a text as such.
+/// The problems of a text apart from its variables.
 pub(super) fn text_faults(text: &str, longest: usize, one_line: bool) -> Vec<Fault> {
     let mut faults = Vec::new();
     if text.trim().is_empty() {
@@ -24,7 +24,7 @@ pub(super) fn text_faults(text: &str, longest: usize, one_line: bool) -> Vec<Fau
     faults
 }
 
-/// What is wrong with the numbers or names of a text's variables.
+/// The problem of the numbers or names of a text's variables.
 pub(super) fn variable_faults(names: &[String]) -> Option<Fault> {
     let is_number = |name: &String| name.bytes().all(|byte| byte.is_ascii_digit());
     if is_positional(names) {
@@ -46,8 +46,8 @@ pub(super) fn variable_faults(names: &[String]) -> Option<Fault> {
     (!names.iter().all(well_formed)).then_some(Fault::VariableName)
 }
 
-/// Whether texts that belong together number all their variables or name them all.
-pub(super) fn one_kind_of_names(texts: [&String; 2]) -> bool {
+/// Whether texts that belong together either number all their variables or name all of them.
+pub(super) fn use_one_kind_of_names(texts: [&String; 2]) -> bool {
     let mut kinds = texts
         .into_iter()
         .map(|text| names(&split(text)))
@@ -58,13 +58,13 @@ pub(super) fn one_kind_of_names(texts: [&String; 2]) -> bool {
         .is_none_or(|first| kinds.all(|positional| positional == first))
 }
 
-/// What is wrong with where a body's variables stand, and how many they are.
+/// The problems of the position and the number of a body's variables.
 pub(super) fn body_faults(body: &str) -> Vec<Fault> {
     let pieces = split(body.trim());
     let is_variable = |piece: Option<&Piece>| matches!(piece, Some(Piece::Placeholder(_)));
     let mut faults = Vec::new();
     if is_variable(pieces.first()) || is_variable(pieces.last()) {
-        faults.push(Fault::AtTheEdge);
+        faults.push(Fault::VariableAtEdge);
     }
     let touching = |pair: &[Piece]| is_variable(pair.first()) && is_variable(pair.get(1));
     let spaced = |three: &[Piece]| {
@@ -87,7 +87,7 @@ pub(super) fn body_faults(body: &str) -> Vec<Fault> {
     faults
 }
 
-/// A comma behind a variable is no word.
+/// Whether the text contains a word. A comma after a variable is not one.
 fn is_word(text: &str) -> bool {
     !text.bytes().all(|byte| byte.is_ascii_punctuation())
 }
@@ -97,12 +97,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variables_stand_within_words() {
+    fn variables_need_words_around_them() {
         for (body, expected) in [
             ("Halo {{1}}, pesanan {{2}} sudah siap diambil di toko.", vec![]),
             ("Hello there", vec![]),
-            ("{{1}} is your table for tonight", vec![Fault::AtTheEdge]),
-            ("Your table for tonight is {{1}}\n", vec![Fault::AtTheEdge]),
+            ("{{1}} is your table for tonight", vec![Fault::VariableAtEdge]),
+            ("Your table for tonight is {{1}}\n", vec![Fault::VariableAtEdge]),
             (
                 "Hello to you {{1}} {{2}} from all of us at the shop",
                 vec![Fault::Adjacent],
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_count_and_names_are_plain() {
+    fn variable_numbers_are_consecutive_and_names_are_plain() {
         let fault =
             |names: &[&str]| variable_faults(&names.iter().map(ToString::to_string).collect::<Vec<_>>());
         assert_eq!(fault(&["1", "2", "3"]), None);
@@ -132,6 +132,6 @@ mod tests {
         assert_eq!(fault(&["_name"]), Some(Fault::VariableName));
         assert_eq!(fault(&["1", "name"]), Some(Fault::Mixed));
         let texts = ["Order {{1}}".to_owned(), "Hi {{name}}, it left".to_owned()];
-        assert!(!one_kind_of_names([&texts[0], &texts[1]]));
+        assert!(!use_one_kind_of_names([&texts[0], &texts[1]]));
     }
 }

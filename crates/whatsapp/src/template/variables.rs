@@ -1,4 +1,4 @@
-//! Values for a template and what can be wrong with them.
+//! The variables of a template, their values and the problems of these values.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,40 +6,40 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-/// A value a template needs.
+/// A variable of a template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Variable {
-    /// What a named map calls it: the placeholder's own name in the body; `header_1` for the number in a header's
-    /// text; `header` for a header's file or place; `button_0` for the button at that index.
+    /// The name in a map of values: the placeholder's own name in the body; `header_1` for the number in a
+    /// header's text; `header` for a header's file or location; `button_0` for the button at that index.
     pub name: String,
-    /// What kind of value it is.
+    /// The kind of value that it requires.
     pub kind: VariableKind,
-    /// The example the template was submitted with.
+    /// The example with which the template was submitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub example: Option<String>,
 }
 
-/// What kind of value a variable takes.
+/// The kind of value that a variable requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VariableKind {
-    /// A text within the header's text.
+    /// A text within the header.
     HeaderText,
     /// A text within the body.
     BodyText,
     /// An image: the https address of a file or the id of an uploaded one.
     Image,
-    /// A video, as for an image.
+    /// A video, in the same form as an image.
     Video,
-    /// A short video shown as an animation, as for an image.
+    /// A short video shown as an animation, in the same form as an image.
     Gif,
-    /// A document, as for an image.
+    /// A document, in the same form as an image.
     Document,
-    /// A place: `latitude, longitude; name; address`.
+    /// A location: `latitude, longitude; name; address`.
     Location,
-    /// What is put at the end of a button's address.
+    /// The end of a button's address.
     UrlSuffix,
-    /// The code a button copies.
+    /// The code that a button copies.
     CopyCode,
 }
 
@@ -47,38 +47,38 @@ pub enum VariableKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Variables {
-    /// In the order of [`super::TemplateDefinition::variables`]: header, body, buttons.
+    /// A list in the order of [`super::TemplateDefinition::variables`]: header, body, buttons.
     Positional(Vec<String>),
-    /// By the names of [`Variable::name`].
+    /// A map by [`Variable::name`].
     Named(BTreeMap<String, String>),
 }
 
-/// Why a value will not do.
+/// A value that Meta would refuse.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// The variable's name; `header` or `body` when it is the filled text.
+    /// The name of the variable; `header` or `body` if the filled text is the problem.
     pub variable: String,
-    /// What is wrong.
+    /// The reason.
     #[serde(serialize_with = "as_text")]
     pub reason: ProblemReason,
 }
 
-/// What is wrong with a value.
+/// The reason why Meta would refuse a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProblemReason {
-    /// There is no value.
+    /// The value is missing.
     Missing,
     /// The list holds more values than the template has variables.
     Unexpected,
     /// The value is empty.
     Empty,
-    /// A line break, a tab or more than four spaces in a row.
+    /// The value holds a line break, a tab or more than four spaces in a row.
     Whitespace,
-    /// The text or code is longer than so many characters once filled in.
+    /// The text or code is longer than this number of characters once it is filled in.
     TooLong(usize),
-    /// Neither an https address nor the id of an uploaded file.
+    /// The value is neither an https address nor the id of an uploaded file.
     NotAFile,
-    /// Not `latitude, longitude; name; address`.
+    /// The value does not have the form `latitude, longitude; name; address`.
     NotAPlace,
     /// The template has a part that cannot be sent from here.
     Unsupported,
@@ -112,7 +112,8 @@ impl Default for Variables {
 }
 
 impl<'de> Deserialize<'de> for Variables {
-    /// A list or a map of strings; numbers and booleans count as their text, `null` as absent.
+    /// Reads a list or a map of strings. Numbers and booleans are converted to text, and `null` counts as
+    /// absent.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let refuse = || serde::de::Error::custom("variables are a list or a map of texts");
         match Value::deserialize(deserializer)? {
@@ -138,7 +139,7 @@ impl<'de> Deserialize<'de> for Variables {
     }
 }
 
-/// `None` for what is no text, `Some(None)` for nothing.
+/// The text of a value: `None` if it has none, `Some(None)` if the value is null.
 fn text(value: Value) -> Option<Option<String>> {
     match value {
         Value::String(text) => Some(Some(text)),

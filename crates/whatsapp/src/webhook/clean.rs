@@ -1,21 +1,21 @@
-//! Makes JSON text that Postgres can store out of what arrives.
+//! Converts webhook bodies into JSON text that Postgres can store.
 
 use std::borrow::Cow;
 
 use super::NotJson;
 use super::outline::Outline;
 
-/// Far below what `jsonb` can nest, far above what Meta sends.
+/// The deepest nesting that is accepted: much less than `jsonb` allows and much more than Meta sends.
 pub(super) const MAX_DEPTH: usize = 64;
-/// Longer numbers, and larger exponents, can be more than `numeric` holds.
+/// The longest number that is kept. Longer numbers, and larger exponents, can exceed the range of `numeric`.
 const MAX_NUMBER_LENGTH: usize = 64;
 const MAX_EXPONENT_DIGITS: usize = 3;
 
 const REPLACEMENT: &str = "\\ufffd";
 
-/// A webhook body as JSON text that Postgres takes as `jsonb`: U+0000 is dropped, lone surrogates and bytes that
-/// are not UTF-8 become U+FFFD, numbers beyond `numeric` become strings. A body nested too deeply counts as not
-/// JSON.
+/// Converts a webhook body to JSON text that Postgres accepts as `jsonb`. U+0000 is dropped. Lone surrogates
+/// and bytes that are not UTF-8 become U+FFFD. Numbers beyond the range of `numeric` become strings. A body
+/// that is nested too deeply counts as not JSON.
 pub fn storable_json(raw: &[u8]) -> Result<Cow<'_, str>, NotJson> {
     let text = utf8(raw);
     let outline = Outline::of(&text)?;
@@ -37,7 +37,7 @@ pub(super) fn utf8(raw: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// A well-formed text with what Postgres cannot store replaced; `None` when nothing had to be.
+/// Replaces the parts of a well-formed text that Postgres cannot store. `None` if there are none.
 pub(super) fn cleaned(text: &str) -> Option<String> {
     let mut scan = Scan {
         text,
@@ -50,13 +50,13 @@ pub(super) fn cleaned(text: &str) -> Option<String> {
     scan.finish()
 }
 
-/// One pass over the text, copying only when something has to change.
+/// A single pass over the text that copies only if a part has to change.
 struct Scan<'a> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
     changed: String,
-    /// Up to where `changed` holds the text.
+    /// The position up to which `changed` holds the text.
     copied: usize,
 }
 
@@ -79,7 +79,7 @@ impl Scan<'_> {
         Some(self.changed)
     }
 
-    /// From the opening quote to behind the closing one.
+    /// Scans a string from its opening quote to after its closing quote.
     fn string(&mut self) {
         self.at += 1;
         while let Some(&byte) = self.bytes.get(self.at) {
@@ -95,7 +95,7 @@ impl Scan<'_> {
         }
     }
 
-    /// `\uXXXX`, or a pair of them.
+    /// Scans `\uXXXX`, or a surrogate pair.
     fn escape(&mut self) {
         match self.escaped_unit(self.at) {
             Some(0) => self.replace(6, ""),
@@ -133,7 +133,7 @@ impl Scan<'_> {
         }
     }
 
-    /// Puts something else in place of the next `length` bytes, all of them ASCII.
+    /// Replaces the next `length` bytes, all of them ASCII.
     fn replace(&mut self, length: usize, with: &str) {
         self.changed.push_str(&self.text[self.copied..self.at]);
         self.changed.push_str(with);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_postgres_cannot_store_is_replaced() {
+    fn text_that_postgres_cannot_store_is_replaced() {
         assert_eq!(clean(r#"{"a\u0000b":"\u0000x\u0000"}"#), r#"{"ab":"x"}"#);
         assert_eq!(clean(r#""\ud83d""#), r#""\ufffd""#);
         assert_eq!(clean(r#""\ude00\ud83d""#), r#""\ufffd\ufffd""#);
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_it_stays() {
+    fn similar_but_storable_text_is_kept() {
         for text in [
             r#""\\u0000""#,
             r#""\\\\ud800""#,
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_stays_so() {
+    fn invalid_json_is_refused() {
         for text in [
             "",
             "{",
@@ -206,12 +206,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_answered(raw in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn any_bytes_are_handled(raw in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = storable_json(&raw);
         }
 
         #[test]
-        fn the_result_has_nothing_left_to_change(
+        fn cleaned_text_needs_no_further_cleaning(
             pieces in prop::collection::vec(
                 prop::sample::select(vec![
                     "\\u0000", "\\ud83d", "\\ude00", "\\uD800", "\\\\", "\\\"", "u0000", "\\n", "a", "\u{e9}", "\\u00e9",
@@ -221,7 +221,7 @@ mod tests {
         ) {
             let text = format!("[\"{}\"]", pieces.concat());
             let text = storable_json(text.as_bytes()).unwrap().into_owned();
-            // Reads without loss, holds no U+0000, and a second pass leaves it alone.
+            // The result parses without loss, holds no U+0000, and a second pass changes nothing.
             let value: Value = serde_json::from_str(&text).unwrap();
             prop_assert!(!value[0].as_str().unwrap().contains('\0'));
             prop_assert_eq!(cleaned(&text), None);

@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 use super::clean::storable_json;
 use super::outline::Object;
 
-/// Meta sends them as a string of JSON, which may hold anything: what is no object, or cannot be stored, stays in the
-/// element only. An object that is none of a string is taken as it is.
+/// The answers of a form. Meta sends them as a string of JSON with any content: one that is not an object, or
+/// that cannot be stored, remains in the payload only. An object that Meta sends directly is used unchanged.
 pub(super) fn form_response(message: Object<'_>) -> Option<Box<RawValue>> {
     let reply = message.object("interactive")?.object("nfm_reply")?;
     let response = reply.get("response_json")?;
@@ -34,7 +34,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_that_are_no_string_are_taken_as_they_are() {
+    fn answers_sent_as_an_object_are_kept_unchanged() {
         let json = r#"{"interactive":{"nfm_reply":{"response_json":{"a":[1]}}}}"#;
         let outline = Outline::of(json).unwrap();
         let response = form_response(outline.root().object().unwrap()).unwrap();
@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_read_where_they_can_be() {
+    fn answers_are_read_from_a_json_string() {
         assert_eq!(of(r#" {"a":"b"} "#).as_deref(), Some(r#"{"a":"b"}"#));
         assert_eq!(of(r#"{"a":"x\u0000y"}"#).as_deref(), Some(r#"{"a":"xy"}"#));
         for unreadable in ["", "{", "[1]", "\"x\"", "null"] {

@@ -1,7 +1,7 @@
-//! What Meta reports: messages, the fate of our messages, and everything else.
+//! The webhook parser: messages, statuses of our messages, and all other events.
 //!
-//! [`parse`] never fails on valid JSON. It takes the body apart element by element, so that one that cannot be
-//! read costs none of the others: it is kept as an [`Other`] with the reason.
+//! [`parse`] never fails on valid JSON. It reads the body element by element, so that an unreadable element
+//! does not affect the others: it is kept as an [`Other`] with the reason.
 
 mod clean;
 mod form;
@@ -21,38 +21,39 @@ pub use read::parse;
 #[error("the webhook body is not JSON")]
 pub struct NotJson;
 
-/// One webhook body, taken apart. Serialises to `{"messages":[…],"statuses":[…],"past":[…],"others":[…]}`, in a
-/// form that Postgres can store as `jsonb`: without U+0000 and without lone surrogates. Fields without a value are
-/// left out.
+/// A parsed webhook body. Serialises to `{"messages":[…],"statuses":[…],"past":[…],"others":[…]}`, in a form
+/// that Postgres can store as `jsonb`: without U+0000 and without lone surrogates. Fields without a value are
+/// omitted.
 #[derive(Debug, Default, Serialize)]
 pub struct Delivery {
-    /// Messages people sent.
+    /// Messages from people.
     pub messages: Vec<Message>,
-    /// What became of messages we sent.
+    /// Statuses of messages that we sent.
     pub statuses: Vec<Status>,
-    /// Messages that went by without us: sent from the phone app, or from before the number was connected.
+    /// Messages that did not pass through us: from the phone app, or from before the number was connected.
     pub past: Vec<Message>,
-    /// Every other event, and what could not be read.
+    /// All other events, and elements that could not be read.
     pub others: Vec<Other>,
 }
 
-/// A message somebody sent to one of our numbers; or, among the [`past`](Delivery::past), one the number sent.
+/// A message from a person to one of our numbers. Among the [`past`](Delivery::past) also a message from one
+/// of our numbers.
 #[derive(Debug, Serialize)]
 pub struct Message {
-    /// The number it was sent to.
+    /// The id of our number.
     pub phone_number_id: String,
-    /// The number's account.
+    /// The business account of the number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub business_account_id: Option<String>,
-    /// Meta's id of the message; holds a phone number, so it is personal data.
+    /// Meta's id of the message. It contains a phone number, so it is personal data.
     pub wamid: String,
-    /// The customer's `wa_id`: digits. Absent when the person hides their number.
+    /// The customer's `wa_id`, in digits. Absent if the person hides their number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// The customer's business-scoped id. This or `from` is present.
+    /// The customer's business-scoped id. Either this or `from` is present.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
-    /// The name the customer gave themselves.
+    /// The profile name that the customer chose.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile_name: Option<String>,
     /// The customer's username.
@@ -61,47 +62,47 @@ pub struct Message {
     /// Seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<i64>,
-    /// Meta's name of the type; `unknown` where it gives none.
+    /// Meta's name of the message type; `unknown` if Meta gives none.
     pub kind: String,
-    /// What a list of conversations can show: the text, the caption, the button's title; a sign for the kind where
-    /// there are no words.
+    /// The text for a list of conversations: the message text, the caption or the button's title. A message
+    /// without text has a symbol for its kind.
     pub preview: String,
-    /// The message this one answers.
+    /// The id of the message that this one replies to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context_id: Option<String>,
-    /// The group it was sent in.
+    /// The id of the group it was sent in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group_id: Option<String>,
     /// The answers of a filled-in form (`nfm_reply`), which Meta sends as a string of JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub form_response: Option<Box<RawValue>>,
-    /// How it came to us.
+    /// The way on which it reached us.
     #[serde(skip_serializing_if = "Source::is_live")]
     pub source: Source,
-    /// Who wrote it.
+    /// The side that wrote it.
     #[serde(skip_serializing_if = "Direction::is_inbound")]
     pub direction: Direction,
-    /// How far a message of the history came: `SENT`, `DELIVERED`, `READ`, `PLAYED`, `ERROR`, `PENDING`.
+    /// The status of a message from the history: `SENT`, `DELIVERED`, `READ`, `PLAYED`, `ERROR` or `PENDING`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub history_status: Option<String>,
-    /// The whole element.
+    /// The complete element.
     pub payload: Box<RawValue>,
 }
 
-/// How a message came to us.
+/// The way on which a message reached us.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
-    /// Sent to us just now.
+    /// A message that was sent to us just now.
     #[default]
     Live,
-    /// Sent from the phone app of the business.
+    /// A message that the business sent from its phone app.
     Echo,
-    /// From before the number was connected.
+    /// A message from before the number was connected.
     History,
 }
 
-/// Who wrote a message.
+/// The side that wrote a message.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
@@ -126,17 +127,17 @@ impl Direction {
     }
 }
 
-/// What became of a message we sent.
+/// A status of a message that we sent.
 #[derive(Debug, Serialize)]
 pub struct Status {
-    /// The number it was sent from.
+    /// The id of the number it was sent from.
     pub phone_number_id: String,
-    /// The number's account.
+    /// The business account of the number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub business_account_id: Option<String>,
-    /// Meta's id of the message; holds a phone number, so it is personal data.
+    /// Meta's id of the message. It contains a phone number, so it is personal data.
     pub wamid: String,
-    /// `sent`, `delivered`, `read`, `played`, `failed`, and whatever Meta adds.
+    /// `sent`, `delivered`, `read`, `played` or `failed`. Meta may add others.
     pub status: String,
     /// Seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -147,19 +148,19 @@ pub struct Status {
     /// The recipient's business-scoped id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recipient_user_id: Option<String>,
-    /// What we sent as `biz_opaque_callback_data`.
+    /// The data that we sent as `biz_opaque_callback_data`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub callback_data: Option<String>,
-    /// Why it failed.
+    /// The reasons for a failure.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<StatusError>,
-    /// What it costs, as Meta wrote it.
+    /// The price, in Meta's shape.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pricing: Option<Box<RawValue>>,
-    /// The conversation it was counted in, as Meta wrote it.
+    /// The conversation that Meta counts the message in, in Meta's shape.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conversation: Option<Box<RawValue>>,
-    /// The whole element.
+    /// The complete element.
     pub payload: Box<RawValue>,
 }
 
@@ -178,33 +179,33 @@ pub struct StatusError {
 }
 
 impl StatusError {
-    fn says_nothing(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.code.is_none() && self.title.is_none()
     }
 }
 
-/// An event of another field, or an element that could not be read.
+/// An event of another webhook field, or an element that could not be read.
 #[derive(Debug, Serialize)]
 pub struct Other {
-    /// The field as subscribed; empty where there was none.
+    /// The webhook field; empty if there was none.
     pub field: String,
-    /// The account it is about.
+    /// The business account that it concerns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub business_account_id: Option<String>,
-    /// The number it is about.
+    /// The number that it concerns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phone_number_id: Option<String>,
     /// Seconds since 1970, for events of an account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<i64>,
-    /// Why it is here although its field is `messages`, or what is wrong with the body.
+    /// The reason why an element of field `messages` is here, or what is wrong with the body.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
     /// The `value` of the change, or the element that could not be read.
     pub payload: Box<RawValue>,
 }
 
-/// Why something ended among the others.
+/// The reason why an element is among the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
@@ -214,22 +215,22 @@ pub enum Reason {
     NotAnObject,
     /// A list was expected.
     NotAList,
-    /// An entry without changes, a change without a value, a value without anything in it.
+    /// The entry has no changes, the change has no value, or the value is empty.
     Empty,
-    /// No `phone_number_id` says which number it belongs to.
+    /// No `phone_number_id` names the number.
     NoPhoneNumber,
-    /// No id, or one that cannot be Meta's.
+    /// The id is missing or cannot be one of Meta's.
     NoId,
-    /// Neither `from` nor `from_user_id`.
+    /// Both `from` and `from_user_id` are missing.
     NoSender,
-    /// A status without its name.
+    /// The status has no name.
     NoStatus,
-    /// The state of a call among the states of messages.
+    /// The status belongs to a call, not to a message.
     CallStatus,
-    /// Errors of the value itself, which belong to no message.
+    /// Errors of the value, which belong to no message.
     ValueErrors,
-    /// The value holds something besides messages and statuses.
+    /// The value has a part that is neither messages nor statuses.
     UnknownPart,
-    /// Nested more deeply than anything Meta sends.
+    /// The element is nested more deeply than Meta's elements are.
     TooDeep,
 }

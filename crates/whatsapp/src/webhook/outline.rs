@@ -1,7 +1,8 @@
-//! Where every value of a JSON text begins and ends, found in one pass; values are read only when asked for, and
-//! with forgiveness about their type.
+//! The positions of all values of a JSON text, found in one pass. Values are read only on demand, and
+//! tolerate unexpected types.
 //!
-//! Taking nested raw values apart with serde reads each byte once per level, and an envelope of Meta's has ten.
+//! Parsing nested raw values with serde would read each byte once per level, and Meta's envelopes have ten
+//! levels.
 
 use std::borrow::Cow;
 
@@ -9,47 +10,47 @@ use serde_json::value::RawValue;
 
 use super::NotJson;
 
-/// A JSON text and its values, in the order in which they begin.
+/// A JSON text and the positions of its values, in the order in which they begin.
 pub(super) struct Outline<'a> {
     text: &'a str,
     nodes: Vec<Node>,
-    /// Whether something may have to be changed before Postgres can store it.
+    /// Whether the text may hold something that Postgres cannot store.
     pub(super) is_suspicious: bool,
 }
 
 struct Node {
     start: u32,
     end: u32,
-    /// The first node that is not part of this value.
+    /// The index of the first node after this value.
     next: u32,
-    /// How many levels of lists and objects it has.
+    /// The number of levels of lists and objects.
     depth: u32,
-    /// Whether it is a string that holds a backslash.
+    /// Whether it is a string that contains a backslash.
     is_escaped: bool,
 }
 
-/// One value within an outline.
+/// One value of an outline.
 #[derive(Clone, Copy)]
 pub(super) struct Element<'a> {
     outline: &'a Outline<'a>,
     at: usize,
 }
 
-/// An element that is an object. Of members with the same name the last one counts.
+/// An element that is an object. If several members have the same name, the last one counts.
 #[derive(Clone, Copy)]
 pub(super) struct Object<'a>(Element<'a>);
 
-/// A wamid has about 60 characters; a btree row has room for 2,700 bytes.
+/// The longest id. A wamid has about 60 characters, and a btree row has room for 2,700 bytes.
 const MAX_ID: usize = 512;
-/// A phone number has up to 15.
+/// The longest phone number, with a margin: a phone number has up to 15 digits.
 const MAX_DIGITS: usize = 20;
-/// A country, `.ENT.` and up to 128 characters.
+/// The longest user id: a country code, `.ENT.` and up to 128 characters.
 const MAX_USER_ID: usize = 160;
-/// Numbers from here on are milliseconds: as seconds they lie beyond the year 5000.
+/// The smallest number that is read as milliseconds. As seconds it would be after the year 5000.
 const FIRST_MILLISECONDS: i64 = 100_000_000_000;
 /// The end of the year 9999.
 const LAST_SECOND: i64 = 253_402_300_799;
-/// Shorter numbers without an exponent fit any column.
+/// The longest number that fits every column if it has no exponent.
 const UNSUSPICIOUS_NUMBER: usize = 32;
 
 impl<'a> Outline<'a> {
@@ -57,7 +58,7 @@ impl<'a> Outline<'a> {
         if u32::try_from(text.len()).is_err() {
             return Err(NotJson);
         }
-        // From here on the text is known to be well formed.
+        // After this line the text is known to be well-formed JSON.
         serde_json::from_str::<&RawValue>(text).map_err(|_| NotJson)?;
         let nodes = Vec::with_capacity(32 + text.len() / 16);
         let mut outline = Self {
@@ -135,7 +136,7 @@ impl<'a> Outline<'a> {
         }
     }
 
-    /// Behind the closing quote, and whether there was a backslash on the way.
+    /// The position after the closing quote, and whether the string contains a backslash.
     fn end_of_string(&mut self, bytes: &[u8], start: usize) -> (usize, bool) {
         let mut at = start + 1;
         let mut is_escaped = false;
@@ -144,7 +145,7 @@ impl<'a> Outline<'a> {
                 Some(b'"') => return (at + 1, is_escaped),
                 Some(b'\\') => {
                     is_escaped = true;
-                    // U+0000, and surrogates (with some neighbours), be they paired or not.
+                    // This matches U+0000 and surrogates (with some neighbours), paired or not.
                     let unit = bytes.get(at + 1..at + 6);
                     self.is_suspicious |= matches!(unit, Some(b"u0000" | [b'u', b'd' | b'D', ..]));
                     at += 2;
@@ -155,7 +156,7 @@ impl<'a> Outline<'a> {
         }
     }
 
-    /// Behind a number, `true`, `false` or `null`.
+    /// The position after a number, `true`, `false` or `null`.
     fn end_of_word(&mut self, bytes: &[u8], start: usize) -> usize {
         let rest = &bytes[start..];
         let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t');
@@ -172,18 +173,18 @@ impl<'a> Element<'a> {
         &self.outline.nodes[self.at]
     }
 
-    /// The value as it stands in the text.
+    /// The JSON text of the value.
     pub(super) fn json(self) -> &'a str {
         let node = self.node();
         &self.outline.text[node.start as usize..node.end as usize]
     }
 
     pub(super) fn raw(self) -> Box<RawValue> {
-        // The text is well formed, so this does not fail; a text is never lost, though.
+        // This cannot fail, because the text is well formed. If it did, the text would still be kept.
         serde_json::from_str(self.json()).unwrap_or_else(|_| self.raw_text())
     }
 
-    /// The value's JSON as a JSON string.
+    /// The JSON text of the value, wrapped in a JSON string.
     pub(super) fn raw_text(self) -> Box<RawValue> {
         serde_json::value::to_raw_value(self.json()).unwrap_or_default()
     }
@@ -196,12 +197,12 @@ impl<'a> Element<'a> {
         self.json() == "null"
     }
 
-    /// A list or an object with something in it.
+    /// Whether it is a list or an object with at least one member.
     pub(super) fn holds_something(self) -> bool {
         self.node().next as usize > self.at + 1
     }
 
-    /// A string or a number as text; `None` when empty.
+    /// The text of a string or a number; `None` if it is empty.
     pub(super) fn text(self) -> Option<String> {
         let json = self.json();
         match json.as_bytes().first()? {
@@ -211,7 +212,7 @@ impl<'a> Element<'a> {
         }
     }
 
-    /// What a JSON string says.
+    /// The decoded content of a JSON string.
     fn string(self) -> Option<Cow<'a, str>> {
         let json = self.json();
         if self.node().is_escaped {
@@ -228,7 +229,7 @@ impl<'a> Element<'a> {
         self.json().starts_with('[').then(|| self.children())
     }
 
-    /// What a list holds; of an object names and values in turn.
+    /// The values of a list, or the names and values of an object in turn.
     fn children(self) -> impl Iterator<Item = Element<'a>> {
         let end = self.node().next as usize;
         let mut at = self.at + 1;
@@ -254,7 +255,7 @@ impl<'a> Object<'a> {
         })
     }
 
-    /// The member's value; `null` counts as absent.
+    /// The value of a member. `null` counts as absent.
     pub(super) fn get(self, name: &str) -> Option<Element<'a>> {
         let (_, value) = self.members().filter(|(member, _)| member == name).last()?;
         Some(value).filter(|value| !value.is_null())
@@ -277,7 +278,7 @@ impl<'a> Object<'a> {
         self.text(name).filter(|id| id.len() <= MAX_ID)
     }
 
-    /// A phone number as Meta identifies it, without a plus: nothing but digits.
+    /// A phone number in Meta's form: digits only, without a plus.
     pub(super) fn wa_id(self, name: &str) -> Option<String> {
         let id = self.id(name)?;
         let digits = id.strip_prefix('+').unwrap_or(&id);
@@ -286,7 +287,7 @@ impl<'a> Object<'a> {
         is_number.then(|| digits.to_owned())
     }
 
-    /// A business-scoped id of a person.
+    /// A person's business-scoped id.
     pub(super) fn user_id(self, name: &str) -> Option<String> {
         self.text(name).filter(|id| id.len() <= MAX_USER_ID)
     }
@@ -310,7 +311,7 @@ mod tests {
 
     use super::{Element, Outline};
 
-    /// The value read back through the outline alone.
+    /// The value, rebuilt from the outline alone.
     fn rebuilt(element: Element<'_>) -> Value {
         if let Some(object) = element.object() {
             return object
@@ -352,7 +353,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_outline_is_the_whole_value(value in any_json(), is_pretty in any::<bool>()) {
+        fn an_outline_contains_the_whole_value(value in any_json(), is_pretty in any::<bool>()) {
             let text = if is_pretty { format!("\n{value:#}\t") } else { value.to_string() };
             let outline = Outline::of(&text).unwrap();
             prop_assert_eq!(rebuilt(outline.root()), value.clone());
@@ -364,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_have_to_be_changed_is_noticed() {
+    fn text_that_postgres_might_refuse_is_detected() {
         for (text, expected) in [
             (r#""\u0000""#, true),
             (r#""\ud83d\ude00""#, true),

@@ -1,11 +1,12 @@
-//! Messages that went by without us: from the phone app of the business, and from before the number was connected.
+//! Messages that did not pass through us: from the phone app of the business, and from before the number was
+//! connected.
 
 use super::outline::{Element, Object};
 use super::read::{Contact, Event, Origin, Reader, contacts, message_of};
 use super::{Direction, Message, Reason, Source};
 
 impl Reader {
-    /// Field `smb_message_echoes`: what was sent from the phone app.
+    /// Reads field `smb_message_echoes`: messages that the business sent from its phone app.
     pub(super) fn echoes(&mut self, origin: Origin<'_>, value: Element<'_>, parts: Object<'_>) {
         let Some(list) = parts.get("message_echoes") else {
             return self.other(origin, Some(Reason::Empty), value);
@@ -13,7 +14,8 @@ impl Reader {
         self.each(origin, &contacts(parts), list, read_echo);
     }
 
-    /// Field `history`: threads, and the files of their messages, which come later. Or the refusal to tell.
+    /// Reads field `history`: threads, the files of their messages, which arrive later, or an error if the
+    /// business does not share its history.
     pub(super) fn history(&mut self, origin: Origin<'_>, value: Element<'_>, parts: Object<'_>) {
         let business = parts.object("metadata");
         let business = business.and_then(|metadata| metadata.text("display_phone_number"));

@@ -1,9 +1,9 @@
-//! One line for each kind of message.
+//! A one-line preview for each kind of message.
 
 use super::outline::{Element, Object};
 
-/// What a list of conversations can show: the words of the message or, where it has none, a sign for its kind. Signs need
-/// no translation; a client that wants words has the kind.
+/// The text for a list of conversations: the text of the message, or a symbol for its kind if it has no text.
+/// Symbols need no translation; a client that prefers words has the kind.
 pub(super) fn preview(kind: &str, message: Object<'_>) -> String {
     words(kind, message).unwrap_or_else(|| sign(kind, message))
 }
@@ -57,7 +57,7 @@ fn is_voice(message: Object<'_>) -> bool {
     voice.is_some_and(|voice| voice.json() == "true")
 }
 
-/// How many different things an order is for.
+/// The number of distinct items in an order.
 fn pieces(message: Object<'_>) -> usize {
     let items = message
         .object("order")
@@ -98,8 +98,8 @@ fn contact_name(contact: Element<'_>) -> Option<String> {
     name.or_else(company).or_else(phone)
 }
 
-/// The set of subtypes is open: whatever it is called, the answer lies in the member of that name, or in the only one
-/// there is.
+/// The title of the answer. Meta may add subtypes: the answer is in the member with the subtype's name, or in
+/// the only member.
 fn interactive(interactive: Object<'_>) -> Option<String> {
     let named = interactive
         .text("type")
@@ -108,15 +108,15 @@ fn interactive(interactive: Object<'_>) -> Option<String> {
     first_text(answer, &["title", "body", "response", "name"])
 }
 
-/// The new wording of the message that was changed.
+/// The new text of an edited message.
 fn edited(edit: Object<'_>) -> Option<String> {
     let message = edit.object("message")?;
     let kind = message.text("type").filter(|kind| kind != "edit")?;
-    // Without a caption it is again what it was without one.
+    // Without a caption, the preview is the same as that of an unedited message without one.
     Some(words(&kind, message).unwrap_or_else(|| sign(&kind, message)))
 }
 
-/// Why Meta could not pass the message on, unless a text came with it all the same.
+/// The reason why Meta could not pass the message on. `None` if a text came with it.
 fn failure(message: Object<'_>) -> Option<String> {
     if let Some(body) = message.object("text").and_then(|body| body.text("body")) {
         return Some(body);
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_has_its_line() {
+    fn each_kind_has_its_preview() {
         let table = [
             ("text", r#"{"text":{"body":"hello"}}"#, "hello"),
             ("image", r#"{"image":{"id":"1","caption":"a cat"}}"#, "a cat"),
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_texts_and_nothing_else_is() {
+    fn only_strings_and_numbers_are_read_as_text() {
         for (json, expected) in [
             ("12", Some("12")),
             ("\"a\"", Some("a")),

@@ -1,4 +1,4 @@
-//! Takes a webhook body apart.
+//! Parses a webhook body.
 
 use super::clean::{MAX_DEPTH, cleaned, utf8};
 use super::form::form_response;
@@ -9,7 +9,7 @@ use super::{Delivery, Direction, Message, NotJson, Other, Reason, Source, Status
 const OBJECT: &str = "whatsapp_business_account";
 const MAX_NAME: usize = 64;
 
-/// Reads a webhook body whose signature has been checked.
+/// Parses a webhook body. Its signature must have been verified.
 pub fn parse(raw: &[u8]) -> Result<Delivery, NotJson> {
     let text = utf8(raw);
     let outline = Outline::of(&text)?;
@@ -31,20 +31,20 @@ pub(super) struct Reader {
     delivery: Delivery,
 }
 
-/// What the levels above say about an element.
+/// The context that the enclosing levels give to an element.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Origin<'a> {
     pub(super) field: &'a str,
     pub(super) business_account_id: Option<&'a str>,
     pub(super) phone_number_id: Option<&'a str>,
     pub(super) timestamp: Option<i64>,
-    /// The number's own digits, where the direction of a message follows from them.
+    /// The number's own digits, for elements whose direction is derived from them.
     pub(super) business: Option<&'a str>,
-    /// Whom a thread of the history is with.
+    /// The customer of a history thread.
     pub(super) customer: Option<&'a str>,
 }
 
-/// Somebody mentioned beside the messages.
+/// A person in the `contacts` list beside the messages.
 pub(super) struct Contact {
     wa_id: Option<String>,
     user_id: Option<String>,
@@ -122,7 +122,8 @@ impl Reader {
     }
 
     fn event(&mut self, origin: Origin<'_>, value: Element<'_>, parts: Object<'_>) {
-        // Some events name their number elsewhere, and some carry a portfolio's id in place of the account's.
+        // Some events name their number elsewhere, and some carry the id of a portfolio instead of the
+        // account's.
         let settings = parts.object("phone_number_settings");
         let number = settings.and_then(|settings| settings.id("phone_number_id"));
         let account = parts
@@ -159,7 +160,7 @@ impl Reader {
         }
     }
 
-    /// Whether there was anything.
+    /// Reads each element of a list. Returns whether there was one.
     pub(super) fn each(
         &mut self,
         origin: Origin<'_>,
@@ -204,7 +205,7 @@ impl Reader {
             } else {
                 reason
             },
-            // As a string it is stored all the same.
+            // An element that is nested too deeply can be stored as a string.
             payload: if is_too_deep {
                 payload.raw_text()
             } else {
@@ -229,14 +230,14 @@ fn read_message(
     message: Object<'_>,
 ) -> Result<Event, Reason> {
     let sender = match (sender(message), contacts) {
-        // Nobody is named, and there is nobody else.
+        // The message names no sender, and there is only one contact.
         ((None, None), [contact]) => (contact.wa_id.clone(), contact.user_id.clone()),
         (sender, _) => sender,
     };
     message_of(origin, contacts, element, message, sender).map(Event::Message)
 }
 
-/// By phone number and by user id. A notice of a change may name the person in its body only.
+/// The sender's phone number and user id. A notice of a change may name the person only in its body.
 fn sender(message: Object<'_>) -> (Option<String>, Option<String>) {
     let (from, user_id) = (message.wa_id("from"), message.user_id("from_user_id"));
     let notice = message
@@ -253,7 +254,7 @@ fn sender(message: Object<'_>) -> (Option<String>, Option<String>) {
     }
 }
 
-/// A message as it stands, with this customer: phone number and user id.
+/// Builds a message from its element, for the customer with this phone number and user id.
 pub(super) fn message_of(
     origin: Origin<'_>,
     contacts: &[Contact],
@@ -306,7 +307,7 @@ fn read_status(
         .filter(|name| name.len() <= MAX_NAME)
         .ok_or(Reason::NoStatus)?;
     let user_id = status.user_id("recipient_user_id");
-    // A group's id is no number.
+    // A group's id is not a phone number.
     let recipient_id = status.wa_id("recipient_id").or_else(|| status.id("recipient_id"));
     let contact = find(contacts, recipient_id.as_deref(), user_id.as_deref());
     let errors = errors(&name, status);
@@ -326,13 +327,13 @@ fn read_status(
     }))
 }
 
-/// Why it failed. A failure always has a reason, if only that none was given.
+/// The reasons of a failure. A failure without one gets a reason that says so.
 fn errors(status_name: &str, status: Object<'_>) -> Vec<StatusError> {
     let errors = status.list("errors").into_iter().flatten();
     let mut errors: Vec<StatusError> = errors.filter_map(error).collect();
-    // The first one is shown.
+    // The first reason is the one that is shown, so reasons with a code come first.
     errors.sort_by_key(|error| error.code.is_none());
-    if status_name == "failed" && errors.iter().all(StatusError::says_nothing) {
+    if status_name == "failed" && errors.iter().all(StatusError::is_empty) {
         errors.insert(
             0,
             StatusError {
@@ -347,7 +348,7 @@ fn errors(status_name: &str, status: Object<'_>) -> Vec<StatusError> {
 
 fn error(element: Element<'_>) -> Option<StatusError> {
     let error = element.object()?;
-    // Three forms: nested, at the top, and a bare text.
+    // Meta uses three forms: nested, at the top level, and a bare text.
     let nested = error.object("error_data").and_then(|data| data.text("details"));
     let bare = || error.text("error_data");
     let message = || {
@@ -386,13 +387,13 @@ fn contact(contact: Object<'_>) -> Contact {
     }
 }
 
-/// Nothing but space is no name.
+/// A profile name. A name of white space counts as absent.
 fn name(profile: Object<'_>, member: &str) -> Option<String> {
     let name = profile.text(member)?;
     Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
-/// By id, never by position.
+/// Finds a contact by id, never by position.
 fn find<'a>(contacts: &'a [Contact], wa_id: Option<&str>, user_id: Option<&str>) -> Option<&'a Contact> {
     contacts.iter().find(|contact| {
         let same = |ours: Option<&str>, theirs: &Option<String>| ours.is_some() && ours == theirs.as_deref();
@@ -400,7 +401,7 @@ fn find<'a>(contacts: &'a [Contact], wa_id: Option<&str>, user_id: Option<&str>)
     })
 }
 
-/// No field of Meta's is that long.
+/// Shortens a field name to more than Meta's longest.
 fn shortened(name: String) -> String {
     if name.len() <= MAX_NAME {
         name

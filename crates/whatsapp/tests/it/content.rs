@@ -1,4 +1,4 @@
-//! Each limit of Meta, at its edge and one beyond.
+//! Tests of Meta's limits: each at its edge and one beyond.
 
 use serde_json::{Value, json};
 use whatsapp::client::limits::MediaKind;
@@ -24,7 +24,7 @@ fn content(kind: &str, body: Value) -> Content {
     }
 }
 
-/// What is wrong with it, as `field: reason`.
+/// The problems, as `field: reason`.
 fn wrong(kind: &str, body: Value) -> Vec<String> {
     let problems = content(kind, body).check();
     problems
@@ -46,7 +46,7 @@ fn chars(count: usize) -> String {
 }
 
 #[test]
-fn texts() {
+fn text_limits() {
     fine("text", json!({"body": chars(4096)}));
     assert_eq!(
         wrong("text", json!({"body": chars(4097)})),
@@ -57,7 +57,7 @@ fn texts() {
 }
 
 #[test]
-fn files() {
+fn media_limits() {
     fine("image", json!({"id": "123", "caption": chars(1024)}));
     fine(
         "document",
@@ -108,7 +108,7 @@ fn files() {
 }
 
 #[test]
-fn places_people_and_emojis() {
+fn location_contact_and_reaction_limits() {
     fine(
         "location",
         json!({"latitude": -90, "longitude": 180, "name": "A"}),
@@ -148,7 +148,7 @@ fn buttons(count: usize, id: usize, title: usize) -> Value {
 }
 
 #[test]
-fn buttons_to_tap() {
+fn reply_button_limits() {
     fine("interactive", buttons(3, 256, 20));
     for (body, expected) in [
         (
@@ -198,7 +198,7 @@ fn list(sections: usize, rows: usize) -> Value {
 }
 
 #[test]
-fn lists_to_choose_from() {
+fn list_limits() {
     fine("interactive", list(10, 1));
     fine("interactive", list(1, 10));
     assert_eq!(
@@ -232,7 +232,7 @@ fn lists_to_choose_from() {
 }
 
 #[test]
-fn links_and_questions_for_the_place() {
+fn link_button_and_location_request_limits() {
     let link = |label: &str, url: &str| json!({"type": "cta_url", "body": {"text": "x"}, "action": {"parameters": {"display_text": label, "url": url}}});
     fine("interactive", link(&chars(20), "https://x.test"));
     assert_eq!(
@@ -299,7 +299,7 @@ fn every_kind_of_template_value() {
 }
 
 #[test]
-fn buttons_of_templates_have_a_place() {
+fn template_buttons_need_an_index() {
     let button = |index: Value| -> Vec<TemplateComponent> {
         serde_json::from_value(json!([{"type": "button", "sub_type": "url", "index": index,
             "parameters": [{"type": "text", "text": "x"}]}]))
@@ -314,7 +314,7 @@ fn buttons_of_templates_have_a_place() {
 }
 
 #[test]
-fn a_message_carries_its_body_under_the_name_of_its_kind() {
+fn a_message_carries_its_content_under_its_type() {
     let message = OutboundMessage {
         reply_to: Some("wamid.x".into()),
         ..OutboundMessage::new(

@@ -11,7 +11,7 @@ fn check(category: &str, components: &Value, has_sample: bool) -> Vec<(Step, Str
         composition: &composition,
         has_sample,
     };
-    let told = |problem: whatsapp::template::DraftProblem| {
+    let as_tuple = |problem: whatsapp::template::DraftProblem| {
         assert_ne!(
             problem.fault.explain(Locale::English),
             problem.fault.explain(Locale::Indonesian)
@@ -22,10 +22,10 @@ fn check(category: &str, components: &Value, has_sample: bool) -> Vec<(Step, Str
             problem.fault.explain(Locale::English),
         )
     };
-    draft.problems().into_iter().map(told).collect()
+    draft.problems().into_iter().map(as_tuple).collect()
 }
 
-/// The fields that are wrong.
+/// The fields that have problems.
 fn fields(components: &Value) -> Vec<String> {
     check("UTILITY", components, false)
         .into_iter()
@@ -57,7 +57,7 @@ fn everything() -> Value {
 }
 
 #[test]
-fn a_whole_template_is_taken_apart_and_put_together_unchanged() {
+fn reading_and_writing_a_template_changes_nothing() {
     assert_eq!(check("MARKETING", &everything(), false), []);
     assert_eq!(
         Composition::read(&everything()).components(false, None),
@@ -74,7 +74,7 @@ fn a_whole_template_is_taken_apart_and_put_together_unchanged() {
 }
 
 #[test]
-fn every_step_names_its_fields() {
+fn every_step_reports_its_fields() {
     let wrong = json!([
         {"type": "HEADER", "format": "TEXT", "text": format!("{{{{1}}}} {{{{2}}}} {}", "x".repeat(60))},
         body("{{1}} {{2}}", &["Rina", ""]),
@@ -105,7 +105,7 @@ fn every_step_names_its_fields() {
 }
 
 #[test]
-fn lengths_are_those_of_the_limits() {
+fn lengths_are_limited() {
     let of = |header: usize, text: usize, footer: usize| {
         fields(&json!([
             {"type": "HEADER", "format": "TEXT", "text": "é".repeat(header)},
@@ -118,7 +118,7 @@ fn lengths_are_those_of_the_limits() {
 }
 
 #[test]
-fn a_file_needs_a_sample_and_a_place_none() {
+fn a_file_header_needs_a_sample_and_a_location_header_does_not() {
     let with = |format: &str| json!([{"type": "HEADER", "format": format}, plain()]);
     for format in ["IMAGE", "VIDEO", "GIF", "DOCUMENT"] {
         assert_eq!(fields(&with(format)), ["header.sample_path"], "{format}");
@@ -127,7 +127,7 @@ fn a_file_needs_a_sample_and_a_place_none() {
         assert_eq!(sent[0]["example"]["header_handle"], json!(["4::h"]));
     }
     assert_eq!(fields(&with("LOCATION")), Vec::<String>::new());
-    // What Meta shows cannot be sent back.
+    // Components that Meta returns cannot be submitted again: the sample is an address.
     let shown = json!([{"type": "HEADER", "format": "IMAGE", "example": {"header_handle": ["https://x.test/a"]}}, plain()]);
     assert!(
         Composition::read(&shown).components(false, None)[0]
@@ -137,7 +137,7 @@ fn a_file_needs_a_sample_and_a_place_none() {
 }
 
 #[test]
-fn buttons_have_their_kinds_numbers_and_order() {
+fn button_kinds_counts_and_order_are_checked() {
     let with = |buttons: Value| fields(&json!([plain(), {"type": "BUTTONS", "buttons": buttons}]));
     let quick = json!({"type": "QUICK_REPLY", "text": "Ya"});
     let url = json!({"type": "URL", "text": "Buka", "url": "https://kopi.test/"});
@@ -165,7 +165,7 @@ fn buttons_have_their_kinds_numbers_and_order() {
 }
 
 #[test]
-fn addresses_and_numbers_of_buttons_are_whole() {
+fn button_addresses_and_phone_numbers_are_checked() {
     let url = |url: &str| {
         fields(
             &json!([plain(), {"type": "BUTTONS", "buttons": [{"type": "URL", "text": "x", "url": url, "example": ["x"]}]}]),
@@ -206,7 +206,7 @@ fn addresses_and_numbers_of_buttons_are_whole() {
 }
 
 #[test]
-fn authentication_templates_have_one_button_and_no_text_of_their_own() {
+fn authentication_templates_have_one_button_and_no_text() {
     let otp = |button: Value| json!([{"type": "BODY", "add_security_recommendation": true}, {"type": "BUTTONS", "buttons": [button]}]);
     let of = |components: &Value| -> Vec<String> {
         check("AUTHENTICATION", components, false)
@@ -236,7 +236,7 @@ fn authentication_templates_have_one_button_and_no_text_of_their_own() {
         .unwrap()
         .insert(1, json!({"type": "FOOTER", "code_expiration_minutes": 91}));
     assert_eq!(of(&footer), ["code_expiration_minutes"]);
-    // As Meta shows it, it can be submitted again.
+    // The components that Meta returns for an authentication template can be submitted again.
     let shown = json!([{"type": "BODY", "text": "*{{1}}* adalah kode Anda.", "add_security_recommendation": true},
         {"type": "BUTTONS", "buttons": [{"type": "URL", "text": "Salin", "url": "https://www.whatsapp.com/otp/code/?otp_type=COPY_CODE&code=otp{{1}}", "example": ["x"]}]}]);
     assert_eq!(of(&shown), Vec::<String>::new());
@@ -260,7 +260,7 @@ fn preview(category: &str, language: &str, components: &Value, values: &Value) -
 }
 
 #[test]
-fn a_preview_shows_what_the_recipient_sees() {
+fn a_preview_shows_the_filled_template() {
     let shown = preview(
         "UTILITY",
         "id",
@@ -279,7 +279,7 @@ fn a_preview_shows_what_the_recipient_sees() {
 }
 
 #[test]
-fn a_preview_of_half_a_template_shows_the_half() {
+fn a_preview_shows_an_incomplete_template() {
     let half = json!([{"type": "HEADER", "format": "DOCUMENT"}, {"type": "BODY", "text": "Halo {{1}} dan {{nama}}"}]);
     let shown = preview("UTILITY", "id", &half, &json!({}));
     assert_eq!(shown["header"], json!({"format": "DOCUMENT"}));
@@ -293,7 +293,7 @@ fn a_preview_of_half_a_template_shows_the_half() {
 }
 
 #[test]
-fn a_preview_of_an_authentication_template_has_metas_words() {
+fn a_preview_of_an_authentication_template_has_metas_text() {
     let components = json!([{"type": "BODY", "add_security_recommendation": true}, {"type": "FOOTER", "code_expiration_minutes": 5},
         {"type": "BUTTONS", "buttons": [{"type": "OTP", "otp_type": "COPY_CODE"}]}]);
     let shown = preview("AUTHENTICATION", "id", &components, &json!(["481516"]));

@@ -1,18 +1,18 @@
-//! Fuzz targets that run on stable Rust for a bounded time: real payloads, mutated. `FUZZ_SECONDS=600 cargo test
-//! --release -p whatsapp --test it fuzz` looks longer; `FUZZ_SEED` repeats a run.
+//! Fuzz tests that run on stable Rust for a limited time. They mutate real payloads. `FUZZ_SECONDS=600 cargo
+//! test --release -p whatsapp --test it fuzz` runs longer; `FUZZ_SEED` repeats a run.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use whatsapp::signature::AppSecrets;
 use whatsapp::webhook;
 
-/// Of each target, when nobody says.
+/// The default duration of each test.
 const SECONDS: u64 = 3;
 
-/// Splitmix64: small, and the same everywhere.
-struct Dice(u64);
+/// A random number generator (Splitmix64). It is small and gives the same numbers on all machines.
+struct Random(u64);
 
-impl Dice {
+impl Random {
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -26,29 +26,26 @@ impl Dice {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test is configured by whoever runs it"
-)]
+#[expect(clippy::disallowed_methods, reason = "the environment configures this test")]
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// Calls `target` with mutated samples until the time is up. What it panics with is preceded by the seed.
-#[expect(clippy::print_stdout, reason = "a failed run is repeated by its seed")]
-fn fuzz(target: impl Fn(&[u8], &mut Dice)) {
+/// Calls `target` with mutated samples until the time is up. The seed is printed before a panic.
+#[expect(clippy::print_stdout, reason = "a failed run can be repeated with its seed")]
+fn fuzz(target: impl Fn(&[u8], &mut Random)) {
     let seed = number("FUZZ_SEED").unwrap_or_else(|| {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         now.as_secs() ^ u64::from(now.subsec_nanos())
     });
     println!("FUZZ_SEED={seed}");
     let samples = samples();
-    let mut dice = Dice(seed);
+    let mut random = Random(seed);
     let end = Instant::now() + Duration::from_secs(number("FUZZ_SECONDS").unwrap_or(SECONDS));
     let mut runs = 0_u64;
     while Instant::now() < end || runs < 1000 {
-        let input = mutated(&samples, &mut dice);
-        target(&input, &mut dice);
+        let input = mutated(&samples, &mut random);
+        target(&input, &mut random);
         runs += 1;
     }
     println!("{runs} inputs");
@@ -62,7 +59,7 @@ fn samples() -> Vec<Vec<u8>> {
     files.map(|file| std::fs::read(file).unwrap()).collect()
 }
 
-/// Bytes and words that parsers stumble over.
+/// Bytes and words that often break parsers.
 const STRANGE: [&[u8]; 16] = [
     b"\"",
     b"\\",
@@ -82,24 +79,24 @@ const STRANGE: [&[u8]; 16] = [
     b"\"messages\":",
 ];
 
-fn mutated(samples: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
-    let mut bytes = samples[dice.below(samples.len())].clone();
-    for _ in 0..=dice.below(6) {
-        let at = dice.below(bytes.len());
-        let until = at + dice.below((bytes.len() - at).min(200));
-        match dice.below(6) {
-            0 if !bytes.is_empty() => bytes[at] ^= 1 << dice.below(8),
+fn mutated(samples: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
+    let mut bytes = samples[random.below(samples.len())].clone();
+    for _ in 0..=random.below(6) {
+        let at = random.below(bytes.len());
+        let until = at + random.below((bytes.len() - at).min(200));
+        match random.below(6) {
+            0 if !bytes.is_empty() => bytes[at] ^= 1 << random.below(8),
             1 => drop(bytes.drain(at..until)),
             2 => {
                 let copied = bytes[at..until].to_vec();
                 bytes.splice(at..at, copied);
             }
-            3 => drop(bytes.splice(at..at, STRANGE[dice.below(STRANGE.len())].iter().copied())),
+            3 => drop(bytes.splice(at..at, STRANGE[random.below(STRANGE.len())].iter().copied())),
             4 => bytes.truncate(at),
             _ => {
-                let other = &samples[dice.below(samples.len())];
-                let from = dice.below(other.len());
-                let to = from + dice.below((other.len() - from).min(400));
+                let other = &samples[random.below(samples.len())];
+                let from = random.below(other.len());
+                let to = from + random.below((other.len() - from).min(400));
                 bytes.splice(at..until, other[from..to].iter().copied());
             }
         }
@@ -116,14 +113,14 @@ fn fuzz_webhook_parser() {
         let Ok(delivery) = webhook::parse(input) else {
             return;
         };
-        // Whatever was read can be stored, and what is stored holds nothing that Postgres has no place for.
+        // All parsed deliveries can be stored: the JSON contains nothing that Postgres cannot store.
         let json = serde_json::to_vec(&delivery).unwrap();
         assert!(webhook::storable_json(&json).is_ok());
         assert!(!json.windows(6).any(|six| six == b"\\u0000"), "U+0000 is kept");
         for message in &delivery.messages {
             assert!(
                 message.from.is_some() || message.user_id.is_some(),
-                "nobody wrote it"
+                "the message has no sender"
             );
         }
     });
@@ -133,21 +130,24 @@ fn fuzz_webhook_parser() {
 fn fuzz_signature() {
     let secrets = AppSecrets::parse("new secret,old secret").unwrap();
     let stranger = AppSecrets::parse("another").unwrap();
-    fuzz(|input, dice| {
+    fuzz(|input, random| {
         let header = secrets.sign(input);
         assert!(secrets.verify(input, &header).is_ok());
         assert!(secrets.verify(input, &stranger.sign(input)).is_err());
 
         let mut changed = input.to_vec();
-        let at = dice.below(changed.len());
-        changed[at] ^= 1 << dice.below(8);
-        assert!(secrets.verify(&changed, &header).is_err(), "another body passes");
+        let at = random.below(changed.len());
+        changed[at] ^= 1 << random.below(8);
+        assert!(
+            secrets.verify(&changed, &header).is_err(),
+            "another body verifies"
+        );
 
         let mut strange = header.into_bytes();
-        let at = dice.below(strange.len());
-        strange[at] = u8::try_from(dice.below(128)).unwrap();
+        let at = random.below(strange.len());
+        strange[at] = u8::try_from(random.below(128)).unwrap();
         let strange = String::from_utf8(strange).unwrap();
-        // Of hexadecimal digits the case does not matter.
+        // The case of hexadecimal digits does not matter.
         let genuine = secrets.sign(input);
         let same = strange.starts_with("sha256=") && strange.eq_ignore_ascii_case(&genuine);
         assert_eq!(secrets.verify(input, &strange).is_ok(), same, "{strange}");

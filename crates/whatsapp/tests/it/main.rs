@@ -1,4 +1,4 @@
-//! The crate as its callers use it.
+//! Integration tests of the crate's public interface.
 
 #![expect(clippy::unwrap_used, reason = "a failing helper fails the test")]
 

@@ -13,7 +13,7 @@ use whatsapp::error_codes::Scope;
 
 const NUMBER: &str = "555000000000009";
 
-/// A server that answers one request with these bytes and closes.
+/// A server that answers one request with these bytes and then closes the connection.
 async fn server(answer: impl Into<Vec<u8>>) -> (String, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -57,7 +57,7 @@ fn http(status: &str, headers: &str, body: &str) -> String {
 }
 
 fn client_builder() -> reqwest::ClientBuilder {
-    // Fails when another test was first, which is as good.
+    // This fails if another test was first, which does not matter.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     reqwest::Client::builder()
         .tls_certs_only([])
@@ -115,7 +115,7 @@ fn name(result: &Result<Accepted, SendError>) -> &'static str {
 }
 
 #[tokio::test]
-async fn an_accepted_message_has_been_asked_for_as_meta_wants_it() {
+async fn a_message_is_sent_in_the_shape_meta_requires() {
     let body = json!({"messaging_product": "whatsapp", "contacts": [{"input": "+628990001", "wa_id": "628990001"}],
         "messages": [{"id": "wamid.X", "message_status": "accepted"}]});
     let (url, seen) = server(http("200 OK", "", &body.to_string())).await;
@@ -144,7 +144,7 @@ async fn an_accepted_message_has_been_asked_for_as_meta_wants_it() {
 }
 
 #[tokio::test]
-async fn an_acceptance_with_little_in_it_is_one_all_the_same() {
+async fn an_acceptance_with_few_fields_is_accepted() {
     let result = answer("200 OK", "", r#"{"messages":[{"id":"wamid.X"}]}"#)
         .await
         .unwrap();
@@ -184,7 +184,7 @@ async fn a_name_that_does_not_exist_is_not_sent() {
 }
 
 #[tokio::test]
-async fn a_server_without_tls_where_tls_is_needed_is_not_sent() {
+async fn a_failed_tls_handshake_is_not_sent() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
     let seen = tokio::spawn(async move {
@@ -201,7 +201,7 @@ async fn a_server_without_tls_where_tls_is_needed_is_not_sent() {
 }
 
 #[tokio::test]
-async fn a_request_that_was_read_and_not_answered_has_an_unknown_outcome() {
+async fn a_read_but_unanswered_request_has_an_unknown_outcome() {
     let (url, seen) = server("").await;
     assert_eq!(name(&send_to(&url).await), "unknown");
     assert!(seen.await.unwrap().contains("hello"));
@@ -224,7 +224,7 @@ async fn an_answer_that_breaks_off_leaves_the_outcome_unknown() {
 }
 
 #[tokio::test]
-async fn silence_until_the_time_limit_leaves_the_outcome_unknown() {
+async fn a_timeout_leaves_the_outcome_unknown() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let result = send_to(&url).await;
@@ -234,7 +234,7 @@ async fn silence_until_the_time_limit_leaves_the_outcome_unknown() {
 }
 
 #[tokio::test]
-async fn a_200_that_is_not_understood_leaves_the_outcome_unknown() {
+async fn an_unreadable_200_leaves_the_outcome_unknown() {
     for body in [
         "",
         "ok",
@@ -248,7 +248,7 @@ async fn a_200_that_is_not_understood_leaves_the_outcome_unknown() {
 }
 
 #[tokio::test]
-async fn answers_without_an_error_of_metas_go_by_their_status() {
+async fn answers_without_a_meta_error_are_classified_by_status() {
     for (status, expected) in [
         ("500 Internal Server Error", "unknown"),
         ("502 Bad Gateway", "unknown"),
@@ -268,7 +268,7 @@ async fn answers_without_an_error_of_metas_go_by_their_status() {
 }
 
 #[tokio::test]
-async fn codes_decide_and_not_the_status() {
+async fn errors_are_classified_by_code_not_status() {
     let table = [
         ("401 Unauthorized", 190, "token"),
         ("400 Bad Request", 190, "token"),
@@ -288,7 +288,7 @@ async fn codes_decide_and_not_the_status() {
         ("429 Too Many Requests", 130_429, "retryable"),
         ("500 Internal Server Error", 131_057, "retryable"),
         ("503 Service Unavailable", 133_004, "retryable"),
-        // Codes nobody has told us of.
+        // Codes that Meta does not document.
         ("400 Bad Request", 999_999, "rejected"),
         ("401 Unauthorized", 999_999, "token"),
         ("500 Internal Server Error", 999_999, "unknown"),
@@ -300,7 +300,7 @@ async fn codes_decide_and_not_the_status() {
 }
 
 #[tokio::test]
-async fn waiting_has_a_scope_and_sometimes_a_time() {
+async fn retryable_errors_have_a_scope_and_an_optional_delay() {
     for (code, scope) in [
         (130_429, Scope::Number),
         (131_056, Scope::Pair),
@@ -346,7 +346,7 @@ async fn waiting_has_a_scope_and_sometimes_a_time() {
 }
 
 #[tokio::test]
-async fn transient_refusals_may_be_repeated_but_not_where_the_outcome_is_unknown() {
+async fn transient_errors_are_retryable_unless_the_outcome_is_unknown() {
     let transient = json!({"is_transient": true});
     let of = |status: &'static str, code| {
         let body = meta_error(code, &transient);
@@ -361,7 +361,7 @@ async fn transient_refusals_may_be_repeated_but_not_where_the_outcome_is_unknown
 }
 
 #[tokio::test]
-async fn metas_words_come_through() {
+async fn metas_error_texts_are_kept() {
     let result = answer(
         "400 Bad Request",
         "",
@@ -383,7 +383,7 @@ async fn metas_words_come_through() {
     assert_eq!(*error, expected);
     assert_eq!(error.to_string(), "131026/2494010 long");
 
-    // The longer text may be a bare string, or missing.
+    // The longer text may be a bare string, or it may be missing.
     let bare = answer(
         "400 Bad Request",
         "",
@@ -420,7 +420,7 @@ async fn a_message_is_marked_as_read() {
 }
 
 #[tokio::test]
-async fn a_numbers_health_is_read_with_whatever_meta_tells() {
+async fn number_health_is_read_with_any_set_of_fields() {
     let body = json!({"id": NUMBER, "display_phone_number": "+62 811", "quality_rating": "GREEN",
         "throughput": {"level": "STANDARD"}, "health_status": {"can_send_message": "AVAILABLE"}});
     let (url, seen) = server(http("200 OK", "", &body.to_string())).await;
@@ -439,7 +439,7 @@ async fn a_numbers_health_is_read_with_whatever_meta_tells() {
 }
 
 #[tokio::test]
-async fn a_number_id_cannot_lead_elsewhere() {
+async fn a_number_id_cannot_change_the_path() {
     let (url, seen) = server(http("200 OK", "", r#"{"success":true}"#)).await;
     let token = SystemToken::parse("t").unwrap();
     graph(&url)
@@ -455,7 +455,7 @@ async fn a_number_id_cannot_lead_elsewhere() {
 }
 
 #[test]
-fn what_cannot_work_is_refused_and_secrets_do_not_show() {
+fn invalid_configuration_is_refused_and_debug_hides_the_token() {
     for token in ["", " ", "a b", "a\r\nb", "\u{e9}"] {
         assert!(SystemToken::parse(token).is_err(), "{token:?}");
     }

@@ -3,10 +3,10 @@ use std::path::Path;
 
 use whatsapp::webhook;
 
-/// Samples kept beside the project, where there are any: `INDEX.tsv` says how many messages and statuses each
-/// holds.
+/// Checks the samples beside the project, if there are any. `INDEX.tsv` lists the number of messages and
+/// statuses in each.
 #[test]
-fn every_sample_beside_the_project_holds_what_its_index_says() {
+fn samples_match_their_index() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/meta/webhook-samples");
     let Ok(index) = fs::read_to_string(folder.join("INDEX.tsv")) else {
         println!("skipped: {} is not there", folder.display());

@@ -50,7 +50,7 @@ fn everything() -> Value {
 }
 
 #[test]
-fn a_template_with_everything_is_filled_from_a_list_or_by_name() {
+fn a_full_template_is_filled_by_position_or_by_name() {
     let definition = definition(&everything());
     assert_json_snapshot!("everything_variables", definition.variables());
 
@@ -92,7 +92,7 @@ fn named_placeholders_are_sent_with_their_names() {
 }
 
 #[test]
-fn files_and_places_stand_in_the_header() {
+fn headers_take_files_and_locations() {
     for (format, kind) in [
         ("IMAGE", "image"),
         ("VIDEO", "video"),
@@ -145,7 +145,7 @@ fn files_and_places_stand_in_the_header() {
 }
 
 #[test]
-fn the_code_of_an_authentication_template_is_given_once_and_sent_twice() {
+fn an_authentication_code_fills_body_and_button() {
     let as_returned = json!([
         {"type": "BODY", "text": "*{{1}}* is your code.", "add_security_recommendation": true},
         {"type": "FOOTER", "text": "Expires in 5 minutes."},
@@ -173,7 +173,7 @@ fn the_code_of_an_authentication_template_is_given_once_and_sent_twice() {
 }
 
 #[test]
-fn a_template_without_variables_needs_and_sends_nothing() {
+fn a_template_without_variables_sends_no_components() {
     let components = json!([
         {"type": "HEADER", "format": "TEXT", "text": "News"},
         {"type": "BODY", "text": "We are open."},
@@ -190,7 +190,7 @@ fn a_template_without_variables_needs_and_sends_nothing() {
 }
 
 #[test]
-fn values_meta_would_refuse_are_found_beforehand() {
+fn values_that_meta_would_refuse_are_found() {
     let two = body("Hi {{1}} and {{2}}.");
     let table = [
         (list(&["a", "b"]), vec![]),
@@ -224,7 +224,7 @@ fn values_meta_would_refuse_are_found_beforehand() {
 }
 
 #[test]
-fn filled_texts_have_limits_in_characters() {
+fn filled_texts_are_limited_in_characters() {
     let one = body("{{1}}!");
     assert_eq!(problems(&one, &list(&["\u{e9}".repeat(1023).as_str()])), []);
     let too_long = problems(&one, &list(&["\u{e9}".repeat(1024).as_str()]));
@@ -244,7 +244,7 @@ fn filled_texts_have_limits_in_characters() {
 }
 
 #[test]
-fn parts_that_cannot_be_sent_are_named() {
+fn unsupported_parts_are_reported() {
     let carousel = json!([{"type": "BODY", "text": "x"}, {"type": "CAROUSEL", "cards": []}]);
     assert_eq!(
         problems(&carousel, &list(&[])),
@@ -258,7 +258,7 @@ fn parts_that_cannot_be_sent_are_named() {
 }
 
 #[test]
-fn what_is_no_template_is_refused() {
+fn invalid_components_are_refused() {
     for components in [
         json!(null),
         json!({}),

@@ -9,7 +9,7 @@ use whatsapp::client::{GraphClient, SendError, SystemToken, TemplateSubmission};
 
 type Requests = Arc<Mutex<Vec<String>>>;
 
-/// A server that gives these answers in turn, each with its status, and keeps what it was asked.
+/// A server that gives these answers in turn, each with its status, and records the requests.
 async fn server(answers: Vec<(&'static str, Value)>) -> (GraphClient, Requests) {
     // Fails when another test was first, which is as good.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -131,7 +131,7 @@ async fn a_submission_carries_everything_and_its_refusal_says_why() {
 }
 
 #[tokio::test]
-async fn success_is_what_is_said_and_not_the_status_alone() {
+async fn a_200_with_success_false_is_an_error() {
     let (graph, asked) = server(vec![
         ("200 OK", json!({"success": false, "reason": "not paused"})),
         ("200 OK", json!({"success": true})),
@@ -151,7 +151,7 @@ async fn success_is_what_is_said_and_not_the_status_alone() {
 }
 
 #[tokio::test]
-async fn an_upload_takes_two_calls_and_two_schemes() {
+async fn an_upload_uses_two_calls_with_different_schemes() {
     let (graph, asked) = server(vec![
         ("200 OK", json!({"id": "upload:MTphd?sig=ARZ+x"})),
         ("200 OK", json!({"h": "4::aW"})),

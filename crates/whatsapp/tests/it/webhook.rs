@@ -72,7 +72,7 @@ fn a_body_that_is_not_json_is_the_only_error() {
 }
 
 #[test]
-fn json_of_another_shape_is_kept_whole() {
+fn json_of_another_shape_is_kept_unchanged() {
     for (body, reason) in [
         (json!(null), "not_an_object"),
         (json!([1, 2]), "not_an_object"),
@@ -107,7 +107,7 @@ fn json_of_another_shape_is_kept_whole() {
 }
 
 #[test]
-fn types_are_forgiven() {
+fn unexpected_types_are_tolerated() {
     let body = json!({"entry": [{"id": 555_100_000_000_009_u64, "time": "1790000001", "changes": [{
     "field": "messages", "value": {
         "metadata": {"phone_number_id": 555_000_000_000_009_u64},
@@ -166,7 +166,7 @@ fn people_are_matched_by_id_and_never_by_position() {
 }
 
 #[test]
-fn nothing_but_space_is_no_name() {
+fn a_name_of_white_space_is_absent() {
     let delivery = parse(&envelope(&json!([{"field": "messages", "value": {
         "metadata": {"phone_number_id": "1"},
         "contacts": [{"wa_id": "111", "profile": {"name": " \u{a0} ", "username": " one "}}],
@@ -193,15 +193,15 @@ fn a_failure_always_has_a_reason() {
     for errors in [json!(null), json!([]), json!("x"), json!([null, {}])] {
         assert_eq!(first(errors.clone()), nothing, "{errors}");
     }
-    let told = (Some(131_026), Some("Message undeliverable".to_owned()));
+    let expected = (Some(131_026), Some("Message undeliverable".to_owned()));
     let undeliverable = json!({"code": 131_026, "title": "Message undeliverable"});
-    assert_eq!(first(json!([{"title": "Something"}, undeliverable])), told);
+    assert_eq!(first(json!([{"title": "Something"}, undeliverable])), expected);
     let details = json!([{"error_data": {"details": "Too long"}}]);
     assert_eq!(first(details), (None, Some("Too long".to_owned())));
 }
 
 #[test]
-fn a_message_that_names_nobody_is_of_the_only_contact() {
+fn a_message_without_a_sender_belongs_to_the_only_contact() {
     let of = |contacts: Value, message: Value| {
         let delivery = parse(&envelope(&json!([{"field": "messages", "value": {
             "metadata": {"phone_number_id": "1"}, "contacts": contacts, "messages": [message],
@@ -211,15 +211,15 @@ fn a_message_that_names_nobody_is_of_the_only_contact() {
     };
     let phone = |digits: &str| Some((Some(digits.to_owned()), None));
     let hidden = Some((None, Some("ID.3".to_owned())));
-    let nobody = json!({"id": "a", "type": "text"});
-    assert_eq!(of(json!([{"wa_id": "111"}]), nobody.clone()), phone("111"));
-    assert_eq!(of(json!([{"user_id": "ID.3"}]), nobody.clone()), hidden);
+    let no_sender = json!({"id": "a", "type": "text"});
+    assert_eq!(of(json!([{"wa_id": "111"}]), no_sender.clone()), phone("111"));
+    assert_eq!(of(json!([{"user_id": "ID.3"}]), no_sender.clone()), hidden);
     assert_eq!(
-        of(json!([{"wa_id": "111"}, {"wa_id": "222"}]), nobody.clone()),
+        of(json!([{"wa_id": "111"}, {"wa_id": "222"}]), no_sender.clone()),
         None
     );
-    assert_eq!(of(json!([{"profile": {"name": "One"}}]), nobody), None);
-    // One name that cannot be costs neither the other nor the message.
+    assert_eq!(of(json!([{"profile": {"name": "One"}}]), no_sender), None);
+    // An invalid phone number or user id affects neither the other one nor the message.
     let garbled = json!({"id": "a", "from": "anonymous", "from_user_id": "ID.3", "type": "text"});
     assert_eq!(of(json!([]), garbled), hidden);
     let long = json!({"id": "a", "from": "111", "from_user_id": "x".repeat(161), "type": "text"});
@@ -231,7 +231,7 @@ fn a_message_that_names_nobody_is_of_the_only_contact() {
 }
 
 #[test]
-fn what_is_no_message_of_ours_is_kept_with_its_reason() {
+fn elements_that_are_not_messages_are_kept_with_a_reason() {
     let delivery = parse(&messages(&json!([
         text("wamid.1"),
         "x",
@@ -277,7 +277,7 @@ fn what_is_no_message_of_ours_is_kept_with_its_reason() {
 }
 
 #[test]
-fn nothing_in_a_value_is_lost() {
+fn every_part_of_a_value_is_kept() {
     let value = |extra: &Value| {
         let mut value =
             json!({"messaging_product": "whatsapp", "metadata": {"phone_number_id": "1"}, "contacts": []});
@@ -347,7 +347,7 @@ fn times_are_seconds_or_absent() {
 }
 
 #[test]
-fn what_postgres_cannot_store_is_gone_from_every_field() {
+fn every_field_is_storable_in_postgres() {
     let raw = messages(&json!([text("wamid.1")]))
         .to_string()
         .replace("hello", r"he\u0000llo \ud83d \ud83d\ude00")
@@ -361,7 +361,7 @@ fn what_postgres_cannot_store_is_gone_from_every_field() {
 }
 
 #[test]
-fn an_element_nested_too_deeply_costs_no_other() {
+fn an_element_nested_too_deeply_does_not_affect_others() {
     let deep = "[".repeat(5000) + &"]".repeat(5000);
     let raw = messages(&json!([text("a"), "DEEP", text("b")]))
         .to_string()
@@ -372,7 +372,7 @@ fn an_element_nested_too_deeply_costs_no_other() {
     let delivery = webhook::parse(raw.as_bytes()).unwrap();
     assert_eq!(delivery.messages.len(), 2);
     assert_eq!(reasons(&delivery), ["too_deep"]);
-    // Kept as text: a value that deep could not be stored.
+    // It is kept as text, because a value of this depth could not be stored.
     assert!(
         as_value(&delivery)["others"][0]["payload"]
             .as_str()
@@ -387,7 +387,7 @@ fn an_element_nested_too_deeply_costs_no_other() {
     );
 }
 
-/// Any JSON value, with the names that mean something to the reader.
+/// Any JSON value, with many of the names that the parser reads.
 fn any_json() -> impl Strategy<Value = Value> {
     let name = prop::sample::select(vec![
         "object",
@@ -445,12 +445,12 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn any_bytes_are_answered(raw in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn any_bytes_are_handled(raw in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = webhook::parse(&raw);
     }
 
     #[test]
-    fn any_json_is_taken_apart_and_can_be_stored(value in any_json()) {
+    fn any_json_parses_to_storable_elements(value in any_json()) {
         let delivery = parse(&value);
         let count =
             delivery.messages.len() + delivery.statuses.len() + delivery.past.len() + delivery.others.len();
@@ -460,12 +460,12 @@ proptest! {
     }
 
     #[test]
-    fn a_bad_element_never_costs_the_others(
+    fn a_bad_element_does_not_affect_others(
         good in 0usize..5,
         bad in prop::collection::vec((any::<prop::sample::Index>(), any_json()), 0..5),
         at in 0usize..4,
     ) {
-        // The bad ones stand among messages, statuses, changes or entries.
+        // The bad elements stand among messages, statuses, changes or entries.
         let messages: Vec<Value> = (0..good).map(|n| text(&format!("wamid.good.{n}"))).collect();
         let statuses: Vec<Value> =
             (0..good).map(|n| json!({"id": format!("wamid.good.{n}"), "status": "sent"})).collect();
@@ -485,7 +485,7 @@ proptest! {
         let good_messages = delivery.messages.iter().filter(|m| m.wamid.starts_with("wamid.good.")).count();
         let good_statuses = delivery.statuses.iter().filter(|s| s.wamid.starts_with("wamid.good.")).count();
         prop_assert_eq!((good_messages, good_statuses), (good, good));
-        // And the bad ones are somewhere, too.
+        // The bad elements are kept as well.
         let count =
             delivery.messages.len() + delivery.statuses.len() + delivery.past.len() + delivery.others.len();
         prop_assert!(count >= 2 * good + bad.len());

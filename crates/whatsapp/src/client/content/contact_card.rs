@@ -1,14 +1,14 @@
-//! People's cards.
+//! Contact cards.
 
 use serde::{Deserialize, Serialize};
 
 use crate::client::limits;
 use crate::client::problem::{Findings, Reason};
 
-/// One person or business.
+/// The card of one person or business.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContactCard {
-    /// What they are called.
+    /// The name.
     pub name: ContactName,
     /// Phone numbers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -22,7 +22,7 @@ pub struct ContactCard {
     /// Postal addresses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<ContactAddress>,
-    /// Where they work.
+    /// The employer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub org: Option<ContactOrg>,
     /// `YYYY-MM-DD`
@@ -30,10 +30,10 @@ pub struct ContactCard {
     pub birthday: Option<String>,
 }
 
-/// A name; one part besides `formatted_name` is needed.
+/// A name. Meta requires one part besides `formatted_name`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContactName {
-    /// As it is shown.
+    /// The full name, as WhatsApp shows it.
     pub formatted_name: String,
     /// The first name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,13 +41,13 @@ pub struct ContactName {
     /// The last name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_name: Option<String>,
-    /// Names between.
+    /// The middle names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub middle_name: Option<String>,
-    /// What comes before, as a title.
+    /// The part before the name, such as a title.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<String>,
-    /// What comes after.
+    /// The part after the name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suffix: Option<String>,
 }
@@ -55,12 +55,12 @@ pub struct ContactName {
 /// A phone number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContactPhone {
-    /// The number.
+    /// The number, as it is shown.
     pub phone: String,
     /// `CELL`, `HOME`, `WORK` and others.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// Their WhatsApp id: lets the recipient write to them at once.
+    /// The WhatsApp id of the number. With it the recipient can write to the person from the card.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wa_id: Option<String>,
 }
@@ -88,7 +88,7 @@ pub struct ContactUrl {
 /// A postal address.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContactAddress {
-    /// Street and house.
+    /// Street and house number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub street: Option<String>,
     /// Town.
@@ -103,7 +103,7 @@ pub struct ContactAddress {
     /// Country.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub country: Option<String>,
-    /// Two letters.
+    /// The ISO country code, two letters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub country_code: Option<String>,
     /// `HOME` or `WORK`.
@@ -111,7 +111,7 @@ pub struct ContactAddress {
     pub kind: Option<String>,
 }
 
-/// Where somebody works.
+/// The employer of a person.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContactOrg {
     /// The company.
@@ -120,7 +120,7 @@ pub struct ContactOrg {
     /// The department.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub department: Option<String>,
-    /// The position.
+    /// The job title.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Messages that ask for a tap.
+//! Interactive messages: reply buttons, lists, link buttons and location requests.
 
 use std::collections::HashSet;
 
@@ -8,26 +8,26 @@ use super::media::Media;
 use crate::client::limits::{self, MediaKind};
 use crate::client::problem::{Findings, Reason};
 
-/// A text with something to tap.
+/// An interactive message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interactive {
-    /// What there is to tap.
+    /// The type.
     #[serde(rename = "type")]
     pub kind: InteractiveKind,
-    /// Above the text.
+    /// The part above the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header: Option<Header>,
     /// The text.
     pub body: TextPart,
-    /// Below the text.
+    /// The part below the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub footer: Option<TextPart>,
-    /// What there is to tap, in detail.
+    /// The buttons, rows or link of this type.
     #[serde(default)]
     pub action: Action,
 }
 
-/// What there is to tap.
+/// The type of an interactive message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InteractiveKind {
@@ -35,49 +35,50 @@ pub enum InteractiveKind {
     Button,
     /// A list that opens.
     List,
-    /// A button that opens a page.
+    /// A button that opens a web page.
     CtaUrl,
-    /// A button that shares the place.
+    /// A button with which the recipient shares a location.
     LocationRequestMessage,
 }
 
-/// A piece of text.
+/// A part that consists of text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TextPart {
-    /// What it says.
+    /// The text.
     pub text: String,
 }
 
-/// What stands above the text: words or a file.
+/// The part above the text: a line of text or a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     /// `text`, `image`, `video` or `document`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The words.
+    /// The text, for `text`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// The photo.
+    /// The image, for `image`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<Media>,
-    /// The film.
+    /// The video, for `video`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub video: Option<Media>,
-    /// The file.
+    /// The document, for `document`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<Media>,
 }
 
-/// What there is to tap; which parts are needed depends on the kind.
+/// The interactive elements. The kind decides which fields are needed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Action {
-    /// For [`InteractiveKind::CtaUrl`] and [`InteractiveKind::LocationRequestMessage`]; filled in when absent.
+    /// For [`InteractiveKind::CtaUrl`] and [`InteractiveKind::LocationRequestMessage`];
+    /// [`Interactive::completed`] fills it in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// For [`InteractiveKind::Button`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub buttons: Vec<ReplyButton>,
-    /// For [`InteractiveKind::List`]: what opens it.
+    /// For [`InteractiveKind::List`]: the label of the button that opens the list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub button: Option<String>,
     /// For [`InteractiveKind::List`].
@@ -94,7 +95,7 @@ pub struct ReplyButton {
     /// Always `reply`.
     #[serde(rename = "type", default = "reply")]
     pub kind: String,
-    /// What it says.
+    /// The id and the title.
     pub reply: Reply,
 }
 
@@ -102,19 +103,19 @@ fn reply() -> String {
     "reply".to_owned()
 }
 
-/// What a button says, and what comes back.
+/// The id and the title of a reply button.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reply {
-    /// Comes back when it is tapped.
+    /// The id that Meta returns when the recipient taps the button.
     pub id: String,
-    /// What it says.
+    /// The label.
     pub title: String,
 }
 
-/// Rows of a list under one title.
+/// A section of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Section {
-    /// Needed once there are two sections.
+    /// The title. Meta requires it when there is more than one section.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// The rows.
@@ -124,26 +125,26 @@ pub struct Section {
 /// One row of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
-    /// Comes back when it is chosen.
+    /// The id that Meta returns when the recipient chooses the row.
     pub id: String,
-    /// What it says.
+    /// The title.
     pub title: String,
-    /// What it adds.
+    /// A line below the title.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
 }
 
-/// A button that opens a page.
+/// The link of a button that opens a web page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkParameters {
-    /// What it says.
+    /// The label.
     pub display_text: String,
-    /// The page.
+    /// The address of the page.
     pub url: String,
 }
 
 impl Interactive {
-    /// The same with the fixed words that Meta wants filled in.
+    /// Fills in the fixed names that Meta requires.
     #[must_use]
     pub fn completed(mut self) -> Self {
         let name = match self.kind {

@@ -1,21 +1,21 @@
-//! Places.
+//! Locations.
 
 use serde::{Deserialize, Serialize};
 
 use crate::client::limits;
 use crate::client::problem::{Findings, Reason};
 
-/// A place on the map.
+/// A location on the map.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Location {
     /// Degrees north.
     pub latitude: f64,
     /// Degrees east.
     pub longitude: f64,
-    /// What it is called.
+    /// The name of the place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Its address; shown only with a name.
+    /// The address. WhatsApp shows it only together with a name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
 }

@@ -1,23 +1,23 @@
-//! Files.
+//! Media messages.
 
 use serde::{Deserialize, Serialize};
 
 use crate::client::limits::{self, MediaKind};
 use crate::client::problem::{Findings, Reason};
 
-/// A file, uploaded beforehand or fetched by Meta from an address.
+/// A file: either uploaded to Meta beforehand or fetched by Meta from an address.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Media {
-    /// Meta's id of an upload.
+    /// Meta's id of the uploaded file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// The address of a file. Meta keeps what it fetched for ten minutes.
+    /// The address of the file. Meta caches what it fetched for ten minutes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
-    /// The text below; not for audio and stickers.
+    /// The text below the file; not for audio and stickers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caption: Option<String>,
-    /// What a document is called; for documents only.
+    /// The file name; for documents only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filename: Option<String>,
 }

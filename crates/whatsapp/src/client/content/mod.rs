@@ -1,4 +1,4 @@
-//! What can be sent: each kind of message in the shape Meta takes, checked against Meta's limits beforehand.
+//! The content of messages: each kind in the shape Meta requires, with checks of Meta's limits.
 
 mod contact_card;
 mod interactive;
@@ -23,46 +23,47 @@ pub use media::Media;
 pub use reaction::Reaction;
 pub use template::{Card, Currency, DateTime, Offer, Parameter, TemplateComponent};
 
-/// What is sent.
+/// The content of a message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
-    /// A text, only within 24 hours of the recipient's last message. So are all kinds but templates.
+    /// A text. Like all kinds but templates it may be sent only within 24 hours of the recipient's last
+    /// message.
     Text {
         /// At most 4,096 characters.
         body: String,
-        /// Whether the first link is shown with a preview.
+        /// Whether WhatsApp shows a preview of the first link.
         preview_url: bool,
     },
-    /// A file of this kind.
+    /// A media file of this kind.
     Media(MediaKind, Media),
-    /// A place.
+    /// A location.
     Location(Location),
-    /// People's cards.
+    /// Contact cards.
     Contacts(Vec<ContactCard>),
-    /// An emoji on a message.
+    /// An emoji as a reaction to a message.
     Reaction(Reaction),
-    /// Buttons, a list, a link or a question for the place.
+    /// Reply buttons, a list, a link button or a location request.
     Interactive(Box<Interactive>),
     /// An approved template.
     Template {
-        /// Its name.
+        /// The name.
         name: String,
-        /// Its language, as in `id` or `en_US`.
+        /// The language code, such as `id` or `en_US`.
         language: String,
-        /// The values of its variables: see [`crate::template::TemplateDefinition::components`].
+        /// The values of the variables: see [`crate::template::TemplateDefinition::components`].
         components: Value,
     },
-    /// What was checked and stored before, in the shape Meta takes.
+    /// Content that was checked and stored earlier, in the shape Meta requires.
     Prepared {
-        /// Meta's name of the type.
+        /// Meta's name of the message type.
         kind: String,
-        /// What stands under that name.
+        /// The object that Meta expects under that name.
         body: Value,
     },
 }
 
 impl Content {
-    /// Meta's name of the type.
+    /// Meta's name of the message type.
     pub fn kind(&self) -> &str {
         match self {
             Self::Text { .. } => "text",
@@ -76,7 +77,7 @@ impl Content {
         }
     }
 
-    /// What stands under the type's name in a request to Meta.
+    /// The object under the type's name in a request to Meta.
     pub fn body(&self) -> Value {
         match self {
             Self::Text { body, preview_url } => json!({"body": body, "preview_url": preview_url}),
@@ -101,8 +102,9 @@ impl Content {
         }
     }
 
-    /// What Meta would refuse, as far as can be told beforehand; fields are named from the type on, as in
-    /// `text.body`. A template's values are checked where its definition is known.
+    /// Lists the problems for which Meta would refuse the content, as far as they can be known beforehand.
+    /// Field names begin with the type, as in `text.body`. The values of a template are checked where its
+    /// definition is known.
     pub fn check(&self) -> Vec<Problem> {
         let mut findings = Findings::default();
         match self {
@@ -121,7 +123,7 @@ impl Content {
         findings.done()
     }
 
-    /// What a thread shows of it in one line. Nothing where only the kind says anything.
+    /// The text of this message in a conversation thread, on one line. `None` if the kind alone describes it.
     pub fn preview(&self) -> Option<String> {
         match self {
             Self::Text { body, .. } => Some(body.clone()),
@@ -134,7 +136,7 @@ impl Content {
         }
     }
 
-    /// Whether it may be sent to somebody who has not written within 24 hours.
+    /// Whether it may be sent to a person who has not written within 24 hours.
     pub fn opens_conversation(&self) -> bool {
         self.kind() == "template"
     }

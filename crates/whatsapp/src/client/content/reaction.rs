@@ -1,16 +1,16 @@
-//! Emojis on messages.
+//! Reactions to messages.
 
 use serde::{Deserialize, Serialize};
 
 use crate::client::limits;
 use crate::client::problem::{Findings, Reason};
 
-/// An emoji on a message of the other side.
+/// An emoji as a reaction to a message of the other side.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reaction {
     /// The `wamid` of the message.
     pub message_id: String,
-    /// The emoji; empty takes the reaction back.
+    /// The emoji. An empty text removes the reaction.
     pub emoji: String,
 }
 
@@ -19,7 +19,7 @@ impl Reaction {
         findings.text("reaction.message_id", &self.message_id, 512);
         if !self.emoji.is_empty() {
             findings.text("reaction.emoji", &self.emoji, limits::EMOJI);
-            // A word is no emoji, whatever its length.
+            // A text with letters is not an emoji, however short it is.
             if self
                 .emoji
                 .chars()

@@ -1,4 +1,4 @@
-//! The values of a template, as Meta takes them.
+//! The values of a template, in the shape Meta requires.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,16 +8,16 @@ use super::media::Media;
 use crate::client::limits::{self, MediaKind};
 use crate::client::problem::{Findings, Problem, Reason};
 
-/// The values of a template's header, body or one button, of its offer or its cards.
+/// The values for one component of a template: the header, the body, one button, the offer or the cards.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TemplateComponent {
     /// `header`, `body`, `button`, `limited_time_offer` or `carousel`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// For a button: `url`, `quick_reply`, `copy_code`, `flow`, `catalog` and others.
+    /// The kind of a button: `url`, `quick_reply`, `copy_code`, `flow`, `catalog` and others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sub_type: Option<String>,
-    /// For a button: its place, from 0. Meta wants a text; a number is taken too.
+    /// The position of a button, from 0. Meta requires a text; a number is accepted as well.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -27,17 +27,17 @@ pub struct TemplateComponent {
     /// The values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parameters: Vec<Parameter>,
-    /// For `carousel`.
+    /// The cards, for `carousel`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cards: Vec<Card>,
 }
 
-/// The values of one card.
+/// The values of one card of a carousel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Card {
-    /// Its place, from 0.
+    /// The position of the card, from 0.
     pub card_index: u8,
-    /// Its values.
+    /// The values of its components.
     pub components: Vec<TemplateComponent>,
 }
 
@@ -56,14 +56,14 @@ fn text_or_number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<O
     )
 }
 
-/// One value; its type says which member holds it.
+/// One value. Its type decides which field holds it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Parameter {
     /// `text`, `currency`, `date_time`, `image`, `video`, `gif`, `document`, `location`, `payload`, `coupon_code`,
     /// `limited_time_offer` or `action`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The placeholder's name, in templates with named ones.
+    /// The name of the placeholder, in templates with named placeholders.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameter_name: Option<String>,
     /// For `text`.
@@ -81,7 +81,7 @@ pub struct Parameter {
     /// For `video`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub video: Option<Media>,
-    /// For `gif`: a short film.
+    /// For `gif`: a short video.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gif: Option<Media>,
     /// For `document`.
@@ -104,19 +104,19 @@ pub struct Parameter {
     pub action: Option<Value>,
 }
 
-/// When an offer ends.
+/// The end of a limited-time offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offer {
-    /// In milliseconds since 1970.
+    /// Milliseconds since 1970.
     pub expiration_time_ms: i64,
 }
 
 /// An amount of money.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Currency {
-    /// Shown where the amount cannot be written.
+    /// The text that is shown where the amount cannot be formatted.
     pub fallback_value: String,
-    /// Three letters.
+    /// The ISO currency code, three letters.
     pub code: String,
     /// The amount times 1,000.
     pub amount_1000: i64,
@@ -125,12 +125,12 @@ pub struct Currency {
 /// A point in time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DateTime {
-    /// What is shown.
+    /// The text that is shown.
     pub fallback_value: String,
 }
 
 impl TemplateComponent {
-    /// What Meta would refuse in the values of a template.
+    /// Lists the problems for which Meta would refuse the values of a template.
     pub fn check_all(components: &[Self]) -> Vec<Problem> {
         let mut findings = Findings::default();
         Self::check_list(components, "template.components", &mut findings);
@@ -174,7 +174,7 @@ impl TemplateComponent {
                 );
                 let index = self.index.as_deref().unwrap_or_default();
                 if index.parse::<u8>().is_ok_and(|index| index < 10) {
-                    // it has its place
+                    // A button with its position.
                 } else if index.is_empty() {
                     findings.add(format!("{at}.index"), Reason::Missing);
                 } else {
@@ -248,7 +248,7 @@ impl Parameter {
     }
 }
 
-/// Meta refuses these in the values of templates (132018).
+/// Whether the text holds whitespace that Meta refuses in the values of templates (error 132018).
 fn has_forbidden_whitespace(text: &str) -> bool {
     text.contains(['\n', '\r', '\t']) || text.contains("     ")
 }

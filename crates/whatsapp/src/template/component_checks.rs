@@ -1,4 +1,4 @@
-//! Values that come in Meta's own shape, against the template they are for.
+//! Checks of components in Meta's own shape against the template they are for.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -9,103 +9,106 @@ use super::variables::{VariableKind, Variables};
 use crate::client::limits::MediaKind;
 use crate::client::{Parameter, Problem, Reason, TemplateComponent};
 
-/// Where the components stand in a message.
+/// The path of the components in a message.
 const LIST: &str = "template.components";
 
 impl TemplateDefinition {
-    /// What Meta would refuse of components that are well formed by themselves
-    /// ([`TemplateComponent::check_all`]): values that are missing, too many, of the wrong kind or name, or too long once
-    /// they are filled in. Templates with parts we cannot fill in are left to Meta.
+    /// Lists the problems for which Meta would refuse components that are well formed
+    /// ([`TemplateComponent::check_all`]): values that are missing, too many, of the wrong kind or name, or
+    /// too long once they are filled in. Templates with parts that we cannot fill in are not checked: Meta
+    /// checks them.
     pub fn check_components(&self, components: &[TemplateComponent]) -> Vec<Problem> {
         if !self.unsupported.is_empty() {
             return Vec::new();
         }
-        let mut found = Found::default();
-        let header = found.only(components, "header");
-        let body = found.only(components, "body");
+        let mut findings = Findings::default();
+        let header = findings.only(components, "header");
+        let body = findings.only(components, "body");
         match &self.header {
-            Header::None => found.count(header, "header", 0),
-            Header::Text(pieces) => self.check_text(pieces, header, "header", LIMITS.header_text, &mut found),
-            Header::File(kind, name) => found.header_of(header, name, *kind),
-            Header::Location => found.header_of(header, "location", VariableKind::Location),
+            Header::None => findings.check_count(header, "header", 0),
+            Header::Text(pieces) => {
+                self.check_text(pieces, header, "header", LIMITS.header_text, &mut findings);
+            }
+            Header::File(kind, name) => findings.check_header(header, name, *kind),
+            Header::Location => findings.check_header(header, "location", VariableKind::Location),
         }
-        self.check_text(&self.body, body, "body", LIMITS.body, &mut found);
-        self.check_buttons(components, &mut found);
-        found.0
+        self.check_text(&self.body, body, "body", LIMITS.body, &mut findings);
+        self.check_buttons(components, &mut findings);
+        findings.0
     }
 
     fn check_text(
         &self,
         pieces: &[Piece],
-        given: Option<(usize, &TemplateComponent)>,
+        supplied: Option<(usize, &TemplateComponent)>,
         part: &str,
         limit: usize,
-        found: &mut Found,
+        findings: &mut Findings,
     ) {
         let wanted = names(pieces);
-        found.count(given, part, wanted.len());
-        let Some((at, component)) = given else { return };
+        findings.check_count(supplied, part, wanted.len());
+        let Some((at, component)) = supplied else { return };
         let is_named = !is_positional(&wanted) && !wanted.is_empty();
         let mut values = BTreeMap::new();
         for (nth, parameter) in component.parameters.iter().enumerate() {
             let place = format!("{LIST}[{at}].parameters[{nth}]");
             let Some(value) = text_of(parameter) else {
-                found.add(format!("{place}.type"), Reason::NotAllowed);
+                findings.add(format!("{place}.type"), Reason::NotAllowed);
                 continue;
             };
             let name = match &parameter.parameter_name {
                 Some(name) if is_named => Some(name.clone()),
                 None if is_named => {
-                    found.add(format!("{place}.parameter_name"), Reason::Missing);
+                    findings.add(format!("{place}.parameter_name"), Reason::Missing);
                     None
                 }
                 _ => wanted.get(nth).cloned(),
             };
             let Some(name) = name else { continue };
             if !wanted.contains(&name) {
-                found.add(format!("{place}.parameter_name"), Reason::Unknown);
+                findings.add(format!("{place}.parameter_name"), Reason::Unknown);
             } else if values.insert(name, value.to_owned()).is_some() {
-                found.add(format!("{place}.parameter_name"), Reason::Repeated);
+                findings.add(format!("{place}.parameter_name"), Reason::Repeated);
             }
         }
         if length(&self.fill(pieces, &Variables::Named(values), "")) > limit {
-            found.add(format!("{LIST}[{at}].parameters"), Reason::TooLong(limit));
+            findings.add(format!("{LIST}[{at}].parameters"), Reason::TooLong(limit));
         }
     }
 
-    fn check_buttons(&self, components: &[TemplateComponent], found: &mut Found) {
+    fn check_buttons(&self, components: &[TemplateComponent], findings: &mut Findings) {
         let mut places = HashSet::new();
         for (at, component) in of_kind(components, "button") {
             if !places.insert(component.index.as_deref()) {
-                found.add(format!("{LIST}[{at}].index"), Reason::Repeated);
+                findings.add(format!("{LIST}[{at}].index"), Reason::Repeated);
             }
         }
         for button in &self.buttons {
             let index = button.index.to_string();
-            let given = of_kind(components, "button")
+            let supplied = of_kind(components, "button")
                 .find(|(_, component)| component.index.as_deref() == Some(index.as_str()));
             let (sub_type, kind, limit) = match button.kind {
                 ButtonKind::Url => ("url", "text", None),
                 ButtonKind::Passcode => ("url", "text", Some(LIMITS.passcode)),
                 ButtonKind::CopyCode => ("copy_code", "coupon_code", Some(LIMITS.copy_code)),
             };
-            found.count(given, &format!("button_{index}"), 1);
-            let Some((at, component)) = given else { continue };
+            findings.check_count(supplied, &format!("button_{index}"), 1);
+            let Some((at, component)) = supplied else { continue };
             let is_sub_type = |text: &String| text.eq_ignore_ascii_case(sub_type);
             if !component.sub_type.as_ref().is_some_and(is_sub_type) {
-                found.add(format!("{LIST}[{at}].sub_type"), Reason::Unknown);
+                findings.add(format!("{LIST}[{at}].sub_type"), Reason::Unknown);
             }
             let Some(parameter) = component.parameters.first() else {
                 continue;
             };
             if parameter.kind != kind {
-                found.add(format!("{LIST}[{at}].parameters[0].type"), Reason::NotAllowed);
+                findings.add(format!("{LIST}[{at}].parameters[0].type"), Reason::NotAllowed);
             }
             let value = parameter.text.as_ref().or(parameter.coupon_code.as_ref());
             if let Some(limit) = limit
                 && value.is_some_and(|value| length(value) > limit)
             {
-                found.add(
+                findings.add(
                     format!("{LIST}[{at}].parameters[0].{kind}"),
                     Reason::TooLong(limit),
                 );
@@ -115,14 +118,14 @@ impl TemplateDefinition {
 }
 
 #[derive(Default)]
-struct Found(Vec<Problem>);
+struct Findings(Vec<Problem>);
 
-impl Found {
+impl Findings {
     fn add(&mut self, field: String, reason: Reason) {
         self.0.push(Problem { field, reason });
     }
 
-    /// The one component of that kind: there are no two headers.
+    /// The only component of that kind. A second one is a problem.
     fn only<'c>(
         &mut self,
         components: &'c [TemplateComponent],
@@ -136,9 +139,9 @@ impl Found {
         first
     }
 
-    /// As many values as the template has variables in this part of it.
-    fn count(&mut self, given: Option<(usize, &TemplateComponent)>, part: &str, wanted: usize) {
-        match given {
+    /// Checks that the component has as many values as this part of the template has variables.
+    fn check_count(&mut self, supplied: Option<(usize, &TemplateComponent)>, part: &str, wanted: usize) {
+        match supplied {
             None if wanted > 0 => self.add(format!("{LIST}.{part}"), Reason::Missing),
             Some((at, component)) if component.parameters.len() != wanted => self.add(
                 format!("{LIST}[{at}].parameters"),
@@ -151,9 +154,14 @@ impl Found {
         }
     }
 
-    fn header_of(&mut self, given: Option<(usize, &TemplateComponent)>, name: &str, kind: VariableKind) {
-        self.count(given, "header", 1);
-        let Some((at, parameter)) = given.and_then(|(at, header)| Some((at, header.parameters.first()?)))
+    fn check_header(
+        &mut self,
+        supplied: Option<(usize, &TemplateComponent)>,
+        name: &str,
+        kind: VariableKind,
+    ) {
+        self.check_count(supplied, "header", 1);
+        let Some((at, parameter)) = supplied.and_then(|(at, header)| Some((at, header.parameters.first()?)))
         else {
             return;
         };
@@ -179,7 +187,7 @@ fn of_kind<'c>(
         .filter(move |(_, component)| component.kind == kind)
 }
 
-/// What a parameter puts into a text.
+/// The text that a parameter inserts.
 fn text_of(parameter: &Parameter) -> Option<&str> {
     match parameter.kind.as_str() {
         "text" => parameter.text.as_deref(),
@@ -217,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_takes_as_many_values_as_it_has_variables_and_no_longer_ones() {
+    fn a_text_needs_one_value_per_variable_within_its_limit() {
         let template = json!([{"type": "BODY", "text": "Hi {{1}}, order {{2}} is ready."}]);
         let body = |parameters: Value| json!([{"type": "body", "parameters": parameters}]);
         let exactly = |count| Reason::Count {
@@ -252,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn named_variables_are_named() {
+    fn named_variables_need_named_values() {
         let template = json!([{"type": "BODY", "text": "Hi {{name}}, order {{order_no}} is ready."}]);
         let named = |name: &str| json!({"type": "text", "parameter_name": name, "text": "x"});
         let body = |parameters: Value| json!([{"type": "body", "parameters": parameters}]);
@@ -285,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_has_its_file_or_place() {
+    fn a_header_needs_its_file_or_location() {
         for (format, own, other) in [
             ("IMAGE", "image", "video"),
             ("DOCUMENT", "document", "image"),
@@ -308,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn buttons_that_need_a_value_have_it_at_their_place() {
+    fn buttons_need_their_values_at_their_index() {
         let template = json!([{"type": "BODY", "text": "Hi"}, {"type": "BUTTONS", "buttons": [
             {"type": "QUICK_REPLY", "text": "Yes"},
             {"type": "URL", "text": "Track", "url": "https://a.test/{{1}}"},
@@ -338,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn the_code_of_an_authentication_stands_in_body_and_button() {
+    fn an_authentication_code_is_needed_in_body_and_button() {
         let template = json!([{"type": "BODY", "add_security_recommendation": true},
             {"type": "BUTTONS", "buttons": [{"type": "OTP", "otp_type": "COPY_CODE"}]}]);
         let message = |code: &str| {
@@ -353,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn what_we_cannot_fill_in_is_left_to_meta() {
+    fn templates_with_unsupported_parts_are_not_checked() {
         let template =
             json!([{"type": "BODY", "text": "Hi {{1}}, look."}, {"type": "CAROUSEL", "cards": []}]);
         assert_eq!(problems(&template, &json!([])), []);
