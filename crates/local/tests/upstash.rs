@@ -1,4 +1,4 @@
-//! The Redis REST API over HTTP.
+//! Tests of the Redis REST API over HTTP.
 
 #![expect(clippy::unwrap_used, reason = "a test helper fails by panicking")]
 
@@ -141,7 +141,7 @@ async fn a_transaction_with_an_unknown_command_does_nothing() {
 }
 
 #[tokio::test]
-async fn texts_come_in_base64_when_asked_for() {
+async fn texts_are_base64_encoded_on_request() {
     let redis = Redis::start().await;
     let ask = |body: Value| {
         redis.answer(

@@ -1,4 +1,4 @@
-//! The ticker: calls what `crons` of `vercel.json` names when its time has come, as Vercel does.
+//! The cron ticker. Like Vercel, it calls the paths in `crons` of `vercel.json` at their times.
 
 mod schedule;
 
@@ -14,20 +14,20 @@ pub use schedule::{Schedule, ScheduleError};
 use crate::console;
 use crate::vercel_json::CronEntry;
 
-/// Longer than any function may run.
+/// The time limit of a call. It is longer than any function may run.
 const TIME_LIMIT: Duration = Duration::from_secs(900);
-/// How often the clock is looked at again: it may be set, and the machine may sleep.
-const LOOK_AGAIN: Duration = Duration::from_secs(20);
+/// The longest sleep before the clock is read again, because the clock may be set and the machine may sleep.
+const CLOCK_CHECK_INTERVAL: Duration = Duration::from_secs(20);
 
-/// A call and its times.
+/// A path and the times at which it is called.
 #[derive(Debug, Clone)]
 pub struct CronJob {
-    /// Path that is called.
+    /// The path.
     pub path: String,
     schedule: Schedule,
 }
 
-/// An entry of `crons` that cannot be used.
+/// An invalid entry of `crons`.
 #[derive(Debug, thiserror::Error)]
 #[error("vercel.json: the cron of {path}: {source}")]
 pub struct CronJobError {
@@ -52,8 +52,8 @@ impl TryFrom<&CronEntry> for CronJob {
     }
 }
 
-/// Starts `call` with a job's path at each of its times until `stop`. A call that takes longer than its interval
-/// overlaps with the next one; times that pass while the machine sleeps are not made up.
+/// Starts `call` with a job's path at each of its times, until `stop`. A call that takes longer than its
+/// interval overlaps with the next one. Times that pass while the machine sleeps are skipped.
 pub async fn tick<N, C, F>(jobs: Vec<CronJob>, now: N, call: C, stop: CancellationToken)
 where
     N: Fn() -> DateTime<Utc> + Clone + Send + 'static,
@@ -68,7 +68,7 @@ where
                 while let Ok(remaining) = (next - now()).to_std()
                     && !remaining.is_zero()
                 {
-                    tokio::time::sleep(remaining.min(LOOK_AGAIN)).await;
+                    tokio::time::sleep(remaining.min(CLOCK_CHECK_INTERVAL)).await;
                 }
                 tokio::spawn(call(job.path.clone()));
             }
@@ -77,7 +77,7 @@ where
     stop.cancelled().await;
 }
 
-/// The calls of the real ticker.
+/// The HTTP client that makes the calls.
 #[derive(Clone)]
 pub struct Caller {
     client: reqwest::Client,
@@ -86,7 +86,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Calls paths below `app_url` with the cron secret.
+    /// Builds a caller that calls paths below `app_url` with the cron secret.
     pub fn new(app_url: String, secret: String) -> Result<Self, String> {
         Ok(Self {
             client: crate::http_client::build(TIME_LIMIT)?,
@@ -95,7 +95,7 @@ impl Caller {
         })
     }
 
-    /// Makes one call and logs what came of it.
+    /// Makes one call and logs its result.
     pub async fn call(self, path: String) {
         let request = self
             .client
@@ -137,7 +137,7 @@ mod tests {
         let seen = calls.clone();
         let call = move |path: String| {
             seen.lock().push((path, now().format("%H:%M:%S").to_string()));
-            // Never done: the next call must not wait for it.
+            // The call never ends, and the next call must not wait for it.
             std::future::pending()
         };
         let stop = CancellationToken::new();
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_schedule_is_named_with_its_path() {
+    fn an_invalid_schedule_is_reported_with_its_path() {
         let entry = CronEntry {
             path: "/api/cron/x".to_owned(),
             schedule: "often".to_owned(),

@@ -1,26 +1,26 @@
-//! Cron expressions as Vercel takes them: 5 fields, UTC, numbers only.
+//! Cron expressions in Vercel's form: 5 fields, UTC, numbers only.
 
 use chrono::{DateTime, Utc};
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
 
-/// When something is called.
+/// The times at which a path is called.
 #[derive(Debug, Clone)]
 pub struct Schedule(Cron);
 
-/// An expression that Vercel would not take.
+/// An expression that Vercel would refuse.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
-    /// Not 5 fields of numbers, `*`, `,`, `-` and `/`.
+    /// The expression does not consist of 5 fields of numbers, `*`, `,`, `-` and `/`.
     #[error("{0:?} is not a cron expression of 5 fields of numbers")]
     Form(String),
-    /// Both kinds of days.
+    /// The expression has both a day of the month and a day of the week.
     #[error("{0:?} names a day of the month and a day of the week, which Vercel does not take")]
     BothDays(String),
 }
 
 impl Schedule {
-    /// Reads an expression such as `*/5 * * * *`.
+    /// Parses an expression such as `*/5 * * * *`.
     pub fn parse(expression: &str) -> Result<Self, ScheduleError> {
         let wrong = || ScheduleError::Form(expression.to_owned());
         if !expression
@@ -43,7 +43,7 @@ impl Schedule {
         parser.parse(expression).map(Self).map_err(|_| wrong())
     }
 
-    /// The first time after `time`; nothing for a date that never comes.
+    /// The first time after `time`; `None` for a date that never occurs.
     pub fn next_after(&self, time: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.0.find_next_occurrence(&time, false).ok()
     }
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_vercel_does_not_take_is_refused() {
+    fn expressions_that_vercel_refuses_are_refused() {
         for expression in [
             "",
             "* * * *",

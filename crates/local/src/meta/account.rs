@@ -1,4 +1,4 @@
-//! Business numbers, their WABAs' templates and webhook subscriptions.
+//! Business numbers, and the templates and webhook subscriptions of their WABAs.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,31 +10,31 @@ use serde::{Deserialize, Serialize};
 use super::rate::{PAIR, Rate};
 use super::template::Template;
 
-/// How long a customer's message allows free-form answers.
+/// The time after a customer's message during which free-form answers are allowed.
 pub(crate) const WINDOW_MS: i64 = 24 * 60 * 60 * 1_000;
 
-/// A business number as configured.
+/// The configuration of a business number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Number {
     /// Its id in the Graph API.
     pub phone_number_id: String,
-    /// As people write it.
+    /// The number in the form in which people write it.
     pub display_phone_number: String,
-    /// WABA it belongs to.
+    /// The WABA it belongs to.
     pub business_account_id: String,
-    /// Name customers see.
+    /// The name that customers see.
     #[serde(default)]
     pub verified_name: String,
-    /// PIN of two-step verification; without one any is taken.
+    /// The PIN of two-step verification. Without one, any PIN is accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pin: Option<String>,
-    /// `GREEN` unless told otherwise.
+    /// The quality rating, `GREEN` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quality_rating: Option<String>,
-    /// `CONNECTED` unless told otherwise.
+    /// The status, `CONNECTED` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
-    /// Portfolio limit shown by the Graph API; not enforced.
+    /// The portfolio's messaging limit. The Graph API shows it; the simulator does not enforce it.
     #[serde(default = "unlimited")]
     pub messaging_limit: String,
 }
@@ -48,10 +48,10 @@ pub(crate) fn digits(phone: &str) -> String {
     phone.chars().filter(char::is_ascii_digit).collect()
 }
 
-/// A business number and what happened between it and its customers.
+/// A business number with its rates, windows, names, received messages and blocked people.
 #[derive(Debug)]
-pub(crate) struct Line {
-    pub(crate) number: Number,
+pub(crate) struct NumberState {
+    pub(crate) config: Number,
     pub(crate) digits: String,
     throughput: Mutex<i64>,
     pairs: Mutex<HashMap<String, i64>>,
@@ -61,11 +61,11 @@ pub(crate) struct Line {
     pub(crate) blocked: Mutex<std::collections::BTreeSet<String>>,
 }
 
-impl Line {
-    fn new(number: Number) -> Self {
+impl NumberState {
+    fn new(config: Number) -> Self {
         Self {
-            digits: digits(&number.display_phone_number),
-            number,
+            digits: digits(&config.display_phone_number),
+            config,
             throughput: Mutex::default(),
             pairs: Mutex::default(),
             windows: Mutex::default(),
@@ -92,7 +92,7 @@ impl Line {
         self.pairs.lock().clear();
     }
 
-    /// Opens the window; tells when it was opened before.
+    /// Opens the window and returns the time of the previous message that opened it.
     pub(crate) fn open_window(&self, contact: &str, at_ms: i64) -> Option<i64> {
         self.windows.lock().insert(contact.to_owned(), at_ms)
     }
@@ -127,7 +127,7 @@ impl Line {
     }
 
     pub(crate) fn remember_received(&self, wamid: &str) {
-        // Ids made here can be told by their form.
+        // Ids that this simulator made are recognised by their form.
         if !super::wamid::is_inbound(wamid) {
             self.received.lock().insert(wamid.to_owned());
         }
@@ -138,7 +138,7 @@ impl Line {
     }
 }
 
-/// Whether a WABA's webhooks go out, and where.
+/// Whether the app is subscribed to a WABA's webhooks, and their address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Subscription {
     pub(crate) business_account_id: String,
@@ -150,41 +150,41 @@ pub(crate) struct Subscription {
 /// All numbers, templates and subscriptions.
 #[derive(Debug, Default)]
 pub(crate) struct Accounts {
-    lines: RwLock<HashMap<String, Arc<Line>>>,
+    numbers: RwLock<HashMap<String, Arc<NumberState>>>,
     templates: RwLock<Vec<Arc<Template>>>,
     subscriptions: RwLock<HashMap<String, Subscription>>,
     ids: AtomicU64,
 }
 
 impl Accounts {
-    /// Adds a number, or changes the one of the same id, keeping its windows.
-    pub(crate) fn put_number(&self, number: Number) {
-        let mut lines = self.lines.write();
-        let line = Line::new(number);
-        if let Some(old) = lines.get(&line.number.phone_number_id) {
-            *line.windows.lock() = std::mem::take(&mut *old.windows.lock());
-            *line.names.lock() = std::mem::take(&mut *old.names.lock());
+    /// Adds a number, or replaces the one with the same id and keeps its windows.
+    pub(crate) fn put_number(&self, config: Number) {
+        let mut numbers = self.numbers.write();
+        let number = NumberState::new(config);
+        if let Some(old) = numbers.get(&number.config.phone_number_id) {
+            *number.windows.lock() = std::mem::take(&mut *old.windows.lock());
+            *number.names.lock() = std::mem::take(&mut *old.names.lock());
         }
-        lines.insert(line.number.phone_number_id.clone(), Arc::new(line));
+        numbers.insert(number.config.phone_number_id.clone(), Arc::new(number));
     }
 
-    pub(crate) fn line(&self, phone_number_id: &str) -> Option<Arc<Line>> {
-        self.lines.read().get(phone_number_id).cloned()
+    pub(crate) fn number(&self, phone_number_id: &str) -> Option<Arc<NumberState>> {
+        self.numbers.read().get(phone_number_id).cloned()
     }
 
     /// All numbers, ordered by id.
-    pub(crate) fn lines(&self) -> Vec<Arc<Line>> {
-        let mut lines: Vec<_> = self.lines.read().values().cloned().collect();
-        lines.sort_by(|left, right| left.number.phone_number_id.cmp(&right.number.phone_number_id));
-        lines
+    pub(crate) fn numbers(&self) -> Vec<Arc<NumberState>> {
+        let mut numbers: Vec<_> = self.numbers.read().values().cloned().collect();
+        numbers.sort_by(|left, right| left.config.phone_number_id.cmp(&right.config.phone_number_id));
+        numbers
     }
 
-    /// A WABA exists when something belongs to it.
+    /// Whether the WABA exists: a WABA exists if a number or a template belongs to it.
     pub(crate) fn has_business_account(&self, id: &str) -> bool {
-        self.lines
+        self.numbers
             .read()
             .values()
-            .any(|line| line.number.business_account_id == id)
+            .any(|number| number.config.business_account_id == id)
             || self
                 .templates
                 .read()
@@ -192,7 +192,7 @@ impl Accounts {
                 .any(|template| template.business_account_id == id)
     }
 
-    /// Adds a template or replaces the one of the same name and language; tells the previous status.
+    /// Adds a template, or replaces the one with the same name and language. Returns the previous status.
     pub(crate) fn put_template(&self, mut template: Template) -> (Arc<Template>, Option<String>) {
         let mut templates = self.templates.write();
         let same = |old: &Arc<Template>| {
@@ -250,7 +250,8 @@ impl Accounts {
         self.templates.read().clone()
     }
 
-    /// Removes a name's templates (or the one of an id as well) and returns them.
+    /// Removes and returns the templates of a name. With an id, removes only the one that has this id as
+    /// well.
     pub(crate) fn remove_templates(
         &self,
         business_account_id: &str,
@@ -276,7 +277,7 @@ impl Accounts {
             .insert(subscription.business_account_id.clone(), subscription);
     }
 
-    /// A WABA nothing was said about is subscribed: the local stack is to work at once.
+    /// The subscription of a WABA. It is subscribed by default, so that the local stack works at once.
     pub(crate) fn subscription(&self, business_account_id: &str) -> Subscription {
         self.subscriptions
             .read()
@@ -289,7 +290,7 @@ impl Accounts {
             })
     }
 
-    /// Ids that no template or medium of this or an earlier run has.
+    /// A new id, which no template or media file of this run or an earlier run has.
     pub(crate) fn new_id(&self) -> String {
         let random = u64::try_from(uuid::Uuid::new_v4().as_u128() >> 96).unwrap_or_default();
         let step = self.ids.fetch_add(1, Ordering::Relaxed);

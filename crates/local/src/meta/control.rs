@@ -1,20 +1,21 @@
-//! `/_sim/`: looking into the simulator and steering it. For this machine only, hence without a token.
+//! `/_sim/`: endpoints that inspect and control the simulator. They need no token, because only this machine
+//! reaches them.
 //!
-//! | Call | Does |
+//! | Call | Effect |
 //! |---|---|
 //! | `GET /_sim/ledger?phone_number_id=&to=&type=&template=&biz_opaque_callback_data=&wamid=&offset=&limit=` | `{total, entries}`, in order of acceptance |
 //! | `GET /_sim/ledger/summary` (same filters) | counts: accepted, recipients, duplicates, by status, refused by code, webhooks |
-//! | `GET /_sim/idle` | `{pending_webhooks}`: 0 once every update was answered 200 |
-//! | `POST /_sim/customer/messages` `{phone_number_id, from, name?, user_id?, text}` or `{.., message: {type, ..}}` | a customer writes: `{wamid, webhook_status, queued}` |
-//! | `POST /_sim/tokens` `{token, valid}` | issues an access token, or withdraws one |
+//! | `GET /_sim/idle` | `{pending_webhooks}`: 0 once every update has been answered with 200 |
+//! | `POST /_sim/customer/messages` `{phone_number_id, from, name?, user_id?, text}` or `{.., message: {type, ..}}` | sends a customer's message: `{wamid, webhook_status, queued}` |
+//! | `POST /_sim/tokens` `{token, valid}` | issues or revokes an access token |
 //! | `GET /_sim/reads` | `{reads}`: the customers' messages that were marked as read, and whether typing was shown |
-//! | `POST /_sim/windows` `{phone_number_id, contact, open}` | opens or closes the 24 hours of a pair |
-//! | `POST /_sim/webhooks` any body | signs and posts it as it is: `{status, body}` |
-//! | `POST /_sim/webhooks/verification` | the `hub.challenge` question: `{verified, reason?}` |
-//! | `GET`, `PUT /_sim/settings` | see [`super::settings`]; what is absent stays |
+//! | `POST /_sim/windows` `{phone_number_id, contact, open}` | opens or closes the 24-hour window of a pair |
+//! | `POST /_sim/webhooks` any body | signs and posts the body unchanged: `{status, body}` |
+//! | `POST /_sim/webhooks/verification` | sends the `hub.challenge` request: `{verified, reason?}` |
+//! | `GET`, `PUT /_sim/settings` | see [`super::settings`]; absent settings keep their values |
 //! | `GET`, `POST`, `DELETE /_sim/faults` | see [`super::fault`] |
-//! | `GET`, `POST /_sim/numbers`, `/_sim/templates` | lists, adds and changes; a changed template status is told by webhook |
-//! | `POST /_sim/reset` `{windows?: true}` | forgets ledger, faults, settings, rates and waiting webhooks |
+//! | `GET`, `POST /_sim/numbers`, `/_sim/templates` | lists, adds and changes; a webhook reports a changed template status |
+//! | `POST /_sim/reset` `{windows?: true}` | clears the ledger, faults, settings, rates and waiting webhooks |
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -30,7 +31,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::account::{Line, Number};
+use super::account::{Number, NumberState};
 use super::fault::Fault;
 use super::graph::{answer, text_answer};
 use super::journal::Record;
@@ -52,7 +53,7 @@ pub(crate) fn router(simulator: Arc<Simulator>) -> Router {
         .route("/webhooks", post(raw_webhook))
         .route("/webhooks/verification", post(verification))
         .route("/settings", get(show_settings).put(change_settings))
-        .route("/faults", get(list_faults).post(order_fault).delete(clear_faults))
+        .route("/faults", get(list_faults).post(add_fault).delete(clear_faults))
         .route("/numbers", get(list_numbers).post(put_number))
         .route("/templates", get(list_templates).post(put_template))
         .route("/windows", post(set_window))
@@ -62,7 +63,7 @@ pub(crate) fn router(simulator: Arc<Simulator>) -> Router {
         .with_state(simulator)
 }
 
-/// Reads a JSON body, or says what is wrong with it.
+/// Parses a JSON body. The error says what is wrong with it.
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ErrorBody> {
     serde_json::from_slice(body)
         .map_err(|error| ErrorBody::new(StatusCode::BAD_REQUEST, "invalid_request", error.to_string()))
@@ -72,8 +73,8 @@ pub(crate) fn json_answer(value: &Value) -> Response {
     answer(value)
 }
 
-/// The number a control call names.
-pub(crate) fn line(simulator: &Simulator, phone_number_id: &str) -> Result<Arc<Line>, ErrorBody> {
+/// The number that a control request names.
+pub(crate) fn number(simulator: &Simulator, phone_number_id: &str) -> Result<Arc<NumberState>, ErrorBody> {
     let unknown = || {
         ErrorBody::new(
             StatusCode::NOT_FOUND,
@@ -81,7 +82,7 @@ pub(crate) fn line(simulator: &Simulator, phone_number_id: &str) -> Result<Arc<L
             "no number has this phone_number_id",
         )
     };
-    simulator.accounts.line(phone_number_id).ok_or_else(unknown)
+    simulator.accounts.number(phone_number_id).ok_or_else(unknown)
 }
 
 fn bad_query(rejection: &QueryRejection) -> Response {
@@ -113,7 +114,7 @@ async fn ledger(
         total: usize,
         entries: Vec<&'a super::ledger::Entry>,
     }
-    // Not through `Value`, so that each payload stays as it came.
+    // This avoids `Value`, so that each payload keeps its original text.
     match serde_json::to_string(&Body { total, entries }) {
         Ok(text) => text_answer(StatusCode::OK, text),
         Err(error) => {
@@ -178,7 +179,7 @@ async fn list_faults(State(simulator): Sim) -> Response {
     json_answer(&json!({"faults": simulator.faults.list()}))
 }
 
-async fn order_fault(State(simulator): Sim, body: Bytes) -> Response {
+async fn add_fault(State(simulator): Sim, body: Bytes) -> Response {
     let fault = match parse::<Fault>(&body) {
         Ok(fault) => fault,
         Err(refusal) => return refusal.into_response(),
@@ -186,7 +187,7 @@ async fn order_fault(State(simulator): Sim, body: Bytes) -> Response {
     if let Some(problem) = fault.problem() {
         return ErrorBody::new(StatusCode::BAD_REQUEST, "invalid_request", problem).into_response();
     }
-    simulator.faults.order(fault);
+    simulator.faults.add(fault);
     list_faults(State(simulator)).await
 }
 
@@ -196,8 +197,8 @@ async fn clear_faults(State(simulator): Sim) -> Response {
 }
 
 async fn list_numbers(State(simulator): Sim) -> Response {
-    let lines = simulator.accounts.lines();
-    json_answer(&json!({"numbers": lines.iter().map(|line| &line.number).collect::<Vec<_>>()}))
+    let numbers = simulator.accounts.numbers();
+    json_answer(&json!({"numbers": numbers.iter().map(|number| &number.config).collect::<Vec<_>>()}))
 }
 
 async fn put_number(State(simulator): Sim, body: Bytes) -> Response {
@@ -243,7 +244,7 @@ struct WindowChange {
 
 async fn set_window(State(simulator): Sim, body: Bytes) -> Response {
     let outcome = parse::<WindowChange>(&body).and_then(|change| {
-        let line = line(&simulator, &change.phone_number_id)?;
+        let number = number(&simulator, &change.phone_number_id)?;
         let Some(contact) = payload_contact(&change.contact) else {
             return Err(ErrorBody::new(
                 StatusCode::BAD_REQUEST,
@@ -252,8 +253,8 @@ async fn set_window(State(simulator): Sim, body: Bytes) -> Response {
             ));
         };
         if change.open {
-            customer::open_window(&simulator, &line, &contact, simulator.clock.now_ms());
-        } else if line.close_window(&contact) {
+            customer::open_window(&simulator, &number, &contact, simulator.clock.now_ms());
+        } else if number.close_window(&contact) {
             let phone_number_id = change.phone_number_id;
             simulator.journal.append(&Record::WindowClosed {
                 phone_number_id,
@@ -307,14 +308,14 @@ async fn reset(State(simulator): Sim, body: Bytes) -> Response {
 
 fn close_all_windows(simulator: &Simulator) {
     let now = simulator.clock.now_ms();
-    for line in simulator.accounts.lines() {
-        for (contact, _) in line.open_windows(now) {
-            let phone_number_id = line.number.phone_number_id.clone();
+    for number in simulator.accounts.numbers() {
+        for (contact, _) in number.open_windows(now) {
+            let phone_number_id = number.config.phone_number_id.clone();
             simulator.journal.append(&Record::WindowClosed {
                 phone_number_id,
                 contact,
             });
         }
-        line.close_all_windows();
+        number.close_all_windows();
     }
 }

@@ -1,4 +1,4 @@
-//! Acting as the customer's phone.
+//! Messages from the customer's phone.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::account::{Line, digits};
+use super::account::{NumberState, digits};
 use super::control::{self, json_answer};
 use super::journal::Record;
 use super::webhooks::outbox::{Delivery, Update, redelivery_at};
@@ -18,7 +18,7 @@ use super::webhooks::payload;
 use super::{Simulator, wamid};
 use crate::error_body::ErrorBody;
 
-/// How old a kept window may be before a newer message is worth writing down.
+/// The age at which a stored window is written to the journal again when a newer message arrives.
 const KEEP_EVERY_MS: i64 = 60_000;
 
 /// `POST /_sim/customer/messages`.
@@ -26,7 +26,7 @@ const KEEP_EVERY_MS: i64 = 60_000;
 #[serde(deny_unknown_fields)]
 struct CustomerMessage {
     phone_number_id: String,
-    /// The customer's phone number; absent for a customer known by `user_id` only.
+    /// The customer's phone number. Absent for a customer who is known only by `user_id`.
     #[serde(default)]
     from: Option<String>,
     #[serde(default)]
@@ -35,7 +35,7 @@ struct CustomerMessage {
     name: Option<String>,
     #[serde(default)]
     text: Option<String>,
-    /// The element of `messages[]`; `from`, `id` and `timestamp` are added where absent.
+    /// The element of `messages[]`. `from`, `id` and `timestamp` are added if they are absent.
     #[serde(default)]
     message: Option<Value>,
 }
@@ -54,7 +54,7 @@ fn wrong(message: impl Into<String>) -> ErrorBody {
 }
 
 async fn receive(simulator: &Arc<Simulator>, message: CustomerMessage) -> Result<Response, ErrorBody> {
-    let line = control::line(simulator, &message.phone_number_id)?;
+    let number = control::number(simulator, &message.phone_number_id)?;
     let now = simulator.clock.now_ms();
     let from = message
         .from
@@ -87,20 +87,20 @@ async fn receive(simulator: &Arc<Simulator>, message: CustomerMessage) -> Result
     fill(&mut element, "id", wamid::inbound(&sender));
     fill(&mut element, "timestamp", (now / 1_000).to_string());
     let wamid = element["id"].as_str().unwrap_or_default().to_owned();
-    line.remember_received(&wamid);
+    number.remember_received(&wamid);
     // System notices come from WhatsApp, not from the customer.
     let opens_window = element["type"] != "system";
     for contact in from.iter().chain(user_id.iter()) {
         if let Some(name) = &message.name {
-            line.remember_name(contact, name);
+            number.remember_name(contact, name);
         }
         if opens_window {
-            open_window(simulator, &line, contact, now);
+            open_window(simulator, &number, contact, now);
         }
     }
     let contact = contact_element(from.as_deref(), user_id.as_deref(), message.name.as_deref());
-    let body = Bytes::from(payload::customer_message(&line, &contact, &element));
-    deliver(simulator, &line, body, &wamid).await
+    let body = Bytes::from(payload::customer_message(&number, &contact, &element));
+    deliver(simulator, &number, body, &wamid).await
 }
 
 fn contact_element(from: Option<&str>, user_id: Option<&str>, name: Option<&str>) -> Value {
@@ -114,26 +114,27 @@ fn contact_element(from: Option<&str>, user_id: Option<&str>, name: Option<&str>
     contact
 }
 
-/// Opens the pair's window and writes it down, at most once a minute.
-pub(crate) fn open_window(simulator: &Simulator, line: &Line, contact: &str, now: i64) {
-    let before = line.open_window(contact, now);
+/// Opens the pair's window and journals it at most once a minute.
+pub(crate) fn open_window(simulator: &Simulator, number: &NumberState, contact: &str, now: i64) {
+    let before = number.open_window(contact, now);
     if before.is_none_or(|before| now - before >= KEEP_EVERY_MS) {
         simulator.journal.append(&Record::Window {
-            phone_number_id: line.number.phone_number_id.clone(),
+            phone_number_id: number.config.phone_number_id.clone(),
             contact: contact.to_owned(),
             opened_at: now,
         });
     }
 }
 
-/// Posts at once and tells the outcome; what was not answered 200 comes again like any other webhook.
+/// Posts the message at once and returns the outcome. If the answer is not 200, the message is redelivered
+/// like any other webhook.
 async fn deliver(
     simulator: &Simulator,
-    line: &Line,
+    number: &NumberState,
     body: Bytes,
     wamid: &str,
 ) -> Result<Response, ErrorBody> {
-    let Some(url) = simulator.poster.message_url(&line.number.business_account_id) else {
+    let Some(url) = simulator.poster.message_url(&number.config.business_account_id) else {
         return Err(ErrorBody::new(
             StatusCode::CONFLICT,
             "not_subscribed",

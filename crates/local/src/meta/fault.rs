@@ -1,4 +1,4 @@
-//! Failures that are ordered in advance for sends.
+//! Faults: failures that a test injects into sends.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -7,25 +7,25 @@ use serde::{Deserialize, Serialize};
 
 use super::account::digits;
 
-/// What is to happen instead of an ordinary answer.
+/// The effect of a fault on a send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum FaultKind {
-    /// A Graph error of `code`, with `status` where given; nothing is accepted.
+    /// A Graph error with `code`, and with `status` if it is set. The message is not accepted.
     ErrorCode,
-    /// A bare HTTP `status` without a Graph body; nothing is accepted.
+    /// A bare HTTP `status` without a Graph body. The message is not accepted.
     HttpStatus,
-    /// No answer at all; accepted only where `accept` says so.
+    /// No answer. The message is accepted only if `accept` is true.
     Timeout,
-    /// Accepted, and the connection closed without an answer.
+    /// The message is accepted, and the connection is closed without an answer.
     AcceptThenDrop,
-    /// Accepted, and answered 200 with half a JSON text.
+    /// The message is accepted, and the 200 answer holds half a JSON text.
     Malformed,
-    /// Accepted, then a `failed` status of `code`.
+    /// The message is accepted, and a `failed` status with `code` follows.
     FailedStatus,
 }
 
-/// One order.
+/// A fault, with the sends that it affects.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Fault {
@@ -40,22 +40,23 @@ pub(crate) struct Fault {
     pub(crate) is_transient: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) accept: bool,
-    /// How often it still happens; without it and without `probability`: always.
+    /// The remaining number of affected sends. Without it and without `probability`, the fault affects all
+    /// sends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     times: Option<u32>,
-    /// Share of the sends it happens to, from 0 to 1.
+    /// The share of affected sends, from 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     probability: Option<f64>,
-    /// Only for this recipient.
+    /// The only recipient that it affects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     to: Option<String>,
-    /// Only for this number.
+    /// The only number that it affects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     phone_number_id: Option<String>,
 }
 
 impl Fault {
-    /// What is wrong with the order, if anything is.
+    /// The reason why the fault is invalid, if it is.
     pub(crate) fn problem(&self) -> Option<&'static str> {
         let needs_code = matches!(self.kind, FaultKind::ErrorCode | FaultKind::FailedStatus);
         if needs_code && self.code.is_none() {
@@ -80,58 +81,58 @@ impl Fault {
     }
 }
 
-/// The orders in force, first come first served.
+/// The active faults. The first one that matches a send is applied.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     any: AtomicBool,
-    orders: Mutex<Vec<Fault>>,
+    active: Mutex<Vec<Fault>>,
 }
 
 impl Faults {
-    pub(crate) fn order(&self, mut fault: Fault) {
+    pub(crate) fn add(&self, mut fault: Fault) {
         fault.to = fault.to.map(|to| if to.contains('.') { to } else { digits(&to) });
-        let mut orders = self.orders.lock();
-        orders.push(fault);
+        let mut active = self.active.lock();
+        active.push(fault);
         self.any.store(true, Ordering::Release);
     }
 
     pub(crate) fn clear(&self) {
-        self.orders.lock().clear();
+        self.active.lock().clear();
         self.any.store(false, Ordering::Release);
     }
 
     pub(crate) fn list(&self) -> Vec<Fault> {
-        self.orders.lock().clone()
+        self.active.lock().clone()
     }
 
-    /// The order that falls on this send, if any; used up by one.
-    pub(crate) fn strike(&self, phone_number_id: &str, to: &str) -> Option<Fault> {
+    /// The fault that applies to this send, if there is one. Counts the send.
+    pub(crate) fn take_for(&self, phone_number_id: &str, to: &str) -> Option<Fault> {
         if !self.any.load(Ordering::Acquire) {
             return None;
         }
-        let mut orders = self.orders.lock();
-        let position = orders.iter().position(|fault| {
+        let mut active = self.active.lock();
+        let position = active.iter().position(|fault| {
             fault.to.as_deref().is_none_or(|wanted| wanted == to)
                 && fault
                     .phone_number_id
                     .as_deref()
                     .is_none_or(|wanted| wanted == phone_number_id)
-                && fault.probability.is_none_or(|share| dice() < share)
+                && fault.probability.is_none_or(|share| random_fraction() < share)
         })?;
-        let struck = orders[position].clone();
-        if let Some(times) = &mut orders[position].times {
+        let fault = active[position].clone();
+        if let Some(times) = &mut active[position].times {
             *times -= 1;
             if *times == 0 {
-                orders.remove(position);
-                self.any.store(!orders.is_empty(), Ordering::Release);
+                active.remove(position);
+                self.any.store(!active.is_empty(), Ordering::Release);
             }
         }
-        Some(struck)
+        Some(fault)
     }
 }
 
-/// A number from 0 up to 1.
-fn dice() -> f64 {
+/// A random number from 0 up to, but not including, 1.
+fn random_fraction() -> f64 {
     let random = u32::try_from(uuid::Uuid::new_v4().as_u128() >> 96).unwrap_or_default();
     f64::from(random) / (f64::from(u32::MAX) + 1.0)
 }
@@ -145,30 +146,30 @@ mod tests {
     }
 
     #[test]
-    fn an_order_is_used_up_and_waits_for_its_recipient() {
+    fn a_fault_applies_to_its_recipient_a_limited_number_of_times() {
         let faults = Faults::default();
-        faults.order(fault(
+        faults.add(fault(
             r#"{"kind":"error_code","code":131000,"times":2,"to":"+62 811"}"#,
         ));
-        assert!(faults.strike("1", "999").is_none());
-        assert_eq!(faults.strike("1", "62811").unwrap().code, Some(131_000));
-        assert!(faults.strike("1", "62811").is_some());
-        assert!(faults.strike("1", "62811").is_none());
+        assert!(faults.take_for("1", "999").is_none());
+        assert_eq!(faults.take_for("1", "62811").unwrap().code, Some(131_000));
+        assert!(faults.take_for("1", "62811").is_some());
+        assert!(faults.take_for("1", "62811").is_none());
     }
 
     #[test]
-    fn probabilities_of_0_and_1_are_never_and_always() {
+    fn a_probability_of_0_is_never_and_1_is_always() {
         let faults = Faults::default();
-        faults.order(fault(r#"{"kind":"timeout","probability":0}"#));
-        assert!((0..100).all(|_| faults.strike("1", "2").is_none()));
-        faults.order(fault(r#"{"kind":"timeout","probability":1}"#));
-        assert!((0..100).all(|_| faults.strike("1", "2").is_some()));
+        faults.add(fault(r#"{"kind":"timeout","probability":0}"#));
+        assert!((0..100).all(|_| faults.take_for("1", "2").is_none()));
+        faults.add(fault(r#"{"kind":"timeout","probability":1}"#));
+        assert!((0..100).all(|_| faults.take_for("1", "2").is_some()));
         faults.clear();
-        assert!(faults.strike("1", "2").is_none());
+        assert!(faults.take_for("1", "2").is_none());
     }
 
     #[test]
-    fn incomplete_orders_are_refused() {
+    fn incomplete_faults_are_refused() {
         for json in [
             r#"{"kind":"error_code"}"#,
             r#"{"kind":"http_status"}"#,

@@ -1,4 +1,5 @@
-//! `/{version}/{id}` and `/{version}/{id}/{edge}`: who may call, what exists, and where it is handled.
+//! The routes `/{version}/{id}` and `/{version}/{id}/{edge}`: the token check, the lookup of the object and
+//! its handler.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,10 +18,10 @@ use super::Simulator;
 use super::graph_error::{GraphError, RefusedWith};
 use super::{media, messages, numbers, subscriptions, template_changes, template_uploads, templates};
 
-/// Above the largest medium (100 MB) with room for the multipart frame.
+/// The largest body: the largest media file has 100 MB, and the multipart frame needs some room.
 const BODY_LIMIT: usize = 110 * 1_024 * 1_024;
 
-/// The query of a call.
+/// The query parameters of a call.
 pub(crate) type Parameters = HashMap<String, String>;
 
 pub(crate) fn router(simulator: Arc<Simulator>) -> Router {
@@ -37,7 +38,7 @@ fn unknown_path() -> GraphError {
     GraphError::of(2500)
 }
 
-/// A Graph call that has passed the door.
+/// A Graph call with a valid version and token.
 pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) node: String,
@@ -86,7 +87,7 @@ pub(crate) fn text_answer(status: StatusCode, text: String) -> Response {
     response
 }
 
-/// The bearer token every call needs.
+/// Checks the bearer token.
 pub(crate) fn check_token(simulator: &Simulator, headers: &HeaderMap) -> Result<(), GraphError> {
     let given = headers
         .get(header::AUTHORIZATION)
@@ -94,7 +95,7 @@ pub(crate) fn check_token(simulator: &Simulator, headers: &HeaderMap) -> Result<
     let given = given
         .and_then(|value| value.strip_prefix("Bearer "))
         .unwrap_or_default();
-    if simulator.tokens.opens(given) {
+    if simulator.tokens.is_valid(given) {
         return Ok(());
     }
     Err(GraphError::of(190))
@@ -112,11 +113,11 @@ async fn node(
     Query(parameters): Query<Parameters>,
     request: Request<Body>,
 ) -> Response {
-    let outcome = match enter(&simulator, &version, node, parameters, request) {
+    let outcome = match authorize(&simulator, &version, node, parameters, request) {
         Ok(call) => node_call(&simulator, call).await,
         Err(refusal) => Err(refusal),
     };
-    counted(&simulator, outcome)
+    count_refusal(&simulator, outcome)
 }
 
 async fn edge(
@@ -125,14 +126,14 @@ async fn edge(
     Query(parameters): Query<Parameters>,
     request: Request<Body>,
 ) -> Response {
-    let outcome = match enter(&simulator, &version, node, parameters, request) {
+    let outcome = match authorize(&simulator, &version, node, parameters, request) {
         Ok(call) => edge_call(&simulator, &edge, call).await,
         Err(refusal) => Err(refusal),
     };
-    counted(&simulator, outcome)
+    count_refusal(&simulator, outcome)
 }
 
-fn counted(simulator: &Simulator, outcome: Result<Response, GraphError>) -> Response {
+fn count_refusal(simulator: &Simulator, outcome: Result<Response, GraphError>) -> Response {
     let response = outcome.unwrap_or_else(IntoResponse::into_response);
     if let Some(RefusedWith(code)) = response.extensions().get::<RefusedWith>() {
         simulator.ledger.refuse(code.to_string());
@@ -140,7 +141,7 @@ fn counted(simulator: &Simulator, outcome: Result<Response, GraphError>) -> Resp
     response
 }
 
-fn enter(
+fn authorize(
     simulator: &Simulator,
     version: &str,
     node: String,
@@ -165,8 +166,8 @@ fn enter(
 
 async fn node_call(simulator: &Arc<Simulator>, call: Call) -> Result<Response, GraphError> {
     if call.method == Method::GET {
-        if let Some(line) = simulator.accounts.line(&call.node) {
-            return numbers::show(simulator, &line, &call.parameters).map(|value| answer(&value));
+        if let Some(number) = simulator.accounts.number(&call.node) {
+            return numbers::show(simulator, &number, &call.parameters).map(|value| answer(&value));
         }
         if let Some(template) = simulator.accounts.template_by_id(&call.node) {
             return Ok(answer(&templates::row(&template)));
@@ -216,7 +217,7 @@ async fn edge_call(simulator: &Arc<Simulator>, edge: &str, call: Call) -> Result
     }
 }
 
-/// One page of a list by `limit`, `after` and `before`; cursors are opaque to callers.
+/// One page of a list by `limit`, `after` and `before`. Cursors are opaque to callers.
 pub(crate) fn page(call: &Call, rows: Vec<Value>) -> Result<Value, GraphError> {
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,4 +1,4 @@
-//! Errors as the Graph API words them.
+//! Errors in the wording of the Graph API.
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -7,10 +7,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
-/// Where Meta explains its codes.
+/// The page on which Meta explains its codes.
 pub(crate) const HREF: &str = "https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes/";
 
-/// A refusal in the Graph error shape.
+/// An error in the shape of the Graph API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct GraphError {
     pub(crate) status: StatusCode,
@@ -23,7 +23,7 @@ pub(crate) struct GraphError {
 }
 
 impl GraphError {
-    /// The error Meta documents under this code.
+    /// The error that Meta documents under this code.
     pub(crate) fn of(code: u32) -> Self {
         let (status, title) = documented(code);
         Self {
@@ -37,21 +37,21 @@ impl GraphError {
         }
     }
 
-    /// The error with what exactly is wrong in `error_data.details`.
+    /// The documented error, with the exact problem in `error_data.details`.
     pub(crate) fn with_details(code: u32, details: impl Into<String>) -> Self {
         let mut error = Self::of(code);
         error.details = Some(details.into());
         error
     }
 
-    /// Code 100 with a message of its own.
+    /// An error with code 100 and a message of its own.
     pub(crate) fn invalid_parameter(message: impl Into<String>) -> Self {
         let mut error = Self::of(100);
         error.title = message.into();
         error
     }
 
-    /// Code 100 with the subcode and the explanation that template creation gives.
+    /// An error with code 100, and the subcode and explanation that template creation uses.
     pub(crate) fn template(subcode: u32, title: &str, explanation: impl Into<String>) -> Self {
         let mut error = Self::of(100);
         error.subcode = Some(subcode);
@@ -59,7 +59,7 @@ impl GraphError {
         error
     }
 
-    /// What the Graph API answers for an id that is unknown or not visible.
+    /// The answer of the Graph API for an id that is unknown or not visible.
     pub(crate) fn no_such_object(method: &http::Method, id: &str) -> Self {
         let mut error = Self::of(100);
         error.subcode = Some(33);
@@ -121,7 +121,7 @@ impl GraphError {
     }
 }
 
-/// The code of a refusal, so that refusals can be counted where answers leave.
+/// The code of an error, attached to its answer so that a single place can count refusals.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RefusedWith(pub(crate) u32);
 

@@ -1,4 +1,4 @@
-//! What survives a restart: a file with one JSON record in each line, rewritten on start.
+//! The state file that survives a restart. It holds one JSON record per line and is rewritten on start.
 
 use std::fs::File;
 use std::io::Write;
@@ -11,7 +11,7 @@ use super::account::{Number, Subscription};
 use super::template::Template;
 use crate::console;
 
-/// One fact of the state file.
+/// A record of the state file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Record {
@@ -34,36 +34,36 @@ pub(crate) enum Record {
     },
 }
 
-/// The open state file; without a path nothing is kept.
+/// The open state file. Without a path, no state is kept.
 #[derive(Debug)]
 pub(crate) struct Journal {
     path: Option<PathBuf>,
     file: Mutex<Option<File>>,
 }
 
-/// A state file that cannot be used.
+/// An unusable state file.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// Cannot be read or written.
+    /// The file cannot be read or written.
     #[error("the state file {path} cannot be used: {source}")]
     File {
-        /// The file.
+        /// The path.
         path: PathBuf,
-        /// The system's reason.
+        /// The cause.
         source: std::io::Error,
     },
-    /// Holds something that was not written here.
+    /// The file holds a line that the simulator did not write.
     #[error("the state file {path} is damaged in line {line}: remove it to start without its state")]
     Damaged {
-        /// The file.
+        /// The path.
         path: PathBuf,
-        /// The first unreadable line.
+        /// The number of the first unreadable line.
         line: usize,
     },
 }
 
 impl Journal {
-    /// Reads what an earlier run kept.
+    /// Reads the records of an earlier run.
     pub(crate) fn read(path: Option<&Path>) -> Result<Vec<Record>, JournalError> {
         let Some(path) = path else { return Ok(Vec::new()) };
         let text = match std::fs::read_to_string(path) {
@@ -81,7 +81,7 @@ impl Journal {
         for (index, line) in lines.iter().enumerate() {
             match serde_json::from_str(line) {
                 Ok(record) => records.push(record),
-                // The write that a kill interrupted.
+                // A killed process may leave an incomplete last line.
                 Err(_) if index + 1 == lines.len() && !text.ends_with('\n') => {}
                 Err(_) => {
                     return Err(JournalError::Damaged {
@@ -94,7 +94,7 @@ impl Journal {
         Ok(records)
     }
 
-    /// Starts a new file that holds `records` only and replaces the old one at once.
+    /// Writes a new file that holds only `records`, and replaces the old one atomically.
     pub(crate) fn start(path: Option<&Path>, records: &[Record]) -> Result<Self, JournalError> {
         let Some(path) = path else {
             return Ok(Self {
@@ -128,7 +128,7 @@ impl Journal {
         })
     }
 
-    /// Adds a record. A file that cannot be written is said once and then left alone.
+    /// Appends a record. If writing fails, it logs the error once and writes no more records.
     pub(crate) fn append(&self, record: &Record) {
         let mut file = self.file.lock();
         let Some(open) = file.as_mut() else { return };
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn records_are_read_back_and_a_torn_last_line_is_dropped() {
+    fn records_are_read_back_and_an_incomplete_last_line_is_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/meta.json");
         assert_eq!(Journal::read(Some(&path)).unwrap(), []);
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_file_is_refused_by_name_and_line() {
+    fn a_foreign_file_is_refused_with_its_path_and_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("meta.json");
         std::fs::write(&path, "{\"a\":1}\n").unwrap();

@@ -1,4 +1,4 @@
-//! Everything that was accepted, in order, and how many calls were refused.
+//! The ledger: all accepted messages in order, and the number of refused calls.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::clock::iso;
 
-/// A delivery status, in the words of the webhooks.
+/// A delivery status, named as in webhooks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Status {
@@ -30,7 +30,7 @@ impl Status {
     }
 }
 
-/// What the caller was answered.
+/// The answer that the caller received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Answer {
@@ -40,7 +40,7 @@ pub(crate) enum Answer {
     TimedOut,
 }
 
-/// A status that left in a webhook.
+/// A status that was posted in a webhook.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct StatusEvent {
     status: Status,
@@ -90,7 +90,7 @@ impl Entry {
     }
 }
 
-/// Which entries are asked for.
+/// A filter for entries.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Filter {
     phone_number_id: Option<String>,
@@ -118,14 +118,14 @@ impl Filter {
     }
 }
 
-/// The counts of `GET /_sim/ledger/summary`, without those of the webhooks.
+/// The counts of `GET /_sim/ledger/summary`, except those of the webhooks.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Summary {
     accepted: usize,
     recipients: usize,
     /// Messages beyond the first with the same recipient and the same `biz_opaque_callback_data`.
     duplicates: usize,
-    /// The most messages that any one recipient got from one number.
+    /// The largest number of messages that one recipient received from one number.
     max_per_recipient: usize,
     by_status: BTreeMap<&'static str, usize>,
     refused: BTreeMap<String, usize>,
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn the_summary_finds_who_got_a_message_twice() {
+    fn the_summary_counts_duplicate_messages() {
         let ledger = Ledger::default();
         for (to, data) in [
             ("7", Some("a")),
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn the_furthest_status_counts_whatever_the_order() {
+    fn the_furthest_status_counts_in_any_order() {
         let ledger = Ledger::default();
         let (first, second) = (entry("7", None), entry("8", None));
         first.record(Status::Read, 1);
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_are_cut_from_what_matches() {
+    fn pages_contain_matching_entries_only() {
         let ledger = Ledger::default();
         for to in ["7", "8", "7", "7"] {
             ledger.push(entry(to, None));

@@ -1,4 +1,4 @@
-//! Uploaded media: kept in memory, checked by type and size.
+//! Uploaded media files, checked by type and size and kept in memory.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ impl MediaStore {
 
 const MEGABYTE: usize = 1_024 * 1_024;
 
-/// The most bytes a file of a type may have; nothing for types Meta does not take.
+/// The largest size of a file type, in bytes; `None` for types that Meta refuses.
 fn limit_of(mime_type: &str) -> Option<usize> {
     let plain = mime_type.split(';').next().unwrap_or_default().trim();
     Some(match plain {
@@ -52,7 +52,7 @@ fn limit_of(mime_type: &str) -> Option<usize> {
 
 /// `POST /{PNID}/media`.
 pub(crate) async fn upload(simulator: &Simulator, call: Call) -> Result<Value, GraphError> {
-    if simulator.accounts.line(&call.node).is_none() {
+    if simulator.accounts.number(&call.node).is_none() {
         return Err(call.no_such_object());
     }
     let mut form = call.multipart().await?;
@@ -139,7 +139,7 @@ pub(crate) fn delete(simulator: &Simulator, call: &Call) -> Result<Value, GraphE
         .ok_or_else(|| call.no_such_object())
 }
 
-/// The address a medium's `url` names: the token and a user agent are needed.
+/// The handler of a media file's `url`. A token and a user agent are required.
 pub(crate) async fn download(
     State(simulator): State<Arc<Simulator>>,
     Path(id): Path<String>,

@@ -1,4 +1,4 @@
-//! The limits of each kind of outgoing message.
+//! Limits of each kind of outgoing message.
 
 use serde_json::Value;
 
@@ -6,8 +6,8 @@ use super::graph_error::GraphError;
 
 type Checked = Result<(), GraphError>;
 
-/// Checks the object of the named type (all but `template`, which needs its template).
-/// `media_exists` tells whether an uploaded medium is known.
+/// Checks the object of the named type. `template` is checked elsewhere, because that needs the template.
+/// `media_exists` returns whether an uploaded media file is known.
 pub(crate) fn check(kind: &str, message: &Value, media_exists: &dyn Fn(&str) -> bool) -> Checked {
     let object = &message[kind];
     let known = [
@@ -140,7 +140,7 @@ fn check_contacts(contacts: &Value) -> Checked {
 fn check_reaction(reaction: &Value) -> Checked {
     text_up_to(&reaction["message_id"], "reaction['message_id']", 512)?;
     match &reaction["emoji"] {
-        // An empty text takes the reaction back.
+        // An empty text removes the reaction.
         Value::String(emoji) if emoji.chars().count() <= 16 => Ok(()),
         Value::String(_) => Err(wrong("Param reaction['emoji'] must be a single emoji.")),
         _ => Err(missing("reaction['emoji']")),
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn media_come_by_known_id_or_link() {
+    fn media_need_a_known_id_or_a_link() {
         assert_eq!(
             outcome("image", json!({"id": "77", "caption": "x".repeat(1_024)})),
             Ok(())

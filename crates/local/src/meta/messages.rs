@@ -1,4 +1,4 @@
-//! `POST /{PNID}/messages`: checks a send as Meta does, accepts it and has its statuses told.
+//! `POST /{PNID}/messages`: checks a message as strictly as Meta, accepts it and schedules its statuses.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::Simulator;
-use super::account::{Line, digits};
+use super::account::{NumberState, digits};
 use super::fault::{Fault, FaultKind};
 use super::graph::{Call, answer, text_answer};
 use super::graph_error::GraphError;
@@ -24,40 +24,41 @@ use super::webhooks::payload::{Pricing, StatusUpdate, is_user_id};
 use super::{message_rules, template_fill, wamid};
 use crate::http_server::HangUpInstead;
 
-/// Longer than any caller waits.
-const NEVER: Duration = Duration::from_secs(600);
+/// A delay that is longer than any caller waits.
+const NO_ANSWER_DELAY: Duration = Duration::from_secs(600);
 
 pub(crate) async fn post(simulator: &Arc<Simulator>, call: Call) -> Result<Response, GraphError> {
-    let Some(line) = simulator.accounts.line(&call.node) else {
+    let Some(number) = simulator.accounts.number(&call.node) else {
         return Err(call.no_such_object());
     };
     let body = call.body().await?;
     let invalid = || GraphError::invalid_parameter("Invalid JSON in the body");
-    // A copy of its own length: what arrived may sit in a read buffer many times as large, for as long as the ledger.
+    // Make a copy of exactly this length. The ledger keeps it, and the received bytes may belong to a much
+    // larger read buffer.
     let text = std::str::from_utf8(&body).map_err(|_| invalid())?.to_owned();
     let message: Value = serde_json::from_str(&text).map_err(|_| invalid())?;
     if message["status"].is_string() {
-        return mark_read(simulator, &line, &message).map(|value| answer(&value));
+        return mark_read(simulator, &number, &message).map(|value| answer(&value));
     }
     let fault = simulator
         .faults
-        .strike(&line.number.phone_number_id, &recipient_of(&message));
+        .take_for(&number.config.phone_number_id, &recipient_of(&message));
     if let Some(fault) = &fault
         && let Some(refusal) = refuse_for(simulator, fault).await
     {
         return refusal;
     }
     let payload = RawValue::from_string(text).map_err(|_| invalid())?;
-    let accepted = accept(simulator, &line, &message, payload, fault.as_ref())?;
+    let accepted = accept(simulator, &number, &message, payload, fault.as_ref())?;
     let delay = simulator.settings().response_delay_ms;
     if delay > 0 {
         tokio::time::sleep(Duration::from_millis(delay)).await;
     }
     Ok(match fault.map(|fault| fault.kind) {
-        Some(FaultKind::AcceptThenDrop) => hang_up(),
+        Some(FaultKind::AcceptThenDrop) => close_connection(),
         Some(FaultKind::Timeout) => {
-            tokio::time::sleep(NEVER).await;
-            hang_up()
+            tokio::time::sleep(NO_ANSWER_DELAY).await;
+            close_connection()
         }
         Some(FaultKind::Malformed) => text_answer(
             StatusCode::OK,
@@ -67,13 +68,13 @@ pub(crate) async fn post(simulator: &Arc<Simulator>, call: Call) -> Result<Respo
     })
 }
 
-fn hang_up() -> Response {
+fn close_connection() -> Response {
     let mut response = Response::new(Body::empty());
     response.extensions_mut().insert(HangUpInstead);
     response
 }
 
-/// The answer to a send that a fault keeps from being accepted.
+/// The answer to a send that a fault prevents from being accepted.
 async fn refuse_for(simulator: &Simulator, fault: &Fault) -> Option<Result<Response, GraphError>> {
     match fault.kind {
         FaultKind::ErrorCode => {
@@ -103,8 +104,8 @@ async fn refuse_for(simulator: &Simulator, fault: &Fault) -> Option<Result<Respo
         }
         FaultKind::Timeout if !fault.accept => {
             simulator.ledger.refuse("timeout".to_owned());
-            tokio::time::sleep(NEVER).await;
-            Some(Ok(hang_up()))
+            tokio::time::sleep(NO_ANSWER_DELAY).await;
+            Some(Ok(close_connection()))
         }
         FaultKind::Timeout | FaultKind::AcceptThenDrop | FaultKind::Malformed | FaultKind::FailedStatus => {
             None
@@ -112,7 +113,7 @@ async fn refuse_for(simulator: &Simulator, fault: &Fault) -> Option<Result<Respo
     }
 }
 
-/// The recipient as faults name it.
+/// The recipient in the form that faults use.
 fn recipient_of(message: &Value) -> String {
     match message["to"].as_str() {
         Some(to) => digits(to),
@@ -120,8 +121,8 @@ fn recipient_of(message: &Value) -> String {
     }
 }
 
-/// `status: "read"`, with or without the typing indicator.
-fn mark_read(simulator: &Simulator, line: &Line, message: &Value) -> Result<Value, GraphError> {
+/// Handles `status: "read"`, with or without the typing indicator.
+fn mark_read(simulator: &Simulator, number: &NumberState, message: &Value) -> Result<Value, GraphError> {
     check_product(message)?;
     if message["status"] != "read" {
         return Err(GraphError::invalid_parameter(
@@ -134,7 +135,7 @@ fn mark_read(simulator: &Simulator, line: &Line, message: &Value) -> Result<Valu
             "The parameter message_id is required.",
         ));
     };
-    if !line.has_received(id) {
+    if !number.has_received(id) {
         return Err(GraphError::with_details(131_009, "Message ID is invalid"));
     }
     let typing = &message["typing_indicator"];
@@ -146,7 +147,7 @@ fn mark_read(simulator: &Simulator, line: &Line, message: &Value) -> Result<Valu
     }
     simulator
         .reads
-        .note(&line.number.phone_number_id, id, !typing.is_null());
+        .record(&number.config.phone_number_id, id, !typing.is_null());
     Ok(json!({"success": true}))
 }
 
@@ -162,7 +163,7 @@ fn check_product(message: &Value) -> Result<(), GraphError> {
     }
 }
 
-/// What every message has, whatever its type.
+/// The fields that all message types have.
 struct Envelope<'a> {
     input: &'a str,
     to: String,
@@ -170,7 +171,7 @@ struct Envelope<'a> {
     callback_data: Option<&'a str>,
 }
 
-fn envelope<'a>(line: &Line, message: &'a Value) -> Result<Envelope<'a>, GraphError> {
+fn envelope<'a>(number: &NumberState, message: &'a Value) -> Result<Envelope<'a>, GraphError> {
     check_product(message)?;
     if !matches!(message["recipient_type"].as_str(), None | Some("individual")) {
         return Err(GraphError::with_details(
@@ -179,7 +180,7 @@ fn envelope<'a>(line: &Line, message: &'a Value) -> Result<Envelope<'a>, GraphEr
         ));
     }
     let (input, to) = match (message["to"].as_str(), message["recipient"].as_str()) {
-        (Some(to), _) => (to, phone(line, to)?),
+        (Some(to), _) => (to, phone(number, to)?),
         (None, Some(user_id)) => (user_id, user(user_id)?),
         (None, None) => return Err(GraphError::with_details(131_008, "The parameter to is required.")),
     };
@@ -211,7 +212,7 @@ fn envelope<'a>(line: &Line, message: &'a Value) -> Result<Envelope<'a>, GraphEr
     })
 }
 
-fn phone(line: &Line, to: &str) -> Result<String, GraphError> {
+fn phone(number: &NumberState, to: &str) -> Result<String, GraphError> {
     let to = digits(to);
     if !(8..=15).contains(&to.len()) {
         return Err(GraphError::with_details(
@@ -219,7 +220,7 @@ fn phone(line: &Line, to: &str) -> Result<String, GraphError> {
             "Param to must be a phone number with its country code",
         ));
     }
-    if to == line.digits {
+    if to == number.digits {
         return Err(GraphError::with_details(
             131_021,
             "Sender and recipient are the same phone number",
@@ -251,18 +252,18 @@ fn user(user_id: &str) -> Result<String, GraphError> {
 
 fn accept(
     simulator: &Simulator,
-    line: &Arc<Line>,
+    number: &Arc<NumberState>,
     message: &Value,
     payload: Box<RawValue>,
     fault: Option<&Fault>,
 ) -> Result<Response, GraphError> {
-    let envelope = envelope(line, message)?;
+    let envelope = envelope(number, message)?;
     let now = simulator.clock.now_ms();
-    let window_is_open = line.window_is_open(&envelope.to, now);
+    let window_is_open = number.window_is_open(&envelope.to, now);
     let template = if envelope.kind == "template" {
         Some(checked_template(
             simulator,
-            line,
+            number,
             &envelope,
             &message["template"],
         )?)
@@ -278,13 +279,13 @@ fn accept(
         None
     };
     let settings = simulator.settings();
-    if !line.within_throughput(settings.throughput, now) {
+    if !number.within_throughput(settings.throughput, now) {
         return Err(GraphError::with_details(
             130_429,
             "Cloud API message throughput has been reached.",
         ));
     }
-    if settings.pair_limit && !line.within_pair_limit(&envelope.to, now) {
+    if settings.pair_limit && !number.within_pair_limit(&envelope.to, now) {
         return Err(GraphError::with_details(
             131_056,
             "Message failed to send because there were too many messages sent from this phone number to the same \
@@ -293,7 +294,7 @@ fn accept(
     }
     let entry = Arc::new(Entry {
         wamid: wamid::outbound(&envelope.to),
-        phone_number_id: line.number.phone_number_id.clone(),
+        phone_number_id: number.config.phone_number_id.clone(),
         to: envelope.to,
         kind: envelope.kind.to_owned(),
         template: template.as_ref().map(|template| template.name.clone()),
@@ -319,7 +320,7 @@ fn accept(
             || GraphError::of(*code),
             |text| GraphError::with_details(*code, text),
         )),
-        // The simulator's rule for numbers that are not on WhatsApp.
+        // In this simulator, phone numbers that end in 000000 are not on WhatsApp.
         _ if !is_user_id(&entry.to) && entry.to.ends_with("000000") => Some(GraphError::of(131_026)),
         _ => None,
     };
@@ -327,7 +328,7 @@ fn accept(
         template.as_ref().map(|template| template.category.as_str()),
         window_is_open,
     );
-    tell_statuses(simulator, line, &entry, pricing, failure);
+    schedule_statuses(simulator, number, &entry, pricing, failure);
     let id_name = if is_user_id(&entry.to) { "user_id" } else { "wa_id" };
     Ok(answer(&json!({
         "messaging_product": "whatsapp",
@@ -338,7 +339,7 @@ fn accept(
 
 fn checked_template(
     simulator: &Simulator,
-    line: &Line,
+    number: &NumberState,
     envelope: &Envelope<'_>,
     object: &Value,
 ) -> Result<Arc<Template>, GraphError> {
@@ -355,7 +356,7 @@ fn checked_template(
         .ok_or_else(|| missing("template['language']['code']"))?;
     let template = simulator
         .accounts
-        .template(&line.number.business_account_id, name, language);
+        .template(&number.config.business_account_id, name, language);
     let unusable = || {
         let details = format!("template name ({name}) does not exist in {language}");
         GraphError::with_details(132_001, details)
@@ -384,9 +385,9 @@ fn checked_template(
     Ok(template)
 }
 
-fn tell_statuses(
+fn schedule_statuses(
     simulator: &Simulator,
-    line: &Arc<Line>,
+    number: &Arc<NumberState>,
     entry: &Arc<Entry>,
     pricing: Pricing,
     failure: Option<GraphError>,
@@ -394,9 +395,9 @@ fn tell_statuses(
     let settings = simulator.settings();
     let delays = settings.webhook_delay_ms;
     let now = Instant::now();
-    let tell = |status, delay, failure| {
+    let schedule = |status, delay, failure| {
         let update = StatusUpdate {
-            line: line.clone(),
+            number: number.clone(),
             entry: entry.clone(),
             status,
             pricing,
@@ -407,19 +408,19 @@ fn tell_statuses(
             .schedule(now + Duration::from_millis(delay), Update::Status(update));
     };
     if let Some(failure) = failure {
-        tell(Status::Failed, delays.sent, Some(Arc::new(failure)));
+        schedule(Status::Failed, delays.sent, Some(Arc::new(failure)));
         return;
     }
-    tell(Status::Sent, delays.sent, None);
+    schedule(Status::Sent, delays.sent, None);
     let delivered = delays.delivered.max(delays.sent);
-    tell(Status::Delivered, delivered, None);
+    schedule(Status::Delivered, delivered, None);
     let count = simulator.deliveries.fetch_add(1, Ordering::Relaxed);
     if is_read(count, settings.read_ratio) {
-        tell(Status::Read, delays.read.max(delivered), None);
+        schedule(Status::Read, delays.read.max(delivered), None);
     }
 }
 
-/// Spreads the share of read messages evenly, so that counts can be foretold.
+/// Spreads the share of read messages evenly, so that tests can predict the counts.
 #[expect(
     clippy::cast_precision_loss,
     reason = "counts stay far below the precision of f64"

@@ -1,5 +1,6 @@
-//! The Meta simulator: the Graph endpoints the product uses, as strict as Meta, with signed webhooks back, a ledger
-//! of everything accepted, faults on order and a way to act as the customer's phone (`/_sim/`).
+//! The Meta simulator. It offers the Graph endpoints that the product uses, with checks as strict as Meta's,
+//! and sends signed webhooks. Tests read its ledger of accepted messages, inject faults and send customers'
+//! messages (`/_sim/`).
 
 mod account;
 mod control;
@@ -53,50 +54,50 @@ use tokens::Tokens;
 use webhooks::outbox::Outbox;
 use webhooks::poster::Poster;
 
-/// How long the application may take to answer a webhook.
+/// The time within which the application must answer a webhook.
 const WEBHOOK_TIME_LIMIT: Duration = Duration::from_secs(20);
 
-/// The simulator's secrets, numbers and templates.
+/// The secrets, numbers and templates of the simulator.
 #[derive(Clone, Deserialize)]
 pub struct MetaConfig {
-    /// Key of the webhook signatures.
+    /// The key of the webhook signatures.
     pub app_secret: String,
-    /// Token of the webhook verification.
+    /// The token of the webhook verification.
     #[serde(default)]
     pub verify_token: String,
-    /// The bearer token calls must carry.
+    /// The bearer token that calls must carry.
     pub access_token: String,
-    /// Id of the app that is subscribed.
+    /// The id of the subscribed app.
     #[serde(default)]
     pub app_id: String,
-    /// Where webhooks go.
+    /// The address of the application's webhook.
     pub webhook_url: String,
-    /// File that keeps windows, numbers and templates over a restart.
+    /// The file that keeps windows, numbers and templates across restarts.
     #[serde(default)]
     pub state_file: Option<PathBuf>,
-    /// Delays of the status webhooks.
+    /// The delays of the status webhooks.
     #[serde(default)]
     pub webhook_delay_ms: WebhookDelays,
-    /// Business numbers.
+    /// The business numbers.
     #[serde(default)]
     pub numbers: Vec<Number>,
-    /// Message templates.
+    /// The message templates.
     #[serde(default)]
     pub templates: Vec<Template>,
 }
 
-/// A simulator that cannot start.
+/// The reason why the simulator cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum SimulatorError {
-    /// The state file cannot be used.
+    /// The state file is unusable.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// No HTTP client.
+    /// The HTTP client cannot be built.
     #[error("the webhook client cannot be built: {0}")]
     Client(String),
 }
 
-/// The running simulator.
+/// A running simulator.
 #[derive(Debug)]
 pub struct Simulator {
     tokens: Tokens,
@@ -117,14 +118,14 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// Reads the state file and starts the webhook queue, which ends with `stop`.
+    /// Reads the state file and starts the webhook queue, which stops with `stop`.
     pub fn start(
         config: MetaConfig,
         clock: Clock,
         stop: CancellationToken,
     ) -> Result<Arc<Self>, SimulatorError> {
         let path = config.state_file.as_deref();
-        let kept = Journal::read(path)?;
+        let saved = Journal::read(path)?;
         let accounts = Arc::new(Accounts::default());
         config
             .numbers
@@ -133,7 +134,7 @@ impl Simulator {
         for template in config.templates {
             accounts.put_template(template);
         }
-        let state = KeptState::replay(kept, &accounts, clock.now_ms());
+        let state = SavedState::replay(saved, &accounts, clock.now_ms());
         let journal = Journal::start(path, &state.records)?;
         let first_settings = Settings {
             webhook_delay_ms: config.webhook_delay_ms,
@@ -170,7 +171,7 @@ impl Simulator {
         Ok(simulator)
     }
 
-    /// The HTTP side: Graph endpoints under `/{version}/`, control under `/_sim/`.
+    /// The router: Graph endpoints under `/{version}/`, control endpoints under `/_sim/`.
     pub fn router(self: &Arc<Self>) -> axum::Router {
         graph::router(self.clone()).nest("/_sim", control::router(self.clone()))
     }
@@ -180,24 +181,27 @@ impl Simulator {
     }
 
     fn reset_rates(&self) {
-        self.accounts.lines().iter().for_each(|line| line.forget_rates());
+        self.accounts
+            .numbers()
+            .iter()
+            .for_each(|number| number.forget_rates());
     }
 }
 
-/// What an earlier run left, put in order.
-struct KeptState {
+/// The state of an earlier run.
+struct SavedState {
     records: Vec<Record>,
     under_review: Vec<Arc<Template>>,
 }
 
-impl KeptState {
-    fn replay(kept: Vec<Record>, accounts: &Accounts, now_ms: i64) -> Self {
+impl SavedState {
+    fn replay(saved: Vec<Record>, accounts: &Accounts, now_ms: i64) -> Self {
         let mut numbers = Vec::new();
         let mut created: Vec<Template> = Vec::new();
         let mut removed = Vec::new();
         let mut subscriptions = std::collections::BTreeMap::new();
         let mut windows = std::collections::BTreeMap::new();
-        for record in kept {
+        for record in saved {
             match record {
                 Record::Number(number) => {
                     accounts.put_number(number.clone());
@@ -242,8 +246,8 @@ impl KeptState {
         }
         windows.retain(|_, opened_at| now_ms - *opened_at < account::WINDOW_MS);
         for ((phone_number_id, contact), opened_at) in &windows {
-            if let Some(line) = accounts.line(phone_number_id) {
-                line.open_window(contact, *opened_at);
+            if let Some(number) = accounts.number(phone_number_id) {
+                number.open_window(contact, *opened_at);
             }
         }
         let pending = created.iter().filter(|template| template.status == "PENDING");

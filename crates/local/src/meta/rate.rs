@@ -1,4 +1,4 @@
-//! Rates with a burst, as one number per key (the generic cell rate algorithm).
+//! Rates with a burst, stored as one number per key (generic cell rate algorithm).
 
 /// A rate: one admission per `interval_ms` on average, up to `burst` at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub(crate) const PAIR: Rate = Rate {
 };
 
 impl Rate {
-    /// So many a second, at most one second's worth at once; `None` is without limit.
+    /// A rate per second. The burst is one second's worth. `None` means no limit.
     pub(crate) fn per_second(number: u32) -> Option<Self> {
         let number = i64::from(number);
         (number > 0).then(|| Self {
@@ -23,7 +23,8 @@ impl Rate {
         })
     }
 
-    /// Admits one at `now_ms` unless that would exceed the rate. `spent_until` is the key's memory, 0 at first.
+    /// Admits one message at `now_ms` unless that would exceed the rate. `spent_until` is the state of the
+    /// key, 0 at first.
     pub(crate) fn admit(self, spent_until: &mut i64, now_ms: i64) -> bool {
         let now = now_ms.saturating_mul(1_000);
         let after = now.max(*spent_until) + self.interval_us;
@@ -52,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_of_80_refills_within_a_second() {
+    fn a_rate_of_80_per_second_refills_within_a_second() {
         let rate = Rate::per_second(80).unwrap();
         let mut spent = 0;
         assert_eq!((0..100).filter(|_| rate.admit(&mut spent, NOW)).count(), 80);

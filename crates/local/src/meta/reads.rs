@@ -1,15 +1,15 @@
-//! The customers' messages that the application marked as read.
+//! Read receipts: the customers' messages that the application marked as read.
 
 use parking_lot::Mutex;
 use serde::Serialize;
 
-/// What a customer's phone shows with blue ticks.
+/// All messages that were marked as read.
 #[derive(Debug, Default)]
 pub(crate) struct Reads {
     reads: Mutex<Vec<Read>>,
 }
 
-/// One message.
+/// A message that was marked as read.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Read {
     phone_number_id: String,
@@ -18,7 +18,7 @@ pub(crate) struct Read {
 }
 
 impl Reads {
-    pub(crate) fn note(&self, phone_number_id: &str, message_id: &str, typing: bool) {
+    pub(crate) fn record(&self, phone_number_id: &str, message_id: &str, typing: bool) {
         self.reads.lock().push(Read {
             phone_number_id: phone_number_id.to_owned(),
             message_id: message_id.to_owned(),

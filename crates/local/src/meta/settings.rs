@@ -1,16 +1,16 @@
-//! What can be changed while the simulator runs.
+//! Settings that can be changed while the simulator runs.
 
 use serde::{Deserialize, Serialize};
 
-/// Delays of the status webhooks after acceptance, in milliseconds.
+/// The delays of the status webhooks after acceptance, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WebhookDelays {
-    /// Until `sent` (or `failed`).
+    /// The delay of `sent` or `failed`.
     pub sent: u64,
-    /// Until `delivered`, never before `sent`.
+    /// The delay of `delivered`, which never precedes `sent`.
     pub delivered: u64,
-    /// Until `read`, never before `delivered`.
+    /// The delay of `read`, which never precedes `delivered`.
     pub read: u64,
 }
 
@@ -24,27 +24,27 @@ impl Default for WebhookDelays {
     }
 }
 
-/// Everything `PUT /_sim/settings` can change.
+/// The settings that `PUT /_sim/settings` can change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Settings {
     pub(crate) webhook_delay_ms: WebhookDelays,
-    /// How long the answer to a send is held back after acceptance.
+    /// The delay of the answer to a send after its acceptance.
     pub(crate) response_delay_ms: u64,
-    /// Share of the delivered messages that are read, from 0 to 1.
+    /// The share of delivered messages that are read, from 0 to 1.
     pub(crate) read_ratio: f64,
-    /// Sends a second and number; 0 is without limit.
+    /// The messages per second and number; 0 means no limit.
     pub(crate) throughput: u32,
-    /// Whether 131056 is given.
+    /// Whether error 131056, the pair rate limit, applies.
     pub(crate) pair_limit: bool,
-    /// Whether webhooks leave; held back, they wait and are not lost.
+    /// Whether webhooks are posted. If not, they wait in the queue.
     pub(crate) deliver_webhooks: bool,
-    /// POSTs under way at the same time.
+    /// The number of concurrent POSTs.
     pub(crate) webhook_concurrency: usize,
-    /// Status updates in one POST at most.
+    /// The largest number of status updates in one POST.
     pub(crate) webhook_batch: usize,
-    /// Waiting times before each redelivery; the last one repeats.
+    /// The delays before each redelivery. The last one repeats.
     pub(crate) redelivery_ms: Vec<u64>,
-    /// How long a new template stays PENDING.
+    /// The time for which a new template stays PENDING.
     pub(crate) template_review_ms: u64,
 }
 
@@ -65,7 +65,7 @@ impl Default for Settings {
     }
 }
 
-/// A change: what is absent stays.
+/// A change of settings. Absent fields keep their values.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SettingsChange {
@@ -90,7 +90,7 @@ struct DelaysChange {
 }
 
 impl Settings {
-    /// The settings after a change, or what is wrong with it.
+    /// The settings after a change, or the reason why the change is invalid.
     pub(crate) fn changed(&self, change: SettingsChange) -> Result<Self, String> {
         if change
             .read_ratio
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_absent_stays() {
+    fn absent_settings_keep_their_values() {
         let settings = Settings::default();
         let changed = settings
             .changed(change(r#"{"webhook_delay_ms":{"read":7},"pair_limit":false}"#))

@@ -1,4 +1,4 @@
-//! Whether the app hears of a WABA, and where.
+//! The app's subscriptions to the webhooks of WABAs.
 
 use serde_json::{Value, json};
 
@@ -39,7 +39,7 @@ pub(crate) fn list(simulator: &Simulator, call: &Call) -> Result<Value, GraphErr
     Ok(json!({"data": [row]}))
 }
 
-/// `POST /{WABA}/subscribed_apps`; an empty body clears the override.
+/// `POST /{WABA}/subscribed_apps`. An empty body clears the override.
 pub(crate) async fn add(simulator: &Simulator, call: Call) -> Result<Value, GraphError> {
     check_account(simulator, &call)?;
     let business_account_id = call.node.clone();

@@ -1,4 +1,4 @@
-//! A message template and the places its parameters fill.
+//! A message template and its variables.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -6,14 +6,14 @@ use serde_json::Value;
 /// A template as the Graph API lists it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Template {
-    /// WABA it belongs to.
+    /// The WABA it belongs to.
     pub business_account_id: String,
-    /// Its id; one is made up when absent.
+    /// The id. It is generated if absent.
     #[serde(default)]
     pub id: String,
-    /// Name, unique together with the language.
+    /// The name, unique together with the language.
     pub name: String,
-    /// Language code such as `id` or `en_US`.
+    /// The language code, such as `id` or `en_US`.
     pub language: String,
     /// MARKETING, UTILITY or AUTHENTICATION.
     pub category: String,
@@ -23,16 +23,16 @@ pub struct Template {
     /// POSITIONAL or NAMED.
     #[serde(default = "positional")]
     pub parameter_format: String,
-    /// Header, body, footer and buttons as given on creation.
+    /// The header, body, footer and buttons, as they were submitted.
     #[serde(default)]
     pub components: Vec<Value>,
-    /// Why it was rejected.
+    /// The reason of a rejection.
     #[serde(default = "no_reason")]
     pub rejected_reason: String,
     /// GREEN, YELLOW, RED or UNKNOWN.
     #[serde(default = "unknown")]
     pub quality_score: String,
-    /// When it was edited while it was approved.
+    /// The times of edits that were made while the template was approved.
     #[serde(default)]
     pub edits: Vec<i64>,
 }
@@ -74,7 +74,7 @@ impl Template {
     }
 }
 
-/// Whether `component.type` is `kind`, whatever its case.
+/// Whether `component.type` is `kind`, ignoring case.
 pub(crate) fn is_kind(component: &Value, kind: &str) -> bool {
     component["type"]
         .as_str()

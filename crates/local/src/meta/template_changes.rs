@@ -1,4 +1,4 @@
-//! Editing templates, and letting paused ones go on.
+//! Edits of templates, and the reactivation of paused ones.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ fn refuse(explanation: &str) -> GraphError {
     GraphError::template(2_388_039, "Message template cannot be edited", explanation)
 }
 
-/// `POST /{TEMPLATE}`: new components as a whole, a new category, or both.
+/// `POST /{TEMPLATE}`: replaces all components, the category, or both.
 pub(crate) async fn edit(
     simulator: &Arc<Simulator>,
     template: &Template,
@@ -54,7 +54,7 @@ pub(crate) async fn edit(
         edits.push(now);
     }
     let mut edited = template_rules::check_edit(template, edit.components, edit.category)?;
-    templates::take_samples(simulator, &mut edited)?;
+    templates::replace_sample_handles(simulator, &mut edited)?;
     edited.edits = edits;
     edited.status = "PENDING".to_owned();
     edited.rejected_reason = "NONE".to_owned();

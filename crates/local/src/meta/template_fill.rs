@@ -1,4 +1,4 @@
-//! What a template message must carry for its template.
+//! Meta's checks of the values in a template message.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! What Meta checks when a template is created.
+//! Meta's checks of a new template.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -23,7 +23,7 @@ pub(crate) struct NewTemplate {
     components: Option<Vec<Value>>,
 }
 
-/// Checks a new template; the result has no id yet.
+/// Checks a new template. The result has no id yet.
 pub(crate) fn check(business_account_id: &str, new: NewTemplate) -> Result<Template, GraphError> {
     let required = |name: &str| GraphError::invalid_parameter(format!("The parameter {name} is required."));
     let name = new.name.ok_or_else(|| required("name"))?;
@@ -76,7 +76,7 @@ pub(crate) fn check(business_account_id: &str, new: NewTemplate) -> Result<Templ
     Ok(template)
 }
 
-/// Checks what a template is edited to; it keeps what is not given.
+/// Checks an edit of a template. Fields that are not given keep their values.
 pub(crate) fn check_edit(
     old: &Template,
     components: Option<Vec<Value>>,
@@ -173,7 +173,7 @@ fn check_body(template: &Template, body: &Value) -> Result<(), GraphError> {
             "Variables cannot be at the start or end of the template, nor next to each other.",
         ));
     }
-    // Meta publishes no formula for this; three vendors found this one independently.
+    // Meta publishes no formula for this limit. Three vendors found this one independently.
     let words = text.split_whitespace().count();
     if !found.is_empty() && words < 3 * found.len() + 1 {
         return Err(GraphError::template(

@@ -1,5 +1,5 @@
-//! The resumable upload: `POST /{APP}/uploads`, then `POST /{upload id}` with the bytes. What it gives is the handle that
-//! the sample of a template's header is named by.
+//! The resumable upload: `POST /{APP}/uploads`, then `POST /{upload id}` with the bytes. It returns the
+//! handle by which a template names the sample file of its header.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,7 +11,7 @@ use super::Simulator;
 use super::graph::Call;
 use super::graph_error::GraphError;
 
-/// How ids of upload sessions begin.
+/// The prefix of upload session ids.
 pub(crate) const PREFIX: &str = "upload:";
 const LIMIT: usize = 100 * 1_024 * 1_024;
 const MIME_TYPES: [&str; 5] = [
@@ -22,7 +22,7 @@ const MIME_TYPES: [&str; 5] = [
     "application/pdf",
 ];
 
-/// Sessions that wait for their bytes, and the handles that were given.
+/// Sessions that wait for their bytes, and the handles of finished uploads.
 #[derive(Debug, Default)]
 pub(crate) struct Uploads {
     sessions: Mutex<HashMap<String, usize>>,
@@ -35,13 +35,13 @@ impl Uploads {
     }
 }
 
-/// This one call takes `OAuth` in the place of `Bearer`.
+/// Checks the token. This call alone uses the scheme `OAuth` instead of `Bearer`.
 pub(crate) fn check_token(simulator: &Simulator, headers: &HeaderMap) -> Result<(), GraphError> {
     let given = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok());
     let given = given.and_then(|value| value.strip_prefix("OAuth "));
-    if given.is_some_and(|token| simulator.tokens.opens(token)) {
+    if given.is_some_and(|token| simulator.tokens.is_valid(token)) {
         return Ok(());
     }
     Err(GraphError::of(190))
@@ -49,7 +49,7 @@ pub(crate) fn check_token(simulator: &Simulator, headers: &HeaderMap) -> Result<
 
 /// `POST /{APP}/uploads?file_name&file_length&file_type`.
 pub(crate) fn begin(simulator: &Simulator, call: &Call) -> Result<Value, GraphError> {
-    // `app` is the app of the token.
+    // `app` means the app of the token.
     if call.node != simulator.app_id && call.node != "app" {
         return Err(call.no_such_object());
     }
@@ -71,7 +71,7 @@ pub(crate) fn begin(simulator: &Simulator, call: &Call) -> Result<Value, GraphEr
     }
     let id = format!("{PREFIX}{}", simulator.accounts.new_id());
     simulator.uploads.sessions.lock().insert(id.clone(), length);
-    // Meta's ids carry a signature.
+    // Meta's ids contain a signature.
     Ok(json!({"id": format!("{id}?sig=ARZ{length}")}))
 }
 

@@ -1,4 +1,4 @@
-//! Message templates in the Graph API, and their review.
+//! The Graph endpoints of message templates, and the review of new ones.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::template::Template;
 use super::template_rules;
 use super::webhooks::outbox::Update;
 
-/// A template as lists show it.
+/// A template as a row of a list.
 pub(crate) fn row(template: &Template) -> Value {
     json!({
         "id": template.id,
@@ -73,7 +73,7 @@ pub(crate) async fn create(simulator: &Arc<Simulator>, call: Call) -> Result<Val
     let body = serde_json::from_value(call.json().await?)
         .map_err(|error| GraphError::invalid_parameter(format!("Invalid parameter: {error}")))?;
     let mut template = template_rules::check(&account, body)?;
-    take_samples(simulator, &mut template)?;
+    replace_sample_handles(simulator, &mut template)?;
     if simulator
         .accounts
         .template(&account, &template.name, &template.language)
@@ -93,7 +93,7 @@ pub(crate) async fn create(simulator: &Arc<Simulator>, call: Call) -> Result<Val
     Ok(json!({"id": template.id, "status": template.status, "category": template.category}))
 }
 
-/// `DELETE /{WABA}/message_templates?name=[&hsm_id=]`: without the id, all languages.
+/// `DELETE /{WABA}/message_templates?name=[&hsm_id=]`. Without the id, deletes all languages.
 pub(crate) fn delete(simulator: &Simulator, call: &Call) -> Result<Value, GraphError> {
     check_account(simulator, call)?;
     let Some(name) = call.parameters.get("name") else {
@@ -131,8 +131,12 @@ pub(crate) fn delete(simulator: &Simulator, call: &Call) -> Result<Value, GraphE
     Ok(json!({"success": true}))
 }
 
-/// A header's sample is named by the handle of an upload; from then on it is an address, which cannot be sent back.
-pub(crate) fn take_samples(simulator: &Simulator, template: &mut Template) -> Result<(), GraphError> {
+/// Replaces the upload handles of header samples with addresses. As at Meta, an address cannot be submitted
+/// again.
+pub(crate) fn replace_sample_handles(
+    simulator: &Simulator,
+    template: &mut Template,
+) -> Result<(), GraphError> {
     for component in &mut template.components {
         let Some(handle) = component["example"]["header_handle"][0].as_str() else {
             continue;
@@ -151,7 +155,7 @@ pub(crate) fn take_samples(simulator: &Simulator, template: &mut Template) -> Re
     Ok(())
 }
 
-/// Approves a pending template after the review time and tells the application.
+/// Approves a pending template after the review time and notifies the application.
 pub(crate) fn review(simulator: &Arc<Simulator>, template: &Arc<Template>) {
     let (simulator, id) = (Arc::downgrade(simulator), template.id.clone());
     let Some(time) = simulator
@@ -180,7 +184,7 @@ pub(crate) fn review(simulator: &Arc<Simulator>, template: &Arc<Template>) {
     });
 }
 
-/// Adds or changes a template as Meta's side does, telling the application of a changed status.
+/// Adds or changes a template on Meta's side, and notifies the application of a changed status.
 pub(crate) fn put(simulator: &Simulator, template: Template) -> Arc<Template> {
     let (template, previous) = simulator.accounts.put_template(template);
     simulator
@@ -193,7 +197,7 @@ pub(crate) fn put(simulator: &Simulator, template: Template) -> Arc<Template> {
 }
 
 fn announce(simulator: &Simulator, template: &Template) {
-    // The id is a JSON number in webhooks and a text everywhere else.
+    // The id is a JSON number in webhooks and a string everywhere else.
     let id = template
         .id
         .parse::<u64>()

@@ -1,4 +1,4 @@
-//! Access tokens: the configured one, and those a test has issued or withdrawn.
+//! Access tokens: the configured one, and those that a test has issued or revoked.
 
 use std::collections::HashSet;
 
@@ -7,12 +7,12 @@ use parking_lot::RwLock;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Every token that opens something, and those that do no more.
+/// All valid tokens and all revoked ones.
 #[derive(Debug)]
 pub(crate) struct Tokens {
     configured: String,
     issued: RwLock<HashSet<String>>,
-    withdrawn: RwLock<HashSet<String>>,
+    revoked: RwLock<HashSet<String>>,
 }
 
 /// `POST /_sim/tokens`.
@@ -20,7 +20,7 @@ pub(crate) struct Tokens {
 #[serde(deny_unknown_fields)]
 pub(crate) struct TokenChange {
     token: String,
-    /// False withdraws it: calls with it are refused with code 190.
+    /// False revokes the token: calls with it are refused with code 190.
     valid: bool,
 }
 
@@ -29,29 +29,29 @@ impl Tokens {
         Self {
             configured,
             issued: RwLock::default(),
-            withdrawn: RwLock::default(),
+            revoked: RwLock::default(),
         }
     }
 
-    pub(crate) fn opens(&self, given: &str) -> bool {
+    pub(crate) fn is_valid(&self, given: &str) -> bool {
         let configured = !self.configured.is_empty()
             && verify_slices_are_equal(given.as_bytes(), self.configured.as_bytes()).is_ok();
-        (configured || self.issued.read().contains(given)) && !self.withdrawn.read().contains(given)
+        (configured || self.issued.read().contains(given)) && !self.revoked.read().contains(given)
     }
 
     pub(crate) fn change(&self, change: TokenChange) -> Value {
         if change.valid {
-            self.withdrawn.write().remove(&change.token);
+            self.revoked.write().remove(&change.token);
             self.issued.write().insert(change.token);
         } else {
-            self.withdrawn.write().insert(change.token);
+            self.revoked.write().insert(change.token);
         }
-        json!({"issued": self.issued.read().len(), "withdrawn": self.withdrawn.read().len()})
+        json!({"issued": self.issued.read().len(), "revoked": self.revoked.read().len()})
     }
 
-    /// Only the configured one is left.
+    /// Leaves only the configured token valid.
     pub(crate) fn reset(&self) {
         self.issued.write().clear();
-        self.withdrawn.write().clear();
+        self.revoked.write().clear();
     }
 }

@@ -1,4 +1,4 @@
-//! Message ids in the layout Meta's have: opaque to callers, never repeated.
+//! Message ids in Meta's layout. They are opaque to callers and never repeat.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -6,17 +6,17 @@ use base64::engine::general_purpose::STANDARD;
 const INBOUND: u8 = 0x12;
 const OUTBOUND: u8 = 0x11;
 
-/// Id of a message a business sends to `contact`.
+/// The id of a message that a business sends to `contact`.
 pub(crate) fn outbound(contact: &str) -> String {
     compose(contact, OUTBOUND)
 }
 
-/// Id of a message a customer sends.
+/// The id of a message that a customer sends.
 pub(crate) fn inbound(contact: &str) -> String {
     compose(contact, INBOUND)
 }
 
-/// Whether an id was made by [`inbound`], so that it can be marked as read after a restart too.
+/// Whether [`inbound`] made the id. Such a message can be marked as read even after a restart.
 pub(crate) fn is_inbound(wamid: &str) -> bool {
     let Some(bytes) = wamid
         .strip_prefix("wamid.")
@@ -36,7 +36,7 @@ fn compose(contact: &str, direction: u8) -> String {
     bytes.extend_from_slice(&[0x1c, 0x18, u8::try_from(contact.len()).unwrap_or_default()]);
     bytes.extend_from_slice(contact);
     bytes.extend_from_slice(&[0x15, 0x02, 0x00, direction, 0x18, 0x12]);
-    // 72 random bits: no two are alike, across restarts too, without anything to remember.
+    // 72 random bits make ids unique, also across restarts, without stored state.
     let random = uuid::Uuid::new_v4().into_bytes();
     for byte in random.iter().take(5).chain(random.iter().skip(12)) {
         const HEX: &[u8; 16] = b"0123456789ABCDEF";
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_differ_and_tell_their_direction() {
+    fn ids_are_unique_and_encode_their_direction() {
         let first = inbound("6281234567890");
         assert!(first.starts_with("wamid.HBgN"), "{first}");
         assert_ne!(first, inbound("6281234567890"));

@@ -1,4 +1,4 @@
-//! The commands, in Redis' words.
+//! The supported commands, with the error texts of Redis.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::store::{Held, Store};
+use super::store::{Store, StoredValue};
 
 const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";
 const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
@@ -14,14 +14,14 @@ const SYNTAX: &str = "ERR syntax error";
 
 type Outcome = Result<Value, String>;
 
-/// A command that exists and has a right number of arguments.
+/// A known command with a valid number of arguments.
 #[derive(Debug)]
 pub(super) struct Command {
     name: &'static str,
     arguments: Vec<String>,
 }
 
-/// Name, fewest and most arguments.
+/// Each command's name, and its smallest and largest number of arguments.
 const KNOWN: [(&str, usize, usize); 20] = [
     ("SET", 2, usize::MAX),
     ("GET", 1, 1),
@@ -46,7 +46,7 @@ const KNOWN: [(&str, usize, usize); 20] = [
 ];
 
 impl Command {
-    /// Reads `["NAME", argument, ...]`.
+    /// Parses `["NAME", argument, ...]`.
     pub(super) fn parse(value: &Value) -> Result<Self, String> {
         let words = value
             .as_array()
@@ -141,7 +141,7 @@ impl Command {
             }
             "SMEMBERS" => match store.get(key, now) {
                 None => Ok(json!([])),
-                Some(Held::Set(set)) => Ok(json!(set)),
+                Some(StoredValue::Set(set)) => Ok(json!(set)),
                 Some(_) => Err(WRONG_TYPE.to_owned()),
             },
             "PING" => Ok(json!(arguments.first().map_or("PONG", String::as_str))),
@@ -157,7 +157,7 @@ fn integer(text: &str) -> Result<i64, String> {
 fn text(store: &mut Store, now: Instant, key: &str) -> Result<Option<String>, String> {
     match store.get(key, now) {
         None => Ok(None),
-        Some(Held::Text(text)) => Ok(Some(text.clone())),
+        Some(StoredValue::Text(text)) => Ok(Some(text.clone())),
         Some(_) => Err(WRONG_TYPE.to_owned()),
     }
 }
@@ -169,7 +169,7 @@ fn hash<'a>(
 ) -> Result<Option<&'a BTreeMap<String, String>>, String> {
     match store.get(key, now) {
         None => Ok(None),
-        Some(Held::Hash(hash)) => Ok(Some(hash)),
+        Some(StoredValue::Hash(hash)) => Ok(Some(hash)),
         Some(_) => Err(WRONG_TYPE.to_owned()),
     }
 }
@@ -180,20 +180,20 @@ fn hash_mut<'a>(
     key: &str,
 ) -> Result<&'a mut BTreeMap<String, String>, String> {
     if store.get(key, now).is_none() {
-        store.put(key, Held::Hash(BTreeMap::new()), None, now);
+        store.put(key, StoredValue::Hash(BTreeMap::new()), None, now);
     }
     match store.get_mut(key, now) {
-        Some(Held::Hash(hash)) => Ok(hash),
+        Some(StoredValue::Hash(hash)) => Ok(hash),
         _ => Err(WRONG_TYPE.to_owned()),
     }
 }
 
 fn set_mut<'a>(store: &'a mut Store, now: Instant, key: &str) -> Result<&'a mut BTreeSet<String>, String> {
     if store.get(key, now).is_none() {
-        store.put(key, Held::Set(BTreeSet::new()), None, now);
+        store.put(key, StoredValue::Set(BTreeSet::new()), None, now);
     }
     match store.get_mut(key, now) {
-        Some(Held::Set(set)) => Ok(set),
+        Some(StoredValue::Set(set)) => Ok(set),
         _ => Err(WRONG_TYPE.to_owned()),
     }
 }
@@ -237,7 +237,7 @@ fn set(store: &mut Store, now: Instant, key: &str, rest: &[String]) -> Outcome {
         } else {
             ends
         };
-        store.put(key, Held::Text(value.clone()), ends, now);
+        store.put(key, StoredValue::Text(value.clone()), ends, now);
     }
     Ok(match (give_old, refused) {
         (true, _) => json!(old),
@@ -246,7 +246,7 @@ fn set(store: &mut Store, now: Instant, key: &str, rest: &[String]) -> Outcome {
     })
 }
 
-/// The time after a positive amount of units of so many milliseconds.
+/// The time after a positive number of units, each of `unit_ms` milliseconds.
 fn after(now: Instant, amount: i64, unit_ms: u64) -> Option<Instant> {
     let milliseconds = u64::try_from(amount)
         .ok()
@@ -299,7 +299,7 @@ fn add(store: &mut Store, now: Instant, key: &str, amount: i64) -> Outcome {
         .checked_add(amount)
         .ok_or("ERR increment or decrement would overflow")?;
     let ends = store.ends(key, now).flatten();
-    store.put(key, Held::Text(sum.to_string()), ends, now);
+    store.put(key, StoredValue::Text(sum.to_string()), ends, now);
     Ok(json!(sum))
 }
 
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn set_obeys_its_options() {
+    async fn set_applies_its_options() {
         let mut redis = Redis::default();
         assert_eq!(redis.ok("GET a"), Value::Null);
         assert_eq!(redis.ok("SET a 1 XX"), Value::Null);
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn keys_end_on_time() {
+    async fn keys_expire_on_time() {
         let mut redis = Redis::default();
         redis.ok("SET a 1 EX 10");
         assert_eq!(
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn counters_keep_their_end_and_refuse_texts() {
+    async fn counters_keep_their_expiry_and_refuse_texts() {
         let mut redis = Redis::default();
         assert_eq!(
             (redis.ok("INCR n"), redis.ok("INCRBY n 41"), redis.ok("DECR n")),
@@ -415,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_commands_and_wrong_numbers_of_arguments_are_named() {
+    fn unknown_commands_and_wrong_numbers_of_arguments_are_reported() {
         let parse = |value: Value| Command::parse(&value).unwrap_err();
         assert!(parse(json!(["FLUSH", 1])).starts_with("ERR unknown command 'FLUSH'"));
         assert!(parse(json!(["EVAL", "return 1", 0])).starts_with("ERR unknown command 'EVAL'"));

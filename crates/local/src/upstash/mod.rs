@@ -1,4 +1,4 @@
-//! The Redis REST API as Upstash offers it: `POST /`, `/pipeline` and `/multi-exec` with a bearer token.
+//! Upstash's Redis REST API: `POST /`, `/pipeline` and `/multi-exec` with a bearer token.
 
 mod command;
 mod store;
@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use command::Command;
 use store::Store;
 
-/// The database and the token that opens it.
+/// A database and its token.
 pub struct Upstash {
     token: String,
     store: Mutex<Store>,
@@ -37,7 +37,7 @@ impl Upstash {
         })
     }
 
-    /// The HTTP side.
+    /// The router of the REST API.
     pub fn router(self: &Arc<Self>) -> Router {
         Router::new()
             .route("/", post(single))
@@ -58,7 +58,7 @@ impl Upstash {
     }
 }
 
-/// A call that was let in: its body and how its answer is written.
+/// An authorised call: its body and the encoding of its answer.
 struct Call {
     body: Value,
     encoding: Encoding,
@@ -67,7 +67,7 @@ struct Call {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Encoding {
     Plain,
-    /// The official client asks for texts in base64, all but `OK`.
+    /// Base64 for all texts except `OK`, as the official client requests.
     Base64,
 }
 
@@ -99,7 +99,7 @@ fn answer(status: StatusCode, value: &Value) -> Response {
     response
 }
 
-/// A call that is not run at all.
+/// A call that is refused before any command runs.
 struct Refusal(StatusCode, String);
 
 impl Refusal {
@@ -114,7 +114,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-fn enter(upstash: &Upstash, headers: &HeaderMap, body: &[u8]) -> Result<Call, Refusal> {
+fn authorize(upstash: &Upstash, headers: &HeaderMap, body: &[u8]) -> Result<Call, Refusal> {
     if !upstash.admits(headers) {
         return Err(Refusal(StatusCode::UNAUTHORIZED, "Unauthorized".to_owned()));
     }
@@ -143,7 +143,7 @@ async fn single(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Refusal> {
-    let call = enter(&upstash, &headers, &body)?;
+    let call = authorize(&upstash, &headers, &body)?;
     let command = Command::parse(&call.body);
     let outcome = command.and_then(|command| command.run(&mut upstash.store.lock(), Instant::now()));
     let status = if outcome.is_ok() {
@@ -159,8 +159,8 @@ async fn pipeline(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Refusal> {
-    let call = enter(&upstash, &headers, &body)?;
-    // Each command takes the lock on its own: others may come between, as on Upstash.
+    let call = authorize(&upstash, &headers, &body)?;
+    // Each command takes the lock separately. As at Upstash, other commands may run in between.
     let outcomes = call.commands()?.into_iter().map(|command| {
         let outcome = command.and_then(|command| command.run(&mut upstash.store.lock(), Instant::now()));
         call.encoding.outcome(outcome)
@@ -173,7 +173,7 @@ async fn transaction(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Refusal> {
-    let call = enter(&upstash, &headers, &body)?;
+    let call = authorize(&upstash, &headers, &body)?;
     let commands: Vec<Command> = call
         .commands()?
         .into_iter()

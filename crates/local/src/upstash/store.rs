@@ -1,12 +1,12 @@
-//! Keys, their values and when they end.
+//! Keys with their values and expiry times.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tokio::time::Instant;
 
-/// What a key holds.
+/// The value of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Held {
+pub(super) enum StoredValue {
     Text(String),
     Hash(BTreeMap<String, String>),
     Set(BTreeSet<String>),
@@ -14,22 +14,22 @@ pub(super) enum Held {
 
 #[derive(Debug)]
 struct Slot {
-    held: Held,
+    value: StoredValue,
     ends: Option<Instant>,
 }
 
-/// All keys. A key that has ended is dropped when it is next looked at, or when many keys have come.
+/// All keys. An expired key is removed when it is read next, or in a sweep when there are many keys.
 #[derive(Debug, Default)]
 pub(super) struct Store {
     slots: HashMap<String, Slot>,
     sweep_at: usize,
 }
 
-/// The least number of keys that is worth a sweep.
+/// The smallest number of keys that triggers a sweep.
 const SWEEP_FROM: usize = 10_000;
 
 impl Store {
-    fn drop_ended(&mut self, key: &str, now: Instant) {
+    fn drop_expired(&mut self, key: &str, now: Instant) {
         if self
             .slots
             .get(key)
@@ -39,19 +39,19 @@ impl Store {
         }
     }
 
-    pub(super) fn get(&mut self, key: &str, now: Instant) -> Option<&Held> {
-        self.drop_ended(key, now);
-        self.slots.get(key).map(|slot| &slot.held)
+    pub(super) fn get(&mut self, key: &str, now: Instant) -> Option<&StoredValue> {
+        self.drop_expired(key, now);
+        self.slots.get(key).map(|slot| &slot.value)
     }
 
-    pub(super) fn get_mut(&mut self, key: &str, now: Instant) -> Option<&mut Held> {
-        self.drop_ended(key, now);
-        self.slots.get_mut(key).map(|slot| &mut slot.held)
+    pub(super) fn get_mut(&mut self, key: &str, now: Instant) -> Option<&mut StoredValue> {
+        self.drop_expired(key, now);
+        self.slots.get_mut(key).map(|slot| &mut slot.value)
     }
 
-    /// Replaces the value; the key ends at `ends`.
-    pub(super) fn put(&mut self, key: &str, held: Held, ends: Option<Instant>, now: Instant) {
-        self.slots.insert(key.to_owned(), Slot { held, ends });
+    /// Replaces the value. The key expires at `ends`.
+    pub(super) fn put(&mut self, key: &str, value: StoredValue, ends: Option<Instant>, now: Instant) {
+        self.slots.insert(key.to_owned(), Slot { value, ends });
         if self.slots.len() > self.sweep_at.max(SWEEP_FROM) {
             self.slots
                 .retain(|_, slot| slot.ends.is_none_or(|ends| ends > now));
@@ -60,18 +60,18 @@ impl Store {
     }
 
     pub(super) fn remove(&mut self, key: &str, now: Instant) -> bool {
-        self.drop_ended(key, now);
+        self.drop_expired(key, now);
         self.slots.remove(key).is_some()
     }
 
-    /// When the key ends: nothing for a missing key, `Some(None)` for one without an end.
+    /// The expiry time of a key: `None` for a missing key, `Some(None)` for one without expiry.
     pub(super) fn ends(&mut self, key: &str, now: Instant) -> Option<Option<Instant>> {
-        self.drop_ended(key, now);
+        self.drop_expired(key, now);
         self.slots.get(key).map(|slot| slot.ends)
     }
 
     pub(super) fn set_end(&mut self, key: &str, ends: Option<Instant>, now: Instant) -> bool {
-        self.drop_ended(key, now);
+        self.drop_expired(key, now);
         let slot = self.slots.get_mut(key);
         slot.map(|slot| slot.ends = ends).is_some()
     }
@@ -84,14 +84,14 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn ended_keys_are_swept_when_many_come() {
+    async fn expired_keys_are_swept_when_there_are_many() {
         let mut store = Store::default();
         let now = Instant::now();
         let later = now + Duration::from_secs(1);
         for n in 0..SWEEP_FROM {
-            store.put(&n.to_string(), Held::Text(String::new()), Some(later), now);
+            store.put(&n.to_string(), StoredValue::Text(String::new()), Some(later), now);
         }
-        store.put("last", Held::Text(String::new()), None, later);
+        store.put("last", StoredValue::Text(String::new()), None, later);
         assert_eq!(store.slots.len(), 1);
     }
 }

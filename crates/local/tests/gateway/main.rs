@@ -1,4 +1,4 @@
-//! The gateway with real functions behind it, in this process and as `crm-local serve`.
+//! Tests of the gateway with real functions behind it, both in this process and as `crm-local serve`.
 
 #![expect(
     clippy::unwrap_used,

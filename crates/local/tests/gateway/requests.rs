@@ -15,12 +15,12 @@ use crate::site::{Site, answer, eventually, handles_sigterm, is_gone, kill};
 #[tokio::test]
 async fn a_function_sees_the_original_address_with_its_parameters() {
     let site = Site::start().await;
-    let (status, told) = site.get("/api/items/a%20b?limit=2").await;
+    let (status, echo) = site.get("/api/items/a%20b?limit=2").await;
     assert_eq!(
-        (status, &told["address"]),
+        (status, &echo["address"]),
         (200, &json!("/api/items/a%20b?id=a%20b&limit=2"))
     );
-    assert!(told["name"].as_str().unwrap().ends_with("/items-id"));
+    assert!(echo["name"].as_str().unwrap().ends_with("/items-id"));
     assert_eq!(site.get("/things/7").await.1["address"], "/things/7?id=7");
     assert_eq!(
         site.get("/api/openapi.json").await.1["address"],
@@ -32,20 +32,20 @@ async fn a_function_sees_the_original_address_with_its_parameters() {
 }
 
 #[tokio::test]
-async fn headers_are_vercels_and_cannot_be_forged() {
+async fn clients_cannot_forge_vercel_headers() {
     let site = Site::start().await;
     let request = site.client.post(format!("{}/api/echo", site.url)).body("hello");
     let request = request
         .header("x-vercel-internal-request-id", "abc")
         .header("x-vercel-internal-trust", "me");
-    let (_, told) = answer(
+    let (_, echo) = answer(
         request
             .header("x-forwarded-for", "9.9.9.9")
             .header("x-mine", "kept"),
     )
     .await;
-    assert_eq!((&told["method"], &told["length"]), (&json!("POST"), &json!(5)));
-    let headers = &told["headers"];
+    assert_eq!((&echo["method"], &echo["length"]), (&json!("POST"), &json!(5)));
+    let headers = &echo["headers"];
     assert!(
         headers["x-vercel-internal-request-id"]
             .as_str()
@@ -74,7 +74,7 @@ async fn headers_are_vercels_and_cannot_be_forged() {
 }
 
 #[tokio::test]
-async fn files_functions_and_errors_carry_the_headers_of_the_project() {
+async fn all_answers_carry_the_configured_headers() {
     let site = Site::start().await;
     for path in ["/", "/api/echo", "/api/nothing"] {
         let response = site
@@ -88,10 +88,10 @@ async fn files_functions_and_errors_carry_the_headers_of_the_project() {
 }
 
 #[tokio::test]
-async fn a_function_gets_its_environment_and_nothing_else() {
+async fn a_function_gets_only_its_own_environment() {
     let site = Site::start().await;
-    let (_, told) = site.get("/api/echo").await;
-    let names: BTreeSet<&str> = told["environment"]
+    let (_, echo) = site.get("/api/echo").await;
+    let names: BTreeSet<&str> = echo["environment"]
         .as_object()
         .unwrap()
         .keys()
@@ -112,13 +112,13 @@ async fn a_function_gets_its_environment_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn first_requests_at_the_same_time_share_one_start() {
+async fn simultaneous_first_requests_start_one_process() {
     let site = Site::start().await;
     assert_eq!(site.listed("echo").await["pid"], Value::Null);
     let answers = join_all((0..20).map(|_| site.get("/api/echo"))).await;
     let pids: BTreeSet<u64> = answers
         .iter()
-        .map(|(_, told)| told["pid"].as_u64().unwrap())
+        .map(|(_, echo)| echo["pid"].as_u64().unwrap())
         .collect();
     assert_eq!(pids.len(), 1);
     let listed = site.listed("echo").await;
@@ -131,7 +131,7 @@ async fn first_requests_at_the_same_time_share_one_start() {
 }
 
 #[tokio::test]
-async fn bodies_are_passed_on_as_they_come() {
+async fn bodies_are_streamed() {
     let site = Site::start().await;
     let (chunks, mut received) = mpsc::unbounded_channel::<Bytes>();
     let frames = futures_util::stream::poll_fn(move |context| {
@@ -158,8 +158,8 @@ async fn a_body_beyond_the_limit_is_413() {
     const LIMIT: usize = 4_718_592;
     let site = Site::start().await;
     let url = format!("{}/api/echo", site.url);
-    let (status, told) = answer(site.client.post(&url).body(vec![b'x'; LIMIT])).await;
-    assert_eq!((status, &told["length"]), (200, &json!(LIMIT)));
+    let (status, echo) = answer(site.client.post(&url).body(vec![b'x'; LIMIT])).await;
+    assert_eq!((status, &echo["length"]), (200, &json!(LIMIT)));
     let (status, body) = answer(site.client.post(&url).body(vec![b'x'; LIMIT + 1])).await;
     assert_eq!(
         (status, &body["error"]["code"]),
@@ -179,7 +179,7 @@ async fn a_body_beyond_the_limit_is_413() {
 }
 
 #[tokio::test]
-async fn who_sends_far_too_much_is_told_so() {
+async fn a_client_that_sends_far_too_much_gets_413() {
     const LENGTH: usize = 20_000_000;
     let site = Site::start().await;
     let address = site.url.trim_start_matches("http://").to_owned();
@@ -188,7 +188,7 @@ async fn who_sends_far_too_much_is_told_so() {
         let head = format!(
             "POST /api/echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {LENGTH}\r\n\r\n"
         );
-        // Like most clients: everything is sent before anything is read.
+        // Like most clients, this one sends everything before it reads an answer.
         connection.write_all(head.as_bytes()).unwrap();
         connection.write_all(&vec![b'x'; LENGTH]).unwrap();
         let mut answered = String::new();
@@ -199,7 +199,7 @@ async fn who_sends_far_too_much_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_killed_function_fails_its_requests_and_the_next_one_starts_it_anew() {
+async fn a_killed_function_fails_its_requests_and_restarts_on_the_next() {
     let site = Site::start().await;
     let never = site.repository.file("never");
     let path = format!("/api/echo?until={never}");
@@ -212,21 +212,21 @@ async fn a_killed_function_fails_its_requests_and_the_next_one_starts_it_anew() 
         (waiting.0, &waiting.1["error"]["code"]),
         (500, &json!("function_crashed"))
     );
-    let (status, told) = site.get("/api/echo").await;
+    let (status, echo) = site.get("/api/echo").await;
     assert_eq!(status, 200);
-    assert_ne!(told["pid"], pid);
+    assert_ne!(echo["pid"], pid);
 }
 
 #[tokio::test]
-async fn an_idle_function_that_was_killed_is_started_anew() {
+async fn a_killed_idle_function_is_restarted() {
     let site = Site::start().await;
     for _ in 0..5 {
         let pid = site.get("/api/echo").await.1["pid"].clone();
         kill(&pid, Signal::KILL);
         eventually(async || site.listed("echo").await["pid"].is_null().then_some(())).await;
-        let (status, told) = site.get("/api/echo").await;
-        assert_eq!(status, 200, "{told}");
-        assert_ne!(told["pid"], pid);
+        let (status, echo) = site.get("/api/echo").await;
+        assert_eq!(status, 200, "{echo}");
+        assert_ne!(echo["pid"], pid);
     }
 }
 
@@ -242,7 +242,7 @@ async fn a_function_that_exits_during_a_request_is_a_crash() {
 }
 
 #[tokio::test]
-async fn a_function_that_cannot_start_says_so_each_time() {
+async fn a_function_that_cannot_start_fails_every_request() {
     let site = Site::start().await;
     for path in ["/api/broken", "/api/broken", "/api/unbuilt"] {
         let (status, body) = site.get(path).await;
@@ -270,7 +270,7 @@ async fn a_request_that_takes_too_long_is_504() {
 }
 
 #[tokio::test]
-async fn work_left_behind_keeps_a_request_open_and_is_finished_on_stop() {
+async fn background_work_keeps_a_request_open_and_finishes_on_stop() {
     let site = Site::start().await;
     let done = site.repository.file("done");
     let pid = site

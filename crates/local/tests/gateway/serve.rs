@@ -1,4 +1,4 @@
-//! `crm-local serve` as the launcher runs it.
+//! Tests of `crm-local serve`, started as the launcher starts it.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -20,13 +20,13 @@ struct Serve {
 }
 
 fn free_ports() -> [u16; 3] {
-    // Held together, so that they differ.
+    // All listeners are open at the same time, so that their ports differ.
     let listeners = [0; 3].map(|port: u16| std::net::TcpListener::bind(("127.0.0.1", port)).unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
 impl Serve {
-    /// Starts the program and hands it its configuration.
+    /// Starts the program and passes its configuration.
     async fn start(ports: [u16; 3]) -> Self {
         let repository = Repository::new();
         let [app, meta, upstash] = ports;
@@ -41,7 +41,7 @@ impl Serve {
         });
         let mut child = Command::new(env!("CARGO_BIN_EXE_crm-local"))
             .arg("serve")
-            // What a killed program leaves goes with the repository.
+            // Files that a killed program leaves behind are deleted with the repository.
             .env("TMPDIR", repository.root())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -62,7 +62,7 @@ impl Serve {
         }
     }
 
-    /// The next event, or nothing when the program says no more.
+    /// The next event; `None` when the program closes its output.
     async fn event(&mut self) -> Option<Value> {
         let line = tokio::time::timeout(Duration::from_secs(20), self.stdout.next_line()).await;
         line.expect("an event comes in time")
@@ -80,11 +80,11 @@ impl Serve {
         format!("http://127.0.0.1:{}", self.ports[0])
     }
 
-    /// Starts a function and tells its process.
+    /// Starts a function and returns its process id.
     async fn function(&self) -> u64 {
-        let (status, told) = answer(self.client.get(format!("{}/api/echo", self.app()))).await;
-        assert_eq!(status, 200, "{told}");
-        told["pid"].as_u64().unwrap()
+        let (status, echo) = answer(self.client.get(format!("{}/api/echo", self.app()))).await;
+        assert_eq!(status, 200, "{echo}");
+        echo["pid"].as_u64().unwrap()
     }
 
     async fn exit_code(&mut self) -> Option<i32> {
@@ -129,15 +129,15 @@ async fn the_end_of_standard_input_stops_everything() {
 }
 
 #[tokio::test]
-async fn work_that_functions_left_behind_is_finished_first() {
+async fn background_work_of_functions_finishes_before_the_stop() {
     let mut serve = Serve::ready(free_ports()).await;
     let file = serve.repository.file("go");
     let url = format!("{}/api/echo?afterwards={file}", serve.app());
-    let (_, told) = answer(serve.client.get(url)).await;
-    let function = told["pid"].as_u64().unwrap();
+    let (_, echo) = answer(serve.client.get(url)).await;
+    let function = echo["pid"].as_u64().unwrap();
     handles_sigterm(function).await;
     drop(serve.stdin.take());
-    // The gateway takes no more connections once it is stopping.
+    // A stopping gateway accepts no more connections.
     eventually(async || serve.client.get(serve.app()).send().await.err()).await;
     assert!(!is_gone(function));
     std::fs::write(&file, "").unwrap();
@@ -166,7 +166,7 @@ async fn functions_do_not_outlive_a_killed_gateway() {
 }
 
 #[tokio::test]
-async fn it_starts_again_on_the_same_ports_and_state() {
+async fn it_restarts_on_the_same_ports_and_state() {
     let ports = free_ports();
     for _ in 0..2 {
         let mut serve = Serve::ready(ports).await;
@@ -178,7 +178,7 @@ async fn it_starts_again_on_the_same_ports_and_state() {
 }
 
 #[tokio::test]
-async fn a_busy_port_is_told_in_one_line() {
+async fn a_busy_port_is_reported_in_one_line() {
     let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let busy = holder.local_addr().unwrap().port();
     let [app, _, upstash] = free_ports();
@@ -195,7 +195,7 @@ async fn a_busy_port_is_told_in_one_line() {
 }
 
 #[tokio::test]
-async fn a_wrong_configuration_is_told_in_one_line() {
+async fn an_invalid_configuration_is_reported_in_one_line() {
     let repository = Repository::new();
     for (vercel_json, config) in [
         ("{}", "not json".to_owned()),

@@ -1,4 +1,4 @@
-//! A repository with functions, all of them the echo function under other names.
+//! A repository with functions. All of them are the echo function under different names.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ const FUNCTIONS: [(&str, &str); 5] = [
     ("api/broken.rs", "broken"),
 ];
 
-/// The folder of a repository.
+/// A temporary folder with a repository.
 pub(crate) struct Repository {
     folder: tempfile::TempDir,
 }
@@ -67,7 +67,7 @@ impl Repository {
         self.folder.path()
     }
 
-    /// A path that does not exist yet; functions wait for it.
+    /// A path that does not exist yet. Functions wait for it to appear.
     pub(crate) fn file(&self, name: &str) -> String {
         self.root().join(name).to_string_lossy().into_owned()
     }
@@ -116,12 +116,12 @@ impl Site {
         answer(self.client.get(format!("{}{path}", self.url))).await
     }
 
-    /// What the list says of a binary.
+    /// The entry of a binary in the gateway's list.
     pub(crate) async fn listed(&self, bin: &str) -> Value {
         listed(&self.client, &self.url, bin).await
     }
 
-    /// Waits until so many requests of a binary are open.
+    /// Waits until a binary has this number of open requests.
     pub(crate) async fn has_open_requests(&self, bin: &str, number: u64) -> Value {
         eventually(async || {
             let listed = self.listed(bin).await;
@@ -148,7 +148,7 @@ pub(crate) async fn listed(client: &reqwest::Client, url: &str, bin: &str) -> Va
         .clone()
 }
 
-/// Asks until there is an answer.
+/// Calls `ask` until it returns an answer.
 pub(crate) async fn eventually<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let asking = async {
         loop {
@@ -163,7 +163,7 @@ pub(crate) async fn eventually<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T 
         .expect("it happens in time")
 }
 
-/// Whether a process is gone; one that nobody has waited for yet counts as gone.
+/// Whether a process has ended. A process that its parent has not waited for yet counts as ended.
 pub(crate) fn is_gone(pid: u64) -> bool {
     match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
         Ok(stat) => stat
@@ -173,7 +173,8 @@ pub(crate) fn is_gone(pid: u64) -> bool {
     }
 }
 
-/// Waits until a process handles SIGTERM: the runtime of the functions begins to after it has begun to answer.
+/// Waits until a process handles SIGTERM. The functions' runtime installs its handler only after it starts to
+/// answer.
 pub(crate) async fn handles_sigterm(pid: u64) {
     eventually(async || {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();

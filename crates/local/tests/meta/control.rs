@@ -1,11 +1,11 @@
-//! Ledger, faults, raw webhooks and resetting.
+//! Tests of the ledger, faults, raw webhooks and the reset.
 
 use serde_json::{Value, json};
 
 use crate::simulator::{CUSTOMER, Meta, NUMBER, OTHER_NUMBER, promo, template, text};
 
 #[tokio::test]
-async fn the_ledger_keeps_what_was_accepted_in_order() {
+async fn the_ledger_lists_accepted_messages_in_order() {
     let meta = Meta::start().await;
     let mut first = promo("6281200000001");
     first["biz_opaque_callback_data"] = json!("m-1");
@@ -97,7 +97,7 @@ async fn a_bare_http_status_has_no_graph_body() {
 }
 
 #[tokio::test]
-async fn a_dropped_answer_leaves_an_accepted_message_whose_statuses_come() {
+async fn a_message_with_a_dropped_answer_is_accepted_and_gets_statuses() {
     let mut meta = Meta::start().await;
     meta.fault(&json!({"kind": "accept_then_drop", "times": 1})).await;
     let url = format!("{}/v25.0/{NUMBER}/messages", meta.url);
@@ -128,7 +128,7 @@ async fn a_malformed_answer_is_200_without_json() {
 }
 
 #[tokio::test]
-async fn a_timeout_never_answers_and_accepts_only_when_told() {
+async fn a_timeout_fault_accepts_only_if_configured() {
     let meta = Meta::start().await;
     for (accept, accepted) in [(false, 0), (true, 1)] {
         meta.fault(&json!({"kind": "timeout", "times": 1, "accept": accept}))
@@ -150,7 +150,7 @@ async fn a_timeout_never_answers_and_accepts_only_when_told() {
 }
 
 #[tokio::test]
-async fn a_failed_status_can_be_ordered() {
+async fn a_failed_status_can_be_injected() {
     let mut meta = Meta::start().await;
     meta.fault(&json!({"kind": "failed_status", "code": 131_049, "to": CUSTOMER}))
         .await;
@@ -163,7 +163,7 @@ async fn a_failed_status_can_be_ordered() {
 }
 
 #[tokio::test]
-async fn orders_and_settings_that_make_no_sense_are_400() {
+async fn invalid_faults_and_settings_are_400() {
     let meta = Meta::start().await;
     for fault in [
         json!({"kind": "error_code"}),
@@ -181,7 +181,7 @@ async fn orders_and_settings_that_make_no_sense_are_400() {
 }
 
 #[tokio::test]
-async fn a_raw_body_is_posted_as_it_is() {
+async fn a_raw_body_is_posted_unchanged() {
     let mut meta = Meta::start().await;
     meta.receiver.answers(&[202]);
     let (_, answer) = meta.post("/_sim/webhooks", &json!({"any": "thing/@"})).await;
@@ -201,7 +201,7 @@ async fn the_webhook_can_be_verified() {
 }
 
 #[tokio::test]
-async fn a_reset_forgets_ledger_faults_settings_rates_and_waiting_webhooks() {
+async fn a_reset_clears_ledger_faults_settings_rates_and_waiting_webhooks() {
     let mut meta = Meta::start().await;
     meta.open_window(CUSTOMER).await;
     meta.settings(&json!({"webhook_delay_ms": {"sent": 600_000}, "throughput": 1}))
@@ -225,7 +225,7 @@ async fn a_reset_forgets_ledger_faults_settings_rates_and_waiting_webhooks() {
 }
 
 #[tokio::test]
-async fn a_webhook_under_way_at_a_reset_does_not_come_again() {
+async fn a_webhook_in_progress_at_a_reset_is_not_redelivered() {
     let mut meta = Meta::start().await;
     meta.receiver.hold_answers();
     meta.send(&promo("62812000000")).await;
@@ -284,7 +284,7 @@ async fn numbers_and_templates_can_be_added() {
 }
 
 #[tokio::test]
-async fn a_number_that_is_changed_keeps_its_windows() {
+async fn a_changed_number_keeps_its_windows() {
     let meta = Meta::start().await;
     meta.open_window(CUSTOMER).await;
     let number = json!({"phone_number_id": NUMBER, "display_phone_number": "+62 811-1000-0001",

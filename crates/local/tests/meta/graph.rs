@@ -1,11 +1,11 @@
-//! Reading numbers, registering, media.
+//! Tests of reading numbers, registration and media files.
 
 use serde_json::{Value, json};
 
 use crate::simulator::{ACCOUNT, CUSTOMER, Meta, NUMBER, TOKEN};
 
 #[tokio::test]
-async fn a_number_shows_the_fields_asked_for() {
+async fn a_number_has_the_requested_fields() {
     let meta = Meta::start().await;
     let (_, number) = meta
         .get(&format!("/v25.0/{NUMBER}?fields=verified_name,quality_rating"))
@@ -22,7 +22,7 @@ async fn a_number_shows_the_fields_asked_for() {
 }
 
 #[tokio::test]
-async fn an_account_lists_its_numbers_only() {
+async fn an_account_lists_only_its_own_numbers() {
     let meta = Meta::start().await;
     let (_, list) = meta.get(&format!("/v25.0/{ACCOUNT}/phone_numbers")).await;
     assert_eq!(list["data"].as_array().unwrap().len(), 1);
@@ -141,7 +141,7 @@ async fn media_of_unknown_type_or_size_are_refused() {
 }
 
 #[tokio::test]
-async fn issued_tokens_open_until_they_are_withdrawn() {
+async fn issued_tokens_work_until_they_are_revoked() {
     let meta = Meta::start().await;
     let url = format!("{}/v25.0/{NUMBER}", meta.url);
     let status = async |token: &str| {
@@ -164,7 +164,7 @@ async fn issued_tokens_open_until_they_are_withdrawn() {
 }
 
 #[tokio::test]
-async fn a_number_with_a_pin_registers_with_that_one_only() {
+async fn a_number_with_a_pin_registers_only_with_that_pin() {
     let meta = Meta::start().await;
     let number = json!({"phone_number_id": "5559", "display_phone_number": "+62 9", "business_account_id": "5558",
         "pin": "123456", "quality_rating": "RED"});
@@ -195,7 +195,7 @@ async fn people_are_blocked_and_unblocked() {
             &body["block_users"]["failed_users"][0]["errors"][0]["code"]
         ),
         (400, &json!(139_100), &json!(131_047)),
-        "nobody is blocked who has not written within 24 hours"
+        "people who have not written within 24 hours cannot be blocked"
     );
     meta.open_window("62811").await;
     let (status, body) = meta.post(&path, &list).await;

@@ -1,4 +1,4 @@
-//! The Meta simulator over HTTP, with a receiver for its webhooks.
+//! Tests of the Meta simulator over HTTP, with a receiver for its webhooks.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! The application's side of the webhooks.
+//! The application's webhook endpoint.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-/// A webhook as it arrived.
+/// A received webhook.
 pub(crate) struct Webhook {
     pub(crate) signature: String,
     pub(crate) body: Bytes,
@@ -29,7 +29,7 @@ impl Webhook {
         self.json()["entry"][0]["changes"][0]["value"].clone()
     }
 
-    /// (status, wamid) of all its statuses.
+    /// The (status, wamid) pairs of all its statuses.
     pub(crate) fn statuses(&self) -> Vec<(String, String)> {
         let value = self.value();
         let statuses = value["statuses"].as_array().cloned().unwrap_or_default();
@@ -47,7 +47,7 @@ struct Inner {
     gate: tokio::sync::Semaphore,
 }
 
-/// A server that keeps what it gets and answers as told (200 otherwise).
+/// A server that keeps the webhooks it receives and answers with the given statuses, or with 200.
 pub(crate) struct Receiver {
     pub(crate) url: String,
     inner: Arc<Inner>,
@@ -72,12 +72,12 @@ impl Receiver {
         Self { url, inner, arrived }
     }
 
-    /// The next answers, before it goes back to 200.
+    /// Sets the next answers. After them it answers with 200 again.
     pub(crate) fn answers(&self, statuses: &[u16]) {
         self.inner.answers.lock().extend(statuses);
     }
 
-    /// Holds every answer back until [`Receiver::answer_again`].
+    /// Withholds all answers until [`Receiver::answer_again`].
     pub(crate) fn hold_answers(&self) {
         self.inner
             .gate
@@ -94,7 +94,7 @@ impl Receiver {
         next.expect("a webhook arrives in time").unwrap()
     }
 
-    /// Whether nothing has arrived that was not taken.
+    /// Whether all received webhooks have been taken.
     pub(crate) fn is_empty(&mut self) -> bool {
         self.arrived.is_empty()
     }

@@ -1,4 +1,4 @@
-//! Each rule of sending, one test each.
+//! Tests of each rule for sending.
 
 use serde_json::{Value, json};
 
@@ -220,7 +220,7 @@ async fn the_window_closes_24_hours_after_the_last_customer_message() {
 }
 
 #[tokio::test]
-async fn a_pair_gets_45_messages_then_one_in_6_seconds() {
+async fn a_pair_is_limited_to_45_messages_then_one_per_6_seconds() {
     let meta = Meta::start().await;
     for _ in 0..45 {
         assert_eq!(meta.send(&promo(CUSTOMER)).await.0, 200);
@@ -235,7 +235,7 @@ async fn a_pair_gets_45_messages_then_one_in_6_seconds() {
 }
 
 #[tokio::test]
-async fn a_number_sends_so_many_a_second() {
+async fn a_number_is_limited_per_second() {
     let meta = Meta::start().await;
     meta.settings(&json!({"throughput": 3})).await;
     let to = |n: usize| promo(&format!("62812000001{n}"));

@@ -1,4 +1,4 @@
-//! A simulator with two numbers, a held clock and a receiver for its webhooks.
+//! A simulator with two numbers, a fixed clock and a receiver for its webhooks.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub(crate) struct Meta {
     stop: CancellationToken,
 }
 
-/// An answer: status and JSON (null where there is none).
+/// An answer: status and JSON (null if the body is not JSON).
 pub(crate) type Answer = (u16, Value);
 
 impl Drop for Meta {
@@ -124,7 +124,7 @@ impl Meta {
         self.post(&format!("/v25.0/{NUMBER}/messages"), message).await
     }
 
-    /// Sends and gives the code of the refusal that must follow, with its HTTP status.
+    /// Sends a message that must be refused, and returns the HTTP status and the error code.
     pub(crate) async fn refusal(&self, message: &Value) -> (u16, u64) {
         let (status, body) = self.send(message).await;
         assert_eq!(body["error"]["type"], "OAuthException", "{body}");
@@ -132,7 +132,7 @@ impl Meta {
         (status, body["error"]["code"].as_u64().unwrap())
     }
 
-    /// Lets free-form messages to the customer through.
+    /// Opens the window, so that free-form messages to the customer are accepted.
     pub(crate) async fn open_window(&self, customer: &str) {
         let change = json!({"phone_number_id": NUMBER, "contact": customer, "open": true});
         assert_eq!(self.post("/_sim/windows", &change).await.0, 200);
@@ -152,7 +152,7 @@ impl Meta {
         self.get("/_sim/ledger/summary").await.1
     }
 
-    /// Waits until a template's review is over.
+    /// Waits until a template has been reviewed.
     pub(crate) async fn becomes_approved(&self, template: &str) {
         let wait = async {
             while self.get(&format!("/v25.0/{template}")).await.1["status"] != "APPROVED" {
@@ -164,7 +164,7 @@ impl Meta {
             .expect("the template is approved");
     }
 
-    /// Waits until every webhook was answered.
+    /// Waits until every webhook has been answered.
     pub(crate) async fn becomes_idle(&self) {
         let wait = async {
             while self.get("/_sim/idle").await.1["pending_webhooks"] != 0 {

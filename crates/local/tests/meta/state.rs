@@ -1,4 +1,4 @@
-//! What survives a restart.
+//! Tests of the state that survives a restart.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Creating, listing, reviewing and deleting templates.
+//! Tests of creating, listing, reviewing and deleting templates.
 
 use serde_json::{Value, json};
 
@@ -63,7 +63,7 @@ async fn a_wrong_template_is_refused_with_an_explanation() {
 }
 
 #[tokio::test]
-async fn lists_are_walked_by_cursor() {
+async fn lists_are_paged_by_cursor() {
     let meta = Meta::start().await;
     let (mut names, mut after) = (Vec::new(), String::new());
     loop {
@@ -102,7 +102,7 @@ async fn deleting_a_name_deletes_all_its_languages() {
     assert_eq!(meta.delete(&format!("{}?name=ready", path())).await.0, 400);
 }
 
-/// What an approved template is edited to.
+/// An edit of an approved template.
 fn edit(text: &str) -> Value {
     json!({"components": [{"type": "BODY", "text": text}]})
 }
@@ -132,7 +132,7 @@ async fn edits_have_their_limits() {
         let meta = &meta;
         async move { meta.post(&place, &body).await }
     };
-    // "waiting" is under review, "disabled" is lost, "promo" is approved, "paused" is paused.
+    // "waiting" is under review, "disabled" is disabled, "promo" is approved, "paused" is paused.
     for id in ["777", "778"] {
         assert_eq!(
             edited(id, edit("Halo semua")).await.1["error"]["error_subcode"],
@@ -148,7 +148,7 @@ async fn edits_have_their_limits() {
     assert_eq!(
         edited("776", category).await.0,
         200,
-        "of a paused one it may be changed"
+        "the category of a paused template can be changed"
     );
     let wrong = edit("{{1}} sudah siap untuk diambil di toko kami");
     assert_eq!(edited("775", wrong).await.1["error"]["error_subcode"], 2_388_299);
@@ -165,7 +165,7 @@ async fn edits_have_their_limits() {
 }
 
 #[tokio::test]
-async fn a_sample_is_uploaded_and_named_by_its_handle() {
+async fn a_sample_is_uploaded_and_referenced_by_its_handle() {
     let meta = Meta::start().await;
     let begin = "/v25.0/9/uploads?file_name=a.png&file_length=4&file_type=image/png";
     let (status, session) = meta.post(begin, &json!({})).await;
@@ -184,7 +184,11 @@ async fn a_sample_is_uploaded_and_named_by_its_handle() {
     assert_eq!(upload("OAuth", b"12345").await.0, 400);
     let (status, uploaded) = upload("OAuth", b"1234").await;
     assert_eq!(status, 200, "{uploaded}");
-    assert_eq!(upload("OAuth", b"1234").await.0, 400, "the session is used up");
+    assert_eq!(
+        upload("OAuth", b"1234").await.0,
+        400,
+        "the session can be used only once"
+    );
     for wrong in [
         "/v25.0/8/uploads?file_name=a.png&file_length=4&file_type=image/png",
         "/v25.0/9/uploads?file_name=a.png&file_length=4&file_type=image/webp",
@@ -216,7 +220,7 @@ async fn a_sample_is_uploaded_and_named_by_its_handle() {
 }
 
 #[tokio::test]
-async fn a_paused_template_is_let_go_on() {
+async fn a_paused_template_can_be_reactivated() {
     let mut meta = Meta::start().await;
     let (status, body) = meta.post("/v25.0/776/unpause", &json!({})).await;
     assert_eq!((status, body), (200, json!({"success": true})));
@@ -226,7 +230,7 @@ async fn a_paused_template_is_let_go_on() {
 }
 
 #[tokio::test]
-async fn one_language_is_deleted_by_its_id_and_a_disabled_template_never() {
+async fn a_language_is_deleted_by_id_and_a_disabled_template_is_not() {
     let meta = Meta::start().await;
     let (_, kept) = meta.post(&path(), &new("ready", "id")).await;
     let (_, gone) = meta.post(&path(), &new("ready", "en_US")).await;
@@ -239,7 +243,7 @@ async fn one_language_is_deleted_by_its_id_and_a_disabled_template_never() {
 }
 
 #[tokio::test]
-async fn a_rejection_says_why() {
+async fn a_rejection_has_a_reason() {
     let mut meta = Meta::start().await;
     let mut rejected = crate::simulator::template("waiting", "REJECTED", "Halo");
     rejected["rejected_reason"] = json!("PROMOTIONAL");

@@ -1,4 +1,4 @@
-//! Statuses and customer messages on their way to the application.
+//! Tests of the webhooks with statuses and customer messages.
 
 use serde_json::{Value, json};
 
@@ -82,7 +82,7 @@ async fn a_number_that_is_not_on_whatsapp_fails_after_acceptance() {
 }
 
 #[tokio::test]
-async fn a_webhook_that_is_not_answered_200_comes_again() {
+async fn a_webhook_that_is_not_answered_with_200_is_redelivered() {
     let mut meta = Meta::start().await;
     meta.settings(&json!({"redelivery_ms": [1]})).await;
     meta.receiver.answers(&[500, 503, 404]);
@@ -104,7 +104,7 @@ async fn a_webhook_that_is_not_answered_200_comes_again() {
 }
 
 #[tokio::test]
-async fn statuses_that_pile_up_share_a_post() {
+async fn due_statuses_share_a_post() {
     let mut meta = Meta::start().await;
     meta.settings(&json!({"throughput": 0, "webhook_concurrency": 1, "webhook_batch": 50}))
         .await;
@@ -117,10 +117,10 @@ async fn statuses_that_pile_up_share_a_post() {
     let (mut posts, mut statuses) = (0, Vec::new());
     while !meta.receiver.is_empty() {
         let webhook = meta.receiver.next().await;
-        let told = webhook.statuses();
-        assert!(told.len() <= 50);
+        let batch = webhook.statuses();
+        assert!(batch.len() <= 50);
         posts += 1;
-        statuses.extend(told);
+        statuses.extend(batch);
     }
     assert_eq!(statuses.len(), 120);
     assert!(posts <= 10, "{posts} posts for 120 statuses");
@@ -130,7 +130,7 @@ async fn statuses_that_pile_up_share_a_post() {
 }
 
 #[tokio::test]
-async fn held_back_webhooks_wait_and_are_not_lost() {
+async fn withheld_webhooks_are_not_lost() {
     let mut meta = Meta::start().await;
     meta.settings(&json!({"deliver_webhooks": false})).await;
     meta.send(&promo("62812000000")).await;
@@ -169,7 +169,7 @@ async fn delays_put_statuses_in_order() {
 }
 
 #[tokio::test]
-async fn a_share_of_the_messages_is_read() {
+async fn the_read_ratio_sets_the_share_of_read_messages() {
     let mut meta = Meta::start().await;
     meta.settings(&json!({"read_ratio": 0.5, "throughput": 0})).await;
     for n in 0..10 {
@@ -215,7 +215,7 @@ async fn a_customer_message_is_signed_escaped_and_answered_with_its_outcome() {
 }
 
 #[tokio::test]
-async fn a_raw_element_and_a_user_without_a_phone_number_can_be_played() {
+async fn raw_elements_and_users_without_a_phone_number_are_supported() {
     let mut meta = Meta::start().await;
     let said = json!({"phone_number_id": NUMBER, "user_id": "ID.123", "name": "Ana", "message":
         {"id": "own-id", "type": "location", "location": {"latitude": -6.2, "longitude": 106.8}}});
@@ -241,7 +241,7 @@ async fn a_raw_element_and_a_user_without_a_phone_number_can_be_played() {
 }
 
 #[tokio::test]
-async fn an_unsubscribed_account_is_told_nothing() {
+async fn an_unsubscribed_account_gets_no_webhooks() {
     let mut meta = Meta::start().await;
     let path = format!("/v25.0/{ACCOUNT}/subscribed_apps");
     assert_eq!(meta.delete(&path).await, (200, json!({"success": true})));

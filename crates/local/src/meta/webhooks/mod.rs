@@ -1,4 +1,4 @@
-//! Webhooks back to the application: shape, signature, queue and redelivery.
+//! Webhooks to the application: their shape, their signature, the queue and redelivery.
 
 pub(crate) mod outbox;
 pub(crate) mod payload;

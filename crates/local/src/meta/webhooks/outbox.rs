@@ -1,5 +1,5 @@
-//! The queue of webhooks: each update waits for its time, statuses that pile up share a POST, and a POST that is
-//! not answered 200 comes again later. Nothing is lost while the simulator runs.
+//! The webhook queue. Each update waits for its time, due statuses share a POST, and a POST that is not
+//! answered with 200 is redelivered. Nothing is lost while the simulator runs.
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -18,7 +18,7 @@ use super::poster::Poster;
 use crate::clock::Clock;
 use crate::meta::settings::Settings;
 
-/// A POST that is ready to go, for the first time or again.
+/// A POST that is due, for the first time or again.
 #[derive(Debug)]
 pub(crate) struct Delivery {
     pub(crate) url: String,
@@ -27,11 +27,11 @@ pub(crate) struct Delivery {
     pub(crate) attempts: usize,
 }
 
-/// Something to tell the application.
+/// An update for the application.
 #[derive(Debug)]
 pub(crate) enum Update {
     Status(StatusUpdate),
-    /// An event of a WABA, which travels alone.
+    /// An event of a WABA. It has a POST of its own.
     Account {
         business_account_id: String,
         field: &'static str,
@@ -55,18 +55,18 @@ enum Command {
     Clear(oneshot::Sender<()>),
 }
 
-/// What became of the updates.
+/// The numbers of updates by their state.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
-    /// Updates not yet answered 200, those whose time has not come included.
+    /// Updates without a 200 answer, including those that are not due yet.
     pub(crate) pending: AtomicUsize,
-    /// Updates answered 200.
+    /// Updates with a 200 answer.
     pub(crate) sent: AtomicUsize,
-    /// POSTs not answered 200.
+    /// POSTs that were not answered with 200.
     pub(crate) failed: AtomicUsize,
 }
 
-/// The near end of the queue.
+/// The handle with which the simulator uses the queue.
 #[derive(Debug, Clone)]
 pub(crate) struct Outbox {
     commands: mpsc::UnboundedSender<Command>,
@@ -74,7 +74,7 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    /// Starts the queue; it ends with `stop`.
+    /// Starts the queue, which stops with `stop`.
     pub(crate) fn start(
         poster: Arc<Poster>,
         settings: watch::Receiver<Arc<Settings>>,
@@ -92,8 +92,8 @@ impl Outbox {
             ready: Ready::default(),
             order: 0,
             generation: 0,
-            posts_under_way: 0,
-            updates_under_way: 0,
+            posts_in_progress: 0,
+            updates_in_progress: 0,
             finished: finished_sender,
         };
         tokio::spawn(async move {
@@ -105,14 +105,14 @@ impl Outbox {
         Self { commands, counts }
     }
 
-    /// Has an update told at `due` or as soon after as possible.
+    /// Schedules an update for `due`. It is posted then, or as soon after as possible.
     pub(crate) fn schedule(&self, due: Instant, update: Update) {
         self.counts.pending.fetch_add(update.count(), Atomic::AcqRel);
-        // Without a receiver the simulator is stopping.
+        // Without a receiver, the simulator is stopping.
         let _ = self.commands.send(Command::Schedule(due, update));
     }
 
-    /// Forgets everything that waits; POSTs under way end on their own and are not repeated.
+    /// Removes all waiting updates. POSTs in progress finish and are not repeated.
     pub(crate) async fn clear(&self) {
         let (done, cleared) = oneshot::channel();
         if self.commands.send(Command::Clear(done)).is_ok() {
@@ -135,7 +135,7 @@ struct Waiting {
 
 impl Ord for Waiting {
     fn cmp(&self, other: &Self) -> Ordering {
-        // The heap gives its greatest first: the one due earliest.
+        // The heap returns its greatest item first, which must be the one that is due earliest.
         (other.due, other.order).cmp(&(self.due, self.order))
     }
 }
@@ -154,7 +154,7 @@ impl PartialEq for Waiting {
 
 impl Eq for Waiting {}
 
-/// Updates whose time has come, statuses by number.
+/// Due updates, with statuses grouped by number.
 #[derive(Default)]
 struct Ready {
     alone: VecDeque<Update>,
@@ -168,7 +168,7 @@ impl Ready {
             self.alone.push_back(update);
             return;
         };
-        let number = &update.line.number.phone_number_id;
+        let number = &update.number.config.phone_number_id;
         if let Some(queue) = self.statuses.get_mut(number) {
             queue.push_back(update);
         } else {
@@ -177,7 +177,7 @@ impl Ready {
         }
     }
 
-    /// The next statuses of the number whose turn it is.
+    /// The next statuses of the number that is next in turn.
     fn statuses(&mut self, limit: usize) -> Option<Vec<StatusUpdate>> {
         let number = self.turns.pop_front()?;
         let queue = self.statuses.get_mut(&number)?;
@@ -199,7 +199,7 @@ impl Ready {
 struct Finished {
     generation: u64,
     updates: usize,
-    /// What must come again.
+    /// The delivery, if it must be repeated.
     failed: Option<Delivery>,
 }
 
@@ -211,9 +211,9 @@ struct Queue {
     ready: Ready,
     order: u64,
     generation: u64,
-    posts_under_way: usize,
-    /// Updates in the POSTs of this generation.
-    updates_under_way: usize,
+    posts_in_progress: usize,
+    /// The updates in the POSTs of this generation.
+    updates_in_progress: usize,
     finished: mpsc::UnboundedSender<Finished>,
 }
 
@@ -237,7 +237,7 @@ impl Queue {
                     if count == 0 {
                         return;
                     }
-                    received.drain(..).for_each(|command| self.obey(command));
+                    received.drain(..).for_each(|command| self.handle(command));
                 }
                 Some(done) = finished.recv() => self.finish(done, &current),
                 () = tokio::time::sleep_until(next_due.unwrap_or_else(Instant::now)), if next_due.is_some() => {}
@@ -250,16 +250,16 @@ impl Queue {
         }
     }
 
-    fn obey(&mut self, command: Command) {
+    fn handle(&mut self, command: Command) {
         match command {
             Command::Schedule(due, update) => self.wait(due, update),
             Command::Clear(done) => {
                 let waiting: usize = self.waiting.drain().map(|waiting| waiting.update.count()).sum();
                 let ready = std::mem::take(&mut self.ready).count();
-                let under_way = std::mem::take(&mut self.updates_under_way);
+                let in_progress = std::mem::take(&mut self.updates_in_progress);
                 self.counts
                     .pending
-                    .fetch_sub(waiting + ready + under_way, Atomic::AcqRel);
+                    .fetch_sub(waiting + ready + in_progress, Atomic::AcqRel);
                 self.generation += 1;
                 let _ = done.send(());
             }
@@ -285,7 +285,7 @@ impl Queue {
     }
 
     fn post_ready(&mut self, settings: &Settings) {
-        while self.posts_under_way < settings.webhook_concurrency {
+        while self.posts_in_progress < settings.webhook_concurrency {
             let delivery = if let Some(update) = self.ready.alone.pop_front() {
                 self.delivery_of(update)
             } else if let Some(batch) = self.ready.statuses(settings.webhook_batch) {
@@ -316,18 +316,18 @@ impl Queue {
     }
 
     fn delivery_of_statuses(&self, updates: &[StatusUpdate]) -> Option<Delivery> {
-        let line = &updates.first()?.line;
+        let number = &updates.first()?.number;
         let now = self.clock.now_ms();
         for update in updates {
             update.entry.record(update.status, now);
         }
-        let url = self.poster.message_url(&line.number.business_account_id);
-        self.addressed(url, payload::statuses(line, updates, now), updates.len())
+        let url = self.poster.message_url(&number.config.business_account_id);
+        self.addressed(url, payload::statuses(number, updates, now), updates.len())
     }
 
     fn addressed(&self, url: Option<String>, body: Vec<u8>, updates: usize) -> Option<Delivery> {
         if url.is_none() {
-            // Nobody subscribed: Meta tells nobody.
+            // The app is not subscribed, so Meta would send nothing.
             self.counts.pending.fetch_sub(updates, Atomic::AcqRel);
         }
         Some(Delivery {
@@ -339,8 +339,8 @@ impl Queue {
     }
 
     fn post(&mut self, mut delivery: Delivery) {
-        self.posts_under_way += 1;
-        self.updates_under_way += delivery.updates;
+        self.posts_in_progress += 1;
+        self.updates_in_progress += delivery.updates;
         let (poster, finished, generation) = (self.poster.clone(), self.finished.clone(), self.generation);
         tokio::spawn(async move {
             let answered = poster.post(&delivery.url, delivery.body.clone()).await;
@@ -356,14 +356,14 @@ impl Queue {
     }
 
     fn finish(&mut self, done: Finished, settings: &Settings) {
-        self.posts_under_way -= 1;
+        self.posts_in_progress -= 1;
         if done.failed.is_some() {
             self.counts.failed.fetch_add(1, Atomic::AcqRel);
         }
         if done.generation != self.generation {
             return;
         }
-        self.updates_under_way -= done.updates;
+        self.updates_in_progress -= done.updates;
         let Some(delivery) = done.failed else {
             self.counts.sent.fetch_add(done.updates, Atomic::AcqRel);
             self.counts.pending.fetch_sub(done.updates, Atomic::AcqRel);
@@ -376,7 +376,7 @@ impl Queue {
     }
 }
 
-/// When a delivery that failed `attempts` times comes again.
+/// The time of the next attempt for a delivery that failed `attempts` times.
 pub(crate) fn redelivery_at(schedule: &[u64], attempts: usize) -> Instant {
     let position = attempts.saturating_sub(1).min(schedule.len().saturating_sub(1));
     Instant::now() + Duration::from_millis(schedule.get(position).copied().unwrap_or(1_000))
@@ -387,7 +387,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn waiting_times_grow_and_the_last_one_repeats() {
+    async fn redelivery_delays_grow_and_the_last_one_repeats() {
         let wait = |attempts| (redelivery_at(&[10, 200], attempts) - Instant::now()).as_millis();
         assert_eq!([wait(1), wait(2), wait(9)], [10, 200, 200]);
     }

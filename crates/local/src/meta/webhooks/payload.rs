@@ -6,11 +6,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::signed_json;
-use crate::meta::account::Line;
+use crate::meta::account::NumberState;
 use crate::meta::graph_error::GraphError;
 use crate::meta::ledger::{Entry, Status};
 
-/// What a message costs, as status webhooks tell it.
+/// The price of a message, as in status webhooks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct Pricing {
     billable: bool,
@@ -21,7 +21,8 @@ pub(crate) struct Pricing {
 }
 
 impl Pricing {
-    /// Per-message pricing: free within the customer's window, except for marketing and authentication.
+    /// The per-message price. Messages are free within the customer's window, except for marketing and
+    /// authentication.
     pub(crate) fn of(template_category: Option<&str>, window_is_open: bool) -> Self {
         let (category, free) = match template_category {
             None => ("service", true),
@@ -39,10 +40,10 @@ impl Pricing {
     }
 }
 
-/// A status that is to be told.
+/// A status that is to be posted.
 #[derive(Debug, Clone)]
 pub(crate) struct StatusUpdate {
-    pub(crate) line: Arc<Line>,
+    pub(crate) number: Arc<NumberState>,
     pub(crate) entry: Arc<Entry>,
     pub(crate) status: Status,
     pub(crate) pricing: Pricing,
@@ -102,7 +103,7 @@ fn body<V: Serialize>(account: &str, time: Option<i64>, field: &'static str, val
         time,
         changes,
     }];
-    // These values always serialise: their keys are texts.
+    // Serialisation cannot fail, because all keys of these values are strings.
     signed_json::to_bytes(&Body {
         object: "whatsapp_business_account",
         entry,
@@ -110,25 +111,25 @@ fn body<V: Serialize>(account: &str, time: Option<i64>, field: &'static str, val
     .unwrap_or_default()
 }
 
-fn metadata(line: &Line) -> Value {
-    json!({"display_phone_number": line.digits, "phone_number_id": line.number.phone_number_id})
+fn metadata(number: &NumberState) -> Value {
+    json!({"display_phone_number": number.digits, "phone_number_id": number.config.phone_number_id})
 }
 
-fn contact(line: &Line, id: &str) -> Value {
+fn contact(number: &NumberState, id: &str) -> Value {
     let mut contact = json!({ (if is_user_id(id) { "user_id" } else { "wa_id" }): id });
-    if let Some(name) = line.name_of(id) {
+    if let Some(name) = number.name_of(id) {
         contact["profile"] = json!({"name": name});
     }
     contact
 }
 
-/// Business-scoped user ids have a dot, phone numbers do not.
+/// Whether the contact is a business-scoped user id. These contain a dot; phone numbers do not.
 pub(crate) fn is_user_id(contact: &str) -> bool {
     contact.contains('.')
 }
 
-/// The body that tells statuses of one number.
-pub(crate) fn statuses(line: &Line, updates: &[StatusUpdate], now_ms: i64) -> Vec<u8> {
+/// The webhook body for statuses of one number.
+pub(crate) fn statuses(number: &NumberState, updates: &[StatusUpdate], now_ms: i64) -> Vec<u8> {
     let timestamp = (now_ms / 1_000).to_string();
     let mut contacts: Vec<&str> = Vec::new();
     let mut elements = Vec::with_capacity(updates.len());
@@ -141,7 +142,7 @@ pub(crate) fn statuses(line: &Line, updates: &[StatusUpdate], now_ms: i64) -> Ve
     } in updates
     {
         let user = is_user_id(&entry.to);
-        // Failures come without contacts.
+        // Failed statuses have no contacts.
         if failure.is_none() && contacts.last() != Some(&entry.to.as_str()) {
             contacts.push(&entry.to);
         }
@@ -160,24 +161,24 @@ pub(crate) fn statuses(line: &Line, updates: &[StatusUpdate], now_ms: i64) -> Ve
     contacts.dedup();
     let value = StatusValue {
         messaging_product: "whatsapp",
-        metadata: metadata(line),
-        contacts: contacts.into_iter().map(|id| contact(line, id)).collect(),
+        metadata: metadata(number),
+        contacts: contacts.into_iter().map(|id| contact(number, id)).collect(),
         statuses: elements,
     };
-    body(&line.number.business_account_id, None, "messages", value)
+    body(&number.config.business_account_id, None, "messages", value)
 }
 
-/// The body that tells of one customer message.
-pub(crate) fn customer_message(line: &Line, contact_element: &Value, message: &Value) -> Vec<u8> {
-    let mut value = json!({"messaging_product": "whatsapp", "metadata": metadata(line)});
+/// The webhook body for one customer message.
+pub(crate) fn customer_message(number: &NumberState, contact_element: &Value, message: &Value) -> Vec<u8> {
+    let mut value = json!({"messaging_product": "whatsapp", "metadata": metadata(number)});
     if !contact_element.is_null() {
         value["contacts"] = json!([contact_element]);
     }
     value["messages"] = json!([message]);
-    body(&line.number.business_account_id, None, "messages", value)
+    body(&number.config.business_account_id, None, "messages", value)
 }
 
-/// The body of an event of a WABA.
+/// The webhook body for an event of a WABA.
 pub(crate) fn account_event(account: &str, field: &'static str, value: &Value, now_ms: i64) -> Vec<u8> {
     body(account, Some(now_ms / 1_000), field, value)
 }
@@ -187,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prices_follow_category_and_window() {
+    fn prices_depend_on_category_and_window() {
         let free = Pricing::of(Some("UTILITY"), true);
         assert_eq!(
             (free.billable, free.kind, free.category),

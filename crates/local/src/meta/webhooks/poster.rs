@@ -1,4 +1,4 @@
-//! One signed POST to the application.
+//! Signed POSTs to the application.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use http::header;
 use super::signed_json::signature;
 use crate::meta::account::Accounts;
 
-/// What the application answered.
+/// The application's answer.
 #[derive(Debug)]
 pub(crate) struct Answered {
     pub(crate) status: u16,
     pub(crate) body: String,
 }
 
-/// Knows where webhooks go and how they are signed.
+/// The addresses and the signature of webhooks.
 #[derive(Debug)]
 pub(crate) struct Poster {
     pub(crate) client: reqwest::Client,
@@ -26,7 +26,7 @@ pub(crate) struct Poster {
 }
 
 impl Poster {
-    /// Where message webhooks of a WABA go; nowhere when it is not subscribed.
+    /// The address for message webhooks of a WABA; `None` if the app is not subscribed.
     pub(crate) fn message_url(&self, business_account_id: &str) -> Option<String> {
         let subscription = self.accounts.subscription(business_account_id);
         subscription.subscribed.then(|| {
@@ -36,7 +36,7 @@ impl Poster {
         })
     }
 
-    /// Where events of a WABA go: never to an override.
+    /// The address for events of a WABA. An override does not apply to them.
     pub(crate) fn account_url(&self, business_account_id: &str) -> Option<String> {
         self.accounts
             .subscription(business_account_id)
@@ -44,7 +44,7 @@ impl Poster {
             .then(|| self.webhook_url.clone())
     }
 
-    /// Signs and posts; the text of an error names no address.
+    /// Signs and posts a body. The error text contains no address.
     pub(crate) async fn post(&self, url: &str, body: Bytes) -> Result<Answered, String> {
         let signature = signature(&self.app_secret, &body);
         let request = self
@@ -66,7 +66,7 @@ impl Poster {
         Ok(Answered { status, body })
     }
 
-    /// Asks an address to prove that it expects us, as the App Dashboard does; the text says why not.
+    /// Verifies a callback address with a challenge, as the App Dashboard does. The error says why it failed.
     pub(crate) async fn verify(&self, url: &str, verify_token: &str) -> Result<Answered, String> {
         let challenge = uuid::Uuid::new_v4().as_u128() % 1_000_000_000;
         let challenge = challenge.to_string();

@@ -1,4 +1,4 @@
-//! JSON bytes escaped as Meta's are, and their signature.
+//! JSON bytes with Meta's escaping, and their signature.
 
 use std::io::{self, Write};
 
@@ -6,7 +6,8 @@ use aws_lc_rs::hmac;
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
-/// Meta escapes everything beyond ASCII, slashes and at signs, which is why only the raw bytes can be verified.
+/// A formatter with Meta's escaping: all characters beyond ASCII, slashes and at signs are escaped. For this
+/// reason only the raw bytes can be verified.
 struct MetaFormatter;
 
 impl Formatter for MetaFormatter {
@@ -32,7 +33,7 @@ impl Formatter for MetaFormatter {
     }
 }
 
-/// The bytes Meta would send for a value.
+/// The bytes that Meta would send for a value.
 pub(crate) fn to_bytes(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(1_024);
     value.serialize(&mut Serializer::with_formatter(&mut bytes, MetaFormatter))?;
@@ -45,7 +46,7 @@ pub(crate) fn signature(app_secret: &str, body: &[u8]) -> String {
     format!("sha256={}", hex(hmac::sign(&key, body).as_ref()))
 }
 
-/// Lower-case hexadecimal digits.
+/// The bytes as lower-case hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes
