@@ -1,4 +1,4 @@
-//! A user's access token, kept out of logs.
+//! The access token of a user, kept out of logs.
 
 use std::fmt;
 
@@ -6,10 +6,11 @@ use reqwest::header::HeaderValue;
 
 use super::TokenError;
 
-/// Longer than any token Supabase issues.
+/// The longest accepted token. Supabase issues shorter ones.
 const MAX_LENGTH: usize = 8 * 1024;
 
-/// An access token as it came: well formed, not necessarily genuine. Cheap to clone; `Debug` does not show it.
+/// A received access token, which is well formed but not necessarily genuine. Cheap to clone. `Debug` does
+/// not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AccessToken {
     /// `Bearer <token>`
@@ -19,7 +20,7 @@ pub struct AccessToken {
 const SCHEME: &str = "Bearer ";
 
 impl AccessToken {
-    /// Reads a token: three parts of base64url characters.
+    /// Parses a token: three parts of base64url characters.
     pub fn parse(token: &str) -> Result<Self, TokenError> {
         let well_formed = token.len() <= MAX_LENGTH
             && token.split('.').count() == 3
@@ -35,7 +36,7 @@ impl AccessToken {
         Ok(Self { header })
     }
 
-    /// Reads the value of an `Authorization` header.
+    /// Parses the value of an `Authorization` header.
     pub fn from_authorization(header: Option<&str>) -> Result<Self, TokenError> {
         let value = header
             .map(str::trim)
@@ -48,7 +49,7 @@ impl AccessToken {
         Self::parse(token.trim_start())
     }
 
-    /// The token itself.
+    /// The token in plain text.
     pub fn as_str(&self) -> &str {
         self.header
             .to_str()

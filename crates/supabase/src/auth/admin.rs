@@ -1,4 +1,4 @@
-//! Users and their sessions, administered with the service key.
+//! Administration of users and their sessions with the service key.
 
 use chrono::{DateTime, Utc};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
@@ -13,63 +13,63 @@ use crate::endpoint;
 use crate::key::ApiKey;
 use crate::query::Page;
 
-/// Calls to `/auth/v1/admin`.
+/// A client for `/auth/v1/admin`.
 pub struct AuthAdmin<'a> {
     http: &'a reqwest::Client,
     project: &'a Url,
     key: &'a ApiKey,
 }
 
-/// A user as Auth knows them.
+/// A user of Supabase Auth.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct User {
-    /// The id, `sub` in access tokens.
+    /// The id, which is `sub` in access tokens.
     pub id: Uuid,
-    /// The address they sign in with.
+    /// The mail address with which the user signs in.
     #[serde(default)]
     pub email: Option<String>,
-    /// When the address was confirmed.
+    /// The time when the address was confirmed.
     #[serde(default)]
     pub email_confirmed_at: Option<DateTime<Utc>>,
-    /// When they last signed in.
+    /// The time of the last sign-in.
     #[serde(default)]
     pub last_sign_in_at: Option<DateTime<Utc>>,
-    /// Until when they cannot sign in.
+    /// The time until which the user cannot sign in.
     #[serde(default)]
     pub banned_until: Option<DateTime<Utc>>,
-    /// When they were created.
+    /// The time of creation.
     #[serde(default)]
     pub created_at: Option<DateTime<Utc>>,
-    /// What only the service can change.
+    /// Metadata that only the service can change.
     #[serde(default)]
     pub app_metadata: Map<String, Value>,
-    /// What the user can change themselves.
+    /// Metadata that the user can change.
     #[serde(default)]
     pub user_metadata: Map<String, Value>,
 }
 
-/// A user to be created.
+/// The data of a new user.
 #[derive(Clone, Default, Serialize)]
 pub struct NewUser {
-    /// The address to sign in with.
+    /// The mail address with which the user signs in.
     pub email: String,
-    /// Without one the user signs in by a link or sets it later.
+    /// The password. Without one, the user signs in by a link or sets a password later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
     /// Whether the address counts as confirmed.
     pub email_confirm: bool,
-    /// What only the service can change.
+    /// Metadata that only the service can change.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub app_metadata: Map<String, Value>,
-    /// What the user can change themselves.
+    /// Metadata that the user can change.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub user_metadata: Map<String, Value>,
 }
 
-/// What to change of a user; what is `None` stays.
+/// Changes to a user. Fields that are `None` keep their values.
 #[derive(Clone, Default, Serialize)]
 pub struct UserChanges {
-    /// The address to sign in with.
+    /// The mail address with which the user signs in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
     /// The password.
@@ -78,48 +78,48 @@ pub struct UserChanges {
     /// Whether the address counts as confirmed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email_confirm: Option<bool>,
-    /// How long they cannot sign in: a duration such as `24h`, or `none`.
+    /// The duration for which the user cannot sign in, such as `24h`, or `none`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ban_duration: Option<String>,
-    /// Merged into what only the service can change.
+    /// Merged into the metadata that only the service can change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub app_metadata: Option<Map<String, Value>>,
-    /// Merged into what the user can change themselves.
+    /// Merged into the metadata that the user can change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_metadata: Option<Map<String, Value>>,
 }
 
-/// Why Auth did not do as asked.
+/// The reason why Auth refused or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
     /// Another user has this address.
     #[error("a user with this address exists")]
     EmailTaken(Source),
-    /// There is no such user.
+    /// The user does not exist.
     #[error("there is no such user")]
     NotFound(Source),
-    /// The password does not meet the project's rules; the text says which.
+    /// The password does not meet the project's rules. The text names the rule.
     #[error("{message}")]
     WeakPassword {
-        /// Auth's own sentence, written for people.
+        /// Auth's own sentence, which is written for people.
         message: String,
     },
-    /// A value is not acceptable.
+    /// A value is invalid.
     #[error("a value is not valid")]
     Invalid(Source),
-    /// Too many calls.
+    /// There were too many calls.
     #[error("too many requests to Auth")]
     RateLimited(Source),
-    /// Auth is down or cannot be reached.
+    /// Auth is down or unreachable.
     #[error("Auth is not available")]
     Unavailable(Source),
-    /// A defect or a key without the right.
+    /// A defect, or a key without the necessary rights.
     #[error("an unexpected Auth error")]
     Unexpected(Source),
 }
 
 impl AuthError {
-    /// What Auth said, for logs.
+    /// Auth's answer, for logs.
     pub fn source_text(&self) -> &str {
         match self {
             Self::WeakPassword { message } => message,
@@ -144,8 +144,8 @@ impl<'a> AuthAdmin<'a> {
         read(&send(request).await?.1)
     }
 
-    /// Creates a user and has Auth write them a mail with a link to sign in by. `redirect_to` is where the link
-    /// leads after that. Who has confirmed the address already is [`AuthError::EmailTaken`].
+    /// Creates a user and has Auth send them a mail with a sign-in link. The link leads on to `redirect_to`.
+    /// Fails with [`AuthError::EmailTaken`] if a user has already confirmed the address.
     pub async fn invite(
         &self,
         email: &str,
@@ -161,13 +161,14 @@ impl<'a> AuthAdmin<'a> {
         read(&send(request).await?.1)
     }
 
-    /// A user by id.
+    /// Fetches a user by id.
     pub async fn get_user(&self, id: Uuid) -> Result<User, AuthError> {
         let request = self.request(Method::GET, &self.user(id));
         read(&send(request).await?.1)
     }
 
-    /// One page of users, counted from 1. The total is the number Auth states, or what this page shows.
+    /// One page of users; pages count from 1. The total is the number that Auth states, or else the number of
+    /// users on this page.
     pub async fn list_users(&self, page: u32, per_page: u32) -> Result<Page<User>, AuthError> {
         #[derive(Deserialize)]
         struct Users {
@@ -194,12 +195,13 @@ impl<'a> AuthAdmin<'a> {
         read(&send(request).await?.1)
     }
 
-    /// Removes a user and their sessions.
+    /// Deletes a user and their sessions.
     pub async fn delete_user(&self, id: Uuid) -> Result<(), AuthError> {
         send(self.request(Method::DELETE, &self.user(id))).await.map(drop)
     }
 
-    /// Ends every session of the user who holds `token`. Access tokens already issued live until they expire.
+    /// Ends all sessions of the user who holds `token`. Access tokens that were already issued stay valid
+    /// until they expire.
     pub async fn sign_out_everywhere(&self, token: &AccessToken) -> Result<(), AuthError> {
         let mut url = endpoint(self.project, &["auth", "v1", "logout"]);
         url.query_pairs_mut().append_pair("scope", "global");

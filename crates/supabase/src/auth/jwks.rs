@@ -1,4 +1,4 @@
-//! The project's public signing keys, fetched when needed and no more often than that.
+//! The project's public signing keys, fetched on demand with a limited rate.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -11,11 +11,12 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-/// Tokens with made-up key ids must not become requests to the Auth server.
+/// The shortest time between fetches. Without it, tokens with made-up key ids would cause requests to the
+/// Auth server.
 const MIN_INTERVAL: Duration = Duration::from_secs(30);
-/// After a fetch that failed nobody can be let in, so the next one comes sooner.
+/// The shortest time after a failed fetch. It is short, because without keys no user can be authenticated.
 const MIN_INTERVAL_AFTER_FAILURE: Duration = Duration::from_secs(2);
-/// After which a key that was taken back stops working here.
+/// The age at which keys are fetched again. After this time a revoked key is no longer accepted.
 const MAX_AGE: Duration = Duration::from_secs(600);
 const TIME_LIMIT: Duration = Duration::from_secs(3);
 const MAX_BODY: usize = 256 * 1024;
@@ -30,7 +31,7 @@ pub(super) struct JwksCache {
     url: Url,
     http: reqwest::Client,
     keys: RwLock<Keys>,
-    /// Held while fetching, so that there is one fetch at a time.
+    /// Locked during a fetch, so that only one fetch runs at a time.
     last_attempt: Mutex<Option<Attempt>>,
 }
 
@@ -86,7 +87,7 @@ impl JwksCache {
         }
 
         let mut last_attempt = self.last_attempt.lock().await;
-        // Somebody else may have fetched while we waited.
+        // Another task may have fetched the keys while this one waited for the lock.
         let (key, fresh) = self.cached(key_id, algorithm);
         if let (Some(key), true) = (&key, fresh) {
             return KeyLookup::Found(Arc::clone(key));
@@ -95,7 +96,8 @@ impl JwksCache {
             Some(attempt) if attempt.is_recent() => attempt,
             _ => {
                 let at = Instant::now();
-                // Noted first: whoever gives up waiting for the answer does not undo the limit.
+                // Record the attempt first. The limit then holds even if the caller is cancelled during the
+                // fetch.
                 *last_attempt = Some(Attempt { at, succeeded: false });
                 let succeeded = self.fetch().await;
                 let attempt = Attempt { at, succeeded };
@@ -105,7 +107,7 @@ impl JwksCache {
         };
         drop(last_attempt);
 
-        // Keys that have become old are better than none while the Auth server cannot be reached.
+        // Use old keys while the Auth server cannot be reached.
         match self.cached(key_id, algorithm).0 {
             Some(key) => KeyLookup::Found(key),
             None if attempt.succeeded => KeyLookup::Unknown,
@@ -146,7 +148,7 @@ impl JwksCache {
     }
 }
 
-/// The keys that can verify access tokens; one that cannot be read does not cost the others.
+/// The keys that can verify access tokens. An unreadable key is skipped.
 fn read_keys(body: &[u8]) -> Option<HashMap<String, (Algorithm, Arc<DecodingKey>)>> {
     #[derive(Deserialize)]
     struct Set {

@@ -1,4 +1,4 @@
-//! Supabase Auth: who is calling, and the administration of users.
+//! Supabase Auth: verification of access tokens and administration of users.
 
 mod access_token;
 mod admin;

@@ -1,4 +1,4 @@
-//! Verification of access tokens without asking the Auth server each time.
+//! Local verification of access tokens, without a request to the Auth server for each.
 
 use std::fmt;
 
@@ -12,60 +12,61 @@ use super::AccessToken;
 use super::jwks::{JwksCache, KeyLookup};
 use crate::{ConfigError, endpoint, project_url};
 
-/// How far apart the clocks may be.
+/// The tolerated difference between the clocks.
 const LEEWAY_SECONDS: u64 = 10;
 const AUDIENCE: &str = "authenticated";
 const ROLE: &str = "authenticated";
 
-/// Why a token does not identify anybody.
+/// The reason why a token does not identify a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// No token was sent.
     #[error("no access token was sent")]
     Missing,
-    /// What was sent does not have the form of a token.
+    /// The text does not have the form of a token.
     #[error("the access token is malformed")]
     Malformed,
-    /// It was good and no longer is.
+    /// The token was valid and has expired.
     #[error("the access token has expired")]
     Expired,
-    /// It was not issued by this project for a signed-in user.
+    /// This project did not issue the token for a signed-in user.
     #[error("the access token is not trusted")]
     Untrusted,
-    /// The project's signing keys could not be fetched, so nothing can be said about the token.
+    /// The project's signing keys could not be fetched, so the token could not be verified.
     #[error("access tokens cannot be verified at the moment")]
     Unavailable,
 }
 
-/// Who a verified token stands for.
+/// The claims of a verified token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {
     /// The user's id.
     pub sub: Uuid,
-    /// The user's address, unless they signed up without one.
+    /// The user's mail address, if the user has one.
     pub email: Option<String>,
-    /// The session the token belongs to.
+    /// The session that the token belongs to.
     pub session_id: Option<Uuid>,
-    /// When the token stops working.
+    /// The time when the token expires.
     pub exp: DateTime<Utc>,
-    /// Whether the user never gave any credentials.
+    /// Whether the user signed in anonymously.
     pub is_anonymous: bool,
-    /// The token, to call the database with.
+    /// The token, for calls to the database.
     pub token: AccessToken,
 }
 
-/// Verifies the access tokens of one project. Share one for the life of the process: it caches the keys.
+/// A verifier for the access tokens of one project. It caches the keys: use one instance for the life of the
+/// process.
 pub struct TokenVerifier {
     issuer: String,
     secret: Option<DecodingKey>,
     jwks: JwksCache,
 }
 
-/// The claims as they stand in the token.
+/// The claims in the form of the token.
 #[derive(Deserialize)]
 struct RawClaims {
     sub: Uuid,
-    /// A list would do for the library, of which one element has to be right.
+    /// This must be a single text. The library would also accept a list in which one element matches.
     #[serde(rename = "iss")]
     _issuer: String,
     exp: i64,
@@ -79,7 +80,7 @@ struct RawClaims {
 }
 
 impl TokenVerifier {
-    /// A verifier for the project at `url`. `jwt_secret` is given only where the project still signs with
+    /// Builds a verifier for the project at `url`. Pass `jwt_secret` only if the project still signs with
     /// HS256; without it HS256 tokens are refused.
     pub fn new(url: &str, jwt_secret: Option<&str>, http: reqwest::Client) -> Result<Self, ConfigError> {
         let project = project_url(url)?;
@@ -94,10 +95,11 @@ impl TokenVerifier {
         })
     }
 
-    /// Who `token` stands for.
+    /// Verifies `token` and returns its claims.
     pub async fn verify(&self, token: &AccessToken) -> Result<Claims, TokenError> {
         let header = decode_header(token.as_str()).map_err(|_| TokenError::Malformed)?;
-        // The key is chosen by the algorithm, never the reverse: a public key cannot serve as an HMAC secret.
+        // The algorithm selects the key, never the reverse. A public key can therefore not be used as an HMAC
+        // secret.
         match header.alg {
             Algorithm::HS256 => {
                 let secret = self.secret.as_ref().ok_or(TokenError::Untrusted)?;
