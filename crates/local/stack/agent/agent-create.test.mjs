@@ -11,7 +11,7 @@ const COMMAND = fileURLToPath(new URL("../agent-create.mjs", import.meta.url));
 const KOPI = "00000000-0000-4000-8000-000000000001";
 const TOKO = "00000000-0000-4000-8000-000000000002";
 
-// As much of the product's tables as the command touches.
+// The parts of the product's tables that the command uses.
 const PRODUCT = `
   create table public.tenants (id uuid primary key, name text not null, slug text not null unique);
   insert into public.tenants values ('${KOPI}', 'Kopi', 'kopi'), ('${TOKO}', 'Toko', 'toko');
@@ -41,7 +41,7 @@ before(async () => {
   project = await startProject(await projectConfig(place.folder));
   sql = superuser(project.config);
   await sql.unsafe(PRODUCT);
-  // PostgREST hears of the tables a moment later.
+  // PostgREST reloads its schema a moment later.
   while ((await client(project, project.config.service_role_key).from("tenants").select("id")).error);
 });
 after(async () => {
@@ -74,7 +74,7 @@ const profile = async (/** @type {string} */ email) =>
 const signIn = (/** @type {string} */ email, /** @type {string} */ password) =>
   client(project, project.config.anon_key).auth.signInWithPassword({ email, password });
 
-test("an agent is made, with a password that is told once", async () => {
+test("an agent is created, and the generated password is printed once", async () => {
   const { code, out, err } = await run(["--email", "New@kopi.test", "--name", "New One", "--role", "agent"]);
   assert.equal(err, "");
   assert.equal(code, 0);
@@ -85,7 +85,7 @@ test("an agent is made, with a password that is told once", async () => {
   assert.deepEqual([made.tenant_id, made.name, made.roles, made.locale], [KOPI, "New One", ["agent"], null]);
 });
 
-test("another tenant, several roles, a given password", async () => {
+test("an agent can have another tenant, several roles and a chosen password", async () => {
   const { out } = await run([
     "--email=lead@toko.test",
     "--name=Lead",
@@ -100,7 +100,7 @@ test("another tenant, several roles, a given password", async () => {
   assert.deepEqual([made.tenant_id, made.roles, made.locale], [TOKO, ["agent", "manager"], "en"]);
 });
 
-test("who has an account without a tenant keeps it; who has a tenant is refused", async () => {
+test("an account without a tenant is reused, and a member of a tenant is refused", async () => {
   const { data } = await client(project, project.config.service_role_key).auth.admin.createUser({
     email: "lost@kopi.test",
     password: "own-password",
@@ -115,7 +115,7 @@ test("who has an account without a tenant keeps it; who has a tenant is refused"
   assert.ok(await profile("lost@kopi.test"));
 });
 
-test("a refusal is one line, and leaves no account behind", async () => {
+test("a refusal prints one line and leaves no account behind", async () => {
   const args = ["--email", "odd@kopi.test", "--name", "Odd", "--role", "emperor"];
   assert.deepEqual(await run(args), { code: 1, out: "", err: "There is no such role (role_unknown, role_keys)\n" });
   assert.equal(await profile("odd@kopi.test"), undefined);
@@ -138,7 +138,7 @@ test("a refusal is one line, and leaves no account behind", async () => {
   );
 });
 
-test("the running stack is used where the environment names no project", async () => {
+test("the running stack is used when the environment names no project", async () => {
   const file = path.join(place.folder, "stack.json");
   writeFileSync(
     file,
@@ -152,12 +152,12 @@ test("the running stack is used where the environment names no project", async (
   assert.equal((await run(args, { CRM_STACK: file })).out, "local@toko.test is agent of Toko\n");
   assert.match(
     (await run(args, { CRM_STACK: path.join(place.folder, "none.json") })).err,
-    /^nothing to work on: run npm start first/,
+    /^no project to work on: run npm start first/,
   );
   assert.match((await run(args, { CRM_STACK: file, SUPABASE_URL: project.url })).err, /must both be set/);
 });
 
-test("options that are wrong are named", () => {
+test("invalid options are named", () => {
   assert.equal(readArguments(["--help"]), "help");
   const enough = ["--email", "a@b.c", "--name", "A"];
   assert.throws(() => readArguments(enough), /--role is missing/);

@@ -2,11 +2,11 @@
 import { StackError } from "../supabase/stack-error.mjs";
 
 export const USAGE = `npm run agent:create -- --email a@b.c --name "A B" --role agent [options]
-  --email ADDRESS   what the user signs in with
-  --name NAME       shown to colleagues
+  --email ADDRESS   the address the user signs in with
+  --name NAME       the name that colleagues see
   --role KEY        a role of the tenant; several with commas
-  --password TEXT   one is made and printed when none is given
-  --tenant WHICH    id or slug (default DEFAULT_TENANT_ID, or the demo tenant of npm start)
+  --password TEXT   the password (default: one is generated and printed)
+  --tenant WHICH    its id or slug (default DEFAULT_TENANT_ID, or the demo tenant of npm start)
   --locale id|en    the user's language (default the tenant's)
   --help            this text`;
 

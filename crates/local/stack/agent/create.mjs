@@ -1,4 +1,4 @@
-// Makes a user of Auth a member of a tenant.
+// Makes an Auth user a member of a tenant.
 import { randomBytes } from "node:crypto";
 import { StackError } from "../supabase/stack-error.mjs";
 import { Refused } from "./project.mjs";
@@ -9,7 +9,7 @@ const PAGE = 1000;
 /** @typedef {import("./project.mjs").Project} Project */
 /** @typedef {import("./arguments.mjs").WantedAgent} WantedAgent */
 
-/** @param {Project} project @param {WantedAgent} wanted @returns {Promise<string>} what to tell */
+/** @param {Project} project @param {WantedAgent} wanted @returns {Promise<string>} a message for the user */
 export async function createAgent(project, wanted) {
   const tenant = await findTenant(project, wanted.tenant ?? project.defaultTenant);
   const password = wanted.password ?? randomBytes(15).toString("base64url");
@@ -45,7 +45,7 @@ async function findTenant(project, which) {
 
 /**
  * @param {Project} project @param {WantedAgent} wanted @param {string} password
- * @returns {Promise<{ id: string, created: true } | null>} null: the address is taken
+ * @returns {Promise<{ id: string, created: true } | null>} null if the address is taken
  */
 async function createUser(project, { email, name }, password) {
   try {

@@ -1,4 +1,4 @@
-// The project a command works on, called with its service key.
+// The project that a command works on. Commands call it with its service key.
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { StackError } from "../supabase/stack-error.mjs";
@@ -6,7 +6,7 @@ import { StackError } from "../supabase/stack-error.mjs";
 /** @typedef {{ call: (method: string, path: string, body?: unknown) => Promise<any>, defaultTenant: string | undefined }} Project */
 
 /**
- * What the environment names, or else the running `npm start`.
+ * The project that the environment names, or else the running `npm start`.
  * @param {string} root @param {Record<string, string | undefined>} environment @returns {Project}
  */
 export function findProject(root, environment) {
@@ -16,7 +16,9 @@ export function findProject(root, environment) {
   if (url || key) throw new StackError("SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY must both be set, or neither");
   const file = path.resolve(root, environment.CRM_STACK ?? ".local/stack.json");
   if (!existsSync(file))
-    throw new StackError("nothing to work on: run npm start first, or set SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY");
+    throw new StackError(
+      "no project to work on: run npm start first, or set SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY",
+    );
   const stack = JSON.parse(readFileSync(file, "utf8"));
   return {
     call: caller(stack.supabase_url, stack.service_role_key),
@@ -24,7 +26,7 @@ export function findProject(root, environment) {
   };
 }
 
-/** What the project refused. */
+/** An error answer of the project. */
 export class Refused extends StackError {
   /** @param {number} status @param {string} code @param {string} message */
   constructor(status, code, message) {
@@ -40,7 +42,7 @@ function caller(url, key) {
   const headers = {
     apikey: key,
     "content-type": "application/json",
-    // Keys of the newer kind are no tokens.
+    // Keys of the newer kind are not tokens.
     ...(key.startsWith("sb_") ? {} : { authorization: `Bearer ${key}` }),
   };
   /** @param {string} method @param {string} path @param {unknown} [body] */
@@ -65,7 +67,10 @@ function caller(url, key) {
   };
 }
 
-/** Of Auth and of PostgREST. @param {any} value @param {number} status @returns {[string, string]} code and one line */
+/**
+ * Reads an error of Auth or PostgREST.
+ * @param {any} value @param {number} status @returns {[string, string]} the code and a one-line message
+ */
 function reasonOf(value, status) {
   const code =
     value?.error_code ?? (/^PT\d{3}$/.test(value?.code ?? "") ? value.details : value?.code) ?? String(status);

@@ -1,4 +1,5 @@
-// One POST with as many updates as Meta puts into one, through the real function, Supabase Lite and the real Postgres.
+// Posts one webhook with the largest number of updates that Meta puts into one. It goes through the real function,
+// Supabase Lite and the real Postgres.
 import { localStack, onDatabase } from "./local-stack.mjs";
 import { delivery, PATH, signature, textMessage } from "./webhook-request.mjs";
 

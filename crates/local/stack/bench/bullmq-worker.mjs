@@ -1,4 +1,5 @@
-// Sends a campaign the way BullMQ is used for it: a job for each recipient, a worker with many at once, keep-alive to Meta.
+// Sends a campaign in BullMQ's usual way: one job per recipient, one worker with high concurrency, keep-alive
+// connections to Meta.
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { Agent, request } from "node:http";

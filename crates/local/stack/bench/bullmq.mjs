@@ -1,5 +1,5 @@
-// The same campaign sent by BullMQ and Redis, for comparison: `npm run bench -- sender bullmq`. Neither is a dependency: they
-// are fetched into node_modules/.cache when this is asked for.
+// The same campaign sent by BullMQ and Redis, for comparison: `npm run bench -- sender bullmq`. Neither is a
+// dependency. This script downloads them into node_modules/.cache.
 import { execFileSync, fork } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -14,7 +14,7 @@ import { startMeta } from "./stand-ins.mjs";
 
 const VERSION = "6.7.0";
 const RECIPIENTS = 20_000;
-/** As many sends under way as our sender has. */
+/** The same number of concurrent sends as our sender. */
 const CONCURRENCY = 256;
 const WORKER = fileURLToPath(new URL("bullmq-worker.mjs", import.meta.url));
 const MB = 1e6;
@@ -62,7 +62,7 @@ export async function bullmq() {
   }
 }
 
-/** @param {object} job @returns {Promise<{ seconds: number, cpu: number, peak: number }>} of its process */
+/** @param {object} job @returns {Promise<{ seconds: number, cpu: number, peak: number }>} the worker process's own figures */
 function runsWorker(job) {
   return new Promise((resolve, reject) => {
     const child = fork(WORKER, [JSON.stringify(job)], { stdio: ["ignore", "ignore", "inherit", "ipc"] });
@@ -72,7 +72,7 @@ function runsWorker(job) {
   });
 }
 
-/** @returns {string} where BullMQ is installed */
+/** @returns {string} the folder where BullMQ is installed */
 function installed() {
   const folder = path.join(ROOT, "node_modules", ".cache", "bench-bullmq");
   if (!existsSync(path.join(folder, "node_modules", "ioredis"))) {

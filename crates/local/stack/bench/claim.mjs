@@ -1,4 +1,5 @@
-// Claiming and recording a batch on the real Postgres: does it take longer when more are waiting, or where all is new?
+// Claims and records batches on the real Postgres. Compares queues of different sizes, and a new database with a used
+// one.
 import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { TEMPLATES, TENANTS } from "../launch/demo-tenants.mjs";
@@ -12,10 +13,10 @@ const LEASE = 3600;
 const MANY = 1_000_000;
 const BETWEEN = 100_000;
 const FEW = 10_000;
-/** As many as the API takes for one campaign. */
+/** The largest number of batches that the API accepts for one campaign. */
 const FIRST_CLAIMS = 20;
 const COMPARED = 5;
-const PATIENCE = 120_000;
+const TIME_LIMIT = 120_000;
 
 /** @returns {Promise<import("./figure.mjs").Figure[]>} */
 export async function claim() {
@@ -32,7 +33,7 @@ export async function claim() {
     if (run.sessions.length !== queues.length)
       throw new Error(`${run.sessions.length} of ${queues.length} numbers were leased`);
 
-    // In turn, so that whatever else the machine does meets all of them.
+    // The queues take turns, so that other load on the machine affects all of them.
     for (let round = -WARM_UP; round < ROUNDS; round++) {
       for (const queue of queues) {
         const { claimed, recorded } = await claimAndRecord(sql, queue.session, holder);
@@ -78,8 +79,8 @@ export async function claim() {
 }
 
 /**
- * The first campaign of a new database, most of it, at once after it is made: Postgres knows nothing of the tables yet, and
- * keeps the plans it made while they were empty.
+ * Measures the first campaign of a new database, which is claimed at once after its creation. Postgres has no statistics of the
+ * tables yet, and keeps the plans that it made while they were empty.
  * @param {import("postgres").Sql} sql @param {string} holder @returns {Promise<number>} milliseconds of a claim, at the beginning or at the end
  */
 async function firstCampaign(sql, holder) {
@@ -114,7 +115,10 @@ async function newQueue(sql, tenant, size) {
   return { session, campaign, size, times: [] };
 }
 
-/** Another number of the second tenant. @param {import("postgres").Sql} sql @returns {Promise<import("../launch/demo-tenants.mjs").Tenant>} */
+/**
+ * Connects another number of the second tenant.
+ * @param {import("postgres").Sql} sql @returns {Promise<import("../launch/demo-tenants.mjs").Tenant>}
+ */
 async function newNumber(sql) {
   const tenant = TENANTS[1];
   const number = { ...tenant.number, phone_number_id: `${tenant.number.phone_number_id}9` };
@@ -124,12 +128,15 @@ async function newNumber(sql) {
   return { ...tenant, number };
 }
 
-/** Until the work that follows from the load is done: statistics, pages, and who reads the log of changes. @param {import("postgres").Sql} sql */
+/**
+ * Waits until the follow-up work of the load is done: statistics, pages, and the followers of the replication log.
+ * @param {import("postgres").Sql} sql
+ */
 async function settles(sql) {
   await sql`vacuum (analyze)`;
   await sql`checkpoint`;
   const [{ target }] = await sql`select pg_current_wal_lsn()::text as target`;
-  for (const end = Date.now() + PATIENCE; ; await pause(100)) {
+  for (const end = Date.now() + TIME_LIMIT; ; await pause(100)) {
     const behind = await sql`select from pg_replication_slots where active and confirmed_flush_lsn < ${target}::pg_lsn`;
     if (behind.length === 0) return;
     if (Date.now() > end) throw new Error("Realtime did not catch up with the load");
@@ -137,7 +144,8 @@ async function settles(sql) {
 }
 
 /**
- * As the sender does it; undone unless it is kept, so that queues keep their sizes.
+ * Claims and records a batch like the sender. The transaction is rolled back unless `keep` is set, so that queues keep their
+ * sizes.
  * @param {import("postgres").Sql} sql @param {string} session @param {string} holder @param {{ keep?: boolean }} [options] @returns {Promise<{ claimed: number, recorded: number }>} milliseconds
  */
 async function claimAndRecord(sql, session, holder, { keep = false } = {}) {

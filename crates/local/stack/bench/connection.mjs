@@ -1,4 +1,4 @@
-// HTTP/1.1 over one connection that stays open. Bare, so that asking costs less than what is measured.
+// HTTP/1.1 over one persistent connection. It is minimal, so that the client costs less than the measured server.
 import { createConnection } from "node:net";
 
 const HEAD_END = "\r\n\r\n";
@@ -34,7 +34,7 @@ export class Connection {
     });
   }
 
-  /** @param {Buffer} request as `request` writes it @returns {Promise<Answer>} */
+  /** @param {Buffer} request from `request` @returns {Promise<Answer>} */
   ask(request) {
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
@@ -72,7 +72,7 @@ export class Connection {
 let requests = 0;
 
 /**
- * A request as the platform hands it to a function.
+ * The bytes of a request, in the form in which the platform sends it to a function.
  * @param {string} method @param {string} path @param {{ headers?: Record<string, string>, body?: string }} [rest]
  */
 export function request(method, path, { headers = {}, body = "" } = {}) {
@@ -90,11 +90,11 @@ export function request(method, path, { headers = {}, body = "" } = {}) {
 }
 
 /**
- * Asks over and over on several connections at once; every answer must have the status.
+ * Sends requests repeatedly on several connections at once. All answers must have the given status.
  * @param {object} load
- * @param {number} load.port @param {Buffer[]} load.requests taken in turn @param {number} load.count @param {number} load.connections @param {number} load.status
+ * @param {number} load.port @param {Buffer[]} load.requests sent in turn @param {number} load.count @param {number} load.connections @param {number} load.status
  */
-export async function askOften({ port, requests, count, connections, status }) {
+export async function sendRepeatedly({ port, requests, count, connections, status }) {
   const open = await Promise.all(Array.from({ length: connections }, () => Connection.open(port)));
   let asked = 0;
   try {

@@ -1,4 +1,4 @@
-// One measured figure, beside what the prototype reached and what we hold ourselves to.
+// A measured figure, with the prototype's figure and our target.
 
 /**
  * @typedef {object} Figure
@@ -12,7 +12,7 @@
  * @property {string} [skipped] why there is no value
  */
 
-/** A figure that cannot be taken here, for a reason that is nobody's fault. */
+/** The reason why a figure cannot be measured on this machine. It is not a failure. */
 export class Skipped extends Error {}
 
 /** @param {number[]} values */
@@ -23,14 +23,14 @@ export function median(values) {
 }
 
 /** @param {Figure} figure @returns {"" | "ok" | "MISSED" | "skipped"} */
-export function verdict({ value, most, least, skipped }) {
+export function status({ value, most, least, skipped }) {
   if (skipped !== undefined || value === undefined) return "skipped";
   if (most === undefined && least === undefined) return "";
   return (most === undefined || value <= most) && (least === undefined || value >= least) ? "ok" : "MISSED";
 }
 
 /** @param {number} value @param {Figure} figure */
-export function written(value, { unit = "", digits = 0 }) {
+export function formatted(value, { unit = "", digits = 0 }) {
   const number = value.toLocaleString("en", { minimumFractionDigits: 0, maximumFractionDigits: digits });
   return unit === "" ? number : `${number} ${unit}`;
 }

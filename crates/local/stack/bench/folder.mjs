@@ -8,7 +8,7 @@ process.on("exit", () => {
   for (const folder of made) rmSync(folder, { recursive: true, force: true });
 });
 
-/** A folder of this run, gone with it. */
+/** Creates a temporary folder that is deleted at the end of the run. */
 export function newFolder() {
   const folder = mkdtempSync(path.join(tmpdir(), "crm-bench-"));
   made.push(folder);

@@ -1,4 +1,4 @@
-// A built function, started as Vercel starts it.
+// A built function, started in the same way as on Vercel.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
@@ -21,7 +21,7 @@ process.on("exit", () => {
   for (const child of running) child.kill("SIGKILL");
 });
 
-/** @param {string} name of a function */
+/** @param {string} name the function's binary */
 export function binary(name) {
   const file = path.join(releaseFolder(ROOT), name);
   if (!existsSync(file)) throw new Error(`${file} is not built`);
@@ -86,7 +86,7 @@ export async function startFunction(name, { environment = {}, under = [], onSpaw
       child.once("error", reject);
       child.once("close", () => reject(new Error(`${name} ended before it listened: ${said}`)));
       ipc.once("connection", (from) => {
-        // The first frame says that it listens; what comes later is read and thrown away.
+        // The first frame reports that the function listens. Later frames are ignored.
         from.once("data", () => {
           clearTimeout(late);
           resolve(undefined);

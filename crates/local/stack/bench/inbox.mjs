@@ -1,5 +1,6 @@
-// What agents wait for, in a tenant with a million messages: the pages and searches of inbox and contacts, asked as a
-// manager and as an agent on the real Postgres, with the index each takes and the rows its plan expects.
+// Measures the queries that agents wait for, in a tenant with a million messages: the pages and searches of inbox and
+// contacts. Each runs as a manager or an agent on the real Postgres. The result shows the indexes in its plan and the
+// number of rows that the plan expects.
 import { TENANTS } from "../launch/demo-tenants.mjs";
 import { fillTenant } from "../large/tenant.mjs";
 import { localStack, onDatabase } from "./local-stack.mjs";
@@ -107,7 +108,10 @@ function questions(sql, label) {
   ];
 }
 
-/** Milliseconds of one answer. @param {import("postgres").Sql} sql @param {string} user @param {Question} question @param {number} round */
+/**
+ * Measures one query in milliseconds.
+ * @param {import("postgres").Sql} sql @param {string} user @param {Question} question @param {number} round
+ */
 async function timed(sql, user, question, round) {
   let took = 0;
   await sql.begin(async (tx) => {
@@ -124,7 +128,7 @@ const become = (tx, user) => tx`
   select set_config('request.jwt.claims', ${JSON.stringify({ sub: user, role: "authenticated" })}, true), set_config('role', 'authenticated', true)`;
 
 /**
- * Which indexes were taken and how many rows were expected of them; a table read from end to end is shouted.
+ * The indexes in the plan, with their expected rows. A full table scan is written in capitals.
  * @param {string} user @param {Question} question @param {import("../stack.mjs").Stack} stack
  */
 async function planOf(user, question, stack) {

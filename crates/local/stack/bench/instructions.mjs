@@ -1,8 +1,9 @@
-// Instructions of a webhook, counted by valgrind's callgrind: twice as many requests, and the difference shared out.
+// Counts the instructions per webhook with valgrind's callgrind. It compares a run with another of twice as many
+// requests, and divides the difference by the number of requests.
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { askOften } from "./connection.mjs";
+import { sendRepeatedly } from "./connection.mjs";
 import { Skipped } from "./figure.mjs";
 import { newFolder } from "./folder.mjs";
 import { startFunction } from "./function-process.mjs";
@@ -58,7 +59,7 @@ async function instructionsOf(environment, requests, count, status) {
     `--log-file=${log}`,
   ];
   const started = await startFunction("whatsapp-webhook", { environment, under });
-  await askOften({ port: started.port, requests, count, connections: 1, status });
+  await sendRepeatedly({ port: started.port, requests, count, connections: 1, status });
   await started.stop();
   const collected = /Collected : (\d+)/.exec(readFileSync(log, "utf8"));
   if (collected === null) throw new Error("callgrind did not say what it counted");

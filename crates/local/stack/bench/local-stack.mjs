@@ -1,4 +1,4 @@
-// The local stack, for what is measured through the real database: started when first asked for, stopped at the end.
+// The local stack, for measurements that need the real database. It starts on first use and stops at the end.
 import postgres from "postgres";
 import { startStack } from "../stack.mjs";
 import { newFolder } from "./folder.mjs";
@@ -16,7 +16,7 @@ export async function localStack() {
 }
 
 /**
- * Works on the stack's database, as the superuser and on one connection.
+ * Runs work on the stack's database, as the superuser on one connection.
  * @template Result
  * @param {import("../stack.mjs").Stack} stack @param {(sql: postgres.Sql) => Promise<Result>} work @returns {Promise<Result>}
  */
@@ -33,9 +33,9 @@ export async function onDatabase(stack, work) {
 
 export async function stopLocalStack() {
   stopping.abort();
-  // A query that is under way when the server goes would take this process with it.
+  // A query that is still running when the server stops would crash this process.
   await Promise.all([...connected].map((sql) => sql.end({ timeout: 0 })));
-  // One that could not start has said so to who asked for it.
+  // A stack that could not start has already reported its error to the caller of `localStack`.
   const started = await starting?.catch(() => null);
   await started?.stop();
 }

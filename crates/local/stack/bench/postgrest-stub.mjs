@@ -1,5 +1,5 @@
-// Answers the functions' calls as PostgREST would, at once and without a database. A process of its own, so that none of
-// its work counts as theirs. Configured, started and ended like every part of the stack.
+// A stub that answers the functions' calls like PostgREST, at once and without a database. It is a separate process, so
+// that its work does not count as theirs. It is configured, started and stopped like every part of the stack.
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import { createInterface } from "node:readline";
@@ -59,7 +59,7 @@ function serve(config) {
     request.on("data", (chunk) => chunks.push(chunk));
     request.on("end", () => {
       const called = functions[String(request.url).replace("/rest/v1/rpc/", "")];
-      // Only who is answered by its content has it read.
+      // The body is read only for calls whose answer depends on it.
       const answer = called?.length ? called(JSON.parse(Buffer.concat(chunks).toString())) : called?.({});
       const body = JSON.stringify(called ? answer : { message: `no such function: ${request.url}` });
       response

@@ -1,4 +1,4 @@
-// What the kernel knows of a process.
+// Figures of a process from the kernel.
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { Skipped } from "./figure.mjs";
@@ -11,15 +11,15 @@ export function requireProc() {
   if (TICKS_PER_SECOND === 0) throw new Skipped("needs Linux: there is no /proc");
 }
 
-/** Seconds of processor time so far, of all its threads. @param {number} pid */
+/** The processor time so far, in seconds, of all threads. @param {number} pid */
 export function cpuSeconds(pid) {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  // The name in parentheses may hold anything: what follows it is counted from the third field.
+  // The name in parentheses may contain any character, so the fields are counted from the third one, after it.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
-/** Bytes of memory: now, of that what is not the binary's file, and at the most so far. @param {number} pid */
+/** Memory in bytes: the current amount, the part of it that no file backs, and the peak. @param {number} pid */
 export function memory(pid) {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
   const bytes = (/** @type {string} */ name) =>

@@ -1,4 +1,4 @@
-// A Redis server for comparisons: the one on the path, or Debian's, unpacked into a cache without being installed.
+// A Redis server for comparisons: the one on the path, or Debian's package, unpacked into a cache without installation.
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { connect } from "node:net";
@@ -9,11 +9,11 @@ import { ROOT } from "../stack.mjs";
 import { Skipped } from "./figure.mjs";
 import { newFolder } from "./folder.mjs";
 
-/** redis-tools holds the server, too: one binary goes by several names. */
+/** The package redis-tools contains the server as well, because one binary has several names. */
 const PACKAGES = ["redis-tools", "libjemalloc2", "liblzf1"];
 const START_LIMIT = 10_000;
 
-/** @returns {Promise<{ port: number, pid: number, stop: () => Promise<void> }>} once it answers; nothing is kept on disk */
+/** @returns {Promise<{ port: number, pid: number, stop: () => Promise<void> }>} once it answers; it stores nothing on disk */
 export async function startRedis() {
   const { command, libraries } = redisServer();
   const { upstash: port } = await freePorts();

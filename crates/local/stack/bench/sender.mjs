@@ -1,4 +1,4 @@
-// The campaign sender against a Meta that answers at once, and what it holds in memory.
+// Measures the campaign sender and its memory against a Meta simulator that answers at once.
 import { randomUUID } from "node:crypto";
 import { TENANTS } from "../launch/demo-tenants.mjs";
 import { Connection, request } from "./connection.mjs";
@@ -65,7 +65,7 @@ export async function sender() {
 }
 
 /**
- * How many were sent, if all three say the same.
+ * The number of sent messages, if all three sources agree.
  * @param {import("./connection.mjs").Answer} answer @param {Record<string, number>} recorded @param {{ accepted: number, duplicates: number }} ledger
  */
 async function agreed(answer, recorded, ledger) {

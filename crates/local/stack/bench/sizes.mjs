@@ -1,4 +1,4 @@
-// The functions' binaries.
+// The sizes of the functions' binaries.
 import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { ROOT } from "../stack.mjs";

@@ -1,4 +1,4 @@
-// How long a function takes from its start to its first answer.
+// Measures the time from the start of a function to its first answer.
 import { Connection, request } from "./connection.mjs";
 import { median } from "./figure.mjs";
 import { startFunction } from "./function-process.mjs";

@@ -1,4 +1,4 @@
-// What stands in for Supabase and Meta while a function is measured: each a process of its own.
+// Stand-ins for Supabase and Meta during a measurement. Each is a separate process.
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { startChild } from "../launch/child.mjs";
@@ -11,7 +11,10 @@ import { APP_SECRET, binary, META_TOKEN, VERIFY_TOKEN } from "./function-process
 const STUB = fileURLToPath(new URL("postgrest-stub.mjs", import.meta.url));
 const [tenant] = TENANTS;
 
-/** Answers calls at once. @param {{ numbers?: object[], recipients?: number }} [queue] what it hands out to senders */
+/**
+ * Starts a PostgREST stub that answers at once.
+ * @param {{ numbers?: object[], recipients?: number }} [queue] the work that it gives to senders
+ */
 export async function startPostgrest({ numbers = [], recipients = 0 } = {}) {
   const { app: port } = await freePorts();
   const stop = await start("PostgREST stub", process.execPath, [STUB], { port, numbers, recipients });
@@ -20,7 +23,7 @@ export async function startPostgrest({ numbers = [], recipients = 0 } = {}) {
   return { url, outcomes, stop };
 }
 
-/** The Meta simulator with nothing that slows it or refuses. */
+/** Starts the Meta simulator without delays, limits and refusals. */
 export async function startMeta() {
   const { meta: port } = await freePorts();
   const meta = {
@@ -63,7 +66,9 @@ export async function startMeta() {
   return { url, summary: () => call("GET", "ledger/summary"), stop };
 }
 
-/** @param {string} name @param {string} command @param {string[]} args @param {object} config @returns {Promise<() => Promise<void>>} that stops it */
+/**
+ * @param {string} name @param {string} command @param {string[]} args @param {object} config @returns {Promise<() => Promise<void>>} a function that stops it
+ */
 async function start(name, command, args, config) {
   const child = await startChild({ name, command, args, config, cwd: ROOT, logFile: path.join(newFolder(), "log") });
   return child.stop;

@@ -1,5 +1,5 @@
-// The figures as one table.
-import { verdict, written } from "./figure.mjs";
+// Prints the figures as a table.
+import { status, formatted } from "./figure.mjs";
 
 /** @typedef {import("./figure.mjs").Figure} Figure */
 
@@ -13,7 +13,7 @@ export function table(sections) {
         figure.prototype ?? "",
         bound(figure),
         ours(figure),
-        verdict(figure),
+        status(figure),
         `npm run bench -- ${name}`,
       ]);
   }
@@ -31,11 +31,11 @@ export function table(sections) {
 /** @param {Figure} figure */
 function bound(figure) {
   const { most, least } = figure;
-  if (most !== undefined) return `<= ${written(most, figure)}`;
-  return least === undefined ? "" : `>= ${written(least, figure)}`;
+  if (most !== undefined) return `<= ${formatted(most, figure)}`;
+  return least === undefined ? "" : `>= ${formatted(least, figure)}`;
 }
 
 /** @param {Figure} figure */
 function ours(figure) {
-  return figure.value === undefined ? (figure.skipped ?? "") : written(figure.value, figure);
+  return figure.value === undefined ? (figure.skipped ?? "") : formatted(figure.value, figure);
 }

@@ -1,5 +1,5 @@
-// Processor time of a webhook that makes one call to the database.
-import { askOften } from "./connection.mjs";
+// Measures the processor time of a webhook that makes one call to the database.
+import { sendRepeatedly } from "./connection.mjs";
 import { startFunction } from "./function-process.mjs";
 import { cpuSeconds, requireProc } from "./process-facts.mjs";
 import { startPostgrest } from "./stand-ins.mjs";
@@ -18,7 +18,7 @@ export async function webhookCpu() {
   try {
     const started = await startFunction("whatsapp-webhook", { environment: { SUPABASE_URL: postgrest.url } });
     const ask = (/** @type {number} */ count) =>
-      askOften({ port: started.port, requests, count, connections: CONNECTIONS, status: 200 });
+      sendRepeatedly({ port: started.port, requests, count, connections: CONNECTIONS, status: 200 });
     await ask(WARM_UP);
     const microseconds = [];
     for (let round = 0; round < ROUNDS; round++) {
@@ -27,7 +27,7 @@ export async function webhookCpu() {
       microseconds.push(((cpuSeconds(started.pid) - before) / REQUESTS) * 1e6);
     }
     await started.stop();
-    // Whatever else the machine does only adds: the least is nearest to the function's own.
+    // Other load on the machine only adds time, so the smallest value is closest to the function's own time.
     return [
       {
         what: "CPU per webhook, one call, 32 connections",

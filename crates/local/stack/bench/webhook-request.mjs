@@ -1,4 +1,4 @@
-// Webhooks as Meta posts them, signed or not.
+// Webhook requests in the form in which Meta posts them, signed or unsigned.
 import { createHmac } from "node:crypto";
 import { TENANTS } from "../launch/demo-tenants.mjs";
 import { request } from "./connection.mjs";
@@ -7,7 +7,7 @@ import { APP_SECRET } from "./function-process.mjs";
 export const PATH = "/api/whatsapp/webhook";
 const [{ number }] = TENANTS;
 
-/** A delivery of field `messages`. @param {object} parts `messages`, `statuses`, `contacts` */
+/** The body of a delivery of field `messages`. @param {object} parts `messages`, `statuses`, `contacts` */
 export function delivery(parts) {
   const metadata = {
     display_phone_number: number.display_phone_number.replace(/\D/g, ""),
@@ -39,7 +39,7 @@ export function textMessage(n) {
 /** @param {string} body @param {string} secret */
 export const signature = (body, secret) => `sha256=${createHmac("sha256", secret).update(body).digest("hex")}`;
 
-/** @param {number} count @param {{ signed: boolean }} options @returns {Buffer[]} each with a text message of its own */
+/** @param {number} count @param {{ signed: boolean }} options @returns {Buffer[]} requests, each with a different text message */
 export function textWebhooks(count, { signed }) {
   return Array.from({ length: count }, (_, n) => {
     const { contact, message } = textMessage(n);

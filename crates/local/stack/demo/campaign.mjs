@@ -1,4 +1,4 @@
-// Act two: a campaign to 200 recipients goes out by cron; one number is not on WhatsApp.
+// The second part of the demo: cron sends a campaign to 200 recipients, one of whom is not on WhatsApp.
 import { reached } from "./chat.mjs";
 import { until } from "./product.mjs";
 import { bar, bold, dim, heading, MovingLine, red, say } from "./screen.mjs";
@@ -21,7 +21,7 @@ export async function campaign(product) {
 
   const run = String(Date.now()).slice(-6);
   const numbers = Array.from({ length: RECIPIENTS - 1 }, (_, i) => `62857${run}${String(i + 1).padStart(3, "0")}`);
-  // The simulator takes a number that ends in six zeros for one that is not on WhatsApp.
+  // In the simulator, a number that ends in six zeros is not on WhatsApp.
   numbers.push(`62857${run.slice(-3)}000000`);
 
   /** @type {any} */
@@ -48,7 +48,7 @@ export async function campaign(product) {
   );
   try {
     await cron;
-    // A cron minute that was under way may have taken the campaign before us.
+    // A cron run that had already started may have taken the campaign first.
     await until(
       "the campaign is sent",
       async () => (await manager.call("GET", `/api/broadcast/campaigns/${created.id}`)).status === "completed",

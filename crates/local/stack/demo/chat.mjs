@@ -1,4 +1,4 @@
-// Act one: a customer writes, the inbox shows it, an agent answers, ticks come back.
+// The first part of the demo: a customer writes, the inbox shows the message, an agent answers, and the ticks appear.
 import { until } from "./product.mjs";
 import { bold, cyan, dim, heading, MovingLine, say, ticks } from "./screen.mjs";
 
@@ -14,9 +14,9 @@ export async function chat(product) {
   const customer = `62813${String(Date.now()).slice(-8)}`;
 
   /** @type {{ event: string, payload: any, at: number }[]} */
-  const heard = [];
+  const events = [];
   await manager.listen(`tenant:${product.tenant}`, (event, payload) =>
-    heard.push({ event, payload, at: performance.now() }),
+    events.push({ event, payload, at: performance.now() }),
   );
   say(dim("The inbox listens through Supabase Realtime (supabase-js, private topic)"));
 
@@ -28,7 +28,7 @@ export async function chat(product) {
     text: QUESTION,
   });
   const shown = await until("the message reaches the inbox", () =>
-    heard.find(({ event, payload }) => event === "message.created" && payload.content === QUESTION),
+    events.find(({ event, payload }) => event === "message.created" && payload.content === QUESTION),
   );
   say(`${cyan("Rina")}  ${QUESTION}  ${dim(`in the inbox after ${Math.round(shown.at - wrote)} ms`)}`);
 
@@ -43,7 +43,7 @@ export async function chat(product) {
   const line = new MovingLine();
   const seen = new Set();
   const last = await until("the customer reads the answer", () => {
-    const states = heard.filter(({ payload }) => payload.id === reply.id).map(({ payload }) => payload.status);
+    const states = events.filter(({ payload }) => payload.id === reply.id).map(({ payload }) => payload.status);
     for (const state of states) seen.add(state);
     const state = states.at(-1) ?? reply.status;
     line.show(`${bold("Putri")} ${ANSWER}  ${ticks(state)} ${dim([...seen].join(" → "))}`);

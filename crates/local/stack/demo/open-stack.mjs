@@ -1,4 +1,4 @@
-// The stack the demo runs against.
+// The stack on which the demo runs.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";

@@ -1,8 +1,8 @@
-// The product as the demo's people use it: the API, the real supabase-js client, and the customer's phone.
+// The product as the people in the demo use it: the API, the real supabase-js client, and the customer's phone.
 import { createClient } from "@supabase/supabase-js";
 import { setTimeout as pause } from "node:timers/promises";
 
-const PATIENCE = 120_000;
+const TIME_LIMIT = 120_000;
 
 export class Product {
   /** @param {import("../stack.mjs").Stack} stack */
@@ -11,7 +11,7 @@ export class Product {
     this.tenant = stack.users[0].tenant_id;
   }
 
-  /** Signs in with the first user of a role. @param {string} role */
+  /** Signs in as the first user with a role. @param {string} role */
   async signIn(role) {
     const user = this.stack.users.find((known) => known.role === role && known.tenant_id === this.tenant);
     if (!user) throw new Error(`the stack has no ${role}`);
@@ -24,12 +24,15 @@ export class Product {
     return new Person(this.stack, client, data.session.access_token);
   }
 
-  /** Acts as a customer's phone, or asks the simulator. @param {string} method @param {string} address @param {unknown} [body] */
+  /**
+   * Acts as a customer's phone, or queries the simulator.
+   * @param {string} method @param {string} address @param {unknown} [body]
+   */
   async meta(method, address, body) {
     return request(`${this.stack.meta_url}/_sim/${address}`, method, {}, body);
   }
 
-  /** What Meta accepted for these numbers. @param {Set<string>} numbers @returns {Promise<any[]>} */
+  /** The messages that Meta accepted for these numbers. @param {Set<string>} numbers @returns {Promise<any[]>} */
   async ledger(numbers) {
     const found = [];
     for (let offset = 0; ;) {
@@ -40,7 +43,7 @@ export class Product {
     }
   }
 
-  /** What Vercel Cron does every minute. */
+  /** Calls the cron endpoint, as Vercel Cron does every minute. */
   runCron() {
     return request(`${this.stack.app_url}/api/cron/process-broadcasts`, "GET", {
       authorization: `Bearer ${this.stack.cron_secret}`,
@@ -61,10 +64,10 @@ class Person {
     return request(this.stack.app_url + address, method, { authorization: `Bearer ${this.token}` }, body);
   }
 
-  /** Listens to a private topic. @param {string} topic @param {(event: string, payload: any) => void} heard */
-  async listen(topic, heard) {
+  /** Listens to a private topic. @param {string} topic @param {(event: string, payload: any) => void} onEvent */
+  async listen(topic, onEvent) {
     const channel = this.client.channel(topic, { config: { private: true } });
-    channel.on("broadcast", { event: "*" }, ({ event, payload }) => heard(event, payload));
+    channel.on("broadcast", { event: "*" }, ({ event, payload }) => onEvent(event, payload));
     await new Promise((resolve, reject) => {
       channel.subscribe((status, error) => {
         if (status === "SUBSCRIBED") resolve(undefined);
@@ -91,11 +94,14 @@ async function request(url, method, headers, body) {
   return text === "" ? null : JSON.parse(text);
 }
 
-/** Waits until `look` gives something. @template T @param {string} what @param {() => T | Promise<T>} look @returns {Promise<NonNullable<T>>} */
-export async function until(what, look) {
-  for (const end = Date.now() + PATIENCE; ; await pause(50)) {
-    const found = await look();
+/**
+ * Waits until `check` returns a value.
+ * @template T @param {string} what @param {() => T | Promise<T>} check @returns {Promise<NonNullable<T>>}
+ */
+export async function until(what, check) {
+  for (const end = Date.now() + TIME_LIMIT; ; await pause(50)) {
+    const found = await check();
     if (found) return /** @type {any} */ (found);
-    if (Date.now() > end) throw new Error(`waited in vain: ${what}`);
+    if (Date.now() > end) throw new Error(`timed out while waiting for: ${what}`);
   }
 }

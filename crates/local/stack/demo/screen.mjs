@@ -1,4 +1,4 @@
-// What the demo shows. On a terminal in colour and with lines that move; elsewhere as plain lines.
+// The output of the demo: in colour and with updating lines on a terminal, otherwise as plain lines.
 const live = Boolean(process.stdout.isTTY) && !process.env.NO_COLOR;
 
 /** @param {number} code */
@@ -16,7 +16,7 @@ export const say = (line) => void process.stdout.write(`${line}\n`);
 /** @param {string} title */
 export const heading = (title) => say(`\n${bold(title)}\n${dim("─".repeat(title.length))}`);
 
-/** A line that is drawn over itself on a terminal; elsewhere only its last state is printed. */
+/** A line that is redrawn in place on a terminal. Elsewhere only its last state is printed. */
 export class MovingLine {
   text = "";
 
@@ -58,7 +58,7 @@ export function bar(part, whole) {
 
 /** @typedef {{ what: string, ours: number, metas: number }} Row */
 
-/** Prints both columns. @param {Row[]} rows @returns {boolean} whether all agree */
+/** Prints both columns. @param {Row[]} rows @returns {boolean} whether all rows agree */
 export function table(rows) {
   const wide = Math.max(...rows.map(({ what }) => what.length));
   say(`${"".padEnd(wide)}  ${"ours".padStart(6)}  ${"Meta".padStart(6)}`);

@@ -1,10 +1,10 @@
-// The product a command asks, as somebody of one tenant.
+// The API that a command calls, as one person of one tenant.
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { StackError } from "../supabase/stack-error.mjs";
 
 /**
- * As the API key CRM_API_KEY at NEXT_PUBLIC_APP_URL, or as the first admin of the running `npm start`.
+ * Uses the API key CRM_API_KEY at NEXT_PUBLIC_APP_URL, or the first admin of the running `npm start`.
  * @param {string} root @param {Record<string, string | undefined>} environment
  * @returns {Promise<(method: string, path: string) => Promise<any>>}
  */
@@ -14,7 +14,7 @@ export async function openProduct(root, environment) {
   if (key) throw new StackError("CRM_API_KEY is set: set NEXT_PUBLIC_APP_URL to the address of the deployment too");
   const file = path.resolve(root, environment.CRM_STACK ?? ".local/stack.json");
   if (!existsSync(file))
-    throw new StackError("nothing to ask: run npm start first, or set NEXT_PUBLIC_APP_URL and CRM_API_KEY");
+    throw new StackError("no product to call: run npm start first, or set NEXT_PUBLIC_APP_URL and CRM_API_KEY");
   const stack = JSON.parse(readFileSync(file, "utf8"));
   const { email, password } = stack.users[0];
   const response = await fetch(`${stack.supabase_url}/auth/v1/token?grant_type=password`, {

@@ -1,5 +1,5 @@
-// May this caller listen to or send on a private topic? The row-level security of realtime.messages says so, asked the
-// way the hosted service asks it.
+// Checks whether a caller may listen to or send on a private topic. The row-level security of realtime.messages
+// decides, and the check works like that of the hosted service.
 
 /** @typedef {import("../supabase/keys.mjs").Claims} Claims */
 /** @typedef {{ broadcast: boolean, presence: boolean }} Permissions */
@@ -10,7 +10,7 @@ const UNDONE = Symbol("undone");
 export function topicAuthorization(sql) {
   return {
     /**
-     * Policies `for select`: rows are put down for the topic and looked at as the caller.
+     * Checks the policies `for select`: inserts rows for the topic and reads them as the caller.
      * @param {string} topic @param {Claims} claims @returns {Promise<Permissions>}
      */
     async mayRead(topic, claims) {
@@ -26,7 +26,7 @@ export function topicAuthorization(sql) {
     },
 
     /**
-     * Policies `for insert`.
+     * Checks the policies `for insert`.
      * @param {string} topic @param {Claims} claims @returns {Promise<Permissions>}
      */
     async mayWrite(topic, claims) {
@@ -56,7 +56,7 @@ async function become(tx, topic, claims) {
 }
 
 /**
- * Runs something and rolls it back.
+ * Runs work in a transaction and rolls it back.
  * @template T
  * @param {import("postgres").Sql} sql @param {(tx: import("postgres").TransactionSql) => Promise<T>} work
  * @returns {Promise<T>}

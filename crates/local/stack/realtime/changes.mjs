@@ -1,4 +1,4 @@
-// postgres_changes: who has asked for which table's changes, and which of them may see this one.
+// postgres_changes: the subscriptions to changes of tables, and the check of which subscribers may see a change.
 import { parseFilters, passes } from "./filters.mjs";
 
 /** @typedef {import("./channel.mjs").Channel} Channel */
@@ -20,9 +20,9 @@ const FACTS = `
 export class Changes {
   /** @type {Set<Subscription>} */
   #subscriptions = new Set();
-  /** Facts live as long as Postgres's own description of the relation. @type {WeakMap<object, Promise<TableFacts>>} */
+  /** Facts are valid as long as Postgres's own description of the relation. @type {WeakMap<object, Promise<TableFacts>>} */
   #facts = new WeakMap();
-  /** Changes leave in the order they were committed. @type {Promise<void>} */
+  /** Changes are delivered in commit order. @type {Promise<void>} */
   #queue = Promise.resolve();
   #ids = 0;
 
@@ -49,7 +49,10 @@ export class Changes {
     this.#subscriptions.delete(subscription);
   }
 
-  /** Why nothing will ever come of a subscription, if so. @param {Subscription} subscription @returns {Promise<string | undefined>} */
+  /**
+   * The reason why a subscription can never receive a change, if there is one.
+   * @param {Subscription} subscription @returns {Promise<string | undefined>}
+   */
   async problemOf(subscription) {
     const { schema = "public", table } = subscription.params;
     if (subscription.problem || !table || table === "*") return subscription.problem;
@@ -73,7 +76,7 @@ export class Changes {
   async #deliver(change, asked) {
     const table = await this.#factsOf(change);
     const values = change.type === "DELETE" ? change.old : { ...change.old, ...change.row };
-    /** Those with the same claims see the same. @type {Map<string, Subscription[]>} */
+    /** Subscriptions with the same claims see the same rows. @type {Map<string, Subscription[]>} */
     const groups = new Map();
     for (const subscription of asked) {
       if (!subscription.channel.open || !passes(subscription.filters, values, table.columns)) continue;
@@ -94,7 +97,7 @@ export class Changes {
   }
 
   /**
-   * The columns these claims may read of this row; null when they may not see the row.
+   * The columns of this row that these claims may read; null if they may not see the row.
    * @param {Change} change @param {import("./replication.mjs").Row} values @param {TableFacts} table @param {string} claims
    * @returns {Promise<{ columns: Set<string>, errors: string[] | null } | null>}
    */
@@ -138,7 +141,10 @@ export class Changes {
 /** @param {string} name */
 const quoted = (name) => `"${name.replaceAll('"', '""')}"`;
 
-/** With the key's own type, so that its index serves. @param {string[]} keys @param {TableFacts} table */
+/**
+ * The condition uses the key's own type, so that Postgres can use the key's index.
+ * @param {string[]} keys @param {TableFacts} table
+ */
 function keyCondition(keys, table) {
   return keys
     .map((key, i) => `${quoted(key)} = $${i + 1}::text::${quoted(table.columns.get(key)?.type ?? "text")}`)
@@ -183,7 +189,7 @@ function describe(change, values, table, readable, errors) {
       .map(([name, facts]) => ({ name, type: facts.type })),
     ...(type === "DELETE" ? {} : { record: pick(values, () => true) }),
     ...(type === "UPDATE" ? { old_record: pick(change.old, () => true) } : {}),
-    // Nobody can be asked whether a deleted row was visible: its key is all that is told.
+    // Policies cannot be evaluated for a deleted row, so only its key is published.
     ...(type === "DELETE"
       ? { old_record: pick(change.old, (column) => !table.rls || (table.columns.get(column)?.key ?? false)) }
       : {}),

@@ -1,4 +1,4 @@
-// One client's membership of one topic: join, tokens, broadcast, presence, leave.
+// A client's membership of a topic: joining, tokens, broadcast, presence and leaving.
 import { randomUUID } from "node:crypto";
 import { verifyToken } from "../supabase/keys.mjs";
 
@@ -7,10 +7,10 @@ import { verifyToken } from "../supabase/keys.mjs";
 /** @typedef {import("./changes.mjs").Subscription} Subscription */
 /** @typedef {{ jwtSecret: string, authorization: ReturnType<import("./authorization.mjs").topicAuthorization>, rooms: import("./rooms.mjs").Rooms, changes: import("./changes.mjs").Changes }} Realtime */
 
-// A timer cannot wait longer; the token is looked at again then.
+// Timers have a maximum delay. At this interval the expiry of the token is checked again.
 const LONGEST_TIMER = 3_600_000;
 
-/** Why a join is refused, in the hosted service's words. */
+/** The refusal of a join, with the hosted service's message. */
 class Refused extends Error {}
 
 export class Channel {
@@ -18,7 +18,7 @@ export class Channel {
   claims = {};
   /** @type {Subscription[]} */
   subscriptions = [];
-  /** @type {Permissions | null} null: not asked yet */
+  /** Null until it is checked. @type {Permissions | null} */
   write = null;
   /** @type {Permissions} */
   read = { broadcast: true, presence: true };
@@ -69,7 +69,7 @@ export class Channel {
     };
   }
 
-  /** What a client hears right after it has joined. */
+  /** Sends the messages that a client receives right after it has joined. */
   async joined() {
     if (this.wantsPresence && this.read.presence) this.push("presence_state", this.realtime.rooms.presences(this));
     if (this.subscriptions.length === 0) return;
@@ -80,7 +80,7 @@ export class Channel {
     this.system("postgres_changes", problem ? "error" : "ok", problem ?? "Subscribed to PostgreSQL");
   }
 
-  /** Sets the claims from the token, and a timer for its end. */
+  /** Sets the claims from the token, and a timer for its expiry. */
   confirmToken() {
     clearTimeout(this.expiry);
     if (this.token === null || this.token.startsWith("sb_")) {
@@ -128,7 +128,7 @@ export class Channel {
     this.read = read;
   }
 
-  /** A fresher token. @param {any} payload */
+  /** Replaces the token with a newer one. @param {any} payload */
   async setToken(payload) {
     const token = payload?.access_token;
     if (typeof token !== "string" || token.startsWith("sb_") || token === this.token) return;
@@ -186,7 +186,7 @@ export class Channel {
     this.push("system", { extension, status, message, channel: this.name });
   }
 
-  /** Ends a membership that may not go on. @param {string} message */
+  /** Ends a membership that is no longer permitted. @param {string} message */
   shutDown(message) {
     if (!this.open) return;
     this.system("system", "error", message);

@@ -6,7 +6,7 @@ const OPERATORS = new Set(["eq", "neq", "lt", "lte", "gt", "gte", "in"]);
 const NUMBERS = new Set(["int2", "int4", "int8", "float4", "float8", "numeric", "oid"]);
 const TIMES = new Set(["timestamp", "timestamptz", "date"]);
 
-/** @param {string | undefined} text @returns {Filter[]} throws what a person should read */
+/** @param {string | undefined} text @returns {Filter[]} throws an error with a message for people */
 export function parseFilters(text) {
   if (!text) return [];
   return split(text).map((part) => {
@@ -18,7 +18,7 @@ export function parseFilters(text) {
   });
 }
 
-/** At commas that are neither quoted nor in brackets. @param {string} text */
+/** Splits at commas that are neither quoted nor in parentheses. @param {string} text */
 function split(text) {
   const parts = [""];
   let depth = 0;

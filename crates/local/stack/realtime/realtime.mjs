@@ -1,5 +1,5 @@
-// Supabase Realtime as far as this project uses it: channels over websockets, row changes, broadcast from clients, from
-// the database and over HTTP.
+// The part of Supabase Realtime that this project uses: channels over websockets, row changes, and broadcasts from
+// clients, from the database and over HTTP.
 import { WebSocketServer } from "ws";
 import { topicAuthorization } from "./authorization.mjs";
 import { Changes } from "./changes.mjs";
@@ -82,7 +82,7 @@ async function broadcastOverHttp({ rooms, authorization }, url, body, caller) {
     return answer(422, { errors: { messages: ["is invalid"] } });
   }
   for (const { topic, event, payload, private: isPrivate = false } of messages) {
-    // As the hosted service: what may not be sent is left out without a word.
+    // Messages that may not be sent are silently skipped, as in the hosted service.
     if (isPrivate && !(await authorization.mayWrite(topic, caller.claims)).broadcast) continue;
     rooms.send({ topic, private: isPrivate, payload: { event, payload } });
   }

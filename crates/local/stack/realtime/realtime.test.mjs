@@ -39,9 +39,9 @@ afterEach(async () => {
   await Promise.all(clients.splice(0).map((each) => each.removeAllChannels()));
 });
 
-/** A client of its own, so that tests do not share channels. @param {{ session: { access_token: string } }} [user] @param {object} [options] */
+/** A separate client, so that tests do not share channels. @param {{ session: { access_token: string } }} [user] @param {object} [options] */
 async function listener(user, options = {}) {
-  // Its timers of 10 seconds would keep the test process waiting.
+  // The default timers of 10 seconds would keep the test process alive.
   const each = client(project, project.config.anon_key, {
     ...options,
     realtime: { timeout: 2000, .../** @type {any} */ (options).realtime },
@@ -55,7 +55,7 @@ async function listener(user, options = {}) {
 const subscribed = (channel) =>
   new Promise((resolve) => channel.subscribe((status, error) => resolve({ status, error })));
 
-/** What comes in, to be waited for one by one. */
+/** A queue of incoming values, which a test awaits one by one. */
 function inbox() {
   /** @type {any[]} */
   const waiting = [];
@@ -75,7 +75,7 @@ function inbox() {
   };
 }
 
-/** Joins and waits until changes of rows flow. @param {ReturnType<ReturnType<typeof client>["channel"]>} channel */
+/** Joins and waits until row changes are received. @param {ReturnType<ReturnType<typeof client>["channel"]>} channel */
 async function subscribedToChanges(channel) {
   const system = new Promise((/** @type {(value: any) => void} */ resolve) =>
     channel.on("system", {}, (/** @type {any} */ message) => {
@@ -89,7 +89,7 @@ async function subscribedToChanges(channel) {
 const insertNote = (/** @type {{ id: string }} */ owner, /** @type {string} */ body) =>
   sql`insert into public.notes (owner_id, body, facts, tags) values (${owner.id}, ${body}, ${sql.json({ n: 1 })}, '{a,b}') returning id`;
 
-test("rows reach those who may see them, with the columns they may read", async () => {
+test("subscribers receive the rows they may see, with the columns they may read", async () => {
   const [mine, theirs] = [inbox(), inbox()];
   const a = (await listener(ada))
     .channel("rows")
@@ -100,7 +100,7 @@ test("rows reach those who may see them, with the columns they may read", async 
   assert.equal((await subscribedToChanges(a)).status, "ok");
   assert.equal((await subscribedToChanges(b)).status, "ok");
 
-  // One by one: a row is looked at as it is when its change is told.
+  // One by one, because a row is read in its current state when its change is published.
   const [{ id }] = await insertNote(ada, "first");
   const inserted = await mine.next();
   assert.equal(inserted.eventType, "INSERT");
@@ -126,13 +126,13 @@ test("rows reach those who may see them, with the columns they may read", async 
   assert.deepEqual([deleted.eventType, deleted.old], ["DELETE", { id: Number(id) }]);
 
   const [other] = await insertNote(ben, "ben's");
-  // A deleted row cannot be asked about: everyone learns its key, as in hosted projects.
+  // Policies cannot be evaluated for a deleted row. All subscribers receive its key, as in hosted projects.
   assert.deepEqual((await theirs.next()).old, { id: Number(id) });
   assert.equal((await theirs.next()).new.id, Number(other.id));
   assert.deepEqual(mine.waiting, []);
 });
 
-test("filters and events choose", async () => {
+test("filters and event types select changes", async () => {
   const seen = inbox();
   const channel = (await listener(ada))
     .channel("filtered")
@@ -164,7 +164,7 @@ test("filters and events choose", async () => {
   assert.deepEqual(seen.waiting, []);
 });
 
-test("a table that is not published is said to be so", async () => {
+test("a subscription to an unpublished table reports an error", async () => {
   const channel = (await listener(ada))
     .channel("unpublished")
     .on("postgres_changes", { event: "*", schema: "public", table: "nothing_here" }, () => {});
@@ -173,7 +173,7 @@ test("a table that is not published is said to be so", async () => {
   assert.match(message.message, /nothing_here/);
 });
 
-test("a private topic is for those whose policy lets them listen", async () => {
+test("only users permitted by a policy can listen to a private topic", async () => {
   const topic = `user:${ada.id}`;
   const config = { config: { private: true } };
   const refused = await subscribed((await listener(ben)).channel(topic, config));
@@ -181,21 +181,21 @@ test("a private topic is for those whose policy lets them listen", async () => {
   assert.match(refused.error?.message ?? "", /You do not have permissions to read from this Channel topic/);
   assert.equal((await subscribed((await listener()).channel(topic, config))).status, "CHANNEL_ERROR");
 
-  const heard = inbox();
-  const channel = (await listener(ada)).channel(topic, config).on("broadcast", { event: "*" }, heard.push);
+  const received = inbox();
+  const channel = (await listener(ada)).channel(topic, config).on("broadcast", { event: "*" }, received.push);
   assert.equal((await subscribed(channel)).status, "SUBSCRIBED");
 
-  // Same name, but public: another topic.
-  const overheard = inbox();
-  const spy = (await listener(ben)).channel(topic).on("broadcast", { event: "*" }, overheard.push);
+  // A public topic of the same name is a different topic.
+  const publicMessages = inbox();
+  const spy = (await listener(ben)).channel(topic).on("broadcast", { event: "*" }, publicMessages.push);
   assert.equal((await subscribed(spy)).status, "SUBSCRIBED");
 
   await sql`select realtime.send('{"hello": "world"}', 'greeting', ${topic}, true)`;
-  const message = await heard.next();
+  const message = await received.next();
   assert.equal(message.event, "greeting");
   assert.equal(message.payload.hello, "world");
   await insertNote(ada, "announced by a trigger");
-  const announced = await heard.next();
+  const announced = await received.next();
   assert.equal(announced.event, "note.insert");
   assert.equal(announced.payload.record.body, "announced by a trigger");
   assert.equal(announced.payload.operation, "INSERT");
@@ -206,20 +206,20 @@ test("a private topic is for those whose policy lets them listen", async () => {
     })
     .catch(() => {});
   await sql`select realtime.send('{}', 'end', ${topic}, true), realtime.send('{}', 'public end', ${topic}, false)`;
-  assert.equal((await heard.next()).event, "end");
-  assert.equal((await overheard.next()).event, "public end");
-  assert.deepEqual(overheard.waiting, []);
+  assert.equal((await received.next()).event, "end");
+  assert.equal((await publicMessages.next()).event, "public end");
+  assert.deepEqual(publicMessages.waiting, []);
 });
 
-test("who may speak on a private topic is for the insert policy to say", async () => {
+test("the insert policy decides who may send on a private topic", async () => {
   const topic = `user:${ada.id}`;
-  const heard = inbox();
+  const received = inbox();
   const ear = (await listener(ada))
     .channel(topic, { config: { private: true, broadcast: { self: true, ack: true } } })
-    .on("broadcast", { event: "*" }, heard.push);
+    .on("broadcast", { event: "*" }, received.push);
   assert.equal((await subscribed(ear)).status, "SUBSCRIBED");
   assert.equal(await ear.send({ type: "broadcast", event: "own", payload: { n: 1 } }), "ok");
-  assert.deepEqual((await heard.next()).payload, { n: 1 });
+  assert.deepEqual((await received.next()).payload, { n: 1 });
 
   const post = (/** @type {string} */ token) =>
     fetch(`${project.url}/realtime/v1/api/broadcast`, {
@@ -235,32 +235,32 @@ test("who may speak on a private topic is for the insert policy to say", async (
     });
   assert.equal((await post(ben.session.access_token)).status, 202);
   assert.equal((await post(ada.session.access_token)).status, 202);
-  assert.equal((await heard.next()).payload.by, ada.email);
+  assert.equal((await received.next()).payload.by, ada.email);
   assert.equal((await post(project.config.service_role_key)).status, 202);
-  assert.equal((await heard.next()).payload.by, "service");
-  assert.deepEqual(heard.waiting, []);
+  assert.equal((await received.next()).payload.by, "service");
+  assert.deepEqual(received.waiting, []);
 });
 
 for (const vsn of ["1.0.0", "2.0.0"]) {
-  test(`clients hear each other (protocol ${vsn})`, async () => {
-    const heard = inbox();
+  test(`clients receive each other's broadcasts (protocol ${vsn})`, async () => {
+    const received = inbox();
     const options = { realtime: { vsn } };
     const receiver = (await listener(undefined, options))
       .channel("lobby")
-      .on("broadcast", { event: "talk" }, heard.push);
+      .on("broadcast", { event: "talk" }, received.push);
     const sender = (await listener(undefined, options)).channel("lobby", { config: { broadcast: { ack: true } } });
     assert.equal((await subscribed(receiver)).status, "SUBSCRIBED");
     assert.equal((await subscribed(sender)).status, "SUBSCRIBED");
     assert.equal(await sender.send({ type: "broadcast", event: "talk", payload: { text: "häi 👋" } }), "ok");
-    assert.deepEqual((await heard.next()).payload, { text: "häi 👋" });
+    assert.deepEqual((await received.next()).payload, { text: "häi 👋" });
     assert.deepEqual(await (await listener(undefined, options)).channel("lobby").httpSend("talk", { by: "http" }), {
       success: true,
     });
-    assert.deepEqual((await heard.next()).payload, { by: "http" });
+    assert.deepEqual((await received.next()).payload, { by: "http" });
   });
 }
 
-test("presence is shown, shared and taken back", async () => {
+test("presence is tracked, shared and removed", async () => {
   const [joins, leaves] = [inbox(), inbox()];
   const watcher = (await listener())
     .channel("room", { config: { presence: { key: "watcher" } } })
@@ -279,7 +279,7 @@ test("presence is shown, shared and taken back", async () => {
   assert.deepEqual(watcher.presenceState(), {});
 });
 
-test("a membership ends with its token, and goes on with a fresh one", async () => {
+test("a membership ends when its token expires, and continues with a new token", async () => {
   const claims = readToken(ada.session.access_token);
   const short = (/** @type {number} */ seconds) =>
     signToken({ ...claims, exp: Math.floor(Date.now() / 1000) + seconds }, project.config.jwt_secret);
@@ -293,10 +293,10 @@ test("a membership ends with its token, and goes on with a fresh one", async () 
 
   const [ending, lasting] = [await listener(), await listener()];
   const closed = inbox();
-  const heard = inbox();
+  const received = inbox();
   await ending.realtime.setAuth(short(2));
   await lasting.realtime.setAuth(short(2));
-  const kept = lasting.channel(topic, { config: { private: true } }).on("broadcast", { event: "*" }, heard.push);
+  const kept = lasting.channel(topic, { config: { private: true } }).on("broadcast", { event: "*" }, received.push);
   assert.equal((await subscribed(kept)).status, "SUBSCRIBED");
   ending
     .channel(topic, { config: { private: true } })
@@ -307,9 +307,9 @@ test("a membership ends with its token, and goes on with a fresh one", async () 
   assert.match((await closed.next()).message, /expired/);
   assert.equal(await closed.next(), "CLOSED");
   await sql`select realtime.send('{}', 'still here', ${topic}, true)`;
-  assert.equal((await heard.next()).event, "still here");
+  assert.equal((await received.next()).event, "still here");
 
-  // A token of somebody who may not listen ends the membership at once.
+  // A token of a user who may not listen ends the membership at once.
   await lasting.realtime.setAuth(ben.session.access_token);
   await new Promise((resolve) => kept.on("system", {}, resolve));
 });

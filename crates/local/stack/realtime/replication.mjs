@@ -1,4 +1,4 @@
-// What Postgres committed, row by row, through a temporary slot of logical replication (pgoutput, version 1).
+// Reads committed changes row by row through a temporary slot of logical replication (pgoutput, version 1).
 import { setTimeout as pause } from "node:timers/promises";
 import { connect } from "../supabase/database.mjs";
 
@@ -11,7 +11,7 @@ const EPOCH = Date.UTC(2000, 0, 1);
 const RETRY = 500;
 
 /**
- * Follows the publications until stopped.
+ * Follows the publications until it is stopped.
  * @param {{ url: string, publications: string[], onChange: (change: Change) => void }} options
  * @returns {Promise<{ stop: () => Promise<void> }>} once it follows
  */
@@ -27,7 +27,7 @@ export async function followPublications({ url, publications, onChange }) {
       idle_timeout: undefined,
       max_lifetime: null,
       connection: { application_name: "realtime", .../** @type {any} */ ({ replication: "database" }) },
-      // Once, and only of what was followed: whoever could not begin is told by the error.
+      // This runs once, and only after following began. If following cannot begin, the caller gets the error.
       onclose: () => {
         if (following && !stopped) void again();
         following = false;
@@ -46,7 +46,7 @@ export async function followPublications({ url, publications, onChange }) {
   /** @param {import("postgres").Sql} sql */
   async function begin(sql) {
     const slot = `realtime_${process.pid}_${Math.random().toString(36).slice(2)}`;
-    // Commands of replication are known in capitals only.
+    // Replication commands must be written in capitals.
     const [{ consistent_point: start }] = await sql.unsafe(
       `CREATE_REPLICATION_SLOT ${slot} TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT`,
     );
@@ -57,7 +57,7 @@ export async function followPublications({ url, publications, onChange }) {
     const decode = decoder(onChange);
     stream.on("data", (/** @type {Buffer} */ data) => {
       if (data[0] === 0x77) decode(data.subarray(25));
-      // What has arrived is all we want to know: Postgres may forget it.
+      // Acknowledge all received data at once, so that Postgres can discard it.
       else if (data[0] === 0x6b) stream.write(standbyStatus(data.subarray(1, 9)));
     });
     stream.on("error", () => {});
@@ -120,7 +120,7 @@ function decoder(onChange) {
       for (let offset = 5; offset < data.length;) {
         const part = String.fromCharCode(data[offset]);
         const read = readRow(data, offset + 1, relation.columns);
-        // `K` holds the key alone, `O` the whole old row.
+        // `K` contains only the key, `O` the complete old row.
         rows[part === "N" ? "N" : "O"] = read.row;
         offset = read.end;
       }

@@ -1,5 +1,5 @@
-// Who is on which topic, and what they are told: broadcasts and presence. A private topic and a public one of the same
-// name are two.
+// The members of topics, with their broadcasts and presence. A private topic and a public topic with the same name are
+// different topics.
 import { randomUUID } from "node:crypto";
 
 /** @typedef {import("./channel.mjs").Channel} Channel */
@@ -46,7 +46,7 @@ export class Rooms {
     const before = room.present.get(channel);
     const now = { ref: randomUUID(), payload };
     room.present.set(channel, now);
-    this.#tell(room, {
+    this.#broadcast(room, {
       joins: group([[channel, now, before?.ref]]),
       leaves: before ? group([[channel, before, undefined]]) : {},
     });
@@ -58,7 +58,7 @@ export class Rooms {
     const before = room?.present.get(channel);
     if (!room || !before) return;
     room.present.delete(channel);
-    this.#tell(room, { joins: {}, leaves: group([[channel, before, undefined]]) });
+    this.#broadcast(room, { joins: {}, leaves: group([[channel, before, undefined]]) });
   }
 
   /** @param {Channel} channel */
@@ -68,7 +68,7 @@ export class Rooms {
   }
 
   /** @param {Room} room @param {object} difference */
-  #tell(room, difference) {
+  #broadcast(room, difference) {
     for (const member of room.members) {
       if (member.wantsPresence && member.read.presence) member.push("presence_diff", difference);
     }

@@ -1,4 +1,4 @@
-// Phoenix messages on the wire: version 1 as an object, version 2 as an array, or as bytes for a broadcast.
+// The wire format of Phoenix messages. Version 1 is an object. Version 2 is an array, or binary for a broadcast.
 
 /** @typedef {{ joinRef: string | null, ref: string | null, topic: string, event: string, payload: any }} Message */
 
@@ -20,7 +20,7 @@ function encodeObject({ joinRef, ref, topic, event, payload }) {
   return JSON.stringify({ topic, event, payload, ref, join_ref: joinRef });
 }
 
-/** @param {Buffer} data @param {boolean} binary @returns {Message | null} null: not a message we know */
+/** @param {Buffer} data @param {boolean} binary @returns {Message | null} null for an unknown message */
 function decode(data, binary) {
   if (binary) return decodeBroadcast(data);
   const value = JSON.parse(data.toString("utf8"));
@@ -44,7 +44,7 @@ function decodeBroadcast(data) {
   const take = (/** @type {number} */ length) => data.toString("utf8", offset, (offset += length));
   const [joinRef, ref, topic, event] = [take(data[1]), take(data[2]), take(data[3]), take(data[4])];
   offset += data[5];
-  // Bytes that are no JSON would need the binary form on the way out; nothing here sends them.
+  // Content that is not JSON would need the binary form on output as well. No client here sends it.
   if (data[6] !== JSON_ENCODED) return null;
   const payload = { type: "broadcast", event, payload: JSON.parse(data.toString("utf8", offset)) };
   return { joinRef: joinRef || null, ref: ref || null, topic, event: "broadcast", payload };

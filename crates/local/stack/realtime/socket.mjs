@@ -1,16 +1,16 @@
-// One websocket and the channels on it.
+// A websocket and its channels.
 import { Channel } from "./channel.mjs";
 import { serializer } from "./serializer.mjs";
 
 /** @typedef {import("./serializer.mjs").Message} Message */
 
-// A client that has said nothing for this long is gone: they send a heartbeat every 25 seconds.
+// A client that is silent for this long is considered gone. Clients send a heartbeat every 25 seconds.
 const SILENCE_LIMIT = 60_000;
 
 export class Socket {
   /** @type {Map<string, Channel>} */
   #channels = new Map();
-  /** A client's messages are dealt with in their order. @type {Promise<void>} */
+  /** A client's messages are handled in order. @type {Promise<void>} */
   #queue = Promise.resolve();
 
   /**

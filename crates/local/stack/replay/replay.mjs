@@ -1,4 +1,4 @@
-// Asks the app to store kept deliveries once more, until there are none left.
+// Requests repeatedly that the app stores kept deliveries again, until none are left.
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
@@ -7,8 +7,8 @@ import { StackError } from "../supabase/stack-error.mjs";
 export const USAGE = `npm run webhooks:replay -- --id NUMBER
 npm run webhooks:replay -- --from TIME [--to TIME]
   --id NUMBER   one delivery: a row of webhook_events
-  --from TIME   every delivery that came since then, for example 2026-11-22T06:00:00Z
-  --to TIME     and until then (default now)
+  --from TIME   all deliveries received since then, for example 2026-11-22T06:00:00Z
+  --to TIME     all deliveries received until then (default now)
   --help        this text`;
 
 /** @typedef {{ id?: number, from?: string, to?: string }} Wanted */
@@ -34,7 +34,8 @@ export function readArguments(args) {
   const { id, from, to } = values;
   if ((id === undefined) === (from === undefined)) throw refusal("either --id or --from is needed");
   if (id !== undefined) {
-    if (!/^\d{1,15}$/.test(id) || to !== undefined) throw refusal("--id is a number, and stands alone");
+    if (!/^\d{1,15}$/.test(id) || to !== undefined)
+      throw refusal("--id is a number and cannot be combined with other options");
     return { id: Number(id) };
   }
   return { from: time("--from", /** @type {string} */ (from)), ...(to === undefined ? {} : { to: time("--to", to) }) };
@@ -43,12 +44,12 @@ export function readArguments(args) {
 /** @param {string} option @param {string} text */
 function time(option, text) {
   const at = new Date(text);
-  if (Number.isNaN(at.getTime())) throw refusal(`${option} is no time: ${text}`);
+  if (Number.isNaN(at.getTime())) throw refusal(`${option} is not a time: ${text}`);
   return at.toISOString();
 }
 
 /**
- * What the environment names, or else the running `npm start`.
+ * The app that the environment names, or else the running `npm start`.
  * @param {string} root @param {Record<string, string | undefined>} environment @returns {App}
  */
 export function findApp(root, environment) {
@@ -57,12 +58,12 @@ export function findApp(root, environment) {
   if (url || secret) throw new StackError("NEXT_PUBLIC_APP_URL and CRON_SECRET must both be set, or neither");
   const file = path.resolve(root, environment.CRM_STACK ?? ".local/stack.json");
   if (!existsSync(file))
-    throw new StackError("nothing to work on: run npm start first, or set NEXT_PUBLIC_APP_URL and CRON_SECRET");
+    throw new StackError("no project to work on: run npm start first, or set NEXT_PUBLIC_APP_URL and CRON_SECRET");
   const stack = JSON.parse(readFileSync(file, "utf8"));
   return { url: stack.app_url, secret: stack.cron_secret };
 }
 
-/** @param {App} app @param {Wanted} wanted @returns {Promise<string>} what was done, in one line */
+/** @param {App} app @param {Wanted} wanted @returns {Promise<string>} a one-line summary */
 export async function replay(app, wanted) {
   let replayed = 0;
   /** @type {number[]} */

@@ -20,7 +20,7 @@ await new Promise((listening) => server.listen(0, "127.0.0.1", () => listening(u
 after(() => server.close());
 const app = { url: `http://127.0.0.1:${/** @type {any} */ (server.address()).port}`, secret: "cron" };
 
-test("deliveries are asked for until there are none left", async () => {
+test("deliveries are requested until none are left", async () => {
   answers.push(
     [200, { replayed: 10, refused: [7], next_after: 12 }],
     [200, { replayed: 1, refused: [], next_after: null }],
@@ -34,12 +34,12 @@ test("deliveries are asked for until there are none left", async () => {
   );
 });
 
-test("a refusal of the app is told", async () => {
+test("a refusal of the app is reported", async () => {
   answers.push([401, { error: { code: "unauthorized" } }]);
   await assert.rejects(replay(app, { id: 1 }), /answered 401 .*unauthorized/);
 });
 
-test("what cannot be meant is refused", () => {
+test("contradictory options are refused", () => {
   assert.deepEqual(readArguments(["--id", "12"]), { id: 12 });
   assert.equal(readArguments(["--help"]), "help");
   for (const args of [
@@ -55,7 +55,7 @@ test("what cannot be meant is refused", () => {
   }
 });
 
-test("the app is the one of the environment, or the running one", () => {
+test("the app is the one in the environment or the running one", () => {
   assert.deepEqual(findApp("/nowhere", { NEXT_PUBLIC_APP_URL: "https://crm.test/", CRON_SECRET: "s" }), {
     url: "https://crm.test",
     secret: "s",

@@ -1,4 +1,4 @@
-// The Auth admin API (users, invitations, links), which Lite lacks: GoTrue's paths, bodies and errors.
+// The Auth admin API (users, invitations, links), which Supabase Lite lacks. It has GoTrue's paths, bodies and errors.
 import { answer, parse, Refusal } from "./auth-answer.mjs";
 import { generateLink, invite } from "./auth-links.mjs";
 import { create, list, read, remove, update, UUID } from "./auth-users.mjs";
@@ -6,7 +6,7 @@ import { create, list, read, remove, update, UUID } from "./auth-users.mjs";
 /** @typedef {import("./lite.mjs").Caller} Caller */
 /** @typedef {import("./auth-answer.mjs").Answer} Answer */
 
-/** Whether a path is of this API. @param {string} path */
+/** Whether a path belongs to this API. @param {string} path */
 export const isAdminPath = (path) => path.startsWith("/auth/v1/admin/") || path === "/auth/v1/invite";
 
 /** @param {import("postgres").Sql} sql of the superuser @param {ReturnType<import("./mails.mjs").mailbox>} mails */

@@ -1,4 +1,4 @@
-// Answers of Auth in GoTrue's form, for what Lite lacks.
+// Answers in GoTrue's form, for the parts of Auth that Lite lacks.
 
 /** @typedef {{ status: number, headers: Record<string, string>, body: string | null }} Answer */
 
@@ -25,7 +25,7 @@ export function parse(body) {
     const value = JSON.parse(body.toString("utf8"));
     if (value !== null && typeof value === "object" && !Array.isArray(value)) return value;
   } catch {
-    // Answered below.
+    // The error below is thrown.
   }
   throw new Refusal(400, "bad_json", "Could not parse request body as JSON");
 }

@@ -1,4 +1,4 @@
-// Invitations and the links of mails, as GoTrue makes them.
+// Invitations and mail links, in GoTrue's form.
 import { createHash, randomBytes, randomInt } from "node:crypto";
 import { checkedEmail, Refusal } from "./auth-answer.mjs";
 import { create, findByEmail, read } from "./auth-users.mjs";
@@ -13,8 +13,9 @@ const COLUMNS = /** @type {const} */ ({
 });
 
 /**
- * `POST /invite`: a user without a password, and a mail to it. Repeating it sends another mail until the first is followed.
- * @param {import("postgres").Sql} sql @param {Mailbox} mails @param {Record<string, any>} wanted @param {string | null} redirectTo of the query
+ * `POST /invite`: creates a user without a password and mails an invitation. Repeating the call sends another mail until the user
+ * follows one.
+ * @param {import("postgres").Sql} sql @param {Mailbox} mails @param {Record<string, any>} wanted @param {string | null} redirectTo from the query
  */
 export async function invite(sql, mails, wanted, redirectTo) {
   const email = checkedEmail(wanted.email);
@@ -30,8 +31,8 @@ export async function invite(sql, mails, wanted, redirectTo) {
 }
 
 /**
- * `POST /admin/generate_link`: the link of a mail that the caller sends.
- * @param {import("postgres").Sql} sql @param {Mailbox} mails @param {Record<string, any>} wanted @param {string | null} redirectTo of the query
+ * `POST /admin/generate_link`: creates a link for a mail that the caller sends.
+ * @param {import("postgres").Sql} sql @param {Mailbox} mails @param {Record<string, any>} wanted @param {string | null} redirectTo from the query
  */
 export async function generateLink(sql, mails, wanted, redirectTo) {
   const email = checkedEmail(wanted.email);
@@ -61,7 +62,7 @@ export async function generateLink(sql, mails, wanted, redirectTo) {
 const newPassword = (wanted) => wanted.password || randomBytes(24).toString("base64url");
 
 /**
- * The user of an address nobody has confirmed, made when there is none.
+ * Finds the user with an unconfirmed address, or creates one.
  * @param {import("postgres").Sql} sql @param {string} email @param {unknown} data @param {string} [password]
  * @returns {Promise<Record<string, any>>}
  */
@@ -73,7 +74,7 @@ async function invited(sql, email, data, password) {
 }
 
 /**
- * A token that replaces the one before it. Auth keeps its hash, which is also what links carry.
+ * Creates a token, which replaces the previous one. Auth stores its hash; links contain the hash as well.
  * @param {import("postgres").Sql} sql @param {string} id @param {string} email @param {keyof typeof COLUMNS} type
  */
 async function newToken(sql, id, email, type) {

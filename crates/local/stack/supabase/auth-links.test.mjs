@@ -26,7 +26,7 @@ const page = (path = "") => `${project.config.site_url}${path}`;
 /** @returns {Promise<{ to: string, type: string, action_link: string }[]>} */
 const mails = async () => (await fetch(`${project.url}/_local/mails`)).json();
 
-/** What a browser is sent to by a link. @param {string} link */
+/** Follows a link and returns the redirection that a browser would get. @param {string} link */
 async function follow(link) {
   const response = await fetch(link, { redirect: "manual" });
   assert.equal(response.status, 303);
@@ -37,7 +37,7 @@ async function follow(link) {
   };
 }
 
-test("an invitation is mailed, followed, and ends with a password of one's own", async () => {
+test("an invitation is mailed, and following it lets the user set a password", async () => {
   const { data, error } = await admin.inviteUserByEmail("New@example.test", {
     data: { name: "New" },
     redirectTo: page("/welcome"),
@@ -75,7 +75,7 @@ test("an invitation is mailed, followed, and ends with a password of one's own",
   assert.equal((await admin.inviteUserByEmail("new@example.test")).error?.code, "email_exists");
 });
 
-test("an invitation may be sent again, which ends the one before", async () => {
+test("an invitation can be sent again, which invalidates the previous one", async () => {
   const first = await admin.inviteUserByEmail("again@example.test");
   const second = await admin.inviteUserByEmail("again@example.test");
   assert.equal(second.data.user?.id, first.data.user?.id);
@@ -84,7 +84,7 @@ test("an invitation may be sent again, which ends the one before", async () => {
   assert.equal((await follow(newer.action_link)).result.type, "invite");
 });
 
-test("links are made for who sends mails himself, and accepted by their hash", async () => {
+test("links can be created without a mail, and are accepted by their hash", async () => {
   const before = await mails();
   const { data, error } = await admin.generateLink({
     type: "invite",
@@ -118,7 +118,7 @@ test("links are made for who sends mails himself, and accepted by their hash", a
   assert.deepEqual(await mails(), before);
 });
 
-test("a forgotten password is replaced by a link", async () => {
+test("a recovery link lets a user replace a forgotten password", async () => {
   const user = await signedIn(project, "forgetful");
   const link = await admin.generateLink({ type: "recovery", email: user.email });
   const recovered = await stranger().verifyOtp({
@@ -141,7 +141,7 @@ test("a forgotten password is replaced by a link", async () => {
   );
 });
 
-test("no link leads away from our own site", async () => {
+test("links redirect only to our own site", async () => {
   const { data } = await admin.generateLink({
     type: "invite",
     email: "away@example.test",
@@ -153,7 +153,7 @@ test("no link leads away from our own site", async () => {
   assert.equal((await follow(forged.href)).page, page("/"));
 });
 
-test("what cannot be sent is refused", async () => {
+test("invalid invitations and links are refused", async () => {
   const code = async (/** @type {Promise<{ error: any }>} */ call) => (await call).error?.code;
   assert.equal(await code(admin.inviteUserByEmail("not an address")), "validation_failed");
   assert.equal(await code(admin.generateLink({ type: "recovery", email: "nobody@example.test" })), "user_not_found");

@@ -1,18 +1,19 @@
-// Sign-ins and access tokens the way a hosted project has them: complete claims, no banned users, the hook asked.
+// Adapts sign-ins and access tokens to those of a hosted project: complete claims, no banned users, and the password
+// hook.
 import { readToken, signToken } from "./keys.mjs";
 
-/** @typedef {{ jwtSecret: string, supabaseUrl: string, passwordHook: ReturnType<import("./password-hook.mjs").passwordVerification> }} Mending */
+/** @typedef {{ jwtSecret: string, supabaseUrl: string, passwordHook: ReturnType<import("./password-hook.mjs").passwordVerification> }} AuthPatch */
 
-const MENDED = Symbol("mended");
+const PATCHED = Symbol("patched");
 
 /**
- * Lite makes an Auth service for each request; what it inherits is mended once.
- * @param {any} service @param {Mending} options
+ * Adapts Lite's Auth service. Lite creates a service for each request, so the shared prototype is patched once.
+ * @param {any} service @param {AuthPatch} options
  */
-export function mendAuthService(service, options) {
+export function patchAuthService(service, options) {
   const shared = Object.getPrototypeOf(service);
-  if (shared[MENDED]) return;
-  shared[MENDED] = true;
+  if (shared[PATCHED]) return;
+  shared[PATCHED] = true;
 
   const startSession = shared.createSessionForUser;
   /** @this {any} @param {any} user @param {any[]} rest */
@@ -39,9 +40,9 @@ export function mendAuthService(service, options) {
 }
 
 /**
- * The hook is asked about known users, whatever the password; what Lite checks before the password comes after it.
+ * Checks a password and calls the hook for known users, whether or not the password is right. Lite's other checks run after it.
  * @param {any} service @param {() => Promise<any>} signIn
- * @param {{ email: unknown, password: unknown, startSession: Function } & Mending} options
+ * @param {{ email: unknown, password: unknown, startSession: Function } & AuthPatch} options
  */
 async function checkPassword(service, signIn, { email, password, startSession, passwordHook }) {
   const user = typeof email === "string" && password ? await service.repo.findUserByEmail(email.toLowerCase()) : null;
@@ -82,13 +83,16 @@ async function refuseBanned(service, user) {
   throw await authError(service, 400, "user_banned", "User is banned");
 }
 
-/** Lite keeps its class of errors to itself; a refresh without a token raises one. @param {any} service @param {number} status @param {string} code @param {string} message */
+/**
+ * Creates an error of Lite's own class, which Lite does not export. A refresh without a token raises a sample.
+ * @param {any} service @param {number} status @param {string} code @param {string} message
+ */
 async function authError(service, status, code, message) {
   const sample = await service.refreshSession().catch((/** @type {any} */ error) => error);
   return new sample.constructor(status, code, message);
 }
 
-/** @param {any} session @param {string | undefined} method @param {Mending} options */
+/** @param {any} session @param {string | undefined} method @param {AuthPatch} options */
 function complete(session, method, { jwtSecret, supabaseUrl }) {
   const { user } = session;
   const claims = readToken(session.access_token) ?? {};

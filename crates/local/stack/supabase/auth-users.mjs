@@ -1,4 +1,4 @@
-// Users as the Auth admin API shows and changes them.
+// The users of the Auth admin API.
 import { answer, checkedEmail, Refusal } from "./auth-answer.mjs";
 
 export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -12,7 +12,7 @@ const UNITS = /** @type {Record<string, number>} */ ({
   h: 3_600_000,
 });
 const BCRYPT_ROUNDS = 6;
-/** As `supabase/config.toml` has it. */
+/** The minimum in `supabase/config.toml`. */
 export const SHORTEST_PASSWORD = 8;
 
 const USER = `
@@ -129,7 +129,7 @@ export async function update(sql, id, wanted) {
         ["raw_app_meta_data", wanted.app_metadata],
         ["raw_user_meta_data", wanted.user_metadata],
       ])) {
-        // As GoTrue merges: a key set to null goes.
+        // GoTrue removes a key that is set to null.
         if (given)
           await tx`update auth.users set ${tx(column)} = jsonb_strip_nulls(coalesce(${tx(column)}, '{}') || ${tx.json(given)}) where id = ${id}`;
       }
@@ -158,9 +158,9 @@ async function setPassword(tx, id, password) {
 }
 
 /**
- * Go's form of a duration ("24h", "1h30m"), or "none" to end a ban.
+ * Parses a duration in Go's form ("24h", "1h30m"), or "none", which ends a ban.
  * @param {string | undefined} duration
- * @returns {Date | null | undefined} undefined: nothing was said
+ * @returns {Date | null | undefined} undefined if no duration is given
  */
 function banEnd(duration) {
   if (duration === undefined || duration === "") return undefined;

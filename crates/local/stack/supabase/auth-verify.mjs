@@ -1,9 +1,9 @@
-// Accepting an invitation. Lite knows none, but confirms the address of a sign-up by the same token in the same way.
+// Accepts invitations. Lite does not support them, but it confirms the address of a sign-up with the same token in the
+// same way.
 
 /**
  * @param {string} method @param {URL} url @param {Buffer} body
- * @returns {{ url: URL, body: Buffer, location: (address: string) => string } | null} what to ask Lite, and its redirection put right;
- *   null: no invitation
+ * @returns {{ url: URL, body: Buffer, location: (address: string) => string } | null} the request for Lite, and a function that corrects its redirection; null if it is not an invitation
  */
 export function acceptedInvitation(method, url, body) {
   if (url.pathname !== "/auth/v1/verify") return null;

@@ -22,7 +22,7 @@ after(async () => {
 
 const stranger = () => client(project, project.config.anon_key).auth;
 
-test("an access token is what a hosted project would have signed", async () => {
+test("an access token has the claims of a hosted project", async () => {
   const { session, id, email } = await signedIn(project, "claims");
   const checked = verifyToken(session.access_token, project.config.jwt_secret);
   assert.ok("claims" in checked);
@@ -44,7 +44,7 @@ test("an access token is what a hosted project would have signed", async () => {
   });
 });
 
-test("a session is refreshed, shown and ended", async () => {
+test("a session can be refreshed, read and ended", async () => {
   const user = await signedIn(project, "session");
   const { auth } = user.supabase;
   assert.equal((await auth.getUser()).data.user?.email, user.email);
@@ -58,7 +58,7 @@ test("a session is refreshed, shown and ended", async () => {
   assert.equal(gone.error?.name, "AuthSessionMissingError");
 });
 
-test("a wrong password and an unknown address are refused alike", async () => {
+test("a wrong password and an unknown address get the same refusal", async () => {
   const { email } = await signedIn(project, "password");
   for (const attempt of [
     { email, password: "wrong-password" },
@@ -70,7 +70,7 @@ test("a wrong password and an unknown address are refused alike", async () => {
   }
 });
 
-test("who signs up is signed in at once, and only once", async () => {
+test("a sign-up signs the user in at once, and cannot be repeated", async () => {
   const auth = stranger();
   const email = "Self@example.test";
   const { data, error } = await auth.signUp({
@@ -97,7 +97,7 @@ test("who signs up is signed in at once, and only once", async () => {
   assert.equal(await code({ email, password: "password-of-tests" }), "user_already_exists");
 });
 
-test("a session is a row: without it neither token is good for Auth", async () => {
+test("deleting a session's row invalidates both of its tokens", async () => {
   const user = await signedIn(project, "revoked");
   const other = await signedIn(project, "kept");
   const again = await stranger().signInWithPassword(user);
@@ -192,7 +192,7 @@ test("bad requests get GoTrue's codes", async () => {
   assert.equal(await code(admin.updateUserById(data.user?.id ?? "", { ban_duration: "soon" })), "validation_failed");
 });
 
-test("only the service key administers", async () => {
+test("only the service key can administer users", async () => {
   const user = await signedIn(project, "plain");
   const headers = { apikey: project.config.anon_key, authorization: `Bearer ${user.session.access_token}` };
   const response = await fetch(`${project.url}/auth/v1/admin/users`, { headers });

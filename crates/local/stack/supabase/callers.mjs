@@ -1,10 +1,10 @@
-// Who is calling: what the API gateway of a hosted project and the services behind it make of key and token.
+// Identifies the caller from key and token, like the API gateway of a hosted project and the services behind it.
 import { acceptedKeys, verifyToken } from "./keys.mjs";
 
 /** @typedef {import("./lite.mjs").Caller} Caller */
 /** @typedef {{ status: number, body: unknown }} Refusal */
 
-// Reached from mails and providers, which send no key.
+// Mails and providers link to these paths and send no key.
 const KEYLESS_AUTH = /^\/auth\/v1\/(callback|authorize|verify|\.well-known\/.*|health)$/;
 
 /** @param {{ anon_key: string, service_role_key: string, publishable_key?: string, secret_key?: string, jwt_secret: string }} config */
@@ -12,7 +12,7 @@ export function callerFinder(config) {
   const keys = acceptedKeys(config);
 
   return {
-    /** The claims a websocket's key stands for; null when it is no key. @param {string | null} key */
+    /** The claims of a websocket's key; null if the key is unknown. @param {string | null} key */
     claimsOfKey: (key) => (key === null ? null : (keys.get(key)?.claims ?? null)),
 
     /**
@@ -39,7 +39,7 @@ export function callerFinder(config) {
       const checked = verifyToken(token, config.jwt_secret);
       if ("claims" in checked)
         return { caller: { kind, claims: checked.claims, user: checked.claims.sub !== undefined } };
-      // Auth words its own refusals.
+      // Auth has its own wording for refusals.
       if (service === "auth") return { caller: byKey };
       return refuse(...wording(service, checked.problem));
     },

@@ -1,8 +1,8 @@
-// Connections to the database, with values as PostgREST would print them.
+// Database connections whose values have the form in which PostgREST prints them.
 import postgres from "postgres";
 
 /**
- * Postgres's own text for a time with `T` and a full offset, as PostgREST prints it.
+ * A time with `T` and a full offset, as PostgREST prints it, from Postgres's own text.
  * @param {string} text
  */
 const isoTime = (text) => text.replace(" ", "T").replace(/([+-]\d\d)$/, "$1:00");
@@ -10,12 +10,15 @@ const isoTime = (text) => text.replace(" ", "T").replace(/([+-]\d\d)$/, "$1:00")
 const timeText = (value) => (value instanceof Date ? value.toISOString() : value);
 /** @param {unknown} value */
 const asIs = (value) => value;
-/** Lite hands over text it has encoded already. @param {unknown} value */
+/** Lite passes text that is already encoded. @param {unknown} value */
 const jsonOnce = (value) => (typeof value === "string" ? value : JSON.stringify(value));
 /** @param {string} text */
 const asText = (text) => text;
 
-/** Lite's driver prints times without `T`, encodes JSON twice and turns `bytea` into objects; these do not. */
+/**
+ * Type mappings without the faults of Lite's driver, which prints times without `T`, encodes JSON twice and turns `bytea` into
+ * objects.
+ */
 export const TYPES = {
   json: { to: 114, from: [114], serialize: jsonOnce, parse: JSON.parse },
   jsonb: { to: 3802, from: [3802], serialize: jsonOnce, parse: JSON.parse },

@@ -1,11 +1,11 @@
-// Where uploaded files lie: one folder for a bucket, one file for an object, its properties beside it.
+// Stores uploaded files: one folder per bucket, one file per object, with its properties in a file beside it.
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, readFile, rename, rm, stat, writeFile, copyFile } from "node:fs/promises";
 import path from "node:path";
 import { Readable } from "node:stream";
 
-/** The storage adapter interface of Supabase Lite, on a folder. */
+/** Supabase Lite's storage adapter interface, implemented with a folder. */
 export class FolderStorage {
   driver = null;
 
@@ -16,7 +16,7 @@ export class FolderStorage {
 
   /** @param {string} bucket @param {string} key */
   place(bucket, key) {
-    // A key is any text: its digest is a safe file name, and no key can lead out of the folder.
+    // A key is any text. Its digest is a safe file name and cannot lead out of the folder.
     const name = createHash("sha256").update(key).digest("hex");
     return path.join(this.folder, createHash("sha256").update(bucket).digest("hex").slice(0, 16), name);
   }

@@ -1,13 +1,13 @@
-// The one origin of the local Supabase: finds the caller, then hands the request to the service it is for.
+// The single origin of the local Supabase. It identifies the caller and passes the request to its service.
 import { createServer } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { isAdminPath } from "./auth-admin.mjs";
 import { acceptedInvitation } from "./auth-verify.mjs";
-import { answerSigns, asksForSigns } from "./storage-signs.mjs";
+import { answerSignedUrls, requestsSignedUrls } from "./signed-urls.mjs";
 
-/** What PostgREST says without a connection. */
-const AWAY = {
+/** PostgREST's answer when it has no database connection. */
+const NO_CONNECTION = {
   code: "PGRST001",
   details: null,
   hint: null,
@@ -36,11 +36,11 @@ export function createGateway(services) {
         `${request.method} ${new URL(request.url ?? "/", "http://x").pathname}: ${error?.message ?? error}`,
       );
       if (response.headersSent) response.destroy();
-      else if (/^(CONNECTION_|ECONN)/.test(error?.code ?? "")) send(response, json(503, AWAY));
+      else if (/^(CONNECTION_|ECONN)/.test(error?.code ?? "")) send(response, json(503, NO_CONNECTION));
       else send(response, json(500, { message: "Internal server error" }));
     });
   });
-  // Clients keep connections for 90 s: closing earlier would now and then take one from under a request.
+  // Clients keep connections for 90 s. Closing them earlier would sometimes break a request in progress.
   server.keepAliveTimeout = 120_000;
   server.requestTimeout = 0;
   return server;
@@ -55,7 +55,7 @@ async function serve(services, request, response) {
     return preflight(request, response);
   if (url.pathname === "/_local/health") return send(response, json(200, { status: "ok" }));
   if (url.pathname === "/_local/mails") {
-    // Links that sign somebody in are for who sits here, not for a page of another origin.
+    // Links that sign a user in are for the person at this machine, not for a page of another origin.
     response.removeHeader("access-control-allow-origin");
     return send(response, json(200, await services.mails.read()));
   }
@@ -93,9 +93,9 @@ async function forward(services, { request, response, url, body, caller }) {
       caller,
       current,
     );
-  if (asksForSigns(request.method ?? "", url.pathname)) {
+  if (requestsSignedUrls(request.method ?? "", url.pathname)) {
     headers.delete("content-length");
-    const { status, value } = await answerSigns(url.pathname, parse(body), async (path, content) => {
+    const { status, value } = await answerSignedUrls(url.pathname, parse(body), async (path, content) => {
       const answer = await ask(new URL(path, url), JSON.stringify(content));
       return { status: answer.status, value: await answer.json() };
     });

@@ -1,4 +1,4 @@
-// API keys and access tokens, the way a hosted project signs and accepts them.
+// API keys and access tokens, signed and accepted as in a hosted project.
 import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 
 const TEN_YEARS = 10 * 365 * 24 * 3600;
@@ -22,7 +22,7 @@ export function signToken(claims, secret) {
   return `${data}.${mac(data, secret).toString("base64url")}`;
 }
 
-/** The claims of a token, without looking at its signature; null when it is no token. @param {string} token */
+/** The claims of a token, without verification of its signature; null if it is not a token. @param {string} token */
 export function readToken(token) {
   try {
     const claims = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString("utf8"));
@@ -33,7 +33,7 @@ export function readToken(token) {
 }
 
 /**
- * The claims of a token signed with the secret.
+ * The claims of a token that is signed with the secret.
  * @param {string} token @param {string} secret
  * @returns {{ claims: Claims } | { problem: "malformed" | "signature" | "expired" }}
  */
@@ -56,14 +56,15 @@ export function verifyToken(token, secret) {
 }
 
 /**
- * A key of the older kind: a token that names a role. Deterministic for an `issuedAt`, so that a restart keeps it.
+ * Creates a key of the older kind: a token that names a role. It is deterministic for an `issuedAt`, so that it survives a
+ * restart.
  * @param {"anon" | "service_role"} role @param {string} secret @param {number} issuedAt seconds
  */
 export function roleKey(role, secret, issuedAt) {
   return signToken({ iss: "supabase", ref: "local", role, iat: issuedAt, exp: issuedAt + TEN_YEARS }, secret);
 }
 
-/** A key of the newer, opaque kind with its checksum. @param {"publishable" | "secret"} kind */
+/** Creates a key of the newer, opaque kind, with its checksum. @param {"publishable" | "secret"} kind */
 export function opaqueKey(kind) {
   const body = `sb_${kind}_${randomBytes(17).toString("base64url").slice(0, 22)}`;
   const checksum = createHash("sha256").update(`supabase-self-hosted|${body}`).digest("base64url").slice(0, 8);
@@ -71,7 +72,7 @@ export function opaqueKey(kind) {
 }
 
 /**
- * What each accepted API key stands for.
+ * The meaning of each accepted API key.
  * @param {{ anon_key: string, service_role_key: string, publishable_key?: string, secret_key?: string }} keys
  * @returns {Map<string, { kind: "publishable" | "secret", claims: Claims }>}
  */

@@ -1,4 +1,5 @@
-// Supabase Lite as PostgREST, Auth and Storage on a real Postgres, with what it does differently put right.
+// Supabase Lite as PostgREST, Auth and Storage on a real Postgres, with corrections where it differs from the hosted
+// services.
 process.env.LITE_TELEMETRY = "0";
 process.env.EXPERIMENTAL_STORAGE = "1";
 
@@ -9,7 +10,7 @@ const { TYPES } = await import("./database.mjs");
 const { renewingPool } = await import("./renewing-pool.mjs");
 const { restError } = await import("./rest-error.mjs");
 const { SHORTEST_PASSWORD } = await import("./auth-users.mjs");
-const { mendAuthService } = await import("./auth-tokens.mjs");
+const { patchAuthService } = await import("./auth-tokens.mjs");
 const { passwordVerification } = await import("./password-hook.mjs");
 const { liteMailer } = await import("./mails.mjs");
 const { FolderStorage } = await import("./folder-storage.mjs");
@@ -20,10 +21,13 @@ const { FolderStorage } = await import("./folder-storage.mjs");
 
 /** @typedef {{ url: URL, rest: RestRequest | null }} CurrentRequest */
 
-/** The request being answered, where Lite does not hand it on. @type {import("node:async_hooks").AsyncLocalStorage<CurrentRequest>} */
+/**
+ * The current request, for the places where Lite does not pass it on.
+ * @type {import("node:async_hooks").AsyncLocalStorage<CurrentRequest>}
+ */
 const current = new AsyncLocalStorage();
 
-// The role comes last: what it may not set has been set by then.
+// The role is set last, so that its missing rights do not prevent the other settings.
 const OF_CALLER =
   "set_config('request.jwt.claims', $1, true), set_config('storage.operation', $2, true), set_config('search_path', $3, true), set_config('role', $4, true)";
 const OF_REQUEST =
@@ -34,7 +38,7 @@ class Connection extends PostgresConnection {
   preRequest = null;
 
   /**
-   * Lite would grant everything to every API role here, undoing the migrations' own grants.
+   * Prevents Lite from granting all rights to all API roles, which would undo the grants of the migrations.
    * @returns {Promise<boolean>}
    */
   async ensureRlsContext() {
@@ -42,7 +46,8 @@ class Connection extends PostgresConnection {
   }
 
   /**
-   * Role and claims in one statement; of a request to PostgREST also what the request is, and what comes before its query.
+   * Sets role and claims in one statement. For a PostgREST request it also sets the request's properties and calls the
+   * pre-request function.
    * @param {any} db @param {any} vars
    */
   async applyJwtSessionContext(db, vars) {
@@ -61,7 +66,7 @@ class Connection extends PostgresConnection {
     if (before) await run(db, before, []);
   }
 
-  /** Nothing: all of it was said above, before the function a project names. */
+  /** Does nothing: `applyJwtSessionContext` has already set all of it, before the project's pre-request function. */
   async applyRpcRequestGucs() {}
 
   /** @param {any} error */
@@ -70,7 +75,7 @@ class Connection extends PostgresConnection {
   }
 }
 
-/** How many connections Lite has. */
+/** The number of Lite's connections. */
 const MOST = 20;
 
 let queries = 0;
@@ -116,7 +121,7 @@ export async function startLite(options) {
         },
       }).driver,
   });
-  // All that Lite asks of its own connections.
+  // Lite uses its connections only through this method.
   connection.driver.reserve = pool.reserve;
   const passwordHook = passwordVerification(options.sql);
   connection.preRequest = options.preRequest;
@@ -138,7 +143,7 @@ export async function startLite(options) {
     storage: { enabled: true, file_size_limit: "100MiB" },
     studio: { enabled: false },
     options: {
-      // The caller has been identified before Lite sees the request.
+      // The caller is identified before Lite sees the request.
       server: { apiKeys: false, admin: false, disableStudio: true, disableFallback: true, middlewares: [identify] },
     },
   });
@@ -148,12 +153,12 @@ export async function startLite(options) {
 
   /** @param {any} c @param {() => Promise<void>} next */
   async function identify(c, next) {
-    mendAuthService(c.var.authService, { ...options, passwordHook });
+    patchAuthService(c.var.authService, { ...options, passwordHook });
     /** @type {Caller | undefined} */
     const caller = c.env.caller;
     if (caller) {
       c.set("apiKeyType", caller.kind);
-      // For Auth the user's own token counts, and Lite looks it up itself.
+      // Auth uses the user's own token, which Lite reads from the request.
       if (!c.req.path.startsWith("/auth/v1/")) {
         c.set("ignoreAuthorization", true);
         c.set("jwt", caller.claims);

@@ -1,4 +1,4 @@
-// The mails a hosted project would send: kept where a developer can read them, never sent and never logged.
+// The mails that a hosted project would send. A developer can read them here; they are never sent and never logged.
 
 const SHOWN = 50;
 
@@ -13,7 +13,7 @@ export function mailbox(sql, { supabaseUrl, siteUrl }) {
   ].map((url) => new URL(url).origin);
 
   return {
-    /** Where a link leads in the end: nowhere but to our own site. @param {unknown} wanted */
+    /** The final target of a link, which must be on our own site. @param {unknown} wanted */
     redirectTo(wanted) {
       return typeof wanted === "string" && URL.canParse(wanted) && allowed.includes(new URL(wanted).origin)
         ? wanted
@@ -28,15 +28,15 @@ export function mailbox(sql, { supabaseUrl, siteUrl }) {
     async send(mail) {
       await sql`insert into supabase_local.mails (recipient, type, action_link) values (${mail.to}, ${mail.type}, ${this.actionLink(mail)})`;
     },
-    /** The latest first. */
+    /** The mails, latest first. */
     read: async () =>
       sql`select recipient as to, type, action_link, sent_at from supabase_local.mails order by id desc limit ${SHOWN}`,
   };
 }
 
 /**
- * What Lite sends, put into the same box.
- * @param {ReturnType<typeof mailbox>} mails @param {() => unknown} wantedRedirect what the request being answered asks for
+ * Puts the mails that Lite sends into the same mailbox.
+ * @param {ReturnType<typeof mailbox>} mails @param {() => unknown} wantedRedirect returns the redirect target of the current request
  */
 export function liteMailer(mails, wantedRedirect) {
   const sender = (/** @type {string} */ type) => (/** @type {string} */ to, /** @type {string} */ token) =>
@@ -46,7 +46,7 @@ export function liteMailer(mails, wantedRedirect) {
     sendRecovery: sender("recovery"),
     sendMagicLink: sender("magiclink"),
     sendEmailChange: sender("email_change"),
-    /** A code without a link, which nothing of ours asks for. */
+    /** Does nothing: it would send a code without a link, which this product does not use. */
     sendReauthentication: async () => {},
   };
 }

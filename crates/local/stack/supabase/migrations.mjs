@@ -26,10 +26,10 @@ export function readMigrations(folder) {
 }
 
 /**
- * Applies what is pending.
- * @param {import("postgres").Sql} owner role `postgres`, with the rights a hosted project gives it
+ * Applies the pending migrations.
+ * @param {import("postgres").Sql} owner role `postgres`, with the rights that a hosted project gives it
  * @param {Migration[]} migrations
- * @returns {Promise<{ changed: string[] }>} `changed`: files that differ from what was applied
+ * @returns {Promise<{ changed: string[] }>} `changed`: files that differ from the applied version
  */
 export async function applyMigrations(owner, migrations) {
   await owner.unsafe(
@@ -37,7 +37,8 @@ export async function applyMigrations(owner, migrations) {
       "create table if not exists supabase_migrations.schema_migrations (version text not null primary key, statements text[], name text)",
   );
   const history = await owner`select version, statements from supabase_migrations.schema_migrations`;
-  // The Supabase CLI splits a file into its statements; we keep it whole, and can tell when it was changed.
+  // The Supabase CLI splits a file into its statements. This code keeps the file whole, so that a later change of it
+  // can be detected.
   const done = new Map(history.map((row) => [row.version, row.statements?.length === 1 ? row.statements[0] : null]));
   const changed = [];
   for (const migration of migrations) {
@@ -64,7 +65,7 @@ export async function applyMigrations(owner, migrations) {
 function explain(migration, error) {
   let place = migration.file;
   if (error.position) {
-    // Counted in characters, not in UTF-16 units.
+    // The position counts characters, not UTF-16 units.
     const before = [...migration.text]
       .slice(0, Number(error.position) - 1)
       .join("")

@@ -1,4 +1,4 @@
-// Auth's hook after each check of a password: the project's function is told, and may refuse the sign-in.
+// Auth's hook after each password check. It calls the project's function, which may refuse the sign-in.
 
 const HOOK = "public.hook_password_verification_attempt(jsonb)";
 const TIME_LIMIT = "2s";
@@ -10,9 +10,9 @@ const REJECTION = "Further password verification attempts will be rejected.";
 export function passwordVerification(sql) {
   /**
    * @param {string} userId @param {boolean} valid
-   * @returns {Promise<HookRefusal | null>} null: the sign-in takes its course
+   * @returns {Promise<HookRefusal | null>} null if the sign-in may continue
    */
-  return async function told(userId, valid) {
+  return async function verify(userId, valid) {
     const output = await call(sql, { user_id: userId, valid });
     if (output === null) return null;
     if (output instanceof Error)
@@ -33,7 +33,7 @@ export function passwordVerification(sql) {
 
 /**
  * @param {import("postgres").Sql} sql @param {object} event
- * @returns {Promise<Record<string, any> | Error | null>} what the function answers; null when there is none
+ * @returns {Promise<Record<string, any> | Error | null>} the function's answer; null if there is no such function
  */
 async function call(sql, event) {
   const [{ exists }] = await sql`select to_regprocedure(${HOOK}) is not null as exists`;

@@ -47,7 +47,7 @@ const attempts = async () => (await sql`select event, by from public.attempts`).
 const signIn = (email = ada.email, password = ada.password) =>
   client(project, project.config.anon_key).auth.signInWithPassword({ email, password });
 
-test("it is told of right and wrong passwords of known users, and of nothing else", async () => {
+test("the hook is called for right and wrong passwords of known users only", async () => {
   assert.equal((await signIn()).error, null);
   assert.equal((await signIn(ada.email, "wrong-password")).error?.code, "invalid_credentials");
   assert.equal((await signIn("nobody@example.test")).error?.code, "invalid_credentials");
@@ -58,7 +58,7 @@ test("it is told of right and wrong passwords of known users, and of nothing els
   ]);
 });
 
-test("a rejection refuses a right password too, leaves no session, and what it wrote stays", async () => {
+test("a rejection also refuses a right password, leaves no session and keeps what the hook wrote", async () => {
   const [before] = await sql`select count(*)::int from auth.sessions where user_id = ${ada.id}`;
   await answers({ decision: "reject", message: "Try again in a minute" });
   for (const password of [ada.password, "wrong-password"]) {
@@ -79,14 +79,14 @@ test("a rejection refuses a right password too, leaves no session, and what it w
   assert.equal((await signIn()).error?.message, "Further password verification attempts will be rejected.");
 });
 
-test("a rejection may end every session", async () => {
+test("a rejection can end all sessions", async () => {
   const ben = await signedIn(project, "ben");
   await answers({ decision: "reject", message: "Out", should_logout_user: true });
   assert.equal((await signIn(ben.email, "wrong-password")).error?.message, "Out");
   assert.equal((await ben.supabase.auth.refreshSession()).error?.code, "refresh_token_not_found");
 });
 
-test("a hook that fails lets nobody in", async () => {
+test("a failing hook refuses every sign-in", async () => {
   await sql`delete from public.verdict`;
   await sql`alter table public.attempts add constraint broken check (false) not valid`;
   const { data, error } = await signIn();
@@ -99,7 +99,7 @@ test("a hook that fails lets nobody in", async () => {
   assert.equal(slowed.error?.message, "Slow down");
 });
 
-test("an address not confirmed and a ban are told only to who may know", async () => {
+test("only users with the right password learn of an unconfirmed address or a ban", async () => {
   const { admin } = client(project, project.config.service_role_key).auth;
   const carl = await admin.createUser({ email: "carl@example.test", password: "password-of-tests" });
   assert.equal((await signIn("carl@example.test", "wrong-password")).error?.code, "invalid_credentials");

@@ -1,4 +1,4 @@
-// Brings a database to where a hosted Supabase project starts.
+// Prepares a database like a new hosted Supabase project.
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { getAuthSchemaSql, getStorageSchemaSql } from "@supabase/lite";
@@ -6,9 +6,9 @@ import { getAuthSchemaSql, getStorageSchemaSql } from "@supabase/lite";
 const PLATFORM = readFileSync(new URL("platform.sql", import.meta.url), "utf8");
 
 /**
- * Runs the platform script when this database has not seen this version of it.
+ * Runs the platform script if this version of it has not run on this database.
  * @param {import("postgres").Sql} superuser
- * @param {string | null} password of role `postgres`; null leaves it as it is
+ * @param {string | null} password of role `postgres`; null leaves it unchanged
  */
 export async function preparePlatform(superuser, password) {
   const script = [getAuthSchemaSql(false), getStorageSchemaSql(false), PLATFORM].join("\n");

@@ -1,5 +1,6 @@
--- What a hosted Supabase project has before its first migration, as far as this project can tell the difference.
--- Local only: hosted projects bring their own. Runs as the superuser, in one transaction, and may run again.
+-- The state of a hosted Supabase project before its first migration, as far as this project depends on it. It is for
+-- the local stack only, because hosted projects have their own. Runs as the superuser, in one transaction, and may run
+-- again.
 
 do $$
 declare
@@ -29,7 +30,7 @@ $$;
 grant anon, authenticated, service_role to authenticator;
 grant anon, authenticated, service_role, authenticator, pg_monitor, pg_read_all_data, pg_signal_backend
   to postgres with admin option;
--- A hosted project lets `postgres` make policies on these tables by other means.
+-- A hosted project lets `postgres` create policies on these tables by other means.
 grant supabase_storage_admin, supabase_realtime_admin to postgres;
 
 do $$
@@ -39,7 +40,7 @@ begin
 end;
 $$;
 
--- A hosted project lets `postgres` set everything of PostgREST's on its role.
+-- A hosted project lets `postgres` set all parameters of PostgREST on its role.
 grant set on parameter "pgrst.db_pre_request", "pgrst.db_max_rows", "pgrst.db_schemas" to postgres;
 
 alter role postgres set search_path to "$user", public, extensions;
@@ -51,7 +52,7 @@ grant usage on schema extensions to anon, authenticated, service_role, dashboard
 create extension if not exists pgcrypto schema extensions;
 create extension if not exists "uuid-ossp" schema extensions;
 
--- public: whatever is made there is open to the API roles unless a migration says otherwise.
+-- public: new objects are open to the API roles unless a migration revokes the rights.
 grant usage on schema public to anon, authenticated, service_role;
 grant all on schema public to postgres;
 alter default privileges for role postgres in schema public
@@ -109,7 +110,7 @@ begin
     where n.nspname in ('auth', 'storage') and c.relkind = 'r'
   loop
     execute format('alter table %s owner to supabase_%s_admin', found.name, found.nspname);
-    -- A hosted project has row-level security on all of them and no policy: API roles get nowhere.
+    -- A hosted project has row-level security without policies on all of these tables, so API roles cannot access them.
     execute format('alter table %s enable row level security', found.name);
   end loop;
   for found in
@@ -149,7 +150,7 @@ alter table realtime.messages owner to supabase_realtime_admin;
 alter table realtime.messages_default owner to supabase_realtime_admin;
 alter table realtime.messages enable row level security;
 grant select, insert, update on realtime.messages to postgres, anon, authenticated, service_role;
--- A hosted project drops its partitions after three days.
+-- A hosted project drops the table's partitions after three days.
 delete from realtime.messages where inserted_at < now() - interval '3 days';
 
 create or replace function realtime.topic() returns text language sql stable as $$
@@ -221,7 +222,7 @@ begin
 end;
 $$;
 
--- What our own half of Auth keeps.
+-- The data of our own part of Auth.
 create schema if not exists supabase_local;
 create table if not exists supabase_local.mails (
   id bigint generated always as identity primary key,

@@ -1,4 +1,4 @@
-// A real Postgres from npm, in a folder of its own: made, started, recovered and stopped.
+// A real Postgres from npm in a folder of its own: creation, start, recovery and stop.
 import { spawn, spawnSync } from "node:child_process";
 import {
   chownSync,
@@ -21,15 +21,15 @@ import { setTimeout as pause } from "node:timers/promises";
 import { StackError } from "./stack-error.mjs";
 
 export const MAJOR = "17";
-/** Hosted projects keep the superuser to themselves; `postgres` is the owner of what migrations make. */
+/** The superuser. Hosted projects reserve it; `postgres` owns the objects that migrations create. */
 export const SUPERUSER = "supabase_admin";
 
 const NOBODY = 65534;
 const START_LIMIT = 60_000;
 const STOP_LIMIT = 10_000;
 
-// Postgres must not outlive us, however we end: the shell holds our end of a pipe, and its closing is the order to
-// stop. SIGINT is Postgres's fast shutdown.
+// Postgres must not outlive this process, however the process ends. The shell reads from a pipe that this process keeps
+// open. When the pipe closes, the shell stops Postgres with SIGINT, its fast shutdown.
 const KEEPER = `
 exec 3<&0
 "$@" </dev/null 3<&- &
@@ -56,7 +56,7 @@ exit "$code"
  */
 
 /**
- * Starts the cluster in `dataDir`, making it first when there is none.
+ * Starts the cluster in `dataDir`, and creates it first if there is none.
  * @param {PostgresOptions} options
  * @returns {Promise<{ exited: Promise<void>, stop: () => Promise<void>, made: boolean }>}
  */
@@ -68,9 +68,9 @@ export async function startPostgres(options) {
     try {
       return { ...(await launch(options, tools)), made };
     } catch (error) {
-      // The workers of a killed server let go of its memory a moment after it.
-      const passing = error instanceof StackError && error.message.includes("pre-existing shared memory block");
-      if (!passing || Date.now() > end) throw error;
+      // The workers of a killed server release its shared memory a moment later.
+      const isTransient = error instanceof StackError && error.message.includes("pre-existing shared memory block");
+      if (!isTransient || Date.now() > end) throw error;
     }
   }
 }
@@ -91,8 +91,8 @@ function findTools(dataDir) {
 }
 
 /**
- * Postgres refuses to run as root: then it runs as nobody. Where nobody may not pass (a repository under a 0700 home)
- * it keeps root's right to pass and nothing else.
+ * Chooses the user that runs Postgres. Postgres refuses to run as root, so root runs it as user `nobody`. If `nobody` may not enter the
+ * folders (a repository under a 0700 home), the process keeps only root's right to enter folders.
  * @param {string[]} folders
  * @returns {Identity}
  */
@@ -122,7 +122,7 @@ function chooseIdentity(folders) {
   );
 }
 
-/** @param {PostgresOptions} options @param {Tools} tools whether the cluster had to be made */
+/** @param {PostgresOptions} options @param {Tools} tools @returns whether the cluster had to be created */
 async function prepareFolder({ dataDir, password, durable = true }, tools) {
   const versionFile = path.join(dataDir, "PG_VERSION");
   if (existsSync(versionFile)) {
@@ -138,8 +138,8 @@ async function prepareFolder({ dataDir, password, durable = true }, tools) {
       `${dataDir} is not a Postgres data folder (PG_VERSION is missing): start with --fresh to begin anew`,
     );
 
-  // Made beside its place and moved there when whole, so that an interrupted initdb is simply made again.
-  // Each attempt has its own: the initdb of a killed run may still be at it.
+  // The cluster is created in a temporary folder and moved when it is complete, so an interrupted initdb is simply
+  // repeated. Each attempt has its own folder, because the initdb of a killed run may still be writing.
   const parent = path.dirname(dataDir);
   for (const left of readdirSync(parent).filter((name) => name.startsWith(`${path.basename(dataDir)}.half`))) {
     rmSync(path.join(parent, left), { recursive: true, force: true });
@@ -193,20 +193,23 @@ function runToEnd(file, args, options) {
       output?.on("data", (/** @type {Buffer} */ data) => (said += data));
     child.once("error", (error) => resolve({ code: null, said: `error: ${error.message}` }));
     child.once("close", (code) => resolve({ code, said }));
-    endWithUs(child);
+    killOnExit(child);
   });
 }
 
-/** A program that knows nothing of us is not left behind. @param {import("node:child_process").ChildProcess} child */
-function endWithUs(child) {
+/**
+ * Kills the child when this process ends. The child itself would not notice.
+ * @param {import("node:child_process").ChildProcess} child
+ */
+function killOnExit(child) {
   const end = () => child.kill("SIGKILL");
   process.once("exit", end);
   child.once("close", () => process.off("exit", end));
 }
 
 /**
- * Ends the server an earlier run left behind. Its lock file may also name a process that is no Postgres of ours: the
- * number was given away again, and Postgres would refuse to start.
+ * Ends the server that an earlier run left behind. Its lock file may also name an unrelated process that reuses the process id.
+ * Postgres would refuse to start in that case.
  * @param {string} dataDir
  */
 async function endPrevious(dataDir) {
@@ -228,7 +231,7 @@ async function endPrevious(dataDir) {
     }
     if (await becomesTrue(() => !isAlive(pid), limit)) return;
   }
-  throw new StackError(`Postgres of an earlier run (process ${pid}) does not stop: end it and start again`);
+  throw new StackError(`Postgres of an earlier run (process ${pid}) does not stop: end the process and start again`);
 }
 
 /** @param {number} pid @param {string} dataDir */
@@ -277,12 +280,12 @@ async function launch({ dataDir, port, logFile, durable = true }, tools) {
     log_timezone: "UTC",
     jit: "off",
     log_min_messages: "warning",
-    // The text of statements may hold a customer's words.
+    // The text of statements may contain customers' messages.
     log_min_error_statement: "panic",
     log_error_verbosity: "terse",
     fsync: durable ? "on" : "off",
     full_page_writes: durable ? "on" : "off",
-    // Off, the log would reach its followers (Realtime) a fifth of a second late.
+    // If this is off, the log reaches its followers (Realtime) 0.2 seconds late.
     synchronous_commit: "on",
   };
   const command = [
@@ -342,7 +345,7 @@ function explainFailure(log, dataDir, port) {
   return `Postgres did not start with ${dataDir}: ${cause || "no reason given"} (start with --fresh to begin with an empty database)`;
 }
 
-/** Nothing of the caller's settings (PGDATA, LD_PRELOAD, locale) reaches the server. */
+/** An environment without the caller's settings (PGDATA, LD_PRELOAD, locale). */
 function environment() {
   return { PATH: process.env.PATH ?? "/usr/bin:/bin", LC_ALL: "C", TZ: "UTC", HOME: "/" };
 }

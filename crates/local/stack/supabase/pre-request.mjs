@@ -1,5 +1,5 @@
-// PostgREST's `db-pre-request`: the function a project names on role `authenticator`, called in each request's transaction
-// before its query. It may refuse, or make the rest of the transaction somebody else's.
+// PostgREST's `db-pre-request`: a function that a project configures on role `authenticator`. It runs in each request's
+// transaction before the query. It may refuse the request, or change the identity for the rest of the transaction.
 
 const SETTING = `
   select split_part(s.setting, '=', 2) as name
@@ -17,11 +17,11 @@ export function preRequest(sql) {
   let known = null;
 
   return {
-    /** Forget what was set. */
+    /** Discards the cached setting. */
     reload: () => {
       known = null;
     },
-    /** @returns {Promise<string | null>} the statement that calls the function; null when none is named */
+    /** @returns {Promise<string | null>} the statement that calls the function; null if none is configured */
     statement() {
       known ??= sql.unsafe(SETTING).then(([row]) => (row?.name ? `select ${quoted(row.name)}()` : null));
       known.catch(() => (known = null));
@@ -30,7 +30,7 @@ export function preRequest(sql) {
   };
 }
 
-/** As PostgREST reads it: what is before the first dot is the schema. @param {string} name */
+/** Quotes a name like PostgREST: the part before the first dot is the schema. @param {string} name */
 function quoted(name) {
   const [schema, ...rest] = name.split(".");
   const parts = rest.length === 0 ? [schema] : [schema, rest.join(".")];

@@ -32,13 +32,13 @@ after(async () => {
 /** @param {Record<string, string>} headers @param {string} [key] */
 const withHeaders = (headers, key = project.config.anon_key) => client(project, key, { global: { headers } });
 
-test("a header makes a nameless caller somebody, in functions and in policies", async () => {
+test("a header identifies an anonymous caller in functions and policies", async () => {
   const holder = withHeaders({ "X-Badge": "ada's" });
   const who = await holder.rpc("whoami");
   assert.equal(who.data.role, "authenticated");
   assert.equal(who.data.uid, ada.id);
   assert.equal(who.data.claims.badge, true);
-  // By the path that is left to Lite.
+  // This call takes the path through Lite.
   assert.equal((await holder.rpc("whoami", {}, { get: true })).data.uid, ada.id);
 
   assert.deepEqual((await holder.from("notes").select("body")).data, [{ body: `of ${ada.email}` }]);
@@ -50,12 +50,12 @@ test("a header makes a nameless caller somebody, in functions and in policies", 
   assert.deepEqual((await holder.from("notes").update({ done: true }).eq("owner_id", ben.id).select("id")).data, []);
 });
 
-test("nobody stays somebody: the next request is its own again", async () => {
+test("an identity does not carry over to the next request", async () => {
   const holder = withHeaders({ "x-badge": "ada's" });
-  const nobody = withHeaders({});
+  const anonymous = withHeaders({});
   await Promise.all(
     Array.from({ length: 30 }, async (_, i) => {
-      const caller = i % 2 ? holder : nobody;
+      const caller = i % 2 ? holder : anonymous;
       const { data } = await caller.rpc("whoami");
       assert.equal(data.role, i % 2 ? "authenticated" : "anon");
       const { status } = await caller.from("notes").select("id");
@@ -66,7 +66,7 @@ test("nobody stays somebody: the next request is its own again", async () => {
   assert.equal((await named.rpc("whoami")).data.uid, ben.id);
 });
 
-test("what it raises is the answer, and nothing was done", async () => {
+test("an error of the function is the answer, and nothing is changed", async () => {
   const body = { code: "PT403", details: "badge_unknown", hint: "x-badge", message: "This badge is not known" };
   const headers = { apikey: project.config.anon_key, "x-badge": "forged", "content-type": "application/json" };
   const asked = [
@@ -89,7 +89,7 @@ test("what it raises is the answer, and nothing was done", async () => {
   assert.equal(count, 0);
 });
 
-test("it knows the request, and runs in a transaction that may not write when the request may not", async () => {
+test("the function sees the request, and its transaction is read-only if the request is", async () => {
   /** @type {[string, string, string, string][]} */
   const requests = [
     ["GET", "/notes?select=id&limit=1", "/notes", "on"],
@@ -105,14 +105,14 @@ test("it knows the request, and runs in a transaction that may not write when th
   const bodies = /** @type {Record<string, string>} */ ({
     "/rpc/echo": '{"value":1}',
     "/rpc/first_notes": '{"amount":1}',
-    "/notes": '{"body":"told"}',
+    "/notes": '{"body":"reported"}',
   });
   for (const [method, target, path, readOnly] of requests) {
     const reading = method === "GET" || method === "HEAD";
     const response = await fetch(`${project.url}/rest/v1${target}`, {
       method,
       body: reading ? undefined : (bodies[path] ?? "{}"),
-      headers: { apikey: project.config.secret_key, "X-Tell": "mixed Case", "content-type": "application/json" },
+      headers: { apikey: project.config.secret_key, "X-Report": "mixed Case", "content-type": "application/json" },
     });
     assert.equal(response.status, 418, `${method} ${target}`);
     if (method === "HEAD") continue;
@@ -126,7 +126,7 @@ test("it knows the request, and runs in a transaction that may not write when th
   }
 });
 
-test("another one, or none, is taken up when PostgREST is told", async () => {
+test("a changed or removed setting applies after PostgREST is notified", async () => {
   const sql = superuser(project.config);
   const holder = withHeaders({ "x-badge": "ada's" });
   const becomes = async (/** @type {string} */ role) => {

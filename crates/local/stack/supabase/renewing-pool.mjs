@@ -1,6 +1,6 @@
-// Connections that outlive their database. postgres.js keeps connections that died under a request: what it writes to
-// them is never sent, and whoever waits for the answer waits for ever. So when one is lost, all are ended, whoever is asking
-// is told, and all are made anew.
+// A connection pool that survives the loss of its database. postgres.js keeps connections that died during a request:
+// queries on them are never sent, and their callers wait forever. Therefore, when one connection is lost, the pool
+// closes all of them, rejects the pending queries and opens new connections.
 
 /** @typedef {import("postgres").Sql} Sql */
 /** @typedef {{ sql: Sql, lost: boolean }} Generation */
@@ -10,8 +10,7 @@ export class LostConnection extends Error {
 }
 
 /**
- * @param {{ open: (onclose: () => void) => Sql, most: number }} options `open` makes connections that tell of each one
- *   that closes, and close none by themselves; at most `most` are reserved at once
+ * @param {{ open: (onclose: () => void) => Sql, most: number }} options `open` creates connections that call `onclose` when they close and that do not close automatically; `most` is the largest number of reserved connections
  */
 export function renewingPool({ open, most }) {
   /** @type {(() => void)[]} */
@@ -44,7 +43,10 @@ export function renewingPool({ open, most }) {
     else free += 1;
   }
 
-  /** A connection for one request, as postgres.js gives it. Once any was lost, nothing more can be asked on it. */
+  /**
+   * Reserves a connection for one request, like postgres.js. After the loss of any connection, it rejects further queries. The
+   * pool then has new ones.
+   */
   async function reserve() {
     await takePlace();
     const generation = current;
@@ -65,7 +67,7 @@ export function renewingPool({ open, most }) {
       release: () => {
         if (released) return;
         released = true;
-        // What is lost ends with its generation: given back, it would be handed out again.
+        // A lost connection ends with its generation. If it were released, it would be handed out again.
         if (!generation.lost) reserved.release();
         leavePlace();
       },
@@ -78,7 +80,7 @@ export function renewingPool({ open, most }) {
   };
   /** @type {Record<string | symbol, unknown>} */
   const own = { reserve, end };
-  /** The connections of the moment, under one name. */
+  /** The current connections under one name. */
   const sql = /** @type {Sql} */ (
     new Proxy(/** @type {any} */ (() => {}), {
       apply: (_, __, args) => /** @type {any} */ (current.sql)(...args),

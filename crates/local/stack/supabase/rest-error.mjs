@@ -1,7 +1,7 @@
-// The HTTP status PostgREST gives to an error of Postgres, where Lite would answer a bare 500.
+// The HTTP status that PostgREST gives to a Postgres error, for errors that Lite would answer with a plain 500.
 
-// Lite, its Auth and its Storage look at these codes themselves, and answer as PostgREST does.
-const LEFT_TO_LITE = new Set(["23503", "23505", "42501"]);
+// Lite, including its Auth and Storage, handles these codes and answers like PostgREST.
+const HANDLED_BY_LITE = new Set(["23503", "23505", "42501"]);
 
 const BY_CODE = new Map([
   ["23503", 409],
@@ -40,7 +40,7 @@ const BY_CLASS = new Map([
 ]);
 
 /**
- * The status PostgREST answers with.
+ * The status with which PostgREST answers.
  * @param {string} code SQLSTATE
  * @param {boolean} anonymous
  */
@@ -55,7 +55,7 @@ export function restStatus(code, anonymous) {
 }
 
 /**
- * An error of Postgres in the form Lite turns into exactly this status and body; anything else unchanged.
+ * Converts a Postgres error to the form that Lite turns into exactly this status and body. Other errors are returned unchanged.
  * @param {any} error
  */
 export function restError(error) {
@@ -65,7 +65,7 @@ export function restError(error) {
     code.length !== 5 ||
     code === "PGRST" ||
     error.severity === undefined ||
-    LEFT_TO_LITE.has(code)
+    HANDLED_BY_LITE.has(code)
   )
     return error;
   const body = { code, message: error.message, details: error.detail ?? null, hint: error.hint ?? null };

@@ -41,7 +41,7 @@ function raw(path, { key = project.config.anon_key, token, headers, ...options }
 const rpc = (name, body, options) =>
   raw(`/rest/v1/rpc/${name}`, { method: "POST", body: JSON.stringify(body), ...options });
 
-test("a request without a key or with a wrong one is refused", async () => {
+test("a request without a key or with a wrong key is refused", async () => {
   for (const key of [null, "sb_publishable_nobody", "x"]) {
     const response = await raw("/rest/v1/notes", { key });
     assert.equal(response.status, 401);
@@ -49,7 +49,7 @@ test("a request without a key or with a wrong one is refused", async () => {
   }
 });
 
-test("a token that is forged, expired or none is refused", async () => {
+test("a forged, expired or malformed token is refused", async () => {
   const forged = `${ada.session.access_token.slice(0, -4)}AAAA`;
   for (const token of [forged, "nonsense"]) {
     assert.equal((await raw("/rest/v1/notes", { token })).status, 401);
@@ -57,7 +57,7 @@ test("a token that is forged, expired or none is refused", async () => {
   }
 });
 
-test("all four keys stand for their roles", async () => {
+test("each of the four keys has its role", async () => {
   const { anon_key, service_role_key, publishable_key, secret_key } = project.config;
   for (const [key, role] of [
     [anon_key, "anon"],
@@ -73,14 +73,14 @@ test("all four keys stand for their roles", async () => {
   }
 });
 
-test("a user is who the token says, in functions and in policies", async () => {
+test("the token identifies the user in functions and policies", async () => {
   const { data } = await ada.supabase.rpc("whoami");
   assert.equal(data.role, "authenticated");
   assert.equal(data.uid, ada.id);
   assert.equal(data.claims.email, ada.email);
 });
 
-test("row-level security and column grants hold, whoever came before", async () => {
+test("row-level security and column grants hold on reused connections", async () => {
   const mine = await ada.supabase.from("notes").insert({ owner_id: ada.id, body: "ada's" }).select("id, body").single();
   assert.equal(mine.error, null);
   assert.deepEqual((await ben.supabase.from("notes").select("id")).data, []);
@@ -98,7 +98,7 @@ test("row-level security and column grants hold, whoever came before", async () 
   );
 });
 
-test("rows come as PostgREST prints them", async () => {
+test("rows are printed like PostgREST's", async () => {
   const facts = { a: [1, "two", null], deep: { text: 'é"\\' } };
   const inserted = await service()
     .from("notes")
@@ -115,7 +115,7 @@ test("rows come as PostgREST prints them", async () => {
   assert.equal(stored.type, "object");
 });
 
-test("counts, ranges, upserts and missing rows", async () => {
+test("counts, ranges, upserts and missing rows work", async () => {
   const rows = Array.from({ length: 5 }, (_, i) => ({ owner_id: ben.id, body: `row ${i}` }));
   assert.equal((await service().from("notes").insert(rows)).status, 201);
   const page = await ben.supabase
@@ -183,11 +183,11 @@ test("functions return rows, nothing, or one object", async () => {
   assert.equal((await none.json()).code, "PGRST116");
   const rows = await (await rpc("first_notes", { amount: 1 }, { key })).json();
   assert.match(rows[0].created_at, /T.*\+00:00$/);
-  // What our own path leaves to Lite.
+  // This call takes the path through Lite.
   assert.deepEqual((await service().rpc("first_notes", { amount: 1 }).select("id")).data, [{ id: one.id }]);
 });
 
-test("refusals of functions have PostgREST's status and body", async () => {
+test("errors of functions have PostgREST's status and body", async () => {
   const statuses = {
     PT409: 409,
     PT422: 422,
@@ -209,7 +209,7 @@ test("refusals of functions have PostgREST's status and body", async () => {
   assert.equal((await rpc("refuse", { code: "42501" }, { token: ada.session.access_token })).status, 403);
 });
 
-test("what may not be called, is not there or is called wrongly", async () => {
+test("forbidden, unknown and wrongly called functions are refused", async () => {
   const forbidden = await rpc("only_service", {}, { token: ada.session.access_token });
   assert.equal(forbidden.status, 403);
   assert.equal((await forbidden.json()).code, "42501");
@@ -230,7 +230,7 @@ test("what may not be called, is not there or is called wrongly", async () => {
   assert.equal((await rpc("echo", { value: "\u0000" })).status, 400);
 });
 
-test("a function that is not volatile may not write", async () => {
+test("a function that is not volatile cannot write", async () => {
   const response = await rpc("write_in_stable", {}, { key: project.config.service_role_key });
   assert.equal(response.status, 405);
   assert.equal((await response.json()).code, "25006");
@@ -248,7 +248,7 @@ test("a failed call leaves its connection clean", async () => {
   assert.deepEqual([...new Set(roles)], ["anon"]);
 });
 
-test("a browser of another origin may call", async () => {
+test("a browser of another origin can call", async () => {
   const asked = await fetch(`${project.url}/auth/v1/token?grant_type=password`, {
     method: "OPTIONS",
     headers: {
@@ -263,7 +263,7 @@ test("a browser of another origin may call", async () => {
     assert.equal((await raw(path)).headers.get("access-control-allow-origin"), "*");
 });
 
-test("a function made later is found once PostgREST is told", async () => {
+test("a new function is found after PostgREST is notified", async () => {
   assert.equal((await rpc("latecomer", {})).status, 404);
   const sql = superuser(project.config);
   await sql.unsafe(
@@ -277,7 +277,7 @@ test("a function made later is found once PostgREST is told", async () => {
   await sql.end();
 });
 
-test("the rights of migrations are those of a hosted project, people get the superuser", async () => {
+test("migrations have the rights of a hosted project, and people are superusers", async () => {
   const sql = superuser(project.config);
   const [owner] = await sql`select tableowner from pg_tables where tablename = 'notes'`;
   const history = await sql`select version, name from supabase_migrations.schema_migrations order by version`;

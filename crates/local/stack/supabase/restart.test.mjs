@@ -41,7 +41,7 @@ async function ended(pid) {
   }
 }
 
-test("a killed server leaves no Postgres behind, and its data is there again", async () => {
+test("a killed server leaves no Postgres behind, and the next start finds its data", async () => {
   const config = await newConfig({ durable: true });
   const first = await start(config);
   const ada = await signedIn(first, "ada");
@@ -60,7 +60,7 @@ test("a killed server leaves no Postgres behind, and its data is there again", a
   assert.equal(existsSync(lockFile(config)), false);
 });
 
-test("Postgres and its keeper killed too: recovered all the same", async () => {
+test("the data is recovered after Postgres and its keeper are killed too", async () => {
   const config = await newConfig({ durable: true });
   const first = await start(config);
   const ada = await signedIn(first, "ada");
@@ -78,13 +78,13 @@ test("Postgres and its keeper killed too: recovered all the same", async () => {
   assert.equal(await second.stop(), 0);
 });
 
-test("Postgres dying under the server comes back, with what was in it", async () => {
+test("a killed Postgres is restarted with its data", async () => {
   const project = await start(await newConfig());
   const ada = await signedIn(project, "ada");
   assert.equal((await ada.supabase.from("notes").insert({ owner_id: ada.id, body: "kept" })).error, null);
   for (const round of [1, 2]) {
     const killed = Number.parseInt(readFileSync(lockFile(project.config), "utf8"), 10);
-    // Whatever is asked meanwhile is answered, with an error or with the row.
+    // Every request in the meantime is answered, with an error or with the row.
     const asked = Array.from({ length: 60 }, () => ada.supabase.from("notes").select("body"));
     process.kill(killed, "SIGKILL");
     for (const { data, error } of await Promise.all(asked))
@@ -105,7 +105,7 @@ test("the server ends with its stdin", async () => {
   assert.equal(existsSync(lockFile(project.config)), false);
 });
 
-test("an interrupted initdb is made again, a lock naming another process is taken", async () => {
+test("an interrupted initdb is repeated, and a lock that names another process is replaced", async () => {
   const config = await newConfig();
   const half = path.join(config.data_dir, "postgres.half");
   mkdirSync(path.join(half, "base"), { recursive: true });
@@ -121,7 +121,7 @@ test("an interrupted initdb is made again, a lock naming another process is take
   assert.equal(await second.stop(), 0);
 });
 
-test("a folder that is none of ours, of another Postgres or damaged is named in one line", async () => {
+test("a foreign or damaged data folder is reported in one line", async () => {
   const config = await newConfig();
   const folder = path.join(config.data_dir, "postgres");
   mkdirSync(folder, { recursive: true });
@@ -143,7 +143,7 @@ test("a folder that is none of ours, of another Postgres or damaged is named in 
   assert.equal(await fresh.stop(), 0);
 });
 
-test("a port in use is named", async () => {
+test("a port in use is reported", async () => {
   const config = await newConfig();
   const blocker = createServer().listen(config.port, "127.0.0.1");
   cleanups.push(() => blocker.close());
@@ -152,13 +152,13 @@ test("a port in use is named", async () => {
   await assert.rejects(startProject(other), new RegExp(`port ${config.port} \\(Postgres\\) is in use`));
 });
 
-test("a password that is not the database's is named", async () => {
+test("a wrong database password is reported", async () => {
   const config = await newConfig();
   await (await start(config)).stop();
   await assert.rejects(startProject({ ...config, postgres_password: "another" }), /another password/);
 });
 
-test("a failing migration names file, place and reason, and leaves nothing of itself", async () => {
+test("a failing migration is rolled back and reports its file, position and reason", async () => {
   const config = await newConfig();
   const folder = path.join(config.data_dir, "migrations");
   mkdirSync(folder);
@@ -169,7 +169,7 @@ test("a failing migration names file, place and reason, and leaves nothing of it
   );
   const changed = { ...config, migrations_dir: folder };
   await assert.rejects(startProject(changed), /2_bad\.sql:3:9: column "nonsense" does not exist \[42703\]/);
-  // Without the superuser: a hosted project would refuse this one.
+  // This migration needs the superuser, so a hosted project would refuse it.
   writeFileSync(
     path.join(folder, "2_bad.sql"),
     "create table public.half (id int); alter system set work_mem = '8MB';",
@@ -187,7 +187,7 @@ test("a failing migration names file, place and reason, and leaves nothing of it
   await project.stop();
 });
 
-test("an existing server is used by its address", async () => {
+test("an existing server can be used by its address", async () => {
   const host = await start(await newConfig({ migrations_dir: "/nonexistent" }));
   const url = `postgresql://postgres:${encodeURIComponent(host.config.postgres_password)}@127.0.0.1:${host.config.postgres_port}/postgres`;
   const guest = await start(await newConfig({ database_url: url }));

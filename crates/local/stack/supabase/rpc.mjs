@@ -1,5 +1,5 @@
-// Calls of SQL functions the way PostgREST makes them: the body goes to Postgres and the answer comes back as text, so
-// that no number is rounded on its way. What is unusual is left to Lite.
+// Calls SQL functions like PostgREST: the body goes to Postgres as text and the answer comes back as text, so that no
+// number is rounded on the way. Unusual requests go to Lite.
 import { restStatus } from "./rest-error.mjs";
 
 /** @typedef {import("./lite.mjs").Caller} Caller */
@@ -46,15 +46,15 @@ export function rpcCaller(sql, preRequest) {
   }
 
   return {
-    /** Forget what functions there are. */
+    /** Discards the cached list of functions. */
     reload: () => {
       catalog = null;
     },
-    /** Whether PostgREST would call it in a transaction that may not write. @param {string} name */
+    /** Whether PostgREST would call it in a read-only transaction. @param {string} name */
     isReadOnly: async (name) => (await find(name))?.readOnly ?? false,
     /**
      * @param {string} name @param {import("node:http").IncomingMessage} request @param {Buffer} body @param {Caller} caller
-     * @returns {Promise<Answer | null>} null: for Lite
+     * @returns {Promise<Answer | null>} null if Lite must handle the request
      */
     async call(name, request, body, caller) {
       const wanted = wantedForm(request);
@@ -82,7 +82,7 @@ function wantedForm({ headers, url = "" }) {
 
 /** @param {import("postgres").Sql} sql */
 async function readCatalog(sql) {
-  // With an empty search path every type that is not Postgres's own is printed with its schema.
+  // With an empty search path, Postgres prints the schema of all types that are not its own.
   const rows = await sql.begin(async (tx) => {
     await tx`set local search_path = ''`;
     return tx.unsafe(CATALOG);
@@ -144,7 +144,7 @@ function statement(name, routine, given) {
       ? "(select $1::json) a"
       : `json_to_record($1::json) as a (${used.map((argument) => `${quoted(argument.name)} ${argument.type}`).join(", ")})`;
   const result = {
-    // The value is named, or the planner would not call the function at all.
+    // The result is named, because otherwise the planner would not call the function at all.
     void: "r.value::text as body, 1 as rows",
     scalar: routine.set
       ? "coalesce(json_agg(to_json(r.value)), '[]')::text as body, count(*)::int as rows"
@@ -153,7 +153,7 @@ function statement(name, routine, given) {
       ? "coalesce(json_agg(row_to_json(r)), '[]')::text as body, count(*)::int as rows"
       : "coalesce(row_to_json(r)::text, 'null') as body, 1 as rows",
   }[routine.shape];
-  // Composite results are opened in `from`, where a function is called once for its row.
+  // Composite results are expanded in `from`, where the function is called only once.
   const from =
     routine.shape === "row" ? `${source}, lateral ${call} as r` : `${source}, lateral (select ${call} as value) r`;
   return `with answer as materialized (select ${result} from ${from})
@@ -169,7 +169,7 @@ async function invoke(sql, { name, routine, given, text, request, caller, wanted
   const role = caller.claims.role ?? "anon";
   const connection = await sql.reserve();
   try {
-    // Sent in one go: a refused step fails the rest, and the last one then rolls back.
+    // All steps are sent at once. If one is refused, the rest fail and the last one rolls back.
     const steps = [
       connection.unsafe(routine.readOnly ? "begin read only" : "begin"),
       connection.unsafe(
@@ -218,7 +218,7 @@ function success(row, routine, one, wanted) {
   if (routine.shape === "void") return { status: status ?? 204, headers, body: null };
   headers["content-type"] ??= `${wanted === "object" ? OBJECT_TYPE : JSON_TYPE}; charset=utf-8`;
   headers["content-range"] = row.rows === 0 ? "*/*" : `0-${row.rows - 1}/*`;
-  // The one element of a list is the text between its brackets.
+  // The only element of a list is the text between the brackets.
   return { status: status ?? 200, headers, body: one ? row.body.slice(1, -1) : row.body };
 }
 
@@ -230,7 +230,7 @@ function refusal(error, role) {
       const { status, headers = {} } = JSON.parse(error.detail);
       return { status, headers: { "content-type": `${JSON_TYPE}; charset=utf-8`, ...headers }, body: error.message };
     } catch {
-      // Not what PostgREST asks for: an error like any other.
+      // PostgREST does not accept this form either, so it is handled like any other error.
     }
   }
   return answer(restStatus(error.code, role === "anon"), {

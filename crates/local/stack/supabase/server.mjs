@@ -1,7 +1,7 @@
 // The local Supabase as one process: Postgres, PostgREST, Auth, Storage and Realtime on one origin.
 //
-// Reads its configuration as one line of JSON from stdin, prints {"event":"ready"} when everything answers, and ends on
-// SIGTERM, SIGINT or the end of stdin, taking its Postgres with it.
+// It reads its configuration as one line of JSON from stdin and prints {"event":"ready"} when all services answer. It
+// ends on SIGTERM, SIGINT or the end of stdin, and stops its Postgres.
 import { once } from "node:events";
 import { mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
@@ -38,16 +38,16 @@ import { StackError } from "./stack-error.mjs";
  * @property {string | null} [database_url] a server to use instead of our own, as its superuser
  */
 
-/** Undone from the last to the first. @type {(() => Promise<unknown> | unknown)[]} */
+/** Cleanup steps, run in reverse order. @type {(() => Promise<unknown> | unknown)[]} */
 const undo = [];
-// Postgres is not started again after so many lives in a row that were shorter than this.
+// The server gives up after Postgres has ended this many times in a row within this time of its start.
 const [SHORT_LIFE, SHORT_LIVES] = [10_000, 5];
 
 let ending = false;
 let running = false;
 
 /** @param {object} event */
-const tell = (event) => process.stdout.write(`${JSON.stringify(event)}\n`);
+const report = (event) => process.stdout.write(`${JSON.stringify(event)}\n`);
 
 /** @param {number} code @returns {Promise<never>} */
 async function end(code) {
@@ -69,7 +69,7 @@ async function end(code) {
 async function fail(error) {
   if (ending) return;
   const known = error instanceof StackError || /** @type {any} */ (error)?.code !== undefined;
-  tell({
+  report({
     event: "error",
     message: known ? /** @type {Error} */ (error).message : String(/** @type {any} */ (error)?.stack ?? error),
   });
@@ -78,10 +78,11 @@ async function fail(error) {
 
 process.on("SIGTERM", () => void end(0));
 process.on("SIGINT", () => void end(0));
-// A database that goes away for a moment comes back: whoever was asking has been told.
+// A database that is briefly away comes back. The callers have already received an error.
 const LOST_CONNECTION = /^(CONNECTION_\w+|ECONN\w+|EPIPE|08\w{3}|57P0[123]|55000)$/;
 const unexpected = (/** @type {any} */ error) => {
-  if (running && LOST_CONNECTION.test(error?.code ?? "")) console.error(`the database is away: ${error.message}`);
+  if (running && LOST_CONNECTION.test(error?.code ?? ""))
+    console.error(`the database is unreachable: ${error.message}`);
   else void fail(error);
 };
 process.on("uncaughtException", unexpected);
@@ -97,7 +98,7 @@ lines.once("close", () => void end(0));
 /** @param {Configuration} config */
 async function run(config) {
   const own = !config.database_url;
-  // Lite is large: it is read while Postgres starts.
+  // Lite is large, so it is loaded while Postgres starts.
   const loading = Promise.all([import("./lite.mjs"), import("./platform.mjs")]);
   loading.catch(() => {});
   const databaseUrl = config.database_url ?? (await startOwnPostgres(config));
@@ -107,7 +108,7 @@ async function run(config) {
   const listener = connect(databaseUrl, { ...ours, max: 1 });
   undo.push(() => listener.end({ timeout: 1 }));
   const [{ startLite }, { preparePlatform }] = await loading;
-  await admit(sql, config, own);
+  await checkDatabase(sql, config, own);
   await preparePlatform(sql, own ? config.postgres_password : null);
   await migrate(sql, config, databaseUrl, own);
 
@@ -133,7 +134,7 @@ async function run(config) {
     jwtSecret: config.jwt_secret,
     claimsOfKey: callers.claimsOfKey,
   });
-  // Before the connections and Postgres itself: a server waits for its last follower.
+  // Realtime stops before the connections and Postgres, because a server waits for its last replication client.
   undo.push(() => realtime.stop());
   await listener.listen("pgrst", () => {
     before.reload();
@@ -160,7 +161,7 @@ async function run(config) {
   });
   if (ending) return;
   running = true;
-  tell({ event: "ready" });
+  report({ event: "ready" });
 }
 
 /** @param {Configuration} config @returns {Promise<string>} the superuser's address */
@@ -181,7 +182,7 @@ async function startOwnPostgres(config) {
   undo.push(() => server.stop());
   void keepRunning().catch(fail);
 
-  // As a hosted database that was killed comes back. One that does not stay is a reason to stop.
+  // Restarts a Postgres that was killed, as in a hosted project. If it does not stay up, the server stops.
   async function keepRunning() {
     for (let shortLives = 0; ;) {
       const started = Date.now();
@@ -189,16 +190,16 @@ async function startOwnPostgres(config) {
       if (ending) return;
       shortLives = Date.now() - started < SHORT_LIFE ? shortLives + 1 : 0;
       if (!running || shortLives === SHORT_LIVES)
-        throw new StackError(`Postgres has ended by itself: see ${options.logFile}`);
-      console.error("Postgres has ended by itself, and is started again");
+        throw new StackError(`Postgres has ended unexpectedly: see ${options.logFile}`);
+      console.error("Postgres has ended unexpectedly and is being restarted");
       server = await startPostgres(options);
     }
   }
   return `postgresql://${SUPERUSER}:${encodeURIComponent(config.postgres_password)}@127.0.0.1:${config.postgres_port}/postgres`;
 }
 
-/** Whether this database can be ours. @param {import("postgres").Sql} sql @param {Configuration} config @param {boolean} own */
-async function admit(sql, config, own) {
+/** Checks that this database is usable. @param {import("postgres").Sql} sql @param {Configuration} config @param {boolean} own */
+async function checkDatabase(sql, config, own) {
   let facts;
   try {
     [facts] =
@@ -209,7 +210,7 @@ async function admit(sql, config, own) {
       throw new StackError(
         `the database in ${config.data_dir} was made with another password than secrets.json holds: start with --fresh to begin anew`,
       );
-    throw new StackError(`the database does not let us in: ${message || code}`);
+    throw new StackError(`the database refuses the connection: ${message || code}`);
   }
   if (facts.wal !== "logical" || !facts.superuser)
     throw new StackError("SUPABASE_DB_URL must name a superuser of a server with wal_level=logical");
@@ -220,7 +221,7 @@ async function admit(sql, config, own) {
 /** @param {import("postgres").Sql} sql @param {Configuration} config @param {string} databaseUrl @param {boolean} own */
 async function migrate(sql, config, databaseUrl, own) {
   const migrations = readMigrations(config.migrations_dir);
-  // Migrations get the rights a hosted project gives them and no more; people and tests get the superuser.
+  // Migrations run with the rights that a hosted project gives them. People and tests get the superuser.
   if (own) await sql`alter role postgres nosuperuser`;
   const owner = connect(own ? databaseUrl.replace(`//${SUPERUSER}:`, "//postgres:") : databaseUrl, { max: 1 });
   try {
@@ -233,7 +234,10 @@ async function migrate(sql, config, databaseUrl, own) {
   }
 }
 
-/** Lite prints whole errors of the database, rows of customers included: they are the answer to the client, not a log. */
+/**
+ * Shortens Lite's log. Lite prints complete database errors, including rows of customers. These belong in the answer to the
+ * client, not in a log.
+ */
 function keepErrorsShort() {
   const print = console.error.bind(console);
   console.warn = () => {};

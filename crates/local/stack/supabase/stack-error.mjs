@@ -1,4 +1,4 @@
-/** What a person can put right: shown as its one line, without a stack trace. */
+/** An error that a person can correct. It is shown as one line, without a stack trace. */
 export class StackError extends Error {
   /** @param {string} message */
   constructor(message) {

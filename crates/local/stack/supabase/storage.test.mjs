@@ -12,7 +12,7 @@ before(async () => {
   place = temporaryFolder();
   project = await startProject(await projectConfig(place.folder));
   const sql = superuser(project.config);
-  // As a migration would.
+  // A project's migration creates buckets in the same way.
   await sql.unsafe(`
     insert into storage.buckets (id, name, public) values ('open', 'open', true), ('closed', 'closed', false);
     create policy "own folder" on storage.objects to authenticated
@@ -27,7 +27,7 @@ after(async () => {
 
 const content = randomBytes(300_000);
 
-test("what the service uploads comes back whole, publicly and by signed address", async () => {
+test("files uploaded by the service can be downloaded publicly and by signed address", async () => {
   const storage = client(project, project.config.service_role_key).storage;
   const uploaded = await storage.from("closed").upload("docs/a file.bin", content, { contentType: "image/png" });
   assert.equal(uploaded.error, null);
@@ -47,7 +47,7 @@ test("what the service uploads comes back whole, publicly and by signed address"
   assert.equal(await open.text(), "hello");
 });
 
-test("an upload by a signed address", async () => {
+test("a file can be uploaded by a signed address", async () => {
   const storage = client(project, project.config.service_role_key).storage.from("closed");
   const { data, error } = await storage.createSignedUploadUrl("up.txt");
   assert.equal(error, null);
@@ -56,7 +56,7 @@ test("an upload by a signed address", async () => {
   assert.equal(await (await storage.download("up.txt")).data?.text(), "by ticket");
 });
 
-test("policies decide over a user's files", async () => {
+test("policies control access to a user's files", async () => {
   const [ada, ben] = [await signedIn(project, "ada"), await signedIn(project, "ben")];
   const mine = `${ada.id}/mine.txt`;
   assert.equal((await ada.supabase.storage.from("closed").upload(mine, "secret")).error, null);

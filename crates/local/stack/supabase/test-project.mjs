@@ -1,4 +1,4 @@
-// A local Supabase for tests: own ports, own folder, the small project of fixture-migrations.
+// A local Supabase for tests, with its own ports, its own folder, and the small project in fixture-migrations.
 import { mkdtempSync, rmSync } from "node:fs";
 import { spawn } from "node:child_process";
 import { tmpdir } from "node:os";
@@ -75,7 +75,7 @@ export function client({ url }, key, options = {}) {
   return createClient(url, key, { auth: { persistSession: false, autoRefreshToken: false }, ...options });
 }
 
-/** A signed-in user that did not exist before. @param {Awaited<ReturnType<typeof startProject>>} project @param {string} name */
+/** Creates a new user and signs them in. @param {Awaited<ReturnType<typeof startProject>>} project @param {string} name */
 export async function signedIn(project, name) {
   const email = `${name}@example.test`;
   const admin = client(project, project.config.service_role_key);
@@ -87,7 +87,7 @@ export async function signedIn(project, name) {
   return { supabase, email, password: PASSWORD, id: created.data.user.id, session: data.session };
 }
 
-/** The superuser's connection. @param {{ postgres_password: string, postgres_port: number }} config */
+/** A connection as the superuser. @param {{ postgres_password: string, postgres_port: number }} config */
 export function superuser(config) {
   return connect(
     `postgresql://${SUPERUSER}:${encodeURIComponent(config.postgres_password)}@127.0.0.1:${config.postgres_port}/postgres`,

@@ -1,14 +1,14 @@
-// Builds what Vercel would deploy, with Vercel's own CLI, offline.
+// Builds the deployment output with Vercel's own CLI, offline.
 import { spawn } from "node:child_process";
 import { existsSync, globSync, rmSync } from "node:fs";
 import path from "node:path";
 import { StackError } from "../supabase/stack-error.mjs";
 import { VERSION, vercel } from "./cli.mjs";
 import { outputFolder } from "./output.mjs";
-import { lendProject } from "./project.mjs";
+import { linkTemporaryProject } from "./project.mjs";
 import { requireTools } from "./tools.mjs";
 
-const LOOK_EVERY = 2000;
+const CHECK_INTERVAL = 2000;
 
 /**
  * @param {object} options
@@ -23,22 +23,23 @@ export async function buildOutput({ root, prebuilt = false, say }) {
     await cargo(root, ["build", "--release", "--locked", "--bins", "--package", "whatsapp-crm"]);
   }
   say(`Packing them (vercel build, CLI ${VERSION})`);
-  const takeBack = lendProject(root);
+  const unlink = linkTemporaryProject(root);
   const following = follow(root, say);
   try {
     const { code } = await vercel(["build", "--yes", "--prod", "--standalone", "--token", "offline"], {
       cwd: root,
-      // With this the CLI calls cargo as on Vercel. Without, it cross-compiles: that takes Zig, and a second target folder.
+      // With this variable the CLI calls cargo as on Vercel. Without it, the CLI cross-compiles, which needs Zig and a
+      // second target folder.
       environment: prebuilt ? {} : { VERCEL_BUILD_IMAGE: "local" },
     });
     if (code !== 0) throw new StackError("vercel build failed: see the messages above");
   } catch (error) {
-    // Half an output must not pass for one.
+    // An incomplete output must not be mistaken for a complete one.
     rmSync(outputFolder(root), { recursive: true, force: true });
     throw error;
   } finally {
     clearInterval(following);
-    takeBack();
+    unlink();
   }
   if (!existsSync(path.join(outputFolder(root), "config.json")))
     throw new StackError("vercel build left no .vercel/output/config.json");
@@ -54,7 +55,7 @@ async function cargo(root, args) {
   if (code !== 0) throw new StackError("cargo build failed: see the messages above");
 }
 
-/** The CLI is silent while it works. @param {string} root @param {(line: string) => void} say */
+/** Reports progress, because the CLI is silent while it works. @param {string} root @param {(line: string) => void} say */
 function follow(root, say) {
   const all = globSync("api/**/*.rs", { cwd: root }).length;
   let said = 0;
@@ -62,5 +63,5 @@ function follow(root, say) {
     const done = globSync("functions/**/*.func/.vc-config.json", { cwd: outputFolder(root) }).length;
     if (done > said) say(`  ${done} of ${all} functions`);
     said = done;
-  }, LOOK_EVERY);
+  }, CHECK_INTERVAL);
 }

@@ -1,4 +1,4 @@
-// The Vercel CLI from node_modules, without the network and without the developer's own log-in.
+// The Vercel CLI from node_modules, run without the network and without the developer's own login.
 import { spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -15,7 +15,7 @@ const CLI = path.join(path.dirname(SETTINGS), bin.vercel);
 export { VERSION };
 
 /**
- * Runs it to its end. It ends with us: when we are asked to stop, it is too.
+ * Runs the CLI until it ends. If this process is asked to stop, it stops the CLI as well.
  * @param {string[]} args
  * @param {object} options
  * @param {string} options.cwd
@@ -52,7 +52,10 @@ export async function vercel(args, { cwd, environment = {}, output = "inherit" }
   }
 }
 
-/** Where Rust did not come with rustup, the CLI would fetch rustup from the net: it only asks whether it is there. */
+/**
+ * A search path with a fake rustup. If Rust was not installed with rustup, the CLI would download rustup; it only checks whether
+ * rustup exists.
+ */
 function searchPath(/** @type {string} */ folder) {
   const known = process.env.PATH ?? "";
   if (runs("rustup", ["-V"])) return known;

@@ -1,4 +1,4 @@
-// What `vercel build` made: `.vercel/output`, in the format of the Build Output API.
+// The output of `vercel build`: `.vercel/output`, in the format of the Build Output API.
 import { existsSync, globSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 
@@ -45,7 +45,7 @@ function readFunction(root, name) {
   };
 }
 
-/** Every file below a folder, hidden ones too. @param {string} folder */
+/** All files below a folder, including hidden ones. @param {string} folder */
 export function filesBelow(folder) {
   if (!existsSync(folder)) return [];
   const entries = globSync(["**/*", "**/.*", "**/.*/**/*"], { cwd: folder, withFileTypes: true }).filter(
@@ -54,7 +54,7 @@ export function filesBelow(folder) {
   return [...new Set(entries.map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name))))].sort();
 }
 
-/** Whether the output is newer than all that it was made from. @param {string} root */
+/** Whether the output is newer than all its sources. @param {string} root */
 export function isCurrent(root) {
   const made = path.join(outputFolder(root), "builds.json");
   if (!existsSync(made) || !existsSync(path.join(outputFolder(root), "config.json"))) return false;

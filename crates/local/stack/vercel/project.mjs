@@ -1,4 +1,4 @@
-// The CLI builds a folder only where `.vercel/project.json` says which project it is.
+// The project link of the Vercel CLI. The CLI builds a folder only if `.vercel/project.json` names its project.
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
@@ -10,31 +10,31 @@ const OFFLINE = {
 };
 
 /**
- * Lends the folder a project that does not exist, if it is not linked to a real one: left there, `vercel deploy` would
- * look for it.
+ * Links the folder temporarily to a project that does not exist, unless it is linked to a real one. If the link stayed, `vercel
+ * deploy` would look for that project.
  * @param {string} root
- * @returns {() => void} takes it back
+ * @returns {() => void} removes the link
  */
-export function lendProject(root) {
+export function linkTemporaryProject(root) {
   const file = path.join(root, ".vercel", "project.json");
-  if (existsSync(file) && !isLent(file)) return () => {};
+  if (existsSync(file) && !isTemporary(file)) return () => {};
   mkdirSync(path.dirname(file), { recursive: true });
   writeFileSync(file, `${JSON.stringify(OFFLINE, null, 2)}\n`);
-  const takeBack = () => {
-    if (existsSync(file) && isLent(file)) rmSync(file);
+  const unlink = () => {
+    if (existsSync(file) && isTemporary(file)) rmSync(file);
   };
-  process.once("exit", takeBack);
-  return takeBack;
+  process.once("exit", unlink);
+  return unlink;
 }
 
-/** Whether a real project is linked. @param {string} root */
+/** Whether the folder is linked to a real project. @param {string} root */
 export function isLinked(root) {
   const file = path.join(root, ".vercel", "project.json");
-  return existsSync(file) && !isLent(file);
+  return existsSync(file) && !isTemporary(file);
 }
 
 /** @param {string} file */
-function isLent(file) {
+function isTemporary(file) {
   try {
     return JSON.parse(readFileSync(file, "utf8")).projectId === OFFLINE.projectId;
   } catch {

@@ -1,4 +1,4 @@
-// How large the functions are, and what of each is sent.
+// The sizes of the functions, unpacked and compressed for the upload.
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";

@@ -1,4 +1,4 @@
-// The variables that the functions of a running `npm start` have.
+// The environment variables of the functions of a running `npm start`.
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { releaseFolder } from "../launch/build.mjs";
@@ -6,7 +6,7 @@ import { configure } from "../launch/configuration.mjs";
 import { portsFrom } from "../launch/ports.mjs";
 import { keepSecrets } from "../launch/secrets.mjs";
 
-/** @param {{ root: string, dataDir: string }} options @returns {Record<string, string> | null} null where none runs */
+/** @param {{ root: string, dataDir: string }} options @returns {Record<string, string> | null} null if no stack is running */
 export function stackEnvironment({ root, dataDir }) {
   const file = path.join(dataDir, "stack.json");
   if (!existsSync(file)) return null;

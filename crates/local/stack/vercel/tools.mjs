@@ -1,4 +1,4 @@
-// Programs that are needed and may be missing.
+// The programs that a build needs.
 import { spawnSync } from "node:child_process";
 import { StackError } from "../supabase/stack-error.mjs";
 

@@ -1,4 +1,4 @@
--- A small project that uses what the real one uses.
+-- A small project that uses the same features as the real one.
 alter default privileges in schema public revoke all on tables from anon, authenticated;
 alter default privileges in schema public revoke all on functions from anon, authenticated;
 alter default privileges revoke execute on functions from public;

@@ -1,4 +1,5 @@
--- What PostgREST calls before each query: a badge makes a nameless caller somebody, other headers are refused.
+-- The function that PostgREST calls before each query. A badge identifies an anonymous caller; other headers are
+-- refused.
 create schema private;
 grant usage on schema private to anon, authenticated, service_role;
 
@@ -24,11 +25,11 @@ declare
   headers constant json := current_setting('request.headers', true)::json;
   holder uuid;
 begin
-  if headers ->> 'x-tell' is not null then
-    raise sqlstate 'PT418' using message = 'told', detail = json_build_object(
+  if headers ->> 'x-report' is not null then
+    raise sqlstate 'PT418' using message = 'reported', detail = json_build_object(
       'role', current_user, 'claims', current_setting('request.jwt.claims')::json ->> 'role',
       'method', current_setting('request.method'), 'path', current_setting('request.path'),
-      'read_only', current_setting('transaction_read_only'), 'value', headers ->> 'x-tell'
+      'read_only', current_setting('transaction_read_only'), 'value', headers ->> 'x-report'
     )::text;
   end if;
   if headers ->> 'x-badge' is null or current_user <> 'anon' then

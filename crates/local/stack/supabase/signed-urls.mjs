@@ -1,10 +1,10 @@
-// Signed addresses under the names Storage gives them. Lite names them otherwise, and never reaches its own route for
-// several at once.
+// Signed addresses with Storage's field names. Lite uses other names, and never reaches its own route for several
+// addresses at once.
 
 /** @typedef {(path: string, body: object) => Promise<{ status: number, value: any }>} Ask */
 
 /** Whether a request asks for signed addresses. @param {string} method @param {string} path */
-export function asksForSigns(method, path) {
+export function requestsSignedUrls(method, path) {
   return method === "POST" && /^\/storage\/v1\/object\/(upload\/)?sign\//.test(path);
 }
 
@@ -12,7 +12,7 @@ export function asksForSigns(method, path) {
  * @param {string} path @param {any} body @param {Ask} ask Lite
  * @returns {Promise<{ status: number, value: any }>}
  */
-export async function answerSigns(path, body, ask) {
+export async function answerSignedUrls(path, body, ask) {
   if (!Array.isArray(body?.paths)) {
     const { status, value } = await ask(path, body);
     return { status, value: named(value) };
