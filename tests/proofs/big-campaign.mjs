@@ -1,10 +1,10 @@
-// From a file with 100,000 people to the end of their campaign.
+// Sends a campaign to 100,000 people, from the upload of their file to the last status.
 import assert from "node:assert/strict";
 import { eventually } from "../flows/app.mjs";
 import { watchMemory } from "./memory.mjs";
 
 const LISTS = "/api/broadcast/recipient-lists";
-/** The most the schema allows one number. */
+/** The highest rate that the schema allows for one number. */
 const PER_SECOND = 1000;
 
 /** @param {import("../flows/app.mjs").App} app @param {{ recipients: number, say: (line: string) => void }} options */
@@ -81,7 +81,7 @@ export async function bigCampaign(app, { recipients, say }) {
     `Meta: ${summary.accepted} accepted, ${summary.recipients} recipients, ${summary.duplicates} duplicates, ${JSON.stringify(summary.by_status)}`,
   );
   for (const [bin, megabytes] of peaks.stop()) say(`peak memory of ${bin}: ${megabytes.toFixed(1)} MB`);
-  // Meta accepts a number that has no WhatsApp, and tells later.
+  // Meta accepts a number that is not on WhatsApp, and reports the failure later.
   const failed = summary.by_status.failed ?? 0;
   assert.deepEqual(
     [

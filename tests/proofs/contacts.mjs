@@ -1,4 +1,5 @@
-// 100,000 contacts from a file, once more with another city, and out again: time, memory, exact counts.
+// Imports 100,000 contacts from a file, imports them again with another city, and exports them. Checks time, memory and
+// exact counts.
 import assert from "node:assert/strict";
 import { eventually } from "../flows/app.mjs";
 import { watchMemory } from "./memory.mjs";

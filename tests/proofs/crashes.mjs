@@ -1,10 +1,11 @@
-// The sender is killed at a chosen step of a round, Meta fails in every way it can, and then every message is accounted for.
+// Kills the sender at a chosen step of a round while Meta fails in all possible ways, and then accounts for every
+// message.
 import assert from "node:assert/strict";
 import { chance } from "../database/chance.mjs";
 import { eventually } from "../flows/app.mjs";
 import { HOLDS, openHolds } from "./hold.mjs";
 
-/** Where the process dies. */
+/** The steps at which the process can be killed. */
 export const STEPS = /** @type {const} */ ([
   "while numbers are handed over",
   "after the lease",
@@ -15,18 +16,20 @@ export const STEPS = /** @type {const} */ ([
   "anywhere",
 ]);
 /** @typedef {(typeof STEPS)[number]} Step */
-/** @typedef {{ step: Step, cancelled: boolean, sent: number, failed: number, unknown: number, died: number, unanswered: number, seconds: number }} Round `died`: unknown
- *   because the process was, `unanswered`: because Meta's answer was lost */
+/**
+ * @typedef {{ step: Step, cancelled: boolean, sent: number, failed: number, unknown: number, died: number, unanswered: number, seconds: number }} Round
+ *   `died`: messages that are unknown because the process was killed; `unanswered`: messages that are unknown because Meta's answer was lost
+ */
 
 const NUMBERS = 3;
-/** Fast enough for many rounds, slow enough to have several claims in each. */
+/** Fast enough for many rounds, and slow enough for several claims in each. */
 const PER_SECOND = 200;
-/** Calls that a fault leaves without an answer. */
+/** The number of calls that each fault leaves without an answer. */
 const UNANSWERED = { http_500: 12, malformed: 4, dropped: 6 };
 
 /** @param {import("../flows/app.mjs").App} app @param {{ seed: number }} options */
 export async function openCrashes(app, { seed }) {
-  const luck = chance(seed);
+  const random = chance(seed);
   const holds = await openHolds(app.stack.database_url ?? "");
   const { sql } = holds;
   const numbers = await Promise.all(Array.from({ length: NUMBERS }, () => app.newNumber({ perSecond: PER_SECOND })));
@@ -50,8 +53,8 @@ export async function openCrashes(app, { seed }) {
       }),
     );
 
-    const cancelled = luck.integer(0, 1) === 0;
-    // Otherwise Meta's own word comes before the record.
+    const cancelled = random.integer(0, 1) === 0;
+    // Otherwise Meta's webhook would arrive before the record.
     await app.meta("PUT", "settings", { deliver_webhooks: false });
     const run = app.runsCron();
     await diesAt(step, { cancelled, people, run });
@@ -60,7 +63,7 @@ export async function openCrashes(app, { seed }) {
     const dead = await sql`
       select id from public.broadcast_recipients where campaign_id = any (${campaigns}::uuid[]) and status = 'sending'`;
 
-    // The rest meets a Meta that fails.
+    // For the rest of the campaign, Meta fails.
     const faults = [
       { kind: "http_status", status: 500, times: UNANSWERED.http_500 },
       { kind: "malformed", times: UNANSWERED.malformed },
@@ -72,8 +75,8 @@ export async function openCrashes(app, { seed }) {
       { kind: "error_code", code: 131_000, times: 5 },
     ];
     await app.metaIsWell();
-    for (const fault of luck.shuffle(faults).slice(0, luck.integer(3, faults.length)))
-      await app.metaFails({ ...fault, phone_number_id: luck.pick(numbers).phone_number_id });
+    for (const fault of random.shuffle(faults).slice(0, random.integer(3, faults.length)))
+      await app.metaFails({ ...fault, phone_number_id: random.pick(numbers).phone_number_id });
     await allEnd(campaigns);
     await app.metaIsQuiet();
     const accounted = await account({ people, campaigns, dead: dead.map(({ id }) => id) });
@@ -88,14 +91,14 @@ export async function openCrashes(app, { seed }) {
       case "after the lease":
         return heldAt(HOLDS.claim, NUMBERS, { run, cancel: true });
       case "after the claim":
-        // Its answer never arrives: it is written when nobody is there any more.
-        return heldAt(HOLDS.claim, luck.integer(1, NUMBERS), { run, cancel: false });
+        // The answer never arrives: it is written after the process has been killed.
+        return heldAt(HOLDS.claim, random.integer(1, NUMBERS), { run, cancel: false });
       case "after the call, before the record":
         return heldAt(HOLDS.record, 1, { run, cancel: cancelled });
       case "during the call, not accepted":
       case "during the call, accepted": {
         const accept = step.endsWith(", accepted");
-        const calls = luck.integer(1, 8);
+        const calls = random.integer(1, 8);
         await app.metaFails({ kind: "timeout", accept, times: calls });
         await eventually("calls wait for their answers", async () => {
           const { accepted, refused } = await app.meta("GET", "ledger/summary");
@@ -104,8 +107,8 @@ export async function openCrashes(app, { seed }) {
         return kill(run);
       }
       default: {
-        const after = luck.integer(1, Math.floor(people.length / 2));
-        await eventually("it is under way", async () => (await app.meta("GET", "ledger/summary")).accepted >= after);
+        const after = random.integer(1, Math.floor(people.length / 2));
+        await eventually("sending has begun", async () => (await app.meta("GET", "ledger/summary")).accepted >= after);
         return kill(run);
       }
     }
@@ -121,7 +124,7 @@ export async function openCrashes(app, { seed }) {
     await eventually("the sender is held", async () => (await held.waiting()) >= most);
     await kill(run);
     heldSteps.delete(step);
-    await held.letGo({ cancel });
+    await held.release({ cancel });
   }
 
   /** @param {ReturnType<typeof app.runsCron>} run */
@@ -140,7 +143,7 @@ export async function openCrashes(app, { seed }) {
     eventually(
       "the campaigns end",
       async () => {
-        // What takes its time passes at once: leases of the dead, waits before another attempt, breakers.
+        // Skip the waiting times: expire the leases of dead runs, the delays before another attempt, and the breakers.
         await sql`update private.sender_leases set leased_until = now() where session_id = any (${numbers.map(({ id }) => id)}::uuid[])`;
         await sql`update private.number_breakers set open_until = now(), trial_until = null where state <> 'closed'`;
         await sql`update public.broadcast_recipients set due_at = now() where campaign_id = any (${campaigns}::uuid[]) and status = 'pending' and due_at > now()`;
@@ -163,7 +166,7 @@ export async function openCrashes(app, { seed }) {
     assert.deepEqual(
       [...ledger].filter(([, accepted]) => accepted.length > 1),
       [],
-      "somebody got it twice",
+      "a person received the message twice",
     );
     const onTheirWay = new Set(dead);
     const counts = { sent: 0, failed: 0, unknown: 0, died: 0, unanswered: 0 };
@@ -173,16 +176,16 @@ export async function openCrashes(app, { seed }) {
       switch (status) {
         case "sent":
         case "delivered":
-          assert.ok(accepted, `${wa_id} is ${status}, and Meta knows nothing of it`);
+          assert.ok(accepted, `${wa_id} is ${status}, but Meta has not accepted it`);
           counts.sent += 1;
           break;
         case "failed":
-          assert.ok(!accepted, `${wa_id} failed, and has it`);
+          assert.ok(!accepted, `${wa_id} failed, but Meta has accepted it`);
           counts.failed += 1;
           break;
         case "unknown":
-          // What Meta has accepted, its webhook has told.
-          assert.ok(!accepted, `${wa_id} is unknown, though Meta told of it`);
+          // Meta's webhook has reported every message that Meta accepted.
+          assert.ok(!accepted, `${wa_id} is unknown, but Meta has reported it`);
           counts.unknown += 1;
           if (onTheirWay.has(id)) counts.died += 1;
           else counts.unanswered += 1;
@@ -207,8 +210,8 @@ export async function openCrashes(app, { seed }) {
   });
 
   return {
-    seed: luck.seed,
-    luck,
+    seed: random.seed,
+    random,
     /** @param {Step} step @param {{ recipients?: number }} [options] */
     async round(step, { recipients = 1000 } = {}) {
       const held = holdsOf[step];
@@ -216,7 +219,7 @@ export async function openCrashes(app, { seed }) {
       try {
         return await round(step, { recipients });
       } finally {
-        for (const hold of heldSteps.values()) await hold.letGo();
+        for (const hold of heldSteps.values()) await hold.release();
         heldSteps.clear();
       }
     },

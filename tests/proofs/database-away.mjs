@@ -1,4 +1,4 @@
-// The database stands still in the middle of a campaign: nobody is lost and nobody gets it twice.
+// Makes the database unavailable in the middle of a campaign. All recipients must get the message exactly once.
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
@@ -32,7 +32,7 @@ async function campaignDuring(app, absence, { seconds, say }) {
   const people = Array.from({ length: RECIPIENTS }, () => app.newCustomer());
   const { id } = await app.createsCampaign(people, { session_id });
   const run = app.runsCron();
-  await eventually("it is under way", async () => (await app.ledger(people)).size > RECIPIENTS / 20);
+  await eventually("sending has begun", async () => (await app.ledger(people)).size > RECIPIENTS / 20);
 
   await absence.goes();
   const before = (await app.ledger(people)).size;
@@ -40,11 +40,11 @@ async function campaignDuring(app, absence, { seconds, say }) {
   const during = (await app.ledger(people)).size;
   await absence.returns();
   say(`  ${before} accepted before, ${during - before} more meanwhile`);
-  // What was claimed goes out while the lease is sure to hold.
-  assert.ok(during - before < PER_SECOND * 15, "it went on without the database");
+  // Messages that were already claimed are sent while the lease is certain to hold.
+  assert.ok(during - before < PER_SECOND * 15, "sending continued without the database");
 
   const first = await run;
-  say(`  the run that lived through it answered ${first.status} ${JSON.stringify(first.body.numbers ?? first.body)}`);
+  say(`  the run that survived it answered ${first.status} ${JSON.stringify(first.body.numbers ?? first.body)}`);
   await eventually(
     "the campaign ends",
     async () => {
@@ -66,7 +66,7 @@ async function campaignDuring(app, absence, { seconds, say }) {
   );
 }
 
-/** Connections stay, and nothing is answered. @param {import("../flows/app.mjs").App} app @returns {Absence} */
+/** Connections stay open, but the database does not answer. @param {import("../flows/app.mjs").App} app @returns {Absence} */
 function standsStill(app) {
   /** @type {number[]} */
   let processes = [];
@@ -80,14 +80,14 @@ function standsStill(app) {
         try {
           process.kill(pid, "SIGCONT");
         } catch {
-          // one that has ended since
+          // The process has ended in the meantime.
         }
       }
     },
   };
 }
 
-/** Connections are cut, and no new ones are taken. @param {import("../flows/app.mjs").App} app @returns {Absence} */
+/** Connections are cut, and new ones are refused. @param {import("../flows/app.mjs").App} app @returns {Absence} */
 function refuses(app) {
   const beside = () =>
     postgres((app.stack.database_url ?? "").replace(/\/postgres$/, "/template1"), { max: 1, onnotice: () => {} });
@@ -107,7 +107,7 @@ function refuses(app) {
   };
 }
 
-/** The server and everything it has started. @param {import("../flows/app.mjs").App} app @returns {Promise<number[]>} */
+/** The server and all processes that it has started. @param {import("../flows/app.mjs").App} app @returns {Promise<number[]>} */
 async function databaseProcesses(app) {
   const sql = postgres(app.stack.database_url ?? "", { max: 1 });
   const [{ folder }] = await sql`select current_setting('data_directory') as folder`;
@@ -124,7 +124,7 @@ async function databaseProcesses(app) {
 /** @param {string} pid */
 function parentOf(pid) {
   try {
-    // the name stands in brackets, and may have spaces
+    // The name is in parentheses and may contain spaces.
     return Number(/\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))?.[1]);
   } catch {
     return null;

@@ -1,8 +1,8 @@
-// Steps of the sender that can be held: triggers of the test wait for an advisory lock that the test holds.
+// Holds the sender at a chosen step: triggers of the test wait for an advisory lock that the test holds.
 import postgres from "postgres";
 import { eventually } from "../flows/app.mjs";
 
-/** What the sender asks of the database, each with a number of its own. */
+/** The sender's database steps, each with its own number. */
 export const HOLDS = Object.freeze({ handOver: 1, claim: 2, record: 3 });
 const SPACE = 0x63_72_61;
 
@@ -31,17 +31,17 @@ export async function openHolds(url) {
   return {
     sql,
     /**
-     * Nothing passes this step until it is let go.
+     * Blocks this step until it is released.
      * @param {number} step of HOLDS
      */
     async hold(step) {
       const connection = await sql.reserve();
       await connection`select pg_advisory_lock(${SPACE}, ${step})`;
       return {
-        /** How many wait here. */
+        /** The number of calls that wait here. */
         waiting: async () => (await locks(step)).length,
-        /** What waits goes on to its end, or, with `cancel`, never happens. @param {{ cancel?: boolean }} [options] */
-        letGo: async ({ cancel = false } = {}) => {
+        /** Releases the waiting calls, or cancels them with `cancel`. @param {{ cancel?: boolean }} [options] */
+        release: async ({ cancel = false } = {}) => {
           const held = (await locks(step)).map(({ pid }) => pid);
           if (cancel) await sql`select pg_cancel_backend(pid) from unnest(${held}::integer[]) as pid`;
           await connection`select pg_advisory_unlock(${SPACE}, ${step})`;
@@ -49,7 +49,7 @@ export async function openHolds(url) {
         },
       };
     },
-    /** Calls that nobody waits for any more have ended. */
+    /** Waits until calls whose client has gone have ended. */
     quiet: () =>
       eventually(
         "the database is quiet",

@@ -1,13 +1,16 @@
-// What functions of a running stack take of memory.
+// The peak memory of the functions in a running stack.
 import { readFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 
-/** The most memory each function has had: as the kernel keeps it, looked at while it lives. @param {import("../flows/app.mjs").App} app @param {string[]} watched their names */
+/**
+ * Records the peak memory of each function. The kernel keeps the figure while the process lives.
+ * @param {import("../flows/app.mjs").App} app @param {string[]} watched their names
+ */
 export function watchMemory(app, watched) {
   /** @type {Map<string, number>} */
   const peaks = new Map();
   let on = true;
-  const look = async () => {
+  const check = async () => {
     while (on) {
       const answer = /** @type {any} */ (await (await fetch(`${app.stack.app_url}/_gateway/functions`)).json());
       for (const { bin, pid } of answer.functions ?? answer) {
@@ -16,17 +19,17 @@ export function watchMemory(app, watched) {
           const kilobytes = Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
           peaks.set(bin, Math.max(peaks.get(bin) ?? 0, kilobytes / 1024));
         } catch {
-          // it has just ended
+          // The process has just ended.
         }
       }
       await pause(500);
     }
   };
-  const looking = look().catch(() => {});
+  const checking = check().catch(() => {});
   return {
     stop() {
       on = false;
-      void looking;
+      void checking;
       return peaks;
     },
   };

@@ -1,4 +1,5 @@
-// Eight crons at once, every few seconds, for half a minute: nobody twice, and the pace of each number within 5 %.
+// Runs eight crons at once, every few seconds, for half a minute. Each recipient must get the message only once, and
+// the rate of each number must be within 5 %.
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
 import { paceOf } from "../flows/pace.mjs";

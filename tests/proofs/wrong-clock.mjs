@@ -1,4 +1,5 @@
-// The sender's machine has a clock that is off by ten minutes: leases, claims and pace go by the database's.
+// Runs the sender with a clock that is wrong by ten minutes. Leases, claims and the pace must follow the database's
+// clock.
 import assert from "node:assert/strict";
 import { eventually } from "../flows/app.mjs";
 import { paceOf } from "../flows/pace.mjs";
@@ -10,13 +11,13 @@ export async function wrongClock(app, { say }) {
   const people = Array.from({ length: 500 }, () => app.newCustomer());
   const { id } = await app.createsCampaign(people);
   const first = app.runsCron();
-  await eventually("it is under way", async () => (await app.ledger(people)).size > 20);
-  // Another run, in the middle of the first: it must find the number busy, and its claims not forsaken.
+  await eventually("sending has begun", async () => (await app.ledger(people)).size > 20);
+  // A second run during the first must find the number busy and must not expire its claims.
   const second = app.runsCron();
   const [{ headers }] = await Promise.all([first, second]);
   const ahead = (Date.parse(headers.get("date") ?? "") - Date.now()) / 1000;
   say(`the sender's clock is ${ahead.toFixed(0)} s ahead`);
-  assert.ok(ahead > 590, "its clock is right: nothing is shown");
+  assert.ok(ahead > 590, "the sender's clock is right, so the test proves nothing");
   const campaign = await eventually(
     "the campaign ends",
     async () => {

@@ -1,5 +1,5 @@
-// A function out of `.vercel/output`, started and talked to as Vercel's runtime does: over a socket with JSON frames that
-// end in NUL, and HTTP requests that carry the numbers of their invocation.
+// A function from `.vercel/output`, started and called like by Vercel's runtime: over a socket with JSON frames that
+// end in NUL, and with HTTP requests that carry the ids of their invocation.
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -9,9 +9,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { freePorts } from "../../crates/local/stack/launch/ports.mjs";
 
-const PATIENCE = 30_000;
+const TIME_LIMIT = 30_000;
 
-/** What a function must be told; nothing answers at these addresses. */
+/** The environment that a function requires. Nothing answers at these addresses. */
 export const ENVIRONMENT = {
   NEXT_PUBLIC_SUPABASE_URL: "http://127.0.0.1:9",
   NEXT_PUBLIC_SUPABASE_ANON_KEY: "sb_publishable_test",
@@ -34,7 +34,7 @@ export class FunctionProcess {
   #watchers = new Set();
 
   /**
-   * Starts it; it may not listen yet.
+   * Starts the function without waiting until it listens.
    * @param {import("../../crates/local/stack/vercel/output.mjs").BuiltFunction} built
    * @param {Record<string, string>} environment
    */
@@ -52,7 +52,10 @@ export class FunctionProcess {
     return new FunctionProcess(port, folder, ipc, child);
   }
 
-  /** The same, once it listens. @param {import("../../crates/local/stack/vercel/output.mjs").BuiltFunction} built */
+  /**
+   * Starts the function and waits until it listens.
+   * @param {import("../../crates/local/stack/vercel/output.mjs").BuiltFunction} built
+   */
   static async start(built) {
     const started = await FunctionProcess.spawn(built);
     try {
@@ -79,7 +82,7 @@ export class FunctionProcess {
     this.exited.then(() => this.#notice());
   }
 
-  /** Asks it something, as one invocation. @param {string} method @param {string} url @returns {Promise<Answer>} */
+  /** Sends a request as one invocation. @param {string} method @param {string} url @returns {Promise<Answer>} */
   ask(method, url) {
     const requestId = ++this.#requests;
     const invocationId = randomUUID();
@@ -90,7 +93,7 @@ export class FunctionProcess {
     };
     return new Promise((resolve, reject) => {
       const question = request(
-        { host: "127.0.0.1", port: this.port, method, path: url, headers, timeout: PATIENCE },
+        { host: "127.0.0.1", port: this.port, method, path: url, headers, timeout: TIME_LIMIT },
         (answer) => {
           let text = "";
           answer.setEncoding("utf8").on("data", (chunk) => (text += chunk));
@@ -112,33 +115,33 @@ export class FunctionProcess {
     });
   }
 
-  /** The first frame that fits, now or later. @param {(frame: Frame) => boolean} fits @returns {Promise<Frame>} */
-  frame(fits) {
+  /** The first matching frame, already received or later. @param {(frame: Frame) => boolean} matches @returns {Promise<Frame>} */
+  frame(matches) {
     return new Promise((resolve, reject) => {
       const settle = (/** @type {() => void} */ then) => {
         clearTimeout(late);
-        this.#watchers.delete(look);
+        this.#watchers.delete(check);
         then();
       };
-      const look = () => {
-        const found = this.frames.find(fits);
+      const check = () => {
+        const found = this.frames.find(matches);
         if (found) settle(() => resolve(found));
         else if (this.child.exitCode !== null)
           settle(() => reject(new Error(`it ended with ${this.child.exitCode}: ${this.stderr}`)));
       };
       const late = setTimeout(
         () => settle(() => reject(new Error(`no such frame: ${JSON.stringify(this.frames)} ${this.stderr}`))),
-        PATIENCE,
+        TIME_LIMIT,
       );
-      this.#watchers.add(look);
-      look();
+      this.#watchers.add(check);
+      check();
     });
   }
 
-  /** Ends it as Vercel does. @returns {Promise<number | string>} its status */
+  /** Stops the function as Vercel does. @returns {Promise<number | string>} its exit status */
   async stop() {
     this.child.kill("SIGTERM");
-    const late = setTimeout(() => this.child.kill("SIGKILL"), PATIENCE);
+    const late = setTimeout(() => this.child.kill("SIGKILL"), TIME_LIMIT);
     const status = await this.exited;
     clearTimeout(late);
     this.ipc.close();
@@ -159,6 +162,6 @@ export class FunctionProcess {
   }
 
   #notice() {
-    for (const look of [...this.#watchers]) look();
+    for (const check of [...this.#watchers]) check();
   }
 }

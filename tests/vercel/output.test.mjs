@@ -1,5 +1,5 @@
-// What Vercel would deploy, built by its own CLI: nothing is published that should not be, routes lead where they should,
-// and the functions in it start and answer.
+// Tests of the deployment output that Vercel's own CLI builds: it contains only what should be published, the routes
+// lead to the right functions, and the functions start and answer.
 import assert from "node:assert/strict";
 import { globSync, readFileSync } from "node:fs";
 import path from "node:path";
@@ -35,14 +35,14 @@ function built(name) {
   return found;
 }
 
-/** A path that the function of this name should get. @param {string} name */
+/** A path that belongs to the function of this name. @param {string} name */
 const examplePath = (name) => `/${name.replaceAll(/\[\w+\]/g, ID)}`;
 
-/** Starts a function, and ends it after the questions. @param {string} name @param {(started: FunctionProcess) => Promise<void>} questions */
-async function running(name, questions) {
+/** Starts a function, runs the checks, and stops it. @param {string} name @param {(started: FunctionProcess) => Promise<void>} checks */
+async function running(name, checks) {
   const started = await FunctionProcess.start(built(name));
   try {
-    await questions(started);
+    await checks(started);
   } finally {
     assert.equal(await started.stop(), 0, started.stderr);
   }
@@ -59,7 +59,7 @@ function assertRefused(answer, status, code) {
 }
 
 describe("the files", () => {
-  it("are those of public/ and nothing else", () => {
+  it("are exactly those of public/", () => {
     assert.deepEqual(output.staticFiles, filesBelow(path.join(ROOT, "public")));
     assert.deepEqual(
       output.staticFiles.filter((file) => /\.(rs|sql|toml|mjs|lock)$|(^|\/)\.env/.test(file)),
@@ -67,14 +67,14 @@ describe("the files", () => {
     );
   });
 
-  it("hold one function for each file in api/", () => {
+  it("contain one function for each file in api/", () => {
     assert.deepEqual(
       output.functions.map(({ name }) => name),
       routes,
     );
   });
 
-  it("hold of each function its executable and nothing else", () => {
+  it("contain only the executable of each function", () => {
     for (const { name, files, settings } of output.functions) {
       assert.deepEqual(files, [".vc-config.json", "executable"], name);
       assert.equal(settings.handler, "executable", name);
@@ -84,7 +84,7 @@ describe("the files", () => {
     }
   });
 
-  it("carry the time limits of vercel.json", () => {
+  it("have the time limits of vercel.json", () => {
     for (const { name, settings } of output.functions) {
       const pattern = Object.keys(project.functions).find(
         (known) => known === `${name}.rs` || path.matchesGlob(`${name}.rs`, known),
@@ -117,7 +117,7 @@ describe("the routes", () => {
     }
   });
 
-  it("lead from what is unknown under /api to our own 404", () => {
+  it("lead unknown paths under /api to our own 404", () => {
     for (const url of [
       "/api",
       "/api/nowhere",
@@ -131,13 +131,13 @@ describe("the routes", () => {
     assert.ok(position(({ handle }) => handle === "filesystem") < position(({ dest }) => dest === "/api/not-found"));
   });
 
-  it("lead to the start page, and nowhere else", () => {
+  it("lead to the start page and to no other file", () => {
     assert.deepEqual(goTo("/"), { file: "index.html" });
     for (const url of ["/Cargo.toml", "/api.rs", "/supabase/migrations", "/.env"])
       assert.deepEqual(goTo(url), { status: 404 }, url);
   });
 
-  it("hold the crons", () => {
+  it("contain the crons", () => {
     assert.ok(project.crons.length > 0);
     assert.deepEqual(output.config.crons, project.crons);
     for (const cron of project.crons) assert.deepEqual(goTo(cron.path), { function: cron.path.slice(1), query: "" });
@@ -145,7 +145,7 @@ describe("the routes", () => {
 });
 
 describe("the functions", () => {
-  it("start, refuse what they do not do, report the end of each request, and end when told to", async () => {
+  it("start, refuse unknown methods, report the end of each request and stop on a signal", async () => {
     for (const name of routes) {
       await running(name, async (started) => {
         const [began] = started.frames;
@@ -171,7 +171,7 @@ describe("the functions", () => {
     }
   });
 
-  it("say in one line what their environment lacks, all of it", async () => {
+  it("name all missing environment variables in one line", async () => {
     for (const name of routes) {
       const started = await FunctionProcess.spawn(built(name), {});
       const status = await started.exited;
@@ -186,7 +186,7 @@ describe("the functions", () => {
     }
   });
 
-  it("api/health tells that the database is away", () =>
+  it("api/health reports that the database is unreachable", () =>
     running("api/health", async (health) => {
       const answer = await health.ask("GET", "/api/health");
       assert.equal(answer.status, 503, answer.text);
@@ -198,14 +198,14 @@ describe("the functions", () => {
       assert.match(meta.graph_version, /^v\d+\.\d+$/);
     }));
 
-  it("api/auth/me asks for a token", () =>
+  it("api/auth/me requires a token", () =>
     running("api/auth/me", async (me) => {
       const answer = await me.ask("GET", "/api/auth/me");
       assertRefused(answer, 401, "unauthorized");
       assert.equal(answer.headers["www-authenticate"], "Bearer");
     }));
 
-  it("api/whatsapp/webhook answers Meta's challenge to who knows the token", () =>
+  it("api/whatsapp/webhook answers Meta's challenge only with the right token", () =>
     running("api/whatsapp/webhook", async (webhook) => {
       const ask = (/** @type {string} */ token) =>
         webhook.ask(
@@ -218,7 +218,7 @@ describe("the functions", () => {
       assert.equal((await webhook.ask("POST", "/api/whatsapp/webhook")).status, 401, "a webhook without a signature");
     }));
 
-  it("api/cron/process-broadcasts asks for its secret", () =>
+  it("api/cron/process-broadcasts requires its secret", () =>
     running("api/cron/process-broadcasts", async (cron) => {
       assertRefused(await cron.ask("GET", "/api/cron/process-broadcasts"), 401, "unauthorized");
     }));
@@ -233,14 +233,14 @@ describe("the functions", () => {
       }
     }));
 
-  it("are as large and as quick as the table says", async () => {
+  it("stay within the size limit (prints sizes and start times)", async () => {
     const rows = [];
     for (const one of output.functions) {
       const times = [];
       for (let i = 0; i < STARTS; i++) times.push(await firstAnswer(one));
       const median = times.sort((a, b) => a - b)[Math.floor(times.length / 2)];
       rows.push([`/${one.name}`, megabytes(one.bytes), `${median.toFixed(1)} ms`]);
-      // 250 MB is Vercel's limit; ours keeps a wrong dependency or a debug build from going unseen.
+      // Vercel's limit is 250 MB. The lower limit here detects a wrong dependency or a debug build.
       assert.ok(one.bytes < 14e6, `${one.name} has ${megabytes(one.bytes)} MB`);
     }
     console.log(table(["route", "MB", "spawn to first answer"], rows).join("\n"));

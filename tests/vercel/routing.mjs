@@ -1,4 +1,5 @@
-// Where Vercel would send a path: the routes of `config.json`, phase by phase, as the Build Output API describes them.
+// Finds the target of a path as Vercel would: it evaluates the routes of `config.json` phase by phase, as the Build
+// Output API describes.
 
 /** @typedef {{ src?: string, dest?: string, handle?: string, status?: number, check?: boolean, continue?: boolean }} Route */
 
@@ -12,7 +13,7 @@ export function routed(config, present, path) {
   const phases = inPhases(config.routes);
   let at = path;
   for (const phase of ["start", "filesystem", "miss"]) {
-    // Where routes of their own have not decided it, files and functions do, between the phases.
+    // Between the phases, files and functions decide, unless a route has decided already.
     if (phase !== "start") {
       const found = served(present, at, "");
       if (found) return found;

@@ -1,4 +1,5 @@
-// What `vercel deploy` would send, asked of Vercel's own CLI (`--dry`) in front of a stand-in for its API.
+// Tests the list of files that `vercel deploy` would send. Vercel's own CLI (`--dry`) runs against a stand-in for its
+// API.
 import assert from "node:assert/strict";
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -39,11 +40,11 @@ const KEPT = [
   "tests/run.mjs",
 ];
 
-it("a deployment takes what Vercel builds from, and no secret, test or build result", async (t) => {
+it("a deployment contains the sources of the build, and no secret, test or build result", async (t) => {
   const folder = mkdtempSync(path.join(tmpdir(), "crm-upload-"));
   const api = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? "/", "http://api");
-    const answer = stoodIn(pathname);
+    const answer = standIn(pathname);
     response.writeHead(answer ? 200 : 404, { "content-type": "application/json" });
     response.end(JSON.stringify(answer ?? { error: { code: "not_found", message: pathname } }));
   });
@@ -78,7 +79,7 @@ function write(folder, file, content) {
 }
 
 /** @param {string} pathname */
-function stoodIn(pathname) {
+function standIn(pathname) {
   if (pathname === "/v2/user")
     return {
       user: {
