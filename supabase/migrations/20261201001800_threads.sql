@@ -1,55 +1,5 @@
 -- A thread as people page through it and search it.
 
--- One page of a thread, newest first, without the rows that are shown on another. `before` is the `next_cursor` of the page
--- above it: the id of its oldest message. Null when there is no such conversation, or none the caller may see.
-create function public.list_messages(conversation_id uuid, before uuid, page_size integer) returns jsonb
-language plpgsql stable set search_path = '' as $$
-declare
-  cursor_at timestamptz := 'infinity';
-  cursor_created timestamptz := 'infinity';
-  cursor_id uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
-begin
-  if not exists (select 1 from public.conversations v where v.id = list_messages.conversation_id) then
-    return null;
-  end if;
-  if before is not null then
-    select m.occurred_at, m.created_at, m.id into cursor_at, cursor_created, cursor_id from public.messages m
-    where m.id = before and m.conversation_id = list_messages.conversation_id;
-    if not found then
-      raise sqlstate 'PT422' using message = 'There is no such message in this conversation.',
-        detail = 'invalid_field', hint = 'before';
-    end if;
-  end if;
-
-  return (
-    with page as (
-      select m
-      from public.messages m
-      where m.conversation_id = list_messages.conversation_id
-        and (m.occurred_at, m.created_at, m.id) < (cursor_at, cursor_created, cursor_id)
-        and (m.target_message_id is null or private.stands_alone(m.session_id, m.target_message_id))
-      order by m.occurred_at desc, m.created_at desc, m.id desc
-      limit page_size + 1
-    ),
-    numbered as (
-      select (page.m).id as id, private.message_json(page.m) as row,
-        row_number() over (order by (page.m).occurred_at desc, (page.m).created_at desc, (page.m).id desc) as nth
-      from page
-    )
-    select jsonb_build_object(
-      'total', (
-        select count(*) from public.messages m
-        where m.conversation_id = list_messages.conversation_id
-          and (m.target_message_id is null or private.stands_alone(m.session_id, m.target_message_id))
-      ),
-      'next_cursor', case when count(*) > page_size then (array_agg(id order by nth))[page_size] end,
-      'rows', coalesce(jsonb_agg(row order by nth) filter (where nth <= page_size), '[]')
-    )
-    from numbered
-  );
-end;
-$$;
-
 -- A part of a thread, the newest first: the newest messages, or those `before`, `after` or `around` a message of it. With
 -- `search`: those that have its words, and parts of words as well: within one thread nothing has to come from an index. With
 -- `scheduled`: those that are to be sent, the next first. `older` and `newer` are what to ask with for the page before and
@@ -183,7 +133,4 @@ language sql stable set search_path = '' as $$
   );
 $$;
 
-grant execute on function
-  public.list_messages(uuid, uuid, integer),
-  public.read_thread(uuid, text, uuid, text, boolean, integer)
-to authenticated;
+grant execute on function public.read_thread(uuid, text, uuid, text, boolean, integer) to authenticated;

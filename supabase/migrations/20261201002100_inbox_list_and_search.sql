@@ -3,15 +3,6 @@
 -- Some functions below name what is created after them.
 set check_function_bodies = off;
 
--- Conversations that have a message to show, newest first. For the release before this one.
-create function public.list_conversations(status_filter text, page integer, page_size integer) returns jsonb
-language sql stable set search_path = '' as $$
-  select public.list_inbox(
-    case when status_filter is null then '{}' else jsonb_build_object('status', jsonb_build_array(status_filter)) end,
-    'newest', null, page, page_size
-  );
-$$;
-
 -- Its words, each once, as far as a search looks.
 create function private.search_words(words text) returns text[]
 language sql immutable strict parallel safe set search_path = '' as $$
@@ -395,7 +386,6 @@ create index messages_words_idx on public.messages
   where content is not null and not metadata ? 'broadcast_campaign_id' and target_message_id is null;
 
 grant execute on function
-  public.list_conversations(text, integer, integer),
   private.search_words(text),
   private.message_words(uuid, timestamptz, text),
   private.word_query(text[]),

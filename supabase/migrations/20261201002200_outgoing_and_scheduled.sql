@@ -25,96 +25,6 @@ create table private.idempotency_keys (
 create index idempotency_keys_message_idx on private.idempotency_keys (message_id);
 create index idempotency_keys_created_at_idx on private.idempotency_keys (created_at);
 
--- A reply of a person or an integration; one of an integration has no person as its sender. Checks everything that can be
--- known before Meta is asked, and leaves a row in state `sending`. The same idempotency key in the same conversation
--- answers with the message it made before.
--- Security definer: clients have no right to write messages.
-create function public.create_reply(
-  conversation_id uuid,
-  type text,
-  content text,
-  payload jsonb,
-  idempotency_key text default null
-) returns jsonb
-language plpgsql security definer set search_path = '' as $$
-declare
-  conversation public.conversations;
-  contact public.contacts;
-  session public.whatsapp_sessions;
-  message public.messages;
-begin
-  if not private.has_permission('messages.send') then
-    raise sqlstate 'PT403' using message = 'You may not send messages.', detail = 'forbidden';
-  end if;
-
-  if content is null or char_length(content) not between 1 and 4096 then
-    raise sqlstate 'PT422' using message = 'A message has 1 to 4096 characters.', detail = 'invalid_field',
-      hint = 'text';
-  end if;
-
-  select v.* into conversation from public.conversations v
-  where v.id = create_reply.conversation_id
-    and v.tenant_id = private.tenant_id()
-    and (
-      private.has_permission('conversations.view_all')
-      or (private.has_permission('conversations.view') and (
-        v.assigned_to = auth.uid() or (v.assigned_to is null and private.sees_unassigned())
-      ))
-    )
-  for update;
-  if not found then
-    raise sqlstate 'PT404' using message = 'There is no such conversation.', detail = 'not_found';
-  end if;
-  select c.* into strict contact from public.contacts c where c.id = conversation.contact_id;
-  select s.* into strict session from public.whatsapp_sessions s where s.id = conversation.session_id;
-
-  if idempotency_key is not null then
-    select m.* into message from public.messages m
-    where m.conversation_id = conversation.id and m.idempotency_key = create_reply.idempotency_key;
-    if found then
-      return jsonb_build_object('message', to_jsonb(message), 'repeated', true);
-    end if;
-  end if;
-
-  if session.status <> 'connected' then
-    raise sqlstate 'PT409' using
-      message = format('The number of this conversation is %s%s.', session.status,
-        coalesce(': ' || session.status_reason, '')),
-      detail = 'number_unavailable';
-  end if;
-  if conversation.window_expires_at is null or conversation.window_expires_at <= now() then
-    raise sqlstate 'PT409' using
-      message = 'The customer last wrote more than 24 hours ago: only an approved template may be sent now.',
-      detail = 'window_closed';
-  end if;
-
-  insert into public.messages (
-    tenant_id, session_id, conversation_id, direction, type, status, content, payload, sent_by, idempotency_key
-  )
-  values (
-    conversation.tenant_id, session.id, conversation.id, 'outbound', create_reply.type, 'sending',
-    create_reply.content, create_reply.payload, private.person_id(), create_reply.idempotency_key
-  )
-  returning * into message;
-
-  update public.conversations v
-  set
-    last_message_at = message.occurred_at,
-    last_message_preview = left(message.content, 200),
-    last_message_direction = 'outbound',
-    unread_count = 0
-  where v.id = conversation.id;
-
-  return jsonb_build_object(
-    'message', to_jsonb(message),
-    'repeated', false,
-    'phone_number_id', session.meta_phone_number_id,
-    'wa_id', contact.wa_id,
-    'user_id', contact.user_id
-  );
-end;
-$$;
-
 -- Writes outcomes onto messages. A status that came before the outcome wins over it.
 create function private.record_outcomes(results jsonb) returns void
 language plpgsql set search_path = '' as $$
@@ -799,7 +709,6 @@ alter table private.idempotency_keys enable row level security;
 create policy "nobody" on private.idempotency_keys to authenticated using (false);
 
 grant execute on function
-  public.create_reply(uuid, text, text, jsonb, text),
   public.create_message(uuid, text, text, jsonb, text, text),
   public.create_message_to(uuid, uuid, text, text, text, text, jsonb, text, text),
   public.sendable_template(text, text, uuid, uuid),

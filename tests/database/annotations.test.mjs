@@ -27,7 +27,10 @@ async function newThread(number) {
   const outbound = await newOutbound(conversation, { at: dateOf(START + 1) });
   const admin = await newUser({ id: number.tenant_id }, "admin");
   const thread = async () => {
-    const [row] = await as(admin, (sql) => sql`select public.list_messages(${conversation.id}, null, 50) as page`);
+    const [row] = await as(
+      admin,
+      (sql) => sql`select public.read_thread(${conversation.id}, null, null, null, false, 50) as page`,
+    );
     return row.page;
   };
   return { from, message, outbound, conversation, admin, thread };

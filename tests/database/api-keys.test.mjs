@@ -232,7 +232,7 @@ test("what a key writes names no person", async () => {
   const number = await newNumber(tenant);
   const { conversation } = await receivesMessage(number);
   const [key, template] = [await newApiKey(tenant, "manager"), await newTemplate(tenant)];
-  const { message } = await calls(key, "create_reply", {
+  const { message } = await calls(key, "create_message", {
     conversation_id: conversation.id,
     type: "text",
     content: "Halo",

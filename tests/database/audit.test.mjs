@@ -302,7 +302,7 @@ describe("what people write to each other", () => {
       [],
     );
     const entries = await writtenBy(tenant, () =>
-      calls(owner, "create_reply", {
+      calls(owner, "create_message", {
         conversation_id: conversation.id,
         type: "text",
         content: "jawaban rahasia",

@@ -123,7 +123,6 @@ export const CALLED_BY_USERS = [
   "revoke_api_key",
   "list_audit_logs",
 
-  "list_conversations",
   "list_inbox",
   "count_inbox",
   "update_conversation",
@@ -151,10 +150,8 @@ export const CALLED_BY_USERS = [
   "schedule_message",
   "list_changes",
   "get_conversation",
-  "list_messages",
   "get_message",
   "message_statuses",
-  "create_reply",
   "create_message",
   "create_message_to",
   "sendable_template",

@@ -29,6 +29,9 @@ await sql.unsafe(`
   set auto_explain.log_nested_statements = on;
   set client_min_messages = log`);
 
+/** The choice of a page's rows: they come from the thread in its order. The rows of one page may be sorted then. */
+const SORTED_THREAD = /Query Text: select array\([\s\S]*Sort Key: m\w*\.occurred_at/;
+
 /** `sorts`: what an index must give in order. @type {Record<string, { run: () => Promise<any>, uses: RegExp[], sorts?: RegExp }>} */
 const PATHS = {
   "claiming recipients": {
@@ -115,12 +118,12 @@ const PATHS = {
     uses: [/broadcast_recipients_(status|list)\w*/],
   },
   "a page of the inbox, for an admin": {
-    run: () => as(known.admin, (sql) => sql`select public.list_conversations('open', 1, 25)`),
+    run: () => as(known.admin, (sql) => sql`select public.list_inbox('{"status": ["open"]}', 'newest', null, 1, 25)`),
     uses: [/conversations_inbox_idx/],
     sorts: /Sort Key: v\w*\.last_message_at/,
   },
   "a page of the inbox, for an agent": {
-    run: () => as(known.agent, (sql) => sql`select public.list_conversations(null, 1, 25)`),
+    run: () => as(known.agent, (sql) => sql`select public.list_inbox('{}', 'newest', null, 1, 25)`),
     uses: [/conversations_inbox_idx/],
     sorts: /Sort Key: v\w*\.last_message_at/,
   },
@@ -169,18 +172,19 @@ const PATHS = {
   "a page of a thread, for an admin": {
     run: () => readThread(known.admin),
     uses: [/messages_thread_idx/],
-    sorts: /Sort Key: m\w*\.occurred_at/,
+    sorts: SORTED_THREAD,
   },
   "a page of a thread, for an agent": {
     run: () => readThread(known.agent),
     uses: [/messages_thread_idx/],
-    sorts: /Sort Key: m\w*\.occurred_at/,
+    sorts: SORTED_THREAD,
   },
   "a reply": {
     run: () =>
       as(
         known.agent,
-        (sql) => sql`select public.create_reply(${known.conversation.id}, 'text', 'Siap', '{}', ${randomUUID()})`,
+        (sql) =>
+          sql`select public.create_message(${known.conversation.id}, 'text', 'Siap', '{}', idempotency_key => ${randomUUID()})`,
       ),
     uses: [/conversations_pkey/],
   },
@@ -310,9 +314,12 @@ async function counts(filter) {
 async function readThread(user) {
   const [{ page }] = await as(
     user,
-    (sql) => sql`select public.list_messages(${known.conversation.id}, null, 50) as page`,
+    (sql) => sql`select public.read_thread(${known.conversation.id}, null, null, null, false, 50) as page`,
   );
-  await as(user, (sql) => sql`select public.list_messages(${known.conversation.id}, ${page.next_cursor}, 50)`);
+  await as(
+    user,
+    (sql) => sql`select public.read_thread(${known.conversation.id}, 'before', ${page.older}, null, false, 50)`,
+  );
 }
 
 /** Twenty tenants with 40,000 messages and 30,000 recipients between them; what is asked for belongs to one. */

@@ -131,7 +131,7 @@ describe("those who hear", () => {
     await heard();
     const [{ answer }] = await as(
       agent,
-      (sql) => sql`select public.create_reply(${conversation.id}, 'text', 'Siap', '{}') as answer`,
+      (sql) => sql`select public.create_message(${conversation.id}, 'text', 'Siap', '{}') as answer`,
     );
     assert.deepEqual(told(await heard()), [
       "conversation.updated to all",

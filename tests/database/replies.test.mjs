@@ -29,7 +29,7 @@ async function replies(user, conversation, { text = "Siap!", key = null } = {}) 
   const [row] = await as(
     user,
     (sql) => sql`
-    select public.create_reply(${conversation.id}, 'text', ${text}, ${sql.json({ text: { body: text } })}, ${key}) as answer`,
+    select public.create_message(${conversation.id}, 'text', ${text}, ${sql.json({ text: { body: text } })}, idempotency_key => ${key}) as answer`,
   );
   return row.answer;
 }
@@ -132,7 +132,7 @@ describe("a reply", () => {
       await isRefused(replies(user, conversation), { code: "PT403", detail: "forbidden" });
     }
     await isRefused(
-      asAnon((sql) => sql`select public.create_reply(${conversation.id}, 'text', 'x', '{}')`),
+      asAnon((sql) => sql`select public.create_message(${conversation.id}, 'text', 'x', '{}')`),
       { code: DENIED },
     );
     assert.equal(await countOf(conversation), 0);
@@ -196,7 +196,7 @@ describe("a reply", () => {
       const answer = await world(transaction).as(
         agent,
         (sql) => sql`
-        select public.create_reply(${conversation.id}, 'text', 'Siap', '{}', ${key}) as answer`,
+        select public.create_message(${conversation.id}, 'text', 'Siap!', '{"text": {"body": "Siap!"}}', idempotency_key => ${key}) as answer`,
       );
       second = replies(agent, conversation, { key });
       await becomesTrue(() => isWaitedFor(sql, pid));

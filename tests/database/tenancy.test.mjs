@@ -248,7 +248,7 @@ test("a user who is deactivated loses everything at once", async () => {
   );
   assert.equal(await accessOf(admin), null);
   assert.equal(await may(admin, "messages.send"), false);
-  const reply = as(admin, (sql) => sql`select public.create_reply(${conversation.id}, 'text', 'Halo', '{}')`);
+  const reply = as(admin, (sql) => sql`select public.create_message(${conversation.id}, 'text', 'Halo', '{}')`);
   await isRefused(reply, { code: "PT403", detail: "forbidden" });
 });
 
@@ -302,8 +302,8 @@ describe("the inbox", () => {
       const [answers] = await sql`
         select
           public.get_conversation(${conversation.id}) is not null as one,
-          public.list_messages(${conversation.id}, null, 50) is not null as thread,
-          public.list_conversations(null, 1, 50) as list`;
+          public.read_thread(${conversation.id}, null, null, null, false, 50) is not null as thread,
+          public.list_inbox('{}', 'newest', null, 1, 50) as list`;
       const listed = answers.list.rows.filter((/** @type {any} */ row) => row.id === conversation.id).length;
       assert.equal(answers.list.total, answers.list.rows.length, "the total is of what the caller sees");
       return { ...tables, one: answers.one, thread: answers.thread, listed };
@@ -373,17 +373,17 @@ describe("the inbox", () => {
     const page = async (/** @type {string | null} */ before) => {
       const [row] = await as(
         admin,
-        (sql) => sql`select public.list_messages(${conversation.id}, ${before}, 3) as page`,
+        (sql) => sql`select public.read_thread(${conversation.id}, 'before', ${before}, null, false, 3) as page`,
       );
       return row.page;
     };
     const seen = [];
     let cursor = null;
     do {
-      const { rows, next_cursor, total } = await page(cursor);
+      const { rows, older, total } = await page(cursor);
       assert.equal(total, 7);
       seen.push(...rows.map((/** @type {any} */ row) => row.id));
-      cursor = next_cursor;
+      cursor = older;
     } while (cursor !== null);
     assert.equal(seen.length, 7);
     assert.equal(new Set(seen).size, 7);

@@ -464,10 +464,10 @@ describe("order", () => {
     do {
       const [row] = await as(
         admin,
-        (sql) => sql`select public.list_messages(${conversation.id}, ${before}, 3) as page`,
+        (sql) => sql`select public.read_thread(${conversation.id}, 'before', ${before}, null, false, 3) as page`,
       );
       read.push(...row.page.rows.map((/** @type {any} */ message) => message.content));
-      before = row.page.next_cursor;
+      before = row.page.older;
     } while (before !== null);
     assert.deepEqual(read, ["8", "7", "6", "5", "4", "3", "2", "1"]);
   });
