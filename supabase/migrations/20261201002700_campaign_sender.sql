@@ -63,46 +63,38 @@ begin
 end;
 $$;
 
--- Opens a run of the sender: starts campaigns that are due, tidies up what died half-way, and leases the
--- numbers that have work and no holder. Answers {"sessions": [...], "busy": n}: how many others have work, or a
--- holder at work.
-create function public.begin_sender_run(holder uuid, lease_seconds integer, max_sessions integer) returns jsonb
-language plpgsql set search_path = '' as $$
-declare
-  leased uuid[];
-  wanting integer;
-begin
-  -- One opening at a time: a lease given a moment ago must be seen by the next.
-  perform pg_advisory_xact_lock(hashtextextended('begin_sender_run', 0));
-
-  insert into private.cron_runs (name, started_at) values ('process-broadcasts', now())
-  on conflict (name) do update set started_at = excluded.started_at, finished_at = null;
-
-  perform public.end_restrictions();
-
+-- Starts the campaigns whose time has come.
+create function private.start_due_campaigns() returns void
+language sql set search_path = '' as $$
   update public.broadcast_campaigns c
   set status = 'sending', started_at = now()
   where c.status = 'scheduled' and c.scheduled_at <= now() and private.module_enabled(c.tenant_id, 'broadcast')
     and not exists (select 1 from public.tenants t where t.id = c.tenant_id and t.scheduler_stopped_at is not null);
+$$;
 
-  perform private.hold_campaigns(null);
-
+-- Settles what earlier runs left: statuses without their message, replies without an outcome, claims of holders that died,
+-- and campaigns in which no recipient is left.
+create function private.reconcile_dead_runs() returns void
+language plpgsql set search_path = '' as $$
+declare
+  messages uuid[];
+begin
   -- Statuses that slipped between a send and its record. Messages are locked first, as everywhere.
-  leased := array(
+  messages := array(
     select distinct m.id
     from public.message_status_events e
     join public.messages m on m.session_id = e.session_id and m.whatsapp_message_id = e.whatsapp_message_id
     where e.message_id is null and e.received_at > now() - interval '1 hour'
   );
-  if cardinality(leased) > 0 then
-    perform 1 from public.messages m where m.id = any (leased) order by m.id for update;
+  if cardinality(messages) > 0 then
+    perform 1 from public.messages m where m.id = any (messages) order by m.id for update;
     update public.message_status_events e
     set message_id = m.id
     from public.messages m
-    where m.id = any (leased) and e.session_id = m.session_id
+    where m.id = any (messages) and e.session_id = m.session_id
       and e.whatsapp_message_id = m.whatsapp_message_id and e.message_id is null;
-    perform private.settle_messages(leased);
-    perform private.settle_recipients(leased);
+    perform private.settle_messages(messages);
+    perform private.settle_recipients(messages);
   end if;
 
   -- Replies whose function died between the call to Meta and its record.
@@ -130,7 +122,17 @@ begin
   perform private.complete_campaigns(array(
     select c.id from public.broadcast_campaigns c where c.status = 'sending' order by c.id
   ));
+end;
+$$;
 
+-- Leases the numbers that have work and no holder. Answers {"sessions": [...], "busy": n}: how many others have work, or a
+-- holder at work. Callers see to it that no other call runs at the same time.
+create function private.lease_numbers(holder uuid, lease_seconds integer, max_sessions integer) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  leased uuid[];
+  wanting integer;
+begin
   with work as (
     select s.id
     from public.whatsapp_sessions s
@@ -157,7 +159,7 @@ begin
   ),
   taken as (
     insert into private.sender_leases as l (session_id, holder, leased_until)
-    select w.id, begin_sender_run.holder, now() + make_interval(secs => lease_seconds)
+    select w.id, lease_numbers.holder, now() + make_interval(secs => lease_seconds)
     from work w
     where not exists (
       select 1 from private.sender_leases o where o.session_id = w.id and o.leased_until > now()
@@ -183,6 +185,25 @@ begin
       where s.id = any (leased)
     ), '[]')
   );
+end;
+$$;
+
+-- Opens a run of the sender: starts campaigns that are due, settles what died half-way, and leases the numbers that have
+-- work and no holder. Answers as `private.lease_numbers`.
+create function public.begin_sender_run(holder uuid, lease_seconds integer, max_sessions integer) returns jsonb
+language plpgsql set search_path = '' as $$
+begin
+  -- One opening at a time: a lease given a moment ago must be seen by the next.
+  perform pg_advisory_xact_lock(hashtextextended('begin_sender_run', 0));
+
+  insert into private.cron_runs (name, started_at) values ('process-broadcasts', now())
+  on conflict (name) do update set started_at = excluded.started_at, finished_at = null;
+
+  perform public.end_restrictions();
+  perform private.start_due_campaigns();
+  perform private.hold_campaigns(null);
+  perform private.reconcile_dead_runs();
+  return private.lease_numbers(holder, lease_seconds, max_sessions);
 end;
 $$;
 
