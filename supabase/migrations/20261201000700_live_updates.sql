@@ -27,11 +27,12 @@ create index changes_changed_at_idx on private.changes using brin (changed_at);
 create index changes_place_idx on private.changes (tenant_id, xid, id)
   include (audience, assigned_to, event, entity_id);
 
--- How each kind of thing is read: a function of its id that runs in the caller's name, and answers null to who may not
--- see it. By the part of the event before the dot, or by the whole event where it differs. Other features add theirs.
+-- How each kind of thing is read: the name of a function of its id that runs in the caller's name, and answers null to who
+-- may not see it. By the part of the event before the dot, or by the whole event where it differs. A name, not `regproc`:
+-- pg_upgrade refuses databases with columns of that type.
 create table private.live_kinds (
   kind text primary key,
-  reader regproc not null
+  reader text not null check (reader ~ '^(public|private)\.[a-z_]+$')
 );
 
 -- Through which transaction what was told is kept no more.
@@ -125,7 +126,7 @@ begin
     next := case when edge = place then ((edge::text)::numeric + 1)::text else edge::text end;
   end if;
   select jsonb_agg(jsonb_build_object('kind', t.kind, 'event', t.event, 'id', t.entity_id, 'reader', (
-    select k.reader::regproc::text from private.live_kinds k where k.kind = t.kind
+    select k.reader from private.live_kinds k where k.kind = t.kind
   )) order by t.xid, t.last) into entries
   from (
     select k.kind, c.entity_id, (array_agg(c.event order by c.id desc))[1] as event,
@@ -274,3 +275,11 @@ grant execute on function
   public.list_changes(text, integer),
   private.may_meet(text)
 to authenticated;
+
+insert into private.live_kinds (kind, reader) values
+  ('conversation', 'public.get_conversation'), ('message', 'private.live_message'),
+  ('message.media', 'private.live_media'), ('note', 'private.live_note'), ('mention', 'private.live_note'),
+  ('label', 'private.live_label'), ('campaign', 'public.get_campaign'), ('number', 'public.get_number'),
+  ('recipient_list', 'public.get_recipient_list'), ('account_event', 'private.live_account_event'),
+  ('contact', 'public.get_contact'), ('segment', 'public.get_segment'), ('quick_reply', 'public.get_quick_reply'),
+  ('agent', 'public.get_agent'), ('csat', 'private.live_csat'), ('contact_field', 'private.live_contact_field');

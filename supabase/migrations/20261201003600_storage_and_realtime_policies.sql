@@ -1,5 +1,5 @@
--- Storage and Realtime: buckets and who reaches their files, the tables that are published, who may listen to which topic,
--- and how each kind of thing that is told of is read.
+-- Storage and Realtime: buckets and who reaches their files, the tables that are published, and who may listen to which
+-- topic.
 
 create policy "members listen to their own topics" on realtime.messages for select to authenticated
   using (extension in ('broadcast', 'presence') and (select private.may_listen((select realtime.topic()))));
@@ -52,11 +52,3 @@ alter table public.conversation_labels replica identity full;
 alter table public.conversation_notes replica identity full;
 alter publication supabase_realtime
   add table public.messages, public.conversations, public.contacts, public.conversation_labels, public.conversation_notes;
-
-insert into private.live_kinds (kind, reader) values
-  ('conversation', 'public.get_conversation'), ('message', 'private.live_message'),
-  ('message.media', 'private.live_media'), ('note', 'private.live_note'), ('mention', 'private.live_note'),
-  ('label', 'private.live_label'), ('campaign', 'public.get_campaign'), ('number', 'public.get_number'),
-  ('recipient_list', 'public.get_recipient_list'), ('account_event', 'private.live_account_event'),
-  ('contact', 'public.get_contact'), ('segment', 'public.get_segment'), ('quick_reply', 'public.get_quick_reply'),
-  ('agent', 'public.get_agent'), ('csat', 'private.live_csat'), ('contact_field', 'private.live_contact_field');

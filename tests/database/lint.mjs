@@ -107,6 +107,25 @@ export const RULES = {
       create table public.lint_other (id integer primary key); create policy stranger on public.lint_other to authenticated using ((select auth.uid()) is null)`,
     found: ["lint: planted", "lint_other: stranger"],
   },
+  "no column holds what pg_upgrade cannot take along": {
+    query: `
+      select format('%s.%s', c.oid::regclass, a.attname) as offender
+      from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+      where c.relnamespace = any (${OURS}) and c.relkind in ('r', 'p', 'm')
+        and a.atttypid in (
+          'regproc'::regtype, 'regprocedure'::regtype, 'regoper'::regtype, 'regoperator'::regtype, 'regconfig'::regtype,
+          'regdictionary'::regtype, 'regnamespace'::regtype, 'regcollation'::regtype
+        )`,
+    broken: "create table public.lint (id integer primary key, reader regproc)",
+    found: "lint.reader",
+  },
+  "each kind of change has a function that reads it": {
+    query: `
+      select k.kind as offender from private.live_kinds k
+      where to_regprocedure(k.reader || '(uuid)') is null`,
+    broken: "insert into private.live_kinds (kind, reader) values ('lint', 'public.lint_reader')",
+    found: "lint",
+  },
   "accounts of Auth are shown by no view": {
     query: `
       select distinct c.relname as offender
