@@ -63,7 +63,8 @@ create unique index invitations_open_idx on public.invitations (tenant_id, email
 
 -- The caller's tenant. Null for a stranger, for a deactivated or banned person, for a key that is revoked or has expired:
 -- every policy turns that into "nothing". This and what follows is asked by every statement: plpgsql keeps the plans, where
--- sql would make them anew each time. Security definer: it is what the policy of `profiles` itself is made of.
+-- sql would make them anew each time.
+-- Security definer: it is what the policy of `profiles` itself is made of.
 create function private.tenant_id() returns uuid
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -85,6 +86,7 @@ end;
 $$;
 
 -- The caller as a person: null for an API key, which no column of people may name.
+-- Security definer: policies ask it, also those of the table that it reads.
 create function private.person_id() returns uuid
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -110,6 +112,7 @@ $$;
 
 -- Sign-up: the organisation and its Super Admin, together or not at all. For somebody who is signed in, has confirmed
 -- their address and belongs nowhere yet. Without `slug` one is made from the name.
+-- Security definer: clients have no right to write people, roles of people and tenants.
 create function public.create_tenant(
   name text, slug text default null, timezone text default 'Asia/Jakarta', locale text default 'id',
   display_name text default ''
@@ -158,6 +161,7 @@ begin
 end;
 $$;
 
+-- Security definer: clients have no right to call `private.tenant_json`.
 create function public.get_tenant() returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -168,6 +172,7 @@ $$;
 
 -- Changes what is named in `changes`: name, slug, timezone, locale, business_hours, agents_see_unassigned,
 -- audit_retention_days, opt_out_keywords, opt_in_keywords.
+-- Security definer: clients have no right to write tenants.
 create function public.update_tenant(changes jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -204,6 +209,7 @@ begin
 end;
 $$;
 
+-- Security definer: it reads the address of a person from `auth.users`.
 create function private.agent_json(p public.profiles) returns jsonb
 language sql stable security definer set search_path = '' as $$
   select jsonb_build_object(
@@ -224,6 +230,7 @@ language sql stable security definer set search_path = '' as $$
 $$;
 
 -- People by name; `search` is part of a name or address, `active` null for everybody.
+-- Security definer: clients have no right to read `auth.users`.
 create function public.list_agents(search text, active boolean, page integer, page_size integer) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -252,6 +259,7 @@ begin
 end;
 $$;
 
+-- Security definer: clients have no right to call `private.agent_json`.
 create function public.get_agent(user_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -265,6 +273,7 @@ $$;
 
 -- Invites somebody, or renews an open invitation. Answers with the invitation and what Auth knows of the address:
 -- `registered_user_id` for somebody who confirmed it, `unconfirmed_user_id` for somebody who did not.
+-- Security definer: clients have no right to write invitations.
 create function public.invite_agent(email text, display_name text, role_ids uuid[], locale text default null)
 returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -337,6 +346,7 @@ end;
 $$;
 
 -- Takes back what could not be completed.
+-- Security definer: clients have no right to write invitations.
 create function public.withdraw_invitation(invitation_id uuid) returns void
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -349,7 +359,7 @@ $$;
 
 -- Open conversations of somebody go to a colleague, or back to everybody; nobody is handed what they could not see.
 create function private.hand_over(person uuid, successor uuid) returns integer
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   handed_over integer;
 begin
@@ -371,6 +381,7 @@ $$;
 -- Changes what is named in `changes`: display_name, locale, active, role_ids, reassign_to, availability. Who is
 -- deactivated loses every session, and their open conversations go to `reassign_to` or back to everybody. Availability is
 -- one's own to say, and of those who distribute work.
+-- Security definer: clients have no right to write people.
 create function public.update_agent(user_id uuid, changes jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -421,7 +432,7 @@ $$;
 create function public.add_member(
   tenant_id uuid, user_id uuid, display_name text, role_keys text[], locale text default null
 ) returns jsonb
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   roles uuid[];
 begin
@@ -447,7 +458,7 @@ $$;
 
 -- `id` is that of the number, or of the tenant. What it is now is read from the settings.
 create function private.announce_settings() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   tenant uuid;
   about uuid;
@@ -474,7 +485,7 @@ end;
 $$;
 
 create function private.announce_agent() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 begin
   perform private.tell(
     new.tenant_id, 'agents', null, 'agent.' || case tg_op when 'INSERT' then 'created' else 'updated' end,

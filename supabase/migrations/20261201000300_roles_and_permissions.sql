@@ -7,7 +7,7 @@
 --
 -- The rules for managing them, for whoever asks: nobody grants a permission they lack, changes a role at or above their
 -- own level, acts on somebody at or above it, or on their own roles; a Super Admin may act on Super Admins, but the last
--- one stays. Functions are security definer: clients have no right to write these tables.
+-- one stays.
 
 create table public.roles (
   id uuid primary key default gen_random_uuid(),
@@ -80,7 +80,8 @@ create table public.permission_templates (
 );
 
 -- May the caller do this? The one answer for policies, functions and the API. A disabled module takes its
--- permissions with it. Security definer: a caller need not be able to read roles to have them.
+-- permissions with it.
+-- Security definer: a caller need not be able to read roles to have them.
 create function private.has_permission(wanted text) returns boolean
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -94,10 +95,9 @@ begin
 end;
 $$;
 
--- Counts anew what these roles hold; null: all of them. Security definer: whoever changes a role has no right to
--- what follows from it.
+-- Counts anew what these roles hold; null: all of them.
 create function private.renew_holdings(changed uuid[]) returns void
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 begin
   -- Two changes of a tenant side by side would each miss the other's: `renew_access`, which comes first by its name,
   -- has them wait for each other. Whoever counts all roles waits for everybody.
@@ -130,7 +130,7 @@ end;
 $$;
 
 create function private.renew_holdings_of_changed_roles() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   touched uuid[];
 begin
@@ -154,6 +154,7 @@ begin
 end;
 $$;
 
+-- Security definer: policies ask it, also those of the tables that it reads.
 create function private.caller_roles() returns setof uuid
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -168,7 +169,7 @@ $$;
 
 -- A role is predefined or of the same tenant as whoever holds it.
 create function private.refuse_foreign_role() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   holder_tenant uuid;
 begin
@@ -195,12 +196,12 @@ $$;
 
 -- 0 without a role.
 create function private.caller_level() returns integer
-language sql stable security definer set search_path = '' as $$
+language sql stable set search_path = '' as $$
   select coalesce(max(r.level), 0) from public.roles r where r.id in (select private.caller_roles());
 $$;
 
 create function private.level_of(person uuid) returns integer
-language sql stable security definer set search_path = '' as $$
+language sql stable set search_path = '' as $$
   select coalesce(max(r.level), 0)
   from public.user_roles ur join public.roles r on r.id = ur.role_id
   where ur.user_id = person;
@@ -208,7 +209,7 @@ $$;
 
 -- What a role holds and the caller does not. Disabled modules do not matter here: they may be enabled tomorrow.
 create function private.beyond_caller(role uuid) returns text[]
-language sql stable security definer set search_path = '' as $$
+language sql stable set search_path = '' as $$
   select array(
     select h.permission_key from private.role_holdings h where h.role_id = role
     except
@@ -232,7 +233,7 @@ $$;
 
 -- Refuses unless the caller may give all of these roles to somebody.
 create function private.require_grantable(role_ids uuid[], field text default 'role_ids') returns void
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 declare
   tenant constant uuid := private.tenant_id();
   own_level constant integer := private.caller_level();
@@ -260,7 +261,7 @@ $$;
 
 -- Refuses unless the caller may act on this person. Answers with the profile, locked.
 create function private.require_subordinate(person uuid) returns public.profiles
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   profile public.profiles;
 begin
@@ -284,7 +285,7 @@ $$;
 
 -- A tenant that has a Super Admin keeps one, whoever changes what. `leaving` does not count.
 create function private.require_a_super_admin(tenant uuid, leaving uuid) returns void
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 begin
   -- Two who remove each other must not both succeed. A tenant that is being deleted is not there any more.
   perform 1 from public.tenants t where t.id = tenant for no key update;
@@ -300,6 +301,7 @@ begin
 end;
 $$;
 
+-- Security definer: it also runs when Auth removes an account, and the role of Auth has no rights here.
 create function private.keep_a_super_admin() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -317,7 +319,7 @@ end;
 $$;
 
 create function private.role_json(r public.roles) returns jsonb
-language sql stable security definer set search_path = '' as $$
+language sql stable set search_path = '' as $$
   select jsonb_build_object(
     'id', r.id, 'key', r.key, 'name', r.name, 'name_id', coalesce(r.name_id, r.name), 'description', r.description,
     'description_id', coalesce(r.description_id, r.description), 'level', r.level, 'inherits', r.inherits,
@@ -341,6 +343,7 @@ language sql stable security definer set search_path = '' as $$
   );
 $$;
 
+-- Security definer: clients have no right to call `private.role_json`.
 create function public.list_roles() returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -354,6 +357,7 @@ end;
 $$;
 
 -- Null when there is none of that id for the caller.
+-- Security definer: clients have no right to call `private.role_json`.
 create function public.get_role(role_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -368,7 +372,7 @@ $$;
 -- Puts the permissions of a role in the place of what it had. `template` names a set to take them from.
 create function private.set_role_permissions(role uuid, granted text[], taken_away text[], template text)
 returns void
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   wanted text[] := granted;
   unknown text;
@@ -429,6 +433,7 @@ end;
 $$;
 
 -- A role of the tenant. `permissions` and `template` are two ways to say what it holds.
+-- Security definer: clients have no right to write roles.
 create function public.create_role(
   name text, level integer, description text default '', inherits boolean default true,
   permissions text[] default null, taken_away text[] default null, template text default null
@@ -472,7 +477,7 @@ $$;
 
 -- The role, locked, if the caller may change it.
 create function private.require_changeable_role(role_id uuid) returns public.roles
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   role public.roles;
 begin
@@ -496,6 +501,7 @@ end;
 $$;
 
 -- Changes what is named in `changes`: name, description, level, inherits, permissions, taken_away, template.
+-- Security definer: clients have no right to write roles.
 create function public.update_role(role_id uuid, changes jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -542,6 +548,7 @@ end;
 $$;
 
 -- Refused while anybody holds it.
+-- Security definer: clients have no right to write API keys and roles.
 create function public.delete_role(role_id uuid) returns void
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -562,7 +569,7 @@ end;
 $$;
 
 create function public.list_permissions() returns jsonb
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 begin
   perform private.require('rbac.view');
   return (
@@ -586,6 +593,7 @@ language sql stable set search_path = '' as $$
   );
 $$;
 
+-- Security definer: clients have no right to call `private.permission_template_json`.
 create function public.list_permission_templates() returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -599,6 +607,7 @@ end;
 $$;
 
 -- A set of the tenant's own, made or replaced by its key.
+-- Security definer: clients have no right to write permission templates.
 create function public.save_permission_template(key text, name text, permissions text[], description text default '')
 returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -631,6 +640,7 @@ begin
 end;
 $$;
 
+-- Security definer: clients have no right to write permission templates.
 create function public.delete_permission_template(key text) returns void
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -644,6 +654,7 @@ end;
 $$;
 
 -- Somebody's roles and what follows from them. Null when there is no such person in the tenant.
+-- Security definer: clients have no right to read `private.role_holdings`.
 create function public.get_user_access(user_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -669,6 +680,7 @@ end;
 $$;
 
 -- Gives somebody these roles in place of those they have.
+-- Security definer: clients have no right to write roles of people.
 create function public.set_user_roles(user_id uuid, role_ids uuid[]) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -688,6 +700,7 @@ end;
 $$;
 
 -- May somebody do this, whoever asks? For what concerns other people than the caller.
+-- Security definer: it reads from `auth.users` whether a person is banned.
 create function private.person_may(person uuid, wanted text) returns boolean
 language plpgsql stable security definer set search_path = '' as $$
 begin

@@ -46,6 +46,7 @@ create table private.access_versions (
 );
 
 -- Everything a request must know about its caller, in one call. Null for a caller without a tenant.
+-- Security definer: clients have no right to read `private.role_holdings`.
 create function public.current_access() returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -92,6 +93,7 @@ end;
 $$;
 
 -- Null for a caller without a tenant.
+-- Security definer: clients have no right to read `private.access_versions`.
 create function private.access_version() returns bigint
 language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -104,6 +106,7 @@ begin
 end;
 $$;
 
+-- Security definer: it also runs when Auth removes an account, and the role of Auth has no rights here.
 create function private.renew_access() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -136,6 +139,7 @@ end;
 $$;
 
 -- The key with which a request without a token came. Refused in words: integrations have people who read them.
+-- Security definer: it looks a key up by its hash, which clients have no right to read.
 create function private.api_key_of(key text) returns uuid
 language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -183,7 +187,7 @@ end;
 $$;
 
 create function private.api_key_json(k public.api_keys) returns jsonb
-language sql stable security definer set search_path = '' as $$
+language sql stable set search_path = '' as $$
   select jsonb_build_object(
     'id', k.id, 'name', k.name, 'prefix', k.prefix, 'created_by', k.created_by, 'created_at', k.created_at,
     'expires_at', k.expires_at, 'last_used_at', k.last_used_at, 'revoked_at', k.revoked_at,
@@ -196,6 +200,7 @@ language sql stable security definer set search_path = '' as $$
   );
 $$;
 
+-- Security definer: clients have no right to call `private.api_key_json`.
 create function public.list_api_keys(page integer, page_size integer) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -216,6 +221,7 @@ end;
 $$;
 
 -- A new key, shown this once.
+-- Security definer: clients have no right to write API keys and keys.
 create function public.create_api_key(name text, role_id uuid, expires_at timestamptz default null) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -239,6 +245,7 @@ begin
 end;
 $$;
 
+-- Security definer: clients have no right to write API keys.
 create function public.revoke_api_key(key_id uuid) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare

@@ -26,7 +26,7 @@ create table public.tenant_modules (
 create index tenant_modules_module_id_idx on public.tenant_modules (module_id);
 
 create function private.module_enabled(tenant uuid, module text) returns boolean
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 begin
   return not exists (
     select 1 from public.tenant_modules t where t.tenant_id = tenant and t.module_id = module and not t.enabled
@@ -35,7 +35,7 @@ end;
 $$;
 
 create function private.module_json(m public.modules, tenant uuid) returns jsonb
-language sql stable security definer set search_path = '' as $$
+language sql stable set search_path = '' as $$
   select jsonb_build_object(
     'id', m.id, 'name', m.name, 'name_id', m.name_id, 'description', m.description,
     'description_id', m.description_id, 'version', m.version, 'core', m.is_core, 'routes', to_jsonb(m.routes),
@@ -47,6 +47,7 @@ language sql stable security definer set search_path = '' as $$
   );
 $$;
 
+-- Security definer: clients have no right to call `private.module_json`.
 create function public.list_modules() returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -57,6 +58,7 @@ begin
 end;
 $$;
 
+-- Security definer: clients have no right to call `private.module_json`.
 create function public.get_module(module_id text) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -68,6 +70,7 @@ end;
 $$;
 
 -- Switches a module on or off for the tenant. Its data stays.
+-- Security definer: clients have no right to write modules.
 create function public.set_module(module_id text, enabled boolean) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare

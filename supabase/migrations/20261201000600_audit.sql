@@ -45,6 +45,7 @@ end;
 $$;
 
 -- Whom a change is put down to. A server acting for somebody says so in `app.actor_id`.
+-- Security definer: it reads the address of a person from `auth.users`.
 create function private.actor(out actor_type text, out actor_id uuid, out actor_name text)
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -88,7 +89,7 @@ $$;
 
 -- Whose row it is; null for what belongs to nobody, or to a tenant that is being deleted.
 create function private.tenant_of(entity text, changed jsonb) returns uuid
-language sql stable security definer set search_path = '' as $$
+language sql stable set search_path = '' as $$
   select case entity
     when 'tenants' then (changed ->> 'id')::uuid
     when 'user_roles' then (
@@ -106,6 +107,7 @@ $$;
 --             own history
 --   -column   a change of it alone is none
 -- A statement that touches more than 1000 rows is one entry for each tenant, with the number of its rows.
+-- Security definer: no caller has the right to write the audit log.
 create function private.audit() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -211,6 +213,7 @@ $$;
 
 -- Security events: not changes, but what was refused or seen. The tenant is that of the actor. The same event of
 -- the same actor is written once a minute.
+-- Security definer: the service has no right to write the audit log.
 create function private.record_event(
   action text, actor_type text, actor_id uuid, entity text, entity_id text, details jsonb
 ) returns void
@@ -305,6 +308,7 @@ $$;
 
 -- Ends what is older than its tenant wants it kept (of a tenant that is gone, than a year), at most `batch` entries of a
 -- tenant at once. Answers with how many.
+-- Security definer: the service has no right to remove entries of the audit log.
 create function public.prune_audit_logs(batch integer default 10000) returns bigint
 language plpgsql security definer set search_path = '' as $$
 declare

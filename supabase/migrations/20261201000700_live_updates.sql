@@ -100,8 +100,8 @@ end;
 $$;
 
 -- What the caller was to be told from a transaction on: [{"kind", "event", "id", "reader"}], each thing once, in the order
--- of the last word on it. No transaction is cut: `next` is where to go on, null at the end. Security definer: nobody reads
--- the table.
+-- of the last word on it. No transaction is cut: `next` is where to go on, null at the end.
+-- Security definer: nobody reads the table.
 create function private.changes_from(place xid8, most integer, out entries jsonb, out next text)
 language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -151,6 +151,7 @@ begin
 end;
 $$;
 
+-- Security definer: clients have no right to read `private.changes_pruned`.
 create function private.changes_pruned_through() returns numeric
 language sql stable security definer set search_path = '' as $$
   select coalesce((select p.through::text::numeric from private.changes_pruned p), 0)
@@ -246,6 +247,7 @@ $$;
 
 -- Who is looking at a conversation, or writing in it, is told among those who see it: on conversation:<id>, by presence
 -- and broadcast of the clients themselves.
+-- Security definer: clients have no right to call `private.sees_assigned_to`.
 create function private.may_meet(topic text) returns boolean
 language plpgsql stable security definer set search_path = '' as $$
 begin

@@ -95,7 +95,7 @@ $$;
 
 -- Tells the tenant of a number that changed; health that was only confirmed is no news.
 create function private.announce_number() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 begin
   perform private.tell(new.tenant_id, 'tenant', null, 'number.updated', private.number_json(new));
   return null;
@@ -117,7 +117,7 @@ $$;
 
 -- A number of the caller's tenant, locked, if the caller may change it.
 create function private.own_number(session_id uuid) returns public.whatsapp_sessions
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   number public.whatsapp_sessions;
 begin
@@ -339,7 +339,7 @@ $$;
 
 -- The number a first message goes out from: the one named, or the one last used with the contact, or the first.
 create function private.number_for(contact uuid, named uuid) returns public.whatsapp_sessions
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 declare
   number public.whatsapp_sessions;
 begin
@@ -431,7 +431,7 @@ $$;
 -- `number`, or where its account lacks the template that `payload` names, the oldest connected number whose account has it.
 create function private.number_with_template(number public.whatsapp_sessions, payload jsonb)
 returns public.whatsapp_sessions
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 declare
   other public.whatsapp_sessions;
 begin

@@ -67,7 +67,7 @@ $$;
 
 -- Whether nobody may send for the number at the moment.
 create function private.breaker_holds(session uuid) returns boolean
-language sql stable security definer set search_path = '' as $$
+language sql stable set search_path = '' as $$
   select exists (
     select 1 from private.number_breakers b
     where b.session_id = session
@@ -76,7 +76,7 @@ language sql stable security definer set search_path = '' as $$
 $$;
 
 create function private.breaker_json(session uuid) returns jsonb
-language sql stable security definer set search_path = '' as $$
+language sql stable set search_path = '' as $$
   select coalesce((
     select jsonb_build_object(
       'state', case when b.state = 'open' and b.open_until <= now() then 'half_open' else b.state end,

@@ -116,7 +116,7 @@ create index contact_notes_created_by_idx on public.contact_notes (created_by, t
 -- `search`, `created_since`, `created_until`, `wrote_since`, `session_id` (has a conversation with that number), `tag`,
 -- `label`, `segment_id`, and `segment`: a filter as segments have it.
 create function private.contacts_matching(tenant uuid, filter jsonb) returns setof uuid
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 declare
   saved jsonb;
   conditions text := 'true';
@@ -202,7 +202,7 @@ $$;
 
 -- The one rule of who sees a contact, as the policy has it, for functions that pass row level security.
 create function private.sees_contact(c public.contacts) returns boolean
-language sql stable security definer set search_path = '' as $$
+language sql stable set search_path = '' as $$
   select c.erased_at is null and c.tenant_id = private.tenant_id() and (
     private.has_permission('contacts.view')
     or exists (
@@ -214,7 +214,7 @@ $$;
 
 -- A contact that the caller sees, locked.
 create function private.own_contact(contact_id uuid) returns public.contacts
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   contact public.contacts;
 begin
@@ -263,7 +263,7 @@ $$;
 --   fields      {"<key>": <value>}: all of them
 -- Every value is quoted; there is nothing of the caller's in it besides.
 create function private.contact_condition(filter jsonb) returns text
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 declare
   conditions text[] := array[format('c.tenant_id = %L', private.tenant_id()), 'c.erased_at is null'];
   pattern text;
@@ -334,8 +334,8 @@ $$;
 --   newest         by when they were added
 --   name           as they are shown
 --   last_activity  by their last message; those without one are left out
--- Without `counted` there is no total. Security definer: no index could be used under row level security; the same rule
--- is in `private.contact_condition`.
+-- Without `counted` there is no total.
+-- Security definer: no index could be used under row level security; the same rule is in `private.contact_condition`.
 create function public.list_contacts(
   filter jsonb default '{}', sort text default 'newest', page integer default 1, page_size integer default 20,
   after text default null, counted boolean default true
@@ -422,6 +422,7 @@ end;
 $$;
 
 -- Null when there is none, or none the caller may see.
+-- Security definer: clients have no right to call `private.contact_json`.
 create function public.get_contact(contact_id uuid) returns jsonb
 language sql stable security definer set search_path = '' as $$
   select private.contact_json(c) from public.contacts c
@@ -489,6 +490,7 @@ language sql stable set search_path = '' as $$
 $$;
 
 -- Defines a field. `field` is {"key", "name", "type", "choices"?, "position"?}.
+-- Security definer: clients have no right to write fields.
 create function public.create_contact_field(field jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -515,6 +517,7 @@ $$;
 
 -- Changes what is named of a field: `name`, `type`, `choices`, `position`. Values that contacts have must fit what it
 -- becomes; of a text, every value does.
+-- Security definer: clients have no right to write contacts and fields.
 create function public.update_contact_field(field_id uuid, changes jsonb) returns jsonb
 language plpgsql security definer set search_path = '' set statement_timeout = '60s' as $$
 declare
@@ -566,6 +569,7 @@ end;
 $$;
 
 -- Ends a field, and its values with it.
+-- Security definer: clients have no right to write contacts and fields.
 create function public.delete_contact_field(field_id uuid) returns void
 language plpgsql security definer set search_path = '' set statement_timeout = '60s' as $$
 declare
@@ -597,7 +601,7 @@ $$;
 
 -- Refuses an owner who is not one of the tenant's active people.
 create function private.check_owner(tenant uuid, owner uuid) returns void
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 begin
   if owner is not null and not exists (
     select 1 from public.profiles p where p.user_id = owner and p.tenant_id = tenant and p.deactivated_at is null
@@ -609,7 +613,7 @@ $$;
 
 -- Refuses labels that are not the tenant's.
 create function private.check_labels(tenant uuid, labels uuid[]) returns void
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 begin
   perform private.require('labels.assign');
   if exists (
@@ -623,7 +627,7 @@ $$;
 -- Gives a contact what `changes` names: `name`, `email`, `language`, `tags`, `custom_fields` (by key, null ends one),
 -- `owner_id`, `label_ids`.
 create function private.change_contact(contact public.contacts, changes jsonb) returns jsonb
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   changed public.contacts := contact;
   wanted_labels uuid[];
@@ -665,6 +669,7 @@ $$;
 
 -- Adds a contact. `contact` is {"wa_id", ...} with what `private.change_contact` takes. Answers with {"contact"}, or with
 -- {"existing"} where the number is a contact's already: its id, null if the caller may not see it.
+-- Security definer: clients have no right to write contacts.
 create function public.create_contact(contact jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -686,6 +691,7 @@ end;
 $$;
 
 -- Changes what is named of a contact. With `unless_changed_since` only while it is as it was then (`updated_at`).
+-- Security definer: clients have no right to call `private.change_contact`.
 create function public.update_contact(contact_id uuid, changes jsonb, unless_changed_since timestamptz default null)
 returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -709,6 +715,7 @@ $$;
 -- Does one thing with many contacts: those named, or those a filter leaves. `action`: `add_tags`, `remove_tags`
 -- (`tags`), `add_labels`, `remove_labels` (`label_ids`), `set_owner` (`owner_id`). Contacts the caller may not see are
 -- passed over, and so are tags beyond a contact's fifty. Answers with {"matched", "changed"}.
+-- Security definer: clients have no right to write contacts and labels.
 create function public.change_contacts(contact_ids uuid[], filter jsonb, action text, options jsonb) returns jsonb
 language plpgsql security definer set search_path = '' set statement_timeout = '60s' as $$
 declare
@@ -772,6 +779,7 @@ language sql stable set search_path = '' as $$
 $$;
 
 -- One page of a contact's notes, the latest first; null without the contact.
+-- Security definer: clients have no right to call `private.contact_note_json`.
 create function public.list_contact_notes(contact_id uuid, page integer, page_size integer) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -795,6 +803,7 @@ begin
 end;
 $$;
 
+-- Security definer: clients have no right to write notes.
 create function public.create_contact_note(contact_id uuid, content text) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -811,6 +820,7 @@ end;
 $$;
 
 -- Removes a note of one's own, or anybody's with `notes.delete`.
+-- Security definer: clients have no right to write notes.
 create function public.delete_contact_note(contact_id uuid, note_id uuid) returns void
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -829,6 +839,7 @@ $$;
 
 -- Blocks a contact, or ends that. Answers with {"contact", "numbers"}: whom Meta is to be told of, at which of our
 -- numbers: [{"session_id", "phone_number_id", "user"}].
+-- Security definer: clients have no right to write contacts.
 create function public.block_contact(contact_id uuid, blocked boolean) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -856,7 +867,7 @@ $$;
 -- Nothing is sent to somebody who is blocked, whoever asks and however: a person is told, what a machine wanted to send
 -- has failed. Campaigns leave them out when they claim.
 create function private.refuse_blocked() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 begin
   if new.status in ('pending', 'queued', 'sending') and exists (
     select 1 from public.conversations v join public.contacts c on c.id = v.contact_id
@@ -876,6 +887,7 @@ $$;
 -- Tells who may view contacts of a change. What only says "seen again" is none, nor is a recipient of a campaign whom
 -- nobody has seen yet; a statement that touches many is told once, and clients read their page again; an import tells of
 -- itself.
+-- Security definer: it also runs when Auth removes an account, and the role of Auth has no rights here.
 create function private.announce_contacts() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -907,7 +919,7 @@ $$;
 
 -- A row that is no more was merged into another one, or its tenant is gone.
 create function private.announce_deleted_contacts() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 begin
   perform private.tell(b.tenant_id, 'contacts', null, 'contact.deleted', jsonb_build_object('id', b.id))
   from before b join public.tenants t on t.id = b.tenant_id;
@@ -917,7 +929,7 @@ $$;
 
 -- Notes are told by their contact's id, to those who may view contacts.
 create function private.announce_contact_note() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   note constant public.contact_notes := case tg_op when 'DELETE' then old else new end;
 begin
@@ -938,6 +950,7 @@ $$;
 -- One page of a contact's history, the latest first: messages and campaigns, consents, notes, what was done with the
 -- conversations, and changes by the names of what changed; each as far as the caller may see it. Null without the contact.
 -- `after` is the `next_cursor` of the page above.
+-- Security definer: clients have no right to call `private.contact_note_json`.
 create function public.list_contact_timeline(contact_id uuid, page_size integer, after text default null) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -1055,7 +1068,7 @@ end;
 $$;
 
 create function private.announce_contact_field() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   field constant public.contact_fields := case tg_op when 'DELETE' then old else new end;
 begin

@@ -69,6 +69,7 @@ language sql stable set search_path = '' as $$
 $$;
 
 -- What a contact has said about marketing, the latest first; null without the contact.
+-- Security definer: clients have no right to call `private.consent_json`.
 create function public.list_contact_consents(contact_id uuid) returns jsonb
 language sql stable security definer set search_path = '' as $$
   select jsonb_build_object(
@@ -84,6 +85,7 @@ language sql stable security definer set search_path = '' as $$
 $$;
 
 -- Records what a contact has said elsewhere: on the phone, in a shop, on paper. `note` says where.
+-- Security definer: clients have no right to call `private.actor`.
 create function public.record_contact_consent(contact_id uuid, state text, note text default null) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare

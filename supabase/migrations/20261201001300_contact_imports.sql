@@ -70,6 +70,7 @@ language sql stable set search_path = '' as $$
   end);
 $$;
 
+-- Security definer: it also runs when Auth removes an account, and the role of Auth has no rights here.
 create function private.announce_contact_import() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -81,6 +82,7 @@ $$;
 
 -- Begins to import a file that lies in bucket `imports`, in the folder of the tenant. `import` is {"storage_path",
 -- "file_name", "country", "mapping", "total_rows", "on_existing", "dry_run"}.
+-- Security definer: clients have no right to write imports.
 create function public.begin_contact_import(import jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare

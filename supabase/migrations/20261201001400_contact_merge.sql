@@ -181,6 +181,7 @@ $$;
 -- What would become of a contact with which another one is merged: each field with both values and what results, what
 -- moves, and what is lost. A number or an id of the other one that cannot be kept beside one's own begins a new contact
 -- when it writes again: `lost_identities`.
+-- Security definer: clients have no right to call `private.clean_tags`.
 create function public.preview_contact_merge(contact_id uuid, other_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -244,6 +245,7 @@ $$;
 
 -- Merges `other_id` into a contact, which keeps its id. `fields` names those to take from the other one, as the preview
 -- calls them. Answers with the contact.
+-- Security definer: clients have no right to write contacts.
 create function public.merge_contact(contact_id uuid, other_id uuid, fields text[] default '{}') returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -293,6 +295,7 @@ $$;
 -- Pairs of contacts that may be one person, the surest first within a page of contacts by when they were added: the same
 -- address; the same last digits; the same name, where both are so called by the tenant. `after` is the contact that
 -- another page ended with. Answers with {"rows": [{"contact", "other", "reasons"}], "next_cursor"}.
+-- Security definer: clients have no right to call `private.contact_json`.
 create function public.list_contact_duplicates(page_size integer, after uuid default null) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 declare

@@ -68,6 +68,7 @@ $$;
 -- Erases a person, and answers with how much there was. What stays is counted and says nothing about anybody: rows of
 -- messages and of campaigns' recipients with their times, kinds and states. A number that a column needs is replaced by
 -- one that nobody can have and that has nothing to do with it: it begins with 0.
+-- Security definer: the service has no right to change entries of the audit log.
 create function private.erase_contact(contact public.contacts) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -256,6 +257,7 @@ end;
 $$;
 
 -- Deletes a contact. Answers with how much was erased.
+-- Security definer: clients have no right to call `private.erase_contact`.
 create function public.delete_contact(contact_id uuid) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -265,6 +267,7 @@ end;
 $$;
 
 -- The same as an answer to a person who asks for it.
+-- Security definer: clients have no right to call `private.erase_contact`.
 create function public.erase_contact(contact_id uuid) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -275,6 +278,7 @@ $$;
 
 -- Deletes contacts: those named, or those a filter leaves; at most 100 of them in one call. Answers with {"matched",
 -- "changed"}: where they differ, call again.
+-- Security definer: clients have no right to call `private.contact_condition`.
 create function public.delete_contacts(contact_ids uuid[], filter jsonb) returns jsonb
 language plpgsql security definer set search_path = '' set statement_timeout = '60s' as $$
 declare
@@ -305,6 +309,7 @@ language sql set search_path = '' as $$
 $$;
 
 -- Everything that is kept about one person, but for their messages: `list_contact_data_messages` has those.
+-- Security definer: clients have no right to read `private.former_identities`.
 create function public.get_contact_data(contact_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -372,6 +377,7 @@ end;
 $$;
 
 -- A contact's messages in the order they were stored, with their files, a page at a time.
+-- Security definer: clients have no right to call `private.sees_contact`.
 create function public.list_contact_data_messages(contact_id uuid, page_size integer, after timestamptz default null, after_id uuid default null)
 returns jsonb
 language plpgsql stable security definer set search_path = '' as $$

@@ -101,6 +101,7 @@ create index conversation_reads_unread_idx on public.conversation_reads (user_id
   where marked_unread;
 
 -- Do agents of the caller's tenant see the conversations that have no assignee?
+-- Security definer: policies ask it, and the table that it reads has a policy.
 create function private.sees_unassigned() returns boolean
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -126,6 +127,7 @@ $$;
 
 -- Who sees it no more is told so: those who hold an agent's or the unassigned topic have no other way to know. Whoever
 -- sees every conversation keeps it.
+-- Security definer: it also runs when Auth removes an account, and the role of Auth has no rights here.
 create function private.announce_conversations() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -206,7 +208,7 @@ $$;
 
 -- The one rule of who sees a conversation, as the policy has it, for functions that pass row level security.
 create function private.sees_assigned_to(assignee uuid) returns boolean
-language sql stable security definer set search_path = '' as $$
+language sql stable set search_path = '' as $$
   select private.has_permission('conversations.view_all')
     or (private.has_permission('conversations.view') and case
       when assignee is null then private.sees_unassigned()
@@ -216,7 +218,7 @@ $$;
 
 -- A conversation of the caller's tenant that the caller sees, locked.
 create function private.own_conversation(conversation_id uuid) returns public.conversations
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   conversation public.conversations;
 begin
@@ -309,9 +311,8 @@ end;
 $$;
 
 -- Until the moment it is called, not until the request began: who waited for the conversation has read what came meanwhile.
--- Security definer: clients have no right to write it.
 create function private.keep_read(conversation public.conversations, unread boolean) returns void
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   person constant uuid := private.person_id();
 begin
@@ -327,7 +328,7 @@ $$;
 
 -- Whoever answers has read.
 create function private.read_by_answering() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 begin
   insert into public.conversation_reads as r (conversation_id, user_id, tenant_id, read_through)
   select c.conversation_id, c.sent_by, c.tenant_id, max(c.created_at)
@@ -344,6 +345,7 @@ $$;
 
 -- How many messages of the customer the caller has not read, up to 100; what nobody has read, for who never opened it.
 -- By when they came in: Meta's time of a message that was held back is older than what was read before it.
+-- Security definer: it counts messages without asking the policy for each row.
 create function private.unread_for_caller(v public.conversations) returns integer
 language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -376,7 +378,7 @@ $$;
 
 -- What is shown of a conversation besides its own row: its labels, its customer's name.
 create function private.announce_conversations_by_id(ids uuid[]) returns void
-language sql security definer set search_path = '' as $$
+language sql set search_path = '' as $$
   select private.announce(v.tenant_id, v.assigned_to, 'conversation.updated', private.told_conversation(v))
   from public.conversations v
   where v.id = any (ids) and v.last_message_at is not null
@@ -385,6 +387,7 @@ $$;
 
 -- Those that changed are found before their conversations are looked for. Asked for together with a limit, the planner
 -- compares every old row with every new one, for it hopes to have enough soon.
+-- Security definer: it also runs when Auth removes an account, and the role of Auth has no rights here.
 create function private.announce_contact_of_conversations() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -546,7 +549,7 @@ $$;
 -- (label_ids), read, unread, priority. Answers [{"id", "outcome"}], in the order asked: `done`, or the code of the refusal; what the
 -- caller may not see is `not_found`.
 create function public.act_on_conversations(ids uuid[], action text, options jsonb default '{}') returns jsonb
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   conversation uuid;
   outcomes jsonb := '{}';
@@ -590,7 +593,7 @@ end;
 $$;
 
 create function private.silence_blocked() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 begin
   if exists (select 1 from public.contacts c where c.id = new.contact_id and c.blocked_at is not null) then
     new.unread_count := old.unread_count;
@@ -604,7 +607,7 @@ $$;
 -- A score is no reason to open a conversation again, nor to read it. What came in this transaction is told by when it was
 -- made; Meta tells whole seconds.
 create function private.keep_resolved() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   asked constant timestamptz := (
     select r.created_at from public.csat_responses r
@@ -644,6 +647,7 @@ end;
 $$;
 
 -- A message that counts is new to everybody who has read before. By whoever holds the conversation, as all who read do.
+-- Security definer: it also runs when Auth removes an account, and the role of Auth has no rights here.
 create function private.flag_unread() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -657,6 +661,7 @@ $$;
 
 -- The conversations that are read for the caller though the customer was heard, and those that are unread because the
 -- caller opened them before.
+-- Security definer: clients have no right to read `public.conversation_reads` past its policy row by row.
 create function private.read_by_caller(out settled uuid[], out flagged uuid[])
 language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -695,7 +700,7 @@ end;
 $$;
 
 create function private.customer_of(v public.conversations) returns jsonb
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 begin
   return (
     select jsonb_build_object(
@@ -709,7 +714,7 @@ $$;
 
 -- A conversation as everybody is told of it: what it has does not depend on the rights of whoever changed it.
 create function private.told_conversation(v public.conversations) returns jsonb
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 begin
   return private.conversation_row(v)
     || jsonb_build_object('labels', private.labels_of(v), 'contact', private.customer_of(v));

@@ -178,6 +178,7 @@ language sql stable set search_path = '' as $$
 $$;
 
 -- Messages of the history are many and old: nobody's screen waits for them.
+-- Security definer: it also runs when Auth removes an account, and the role of Auth has no rights here.
 create function private.announce_messages() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -402,7 +403,7 @@ $$;
 
 -- A message of a conversation that the caller sees, both locked.
 create function private.own_message(message_id uuid) returns public.messages
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   message public.messages;
 begin

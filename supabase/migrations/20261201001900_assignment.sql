@@ -21,9 +21,8 @@ create index assignment_members_tenant_idx on private.assignment_members (tenant
 -- Whose turn it is: somebody who is online, may answer, is of the number's pool and has room. Without a pool, those who
 -- distribute work have none given to them, as long as there is anybody else to answer. Null without anybody. One choice at a
 -- time in a tenant, until its transaction ends: the next one counts it.
--- Security definer: whoever lets a customer's message in has no right to what is asked here.
 create function private.next_agent(session public.whatsapp_sessions, strategy text) returns uuid
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   pooled boolean;
   chosen uuid;
@@ -61,7 +60,7 @@ $$;
 -- The customer wrote: a conversation that opens is taken from who may not see conversations any more; one that nobody has
 -- goes to whose turn it is, also when nobody was there before. In the transaction that stores the message.
 create function private.assign_by_itself() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   session public.whatsapp_sessions;
 begin
@@ -129,6 +128,7 @@ end;
 $$;
 
 -- How a number's conversations find somebody: {"strategy", "max_open", "pool"}.
+-- Security definer: clients have no right to read `private.assignment_members`.
 create function private.assignment_json(session public.whatsapp_sessions) returns jsonb
 language sql stable security definer set search_path = '' as $$
   select jsonb_build_object(

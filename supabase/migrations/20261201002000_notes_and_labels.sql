@@ -68,7 +68,7 @@ create index conversation_notes_author_idx on public.conversation_notes (author_
   where author_id is not null;
 
 create function private.note_label_changes() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 begin
   insert into public.conversation_events (tenant_id, conversation_id, kind, actor_id, details)
   select c.tenant_id, c.conversation_id, case tg_op when 'INSERT' then 'label_added' else 'label_removed' end,
@@ -82,7 +82,7 @@ end;
 $$;
 
 create function private.announce_conversation_labels() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 begin
   perform private.announce_conversations_by_id(array(
     select distinct c.conversation_id from changed c join public.labels l on l.id = c.label_id
@@ -97,6 +97,7 @@ language sql stable set search_path = '' as $$
 $$;
 
 -- To those who see the conversation: that there is a note, not what it says, which takes a right of its own.
+-- Security definer: it also runs when Auth removes an account, and the role of Auth has no rights here.
 create function private.announce_note() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -150,7 +151,7 @@ $$;
 
 -- Refuses mentions of people who could not read the note; tells the others.
 create function private.mention(note public.conversation_notes, assignee uuid, mentioned uuid[]) returns void
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 begin
   if exists (
     select 1 from unnest(mentioned) w (id)
@@ -177,6 +178,7 @@ end;
 $$;
 
 -- Security definer, here and below: clients have no right to write these tables.
+-- Security definer: clients have no right to write notes.
 create function public.create_note(conversation_id uuid, content text, mentions uuid[] default '{}') returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -198,7 +200,7 @@ $$;
 
 -- A note of a conversation the caller sees, locked.
 create function private.own_note(note_id uuid) returns public.conversation_notes
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   note public.conversation_notes;
 begin
@@ -215,6 +217,7 @@ end;
 $$;
 
 -- Only its author changes a note. Who is mentioned anew is told.
+-- Security definer: clients have no right to write notes.
 create function public.update_note(note_id uuid, content text default null, mentions uuid[] default null) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -242,6 +245,7 @@ end;
 $$;
 
 -- One's own note, or with the right anybody's.
+-- Security definer: clients have no right to write notes.
 create function public.delete_note(note_id uuid) returns void
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -263,6 +267,7 @@ language sql stable set search_path = '' as $$
   );
 $$;
 
+-- Security definer: it also runs when Auth removes an account, and the role of Auth has no rights here.
 create function private.announce_label() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -292,6 +297,7 @@ language sql stable set search_path = '' as $$
   from public.labels l;
 $$;
 
+-- Security definer: clients have no right to write labels.
 create function public.create_label(name text, color text default null, description text default null) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 #variable_conflict use_column
@@ -317,6 +323,7 @@ end;
 $$;
 
 -- Changes what is named in `changes`: name, color, description.
+-- Security definer: clients have no right to write labels.
 create function public.update_label(label_id uuid, changes jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -339,6 +346,7 @@ exception when unique_violation then
 end;
 $$;
 
+-- Security definer: clients have no right to write labels.
 create function public.delete_label(label_id uuid) returns void
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -352,6 +360,7 @@ $$;
 
 -- Puts labels on a conversation (`action` add), takes them off (remove), or has it wear these and no others (replace).
 -- Answers with those it has now.
+-- Security definer: clients have no right to write labels.
 create function public.label_conversation(conversation_id uuid, label_ids uuid[], action text default 'add') returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -389,8 +398,8 @@ language sql stable set search_path = '' as $$
   select private.label_json(l) from public.labels l where l.id = live_label.id;
 $$;
 
--- The conversations of the caller's tenant that have a label; row level security has the word on each. Security definer:
--- the policy of labels would look at each of them by itself.
+-- The conversations of the caller's tenant that have a label; row level security has the word on each.
+-- Security definer: the policy of labels would look at each of them by itself.
 create function private.labelled_conversations(label uuid) returns uuid[]
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -406,7 +415,7 @@ $$;
 
 -- Labels of contacts are a change of the contact.
 create function private.announce_contact_labels() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   ids uuid[];
 begin
@@ -422,10 +431,9 @@ begin
 end;
 $$;
 
--- What stands around it. Security definer: what the policies of contacts and labels say of a conversation that is seen is
--- said by whoever asks.
+-- What stands around it.
 create function private.labels_of(v public.conversations) returns jsonb
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 begin
   return coalesce((
     select jsonb_agg(jsonb_build_object('id', l.id, 'name', l.name, 'color', l.color) order by lower(l.name), l.id)

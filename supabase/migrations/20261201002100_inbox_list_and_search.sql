@@ -159,8 +159,8 @@ begin
 end;
 $$;
 
--- What is for the caller to see beside the row. Security definer: what the policies of contacts and labels say of a
--- conversation that is seen is said here.
+-- What is for the caller to see beside the row.
+-- Security definer: what the policies of contacts and labels say of a conversation that is seen is said here.
 create function private.around_conversation(v public.conversations) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -177,6 +177,7 @@ $$;
 
 -- What the filter of the inbox says, as a condition on conversations `v` of the caller's: see `list_inbox`. Every value is
 -- quoted; there is nothing of the caller's in it besides. That an agent sees their own is said for the index.
+-- Security definer: it asks for the rights of the caller itself, for policies cost too much row by row.
 create function private.inbox_condition(filter jsonb, sort text) returns text
 language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -237,6 +238,7 @@ begin
 end;
 $$;
 
+-- Security definer: it asks for the rights of the caller itself, for policies cost too much row by row.
 create function private.search_conversations(filter jsonb, sort text, out ids uuid[], out complete boolean)
 language plpgsql stable security definer set search_path = '' set enable_seqscan = off as $$
 declare

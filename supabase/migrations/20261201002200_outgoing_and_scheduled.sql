@@ -91,7 +91,7 @@ $$;
 
 -- The right a kind of message takes.
 create function private.may_send(type text) returns boolean
-language sql stable security definer set search_path = '' as $$
+language sql stable set search_path = '' as $$
   select private.has_permission(case
     when type = 'template' then 'messages.send_template'
     when type in ('image', 'video', 'audio', 'document', 'sticker') then 'messages.send_media'
@@ -101,7 +101,7 @@ $$;
 
 -- The wamid of a message in a conversation, named by our id or by itself.
 create function private.wamid_in(conversation uuid, named text, field text) returns text
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 declare
   wamid text;
 begin
@@ -124,7 +124,7 @@ $$;
 create function private.add_outbound(
   conversation public.conversations, type text, content text, payload jsonb, reply_to text, idempotency_key text
 ) returns jsonb
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   contact public.contacts;
   session public.whatsapp_sessions;
@@ -238,7 +238,7 @@ $$;
 
 -- The contact of a phone number, made where there is none.
 create function private.contact_of(tenant uuid, phone text, called text) returns uuid
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   found_id uuid;
 begin
@@ -641,7 +641,7 @@ $$;
 -- The same message with Meta's ids of files in the place of ours, wherever it names an upload: by itself, above buttons, or
 -- among the values of a template.
 create function private.with_uploads(body jsonb, type text, session public.whatsapp_sessions) returns jsonb
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 declare
   place record;
   upload public.message_media;
@@ -693,7 +693,7 @@ $$;
 
 -- Whether a template is for marketing: unknown ones, and those of other categories, are not.
 create function private.is_marketing(body jsonb, type text, session public.whatsapp_sessions) returns boolean
-language sql stable security definer set search_path = '' as $$
+language sql stable set search_path = '' as $$
   select type = 'template' and coalesce((
     select t.category = 'MARKETING' from public.broadcast_templates t
     where t.tenant_id = session.tenant_id and t.name = body #>> '{template,name}'

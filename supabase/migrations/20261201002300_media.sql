@@ -82,7 +82,7 @@ $$;
 
 -- Files of new messages: what a customer sent is to be fetched; what we send was uploaded or has an address.
 create function private.note_media() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 begin
   insert into public.message_media (
     tenant_id, session_id, message_id, meta_media_id, kind, mime_type, sha256, file_name, expires_at
@@ -118,7 +118,7 @@ $$;
 
 -- A file that became available, or will not: to those who see its message.
 create function private.announce_media() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 begin
   perform private.announce(v.tenant_id, v.assigned_to, 'message.media', jsonb_build_object(
     'id', new.id, 'message_id', new.message_id, 'conversation_id', m.conversation_id, 'state', new.state
@@ -291,9 +291,8 @@ language sql stable set search_path = '' as $$
   from public.message_media f join public.messages m on m.id = f.message_id where f.id = live_media.id;
 $$;
 
--- Security definer: whoever deletes a message has no right to the list.
 create function private.queue_orphaned_files() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 begin
   insert into private.files_to_remove (bucket, path)
   select distinct 'chat-media', p.path
@@ -329,7 +328,7 @@ $$;
 
 -- The upload by which Meta knows a file for a number; all null without one.
 create function private.known_upload(file public.message_media, session uuid) returns public.message_media
-language sql stable security definer set search_path = '' as $$
+language sql stable set search_path = '' as $$
   select u.*
   from public.message_media u
   left join public.messages m on m.id = u.message_id
@@ -343,6 +342,7 @@ $$;
 
 -- The numbers that Meta has to be given the file of a message for, before it can be sent on to these conversations: each
 -- with what `finish_upload` takes, but for Meta's id. Only what the caller may send on, and to where it would go.
+-- Security definer: clients have no right to call `private.known_upload`.
 create function public.files_to_upload(message_id uuid, conversation_ids uuid[]) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare

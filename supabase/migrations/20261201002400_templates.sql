@@ -197,6 +197,7 @@ end;
 $$;
 
 -- Security definer, here and below: clients have no right to write tables.
+-- Security definer: clients have no right to write templates.
 create function public.create_template(template jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -233,6 +234,7 @@ end;
 $$;
 
 -- Changes a template as a whole. `expected`: when the template was last changed, as the caller knows it.
+-- Security definer: clients have no right to write templates.
 create function public.update_template(template_id uuid, template jsonb, expected timestamptz) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -296,6 +298,7 @@ end;
 $$;
 
 -- Says what Meta is to be asked, and keeps others from asking meanwhile.
+-- Security definer: clients have no right to write templates.
 create function public.begin_template_submission(template_id uuid, expected timestamptz) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -412,6 +415,7 @@ $$;
 
 -- Says what Meta is to be asked to delete: {"ids", "session_id"?, "business_account_id"?, "name"?, "meta_template_id"?}.
 -- Drafts that Meta never saw are gone at once, and then there is no session.
+-- Security definer: clients have no right to call `private.own_template`.
 create function public.begin_template_deletion(template_id uuid, all_languages boolean) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -485,6 +489,7 @@ end;
 $$;
 
 -- The accounts whose templates are to be read, each with a number to read them by.
+-- Security definer: clients have no right to call `private.template_number`.
 create function public.begin_template_sync() returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare

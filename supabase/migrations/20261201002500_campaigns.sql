@@ -262,6 +262,7 @@ language sql set search_path = '' as $$
   where c.id = any (campaigns) and c.id not in (select id from announced);
 $$;
 
+-- Security definer: it also runs when Auth removes an account, and the role of Auth has no rights here.
 create function private.announce_campaign() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -320,7 +321,7 @@ $$;
 
 -- The country of a number: the longest prefix decides.
 create function private.calling_code(wa_id text) returns public.calling_codes
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 declare
   code public.calling_codes;
 begin
@@ -371,7 +372,7 @@ $$;
 -- Sets a campaign going: at once, or at its time. With `recipient_local` each recipient is due when the clock of their
 -- country shows the time; who has no known country goes by the tenant's clock.
 create function private.launch_campaign(campaign uuid, typed_time text) returns void
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   c public.broadcast_campaigns;
   zone text;
@@ -423,7 +424,7 @@ $$;
 -- The campaign, if the caller may do this to it and it is in one of these states; locked for nobody but who changes it.
 create function private.require_campaign(campaign uuid, permission text, states text[], verb text)
 returns public.broadcast_campaigns
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   c public.broadcast_campaigns;
 begin
@@ -445,6 +446,7 @@ $$;
 
 -- What a person does to a campaign; answers with it. `options` of `send`: {"scheduled_at"?}; of `retry`:
 -- {"include_unknown"?, "recipient_ids"?}. Whoever cancels and whoever claims at the same moment lock in the same order.
+-- Security definer: clients have no right to write campaigns.
 create function public.act_on_campaign(campaign_id uuid, action text, options jsonb default '{}') returns jsonb
 language plpgsql security definer set search_path = '' set statement_timeout = '60s' as $$
 declare
@@ -526,7 +528,7 @@ $$;
 
 -- Leaves recipients out for good. A message that Meta refused for the moment will not go out any more.
 create function private.skip_recipients(recipients uuid[], reason text) returns void
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 begin
   perform 1 from public.messages m
   where m.id = any (array(
@@ -560,7 +562,7 @@ $$;
 
 -- Refuses what Meta would refuse for everybody.
 create function private.require_sendable(c public.broadcast_campaigns) returns void
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 declare
   template public.broadcast_templates;
 begin
@@ -576,7 +578,7 @@ $$;
 -- Failed recipients are due again, with a message of their own; those whose outcome is unknown only if somebody says
 -- so, for they may get it twice. Who has opted out since is left out by the sender.
 create function private.retry_recipients(campaign uuid, include_unknown boolean, recipients uuid[]) returns integer
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   touched integer;
 begin
@@ -595,7 +597,7 @@ $$;
 -- A draft with the same template, number and recipients, and what they were taken from. People who were erased since
 -- stay behind.
 create function private.copy_campaign(c public.broadcast_campaigns) returns public.broadcast_campaigns
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   copy public.broadcast_campaigns;
 begin
@@ -617,6 +619,7 @@ $$;
 
 -- Changes a campaign that has not begun: name, scheduled_at, quiet_hours, recipient_local, sender_id, template_id,
 -- session_id, and whom it is for: recipients, recipient_list_id, segment_id, variable_mapping.
+-- Security definer: clients have no right to write campaigns and recipients.
 create function public.update_campaign(campaign_id uuid, changes jsonb) returns jsonb
 language plpgsql security definer set search_path = '' set statement_timeout = '60s' as $$
 declare
@@ -689,6 +692,7 @@ end;
 $$;
 
 -- Removes a campaign that nobody got anything from.
+-- Security definer: clients have no right to write campaigns.
 create function public.delete_campaign(campaign_id uuid) returns void
 language plpgsql security definer set search_path = '' set statement_timeout = '60s' as $$
 declare
@@ -706,6 +710,7 @@ $$;
 
 -- Stops, starts or triggers the tenant's scheduler, or shows it (`show`). Triggered, it starts what is due without waiting
 -- for the minute.
+-- Security definer: clients have no right to write campaigns and tenants.
 create function public.control_scheduler(action text) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -739,10 +744,9 @@ end;
 $$;
 
 -- Live messages of customers: a keyword alone in its message is a word about marketing, kept with the message as proof;
--- and the first answer within a week to a message of a campaign is counted there. Security definer: the rows of many
--- tables follow.
+-- and the first answer within a week to a message of a campaign is counted there.
 create function private.follow_answers() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   consents jsonb;
 begin
@@ -827,6 +831,7 @@ $$;
 
 -- The queue of the tenant: as a whole, by number and by campaign, with campaigns that wait for their time. Campaigns that
 -- ended more than a week ago and left nobody to try again are not counted.
+-- Security definer: clients have no right to read `private.sender_leases`.
 create function public.get_queue() returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -869,6 +874,7 @@ end;
 $$;
 
 -- Campaigns that wait for their time.
+-- Security definer: a caller with `queue.view` alone sees no campaign under row-level security.
 create function public.list_scheduled_campaigns() returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -888,6 +894,7 @@ $$;
 
 -- Every failed recipient of the tenant's campaigns of the last week is due again; see `act_on_campaign` for one
 -- campaign. Answers with how many, by campaign.
+-- Security definer: clients have no right to write campaigns.
 create function public.retry_failed() returns jsonb
 language plpgsql security definer set search_path = '' set statement_timeout = '60s' as $$
 declare
@@ -1072,7 +1079,7 @@ $$;
 create function private.template_and_number(
   tenant uuid, template_id uuid, session_id uuid, draft boolean, out template public.broadcast_templates, out the_session uuid
 )
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 declare
   numbers integer;
 begin
@@ -1117,7 +1124,7 @@ $$;
 create function private.fill_campaign(
   campaign public.broadcast_campaigns, template public.broadcast_templates, recipients jsonb, options jsonb, draft boolean
 ) returns void
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   mapping constant jsonb := nullif(options -> 'variable_mapping', 'null');
 begin

@@ -93,7 +93,7 @@ alter table public.broadcast_campaigns add constraint broadcast_campaigns_recipi
   foreign key (recipient_list_id) references public.recipient_lists (id) on delete set null;
 
 create function private.count_entries() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 begin
   update public.recipient_lists l
   set entry_count = l.entry_count + case tg_op when 'INSERT' then c.n else -c.n end
@@ -120,6 +120,7 @@ language sql stable set search_path = '' as $$
 $$;
 
 -- Tells the tenant how far an import is. Names of lists and files are for those who may read lists.
+-- Security definer: it also runs when Auth removes an account, and the role of Auth has no rights here.
 create function private.announce_recipient_list() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -131,8 +132,8 @@ begin
 end;
 $$;
 
--- Who on a list wants no marketing: their lines, found by their number in whatever form the list has it. Security definer:
--- whoever reads a list is told so without the right to every contact.
+-- Who on a list wants no marketing: their lines, found by their number in whatever form the list has it.
+-- Security definer: whoever reads a list is told so without the right to every contact.
 create function private.opted_out_lines(list uuid, lines integer[] default null) returns setof integer
 language sql stable security definer set search_path = '' as $$
   select e.line
@@ -304,7 +305,8 @@ begin
 end;
 $$;
 
--- Makes a list of people who are given one by one. Security definer: clients have no right to write these tables.
+-- Makes a list of people who are given one by one.
+-- Security definer: clients have no right to write these tables.
 create function public.create_recipient_list(
   name text, columns text[], entries jsonb, errors jsonb default '[]', on_error text default 'keep'
 ) returns jsonb
@@ -334,6 +336,7 @@ $$;
 
 -- Makes a list of the contacts that a filter leaves, as they are at this moment. Contacts whose phone number is not known
 -- cannot be on it.
+-- Security definer: clients have no right to write recipient lists.
 create function public.create_recipient_list_from_contacts(name text, filter jsonb default '{}') returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -371,6 +374,7 @@ end;
 $$;
 
 -- Makes a list that is filled from a file. The file lies in bucket `imports`, in the folder of the tenant.
+-- Security definer: clients have no right to write imports and recipient lists.
 create function public.begin_recipient_import(
   name text, file_path text, file_name text, columns text[], total_rows integer,
   on_error text default 'keep', country text default 'ID'
@@ -403,6 +407,7 @@ begin
 end;
 $$;
 
+-- Security definer: clients have no right to write recipient lists.
 create function public.rename_recipient_list(list_id uuid, name text) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -420,6 +425,7 @@ end;
 $$;
 
 -- Ends a list, and an import that fills it. Answers with the file that is left over, if there is one.
+-- Security definer: clients have no right to write recipient lists.
 create function public.delete_recipient_list(list_id uuid) returns text
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -559,7 +565,7 @@ $$;
 create function private.add_list_to_campaign(
   campaign public.broadcast_campaigns, template public.broadcast_templates, list uuid, mapping jsonb
 ) returns void
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   l public.recipient_lists;
   named constant boolean := template.parameter_format = 'NAMED';

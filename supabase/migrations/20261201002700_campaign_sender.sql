@@ -421,7 +421,7 @@ $$;
 -- How many more customers Meta lets the number's account write to: its limit, less those who got a template in the last
 -- 24 hours or are about to. Meta counts the business portfolio; the accounts of a tenant are what we know of it.
 create function private.allowance(session uuid) returns integer
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 declare
   number public.whatsapp_sessions;
   most integer;
@@ -441,7 +441,7 @@ $$;
 -- Shares what the accounts of these numbers have left among them. What was given to other numbers that send at the
 -- moment is theirs.
 create function private.share_allowance(sessions uuid[]) returns void
-language sql security definer set search_path = '' as $$
+language sql set search_path = '' as $$
   update private.sender_leases l
   set allowance = case when a.remaining is not null
     then (greatest(0, a.remaining - a.given) + a.numbers - a.nth) / a.numbers end
@@ -465,7 +465,7 @@ $$;
 -- Campaigns in their quiet hours wait for the end of them, and those whose wait is over go on. `session` null: of every
 -- number, and of recipients who have quiet hours by their own clock, too: for many of them at once that is dear.
 create function private.hold_campaigns(session uuid) returns void
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 begin
   update public.broadcast_campaigns c
   set held_until = null, status_reason = null
@@ -501,7 +501,7 @@ $$;
 
 -- Gives back of a claim whose quiet hours have begun since. Answers with the others.
 create function private.put_off(claimed uuid[]) returns uuid[]
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   later uuid[];
 begin
@@ -529,7 +529,7 @@ $$;
 -- The rest of a number's campaigns follows when the first of the last 24 hours' customers no longer counts; asked again
 -- every quarter of an hour, for Meta may raise the limit.
 create function private.hold_for_limit(session uuid) returns void
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 begin
   update public.broadcast_campaigns c
   set
@@ -546,7 +546,7 @@ $$;
 
 -- Takes out of a claim who must not get it, for good: they are skipped, with the reason. Answers with the others.
 create function private.leave_out(claimed uuid[], campaigns uuid[]) returns uuid[]
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   skipped uuid[];
   group_of record;
@@ -599,7 +599,7 @@ $$;
 
 -- A campaign does not go on with a number whose quality has dropped: complaints would cost the number.
 create function private.pause_for_quality() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 begin
   update public.broadcast_campaigns c
   set status = 'paused', status_reason = 'The quality of the number has dropped to low'
@@ -612,7 +612,7 @@ $$;
 -- outcome is not known went out, for all we know. `since` is from when they count.
 create function private.counted_sends(tenant uuid, account text)
 returns table (contact_id uuid, since timestamptz)
-language sql stable security definer set search_path = '' rows 100 as $$
+language sql stable set search_path = '' rows 100 as $$
   select v.contact_id, w.since
   from (
     select m.conversation_id, m.sent_at as since

@@ -26,6 +26,7 @@ create table private.listed_prices (
   primary key (country, category, effective_from)
 );
 
+-- Security definer: clients have no right to call `private.prices_of`.
 create function public.list_message_prices() returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -36,6 +37,7 @@ $$;
 
 -- Enters prices: a list of {"country" (or `*` for all others), "category", "effective_from", "currency", "amount"}; null
 -- as amount takes a price away.
+-- Security definer: clients have no right to write prices.
 create function public.set_message_prices(prices jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -89,6 +91,7 @@ $$;
 -- message fail; `warning` concerns some recipients, or the time. Who is blocked or erased is left out, values that Meta would
 -- refuse are named, a campaign by the recipients' clocks begins and ends by them already as a draft, and what leaves from the
 -- same number at the same time takes its share of it.
+-- Security definer: clients have no right to call `private.allowance`.
 create function public.check_campaign(campaign_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -305,7 +308,7 @@ $$;
 
 -- The tenant's own prices, and those listed in their place where there is none of the same day.
 create function private.prices_of(tenant uuid) returns jsonb
-language sql stable security definer set search_path = '' as $$
+language sql stable set search_path = '' as $$
   select coalesce(jsonb_agg(w.price order by w.country, w.category, w.effective_from desc), '[]')
   from (
     select p.country, p.category, p.effective_from,
@@ -325,7 +328,7 @@ $$;
 -- The price of a message on a day: the tenant's own for the country, its own for all others, the listed one.
 create function private.price_on(tenant uuid, of_country text, of_category text, day date)
 returns table (amount numeric, currency text, effective_from date, source text)
-language sql stable security definer set search_path = '' rows 1 as $$
+language sql stable set search_path = '' rows 1 as $$
   select w.amount, w.currency, w.effective_from, w.source
   from (
     select case when m.country = '*' then 2 else 1 end as rank, m.amount, m.currency, m.effective_from, 'own' as source

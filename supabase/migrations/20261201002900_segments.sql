@@ -542,9 +542,8 @@ language sql stable set search_path = '' as $$
 $$;
 
 -- How many contacts of the tenant a filter leaves, of those the caller may see. `sample`: with the newest of them.
--- Security definer: what row level security says of contacts is asked in its own words, for it costs too much row by row.
 create function private.count_segment(tenant uuid, filter jsonb, path text, sample integer, out contact_count integer, out contacts jsonb)
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 declare
   condition constant text := private.filter_condition(tenant, filter, path) || case
     when private.has_permission('contacts.view') then ''
@@ -571,7 +570,7 @@ $$;
 
 -- A segment with its count. What its filter names may be gone since: then `problem` says where, and nobody is counted.
 create function private.segment_json(s public.segments, counted boolean) returns jsonb
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 declare
   members integer;
   words text;
@@ -594,6 +593,7 @@ begin
 end;
 $$;
 
+-- Security definer: clients have no right to call `private.segment_json`.
 create function public.list_segments(search text, page integer, page_size integer, counted boolean default true)
 returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
@@ -619,6 +619,7 @@ begin
 end;
 $$;
 
+-- Security definer: clients have no right to call `private.segment_json`.
 create function public.get_segment(segment_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -635,6 +636,7 @@ end;
 $$;
 
 -- What a filter would leave: {"contact_count", "contacts": the newest 20}.
+-- Security definer: clients have no right to call `private.count_segment`.
 create function public.preview_segment(filter jsonb) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -647,6 +649,7 @@ end;
 $$;
 
 -- Makes a segment, or changes one: what is not named in `changes` (name, description, filter) stays.
+-- Security definer: clients have no right to write segments.
 create function public.save_segment(changes jsonb, segment_id uuid default null) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -684,6 +687,7 @@ end;
 $$;
 
 -- Campaigns and lists that were made of it keep their people.
+-- Security definer: clients have no right to write segments.
 create function public.delete_segment(segment_id uuid) returns void
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -695,6 +699,7 @@ begin
 end;
 $$;
 
+-- Security definer: it also runs when Auth removes an account, and the role of Auth has no rights here.
 create function private.announce_segment() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -718,7 +723,7 @@ $$;
 create function private.add_segment_to_campaign(
   campaign public.broadcast_campaigns, template public.broadcast_templates, segment uuid, mapping jsonb
 ) returns void
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   named constant boolean := template.parameter_format = 'NAMED';
 begin

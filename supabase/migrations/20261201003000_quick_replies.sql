@@ -121,7 +121,7 @@ $$;
 -- A quick reply the caller sees, locked, if the caller may also do this to it: shared ones take `shared_right`, one's own
 -- those to have any.
 create function private.changeable_quick_reply(quick_reply uuid, shared_right text) returns public.quick_replies
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   found_reply public.quick_replies;
 begin
@@ -139,6 +139,7 @@ $$;
 
 -- Makes a quick reply, or changes one: what is not named in `changes` (shortcut, title, content, category, media, and
 -- when it is made scope) stays. A shortcut may be given with its slash.
+-- Security definer: clients have no right to write quick replies.
 create function public.save_quick_reply(changes jsonb, quick_reply_id uuid default null) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -222,6 +223,7 @@ exception when unique_violation then
 end;
 $$;
 
+-- Security definer: clients have no right to write quick replies.
 create function public.delete_quick_reply(quick_reply_id uuid) returns void
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -232,6 +234,7 @@ end;
 $$;
 
 -- A quick reply as it reads in a conversation, counted as used: {"content", "media", "missing"}.
+-- Security definer: clients have no right to write quick replies.
 create function public.render_quick_reply(quick_reply_id uuid, conversation_id uuid) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -262,6 +265,7 @@ begin
 end;
 $$;
 
+-- Security definer: it also runs when Auth removes an account, and the role of Auth has no rights here.
 create function private.announce_quick_reply() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare

@@ -63,7 +63,7 @@ create table private.service_windows (
 create function private.queue_automatic(
   conversation public.conversations, purpose text, type text, content text, payload jsonb, due_at timestamptz default now()
 ) returns uuid
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
   message uuid;
 begin
@@ -281,7 +281,8 @@ $$;
 
 -- A customer wrote: within business hours a greeting for who is new, outside of them the away message, each at most once
 -- while the window stays open. The row is locked by whoever changed it, so that simultaneous deliveries come one after
--- the other. Security definer: the work of machines is nobody's to write.
+-- the other.
+-- Security definer: the work of machines is nobody's to write.
 create function private.answer_automatically() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -379,6 +380,7 @@ language sql stable set search_path = '' as $$
 $$;
 
 -- {"timezone", "open_now", "default": settings, "numbers": [settings of numbers that differ]}.
+-- Security definer: clients have no right to call `private.is_open`.
 create function public.get_automations() returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -461,6 +463,7 @@ $$;
 -- Sets how numbers behave: of the tenant (`session_id` null), or where one number differs. What is null or left out in
 -- `settings` (business_hours, holidays, greeting, away, csat) is as if it had never been set; only the hours of the tenant,
 -- which are a setting of its own as well, stay.
+-- Security definer: clients have no right to write settings and tenants.
 create function public.save_automations(settings jsonb, session_id uuid default null) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare

@@ -37,6 +37,7 @@ $$;
 
 -- A person resolved a conversation: the customer is asked how it was, while the window is open. A bulk of conversations
 -- asks each customer; what machines resolve asks nobody.
+-- Security definer: it also runs when Auth removes an account, and the role of Auth has no rights here.
 create function private.ask_satisfaction() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -98,7 +99,7 @@ $$;
 -- Scores of customers, by the id that our question gave each of its rows. Ids of other conversations' questions are
 -- somebody's invention.
 create function private.follow_scores() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 begin
   update public.csat_responses r
   set score = a.score, answered_at = a.occurred_at
@@ -123,6 +124,7 @@ $$;
 
 -- How satisfied customers were, of those asked from one moment to another: as a whole, by agent, by number and by day of
 -- the tenant; with one page of the answers, the newest first. `after` is the `next_cursor` of the page before.
+-- Security definer: a caller with `reports.view` need not be able to read messages and people.
 create function public.csat_report(
   asked_from timestamptz, asked_until timestamptz, session_filter uuid default null, agent_filter uuid default null,
   after uuid default null, page_size integer default 50
@@ -209,6 +211,7 @@ begin
 end;
 $$;
 
+-- Security definer: it also runs when Auth removes an account, and the role of Auth has no rights here.
 create function private.announce_csat() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin

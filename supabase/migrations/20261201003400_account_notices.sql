@@ -27,7 +27,7 @@ create index account_events_list_idx on public.account_events (tenant_id, occurr
 create index account_events_session_idx on public.account_events (session_id, tenant_id);
 
 create function private.announce_account_event() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 begin
   perform private.tell(
     new.tenant_id, 'tenant', null, 'account_event.created', to_jsonb(new) - 'tenant_id' - 'fingerprint' - 'payload'

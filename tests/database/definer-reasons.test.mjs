@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import path from "node:path";
+import { describe, test } from "node:test";
+import { readMigrations } from "../../crates/local/stack/supabase/migrations.mjs";
+import { ROOT } from "../../crates/local/stack/stack.mjs";
+import { unexplainedDefiners } from "./definer-reasons.mjs";
+
+const HEAD = "create function public.act(one text) returns void\nlanguage plpgsql";
+const BODY = "set search_path = '' as $$\nbegin\nend;\n$$;\n";
+
+describe("a function with its owner's rights says why", () => {
+  for (const { version, name, text } of readMigrations(path.join(ROOT, "supabase/migrations"))) {
+    test(`in ${version}_${name}.sql`, () => {
+      assert.deepEqual(unexplainedDefiners(text), []);
+    });
+  }
+
+  test("or is found out", () => {
+    const text = `-- Acts.\n${HEAD} security definer ${BODY}\n${HEAD} security definer ${BODY}`;
+    assert.deepEqual(unexplainedDefiners(text), ["public.act", "public.act"]);
+  });
+
+  test("on a line of its own, with words", () => {
+    for (const comment of [
+      "-- Acts. Security definer: it must.\n",
+      "-- Security definer:\n",
+      "-- Security definer: it must.\n\n",
+    ]) {
+      assert.deepEqual(unexplainedDefiners(`${comment}${HEAD} security definer ${BODY}`), ["public.act"]);
+    }
+    assert.deepEqual(
+      unexplainedDefiners(`-- Acts.\n-- Security definer: it must.\n${HEAD} security definer ${BODY}`),
+      [],
+    );
+  });
+
+  test("and a function with the caller's rights need not", () => {
+    assert.deepEqual(unexplainedDefiners(`${HEAD} ${BODY}`), []);
+  });
+});
