@@ -308,8 +308,9 @@ end;
 $$;
 
 -- An outgoing reaction may fail, and a message may get its wamid after somebody reacted to it.
+-- Security definer: it also runs when Auth removes an account, and the role of Auth has no rights here.
 create function private.annotate_updated() returns trigger
-language plpgsql set search_path = '' as $$
+language plpgsql security definer set search_path = '' as $$
 declare
   targets uuid[];
 begin
