@@ -151,25 +151,36 @@ const QUERIES = {
 
 /** @typedef {Record<string, Record<string, string>>} Catalogue of each object, as `kind name`, its properties */
 
+const ROWS = "row";
+/** What a catalogue has: each name begins the names of its objects. */
+export const KINDS = [...Object.keys(QUERIES), ROWS];
+
 /**
  * @param {import("postgres").Sql} sql of the superuser
+ * @param {string[]} [kinds] of `KINDS`
  * @returns {Promise<Catalogue>}
  */
-export async function readCatalogue(sql) {
+export async function readCatalogue(sql, kinds = KINDS) {
   // Without a search path every name in an answer carries its schema.
   await sql.unsafe("set search_path = ''; set extra_float_digits = 1");
   /** @type {Catalogue} */
   const catalogue = {};
-  for (const [kind, query] of Object.entries(QUERIES)) {
-    for (const { name, ...properties } of await sql.unsafe(query)) {
-      if (kind === "function") properties.source = normalisedSource(properties.source);
-      catalogue[`${kind} ${name}`] = Object.fromEntries(
-        Object.entries(properties).map(([key, value]) => [key, String(value ?? "")]),
-      );
-    }
-  }
-  Object.assign(catalogue, await readRows(sql));
+  for (const kind of kinds)
+    Object.assign(catalogue, kind === ROWS ? await readRows(sql) : await readObjects(sql, kind));
   return catalogue;
+}
+
+/** @param {import("postgres").Sql} sql @param {string} kind @returns {Promise<Catalogue>} */
+async function readObjects(sql, kind) {
+  /** @type {Catalogue} */
+  const objects = {};
+  for (const { name, ...properties } of await sql.unsafe(QUERIES[kind])) {
+    if (kind === "function") properties.source = normalisedSource(properties.source);
+    objects[`${kind} ${name}`] = Object.fromEntries(
+      Object.entries(properties).map(([key, value]) => [key, String(value ?? "")]),
+    );
+  }
+  return objects;
 }
 
 /** Ids that migrations write by hand begin with zeros; others are given out anew in each database. */
@@ -191,7 +202,7 @@ async function readRows(sql) {
     const seen = new Map();
     for (const text of found.map(({ row }) => row.replaceAll(GENERATED_ID, '"generated"'))) {
       seen.set(text, (seen.get(text) ?? 0) + 1);
-      rows[`row of ${name} ${text}`] = { times: String(seen.get(text)) };
+      rows[`${ROWS} of ${name} ${text}`] = { times: String(seen.get(text)) };
     }
   }
   return rows;
