@@ -360,8 +360,6 @@ $$;
 -- Open conversations of somebody go to a colleague, or back to everybody; nobody is handed what they could not see.
 create function private.hand_over(person uuid, successor uuid) returns integer
 language plpgsql set search_path = '' as $$
-declare
-  handed_over integer;
 begin
   if successor is not null and not exists (
     select 1 from public.profiles p
@@ -371,10 +369,10 @@ begin
     raise sqlstate 'PT422' using message = 'There is no such active person.', detail = 'invalid_field',
       hint = 'reassign_to';
   end if;
-  update public.conversations v set assigned_to = successor
-  where v.assigned_to = person and v.tenant_id = private.tenant_id() and v.status <> 'resolved';
-  get diagnostics handed_over = row_count;
-  return handed_over;
+  return private.change_conversations(array(
+    select v.id from public.conversations v
+    where v.assigned_to = person and v.tenant_id = private.tenant_id() and v.status <> 'resolved'
+  ), jsonb_build_object('assigned_to', successor));
 end;
 $$;
 

@@ -864,26 +864,6 @@ begin
 end;
 $$;
 
--- Nothing is sent to somebody who is blocked, whoever asks and however: a person is told, what a machine wanted to send
--- has failed. Campaigns leave them out when they claim.
-create function private.refuse_blocked() returns trigger
-language plpgsql set search_path = '' as $$
-begin
-  if new.status in ('pending', 'queued', 'sending') and exists (
-    select 1 from public.conversations v join public.contacts c on c.id = v.contact_id
-    where v.id = new.conversation_id and c.blocked_at is not null
-  ) then
-    if auth.uid() is not null then
-      raise sqlstate 'PT409' using message = 'This contact is blocked.', detail = 'contact_blocked';
-    end if;
-    new.status := 'failed';
-    new.failed_at := now();
-    new.error_title := 'The contact is blocked';
-  end if;
-  return new;
-end;
-$$;
-
 -- Tells who may view contacts of a change. What only says "seen again" is none, nor is a recipient of a campaign whom
 -- nobody has seen yet; a statement that touches many is told once, and clients read their page again; an import tells of
 -- itself.

@@ -2,6 +2,9 @@
 -- or by both; whoever turns out to be known twice is merged, and a changed number takes its history along. A number that
 -- was given up and taken up again, told in whatever order, leaves one person.
 
+-- Some functions below name what is created after them.
+set check_function_bodies = off;
+
 -- Numbers and user ids a contact had, and until when: what was sent under them before belongs to the contact still.
 create table private.former_identities (
   id bigint generated always as identity primary key,
@@ -234,11 +237,12 @@ create function private.hand_down(contact uuid, heir uuid, at timestamptz) retur
 language plpgsql set search_path = '' as $$
 declare
   thread record;
-  place uuid;
+  place public.conversations;
+  opened public.conversations;
   moved integer;
 begin
   for thread in
-    select v.id, v.tenant_id, v.session_id, v.status from public.conversations v
+    select v.id, v.tenant_id, v.session_id, v.status, v.unread_count from public.conversations v
     where v.contact_id = contact and exists (
       select 1 from public.messages m
       where m.conversation_id = v.id and m.tenant_id = v.tenant_id and m.occurred_at <= at
@@ -249,26 +253,44 @@ begin
     insert into public.conversations (tenant_id, session_id, contact_id, status)
     values (thread.tenant_id, thread.session_id, heir, thread.status)
     on conflict (session_id, contact_id) do nothing;
-    select v.id into strict place from public.conversations v
+    select v.* into strict place from public.conversations v
     where v.session_id = thread.session_id and v.contact_id = heir for update;
 
     select count(*) into moved from public.messages m
     where m.conversation_id = thread.id and m.tenant_id = thread.tenant_id and m.occurred_at <= at
       and m.direction = 'inbound' and m.target_message_id is null and not m.metadata ? 'source';
-    update public.messages m set conversation_id = place, idempotency_key = null
+    moved := least(moved, thread.unread_count);
+    update public.messages m set conversation_id = place.id, idempotency_key = null
     where m.conversation_id = thread.id and m.tenant_id = thread.tenant_id and m.occurred_at <= at;
 
-    update public.conversations v set unread_count = v.unread_count + least(moved, (
-      select o.unread_count from public.conversations o where o.id = thread.id
-    ))
-    where v.id = place;
-    update public.conversations v set unread_count = greatest(v.unread_count - moved, 0) where v.id = thread.id;
+    -- What was not read there is new here: it opens a pending conversation, as if the customer had written here.
+    update public.conversations v
+    set
+      unread_count = v.unread_count + moved,
+      heard_since = coalesce(v.heard_since, now()),
+      status = case when v.status = 'pending' and coalesce(v.last_message_type, '') not in ('system', 'request_welcome')
+        then 'open' else v.status end
+    where v.id = place.id and moved > 0
+      and not exists (select 1 from public.contacts c where c.id = v.contact_id and c.blocked_at is not null)
+    returning v.* into opened;
+    if opened.id is not null then
+      perform private.mark_unread(array[place.id]);
+    end if;
+    if opened.status = 'open' and opened.last_message_direction = 'inbound'
+      and (opened.assigned_to is null or place.status <> 'open')
+    then
+      update public.conversations v
+      set assigned_to = private.assignee_of_opened(v.session_id, v.tenant_id, v.assigned_to)
+      where v.id = place.id;
+    end if;
+    update public.conversations v set unread_count = v.unread_count - moved where v.id = thread.id and moved > 0;
     update public.conversations v
     set
       last_inbound_at = private.last_inbound(v.id, v.tenant_id),
       window_expires_at = private.last_inbound(v.id, v.tenant_id) + interval '24 hours'
-    where v.id in (thread.id, place);
-    perform private.refresh_conversations(array[thread.id, place]);
+    where v.id in (thread.id, place.id);
+    perform private.begin_service_window(place);
+    perform private.refresh_conversations(array[thread.id, place.id]);
   end loop;
 end;
 $$;

@@ -42,10 +42,16 @@ $$;
 create function private.merge_conversations(kept uuid, gone uuid) returns void
 language plpgsql set search_path = '' as $$
 declare
+  own public.conversations;
   old public.conversations;
+  is_quiet boolean;
 begin
   perform 1 from public.conversations v where v.id in (kept, gone) order by v.id for update;
+  select * into strict own from public.conversations v where v.id = kept;
   select * into strict old from public.conversations v where v.id = gone;
+  is_quiet := old.unread_count > 0 and exists (
+    select 1 from public.contacts c where c.id = own.contact_id and c.blocked_at is not null
+  );
 
   update public.messages m
   set
@@ -69,28 +75,43 @@ begin
       and m.target_message_id is null and not m.metadata ? 'source'
   );
 
-  perform set_config('app.keeps_state', 'on', true);
+  -- Whichever asks for more attention. A blocked contact's conversation asks for none: it stays as it is.
   update public.conversations v
   set
-    unread_count = v.unread_count + old.unread_count,
-    heard_since = least(v.heard_since, old.heard_since),
-    assigned_to = coalesce(v.assigned_to, old.assigned_to),
-    -- whichever asks for more attention
-    status = case
-      when 'open' in (v.status, old.status) then 'open'
-      when 'pending' in (v.status, old.status) then 'pending'
-      when 'snoozed' in (v.status, old.status) then 'snoozed'
-      else v.status
+    unread_count = n.unread_count,
+    heard_since = case when n.unread_count > 0 then coalesce(least(v.heard_since, old.heard_since), now())
+      else least(v.heard_since, old.heard_since) end,
+    assigned_to = case
+      when n.status = 'open' and v.last_message_direction = 'inbound' and n.unread_count > v.unread_count
+        and coalesce(v.assigned_to, old.assigned_to) is not distinct from v.assigned_to
+        and (v.assigned_to is null or v.status <> 'open')
+      then private.assignee_of_opened(v.session_id, v.tenant_id, v.assigned_to)
+      else coalesce(v.assigned_to, old.assigned_to)
     end,
-    snoozed_until = least(v.snoozed_until, old.snoozed_until),
+    status = n.status,
+    snoozed_until = case when n.status = 'snoozed' then least(v.snoozed_until, old.snoozed_until) end,
     priority = case when old.priority_rank > v.priority_rank then old.priority else v.priority end,
-    waiting_since = least(v.waiting_since, old.waiting_since),
+    waiting_since = case when is_quiet then v.waiting_since else private.waiting_since(
+      n.status, v.last_message_direction, v.last_message_type, v.last_message_at,
+      least(v.waiting_since, old.waiting_since)
+    ) end,
     last_inbound_at = greatest(v.last_inbound_at, old.last_inbound_at),
     window_expires_at = greatest(v.window_expires_at, old.window_expires_at),
     created_at = least(v.created_at, old.created_at)
+  from (
+    select
+      case when is_quiet then own.unread_count else own.unread_count + old.unread_count end as unread_count,
+      case
+        when is_quiet then own.status
+        when 'open' in (own.status, old.status) then 'open'
+        when 'pending' in (own.status, old.status) then 'pending'
+        when 'snoozed' in (own.status, old.status) then 'snoozed'
+        else own.status
+      end as status
+  ) n
   where v.id = kept;
+  perform private.begin_service_window(own);
   perform private.refresh_conversations(array[kept]);
-  perform set_config('app.keeps_state', '', true);
   insert into public.conversation_events (tenant_id, conversation_id, kind, actor_id, details)
   values (old.tenant_id, kept, 'merged', private.person_id(), jsonb_build_object('merged', gone));
 

@@ -214,8 +214,9 @@ begin
   -- Without a last message no list shows it.
   update public.conversations v
   set
-    status = 'resolved', unread_count = 0, last_message_at = null, last_message_preview = null, last_message_type = null,
-    last_message_direction = null, window_expires_at = null, referral = null, referral_at = null
+    status = 'resolved', snoozed_until = null, unread_count = 0, heard_since = null, waiting_since = null,
+    last_message_at = null, last_message_preview = null, last_message_type = null, last_message_direction = null,
+    window_expires_at = null, referral = null, referral_at = null
   where v.id = any (conversation_ids);
   update public.contacts c
   set

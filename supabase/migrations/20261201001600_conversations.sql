@@ -173,6 +173,7 @@ language sql stable set search_path = '' as $$
   limit 1;
 $$;
 
+-- Shows again what is the last message of each conversation, after messages were edited, deleted or moved.
 create function private.refresh_conversations(ids uuid[]) returns void
 language plpgsql set search_path = '' as $$
 begin
@@ -183,26 +184,13 @@ begin
     last_message_at = l.occurred_at,
     last_message_preview = l.preview,
     last_message_type = l.type,
-    last_message_direction = l.direction
+    last_message_direction = l.direction,
+    waiting_since = private.waiting_since(v.status, l.direction, l.type, l.occurred_at, v.waiting_since)
   from public.conversations c
   cross join lateral private.last_message(c.id, c.tenant_id) l
   where c.id = any (ids) and v.id = c.id
     and (v.last_message_at, v.last_message_preview, v.last_message_type, v.last_message_direction)
       is distinct from (l.occurred_at, l.preview, l.type, l.direction);
-end;
-$$;
-
--- Whoever answers tells what the list shows, but not of what kind it is.
-create function private.name_last_message() returns trigger
-language plpgsql set search_path = '' as $$
-begin
-  new.last_message_type := coalesce((
-    select m.type from public.messages m
-    where m.conversation_id = new.id and m.tenant_id = new.tenant_id and m.occurred_at = new.last_message_at
-    order by m.created_at desc, m.id desc
-    limit 1
-  ), new.last_message_type);
-  return new;
 end;
 $$;
 
@@ -263,29 +251,6 @@ begin
 end;
 $$;
 
--- Notices of the platform count as unread, but are no words of the customer: what is pending stays so.
-create function private.settle_conversation() returns trigger
-language plpgsql set search_path = '' as $$
-begin
-  -- A customer who writes again opens what waited for them. Resolved and snoozed ones are opened as they write.
-  if tg_op = 'UPDATE' and new.status = 'pending' and old.status = 'pending' and new.unread_count > old.unread_count
-    and coalesce(new.last_message_type, '') not in ('system', 'request_welcome')
-    and coalesce(current_setting('app.keeps_state', true), '') <> 'on'
-  then
-    new.status := 'open';
-  end if;
-  if new.status <> 'snoozed' then
-    new.snoozed_until := null;
-  end if;
-  new.waiting_since := case
-    when new.last_message_direction is distinct from 'inbound' or new.status = 'resolved' then null
-    when new.last_message_type in ('system', 'request_welcome') then new.waiting_since
-    else coalesce(new.waiting_since, new.last_message_at)
-  end;
-  return new;
-end;
-$$;
-
 -- Security definer: whoever changes a conversation has no right to its history.
 create function private.note_conversation_changes() returns trigger
 language plpgsql security definer set search_path = '' as $$
@@ -323,23 +288,6 @@ begin
       set read_through = case when unread then r.read_through else excluded.read_through end,
         marked_unread = excluded.marked_unread;
   end if;
-end;
-$$;
-
--- Whoever answers has read.
-create function private.read_by_answering() returns trigger
-language plpgsql set search_path = '' as $$
-begin
-  insert into public.conversation_reads as r (conversation_id, user_id, tenant_id, read_through)
-  select c.conversation_id, c.sent_by, c.tenant_id, max(c.created_at)
-  from changed c
-  where c.direction = 'outbound' and c.sent_by is not null and not c.metadata ? 'broadcast_campaign_id'
-    and c.status = 'sending'
-  group by c.conversation_id, c.sent_by, c.tenant_id
-  order by c.conversation_id, c.sent_by
-  on conflict (conversation_id, user_id) do update
-    set read_through = greatest(r.read_through, excluded.read_through), marked_unread = false;
-  return null;
 end;
 $$;
 
@@ -432,14 +380,10 @@ begin
   elsif until <= now() then
     raise sqlstate 'PT422' using message = 'This time has passed.', detail = 'invalid_field', hint = 'snoozed_until';
   end if;
-  update public.conversations v
-  set
-    status = state,
-    snoozed_until = coalesce(until, v.snoozed_until),
-    priority = coalesce(changes ->> 'priority', v.priority)
-  where v.id = conversation.id
-    and (v.status, v.snoozed_until, v.priority)
-      is distinct from (state, coalesce(until, v.snoozed_until), coalesce(changes ->> 'priority', v.priority));
+  -- Only what this permission is for: whom it is assigned to is another one's matter.
+  perform private.change_conversations(array[conversation.id], jsonb_build_object(
+    'status', state, 'snoozed_until', until, 'priority', changes ->> 'priority'
+  ));
   select v.* into strict conversation from public.conversations v where v.id = conversation.id;
   return private.conversation_json(conversation);
 end;
@@ -473,21 +417,14 @@ $$;
 
 -- Snoozed conversations whose time has come. Answers with how many.
 create function public.wake_conversations() returns integer
-language plpgsql set search_path = '' as $$
-declare
-  woken integer;
-begin
-  update public.conversations v set status = 'open'
-  where v.id = any (array(
+language sql set search_path = '' as $$
+  select private.change_conversations(array(
     select o.id from public.conversations o
     where o.status = 'snoozed' and o.snoozed_until <= now()
     order by o.snoozed_until
     limit 5000
     for update skip locked
-  ));
-  get diagnostics woken = row_count;
-  return woken;
-end;
+  ), '{"status": "open"}');
 $$;
 
 -- Puts a conversation back among the unread, for everybody and for the caller. What Meta was told stays.
@@ -500,10 +437,10 @@ begin
   perform private.require('messages.view');
   conversation := private.own_conversation(unread_conversation.conversation_id);
   perform private.keep_read(conversation, true);
-  -- nobody wrote
-  perform set_config('app.keeps_state', 'on', true);
-  update public.conversations v set unread_count = 1 where v.id = conversation.id and v.unread_count = 0;
-  perform set_config('app.keeps_state', '', true);
+  -- A blocked contact's conversation asks for no attention of the others. The state stays: the customer did not write.
+  update public.conversations v set unread_count = 1, heard_since = coalesce(v.heard_since, now())
+  where v.id = conversation.id and v.unread_count = 0
+    and not exists (select 1 from public.contacts c where c.id = v.contact_id and c.blocked_at is not null);
 end;
 $$;
 
@@ -592,73 +529,6 @@ begin
 end;
 $$;
 
-create function private.silence_blocked() returns trigger
-language plpgsql set search_path = '' as $$
-begin
-  if exists (select 1 from public.contacts c where c.id = new.contact_id and c.blocked_at is not null) then
-    new.unread_count := old.unread_count;
-    new.status := old.status;
-    new.waiting_since := old.waiting_since;
-  end if;
-  return new;
-end;
-$$;
-
--- A score is no reason to open a conversation again, nor to read it. What came in this transaction is told by when it was
--- made; Meta tells whole seconds.
-create function private.keep_resolved() returns trigger
-language plpgsql set search_path = '' as $$
-declare
-  asked constant timestamptz := (
-    select r.created_at from public.csat_responses r
-    where r.conversation_id = new.id and r.tenant_id = new.tenant_id
-    order by r.created_at desc
-    limit 1
-  );
-  scored boolean;
-  addressed boolean;
-begin
-  if asked is null then
-    return new;
-  end if;
-  select bool_or(private.answers_csat(m)), bool_or(private.asks_for_answer(m)) into scored, addressed
-  from public.messages m
-  where m.conversation_id = new.id and m.tenant_id = new.tenant_id and m.created_at >= now()
-    and m.occurred_at >= asked - interval '1 minute';
-  if scored and not addressed then
-    new.status := old.status;
-    new.unread_count := old.unread_count;
-  end if;
-  return new;
-end;
-$$;
-
--- Named to run after what decides whether a message counts.
-create function private.tally_unread() returns trigger
-language plpgsql set search_path = '' as $$
-begin
-  if new.unread_count > 0 then
-    new.heard_since := coalesce(new.heard_since, now());
-  elsif tg_op = 'UPDATE' and new.status = 'resolved' and old.status <> 'resolved' then
-    new.heard_since := null;
-  end if;
-  return new;
-end;
-$$;
-
--- A message that counts is new to everybody who has read before. By whoever holds the conversation, as all who read do.
--- Security definer: it also runs when Auth removes an account, and the role of Auth has no rights here.
-create function private.flag_unread() returns trigger
-language plpgsql security definer set search_path = '' as $$
-begin
-  if coalesce(current_setting('app.keeps_state', true), '') <> 'on' then
-    update public.conversation_reads r set marked_unread = true
-    where r.conversation_id = new.id and not r.marked_unread;
-  end if;
-  return null;
-end;
-$$;
-
 -- The conversations that are read for the caller though the customer was heard, and those that are unread because the
 -- caller opened them before.
 -- Security definer: clients have no right to read `public.conversation_reads` past its policy row by row.
@@ -725,12 +595,6 @@ create trigger touch_updated_at before update on public.conversations
   for each row execute function private.touch_updated_at();
 create trigger announce_created after insert on public.conversations
   referencing new table as changed for each statement execute function private.announce_conversations();
-create trigger name_last_message before update on public.conversations
-  for each row
-  when (new.last_message_direction = 'outbound' and new.last_message_at is distinct from old.last_message_at)
-  execute function private.name_last_message();
-create trigger settle_conversation before insert or update on public.conversations
-  for each row execute function private.settle_conversation();
 create trigger note_changes after update on public.conversations
   referencing old table as before new table as changed
   for each statement execute function private.note_conversation_changes();
@@ -740,17 +604,6 @@ create trigger announce_updated after update on public.conversations
 create trigger announce_to_conversations after update on public.contacts
   referencing old table as before new table as changed
   for each statement execute function private.announce_contact_of_conversations();
-create trigger silence_blocked before update on public.conversations
-  for each row when (new.unread_count > old.unread_count)
-  execute function private.silence_blocked();
-create trigger keep_resolved before update on public.conversations
-  for each row when (old.status = 'resolved' and new.status = 'open')
-  execute function private.keep_resolved();
-create trigger tally_unread before insert or update on public.conversations
-  for each row execute function private.tally_unread();
-create trigger flag_unread after update on public.conversations
-  for each row when (new.unread_count > old.unread_count)
-  execute function private.flag_unread();
 
 -- Changes are written to the audit log.
 select private.audit_table('conversations', 'id', 'people', '-last_message_at', '-last_message_preview',

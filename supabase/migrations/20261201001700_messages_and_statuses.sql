@@ -496,14 +496,8 @@ create trigger annotate_created after insert on public.messages
   referencing new table as changed for each statement execute function private.annotate_created();
 create trigger annotate_updated after update on public.messages
   referencing old table as before new table as changed for each statement execute function private.annotate_updated();
-create trigger read_by_answering after insert on public.messages
-  referencing new table as changed for each statement execute function private.read_by_answering();
 create trigger keep_deleted before update on public.messages
   for each row when (new.deleted_at is not null) execute function private.keep_deleted();
-create trigger refuse_blocked before insert on public.messages
-  for each row
-  when (new.direction = 'outbound' and not new.metadata ?| array['source', 'broadcast_campaign_id'])
-  execute function private.refuse_blocked();
 
 -- Changes are written to the audit log.
 select private.audit_table('messages', 'id', 'people');

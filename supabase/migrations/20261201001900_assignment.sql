@@ -18,10 +18,12 @@ create index assignment_members_session_idx on private.assignment_members (sessi
 create index assignment_members_user_idx on private.assignment_members (user_id, tenant_id);
 create index assignment_members_tenant_idx on private.assignment_members (tenant_id);
 
--- Whose turn it is: somebody who is online, may answer, is of the number's pool and has room. Without a pool, those who
--- distribute work have none given to them, as long as there is anybody else to answer. Null without anybody. One choice at a
--- time in a tenant, until its transaction ends: the next one counts it.
-create function private.next_agent(session public.whatsapp_sessions, strategy text) returns uuid
+-- The person whose turn it is to get a conversation of the number, or null if nobody is available. `also_open` are open
+-- conversations that were decided on and are not written yet: {"<user_id>": <how many>}.
+-- The person is online, may answer, is in the number's pool and has room. Without a pool, people who distribute work get
+-- none, as long as there is anyone else to answer. One choice at a time in a tenant, until its transaction ends: the next
+-- one counts it.
+create function private.next_agent(session public.whatsapp_sessions, strategy text, also_open jsonb default '{}') returns uuid
 language plpgsql set search_path = '' as $$
 declare
   pooled boolean;
@@ -39,7 +41,7 @@ begin
   from people p
   left join private.assignment_members m on m.session_id = session.id and m.user_id = p.user_id
   left join lateral (
-    select count(*) as n from public.conversations v
+    select count(*) + coalesce((also_open ->> p.user_id::text)::bigint, 0) as n from public.conversations v
     where v.assigned_to = p.user_id and v.tenant_id = session.tenant_id and v.status in ('open', 'pending')
   ) work on true
   where p.availability = 'online'
@@ -57,35 +59,62 @@ begin
 end;
 $$;
 
--- The customer wrote: a conversation that opens is taken from who may not see conversations any more; one that nobody has
--- goes to whose turn it is, also when nobody was there before. In the transaction that stores the message.
-create function private.assign_by_itself() returns trigger
+-- The person who gets a conversation that opens because the customer wrote: the one who has it, if they may still see
+-- conversations, otherwise the one whose turn it is if the number assigns automatically. `also_open` as in `next_agent`.
+create function private.assignee_of_opened(session uuid, tenant uuid, assigned_to uuid, also_open jsonb default '{}')
+returns uuid
 language plpgsql set search_path = '' as $$
 declare
-  session public.whatsapp_sessions;
+  number public.whatsapp_sessions;
 begin
-  if new.assigned_to is not null then
-    if private.person_may(new.assigned_to, 'conversations.view') then
-      return new;
-    end if;
-    new.assigned_to := null;
+  if private.person_may(assigned_to, 'conversations.view') then
+    return assigned_to;
   end if;
-  select s.* into session from public.whatsapp_sessions s where s.id = new.session_id and s.assignment <> 'manual';
-  -- choosing is one at a time in a tenant: not for nothing
+  select s.* into number from public.whatsapp_sessions s where s.id = session and s.assignment <> 'manual';
+  -- Choosing waits for everyone else who chooses in the tenant: only if there is someone to choose.
   if found and exists (
     select 1 from public.profiles p
-    where p.tenant_id = new.tenant_id and p.deactivated_at is null and p.availability = 'online'
+    where p.tenant_id = tenant and p.deactivated_at is null and p.availability = 'online'
   ) then
-    new.assigned_to := private.next_agent(session, session.assignment);
+    return private.next_agent(number, number.assignment, also_open);
   end if;
-  return new;
+  return null;
+end;
+$$;
+
+-- Assigns the conversations that customers open: one that has nobody, and one that opens again. One after the other, so
+-- that each choice knows the ones before it.
+create function private.assign_received(received private.reception[]) returns private.reception[]
+language plpgsql set search_path = '' as $$
+declare
+  r private.reception;
+  also_open jsonb := '{}';
+begin
+  for i in 1..cardinality(received) loop
+    r := received[i];
+    if r.status = 'open' and r.last_message_direction = 'inbound' and r.unread_count > r.was_unread_count
+      and (r.was_assigned_to is null or r.was_status <> 'open')
+    then
+      r.assigned_to := private.assignee_of_opened(r.session_id, r.tenant_id, r.was_assigned_to, also_open);
+      if r.assigned_to is not null
+        and (r.assigned_to is distinct from r.was_assigned_to or r.was_status not in ('open', 'pending'))
+      then
+        also_open := also_open || jsonb_build_object(
+          r.assigned_to, coalesce((also_open ->> r.assigned_to::text)::integer, 0) + 1
+        );
+      end if;
+      received[i] := r;
+    end if;
+  end loop;
+  return received;
 end;
 $$;
 
 -- Gives a conversation to a person, or to whoever's turn it is (`strategy` round_robin or least_busy), or to nobody.
 -- Without the right to assign one may take what is unassigned, and hand back what is one's own.
 -- Security definer: clients have no right to write conversations.
-create function public.assign_conversation(conversation_id uuid, user_id uuid, strategy text default null) returns jsonb
+create function public.assign_conversation(conversation_id uuid, user_id uuid, strategy text default null)
+returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
   conversation public.conversations;
@@ -116,13 +145,8 @@ begin
     raise sqlstate 'PT422' using message = 'There is no such active person who may see conversations.',
       detail = 'invalid_field', hint = 'user_id';
   end if;
-  update public.conversations v set assigned_to = assignee
-  where v.id = conversation.id and v.assigned_to is distinct from assignee
-  returning v.* into conversation;
-  if not found then
-    select v.* into strict conversation from public.conversations v
-    where v.id = assign_conversation.conversation_id;
-  end if;
+  perform private.change_conversations(array[conversation.id], jsonb_build_object('assigned_to', assignee));
+  select v.* into strict conversation from public.conversations v where v.id = conversation.id;
   return private.conversation_json(conversation);
 end;
 $$;
@@ -186,15 +210,6 @@ begin
   return private.assignment_json(session);
 end;
 $$;
-
-create trigger take_turns before update on public.conversations
-  for each row
-  when (
-    new.status = 'open' and new.last_message_direction = 'inbound' and new.unread_count > old.unread_count
-    and new.assigned_to is not distinct from old.assigned_to
-    and (old.assigned_to is null or old.status <> 'open')
-  )
-  execute function private.assign_by_itself();
 
 alter table private.assignment_members enable row level security;
 

@@ -118,11 +118,13 @@ begin
 end;
 $$;
 
--- Leaves a message in state `sending`, after everything that can be known has been checked; callers hold the lock of
--- the conversation. It goes to nobody who has no address any more, and no marketing to who wants none. Files and messages
--- are named by our ids wherever a payload has them: Meta's take their place.
+-- Makes a message of a caller's in a conversation that the caller holds, after everything that can be known was checked:
+-- the number, the contact, the 24-hour window, and for marketing the consent. Files and messages are named by our ids
+-- wherever a payload has them: Meta's take their place. With `send_at` the message waits until then, and the conversation
+-- stays as it is; only its author has read it.
 create function private.add_outbound(
-  conversation public.conversations, type text, content text, payload jsonb, reply_to text, idempotency_key text
+  conversation public.conversations, type text, content text, payload jsonb, reply_to text, idempotency_key text,
+  send_at timestamptz default null
 ) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -183,14 +185,21 @@ begin
   end if;
   body := private.with_uploads(body, type, session);
 
+  if contact.blocked_at is not null then
+    raise sqlstate 'PT409' using message = 'This contact is blocked.', detail = 'contact_blocked';
+  end if;
+
   insert into public.messages (
-    tenant_id, session_id, conversation_id, direction, type, status, content, payload, context_message_id, sent_by
+    tenant_id, session_id, conversation_id, direction, type, status, content, payload, context_message_id, sent_by,
+    occurred_at, send_at
   )
   values (
-    conversation.tenant_id, session.id, conversation.id, 'outbound', add_outbound.type, 'sending',
-    add_outbound.content, body, context, private.person_id()
+    conversation.tenant_id, session.id, conversation.id, 'outbound', add_outbound.type,
+    case when add_outbound.send_at is null then 'sending' else 'pending' end, add_outbound.content, body, context,
+    private.person_id(), coalesce(add_outbound.send_at, now()), add_outbound.send_at
   )
   returning * into message;
+  perform private.note_media(array[message.id]);
   if idempotency_key is not null then
     insert into private.idempotency_keys (conversation_id, key, message_id, request_hash)
     values (conversation.id, add_outbound.idempotency_key, message.id, request_hash)
@@ -198,15 +207,10 @@ begin
       set message_id = excluded.message_id, request_hash = excluded.request_hash, created_at = excluded.created_at;
   end if;
 
-  update public.conversations v
-  set
-    last_message_at = case when message.type = 'reaction' then v.last_message_at else message.occurred_at end,
-    last_message_preview = case when message.type = 'reaction' then v.last_message_preview
-      else left(message.content, 200) end,
-    last_message_type = case when message.type = 'reaction' then v.last_message_type else message.type end,
-    last_message_direction = case when message.type = 'reaction' then v.last_message_direction else 'outbound' end,
-    unread_count = 0
-  where v.id = conversation.id;
+  perform private.read_by_answering(message);
+  if add_outbound.send_at is null then
+    perform private.send_into_conversation(message);
+  end if;
 
   return jsonb_build_object(
     'message', private.message_json(message),
@@ -518,7 +522,6 @@ create function public.schedule_message(
 language plpgsql security definer set search_path = '' as $$
 declare
   conversation public.conversations;
-  message public.messages;
   made jsonb;
 begin
   perform private.require('messages.schedule');
@@ -537,24 +540,8 @@ begin
   conversation.window_expires_at := 'infinity';
   made := private.add_outbound(
     conversation, schedule_message.type, schedule_message.content, schedule_message.payload, schedule_message.reply_to,
-    schedule_message.idempotency_key
+    schedule_message.idempotency_key, schedule_message.send_at
   );
-  if not (made ->> 'repeated')::boolean then
-    update public.messages m
-    set status = 'pending', send_at = schedule_message.send_at, occurred_at = schedule_message.send_at
-    where m.id = (made #>> '{message,id}')::uuid
-    returning m.* into message;
-    made := jsonb_set(made, '{message}', private.message_json(message));
-    -- nothing was said yet, and nobody wrote
-    perform set_config('app.keeps_state', 'on', true);
-    update public.conversations v
-    set last_message_at = o.last_message_at, last_message_preview = o.last_message_preview,
-      last_message_type = o.last_message_type, last_message_direction = o.last_message_direction,
-      unread_count = o.unread_count, waiting_since = o.waiting_since
-    from (select (conversation).*) o
-    where v.id = conversation.id;
-    perform set_config('app.keeps_state', '', true);
-  end if;
   return (made -> 'message')
     || case when (made ->> 'repeated')::boolean then '{"repeated": true}'::jsonb else '{}' end;
 end;
@@ -622,10 +609,7 @@ begin
       where m.id = due.id
       returning m.* into message;
       if reason is null then
-        update public.conversations v
-        set last_message_at = message.occurred_at, last_message_preview = left(message.content, 200),
-          last_message_type = message.type, last_message_direction = 'outbound', unread_count = 0
-        where v.id = due.conversation_id;
+        perform private.send_into_conversation(message);
         answers := answers || jsonb_build_object(
           'message', private.message_json(message), 'repeated', false, 'phone_number_id', due.meta_phone_number_id,
           'wa_id', due.wa_id, 'user_id', due.user_id

@@ -81,7 +81,7 @@ language sql immutable set search_path = '' as $$
 $$;
 
 -- Files of new messages: what a customer sent is to be fetched; what we send was uploaded or has an address.
-create function private.note_media() returns trigger
+create function private.note_media(created uuid[]) returns void
 language plpgsql set search_path = '' as $$
 begin
   insert into public.message_media (
@@ -91,14 +91,14 @@ begin
     m.tenant_id, m.session_id, m.id, f.id, m.type, f.mime_type, left(f.sha256, 100),
     private.safe_file_name(f.name, m.type, f.mime_type),
     greatest(m.occurred_at + interval '7 days', now() + interval '1 hour')
-  from created m
+  from public.messages m
   cross join lateral (
     select
       m.payload #>> array[m.type, 'id'] as id, left(m.payload #>> array[m.type, 'mime_type'], 200) as mime_type,
       m.payload #>> array[m.type, 'sha256'] as sha256, left(m.payload #>> array[m.type, 'filename'], 1000) as name
   ) f
-  where m.direction = 'inbound' and m.type in ('image', 'video', 'audio', 'document', 'sticker')
-    and f.id ~ '^[A-Za-z0-9_-]{1,128}$';
+  where m.id = any (created) and m.direction = 'inbound'
+    and m.type in ('image', 'video', 'audio', 'document', 'sticker') and f.id ~ '^[A-Za-z0-9_-]{1,128}$';
 
   insert into public.message_media (
     tenant_id, session_id, message_id, uploaded_by, meta_media_id, kind, mime_type, sha256, file_size, file_name,
@@ -107,12 +107,12 @@ begin
   select
     m.tenant_id, m.session_id, m.id, u.uploaded_by, u.meta_media_id, u.kind, u.mime_type, u.sha256, u.file_size,
     u.file_name, u.storage_path, u.state, u.expires_at
-  from created m
+  from public.messages m
   join public.message_media u
     on u.session_id = m.session_id and u.tenant_id = m.tenant_id
     and u.meta_media_id = m.payload #>> array[m.type, 'id'] and u.message_id is null
-  where m.direction = 'outbound' and m.type in ('image', 'video', 'audio', 'document', 'sticker');
-  return null;
+  where m.id = any (created) and m.direction = 'outbound'
+    and m.type in ('image', 'video', 'audio', 'document', 'sticker');
 end;
 $$;
 
@@ -383,8 +383,6 @@ begin
 end;
 $$;
 
-create trigger note_media after insert on public.messages
-  referencing new table as created for each statement execute function private.note_media();
 create trigger announce_media after update on public.message_media
   for each row when (old.state is distinct from new.state and new.message_id is not null)
   execute function private.announce_media();

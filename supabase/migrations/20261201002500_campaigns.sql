@@ -743,9 +743,8 @@ begin
 end;
 $$;
 
--- Live messages of customers: a keyword alone in its message is a word about marketing, kept with the message as proof;
--- and the first answer within a week to a message of a campaign is counted there.
-create function private.follow_answers() returns trigger
+-- Live messages of customers: a keyword alone in its message is a word about marketing, kept with the message as proof.
+create function private.record_keyword_consents(created uuid[]) returns void
 language plpgsql set search_path = '' as $$
 declare
   consents jsonb;
@@ -756,7 +755,7 @@ begin
     'source', 'keyword', 'proof', jsonb_build_object('message_id', a.id, 'text', left(a.content, 200)),
     'occurred_at', a.occurred_at
   )) into consents
-  from changed a
+  from public.messages a
   join public.conversations v on v.id = a.conversation_id
   join public.tenants t on t.id = a.tenant_id
   cross join lateral (
@@ -764,17 +763,23 @@ begin
       array(select private.keyword_of(o) from unnest(t.opt_out_keywords) o) as outs,
       array(select private.keyword_of(i) from unnest(t.opt_in_keywords) i) as ins
   ) k
-  where a.direction = 'inbound' and a.type in ('text', 'button', 'interactive') and not a.metadata ? 'source'
-    and char_length(a.content) <= 200 and k.word <> '' and (k.word = any (k.outs) or k.word = any (k.ins));
+  where a.id = any (created) and a.direction = 'inbound' and a.type in ('text', 'button', 'interactive')
+    and not a.metadata ? 'source' and char_length(a.content) <= 200
+    and k.word <> '' and (k.word = any (k.outs) or k.word = any (k.ins));
   if consents is not null then
     perform private.record_consents(consents);
   end if;
+end;
+$$;
 
+-- Live messages of customers: the first answer within a week to a message of a campaign is counted there.
+create function private.count_campaign_replies(created uuid[]) returns void
+language sql set search_path = '' as $$
   update public.broadcast_recipients r
   set replied_at = f.occurred_at, reply_message_id = f.id
   from (
     select distinct on (c.message_id) c.message_id, a.id, a.occurred_at
-    from changed a
+    from public.messages a
     cross join lateral (
       select coalesce(
         (
@@ -797,13 +802,11 @@ begin
         )
       ) as message_id
     ) c
-    where a.direction = 'inbound' and not a.metadata ? 'source' and a.type not in ('system', 'request_welcome')
-      and a.target_message_id is null
+    where a.id = any (created) and a.direction = 'inbound' and not a.metadata ? 'source'
+      and a.type not in ('system', 'request_welcome') and a.target_message_id is null
     order by c.message_id, a.occurred_at
   ) f
   where r.message_id = f.message_id and r.replied_at is null;
-  return null;
-end;
 $$;
 
 -- `delayed`: their time has not come, or their campaign waits for its own, for the end of quiet hours or for Meta's limit.
@@ -1250,8 +1253,6 @@ create trigger announce_updated after update on public.broadcast_campaigns
     or old.progress_announced_at is distinct from new.progress_announced_at
   )
   execute function private.announce_campaign();
-create trigger follow_answers after insert on public.messages
-  referencing new table as changed for each statement execute function private.follow_answers();
 
 -- Changes are written to the audit log.
 select private.audit_table('broadcast_campaigns', 'id', '-progress_announced_at');

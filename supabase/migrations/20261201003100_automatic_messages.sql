@@ -58,29 +58,34 @@ create table private.service_windows (
   away_at timestamptz
 );
 
--- Leaves a message to be sent by itself. Whoever calls it has decided that it may be sent at all. The inbox does not move:
--- what a machine says answers nobody. Answers with the message's id.
+-- Leaves a message to be sent automatically. The caller has decided that it may be sent at all; to a blocked contact it
+-- fails at once. The inbox does not move: an automatic message answers nothing. Answers with the message's id.
 create function private.queue_automatic(
   conversation public.conversations, purpose text, type text, content text, payload jsonb, due_at timestamptz default now()
 ) returns uuid
 language plpgsql set search_path = '' as $$
 declare
+  is_blocked constant boolean := exists (
+    select 1 from public.contacts c where c.id = conversation.contact_id and c.blocked_at is not null
+  );
   message uuid;
 begin
   insert into public.messages (
-    tenant_id, session_id, conversation_id, direction, type, status, content, payload, metadata, occurred_at
+    tenant_id, session_id, conversation_id, direction, type, status, content, payload, metadata, occurred_at, failed_at,
+    error_title
   )
   values (
-    conversation.tenant_id, conversation.session_id, conversation.id, 'outbound', queue_automatic.type, 'queued',
-    queue_automatic.content, queue_automatic.payload, jsonb_build_object('automation', queue_automatic.purpose),
-    greatest(now(), queue_automatic.due_at)
+    conversation.tenant_id, conversation.session_id, conversation.id, 'outbound', queue_automatic.type,
+    case when is_blocked then 'failed' else 'queued' end, queue_automatic.content, queue_automatic.payload,
+    jsonb_build_object('automation', queue_automatic.purpose), greatest(now(), queue_automatic.due_at),
+    case when is_blocked then now() end, case when is_blocked then 'The contact is blocked' end
   )
   returning id into message;
-  insert into private.automatic_messages (message_id, tenant_id, session_id, conversation_id, purpose, due_at)
-  values (message, conversation.tenant_id, conversation.session_id, conversation.id, queue_automatic.purpose,
-    queue_automatic.due_at);
-  -- `ingest_webhook` tells its caller that there is something to send
-  perform set_config('app.automatic_messages', 'queued', true);
+  if not is_blocked then
+    insert into private.automatic_messages (message_id, tenant_id, session_id, conversation_id, purpose, due_at)
+    values (message, conversation.tenant_id, conversation.session_id, conversation.id, queue_automatic.purpose,
+      queue_automatic.due_at);
+  end if;
   return message;
 end;
 $$;
@@ -279,85 +284,110 @@ language sql immutable set search_path = '' as $$
     and m.type not in ('system', 'request_welcome', 'reaction', 'edit', 'revoke') and not private.answers_csat(m);
 $$;
 
--- A customer wrote: within business hours a greeting for who is new, outside of them the away message, each at most once
--- while the window stays open. The row is locked by whoever changed it, so that simultaneous deliveries come one after
--- the other.
--- Security definer: the work of machines is nobody's to write.
-create function private.answer_automatically() returns trigger
-language plpgsql security definer set search_path = '' as $$
+-- Customers wrote: within business hours a greeting for those who are new, outside of them the away message, each at most
+-- once while the window stays open. The caller holds the conversations, so that simultaneous deliveries come one after
+-- the other. Answers whether anything was queued.
+create function private.answer_automatically(received private.reception[]) returns boolean
+language plpgsql set search_path = '' as $$
 declare
-  settings record;
+  candidate record;
+  queued boolean := false;
+begin
+  -- Whatever opened it: a window that begins knows of nothing said in the last one.
+  update private.service_windows k set started_at = r.last_inbound_at, greeted_at = null, away_at = null
+  from unnest(received) r
+  where k.conversation_id = r.conversation_id and r.last_inbound_at is distinct from r.was_last_inbound_at
+    and coalesce(r.was_window_expires_at, '-infinity') <= r.last_inbound_at;
+
+  for candidate in
+    with numbers as materialized (
+      select s.id, s.tenant_id, private.is_open(o.hours, o.holidays, o.zone, now()) as is_open, o.greeting, o.away,
+        o.locale, o.tenant_name
+      from (select distinct r.session_id, r.tenant_id from unnest(received) r) n
+      join public.whatsapp_sessions s on s.id = n.session_id and s.status = 'connected'
+      cross join lateral private.service_of(n.session_id, n.tenant_id) o
+      where (o.greeting ->> 'enabled')::boolean or (o.away ->> 'enabled')::boolean
+    )
+    select r.conversation_id, r.last_inbound_at, r.was_last_inbound_at, n.is_open, n.locale, n.tenant_name,
+      case when n.is_open then 'greeting' else 'away' end as purpose,
+      case when n.is_open then n.greeting else n.away end as chosen
+    from unnest(received) r
+    join numbers n on n.id = r.session_id
+    where r.last_inbound_at is distinct from r.was_last_inbound_at and r.window_expires_at > now()
+      and not r.contact_is_blocked
+      and exists (
+        select 1 from public.messages m
+        where m.conversation_id = r.conversation_id and m.tenant_id = r.tenant_id
+          and m.occurred_at > coalesce(r.was_last_inbound_at, '-infinity') and private.asks_for_answer(m)
+      )
+    order by r.conversation_id
+  loop
+    if private.greet_or_say_away(
+      candidate.conversation_id, candidate.purpose, candidate.chosen, candidate.locale, candidate.tenant_name,
+      candidate.last_inbound_at - candidate.was_last_inbound_at
+    ) then
+      queued := true;
+    end if;
+  end loop;
+  return queued;
+end;
+$$;
+
+-- Messages that were moved into a conversation open its window (`was` is the conversation before): what was said
+-- automatically in an earlier window no longer counts. They are not answered automatically again: that was decided when
+-- they arrived.
+create function private.begin_service_window(was public.conversations) returns void
+language sql set search_path = '' as $$
+  update private.service_windows k set started_at = v.last_inbound_at, greeted_at = null, away_at = null
+  from public.conversations v
+  where v.id = was.id and k.conversation_id = v.id and v.last_inbound_at is distinct from was.last_inbound_at
+    and coalesce(was.window_expires_at, '-infinity') <= v.last_inbound_at;
+$$;
+
+-- Queues the greeting or the away message (`purpose`, with its settings) in one conversation, unless it was said in this
+-- window. Only those who have not written for some days, or never (`silent_for` null), are greeted.
+create function private.greet_or_say_away(
+  conversation_id uuid, purpose text, settings jsonb, locale text, tenant_name text, silent_for interval
+) returns boolean
+language plpgsql set search_path = '' as $$
+declare
+  conversation public.conversations;
   contact public.contacts;
   w private.service_windows;
-  purpose text;
-  chosen jsonb;
   words text;
 begin
-  -- whatever opened it: a window that begins knows of nothing said in the last one
-  if coalesce(old.window_expires_at, '-infinity') <= new.last_inbound_at then
-    update private.service_windows k set started_at = new.last_inbound_at, greeted_at = null, away_at = null
-    where k.conversation_id = new.id;
-  end if;
-
-  select * into settings from private.service_of(new.session_id, new.tenant_id);
-  if coalesce((settings.greeting ->> 'enabled')::boolean, false) is false
-    and coalesce((settings.away ->> 'enabled')::boolean, false) is false
-  then
-    return null;
-  end if;
-  if new.window_expires_at <= now()
-    or not exists (
-      select 1 from public.messages m
-      where m.conversation_id = new.id and m.tenant_id = new.tenant_id
-        and m.occurred_at > coalesce(old.last_inbound_at, '-infinity') and private.asks_for_answer(m)
-    )
-    or not exists (select 1 from public.whatsapp_sessions s where s.id = new.session_id and s.status = 'connected')
-  then
-    return null;
-  end if;
-  select c.* into strict contact from public.contacts c where c.id = new.contact_id;
-  if contact.blocked_at is not null then
-    return null;
-  end if;
-
+  select v.* into strict conversation from public.conversations v where v.id = greet_or_say_away.conversation_id;
   insert into private.service_windows (conversation_id, started_at)
-  values (new.id, new.last_inbound_at)
-  on conflict (conversation_id) do nothing;
-  select k.* into strict w from private.service_windows k where k.conversation_id = new.id;
+  values (conversation.id, conversation.last_inbound_at)
+  on conflict on constraint service_windows_pkey do nothing;
+  select k.* into strict w from private.service_windows k where k.conversation_id = conversation.id;
 
-  if not private.is_open(settings.hours, settings.holidays, settings.zone, now()) then
-    purpose := 'away';
-    chosen := settings.away;
-    if w.away_at is not null then
-      return null;
-    end if;
-  else
-    purpose := 'greeting';
-    chosen := settings.greeting;
-    if w.greeted_at is not null or (
-      old.last_inbound_at is null
-      or new.last_inbound_at - old.last_inbound_at > make_interval(days => (chosen ->> 'after_days')::integer)
-    ) is not true then
-      return null;
-    end if;
-  end if;
-  if coalesce((chosen ->> 'enabled')::boolean, false) is false then
-    return null;
+  if coalesce((settings ->> 'enabled')::boolean, false) is false then
+    return false;
+  elsif purpose = 'away' and w.away_at is not null then
+    return false;
+  elsif purpose = 'greeting' and (
+    w.greeted_at is not null
+    or (silent_for is null or silent_for > make_interval(days => (settings ->> 'after_days')::integer)) is not true
+  ) then
+    return false;
   end if;
 
+  select c.* into strict contact from public.contacts c where c.id = conversation.contact_id;
   words := left((private.fill_text(
-    coalesce(nullif(chosen ->> 'text', ''), private.default_text(purpose, settings.locale)),
-    contact, null, settings.tenant_name
+    coalesce(nullif(settings ->> 'text', ''), private.default_text(purpose, locale)), contact, null, tenant_name
   )).filled, 4096);
   if trim(words) = '' then
-    return null;
+    return false;
   end if;
-  perform private.queue_automatic(new, purpose, 'text', words, jsonb_build_object('text', jsonb_build_object('body', words)));
+  perform private.queue_automatic(
+    conversation, purpose, 'text', words, jsonb_build_object('text', jsonb_build_object('body', words))
+  );
   update private.service_windows k
   set greeted_at = case purpose when 'greeting' then now() else k.greeted_at end,
     away_at = case purpose when 'away' then now() else k.away_at end
-  where k.conversation_id = new.id;
-  return null;
+  where k.conversation_id = conversation.id;
+  return true;
 end;
 $$;
 
@@ -522,9 +552,6 @@ $$;
 
 create trigger touch_updated_at before update on public.service_settings
   for each row execute function private.touch_updated_at();
-create trigger answer_automatically after update on public.conversations
-  for each row when (new.last_inbound_at is distinct from old.last_inbound_at and new.last_inbound_at is not null)
-  execute function private.answer_automatically();
 create trigger announce_settings after insert or update or delete on public.service_settings
   for each row execute function private.announce_settings();
 

@@ -35,11 +35,10 @@ language sql immutable set search_path = '' as $$
     and m.payload #>> '{interactive,list_reply,id}' ~ '^csat:[0-9a-f-]{36}:[1-5]$', false);
 $$;
 
--- A person resolved a conversation: the customer is asked how it was, while the window is open. A bulk of conversations
--- asks each customer; what machines resolve asks nobody.
--- Security definer: it also runs when Auth removes an account, and the role of Auth has no rights here.
-create function private.ask_satisfaction() returns trigger
-language plpgsql security definer set search_path = '' as $$
+-- Asks the customer of a conversation that a person has just resolved how it was, while the window is open. What machines
+-- resolve asks nobody.
+create function private.ask_satisfaction(conversation public.conversations) returns void
+language plpgsql set search_path = '' as $$
 declare
   person constant uuid := private.person_id();
   settings record;
@@ -47,30 +46,32 @@ declare
   question public.csat_responses;
   words text;
 begin
-  if person is null or coalesce(new.window_expires_at, '-infinity') <= now() then
-    return null;
+  if person is null or coalesce(conversation.window_expires_at, '-infinity') <= now() then
+    return;
   end if;
-  select * into settings from private.service_of(new.session_id, new.tenant_id);
-  select c.* into strict contact from public.contacts c where c.id = new.contact_id;
+  select * into settings from private.service_of(conversation.session_id, conversation.tenant_id);
+  select c.* into strict contact from public.contacts c where c.id = conversation.contact_id;
   if coalesce((settings.csat ->> 'enabled')::boolean, false) is false or contact.blocked_at is not null
-    or not exists (select 1 from public.whatsapp_sessions s where s.id = new.session_id and s.status = 'connected')
+    or not exists (select 1 from public.whatsapp_sessions s where s.id = conversation.session_id and s.status = 'connected')
     or exists (
       select 1 from public.csat_responses r
-      where r.conversation_id = new.id and r.tenant_id = new.tenant_id
+      where r.conversation_id = conversation.id and r.tenant_id = conversation.tenant_id
         and r.created_at > now() - make_interval(days => coalesce((settings.csat ->> 'not_again_days')::integer, 7))
     )
   then
-    return null;
+    return;
   end if;
 
   insert into public.csat_responses (tenant_id, session_id, conversation_id, agent_id, resolved_by)
-  values (new.tenant_id, new.session_id, new.id, coalesce(new.assigned_to, person), person)
+  values (
+    conversation.tenant_id, conversation.session_id, conversation.id, coalesce(conversation.assigned_to, person), person
+  )
   returning * into question;
   words := left((private.fill_text(
     coalesce(nullif(settings.csat ->> 'text', ''), private.default_text('csat', settings.locale)),
     contact, null, settings.tenant_name
   )).filled, 1024);
-  question.message_id := private.queue_automatic(new, 'csat', 'interactive', words, jsonb_build_object('interactive',
+  question.message_id := private.queue_automatic(conversation, 'csat', 'interactive', words, jsonb_build_object('interactive',
     jsonb_build_object(
       'type', 'list', 'body', jsonb_build_object('text', words),
       'action', jsonb_build_object(
@@ -92,15 +93,13 @@ begin
     )
   ));
   update public.csat_responses r set message_id = question.message_id where r.id = question.id;
-  return null;
 end;
 $$;
 
--- Scores of customers, by the id that our question gave each of its rows. Ids of other conversations' questions are
--- somebody's invention.
-create function private.follow_scores() returns trigger
-language plpgsql set search_path = '' as $$
-begin
+-- Scores of customers, by the id that our question gave each of its rows. An id of another conversation's question is
+-- not one of ours.
+create function private.record_satisfaction_scores(created uuid[]) returns void
+language sql set search_path = '' as $$
   update public.csat_responses r
   set score = a.score, answered_at = a.occurred_at
   from (
@@ -109,8 +108,8 @@ begin
         split_part(n.payload #>> '{interactive,list_reply,id}', ':', 2)::uuid as question,
         split_part(n.payload #>> '{interactive,list_reply,id}', ':', 3)::smallint as score,
         n.conversation_id, n.occurred_at, n.created_at
-      from changed n
-      where n.direction = 'inbound' and n.type = 'interactive' and not n.metadata ? 'source'
+      from public.messages n
+      where n.id = any (created) and n.direction = 'inbound' and n.type = 'interactive' and not n.metadata ? 'source'
         and n.payload #>> '{interactive,list_reply,id}'
           ~ '^csat:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}:[1-5]$'
     ) m
@@ -118,7 +117,26 @@ begin
   ) a
   where r.id = a.question and r.conversation_id = a.conversation_id
     and a.occurred_at >= coalesce(r.answered_at, '-infinity');
-  return null;
+$$;
+
+-- Whether customers said nothing but a score in what this transaction stored for the conversation: no reason to open it
+-- again, nor to read it. The messages of this transaction are known by when they were made; Meta tells whole seconds.
+create function private.is_score_alone(conversation uuid, tenant uuid) returns boolean
+language plpgsql stable set search_path = '' as $$
+declare
+  asked constant timestamptz := (
+    select r.created_at from public.csat_responses r
+    where r.conversation_id = conversation and r.tenant_id = tenant
+    order by r.created_at desc
+    limit 1
+  );
+begin
+  return asked is not null and coalesce((
+    select bool_or(private.answers_csat(m)) and not bool_or(private.asks_for_answer(m))
+    from public.messages m
+    where m.conversation_id = conversation and m.tenant_id = tenant and m.created_at >= now()
+      and m.occurred_at >= asked - interval '1 minute'
+  ), false);
 end;
 $$;
 
@@ -229,11 +247,6 @@ language sql stable set search_path = '' as $$
   from public.csat_responses r where r.id = live_csat.id;
 $$;
 
-create trigger ask_satisfaction after update on public.conversations
-  for each row when (new.status = 'resolved' and old.status is distinct from 'resolved')
-  execute function private.ask_satisfaction();
-create trigger follow_scores after insert on public.messages
-  referencing new table as changed for each statement execute function private.follow_scores();
 create trigger announce_created after insert on public.csat_responses
   for each row execute function private.announce_csat();
 create trigger announce_updated after update on public.csat_responses

@@ -37,15 +37,18 @@ create table private.settings (
 -- Stores messages: a list of {"phone_number_id", "wamid", "from"?, "user_id"?, "profile_name"?, "username"?,
 -- "timestamp"?, "kind", "preview"?, "context_id"?, "group_id"?, "form_response"?, "payload"}, where `from` and `user_id`
 -- are the customer's, whoever wrote. Echoes and history also have "source" (`echo`, `history`), "direction" and
--- "history_status". Answers with how many belong to numbers we know.
-create function private.ingest_messages(elements jsonb) returns integer
+-- "history_status". What follows from them is decided in `private.receive_into_conversations`. Answers with how many
+-- belong to numbers we know (`stored`), and whether automatic messages were queued (`automatic`).
+create function private.ingest_messages(elements jsonb, out stored integer, out automatic boolean)
 language plpgsql set search_path = '' as $$
 declare
   routed jsonb;
-  known integer;
+  -- stored now: what is new, and placeholders that got their content
   fresh uuid[];
+  created uuid[];
   place record;
 begin
+  automatic := false;
   select jsonb_agg(
     e.value || jsonb_build_object(
       'tenant_id', s.tenant_id, 'session_id', s.id, 'nth', e.nth, 'wa_id', e.value -> 'from',
@@ -56,9 +59,10 @@ begin
   from jsonb_array_elements(elements) with ordinality as e (value, nth)
   join public.whatsapp_sessions s on s.meta_phone_number_id = e.value ->> 'phone_number_id';
   if routed is null then
-    return 0;
+    stored := 0;
+    return;
   end if;
-  known := jsonb_array_length(routed);
+  stored := jsonb_array_length(routed);
 
   -- A number that changes hands is a matter between two contacts: nothing of the tenant is stored beside it. All else
   -- goes on side by side.
@@ -84,7 +88,7 @@ begin
       and (m.type <> 'media_placeholder' or r.value ->> 'kind' = 'media_placeholder')
   );
   if routed is null then
-    return known;
+    return;
   end if;
 
   -- Old words under a number or an id that was given up since: their writer is known by another one.
@@ -144,7 +148,7 @@ begin
     raise sqlstate '40001' using message = 'a contact was joined with another meanwhile';
   end if;
 
-  with stored as (
+  with written as (
     insert into public.messages as m (
       tenant_id, session_id, conversation_id, direction, type, status, content, payload, metadata, whatsapp_message_id,
       context_message_id, occurred_at, created_at, sent_at
@@ -166,56 +170,16 @@ begin
     on conflict (session_id, whatsapp_message_id) do update
       set type = excluded.type, content = excluded.content, payload = excluded.payload
       where m.type = 'media_placeholder' and excluded.type <> 'media_placeholder'
-    returning id
+    returning m.id, m.xmax = 0 as is_new
   )
-  select array_agg(s.id) into fresh from stored s;
+  select array_agg(w.id), array_agg(w.id) filter (where w.is_new) into fresh, created from written w;
   if fresh is null then
-    return known;
+    return;
   end if;
 
-  with news as (
-    select
-      f.conversation_id,
-      -- A reaction, an edit, a revocation ask for nobody's attention.
-      count(*) filter (where f.is_live and f.target_message_id is null) as unread,
-      coalesce(bool_or(f.is_live and f.target_message_id is null and not f.is_notice), false) as wakes,
-      max(f.occurred_at) filter (where f.metadata ->> 'source' = 'echo') as answered_at,
-      -- Notices of the platform are no words of the customer, nor are changes to what was said: they open no window.
-      -- What is said to a group does not either.
-      max(f.occurred_at) filter (where f.is_live and not f.is_notice and f.type not in ('edit', 'revoke')
-        and not f.metadata ? 'group_id') as last_inbound_at,
-      (array_agg(f.metadata -> 'referral' order by f.occurred_at desc) filter (where f.metadata ? 'referral'))[1]
-        as referral,
-      max(f.occurred_at) filter (where f.metadata ? 'referral') as referral_at
-    from (
-      select m.*, m.direction = 'inbound' and not m.metadata ? 'source' as is_live,
-        m.type in ('system', 'request_welcome') as is_notice
-      from public.messages m where m.id = any (fresh)
-    ) f
-    group by f.conversation_id
-  )
-  update public.conversations v
-  set
-    -- an answer from the phone app: what was asked before has been read there
-    unread_count = case when n.answered_at >= coalesce(greatest(v.last_inbound_at, n.last_inbound_at), '-infinity')
-      then 0 else v.unread_count + n.unread end,
-    status = case when n.wakes and v.status in ('resolved', 'snoozed') then 'open' else v.status end,
-    last_message_at = coalesce(l.occurred_at, v.last_message_at),
-    last_message_preview = case when l.occurred_at is null then v.last_message_preview else l.preview end,
-    last_message_type = coalesce(l.type, v.last_message_type),
-    last_message_direction = coalesce(l.direction, v.last_message_direction),
-    last_inbound_at = greatest(v.last_inbound_at, n.last_inbound_at),
-    window_expires_at = greatest(v.window_expires_at, n.last_inbound_at + interval '24 hours'),
-    referral = case when n.referral_at >= coalesce(v.referral_at, '-infinity') then n.referral else v.referral end,
-    referral_at = greatest(v.referral_at, n.referral_at)
-  from news n
-  join public.conversations c on c.id = n.conversation_id
-  left join lateral private.last_message(c.id, c.tenant_id) l on true
-  where v.id = c.id;
-
+  automatic := private.receive_into_conversations(fresh, created);
   perform private.ingest_past_statuses(routed, fresh);
   perform private.follow_notices(fresh);
-  return known;
 end;
 $$;
 
@@ -358,7 +322,8 @@ $$;
 -- Stores elements of one kind: all at once, or each by itself where that fails. Answers with how many are stored, which
 -- campaigns changed, and what could not be stored.
 create function private.store_elements(
-  kind text, elements jsonb, patient boolean, out stored integer, out campaigns uuid[], out leftovers jsonb
+  kind text, elements jsonb, patient boolean, out stored integer, out campaigns uuid[], out automatic boolean,
+  out leftovers jsonb
 )
 language plpgsql set search_path = '' as $$
 declare
@@ -367,6 +332,7 @@ declare
 begin
   stored := 0;
   campaigns := '{}';
+  automatic := false;
   leftovers := '[]';
   if jsonb_array_length(elements) = 0 then
     return;
@@ -374,7 +340,7 @@ begin
   begin
     case kind
       when 'messages' then
-        stored := private.ingest_messages(elements);
+        select i.stored, i.automatic into stored, automatic from private.ingest_messages(elements) i;
         campaigns := private.answered_campaigns(elements);
       when 'statuses' then
         select i.stored, i.campaigns into stored, campaigns from private.ingest_statuses(elements) i;
@@ -385,6 +351,7 @@ begin
     end if;
     stored := 0;
     campaigns := '{}';
+    automatic := false;
     if jsonb_array_length(elements) = 1 then
       leftovers := jsonb_build_array(jsonb_build_object(
         'reason', 'refused_by_database', 'sqlstate', sqlstate, 'phone_number_id', elements #> '{0,phone_number_id}'
@@ -395,6 +362,7 @@ begin
       select * into part from private.store_elements(kind, jsonb_build_array(element), patient);
       stored := stored + part.stored;
       campaigns := campaigns || part.campaigns;
+      automatic := automatic or part.automatic;
       leftovers := leftovers || part.leftovers;
     end loop;
   end;
@@ -437,16 +405,9 @@ $$;
 -- delivery of that id is what this was read from. With `patient` an element that keeps losing against others is given up
 -- alone. Without `keep_event` only the elements are stored.
 create function public.ingest_webhook(
-  body text,
-  encoding text default 'utf-8',
-  is_json boolean default true,
-  messages jsonb default '[]',
-  statuses jsonb default '[]',
-  others jsonb default '[]',
-  keep_event boolean default true,
-  events jsonb default '[]',
-  replay_of bigint default null,
-  patient boolean default false
+  body text, encoding text default 'utf-8', is_json boolean default true, messages jsonb default '[]',
+  statuses jsonb default '[]', others jsonb default '[]', keep_event boolean default true, events jsonb default '[]',
+  replay_of bigint default null, patient boolean default false
 ) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -458,7 +419,6 @@ declare
   strangers jsonb;
   verdict text;
   changed_campaigns uuid[];
-  automatic boolean;
 begin
   -- First: a number that is connected meanwhile must not make a message look stored that was not.
   select jsonb_agg(jsonb_build_object('reason', 'unknown_number', 'phone_number_id', n.phone_number_id))
@@ -474,7 +434,6 @@ begin
   select * into stored_messages from private.store_elements('messages', messages, patient);
   select * into stored_statuses from private.store_elements('statuses', statuses, patient);
   select * into stored_events from private.store_events(events, patient);
-  automatic := coalesce(current_setting('app.automatic_messages', true), '') = 'queued';
   changed_campaigns := array(
     select distinct c from unnest(stored_messages.campaigns || stored_statuses.campaigns) as c
   );
@@ -483,7 +442,7 @@ begin
     || stored_events.leftovers;
 
   if not keep_event then
-    return jsonb_build_object('campaigns', changed_campaigns, 'automatic', automatic);
+    return jsonb_build_object('campaigns', changed_campaigns, 'automatic', stored_messages.automatic);
   end if;
 
   verdict := case when not is_json then 'not_json' when rest = '[]' then 'stored' else 'partial' end;
@@ -504,7 +463,7 @@ begin
   end if;
 
   return jsonb_build_object(
-    'event_id', event_id, 'campaigns', changed_campaigns, 'automatic', automatic, 'unknown_numbers', coalesce(strangers, '[]')
+    'event_id', event_id, 'campaigns', changed_campaigns, 'automatic', stored_messages.automatic, 'unknown_numbers', coalesce(strangers, '[]')
   );
 end;
 $$;

@@ -5,7 +5,8 @@ import { before, describe, test } from "node:test";
 import { rolledBack, useDatabase } from "./database.mjs";
 import { isRefused } from "./refusals.mjs";
 
-const { sql, calls, newTenant, newUser, newNumber, newCampaign, receivesMessage, assign } = await useDatabase();
+const { sql, calls, newTenant, newUser, newNumber, newCampaign, receivesMessage, assign, messageNow } =
+  await useDatabase();
 
 /** @type {any} */
 let tenant;
@@ -435,7 +436,11 @@ describe("somebody who is blocked", () => {
       payload: { text: { body: "Halo" } },
     };
     await isRefused(calls(people.manager, "create_message", message), { code: "PT409", detail: "contact_blocked" });
-    await sql`update public.conversations set status = 'resolved', unread_count = 0 where id = ${conversation.id}`;
+    await calls(people.manager, "read_conversation", { conversation_id: conversation.id });
+    await calls(people.manager, "update_conversation", {
+      conversation_id: conversation.id,
+      changes: { status: "resolved" },
+    });
     const { conversation: after } = await receivesMessage(number, { from: element.from, text: "Kenapa?" });
     assert.deepEqual(
       [after.status, after.unread_count, after.waiting_since, after.last_message_preview],
@@ -443,9 +448,13 @@ describe("somebody who is blocked", () => {
     );
 
     const [machine] = await sql`
-      insert into public.messages (tenant_id, session_id, conversation_id, direction, status, content)
-      values (${tenant.id}, ${number.id}, ${conversation.id}, 'outbound', 'pending', 'Selamat datang') returning status, error_title`;
-    assert.deepEqual(machine, { status: "failed", error_title: "The contact is blocked" });
+      with queued as (
+        select private.queue_automatic(v, 'greeting', 'text', 'Selamat datang', '{}') as id
+        from public.conversations v where v.id = ${conversation.id}
+      )
+      select id from queued`;
+    const { status, error_title } = await messageNow(machine);
+    assert.deepEqual({ status, error_title }, { status: "failed", error_title: "The contact is blocked" });
     await calls(people.manager, "block_contact", { contact_id: contact.id, blocked: false });
     const { message: sent } = await calls(people.manager, "create_message", message);
     assert.equal(sent.status, "sending");

@@ -274,3 +274,39 @@ describe("what is said to a customer", () => {
     );
   });
 });
+
+describe("a change that no customer wrote", () => {
+  test("or a blocked one did, leaves a snoozed conversation asleep until its time", async () => {
+    const { number, admin } = await newOffice();
+    const { conversation, contact } = await settled(admin, number, "snoozed");
+    const { snoozed_until } = await now(conversation);
+    await calls(admin, "block_contact", { contact_id: contact.id, blocked: true });
+    await delivers({ messages: [inboundText(number, { from: contact.wa_id })] });
+    const after = await now(conversation);
+    assert.deepEqual([after.status, after.snoozed_until], ["snoozed", snoozed_until]);
+  });
+
+  test("gives it to no one when a person marks it as unread", async () => {
+    const { number, admin } = await newOffice();
+    const { conversation } = await settled(admin, number, "open");
+    await sql`update public.whatsapp_sessions set assignment = 'round_robin' where id = ${number.id}`;
+    await calls(admin, "unread_conversation", { conversation_id: conversation.id });
+    const after = await now(conversation);
+    assert.deepEqual([after.unread_count, after.assigned_to], [1, null]);
+    assert.deepEqual(await eventsOf(conversation), []);
+  });
+
+  test("greets no one when two conversations of one person are joined", async () => {
+    const { number, admin } = await newOffice();
+    const [kept, gone] = [
+      await receivesMessage(number, { timestamp: seconds(2 * 86_400) }),
+      await receivesMessage(number, { timestamp: seconds(200) }),
+    ];
+    const settings = { greeting: { enabled: true, text: "Hai", after_days: 1 } };
+    await calls(admin, "save_automations", { settings: sql.json(settings), session_id: null });
+    await sql`select private.merge_contacts(kept => ${kept.contact.id}, gone => ${gone.contact.id})`;
+    assert.deepEqual(await automaticIn(kept.conversation), []);
+    const after = await now(kept.conversation);
+    assert.deepEqual([after.unread_count, after.last_inbound_at], [2, gone.message.occurred_at]);
+  });
+});

@@ -93,7 +93,7 @@ describe("the list", () => {
       made.push((await receivesMessage(number, { timestamp: seconds(ago) })).conversation.id);
     const [a, b, c, d] = made;
     await calls(admin, "update_conversation", { conversation_id: b, changes: { priority: "high" } });
-    await sql`update public.conversations set last_message_direction = 'outbound' where id = ${a}`;
+    await sql`update public.conversations set last_message_direction = 'outbound', waiting_since = null where id = ${a}`;
     assert.deepEqual(idsOf(await inboxOf(admin, {}, { sort: "newest" })), [d, c, b, a]);
     assert.deepEqual(idsOf(await inboxOf(admin, {}, { sort: "oldest" })), [a, b, c, d]);
     assert.deepEqual(idsOf(await inboxOf(admin, {}, { sort: "waiting" })), [b, c, d]);

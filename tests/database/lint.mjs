@@ -292,4 +292,31 @@ export const RULES = {
     broken: `${NEW_TABLE}; alter publication supabase_realtime add table public.lint`,
     found: "public.lint",
   },
+  "no trigger decides about conversations and messages": {
+    // They note the time, record and announce a change, derive what a message shows, and keep what was deleted empty.
+    query: `
+      select format('%s: %s', t.tgrelid::regclass, t.tgname) as offender
+      from pg_trigger t
+      join pg_proc p on p.oid = t.tgfoid
+      where t.tgrelid in ('public.conversations'::regclass, 'public.messages'::regclass) and not t.tgisinternal
+        and p.proname not in ('touch_updated_at', 'audit', 'announce_conversations', 'announce_messages',
+          'note_conversation_changes', 'annotate_created', 'annotate_updated', 'keep_deleted')`,
+    broken: `create function private.lint_opens() returns trigger language plpgsql set search_path = '' as 'begin return new; end';
+      create trigger lint_opens before update on public.conversations for each row execute function private.lint_opens()`,
+    found: "conversations: lint_opens",
+  },
+  "a session variable says who asks, and steers nothing": {
+    // Those of contact imports and of the audit log decide about no row: what is announced, and who keeps the log.
+    query: `
+      select format('%s: %s', p.oid::regprocedure, v.name[1]) as offender
+      from pg_proc p
+      cross join lateral regexp_matches(p.prosrc, 'current_setting\\(''(app\\.[a-z_]+)''', 'g') as v (name)
+      where p.pronamespace = any (${OURS})
+        and v.name[1] <> all (array[
+          'app.actor_id', 'app.importing_contacts', 'app.pruning_audit_logs', 'app.erasing_audit_logs'
+        ])`,
+    broken: `create function private.lint_steered() returns text language sql set search_path = ''
+      as 'select current_setting(''app.quietly'', true)'`,
+    found: "private.lint_steered(): app.quietly",
+  },
 };

@@ -475,11 +475,17 @@ describe("work", () => {
 });
 
 describe("the question how it was", () => {
+  const becomes = (
+    /** @type {string} */ status,
+    /** @type {any} */ conversations,
+    /** @type {import("postgres").Sql} */ asker = sql,
+  ) =>
+    asker`select private.change_conversations(${[conversations].flat().map(({ id }) => id)}::uuid[], ${json({ status })})`;
   const resolves = (/** @type {any} */ user, /** @type {any} */ conversations) =>
     database.as(user, async (sql) => {
       // as the function of the inbox does, which passes row level security in the caller's name
       await sql`select set_config('role', 'none', true)`;
-      await sql`update public.conversations set status = 'resolved' where id = any (${[conversations].flat().map(({ id }) => id)}::uuid[])`;
+      await becomes("resolved", conversations, sql);
     });
   const surveyOf = async (/** @type {any} */ conversation) => [
     ...(await sql`select * from public.csat_responses where conversation_id = ${conversation.id} order by created_at`),
@@ -519,11 +525,11 @@ describe("the question how it was", () => {
     );
     for (const { title, description } of action.sections[0].rows)
       assert.ok(title.length <= 24 && description.length <= 72);
-    await sql`update public.conversations set status = 'open' where id = ${conversation.id}`;
+    await becomes("open", conversation);
     await resolves(admin, conversation);
     assert.equal((await surveyOf(conversation)).length, 1, "not again within a week");
     await sql`update public.csat_responses set created_at = now() - interval '8 days' where tenant_id = ${tenant.id}`;
-    await sql`update public.conversations set status = 'open' where id = ${conversation.id}`;
+    await becomes("open", conversation);
     await resolves(agent, conversation);
     assert.equal((await surveyOf(conversation)).length, 2);
   });
@@ -536,7 +542,7 @@ describe("the question how it was", () => {
     await resolves(admin, several);
     for (const conversation of several) assert.deepEqual(await automaticIn(conversation), ["csat"]);
     const quiet = await receivesMessage(number);
-    await sql`update public.conversations set status = 'resolved' where id = ${quiet.conversation.id}`;
+    await becomes("resolved", quiet.conversation);
     const byKey = await receivesMessage(number);
     await resolves(await newApiKey(tenant, "manager"), byKey.conversation);
     const closed = await receivesMessage(number, { timestamp: seconds(DAY + 60) });
