@@ -743,7 +743,8 @@ begin
 end;
 $$;
 
--- Live messages of customers: a keyword alone in its message is a word about marketing, kept with the message as proof.
+-- Live messages of customers: a keyword alone in its message is a word about marketing, kept with the message as proof. It
+-- counts as it was sent, also if the same delivery edits it or takes it back.
 create function private.record_keyword_consents(created uuid[]) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -752,19 +753,22 @@ begin
   select jsonb_agg(jsonb_build_object(
     'tenant_id', a.tenant_id, 'contact_id', v.contact_id,
     'state', case when k.word = any (k.outs) then 'opted_out' else 'opted_in' end,
-    'source', 'keyword', 'proof', jsonb_build_object('message_id', a.id, 'text', left(a.content, 200)),
+    'source', 'keyword', 'proof', jsonb_build_object('message_id', a.id, 'text', left(k.said, 200)),
     'occurred_at', a.occurred_at
   )) into consents
   from public.messages a
   join public.conversations v on v.id = a.conversation_id
   join public.tenants t on t.id = a.tenant_id
   cross join lateral (
-    select private.keyword_of(a.content) as word,
+    select case when a.edited_at is null and a.revoked_at is null then a.content else a.original_content end as said
+  ) w
+  cross join lateral (
+    select w.said, private.keyword_of(w.said) as word,
       array(select private.keyword_of(o) from unnest(t.opt_out_keywords) o) as outs,
       array(select private.keyword_of(i) from unnest(t.opt_in_keywords) i) as ins
   ) k
   where a.id = any (created) and a.direction = 'inbound' and a.type in ('text', 'button', 'interactive')
-    and not a.metadata ? 'source' and char_length(a.content) <= 200
+    and not a.metadata ? 'source' and char_length(k.said) <= 200
     and k.word <> '' and (k.word = any (k.outs) or k.word = any (k.ins));
   if consents is not null then
     perform private.record_consents(consents);

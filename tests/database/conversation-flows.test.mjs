@@ -159,6 +159,19 @@ describe("what a customer writes", () => {
     );
   });
 
+  for (const kind of /** @type {const} */ (["edit", "revoke"])) {
+    test(`as an opt-out word counts, also when the same delivery brings the ${kind} of it`, async () => {
+      const { number } = await newOffice();
+      const word = inboundText(number, { text: "STOP", timestamp: seconds(60) });
+      const after = aboutMessage(number, kind, word.wamid, { from: word.from, text: "Halo", timestamp: seconds(50) });
+      await delivers({ messages: [word, after] });
+      const [contact] = await sql`
+        select marketing_opted_out_at is not null as opted_out from public.contacts
+        where tenant_id = ${number.tenant_id} and wa_id = ${word.from}`;
+      assert.equal(contact.opted_out, true);
+    });
+  }
+
   test("by many at once is shared out evenly", async () => {
     const { number, tenant, agent } = await newOffice({ assignment: "least_busy" });
     const colleague = await newUser(tenant, "agent");
