@@ -86,7 +86,7 @@ pub(crate) async fn change_contacts(
 ) -> Result<Json<BulkOutcome>, ApiError> {
     let caller = permitted.caller;
     let (ids, filter) = chosen(bulk.ids, bulk.filter)?;
-    let required = |field: &str| ApiError::field(field, Text::new("is required", "wajib diisi"));
+    let required = |field: &str| ApiError::required(field);
     let options = match bulk.action {
         Action::AddTags | Action::RemoveTags => {
             let tags = bulk

@@ -94,6 +94,16 @@ impl ApiError {
         Self::fields(vec![(field.into(), problem)])
     }
 
+    /// 422: a field is missing.
+    pub fn required(field: impl Into<String>) -> Self {
+        Self::field(field, Text::new("is required", "wajib diisi"))
+    }
+
+    /// 422: a field names something that does not exist.
+    pub fn unknown(field: impl Into<String>) -> Self {
+        Self::field(field, Text::new("is not known", "tidak dikenal"))
+    }
+
     /// 422 naming several fields.
     pub fn fields(fields: Vec<(String, Text)>) -> Self {
         let mut error = Self::new(

@@ -167,7 +167,7 @@ fn refuse(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
         } else {
             format!("{field}.{missing}")
         };
-        return ApiError::field(field, Text::new("is required", "wajib diisi"));
+        return ApiError::required(field);
     }
     if let Some(unknown) = unknown_field(&problem) {
         let field = if field == "." { unknown.to_owned() } else { field };

@@ -23,6 +23,7 @@ pub mod permissions;
 pub mod public_media;
 pub mod rate_limit;
 mod redis;
+mod refusals;
 pub mod shell;
 pub mod text;
 pub mod token_seal;

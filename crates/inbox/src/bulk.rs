@@ -111,7 +111,7 @@ pub(crate) async fn act_on_conversations(
 
 impl BulkAction {
     fn options(&self) -> Result<Value, ApiError> {
-        let missing = |field: &str| Err(ApiError::field(field, Text::new("is required", "wajib diisi")));
+        let missing = |field: &str| Err(ApiError::required(field));
         match self.action {
             Action::Snooze if self.snoozed_until.is_none() => missing("snoozed_until"),
             Action::Snooze => Ok(json!({ "snoozed_until": self.snoozed_until })),

@@ -126,7 +126,7 @@ pub(crate) async fn upload_file(
             _ => {}
         }
     }
-    Err(ApiError::field("file", Text::new("is required", "wajib diisi")))
+    Err(ApiError::required("file"))
 }
 
 /// What the file is for has to be known before it comes: it is stored as it comes.
@@ -156,24 +156,19 @@ async fn short_text(mut field: Field<'_>, name: &'static str) -> Result<String, 
     String::from_utf8(bytes)
         .ok()
         .filter(|text| text.len() <= 100)
-        .ok_or_else(|| ApiError::field(name, Text::new("is not known", "tidak dikenal")))
+        .ok_or_else(|| ApiError::unknown(name))
 }
 
 async fn session_id(field: Field<'_>) -> Result<Uuid, ApiError> {
     let text = short_text(field, "session_id").await?;
-    text.trim()
-        .parse()
-        .map_err(|_| ApiError::field("session_id", Text::new("is not known", "tidak dikenal")))
+    text.trim().parse().map_err(|_| ApiError::unknown("session_id"))
 }
 
 async fn is_document(field: Field<'_>) -> Result<bool, ApiError> {
     let kind = short_text(field, "type").await?;
     match MediaKind::named(kind.trim()) {
         Some(kind) => Ok(kind == MediaKind::Document),
-        None => Err(ApiError::field(
-            "type",
-            Text::new("is not known", "tidak dikenal"),
-        )),
+        None => Err(ApiError::unknown("type")),
     }
 }
 

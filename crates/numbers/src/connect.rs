@@ -88,7 +88,7 @@ pub(crate) async fn connect_number(
         Some(token) => token,
         None if may_use_environment(&app, caller, &place) => app.config().meta_token.clone(),
         None => {
-            return Err(ApiError::field("token", Text::new("is required", "wajib diisi")));
+            return Err(ApiError::required("token"));
         }
     };
     let candidate = Candidate {

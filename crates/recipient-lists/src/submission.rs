@@ -151,14 +151,11 @@ fn read_json(list: NewRecipientList) -> Result<Submission, ApiError> {
     }
     let name = checked_name(&list.name)?;
     let Some((kind, people)) = given.pop() else {
-        return Err(ApiError::field(
-            match list.source {
-                Some(SourceKind::File) => "file",
-                Some(SourceKind::Manual) => "recipients",
-                Some(SourceKind::Contacts) | None => "source",
-            },
-            Text::new("is required", "wajib diisi"),
-        ));
+        return Err(ApiError::required(match list.source {
+            Some(SourceKind::File) => "file",
+            Some(SourceKind::Manual) => "recipients",
+            Some(SourceKind::Contacts) | None => "source",
+        }));
     };
     if !given.is_empty() || list.source.is_some_and(|source| source != kind) {
         let problem = Text::new(
@@ -191,7 +188,7 @@ async fn read_form(mut form: Multipart) -> Result<Submission, ApiError> {
             _ => {}
         }
     }
-    let required = |field: &str| ApiError::field(field, Text::new("is required", "wajib diisi"));
+    let required = |field: &str| ApiError::required(field);
     let on_error = match on_error.as_deref().map(str::trim) {
         None | Some("") => None,
         Some("keep") => Some(OnError::Keep),

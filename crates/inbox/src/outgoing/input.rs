@@ -10,7 +10,6 @@ use super::problem;
 use super::template::{TemplateInput, TemplatePlace};
 use crm_core::caller::Caller;
 use crm_core::error::ApiError;
-use crm_core::text::Text;
 
 /// What to say. The member named by `type` holds the message, as in Meta's API; files by `id` (of an upload) or `link`.
 #[derive(Deserialize, ToSchema)]
@@ -109,10 +108,7 @@ impl MessageInput {
             .as_ref()
             .is_some_and(|id| id.len() > 512 || id.contains('\0'))
         {
-            return Err(ApiError::field(
-                "context.message_id",
-                Text::new("is not known", "tidak dikenal"),
-            ));
+            return Err(ApiError::unknown("context.message_id"));
         }
         let (content, preview) = match self.kind {
             MessageKind::Template => {
@@ -174,7 +170,7 @@ impl MessageInput {
 }
 
 fn required<T>(field: &str, value: Option<T>) -> Result<T, ApiError> {
-    value.ok_or_else(|| ApiError::field(field, Text::new("is required", "wajib diisi")))
+    value.ok_or_else(|| ApiError::required(field))
 }
 
 /// A text that was given by itself is named by itself.
