@@ -31,8 +31,8 @@ pub struct Database<'a> {
 
 /// What PostgREST answered.
 pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
+    status: StatusCode,
+    headers: HeaderMap,
     body: Vec<u8>,
     as_user: bool,
 }
@@ -70,7 +70,7 @@ impl<'a> Database<'a> {
         self
     }
 
-    /// A query on a table or view.
+    /// A read of a table or view.
     pub fn from(&self, table: &'static str) -> Query<'a> {
         Query::new(self.clone(), table)
     }
@@ -91,7 +91,7 @@ impl<'a> Database<'a> {
         arguments: impl Into<Body>,
     ) -> Result<T, DatabaseError> {
         let url = crate::endpoint(self.project, &["rest", "v1", "rpc", function]);
-        self.send(Method::POST, url, None, Some(arguments.into()))
+        self.send(Method::POST, url, Some(arguments.into()))
             .await?
             .accepted()?
             .json()
@@ -105,7 +105,6 @@ impl<'a> Database<'a> {
         &self,
         method: Method,
         url: Url,
-        prefer: Option<&str>,
         body: Option<Body>,
     ) -> Result<Answer, DatabaseError> {
         let mut request = self
@@ -119,9 +118,6 @@ impl<'a> Database<'a> {
         }
         if let Some(limit) = self.time_limit {
             request = request.timeout(limit);
-        }
-        if let Some(prefer) = prefer {
-            request = request.header("Prefer", prefer);
         }
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, JSON).body(body);
@@ -154,7 +150,7 @@ impl Answer {
     }
 
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, DatabaseError> {
-        // A function without a result and a write that returns nothing answer with an empty body.
+        // A function without a result answers with an empty body.
         let body = if self.body.is_empty() {
             b"null"
         } else {
@@ -168,7 +164,7 @@ impl Answer {
     }
 }
 
-pub(crate) fn to_json(value: &(impl Serialize + ?Sized)) -> Result<Vec<u8>, DatabaseError> {
+fn to_json(value: &(impl Serialize + ?Sized)) -> Result<Vec<u8>, DatabaseError> {
     serde_json::to_vec(value).map_err(|error| {
         DatabaseError::Unexpected(Source::new(format!(
             "the request cannot be written as JSON: {error}"

@@ -7,7 +7,6 @@
 pub mod auth;
 mod database;
 mod database_error;
-mod filter;
 mod key;
 mod query;
 mod storage;
@@ -20,8 +19,7 @@ use reqwest::Url;
 pub use auth::AccessToken;
 pub use database::Database;
 pub use database_error::{DatabaseError, Source};
-pub use filter::{Condition, FilterValue, Is, LikePattern};
-pub use query::{Nulls, Order, Page, Query};
+pub use query::Query;
 pub use storage::{NewObject, Storage, StorageError};
 
 use key::ApiKey;

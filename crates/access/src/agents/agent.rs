@@ -5,7 +5,6 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use supabase::auth::UserChanges;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -149,11 +148,8 @@ async fn change(
     let agent: Agent = caller.database().rpc("update_agent", &arguments).await?;
     if let Some(active) = changes.active {
         // The profile already decides; this keeps Auth from giving out tokens that open nothing.
-        let ban = UserChanges {
-            ban_duration: Some(if active { "none" } else { BANNED }.to_owned()),
-            ..UserChanges::default()
-        };
-        if let Err(error) = app.supabase().auth_admin().update_user(agent.id, &ban).await {
+        let ban = if active { "none" } else { BANNED };
+        if let Err(error) = app.supabase().auth_admin().ban_user(agent.id, ban).await {
             log::error!(
                 "Auth was not told that {id} is active: {active}: {}",
                 error.source_text()

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
 use serde::Deserialize;
-use serde_json::{Map, json};
+use serde_json::json;
 use supabase::auth::NewUser;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -125,13 +125,12 @@ async fn join(
                 email: address.to_owned(),
                 password: Some(password),
                 email_confirm: true,
-                ..NewUser::default()
             };
             (auth.create_user(&user).await?.id, true)
         }
         (None, None) => {
             let home = app.config().app_url.as_deref();
-            (auth.invite(address, home, &Map::new()).await?.id, true)
+            (auth.invite(address, home).await?.id, true)
         }
     };
     let arguments = json!({ "invitation_id": invitation.invitation_id, "user_id": user_id });

@@ -50,7 +50,7 @@ impl<'a> CallerDatabase<'a> {
         }
     }
 
-    /// A query on a table, under the caller's policies.
+    /// A read of a table, under the caller's policies.
     pub fn from(&self, table: &'static str) -> Query<'a> {
         let database = self.caller.credential.database(&self.caller.app);
         self.caller.trace.mark(database).from(table)

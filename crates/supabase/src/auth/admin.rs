@@ -1,17 +1,13 @@
 //! Administration of users and their sessions with the service key.
 
-use chrono::{DateTime, Utc};
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::header::AUTHORIZATION;
 use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::AccessToken;
 use crate::database_error::Source;
 use crate::endpoint;
 use crate::key::ApiKey;
-use crate::query::Page;
 
 /// A client for `/auth/v1/admin`.
 pub struct AuthAdmin<'a> {
@@ -25,27 +21,6 @@ pub struct AuthAdmin<'a> {
 pub struct User {
     /// The id, which is `sub` in access tokens.
     pub id: Uuid,
-    /// The mail address with which the user signs in.
-    #[serde(default)]
-    pub email: Option<String>,
-    /// The time when the address was confirmed.
-    #[serde(default)]
-    pub email_confirmed_at: Option<DateTime<Utc>>,
-    /// The time of the last sign-in.
-    #[serde(default)]
-    pub last_sign_in_at: Option<DateTime<Utc>>,
-    /// The time until which the user cannot sign in.
-    #[serde(default)]
-    pub banned_until: Option<DateTime<Utc>>,
-    /// The time of creation.
-    #[serde(default)]
-    pub created_at: Option<DateTime<Utc>>,
-    /// Metadata that only the service can change.
-    #[serde(default)]
-    pub app_metadata: Map<String, Value>,
-    /// Metadata that the user can change.
-    #[serde(default)]
-    pub user_metadata: Map<String, Value>,
 }
 
 /// The data of a new user.
@@ -58,35 +33,6 @@ pub struct NewUser {
     pub password: Option<String>,
     /// Whether the address counts as confirmed.
     pub email_confirm: bool,
-    /// Metadata that only the service can change.
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    pub app_metadata: Map<String, Value>,
-    /// Metadata that the user can change.
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    pub user_metadata: Map<String, Value>,
-}
-
-/// Changes to a user. Fields that are `None` keep their values.
-#[derive(Clone, Default, Serialize)]
-pub struct UserChanges {
-    /// The mail address with which the user signs in.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub email: Option<String>,
-    /// The password.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub password: Option<String>,
-    /// Whether the address counts as confirmed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub email_confirm: Option<bool>,
-    /// The duration for which the user cannot sign in, such as `24h`, or `none`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ban_duration: Option<String>,
-    /// Merged into the metadata that only the service can change.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub app_metadata: Option<Map<String, Value>>,
-    /// Merged into the metadata that the user can change.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user_metadata: Option<Map<String, Value>>,
 }
 
 /// The reason why Auth refused or failed.
@@ -141,73 +87,31 @@ impl<'a> AuthAdmin<'a> {
     /// Creates a user.
     pub async fn create_user(&self, user: &NewUser) -> Result<User, AuthError> {
         let request = self.request(Method::POST, &self.users()).json(user);
-        read(&send(request).await?.1)
+        read(&send(request).await?)
     }
 
     /// Creates a user and has Auth send them a mail with a sign-in link. The link leads on to `redirect_to`.
     /// Fails with [`AuthError::EmailTaken`] if a user has already confirmed the address.
-    pub async fn invite(
-        &self,
-        email: &str,
-        redirect_to: Option<&str>,
-        user_metadata: &Map<String, Value>,
-    ) -> Result<User, AuthError> {
+    pub async fn invite(&self, email: &str, redirect_to: Option<&str>) -> Result<User, AuthError> {
         let mut url = endpoint(self.project, &["auth", "v1", "invite"]);
         if let Some(address) = redirect_to {
             url.query_pairs_mut().append_pair("redirect_to", address);
         }
-        let body = serde_json::json!({ "email": email, "data": user_metadata });
+        let body = serde_json::json!({ "email": email, "data": {} });
         let request = self.request(Method::POST, &url).json(&body);
-        read(&send(request).await?.1)
+        read(&send(request).await?)
     }
 
-    /// Fetches a user by id.
-    pub async fn get_user(&self, id: Uuid) -> Result<User, AuthError> {
-        let request = self.request(Method::GET, &self.user(id));
-        read(&send(request).await?.1)
-    }
-
-    /// One page of users; pages count from 1. The total is the number that Auth states, or else the number of
-    /// users on this page.
-    pub async fn list_users(&self, page: u32, per_page: u32) -> Result<Page<User>, AuthError> {
-        #[derive(Deserialize)]
-        struct Users {
-            users: Vec<User>,
-        }
-        let mut url = self.users();
-        url.query_pairs_mut()
-            .append_pair("page", &page.to_string())
-            .append_pair("per_page", &per_page.to_string());
-        let (headers, body) = send(self.request(Method::GET, &url)).await?;
-        let Users { users } = read(&body)?;
-        let stated = headers
-            .get("x-total-count")
-            .and_then(|total| total.to_str().ok()?.parse().ok());
-        Ok(Page {
-            total: stated.unwrap_or(users.len() as u64),
-            rows: users,
-        })
-    }
-
-    /// Changes a user.
-    pub async fn update_user(&self, id: Uuid, changes: &UserChanges) -> Result<User, AuthError> {
-        let request = self.request(Method::PUT, &self.user(id)).json(changes);
-        read(&send(request).await?.1)
+    /// Bans a user for a duration such as `24h`; `none` lifts the ban.
+    pub async fn ban_user(&self, id: Uuid, duration: &str) -> Result<(), AuthError> {
+        let changes = serde_json::json!({ "ban_duration": duration });
+        let request = self.request(Method::PUT, &self.user(id)).json(&changes);
+        send(request).await.map(drop)
     }
 
     /// Deletes a user and their sessions.
     pub async fn delete_user(&self, id: Uuid) -> Result<(), AuthError> {
         send(self.request(Method::DELETE, &self.user(id))).await.map(drop)
-    }
-
-    /// Ends all sessions of the user who holds `token`. Access tokens that were already issued stay valid
-    /// until they expire.
-    pub async fn sign_out_everywhere(&self, token: &AccessToken) -> Result<(), AuthError> {
-        let mut url = endpoint(self.project, &["auth", "v1", "logout"]);
-        url.query_pairs_mut().append_pair("scope", "global");
-        send(self.request_as(Method::POST, &url, Some(token.bearer())))
-            .await
-            .map(drop)
     }
 
     fn users(&self) -> Url {
@@ -219,29 +123,24 @@ impl<'a> AuthAdmin<'a> {
     }
 
     fn request(&self, method: Method, url: &Url) -> RequestBuilder {
-        self.request_as(method, url, self.key.bearer.clone())
-    }
-
-    fn request_as(&self, method: Method, url: &Url, bearer: Option<HeaderValue>) -> RequestBuilder {
         let request = self
             .http
             .request(method, url.clone())
             .header("apikey", self.key.header.clone());
-        match bearer {
-            Some(bearer) => request.header(AUTHORIZATION, bearer),
+        match &self.key.bearer {
+            Some(bearer) => request.header(AUTHORIZATION, bearer.clone()),
             None => request,
         }
     }
 }
 
-async fn send(request: RequestBuilder) -> Result<(HeaderMap, Vec<u8>), AuthError> {
+async fn send(request: RequestBuilder) -> Result<Vec<u8>, AuthError> {
     let unavailable = |error: reqwest::Error| AuthError::Unavailable(Source::of(&error));
-    let mut response = request.send().await.map_err(unavailable)?;
+    let response = request.send().await.map_err(unavailable)?;
     let status = response.status();
-    let headers = std::mem::take(response.headers_mut());
     let body = response.bytes().await.map_err(unavailable)?;
     if status.is_success() {
-        Ok((headers, body.into()))
+        Ok(body.into())
     } else {
         Err(refusal(status, &body))
     }

@@ -6,5 +6,5 @@ mod jwks;
 mod token_verifier;
 
 pub use access_token::AccessToken;
-pub use admin::{AuthAdmin, AuthError, NewUser, User, UserChanges};
+pub use admin::{AuthAdmin, AuthError, NewUser, User};
 pub use token_verifier::{Claims, TokenError, TokenVerifier};

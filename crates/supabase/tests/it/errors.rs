@@ -253,7 +253,7 @@ async fn nobody_there_and_no_answer_in_time_are_unavailable() {
             .as_service()
             .from("n")
             .eq("phone", "62811")
-            .fetch::<Value>()
+            .fetch_optional::<Value>()
             .await
             .unwrap_err();
         assert_eq!(name(&error), "unavailable");

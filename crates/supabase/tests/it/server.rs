@@ -1,4 +1,3 @@
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -48,20 +47,15 @@ impl Scripted {
             body: body.to_string(),
         }
     }
-
-    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
-        self.headers.push((name, value.to_owned()));
-        self
-    }
 }
 
 #[derive(Clone, Default)]
 struct Shared {
     seen: Arc<Mutex<Vec<Seen>>>,
-    script: Arc<Mutex<VecDeque<Scripted>>>,
+    answer: Arc<Mutex<Scripted>>,
 }
 
-/// Answers with what was scripted, in order; the last answer is repeated.
+/// Answers every request with what was scripted.
 pub(crate) struct Server {
     pub(crate) url: String,
     shared: Shared,
@@ -70,7 +64,7 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) async fn answering(answer: Scripted) -> Self {
         let shared = Shared::default();
-        shared.script.lock().unwrap().push_back(answer);
+        *shared.answer.lock().unwrap() = answer;
         let app = Router::new().fallback(handle).with_state(shared.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -78,15 +72,9 @@ impl Server {
         Self { url, shared }
     }
 
-    pub(crate) fn then(&self, answer: Scripted) {
-        self.shared.script.lock().unwrap().push_back(answer);
-    }
-
-    /// Forgets what was scripted and answers with this from now on.
+    /// Answers with this from now on.
     pub(crate) fn answers_from_now_on(&self, answer: Scripted) {
-        let mut script = self.shared.script.lock().unwrap();
-        script.clear();
-        script.push_back(answer);
+        *self.shared.answer.lock().unwrap() = answer;
     }
 
     pub(crate) fn seen(&self) -> Vec<Seen> {
@@ -127,14 +115,7 @@ async fn handle(
         headers,
         body,
     });
-    let answer = {
-        let mut script = shared.script.lock().unwrap();
-        if script.len() > 1 {
-            script.pop_front().unwrap()
-        } else {
-            script[0].clone()
-        }
-    };
+    let answer = shared.answer.lock().unwrap().clone();
     let mut response = Response::builder().status(answer.status);
     for (name, value) in answer.headers {
         response = response.header(name, value);

@@ -1,7 +1,7 @@
 //! A WhatsApp Business account: its numbers, and the subscription of our app to its webhooks.
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::number_health::{self, NumberHealth};
 use super::send_error::SendError;
@@ -85,12 +85,5 @@ impl<'a> BusinessAccountClient<'a> {
             .http
             .delete(self.graph.url(&[self.id, "subscribed_apps"]));
         self.graph.call(self.token, request).await.map(drop)
-    }
-
-    /// Whether any app is subscribed to the account's webhooks.
-    pub async fn is_subscribed(&self) -> Result<bool, SendError> {
-        let request = self.graph.http.get(self.graph.url(&[self.id, "subscribed_apps"]));
-        let page: Page<Value> = self.graph.read(self.token, request).await?;
-        Ok(!page.data.is_empty())
     }
 }

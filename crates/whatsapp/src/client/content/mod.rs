@@ -135,9 +135,4 @@ impl Content {
             Self::Template { .. } | Self::Prepared { .. } => None,
         }
     }
-
-    /// Whether it may be sent to a person who has not written within 24 hours.
-    pub fn opens_conversation(&self) -> bool {
-        self.kind() == "template"
-    }
 }
