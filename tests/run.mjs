@@ -6,6 +6,7 @@ import path from "node:path";
 import { build } from "../crates/local/stack/launch/build.mjs";
 import { prepare } from "../crates/local/stack/launch/prepare.mjs";
 import { ROOT, startStack } from "../crates/local/stack/stack.mjs";
+import { TIME_LIMIT_SCALE } from "./stack.mjs";
 
 await prepare(ROOT);
 
@@ -36,7 +37,12 @@ const nodeTests = (files, { atOnce = 2, environment = {} } = {}) =>
 /** One stack for all database tests: they share it and make tenants of their own. */
 async function onOneStack(/** @type {(stackFile: string) => Promise<void>} */ tests) {
   const folder = mkdtempSync(path.join(tmpdir(), "crm-tests-"));
-  const { stop } = await startStack({ dataDir: folder, functions: false, durable: false });
+  const { stop } = await startStack({
+    dataDir: folder,
+    functions: false,
+    durable: false,
+    timeLimitScale: TIME_LIMIT_SCALE,
+  });
   try {
     await tests(path.join(folder, "stack.json"));
   } finally {

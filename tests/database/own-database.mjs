@@ -7,51 +7,59 @@ import { applyMigrations, readMigrations } from "../../crates/local/stack/supaba
 import { preparePlatform } from "../../crates/local/stack/supabase/platform.mjs";
 import { ROOT } from "../../crates/local/stack/stack.mjs";
 
+/** A new project, before its first migration. */
+const PLATFORM = "platform";
 const PRISTINE = "pristine";
 
 /**
  * @param {string} url of the shared one
+ * @param {{ migrated?: boolean }} [options] `migrated` false: as a new project is
  * @returns {Promise<{ url: string, drop: () => Promise<void> }>}
  */
-export async function copyDatabase(url) {
+export async function copyDatabase(url, { migrated = true } = {}) {
   const name = `own_${randomUUID().replaceAll("-", "")}`;
-  const onServer = async (/** @type {(sql: postgres.Sql) => Promise<void>} */ work) => {
-    const sql = postgres(url, { max: 1, onnotice: () => {} });
-    try {
-      await work(sql);
-    } finally {
-      await sql.end({ timeout: 5 });
-    }
-  };
-  await onServer(async (sql) => {
+  await onDatabase(url, async (sql) => {
     // Files run side by side; the lock ends with the connection.
     await sql`select pg_advisory_lock(hashtextextended(${PRISTINE}, 0))`;
-    if ((await sql`select from pg_database where datname = ${PRISTINE}`).count === 0) {
-      await sql.unsafe(`create database half_${PRISTINE}`);
-      await migrate(at(url, `half_${PRISTINE}`));
-      await sql.unsafe(`alter database half_${PRISTINE} rename to ${PRISTINE}`);
-    }
-    await sql.unsafe(`create database ${name} template ${PRISTINE}`);
+    const makeOnce = async (
+      /** @type {string} */ database,
+      /** @type {string} */ template,
+      /** @type {(url: string) => Promise<void>} */ fill,
+    ) => {
+      if ((await sql`select from pg_database where datname = ${database}`).count > 0) return;
+      await sql.unsafe(`create database half_${database} template ${template} owner postgres`);
+      await fill(at(url, `half_${database}`));
+      await sql.unsafe(`alter database half_${database} rename to ${database}`);
+    };
+    await makeOnce(PLATFORM, "template1", (half) => onDatabase(half, (sql) => preparePlatform(sql, null)));
+    await makeOnce(PRISTINE, PLATFORM, migrate);
+    await sql.unsafe(`create database ${name} template ${migrated ? PRISTINE : PLATFORM} owner postgres`);
   });
   return {
     url: at(url, name),
-    drop: () => onServer(async (sql) => void (await sql.unsafe(`drop database ${name} with (force)`))),
+    drop: () => onDatabase(url, async (sql) => void (await sql.unsafe(`drop database ${name} with (force)`))),
   };
 }
 
-/** @param {string} url */
+/** With the rights that migrations have. @param {string} url */
 async function migrate(url) {
-  const owner = url.replace(/\/\/[^:@/]+:/, "//postgres:");
-  for (const [address, work] of /** @type {[string, (sql: postgres.Sql) => Promise<any>][]} */ ([
-    [url, (sql) => preparePlatform(sql, null)],
-    [owner, (sql) => applyMigrations(sql, readMigrations(path.join(ROOT, "supabase/migrations")))],
-  ])) {
-    const sql = postgres(address, { max: 1, onnotice: () => {} });
-    try {
-      await work(sql);
-    } finally {
-      await sql.end({ timeout: 5 });
-    }
+  await onDatabase(asOwner(url), (sql) => applyMigrations(sql, readMigrations(path.join(ROOT, "supabase/migrations"))));
+}
+
+/** The same database as role `postgres`, which migrations and people have on a hosted project. @param {string} url */
+export function asOwner(url) {
+  const address = new URL(url);
+  address.username = "postgres";
+  return address.href;
+}
+
+/** @param {string} url @param {(sql: postgres.Sql) => Promise<unknown>} work */
+async function onDatabase(url, work) {
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  try {
+    await work(sql);
+  } finally {
+    await sql.end({ timeout: 5 });
   }
 }
 

@@ -28,6 +28,8 @@ const SUPABASE = fileURLToPath(new URL("supabase/server.mjs", import.meta.url));
  * @property {boolean} [functions] run the functions, the Meta simulator and the Redis API (default yes)
  * @property {string} [functionsDir] where their binaries are (default: what cargo built for release)
  * @property {boolean} [durable] false: fast, and lost with the machine (default yes)
+ * @property {number} [timeLimitScale] multiplies the time limits that Supabase sets on requests (default 1, as on a hosted
+ *   project): for tests that share a busy machine
  * @property {{ sent: number, delivered: number, read: number }} [webhookDelay] milliseconds from a send to the simulator's webhooks
  * @property {Record<string, string | undefined>} [environment] what wins over the local defaults (default: nothing)
  * @property {(step: string) => void} [onStep]
@@ -82,6 +84,7 @@ export async function startStack(options) {
       fresh: options.fresh ?? false,
       cron: options.cron ?? false,
       durable: options.durable ?? true,
+      timeLimitScale: options.timeLimitScale ?? 1,
       webhookDelay: options.webhookDelay,
       given: options.environment ?? {},
     });

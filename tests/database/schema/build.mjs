@@ -28,8 +28,6 @@ export async function buildCatalogue(migrations) {
   const superuser = as(SUPERUSER);
   try {
     await preparePlatform(superuser, password);
-    // The rights of a hosted project and no more.
-    await superuser`alter role postgres nosuperuser`;
     const owner = as("postgres");
     try {
       await applyMigrations(owner, readMigrations(migrations));

@@ -2,6 +2,7 @@
 // wins over the local default; an address that is set means that the part behind it is not ours to run.
 import path from "node:path";
 import { roleKey } from "../supabase/keys.mjs";
+import { SUPERUSER } from "../supabase/postgres.mjs";
 import { StackError } from "../supabase/stack-error.mjs";
 import { TEMPLATES, templateId, TENANTS, USERS } from "./demo-tenants.mjs";
 
@@ -27,6 +28,7 @@ const PASSED_ON = [
  * @property {boolean} fresh
  * @property {boolean} cron
  * @property {boolean} durable
+ * @property {number} [timeLimitScale]
  * @property {{ sent: number, delivered: number, read: number }} [webhookDelay]
  * @property {Record<string, string | undefined>} given the caller's environment
  */
@@ -63,7 +65,7 @@ export function configure(settings) {
     elsewhere.database ||
     (elsewhere.supabase
       ? null
-      : `postgresql://postgres:${encodeURIComponent(secrets.postgres_password)}@127.0.0.1:${ports.postgres}/postgres`);
+      : `postgresql://${SUPERUSER}:${encodeURIComponent(secrets.postgres_password)}@127.0.0.1:${ports.postgres}/postgres`);
   const upstashToken = from(["UPSTASH_REDIS_REST_TOKEN"], secrets.upstash_token);
   const appSecret = from(["META_APP_SECRET"], secrets.app_secret);
   const verifyToken = from(["META_WEBHOOK_VERIFY_TOKEN"], secrets.verify_token);
@@ -130,6 +132,7 @@ export function configure(settings) {
           data_dir: path.join(dataDir, "supabase"),
           fresh: settings.fresh,
           durable: settings.durable,
+          time_limit_scale: settings.timeLimitScale,
           migrations_dir: path.join(root, "supabase", "migrations"),
           jwt_secret: jwtSecret,
           anon_key: anonKey,

@@ -4,6 +4,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { isAdminPath } from "./auth-admin.mjs";
 import { acceptedInvitation } from "./auth-verify.mjs";
+import { changesEveryRow } from "./safe-update.mjs";
 import { answerSignedUrls, requestsSignedUrls } from "./signed-urls.mjs";
 
 /** PostgREST's answer when it has no database connection. */
@@ -67,6 +68,8 @@ async function serve(services, request, response) {
   const { caller } = found;
   const body = await readBody(request);
 
+  const unfiltered = service === "rest" ? changesEveryRow(request.method ?? "GET", url) : null;
+  if (unfiltered) return send(response, json(400, unfiltered));
   if (service === "rest" && caller && request.method === "POST") {
     const name = /^\/rest\/v1\/rpc\/([^/]+)$/.exec(url.pathname)?.[1];
     const answer = name ? await services.rpc.call(decodeURIComponent(name), request, body, caller) : null;
@@ -121,11 +124,10 @@ async function restRequest(services, { method = "GET", headers }, url) {
   const path = /^\/rest\/v1(\/.*)$/.exec(url.pathname)?.[1];
   if (path === undefined) return null;
   const name = /^\/rpc\/([^/]+)$/.exec(path)?.[1];
+  const routine = name === undefined ? undefined : decodeURIComponent(name);
   const readOnly =
-    method === "GET" ||
-    method === "HEAD" ||
-    (name !== undefined && (await services.rpc.isReadOnly(decodeURIComponent(name))));
-  return { method, path, headers, readOnly };
+    method === "GET" || method === "HEAD" || (routine !== undefined && (await services.rpc.isReadOnly(routine)));
+  return { method, path, headers, readOnly, routine };
 }
 
 /** @param {Buffer} body @returns {any} */

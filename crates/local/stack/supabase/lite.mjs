@@ -8,6 +8,7 @@ const { App } = await import("@supabase/lite");
 const { PostgresConnection } = await import("@supabase/lite/postgres");
 const { TYPES } = await import("./database.mjs");
 const { renewingPool } = await import("./renewing-pool.mjs");
+const { applySettings } = await import("./request-settings.mjs");
 const { restError } = await import("./rest-error.mjs");
 const { SHORTEST_PASSWORD } = await import("./auth-users.mjs");
 const { patchAuthService } = await import("./auth-tokens.mjs");
@@ -17,7 +18,7 @@ const { FolderStorage } = await import("./folder-storage.mjs");
 
 /** @typedef {import("./keys.mjs").Claims} Claims */
 /** @typedef {{ claims: Claims, kind: "publishable" | "secret", user: boolean }} Caller */
-/** @typedef {{ method: string, path: string, headers: Record<string, unknown>, readOnly: boolean }} RestRequest of PostgREST, its path below /rest/v1 */
+/** @typedef {{ method: string, path: string, headers: Record<string, unknown>, readOnly: boolean, routine?: string }} RestRequest of PostgREST, its path below /rest/v1, and the name of the called function */
 
 /** @typedef {{ url: URL, rest: RestRequest | null }} CurrentRequest */
 
@@ -32,10 +33,13 @@ const OF_CALLER =
   "set_config('request.jwt.claims', $1, true), set_config('storage.operation', $2, true), set_config('search_path', $3, true), set_config('role', $4, true)";
 const OF_REQUEST =
   "set_config('response.status', '', true), set_config('response.headers', '', true), set_config('request.method', $5, true), set_config('request.path', $6, true), set_config('request.headers', $7, true), set_config('transaction_read_only', $8, true)";
+const SETTINGS = applySettings(9);
 
 class Connection extends PostgresConnection {
   /** @type {ReturnType<import("./pre-request.mjs").preRequest> | null} */
   preRequest = null;
+  /** @type {ReturnType<import("./request-settings.mjs").requestSettings> | null} */
+  settings = null;
 
   /**
    * Prevents Lite from granting all rights to all API roles, which would undo the grants of the migrations.
@@ -46,20 +50,26 @@ class Connection extends PostgresConnection {
   }
 
   /**
-   * Sets role and claims in one statement. For a PostgREST request it also sets the request's properties and calls the
-   * pre-request function.
+   * Sets role and claims in one statement. For a PostgREST request it also applies the settings of the role and sets the
+   * request's properties, and then calls the pre-request function.
    * @param {any} db @param {any} vars
    */
   async applyJwtSessionContext(db, vars) {
     const role = vars.auth?.role || "anon";
     const request = current.getStore()?.rest;
-    await run(db, `select ${request ? `${OF_REQUEST}, ` : ""}${OF_CALLER}`, [
+    await run(db, `select ${request ? `${SETTINGS}, ${OF_REQUEST}, ` : ""}${OF_CALLER}`, [
       JSON.stringify(vars.auth?.jwt ?? { role }),
       String(vars.storage?.operation ?? ""),
       "public, extensions",
       role,
       ...(request
-        ? [request.method, request.path, JSON.stringify(request.headers), request.readOnly ? "on" : "off"]
+        ? [
+            request.method,
+            request.path,
+            JSON.stringify(request.headers),
+            request.readOnly ? "on" : "off",
+            (await this.settings?.of(role, request.routine)) ?? "{}",
+          ]
         : []),
     ]);
     const before = request ? await this.preRequest?.statement() : null;
@@ -100,6 +110,7 @@ function run(db, text, parameters) {
  * @property {string} siteUrl
  * @property {string} storageFolder
  * @property {ReturnType<import("./pre-request.mjs").preRequest>} preRequest
+ * @property {ReturnType<import("./request-settings.mjs").requestSettings>} settings
  * @property {ReturnType<import("./mails.mjs").mailbox>} mails
  */
 
@@ -125,6 +136,7 @@ export async function startLite(options) {
   connection.driver.reserve = pool.reserve;
   const passwordHook = passwordVerification(options.sql);
   connection.preRequest = options.preRequest;
+  connection.settings = options.settings;
   const app = new App({
     connection,
     api: { enabled: true, schemas: ["public"] },

@@ -8,7 +8,8 @@ const PLATFORM = readFileSync(new URL("platform.sql", import.meta.url), "utf8");
 /**
  * Runs the platform script if this version of it has not run on this database.
  * @param {import("postgres").Sql} superuser
- * @param {string | null} password of role `postgres`; null leaves it unchanged
+ * @param {string | null} password of role `postgres`, which is no superuser from then on; null leaves the role unchanged,
+ *   because on a server that is not ours it may be the superuser
  */
 export async function preparePlatform(superuser, password) {
   const script = [getAuthSchemaSql(false), getStorageSchemaSql(false), PLATFORM].join("\n");
@@ -23,7 +24,7 @@ export async function preparePlatform(superuser, password) {
   }
   await superuser.begin(async (sql) => {
     await sql.unsafe(script);
-    if (password !== null) await sql.unsafe(`alter role postgres password ${quoteLiteral(password)}`);
+    if (password !== null) await sql.unsafe(`alter role postgres nosuperuser password ${quoteLiteral(password)}`);
     await sql.unsafe(
       "create schema if not exists supabase_local; create table if not exists supabase_local.platform (version text not null); truncate supabase_local.platform",
     );

@@ -8,9 +8,9 @@ declare
 begin
   for wanted in
     select * from (values
-      ('anon', 'nologin noinherit'),
-      ('authenticated', 'nologin noinherit'),
-      ('service_role', 'nologin noinherit bypassrls'),
+      ('anon', 'nologin'),
+      ('authenticated', 'nologin'),
+      ('service_role', 'nologin bypassrls'),
       ('authenticator', 'nologin noinherit'),
       ('dashboard_user', 'nologin createrole createdb replication'),
       ('supabase_auth_admin', 'nologin noinherit createrole'),
@@ -30,8 +30,9 @@ $$;
 grant anon, authenticated, service_role to authenticator;
 grant anon, authenticated, service_role, authenticator, pg_monitor, pg_read_all_data, pg_signal_backend
   to postgres with admin option;
--- A hosted project lets `postgres` create policies on these tables by other means.
-grant supabase_storage_admin, supabase_realtime_admin to postgres;
+-- A hosted project lets `postgres` create policies on the tables of these roles by other means. Everything else that the
+-- membership allows is refused there; a test compares the schemas of the platform before and after the migrations.
+grant supabase_storage_admin, supabase_realtime_admin to postgres with inherit true, set false;
 
 do $$
 begin
@@ -44,6 +45,14 @@ $$;
 grant set on parameter "pgrst.db_pre_request", "pgrst.db_max_rows", "pgrst.db_schemas" to postgres;
 
 alter role postgres set search_path to "$user", public, extensions;
+alter role supabase_admin set search_path to "$user", public, extensions;
+-- PostgREST connects as `authenticator` and applies the settings of a request's role (request-settings.mjs). Role
+-- `service_role` has none, so the limits of `authenticator` hold for it. A hosted project also loads the extension
+-- `safeupdate` into these sessions (safe-update.mjs).
+alter role authenticator set statement_timeout to '8s';
+alter role authenticator set lock_timeout to '8s';
+alter role anon set statement_timeout to '3s';
+alter role authenticated set statement_timeout to '8s';
 alter role supabase_auth_admin set search_path to auth;
 alter role supabase_storage_admin set search_path to storage;
 

@@ -277,7 +277,7 @@ test("a new function is found after PostgREST is notified", async () => {
   await sql.end();
 });
 
-test("migrations have the rights of a hosted project, and people are superusers", async () => {
+test("migrations have the rights of a hosted project, and so has their role afterwards", async () => {
   const sql = superuser(project.config);
   const [owner] = await sql`select tableowner from pg_tables where tablename = 'notes'`;
   const history = await sql`select version, name from supabase_migrations.schema_migrations order by version`;
@@ -291,7 +291,8 @@ test("migrations have the rights of a hosted project, and people are superusers"
       ["20260101000100", "functions"],
       ["20260101000200", "begin_request"],
       ["20260101000300", "sessions"],
+      ["20260101000400", "time_limits"],
     ],
   );
-  assert.equal(role.rolsuper, true);
+  assert.equal(role.rolsuper, false);
 });

@@ -4,6 +4,7 @@ import { createServer } from "node:net";
 import path from "node:path";
 import { afterEach, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
+import { SUPERUSER } from "./postgres.mjs";
 import { client, projectConfig, signedIn, startProject, superuser, temporaryFolder } from "./test-project.mjs";
 
 /** @type {(() => unknown)[]} */
@@ -189,7 +190,7 @@ test("a failing migration is rolled back and reports its file, position and reas
 
 test("an existing server can be used by its address", async () => {
   const host = await start(await newConfig({ migrations_dir: "/nonexistent" }));
-  const url = `postgresql://postgres:${encodeURIComponent(host.config.postgres_password)}@127.0.0.1:${host.config.postgres_port}/postgres`;
+  const url = `postgresql://${SUPERUSER}:${encodeURIComponent(host.config.postgres_password)}@127.0.0.1:${host.config.postgres_port}/postgres`;
   const guest = await start(await newConfig({ database_url: url }));
   assert.equal(existsSync(path.join(guest.config.data_dir, "postgres")), false);
   const ada = await signedIn(guest, "ada");

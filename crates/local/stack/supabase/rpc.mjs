@@ -1,5 +1,6 @@
 // Calls SQL functions like PostgREST: the body goes to Postgres as text and the answer comes back as text, so that no
 // number is rounded on the way. Unusual requests go to Lite.
+import { applySettings } from "./request-settings.mjs";
 import { restStatus } from "./rest-error.mjs";
 
 /** @typedef {import("./lite.mjs").Caller} Caller */
@@ -9,6 +10,7 @@ import { restStatus } from "./rest-error.mjs";
 
 const JSON_TYPE = "application/json";
 const OBJECT_TYPE = "application/vnd.pgrst.object+json";
+const SETTINGS = applySettings(5);
 
 const CATALOG = `
   select
@@ -35,8 +37,9 @@ const CATALOG = `
 /**
  * @param {import("postgres").Sql} sql the superuser's connections
  * @param {ReturnType<import("./pre-request.mjs").preRequest>} preRequest
+ * @param {ReturnType<import("./request-settings.mjs").requestSettings>} requestSettings
  */
-export function rpcCaller(sql, preRequest) {
+export function rpcCaller(sql, preRequest, requestSettings) {
   /** @type {Promise<Map<string, Routine>> | null} */
   let catalog = null;
   /** @param {string} name */
@@ -64,7 +67,10 @@ export function rpcCaller(sql, preRequest) {
       const text = body.length === 0 ? "{}" : body.toString("utf8");
       const given = keysOf(text);
       if (!given || !accepts(routine, given)) return null;
-      return invoke(sql, { name, routine, given, text, request, caller, wanted, before: await preRequest.statement() });
+      const role = caller.claims.role ?? "anon";
+      const settings = await requestSettings.of(role, name);
+      const before = await preRequest.statement();
+      return invoke(sql, { name, routine, given, text, request, caller, role, settings, wanted, before });
     },
   };
 }
@@ -162,21 +168,20 @@ function statement(name, routine, given) {
 
 /**
  * @param {import("postgres").Sql} sql
- * @param {{ name: string, routine: Routine, given: string[], text: string, request: import("node:http").IncomingMessage, caller: Caller, wanted: "list" | "object", before: string | null }} call
+ * @param {{ name: string, routine: Routine, given: string[], text: string, request: import("node:http").IncomingMessage, caller: Caller, role: string, settings: string, wanted: "list" | "object", before: string | null }} call
  * @returns {Promise<Answer>}
  */
-async function invoke(sql, { name, routine, given, text, request, caller, wanted, before }) {
-  const role = caller.claims.role ?? "anon";
+async function invoke(sql, { name, routine, given, text, request, caller, role, settings, wanted, before }) {
   const connection = await sql.reserve();
   try {
     // All steps are sent at once. If one is refused, the rest fail and the last one rolls back.
     const steps = [
       connection.unsafe(routine.readOnly ? "begin read only" : "begin"),
       connection.unsafe(
-        `select set_config('search_path', 'public, extensions', true), set_config('request.jwt.claims', $1, true),
+        `select ${SETTINGS}, set_config('search_path', 'public, extensions', true), set_config('request.jwt.claims', $1, true),
           set_config('request.method', 'POST', true), set_config('request.path', $2, true), set_config('request.headers', $3, true),
           set_config('role', $4, true)`,
-        [JSON.stringify(caller.claims), `/rpc/${name}`, JSON.stringify(request.headers), role],
+        [JSON.stringify(caller.claims), `/rpc/${name}`, JSON.stringify(request.headers), role, settings],
         { prepare: true },
       ),
       ...(before === null ? [] : [connection.unsafe(before)]),

@@ -15,6 +15,7 @@ import { applyMigrations, readMigrations } from "./migrations.mjs";
 import { startPostgres, SUPERUSER } from "./postgres.mjs";
 import { preRequest } from "./pre-request.mjs";
 import { startRealtime } from "../realtime/realtime.mjs";
+import { requestSettings } from "./request-settings.mjs";
 import { renewingPool } from "./renewing-pool.mjs";
 import { rpcCaller } from "./rpc.mjs";
 import { StackError } from "./stack-error.mjs";
@@ -27,6 +28,7 @@ import { StackError } from "./stack-error.mjs";
  * @property {string} data_dir
  * @property {boolean} [fresh] begin with an empty database
  * @property {boolean} [durable] false: fast, and lost with the machine
+ * @property {number} [time_limit_scale] multiplies the time limits of requests; 1, as on a hosted project, unless set
  * @property {string} migrations_dir
  * @property {string} jwt_secret
  * @property {string} anon_key
@@ -110,15 +112,17 @@ async function run(config) {
   const [{ startLite }, { preparePlatform }] = await loading;
   await checkDatabase(sql, config, own);
   await preparePlatform(sql, own ? config.postgres_password : null);
-  await migrate(sql, config, databaseUrl, own);
+  await migrate(config, databaseUrl, own);
 
   const supabaseUrl = config.supabase_url ?? `http://127.0.0.1:${config.port}`;
   const callers = callerFinder(config);
   const before = preRequest(sql);
+  const settings = requestSettings(sql, config.time_limit_scale ?? 1);
   const mails = mailbox(sql, { supabaseUrl, siteUrl: config.site_url });
   const lite = await startLite({
     sql,
     preRequest: before,
+    settings,
     mails,
     databaseUrl,
     jwtSecret: config.jwt_secret,
@@ -127,7 +131,7 @@ async function run(config) {
     storageFolder: path.join(config.data_dir, "storage"),
   });
   undo.push(() => lite.stop());
-  const rpc = rpcCaller(sql, before);
+  const rpc = rpcCaller(sql, before, settings);
   const realtime = await startRealtime({
     sql,
     databaseUrl,
@@ -138,6 +142,7 @@ async function run(config) {
   undo.push(() => realtime.stop());
   await listener.listen("pgrst", () => {
     before.reload();
+    settings.reload();
     rpc.reload();
     void lite.reloadSchema();
   });
@@ -218,11 +223,10 @@ async function checkDatabase(sql, config, own) {
     throw new StackError("--fresh cannot empty the server of SUPABASE_DB_URL: empty it by other means");
 }
 
-/** @param {import("postgres").Sql} sql @param {Configuration} config @param {string} databaseUrl @param {boolean} own */
-async function migrate(sql, config, databaseUrl, own) {
+/** @param {Configuration} config @param {string} databaseUrl @param {boolean} own */
+async function migrate(config, databaseUrl, own) {
   const migrations = readMigrations(config.migrations_dir);
-  // Migrations run with the rights that a hosted project gives them. People and tests get the superuser.
-  if (own) await sql`alter role postgres nosuperuser`;
+  // A server that is not ours has no role `postgres` that is known to differ from its superuser.
   const owner = connect(own ? databaseUrl.replace(`//${SUPERUSER}:`, "//postgres:") : databaseUrl, { max: 1 });
   try {
     const { changed } = await applyMigrations(owner, migrations);
@@ -230,7 +234,6 @@ async function migrate(sql, config, databaseUrl, own) {
       console.error(`${file} has changed since it was applied: start with --fresh to apply it`);
   } finally {
     await owner.end({ timeout: 1 });
-    if (own) await sql`alter role postgres superuser`;
   }
 }
 
