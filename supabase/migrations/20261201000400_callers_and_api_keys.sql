@@ -170,12 +170,21 @@ declare
   headers constant json := nullif(current_setting('request.headers', true), '')::json;
   key constant text := headers ->> 'x-api-key';
   version constant text := headers ->> 'x-access-version';
+  time_limit text;
 begin
   if key is not null and current_user = 'anon' then
     perform set_config('request.jwt.claims', json_build_object(
       'sub', private.api_key_of(key), 'role', 'authenticated', 'aud', 'authenticated', 'api_key', true
     )::text, true);
     perform set_config('role', 'authenticated', true);
+    -- PostgREST has applied the time limit of `anon`, or the longer one of the called function. A key has as long as a person.
+    select split_part(s.setting, '=', 2) into time_limit
+    from pg_catalog.pg_roles r cross join lateral unnest(r.rolconfig) as s (setting)
+    where r.rolname = 'authenticated' and s.setting like 'statement\_timeout=%';
+    if current_setting('statement_timeout') <> '0'
+      and current_setting('statement_timeout')::interval < time_limit::interval then
+      perform set_config('statement_timeout', time_limit, true);
+    end if;
   end if;
   -- In two steps: an expression that names a function needs the right to it, even where it is not called.
   if version is not null and current_user = 'authenticated' then

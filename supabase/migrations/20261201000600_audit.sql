@@ -307,7 +307,7 @@ end;
 $$;
 
 -- Ends what is older than its tenant wants it kept (of a tenant that is gone, than a year), at most `batch` entries of a
--- tenant at once. Answers with how many.
+-- tenant and five times as many in all at once. Answers with how many.
 -- Security definer: the service has no right to remove entries of the audit log.
 create function public.prune_audit_logs(batch integer default 10000) returns bigint
 language plpgsql security definer set search_path = '' as $$
@@ -332,6 +332,8 @@ begin
       order by l.occurred_at
       limit batch
     ) o
+    -- A statement of the service ends after 8 s, and then nothing would be removed. The next hour goes on.
+    limit 5 * batch::bigint
   )
   delete from public.audit_logs l using old where l.id = old.id;
   get diagnostics pruned = row_count;

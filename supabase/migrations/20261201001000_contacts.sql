@@ -518,6 +518,7 @@ $$;
 -- Changes what is named of a field: `name`, `type`, `choices`, `position`. Values that contacts have must fit what it
 -- becomes; of a text, every value does.
 -- Security definer: clients have no right to write contacts and fields.
+-- Time limit: a choice that is renamed or removed changes every contact that has it.
 create function public.update_contact_field(field_id uuid, changes jsonb) returns jsonb
 language plpgsql security definer set search_path = '' set statement_timeout = '60s' as $$
 declare
@@ -570,6 +571,7 @@ $$;
 
 -- Ends a field, and its values with it.
 -- Security definer: clients have no right to write contacts and fields.
+-- Time limit: it changes every contact that has a value.
 create function public.delete_contact_field(field_id uuid) returns void
 language plpgsql security definer set search_path = '' set statement_timeout = '60s' as $$
 declare
@@ -716,6 +718,7 @@ $$;
 -- (`tags`), `add_labels`, `remove_labels` (`label_ids`), `set_owner` (`owner_id`). Contacts the caller may not see are
 -- passed over, and so are tags beyond a contact's fifty. Answers with {"matched", "changed"}.
 -- Security definer: clients have no right to write contacts and labels.
+-- Time limit: it changes every contact that matches.
 create function public.change_contacts(contact_ids uuid[], filter jsonb, action text, options jsonb) returns jsonb
 language plpgsql security definer set search_path = '' set statement_timeout = '60s' as $$
 declare

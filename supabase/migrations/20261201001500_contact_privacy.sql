@@ -280,6 +280,7 @@ $$;
 -- Deletes contacts: those named, or those a filter leaves; at most 100 of them in one call. Answers with {"matched",
 -- "changed"}: where they differ, call again.
 -- Security definer: clients have no right to call `private.contact_condition`.
+-- Time limit: it erases a batch of contacts with their messages.
 create function public.delete_contacts(contact_ids uuid[], filter jsonb) returns jsonb
 language plpgsql security definer set search_path = '' set statement_timeout = '60s' as $$
 declare

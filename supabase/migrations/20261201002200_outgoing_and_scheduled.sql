@@ -384,13 +384,21 @@ begin
 end;
 $$;
 
--- Keys of sends that may be used again. Answers with how many.
+-- Keys of sends that may be used again: at most 100,000 at once, which take well below the 8 s that the service has.
+-- Answers with how many.
 create function public.expire_idempotency_keys() returns integer
 language plpgsql set search_path = '' as $$
 declare
   freed integer;
 begin
-  delete from private.idempotency_keys k where k.created_at < now() - interval '24 hours';
+  delete from private.idempotency_keys k
+  where k.ctid = any (array(
+    select o.ctid from private.idempotency_keys o
+    where o.created_at < now() - interval '24 hours'
+    order by o.created_at
+    limit 100000
+    for update skip locked
+  ));
   get diagnostics freed = row_count;
   return freed;
 end;

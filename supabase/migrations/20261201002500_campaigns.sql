@@ -447,6 +447,7 @@ $$;
 -- What a person does to a campaign; answers with it. `options` of `send`: {"scheduled_at"?}; of `retry`:
 -- {"include_unknown"?, "recipient_ids"?}. Whoever cancels and whoever claims at the same moment lock in the same order.
 -- Security definer: clients have no right to write campaigns.
+-- Time limit: it changes up to every recipient of the campaign.
 create function public.act_on_campaign(campaign_id uuid, action text, options jsonb default '{}') returns jsonb
 language plpgsql security definer set search_path = '' set statement_timeout = '60s' as $$
 declare
@@ -620,6 +621,7 @@ $$;
 -- Changes a campaign that has not begun: name, scheduled_at, quiet_hours, recipient_local, sender_id, template_id,
 -- session_id, and whom it is for: recipients, recipient_list_id, segment_id, variable_mapping.
 -- Security definer: clients have no right to write campaigns and recipients.
+-- Time limit: it replaces the recipients, of whom there can be 100,000.
 create function public.update_campaign(campaign_id uuid, changes jsonb) returns jsonb
 language plpgsql security definer set search_path = '' set statement_timeout = '60s' as $$
 declare
@@ -693,6 +695,7 @@ $$;
 
 -- Removes a campaign that nobody got anything from.
 -- Security definer: clients have no right to write campaigns.
+-- Time limit: it removes the recipients, of whom there can be 100,000.
 create function public.delete_campaign(campaign_id uuid) returns void
 language plpgsql security definer set search_path = '' set statement_timeout = '60s' as $$
 declare
@@ -902,6 +905,7 @@ $$;
 -- Every failed recipient of the tenant's campaigns of the last week is due again; see `act_on_campaign` for one
 -- campaign. Answers with how many, by campaign.
 -- Security definer: clients have no right to write campaigns.
+-- Time limit: it changes the failed recipients of every campaign.
 create function public.retry_failed() returns jsonb
 language plpgsql security definer set search_path = '' set statement_timeout = '60s' as $$
 declare
@@ -934,6 +938,7 @@ $$;
 -- {"wa_id", "name"?, "variables"?}; a number listed twice is kept once. `options`: {"draft"?, "scheduled_at"? (as typed:
 -- without an offset in the tenant's zone), "recipient_local"?, "quiet_hours"?, "recipient_list_id"? or "segment_id"?, "variable_mapping"?}.
 -- Security definer: clients have no right to write these tables.
+-- Time limit: it stores the recipients, of whom there can be 100,000.
 create function public.create_campaign(
   name text,
   template_id uuid,

@@ -61,6 +61,16 @@ export const RULES = {
     broken: "create function private.lint_path() returns integer language sql as 'select 1'",
     found: "private.lint_path()",
   },
+  "a time limit stands on what requests call": {
+    // The limit of a statement counts from its start: PostgREST applies that of the called function before it.
+    query: `
+      select p.oid::regprocedure::text as offender from pg_proc p
+      where p.pronamespace = 'private'::regnamespace
+        and exists (select 1 from unnest(p.proconfig) c where c like 'statement_timeout=%')`,
+    broken:
+      "create function private.lint_limit() returns integer language sql set search_path = '' set statement_timeout = '1s' as 'select 1'",
+    found: "private.lint_limit()",
+  },
   "no function can be called by everybody, but those that find out who asks": {
     query: `
       select p.oid::regprocedure::text as offender from pg_proc p

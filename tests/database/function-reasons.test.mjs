@@ -3,7 +3,7 @@ import path from "node:path";
 import { describe, test } from "node:test";
 import { readMigrations } from "../../crates/local/stack/supabase/migrations.mjs";
 import { ROOT } from "../../crates/local/stack/stack.mjs";
-import { unexplainedDefiners } from "./definer-reasons.mjs";
+import { unexplainedDefiners, unexplainedTimeLimits } from "./function-reasons.mjs";
 
 const HEAD = "create function public.act(one text) returns void\nlanguage plpgsql";
 const BODY = "set search_path = '' as $$\nbegin\nend;\n$$;\n";
@@ -36,5 +36,20 @@ describe("a function with its owner's rights says why", () => {
 
   test("and a function with the caller's rights need not", () => {
     assert.deepEqual(unexplainedDefiners(`${HEAD} ${BODY}`), []);
+  });
+});
+
+describe("a function with a time limit of its own says why", () => {
+  for (const { version, name, text } of readMigrations(path.join(ROOT, "supabase/migrations"))) {
+    test(`in ${version}_${name}.sql`, () => {
+      assert.deepEqual(unexplainedTimeLimits(text), []);
+    });
+  }
+
+  test("or is found out", () => {
+    const limited = `${HEAD} set statement_timeout = '60s' ${BODY}`;
+    assert.deepEqual(unexplainedTimeLimits(`-- Acts.\n${limited}`), ["public.act"]);
+    assert.deepEqual(unexplainedTimeLimits(`-- Time limit: it changes every contact.\n${limited}`), []);
+    assert.deepEqual(unexplainedTimeLimits(`${HEAD} ${BODY}`), []);
   });
 });
