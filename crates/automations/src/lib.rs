@@ -6,6 +6,7 @@
 pub(crate) mod csat_report;
 pub(crate) mod message_settings;
 mod openapi;
+mod queued_message;
 mod sender;
 pub(crate) mod settings;
 

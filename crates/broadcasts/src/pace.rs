@@ -8,6 +8,11 @@ use tokio::time::Instant;
 const SLACK: Duration = Duration::from_millis(200);
 /// The slowest a throttled number goes.
 const SLOWEST: Duration = Duration::from_secs(1);
+/// The shortest pause of a throttled number.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest, whatever Meta asks for: the lease of the number must outlast it. The message that was refused waits as
+/// long as Meta asks, and the next one finds out whether the number may go on.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Lets one send through at a time, so many a second. Never faster over any stretch of time longer than the
 /// slack.
@@ -37,10 +42,11 @@ impl Pace {
         self.next = self.next.max(earliest) + self.interval;
     }
 
-    /// Meta says it is too fast: wait a second, and go at half the pace from there.
-    pub(super) fn slow_down(&mut self) {
+    /// Meta says it is too fast: pause for a second, or as long as Meta asks, and go at half the pace from there.
+    pub(super) fn slow_down(&mut self, asked: Duration) {
         self.interval = (self.interval * 2).min(SLOWEST).max(self.interval);
-        self.next = self.next.max(Instant::now() + Duration::from_secs(1));
+        let pause = asked.clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+        self.next = self.next.max(Instant::now() + pause);
     }
 }
 
@@ -82,8 +88,20 @@ mod tests {
     async fn slowing_down_halves_the_pace() {
         let mut pace = Pace::new(10);
         send(&mut pace).await;
-        pace.slow_down();
+        pace.slow_down(Duration::ZERO);
         let seconds = seconds_for(&mut pace, 11).await;
         assert!((2.8..=3.2).contains(&seconds), "{seconds}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_is_as_long_as_meta_asks_and_shorter_than_the_lease() {
+        for (asked, least, most) in [(5, 4.9, 5.3), (600, 9.9, 10.3)] {
+            let mut pace = Pace::new(10);
+            send(&mut pace).await;
+            pace.slow_down(Duration::from_secs(asked));
+            let seconds = seconds_for(&mut pace, 1).await;
+            assert!((least..=most).contains(&seconds), "{seconds}");
+        }
+        assert!(LONGEST_PAUSE < crate::sender_queue::LEASE);
     }
 }

@@ -10,7 +10,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::hand_over::{MAX_INSTANCES, hand_over, shares};
-use super::number_sender::{NumberReport, NumberSender};
+use super::number_report::NumberReport;
+use super::number_sender::send_for_number;
 use super::sender_queue::{LeasedNumber, Run, SenderQueue};
 use crm_core::app::App;
 use crm_core::background::Background;
@@ -125,16 +126,9 @@ impl Sender {
     }
 
     async fn send_for(&self, numbers: Vec<LeasedNumber>) -> Vec<NumberReport> {
-        let senders = numbers.into_iter().map(|number| {
-            NumberSender::new(
-                self.app.clone(),
-                self.queue.clone(),
-                number,
-                self.background.clone(),
-                self.deadline,
-            )
-            .run()
-        });
+        let senders = numbers
+            .into_iter()
+            .map(|number| send_for_number(&self.app, &self.queue, number, &self.background, self.deadline));
         join_all(senders).await
     }
 

@@ -73,8 +73,6 @@ pub(super) struct RecipientReport {
     pub(super) claim_id: Uuid,
     #[serde(flatten)]
     pub(super) report: Report,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) retry_in_ms: Option<u64>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) pause_campaign: bool,
 }

@@ -10,3 +10,4 @@ pub(crate) mod reply;
 pub(crate) mod resend;
 pub(crate) mod scheduled;
 mod template;
+mod turn;

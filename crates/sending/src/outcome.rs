@@ -1,7 +1,12 @@
 //! What became of a message we asked Meta to send, as the database records it.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use whatsapp::client::{Accepted, MetaError, SendError};
+
+use crate::broken_number::breaking;
+use crate::retry_policy::RetryPolicy;
 
 /// What is recorded of a message that may have been sent, where Meta said nothing.
 pub const ANSWER_LOST: &str = "Meta's answer was lost: the message may have been sent";
@@ -39,33 +44,46 @@ pub struct Report {
     /// Meta's further explanation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_details: Option<String>,
+    /// When a message that waits is due again. Without it: at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_in_ms: Option<u64>,
 }
 
 impl Report {
-    /// What the answer to a send means for the message. The consequences for its number are the sender's.
-    pub fn of(answer: &Result<Accepted, SendError>) -> Self {
-        match answer {
-            Ok(accepted) => Self {
-                whatsapp_message_id: Some(accepted.wamid.clone()),
-                ..Self::bare(Outcome::Sent)
-            },
-            Err(SendError::Rejected { error }) => Self::told(Outcome::Failed, error),
-            Err(SendError::Retryable { error, .. }) => Self::told(Outcome::Retry, error),
-            Err(SendError::TokenInvalid { error } | SendError::AccountBlocked { error }) => {
-                Self::told(Outcome::Held, error)
+    /// What the answer to the last of `attempts` means for the message. A message whose number is broken waits: the
+    /// message is not at fault. One that the policy does not send again has failed, with Meta's reason.
+    pub fn of(answer: &Result<Accepted, SendError>, attempts: u32, policy: RetryPolicy) -> Self {
+        let error = match answer {
+            Ok(accepted) => {
+                return Self {
+                    whatsapp_message_id: Some(accepted.wamid.clone()),
+                    ..Self::bare(Outcome::Sent)
+                };
             }
-            Err(SendError::NotSent { .. }) => Self::unreachable(),
-            Err(SendError::OutcomeUnknown {
+            Err(error) => error,
+        };
+        if let Some(error) = breaking(error) {
+            return Self::refused(Outcome::Held, error);
+        }
+        match error {
+            SendError::Retryable { error: refusal, .. } => {
+                Self::refused(Outcome::Retry, refusal).again_after(policy.wait_after(error, attempts))
+            }
+            SendError::NotSent { .. } => Self::unreachable().again_after(policy.wait_after(error, attempts)),
+            SendError::Rejected { error }
+            | SendError::TokenInvalid { error }
+            | SendError::AccountBlocked { error } => Self::refused(Outcome::Failed, error),
+            SendError::OutcomeUnknown {
                 error: Some(error), ..
-            }) => Self::told(Outcome::Unknown, error),
-            Err(SendError::OutcomeUnknown { error: None, .. }) => Self {
+            } => Self::refused(Outcome::Unknown, error),
+            SendError::OutcomeUnknown { error: None, .. } => Self {
                 error_title: Some(ANSWER_LOST.to_owned()),
                 ..Self::bare(Outcome::Unknown)
             },
         }
     }
 
-    /// Meta was not asked, or did not hear.
+    /// Meta was not asked, or the request did not reach it.
     pub fn unreachable() -> Self {
         Self {
             error_title: Some("Meta could not be reached".to_owned()),
@@ -73,12 +91,35 @@ impl Report {
         }
     }
 
-    /// The same, as a failure: nobody will try again.
+    /// The same, as a failure: there is no further attempt.
     pub fn given_up(self) -> Self {
         Self {
             outcome: Outcome::Failed,
+            retry_in_ms: None,
             ..self
         }
+    }
+
+    /// The same message later, or never.
+    fn again_after(self, wait: Option<Duration>) -> Self {
+        match wait {
+            Some(wait) => self.due_in(wait),
+            None => self.given_up(),
+        }
+    }
+
+    /// The same, due again after a wait.
+    pub fn due_in(self, wait: Duration) -> Self {
+        Self {
+            retry_in_ms: u64::try_from(wait.as_millis()).ok(),
+            ..self
+        }
+    }
+
+    /// The wait until a message that is to be tried again is due.
+    pub fn retry_wait(&self) -> Option<Duration> {
+        let retry = self.outcome == Outcome::Retry;
+        self.retry_in_ms.filter(|_| retry).map(Duration::from_millis)
     }
 
     /// Nothing was tried: it goes back to the queue.
@@ -101,10 +142,11 @@ impl Report {
             error_code: None,
             error_title: None,
             error_details: None,
+            retry_in_ms: None,
         }
     }
 
-    fn told(outcome: Outcome, error: &MetaError) -> Self {
+    fn refused(outcome: Outcome, error: &MetaError) -> Self {
         Self {
             error_code: (error.code != MetaError::NO_CODE).then_some(error.code),
             // What something on the way answered in Meta's place has no words.
@@ -116,5 +158,62 @@ impl Report {
             error_details: error.details.clone(),
             ..Self::bare(outcome)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use whatsapp::error_codes::Scope;
+
+    fn refusal(code: i64) -> Box<MetaError> {
+        Box::new(MetaError {
+            code,
+            message: "Refused".to_owned(),
+            ..MetaError::default()
+        })
+    }
+
+    fn after(error: SendError, attempts: u32) -> (Outcome, Option<u64>) {
+        let report = Report::of(&Err(error), attempts, RetryPolicy::QUEUED);
+        (report.outcome, report.retry_in_ms)
+    }
+
+    #[test]
+    fn a_message_that_was_not_sent_is_due_again_until_the_policy_ends_it() {
+        let unreachable = || SendError::NotSent {
+            reason: "refused".into(),
+        };
+        assert_eq!(after(unreachable(), 1), (Outcome::Retry, Some(2000)));
+        assert_eq!(after(unreachable(), 3), (Outcome::Retry, Some(8000)));
+        assert_eq!(after(unreachable(), 4), (Outcome::Failed, None));
+        let pair = SendError::Retryable {
+            error: refusal(131_056),
+            scope: Scope::Pair,
+            retry_after: Some(Duration::from_secs(20)),
+        };
+        assert_eq!(after(pair, 2), (Outcome::Retry, Some(20_000)));
+    }
+
+    #[test]
+    fn a_message_of_a_broken_number_is_held_and_one_that_meta_refuses_has_failed() {
+        let rejected = |code| SendError::Rejected { error: refusal(code) };
+        assert_eq!(after(rejected(133_010), 1), (Outcome::Held, None));
+        assert_eq!(after(rejected(131_026), 1), (Outcome::Failed, None));
+        let blocked = SendError::AccountBlocked { error: refusal(368) };
+        assert_eq!(after(blocked, 1), (Outcome::Held, None));
+    }
+
+    #[test]
+    fn a_lost_answer_is_unknown_and_due_never() {
+        let lost = SendError::OutcomeUnknown {
+            reason: "timed out".into(),
+            error: None,
+        };
+        let report = Report::of(&Err(lost), 1, RetryPolicy::QUEUED);
+        assert_eq!(
+            (report.outcome, report.retry_wait(), report.error_title.as_deref()),
+            (Outcome::Unknown, None, Some(ANSWER_LOST))
+        );
     }
 }

@@ -7,30 +7,22 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
-use whatsapp::client::{Content, OutboundMessage, Recipient, SendError};
-use whatsapp::error_codes::Scope;
+use whatsapp::client::{Content, OutboundMessage, Recipient};
 
+use super::turn::wait_for_turn;
 use crate::message::Message;
 use crm_core::app::App;
 use crm_core::background::Background;
 use crm_core::error::ApiError;
 use crm_core::json_body::created;
 use sending::outcome::{Outcome, Report};
-use sending::{AccessError, NumberAccess, SendWatch, break_session, breaking, unusable_token};
+use sending::{RECORD_GRACE, RetryPolicy, SendContext, Unavailable, record_until_taken};
 
-/// Waits before another attempt, when Meta refused for the moment.
-const RETRY_AFTER: [Duration; 3] = [
-    Duration::from_secs(2),
-    Duration::from_secs(4),
-    Duration::from_secs(8),
-];
-/// The same for a pair of numbers, which Meta wants held four times longer each time.
-const PAIR_RETRY_AFTER: [Duration; 2] = [Duration::from_secs(4), Duration::from_secs(16)];
-/// What Meta may ask for at most; the message has failed where it asks for more.
-const LONGEST_WAIT: Duration = Duration::from_secs(16);
-/// How long the answer waits for Meta. What takes longer is still sent, and told through Realtime.
+/// The last attempt begins within this time: a function has 30 s, and Meta's answer is still to be recorded.
+const DELIVER_WITHIN: Duration = Duration::from_secs(22);
+/// How long the answer waits for Meta. What takes longer is still sent, and Realtime brings its outcome.
 const PATIENCE: Duration = Duration::from_secs(8);
 
 /// What `create_message` and `create_message_to` answer with.
@@ -38,6 +30,9 @@ const PATIENCE: Duration = Duration::from_secs(8);
 pub(super) struct CreatedMessage {
     message: Message,
     repeated: bool,
+    /// An earlier message of the conversation was on its way when this one was made.
+    #[serde(default)]
+    behind: bool,
     phone_number_id: Option<String>,
     wa_id: Option<String>,
     user_id: Option<String>,
@@ -87,6 +82,7 @@ pub(super) struct Delivery {
     message_id: Uuid,
     session_id: Uuid,
     phone_number_id: String,
+    behind: bool,
     message: OutboundMessage,
 }
 
@@ -105,6 +101,7 @@ impl Delivery {
             message_id: made.message.id,
             session_id: made.message.session_id,
             phone_number_id: made.phone_number_id.unwrap_or_default(),
+            behind: made.behind,
             message: OutboundMessage {
                 reply_to: made.message.context_message_id.clone(),
                 callback_data: Some(made.message.id.to_string()),
@@ -117,11 +114,14 @@ impl Delivery {
     /// Sends, and records what became of it. None when it could not be recorded: a status of Meta, or the
     /// sweep of the cron run, will settle it.
     pub(super) async fn run(&self, app: &App) -> Option<Message> {
-        let report = match self.access(app).await {
-            Ok(access) if access.held => Report::unreachable().given_up(),
-            Ok(access) => self.send(app, &access).await,
-            Err(error) => {
-                unusable_token(app, self.session_id, &error).await;
+        let deadline = Instant::now() + DELIVER_WITHIN;
+        if self.behind {
+            wait_for_turn(app, self.message_id, deadline).await;
+        }
+        let report = match self.context(app, deadline).await {
+            Ok(context) => self.send(&context, deadline).await,
+            Err(Unavailable::Resting) => Report::unreachable().given_up(),
+            Err(Unavailable::TokenUnusable) => {
                 Report::refused_here("The number's access token could not be read")
             }
         };
@@ -129,105 +129,53 @@ impl Delivery {
     }
 
     /// What it takes to send. While another message tries out whether Meta answers again, this one waits for it.
-    async fn access(&self, app: &App) -> Result<NumberAccess, AccessError> {
-        let mut access = NumberAccess::of(app, self.session_id).await?;
-        for wait in RETRY_AFTER {
-            if !access.held {
-                break;
+    async fn context(&self, app: &App, deadline: Instant) -> Result<SendContext, Unavailable> {
+        for looks in 1.. {
+            let context = SendContext::open(app, self.session_id, &self.phone_number_id).await;
+            match (&context, patience(deadline).wait_for_breaker(looks)) {
+                (Err(Unavailable::Resting), Some(wait)) => sleep(wait).await,
+                _ => return context,
             }
-            sleep(wait).await;
-            access = NumberAccess::of(app, self.session_id).await?;
         }
-        Ok(access)
+        Err(Unavailable::Resting)
     }
 
-    async fn send(&self, app: &App, access: &NumberAccess) -> Report {
-        let watch = SendWatch::new(self.session_id, access);
-        let mut attempt = 0;
-        loop {
-            let number = app.graph().number(&self.phone_number_id, &access.token);
-            let answer = number.send(&self.message).await;
-            let resting = watch.note(app, &answer).await;
-            if let Some(error) = answer.as_ref().err().and_then(breaking) {
-                break_session(app, self.session_id, error).await;
-            }
-            let report = Report::of(&answer);
-            match report.outcome {
-                Outcome::Retry => match answer.as_ref().err().and_then(|error| wait_after(error, attempt)) {
-                    Some(wait) if !resting => sleep(wait).await,
-                    _ => return report.given_up(),
-                },
-                Outcome::Held => return report.given_up(),
+    /// Sends until Meta accepts or refuses it. A process keeps a reply, and no queue: what cannot wait has failed.
+    async fn send(&self, context: &SendContext, deadline: Instant) -> Report {
+        for attempts in 1.. {
+            let Some(answer) = context.send(&self.message).await else {
+                break;
+            };
+            let report = Report::of(&answer, attempts, patience(deadline));
+            match (report.outcome, report.retry_wait()) {
+                (Outcome::Retry, Some(wait)) if !context.stopped() => sleep(wait).await,
+                (Outcome::Retry | Outcome::Held, _) => return report.given_up(),
                 _ => return report,
             }
-            attempt += 1;
         }
+        Report::unreachable().given_up()
     }
 
     async fn record(&self, app: &App, report: &Report) -> Option<Message> {
         let message_id = self.message_id;
         let arguments = json!({ "results": [MessageOutcome { message_id, report }] });
-        for wait in RETRY_AFTER {
-            match app
-                .supabase()
-                .as_service()
-                .rpc::<Vec<Message>>("record_replies", &arguments)
-                .await
-            {
-                Ok(messages) => return messages.into_iter().next(),
-                Err(error) => log::error!("message {message_id}: not recorded: {}", error.source_text()),
-            }
-            sleep(wait).await;
-        }
-        None
+        let arguments = &arguments;
+        let subject = format!("message {message_id}");
+        let recorded = record_until_taken(&subject, Instant::now() + RECORD_GRACE, || async move {
+            let database = app.supabase().as_service();
+            database.rpc::<Vec<Message>>("record_replies", arguments).await
+        });
+        recorded.await?.into_iter().next()
     }
 }
 
-/// How long to wait before the next attempt; none when it would take longer than somebody waits for a chat message.
-fn wait_after(error: &SendError, attempt: usize) -> Option<Duration> {
-    let (waits, asked): (&[Duration], _) = match error {
-        SendError::Retryable {
-            scope, retry_after, ..
-        } => match scope {
-            Scope::Pair => (&PAIR_RETRY_AFTER, *retry_after),
-            _ => (&RETRY_AFTER, *retry_after),
-        },
-        _ => (&RETRY_AFTER, None),
-    };
-    let wait = waits.get(attempt)?;
-    let wait = asked.map_or(*wait, |asked| asked.max(*wait));
-    (wait <= LONGEST_WAIT).then_some(wait)
+fn patience(deadline: Instant) -> RetryPolicy {
+    RetryPolicy::within(deadline.saturating_duration_since(Instant::now()))
 }
 
 impl Message {
     /// What stands under the name of its type.
     fn body(&self) -> Value {
         self.payload.get(&self.kind).cloned().unwrap_or_default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use whatsapp::client::MetaError;
-
-    use super::*;
-
-    fn waits(scope: Scope, retry_after: Option<u64>) -> Vec<Option<u64>> {
-        let error = SendError::Retryable {
-            error: Box::new(MetaError::default()),
-            scope,
-            retry_after: retry_after.map(Duration::from_secs),
-        };
-        (0..4)
-            .map(|attempt| wait_after(&error, attempt).map(|wait| wait.as_secs()))
-            .collect()
-    }
-
-    #[test]
-    fn attempts_are_made_again_as_meta_wants_it() {
-        assert_eq!(waits(Scope::Number, None), [Some(2), Some(4), Some(8), None]);
-        assert_eq!(waits(Scope::Pair, None), [Some(4), Some(16), None, None]);
-        assert_eq!(waits(Scope::Number, Some(5)), [Some(5), Some(5), Some(8), None]);
-        assert_eq!(waits(Scope::Number, Some(60)), [None; 4]);
     }
 }

@@ -1,0 +1,192 @@
+//! The loop of a sender with a queue: claim, send, record.
+//!
+//! Three loops run side by side: claims fill a short queue, sends empty it, outcomes are collected and recorded.
+//! Whatever is claimed is recorded; what a dead process had claimed is found by its lease and becomes `unknown`. The loop
+//! never decides to send a message again: the database hands it out again, or not.
+
+use std::future::Future;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
+
+/// A queue of messages.
+pub trait SendQueue: Sync {
+    /// A message that was claimed.
+    type Job: Send;
+    /// What became of it, to be recorded.
+    type Outcome: Send + Sync;
+
+    /// Claims the next messages, and waits for some where that is worth it. None ends the run.
+    fn claim(&self) -> impl Future<Output = Option<Vec<Self::Job>>> + Send;
+
+    /// Waits until the next message may be sent. It is dropped and called again whenever something else happens.
+    fn turn(&self) -> impl Future<Output = ()> + Send;
+
+    /// Begins to send a message: its turn is used up when this returns.
+    fn send(&self, job: Self::Job) -> impl Future<Output = Self::Outcome> + Send;
+
+    /// Records what became of messages.
+    fn record(&self, outcomes: Vec<Self::Outcome>) -> impl Future<Output = ()> + Send;
+}
+
+/// How much a queue's run holds at a time.
+#[derive(Debug, Clone, Copy)]
+pub struct Capacity {
+    /// Claimed messages that wait for their turn.
+    pub waiting: usize,
+    /// Sends at the same time.
+    pub at_once: usize,
+    /// The most outcomes of one record.
+    pub batch: usize,
+    /// Outcomes are recorded together when they come within this time.
+    pub record_within: Duration,
+}
+
+/// Works on a queue until it has no more claims, and everything that was claimed is recorded.
+pub async fn claim_send_record<Q: SendQueue>(queue: &Q, capacity: Capacity) {
+    let (jobs, waiting) = mpsc::channel(capacity.waiting.max(1));
+    let (sent, outcomes) = mpsc::channel(capacity.batch.max(1));
+    tokio::join!(
+        claim_all(queue, jobs),
+        send_all(queue, capacity.at_once, waiting, sent),
+        record_all(queue, capacity, outcomes)
+    );
+}
+
+async fn claim_all<Q: SendQueue>(queue: &Q, jobs: mpsc::Sender<Q::Job>) {
+    while let Some(claimed) = queue.claim().await {
+        for job in claimed {
+            if jobs.send(job).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+async fn send_all<Q: SendQueue>(
+    queue: &Q,
+    at_once: usize,
+    mut waiting: mpsc::Receiver<Q::Job>,
+    sent: mpsc::Sender<Q::Outcome>,
+) {
+    let mut sends = FuturesUnordered::new();
+    let mut next: Option<Q::Job> = None;
+    let mut more = true;
+
+    while more || next.is_some() || !sends.is_empty() {
+        let free = sends.len() < at_once;
+        tokio::select! {
+            Some(outcome) = sends.next() => {
+                if sent.send(outcome).await.is_err() {
+                    return;
+                }
+            }
+            job = waiting.recv(), if more && next.is_none() => {
+                more = job.is_some();
+                next = job;
+            }
+            () = queue.turn(), if free && next.is_some() => {
+                if let Some(job) = next.take() {
+                    sends.push(queue.send(job));
+                }
+            }
+        }
+    }
+}
+
+async fn record_all<Q: SendQueue>(queue: &Q, capacity: Capacity, mut outcomes: mpsc::Receiver<Q::Outcome>) {
+    while let Some(first) = outcomes.recv().await {
+        let mut batch = vec![first];
+        let until = Instant::now() + capacity.record_within;
+        while batch.len() < capacity.batch {
+            match timeout_at(until, outcomes.recv()).await {
+                Ok(Some(outcome)) => batch.push(outcome),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        queue.record(batch).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tokio::time::sleep;
+
+    use super::*;
+
+    /// A queue of numbers; a send takes a second.
+    #[derive(Default)]
+    struct Numbers {
+        left: Mutex<Vec<Vec<u32>>>,
+        under_way: Mutex<(usize, usize)>,
+        recorded: Mutex<Vec<Vec<u32>>>,
+    }
+
+    impl SendQueue for Numbers {
+        type Job = u32;
+        type Outcome = u32;
+
+        async fn claim(&self) -> Option<Vec<u32>> {
+            self.left.lock().unwrap().pop()
+        }
+
+        async fn turn(&self) {}
+
+        async fn send(&self, job: u32) -> u32 {
+            {
+                let (now, most) = &mut *self.under_way.lock().unwrap();
+                *now += 1;
+                *most = (*most).max(*now);
+            }
+            sleep(Duration::from_secs(1)).await;
+            self.under_way.lock().unwrap().0 -= 1;
+            job
+        }
+
+        async fn record(&self, outcomes: Vec<u32>) {
+            self.recorded.lock().unwrap().push(outcomes);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whatever_is_claimed_is_recorded_within_the_capacity() {
+        let queue = Numbers {
+            left: Mutex::new(vec![(20..27).collect(), Vec::new(), (0..20).collect()]),
+            ..Numbers::default()
+        };
+        let capacity = Capacity {
+            waiting: 3,
+            at_once: 5,
+            batch: 4,
+            record_within: Duration::from_millis(10),
+        };
+        let start = Instant::now();
+        claim_send_record(&queue, capacity).await;
+        let batches = queue.recorded.into_inner().unwrap();
+        let mut recorded = batches.concat();
+        recorded.sort_unstable();
+        assert_eq!(recorded, (0..27).collect::<Vec<u32>>());
+        assert!(batches.iter().all(|batch| batch.len() <= 4), "{batches:?}");
+        assert_eq!(*queue.under_way.lock().unwrap(), (0, 5));
+        assert_eq!(start.elapsed().as_secs(), 6, "27 sends, five at once");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_without_claims_ends() {
+        claim_send_record(
+            &Numbers::default(),
+            Capacity {
+                waiting: 0,
+                at_once: 1,
+                batch: 1,
+                record_within: Duration::ZERO,
+            },
+        )
+        .await;
+    }
+}
