@@ -89,6 +89,25 @@ begin
 end;
 $$;
 
+-- Whether an earlier message that a person or an integration sent into the conversation is still on its way. The messages
+-- of campaigns and automatic ones have an order of their own. What has been on its way for two minutes lost its sender.
+create function private.is_behind(m public.messages) returns boolean
+language sql stable set search_path = '' as $$
+  select exists (
+    select 1 from public.messages e
+    where e.conversation_id = m.conversation_id and e.tenant_id = m.tenant_id
+      and e.occurred_at > now() - interval '2 minutes' and e.direction = 'outbound' and e.status = 'sending'
+      and (e.occurred_at, e.created_at, e.id) < (m.occurred_at, m.created_at, m.id)
+      and not e.metadata ?| '{automation,broadcast_campaign_id}'
+  );
+$$;
+
+-- Whether it is a message's turn: none is on its way that was written before it.
+create function public.message_is_next(message_id uuid) returns boolean
+language sql stable set search_path = '' as $$
+  select not coalesce((select private.is_behind(m) from public.messages m where m.id = message_is_next.message_id), false);
+$$;
+
 -- The right a kind of message takes.
 create function private.may_send(type text) returns boolean
 language sql stable set search_path = '' as $$
@@ -215,6 +234,7 @@ begin
   return jsonb_build_object(
     'message', private.message_json(message),
     'repeated', false,
+    'behind', private.is_behind(message),
     'phone_number_id', session.meta_phone_number_id,
     'wa_id', contact.wa_id,
     'user_id', contact.user_id
@@ -557,7 +577,8 @@ $$;
 
 -- Scheduled messages whose time has come, as `create_message` answers them. Each is handed out once: it is `sending` from
 -- then on. What cannot be sent is failed with the reason, and keeps nobody else waiting; nor does a number whose breaker
--- is open. Whoever holds a conversation at the moment is not waited for: the next run has its messages.
+-- is open. Whoever holds a conversation at the moment is not waited for: the next run has its messages. Of a conversation,
+-- the first is handed out; the next one follows when it is asked for again.
 create function public.claim_scheduled_messages(batch integer) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -575,10 +596,11 @@ begin
       select v.id from public.conversations v
       where v.id = any (array(
         select w.conversation_id from (
-          select m.conversation_id, m.send_at, m.id
+          select m.conversation_id, min(m.send_at) as send_at
           from public.messages m
           where m.status = 'pending' and m.send_at <= now() and not private.breaker_holds(m.session_id)
-          order by m.send_at, m.id
+          group by m.conversation_id
+          order by 2, 1
           limit batch
         ) w
       ))
@@ -593,7 +615,12 @@ begin
       join public.conversations v on v.id = m.conversation_id
       join public.whatsapp_sessions s on s.id = m.session_id
       join public.contacts c on c.id = v.contact_id
-      where m.conversation_id = any (conversation_ids) and m.status = 'pending' and m.send_at <= now()
+      where m.status = 'pending' and m.id = any (array(
+        select distinct on (f.conversation_id) f.id
+        from public.messages f
+        where f.conversation_id = any (conversation_ids) and f.status = 'pending' and f.send_at <= now()
+        order by f.conversation_id, f.send_at, f.created_at, f.id
+      ))
       order by m.send_at, m.id
       limit batch - jsonb_array_length(answers)
       for update of m skip locked
@@ -619,8 +646,8 @@ begin
       if reason is null then
         perform private.send_into_conversation(message);
         answers := answers || jsonb_build_object(
-          'message', private.message_json(message), 'repeated', false, 'phone_number_id', due.meta_phone_number_id,
-          'wa_id', due.wa_id, 'user_id', due.user_id
+          'message', private.message_json(message), 'repeated', false, 'behind', private.is_behind(message),
+          'phone_number_id', due.meta_phone_number_id, 'wa_id', due.wa_id, 'user_id', due.user_id
         );
       end if;
     end loop;

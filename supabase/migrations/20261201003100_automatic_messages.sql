@@ -12,6 +12,9 @@ create table private.automatic_messages (
   session_id uuid not null references public.whatsapp_sessions (id) on delete cascade,
   conversation_id uuid not null references public.conversations (id) on delete cascade,
   purpose text not null check (purpose in ('greeting', 'away', 'csat', 'bot', 'scheduled')),
+  -- its place among the messages of its conversation: when it was queued, or the later time it was queued for. A wait
+  -- moves `due_at` only
+  turn_at timestamptz not null default clock_timestamp(),
   due_at timestamptz not null default now(),
   -- who is sending it, and until when they must have told
   claim_id uuid,
@@ -24,7 +27,7 @@ create index automatic_messages_due_idx on private.automatic_messages (due_at) w
 create index automatic_messages_leased_idx on private.automatic_messages (leased_until) where claim_id is not null;
 create index automatic_messages_tenant_idx on private.automatic_messages (tenant_id);
 create index automatic_messages_session_idx on private.automatic_messages (session_id);
-create index automatic_messages_conversation_idx on private.automatic_messages (conversation_id);
+create index automatic_messages_turn_idx on private.automatic_messages (conversation_id, turn_at, message_id);
 
 -- How a tenant's numbers behave (`session_id` null), and where one of them differs: what is null there is the tenant's.
 -- The weekly hours of the tenant are `tenants.business_hours`.
@@ -82,9 +85,9 @@ begin
   )
   returning id into message;
   if not is_blocked then
-    insert into private.automatic_messages (message_id, tenant_id, session_id, conversation_id, purpose, due_at)
+    insert into private.automatic_messages (message_id, tenant_id, session_id, conversation_id, purpose, turn_at, due_at)
     values (message, conversation.tenant_id, conversation.session_id, conversation.id, queue_automatic.purpose,
-      queue_automatic.due_at);
+      greatest(clock_timestamp(), queue_automatic.due_at), queue_automatic.due_at);
   end if;
   return message;
 end;
@@ -93,6 +96,8 @@ $$;
 -- Hands out messages that are due: {"claim_id", "messages": [{"message_id", "session_id", "phone_number_id", "wa_id",
 -- "user_id", "type", "payload", "context_message_id", "attempts"}]}. Those whose sender died become `unknown`; those that
 -- may not be sent any more fail. The rest of a number that is paused, or whose breaker is open, waits.
+-- The messages of a conversation go out in their order: each is handed out when the one before it has its outcome. A
+-- message that is being sent, or waits for another attempt, still has its row here.
 create function public.claim_automatic_messages(batch_size integer, lease_seconds integer) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -152,7 +157,11 @@ begin
       from private.automatic_messages d
       join public.whatsapp_sessions s on s.id = d.session_id and s.status = 'connected'
       where d.claim_id is null and d.due_at <= now() and not private.breaker_holds(d.session_id)
-      order by d.due_at, d.message_id
+        and not exists (
+          select 1 from private.automatic_messages e
+          where e.conversation_id = d.conversation_id and (e.turn_at, e.message_id) < (d.turn_at, d.message_id)
+        )
+      order by d.due_at, d.turn_at, d.message_id
       limit batch_size
       for update of d skip locked
     ))
@@ -170,7 +179,7 @@ begin
       'message_id', m.id, 'session_id', m.session_id, 'phone_number_id', s.meta_phone_number_id, 'wa_id', c.wa_id,
       'user_id', c.user_id, 'type', m.type, 'payload', m.payload, 'context_message_id', m.context_message_id,
       'attempts', a.attempts
-    ) order by a.due_at, m.id)
+    ) order by a.due_at, a.turn_at, m.id)
     from public.messages m
     join private.automatic_messages a on a.message_id = m.id
     join public.whatsapp_sessions s on s.id = m.session_id

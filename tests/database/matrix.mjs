@@ -251,6 +251,7 @@ export const CALLED_BY_SERVICE = [
   "webhook_events_to_replay",
   "prune_webhook_events",
   "record_replies",
+  "message_is_next",
   "claim_automatic_messages",
   "record_automatic_messages",
   "break_session",

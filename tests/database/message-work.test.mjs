@@ -428,6 +428,27 @@ describe("a scheduled message", () => {
     assert.deepEqual((await read(senior, conversation, { scheduled: true })).rows, []);
   });
 
+  test("of several for one conversation, each goes out when the one before it has its outcome", async () => {
+    const { senior, conversation } = await newOffice();
+    const [first, second, third] = [
+      await schedule(senior, conversation, "Satu"),
+      await schedule(senior, conversation, "Dua"),
+      await schedule(senior, conversation, "Tiga"),
+    ];
+    await sql`
+      update public.messages set send_at = now() - interval '1 second'
+      where id = any (${[first, second, third].map(({ id }) => id)})`;
+    const claims = async () => (await claim(conversation)).map(({ message: { id }, behind }) => [id, behind]);
+    const ends = (message) =>
+      calls("service", "record_replies", { results: sql.json([{ message_id: message.id, outcome: "failed" }]) });
+    assert.deepEqual(await claims(), [[first.id, false]]);
+    assert.deepEqual(await claims(), [[second.id, true]], "another run waits until the first is sent");
+    await ends(first);
+    await ends(second);
+    assert.deepEqual(await claims(), [[third.id, false]]);
+    assert.deepEqual(await claims(), []);
+  });
+
   test("hides nothing that comes meanwhile from who asks what came after it", async () => {
     const { number, senior, admin, contact, conversation } = await newOffice();
     const planned = await schedule(senior, conversation);

@@ -12,6 +12,7 @@ const {
   as,
   asAnon,
   asService,
+  calls,
   newTenant,
   newUser,
   newNumber,
@@ -77,6 +78,7 @@ describe("a message", () => {
     const { message, ...answer } = await sends(agent, conversation, { payload: text("Ada!"), content: "Ada!" });
     assert.deepEqual(answer, {
       repeated: false,
+      behind: false,
       phone_number_id: number.meta_phone_number_id,
       wa_id: contact.wa_id,
       user_id: null,
@@ -89,6 +91,39 @@ describe("a message", () => {
     const { unread_count, last_message_preview, last_message_direction } = await conversationOf(row);
     assert.deepEqual([unread_count, last_message_preview, last_message_direction], [0, "Ada!", "outbound"]);
     assert.equal(message.tenant_id, undefined);
+  });
+
+  test("waits for those written before it in the conversation, until each has its outcome", async () => {
+    const { number, agent, manager, conversation } = await newInbox();
+    const isNext = (/** @type {any} */ { message }) => calls("service", "message_is_next", { message_id: message.id });
+    const ends = (/** @type {any} */ { message }, /** @type {string} */ outcome) =>
+      calls("service", "record_replies", { results: sql.json([{ message_id: message.id, outcome }]) });
+    const first = await sends(agent, conversation);
+    const second = await sends(manager, conversation);
+    const third = await sends(agent, conversation);
+    assert.deepEqual(
+      [first, second, third].map(({ behind }) => behind),
+      [false, true, true],
+    );
+    assert.deepEqual(await Promise.all([first, second, third].map(isNext)), [true, false, false]);
+    await ends(first, "failed");
+    assert.deepEqual(await Promise.all([second, third].map(isNext)), [true, false]);
+    await ends(second, "unknown");
+    assert.equal(await isNext(third), true);
+
+    const elsewhere = await receivesMessage(number);
+    assert.equal((await sends(agent, elsewhere.conversation)).behind, false, "conversations do not wait for others");
+    await sql`update public.messages set occurred_at = now() - interval '3 minutes' where id = ${third.message.id}`;
+    assert.equal((await sends(agent, conversation)).behind, false, "a sender that died is not waited for");
+  });
+
+  test("does not wait for automatic messages and campaigns", async () => {
+    const { agent, conversation } = await newInbox();
+    for (const metadata of [{ automation: "greeting" }, { broadcast_campaign_id: randomUUID() }]) {
+      const { message } = await sends(agent, conversation);
+      await sql`update public.messages set metadata = ${sql.json(metadata)} where id = ${message.id}`;
+    }
+    assert.equal((await sends(agent, conversation)).behind, false);
   });
 
   test("of each kind takes its own right", async () => {

@@ -47,6 +47,16 @@ const records = (
   calls("service", "record_automatic_messages", {
     results: json([{ message_id: message.message_id ?? message.id, claim_id: claim.claim_id, outcome, ...report }]),
   });
+/** Leaves an automatic message. @param {any} conversation @param {{ due_at?: Date }} [options] @param {any} [on] */
+const queues = async (conversation, { due_at } = {}, on = sql) => {
+  const payload = json({ text: { body: "Halo" } });
+  const [{ id }] = await on`
+    select private.queue_automatic(v, 'bot', 'text', 'Halo', ${payload}, coalesce(${due_at ?? null}::timestamptz, now())) as id
+    from public.conversations v where v.id = ${conversation.id}`;
+  return id;
+};
+const idsOf = (/** @type {any} */ claim) =>
+  claim.messages.map((/** @type {any} */ { message_id }) => message_id).sort();
 const nobodyWaits = async () => {
   for (let claim = await claims(); claim.messages.length > 0; claim = await claims()) {
     for (const message of claim.messages) await records(claim, message, "sent", { whatsapp_message_id: someWamid() });
@@ -436,6 +446,54 @@ describe("work", () => {
     assert.deepEqual((await claims()).messages, []);
   });
 
+  test("of one conversation is handed out in its order, each when the one before it has its outcome", async () => {
+    const { number } = await newOffice();
+    const [chat, other] = [await receivesMessage(number), await receivesMessage(number)];
+    // in one transaction: they share their time
+    const [[first, second, third], elsewhere] = await sql.begin(async (transaction) => [
+      [
+        await queues(chat.conversation, {}, transaction),
+        await queues(chat.conversation, {}, transaction),
+        await queues(chat.conversation, {}, transaction),
+      ],
+      await queues(other.conversation, {}, transaction),
+    ]);
+    let claim = await claims();
+    assert.deepEqual(idsOf(claim), [first, elsewhere].sort(), "one of each conversation");
+    assert.deepEqual((await claims()).messages, [], "the first is being sent");
+    await records(claim, { id: first }, "retry", { error_title: "x", retry_in_ms: 60_000 });
+    assert.deepEqual((await claims()).messages, [], "the first waits for another attempt");
+    await records(claim, { id: elsewhere }, "held", { retry_in_ms: 60_000 });
+    await sql`update private.automatic_messages set due_at = now() where message_id = ${first}`;
+    claim = await claims();
+    assert.deepEqual(idsOf(claim), [first]);
+    await records(claim, { id: first }, "sent", { whatsapp_message_id: someWamid() });
+    claim = await claims();
+    assert.deepEqual(idsOf(claim), [second]);
+    await sql`update private.automatic_messages set leased_until = now() - interval '1 second' where message_id = ${second}`;
+    assert.deepEqual(idsOf(await claims()), [third], "the second is unknown, and holds up nothing");
+  });
+
+  test("for later holds up nothing until its time has come", async () => {
+    const { number } = await newOffice();
+    const { conversation } = await receivesMessage(number);
+    const later = await queues(conversation, { due_at: new Date(Date.now() + HOUR * 1000) });
+    const now = await queues(conversation);
+    let claim = await claims();
+    assert.deepEqual(idsOf(claim), [now]);
+    await records(claim, { id: now }, "sent", { whatsapp_message_id: someWamid() });
+    assert.deepEqual((await claims()).messages, []);
+    await sql`
+      update private.automatic_messages
+      set due_at = due_at - interval '1 hour', turn_at = turn_at - interval '1 hour'
+      where message_id = ${later}`;
+    const after = await queues(conversation);
+    claim = await claims();
+    assert.deepEqual(idsOf(claim), [later]);
+    await records(claim, { id: later }, "sent", { whatsapp_message_id: someWamid() });
+    assert.deepEqual(idsOf(await claims()), [after]);
+  });
+
   test("waits for a number that is paused, and fails when the window has closed", async () => {
     const { number } = await newOffice({ greeting: on() });
     const { conversation } = await receivesMessage(number);
@@ -471,6 +529,39 @@ describe("work", () => {
     const rest = (await claims()).messages;
     assert.equal(new Set([...handed, ...rest].map(({ message_id }) => message_id)).size, 40);
     assert.equal(handed.length + rest.length, 40);
+  });
+
+  test("keeps the order of each conversation when many take it at once", async () => {
+    const { number } = await newOffice();
+    const chats = await Promise.all(Array.from({ length: 3 }, () => receivesMessage(number)));
+    const queued = new Map();
+    for (let nth = 0; nth < 8; nth++) {
+      for (const { conversation } of chats) {
+        const id = await queues(conversation);
+        queued.set(conversation.id, [...(queued.get(conversation.id) ?? []), id]);
+      }
+    }
+    const chatOf = new Map([...queued].flatMap(([chat, ids]) => ids.map((/** @type {string} */ id) => [id, chat])));
+    const sent = new Map(chats.map(({ conversation }) => [conversation.id, /** @type {string[]} */ ([])]));
+    const underWay = new Set();
+    const sender = async () => {
+      while ([...sent.values()].flat().length < 24) {
+        const claim = await claims(2);
+        for (const { message_id } of claim.messages) {
+          const chat = chatOf.get(message_id);
+          assert.ok(!underWay.has(chat), "two messages of a conversation at once");
+          underWay.add(chat);
+        }
+        for (const message of claim.messages) {
+          const chat = chatOf.get(message.message_id);
+          sent.get(chat)?.push(message.message_id);
+          underWay.delete(chat);
+          await records(claim, message, "sent", { whatsapp_message_id: someWamid() });
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: 5 }, sender));
+    assert.deepEqual(sent, queued);
   });
 });
 

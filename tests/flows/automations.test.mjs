@@ -77,6 +77,21 @@ describe("a customer who writes", () => {
   });
 });
 
+test("the messages of a conversation reach the customer in their order, whatever Meta refuses for the moment", async () => {
+  await sets({ business_hours: ALWAYS, greeting: { ...on, text: "Hai!" }, csat: { ...on, not_again_days: 7 } });
+  const from = app.newCustomer();
+  await app.metaFails({ kind: "error_code", code: 131_056, to: from, times: 1 });
+  await app.receivesMessage({ from });
+  await eventually("the greeting is refused", async () => (await app.meta("GET", "faults")).faults.length === 0);
+  const conversation = await app.conversationWith(from);
+  await app.succeeds("PATCH", `/api/conversations/${conversation.id}`, { as: "manager", body: { status: "resolved" } });
+  await eventually("both are sent", async () => (await sentTo(from)).length === 2);
+  assert.deepEqual(
+    (await sentTo(from)).map(({ type }) => type),
+    ["text", "interactive"],
+  );
+});
+
 test("a resolved conversation is asked about by cron, scored once, and reported", async () => {
   await sets({ business_hours: ALWAYS, csat: { ...on, not_again_days: 7 } });
   const from = app.newCustomer();

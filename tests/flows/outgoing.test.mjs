@@ -62,6 +62,27 @@ test("every kind of message reaches Meta as Meta wants it", async () => {
   }
 });
 
+test("messages of a conversation go out in the order in which they were written", async () => {
+  const { from, path } = await newChat();
+  await app.metaFails({ kind: "error_code", code: 131_056, to: from, times: 1 });
+  const writes = (/** @type {string} */ text) => app.succeeds("POST", path, { as: "agent", body: { text } });
+  const first = writes("Satu");
+  await eventually("the first is refused for the moment", async () => {
+    const { faults } = await app.meta("GET", "faults");
+    return faults.every((/** @type {any} */ { to }) => to !== from);
+  });
+  const answers = await Promise.all([first, writes("Dua")]);
+  assert.deepEqual(
+    answers.map(({ content }) => content),
+    ["Satu", "Dua"],
+  );
+  await eventually("both are sent", async () => (await app.ledger([from])).get(from)?.length === 2);
+  assert.deepEqual(
+    ((await app.ledger([from])).get(from) ?? []).map(({ payload }) => payload.text.body),
+    ["Satu", "Dua"],
+  );
+});
+
 test("answers and reactions name the message they are about", async () => {
   const { from, wamid, id, path } = await newChat();
   const thread = await app.succeeds("GET", path, { as: "agent" });
