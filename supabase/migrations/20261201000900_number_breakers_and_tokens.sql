@@ -36,7 +36,7 @@ create index number_breakers_troubled_idx on private.number_breakers (state) whe
 
 -- Whether the same call may succeed another time: it lost against another, or the database is in trouble. A row that is
 -- there already or no more may be another's doing, until `patient`.
-create function private.is_passing(state text, patient boolean) returns boolean
+create function private.is_transient(state text, patient boolean) returns boolean
 language sql immutable set search_path = '' as $$
   select left(state, 2) in ('08', '25', '40', '42', '53', '55', '57', '58', 'XX', 'F0')
     or (not patient and state in ('23503', '23505', 'P0002'));

@@ -37,8 +37,8 @@ language sql set search_path = '' as $$
     );
 $$;
 
--- What was claimed by a holder that is gone: nobody knows whether Meta got it.
-create function private.forsake_claims(sessions uuid[]) returns void
+-- Marks what a holder that is gone had claimed as `unknown`: Meta may have it.
+create function private.expire_dead_claims(sessions uuid[]) returns void
 language plpgsql set search_path = '' as $$
 declare
   campaigns uuid[];
@@ -110,7 +110,7 @@ begin
   ));
 
   -- Campaigns of numbers nobody holds, with claims left behind: settled even if nothing is left to send.
-  perform private.forsake_claims(array(
+  perform private.expire_dead_claims(array(
     select distinct c.session_id from public.broadcast_campaigns c
     where exists (select 1 from public.broadcast_recipients r where r.campaign_id = c.id and r.status = 'sending')
       and not exists (
@@ -499,13 +499,13 @@ begin
 end;
 $$;
 
--- Gives back of a claim whose quiet hours have begun since. Answers with the others.
-create function private.put_off(claimed uuid[]) returns uuid[]
+-- Gives back those of a claim whose quiet hours have begun since. Answers with the others.
+create function private.defer_for_quiet_hours(claimed uuid[]) returns uuid[]
 language plpgsql set search_path = '' as $$
 declare
   later uuid[];
 begin
-  with put_off as (
+  with deferred as (
     update public.broadcast_recipients r
     set status = 'pending', due_at = q.until, claim_id = null, attempts = r.attempts - 1
     from (
@@ -518,7 +518,7 @@ begin
     where r.id = q.id and q.until is not null
     returning r.id
   )
-  select array_agg(id) into later from put_off;
+  select array_agg(id) into later from deferred;
   if later is null then
     return claimed;
   end if;
@@ -544,8 +544,8 @@ begin
 end;
 $$;
 
--- Takes out of a claim who must not get it, for good: they are skipped, with the reason. Answers with the others.
-create function private.leave_out(claimed uuid[], campaigns uuid[]) returns uuid[]
+-- Skips for good those of a claim who must not get the message, with the reason. Answers with the others.
+create function private.skip_ineligible(claimed uuid[], campaigns uuid[]) returns uuid[]
 language plpgsql set search_path = '' as $$
 declare
   skipped uuid[];
@@ -637,27 +637,27 @@ language sql stable set search_path = '' rows 100 as $$
   join public.conversations v on v.id = w.conversation_id and v.tenant_id = tenant;
 $$;
 
--- Gives back what a holder was handed out without hearing of it: claims of the number that are not among those it knows.
--- Its claims come one after the other, and what an earlier holder had is settled before a number changes hands: so nobody
--- has sent to them. Of cancelled campaigns too: who was handed out there and never sent to is left out.
-create function private.return_unheard(session uuid, known_claims uuid[]) returns void
+-- Puts claims that their holder never received back into the queue: claims of the number that are not among those it
+-- knows. A holder makes one claim after the other, and what an earlier holder had is settled before a number changes hands:
+-- so nothing was sent to these recipients. In a cancelled campaign they are skipped.
+create function private.requeue_unacknowledged_claims(session uuid, known_claims uuid[]) returns void
 language plpgsql set search_path = '' as $$
 declare
-  unheard uuid[];
+  unacknowledged uuid[];
   campaigns uuid[];
 begin
-  select array_agg(r.message_id), array_agg(distinct c.id) into unheard, campaigns
+  select array_agg(r.message_id), array_agg(distinct c.id) into unacknowledged, campaigns
   from public.broadcast_campaigns c
   join public.broadcast_recipients r on r.campaign_id = c.id and r.status = 'sending' and r.claim_id <> all (known_claims)
   where c.session_id = session and c.status in ('sending', 'paused', 'cancelled');
-  if unheard is null then
+  if unacknowledged is null then
     return;
   end if;
   perform 1 from public.broadcast_campaigns c where c.id = any (campaigns) order by c.id for no key update;
-  perform 1 from public.messages m where m.id = any (unheard) order by m.id for update;
+  perform 1 from public.messages m where m.id = any (unacknowledged) order by m.id for update;
   with unsent as (
     update public.messages m set status = 'queued'
-    where m.id = any (unheard) and m.status = 'sending'
+    where m.id = any (unacknowledged) and m.status = 'sending'
     returning m.id
   )
   update public.broadcast_recipients r
@@ -697,7 +697,7 @@ begin
   end if;
 
   if known_claims is not null then
-    perform private.return_unheard(session, known_claims);
+    perform private.requeue_unacknowledged_claims(session, known_claims);
   end if;
   perform private.hold_campaigns(session);
   select l.allowance into allowance from private.sender_leases l where l.session_id = session;
@@ -748,7 +748,7 @@ begin
       returning r.id
     )
     select array_agg(id) into claimed from mine;
-    claimed := private.leave_out(private.put_off(claimed), active);
+    claimed := private.skip_ineligible(private.defer_for_quiet_hours(claimed), active);
   end if;
 
   if claimed is null then
@@ -800,7 +800,7 @@ begin
   delete from private.sender_leases l
   where l.session_id = release_sender.session_id and l.holder = release_sender.holder;
   if found and known_claims is not null then
-    perform private.return_unheard(release_sender.session_id, known_claims);
+    perform private.requeue_unacknowledged_claims(release_sender.session_id, known_claims);
   end if;
 end;
 $$;

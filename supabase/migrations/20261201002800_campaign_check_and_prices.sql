@@ -157,7 +157,7 @@ begin
   from public.broadcast_recipients r
   left join public.contacts k on k.tenant_id = r.tenant_id and k.phone_key = private.phone_key(r.wa_id)
   cross join lateral (
-    -- as the sender leaves them out: see private.leave_out
+    -- as the sender skips them: see private.skip_ineligible
     select case
       when r.wa_id like '0%' then 'erased'
       when k.blocked_at is not null then 'blocked'

@@ -346,7 +346,7 @@ begin
         select i.stored, i.campaigns into stored, campaigns from private.ingest_statuses(elements) i;
     end case;
   exception when others then
-    if private.is_passing(sqlstate, patient) then
+    if private.is_transient(sqlstate, patient) then
       raise;
     end if;
     stored := 0;
@@ -381,7 +381,7 @@ begin
     begin
       reason := private.ingest_event(event);
     exception when others then
-      if private.is_passing(sqlstate, patient) then
+      if private.is_transient(sqlstate, patient) then
         raise;
       end if;
       reason := 'refused_by_database';

@@ -250,7 +250,7 @@ describe("a deleted contact", () => {
     const recipients = await recipientsOf(campaign);
     await sql`update public.broadcast_recipients set status = 'sending', attempts = 1 where campaign_id = ${campaign.id}`;
     const [{ rest }] =
-      await sql`select private.leave_out(${recipients.map(({ id }) => id)}::uuid[], ${[campaign.id]}::uuid[]) as rest`;
+      await sql`select private.skip_ineligible(${recipients.map(({ id }) => id)}::uuid[], ${[campaign.id]}::uuid[]) as rest`;
     assert.deepEqual(rest, [recipients[2].id]);
     assert.deepEqual(
       (await recipientsOf(campaign)).map((r) => [r.status, r.skip_reason]),
@@ -280,7 +280,7 @@ describe("a deleted contact", () => {
     });
     await sql`update public.broadcast_recipients set status = 'sending', attempts = 1 where campaign_id = ${campaign.id}`;
     const recipients = await recipientsOf(campaign);
-    await sql`select private.leave_out(${recipients.map(({ id }) => id)}::uuid[], ${[campaign.id]}::uuid[])`;
+    await sql`select private.skip_ineligible(${recipients.map(({ id }) => id)}::uuid[], ${[campaign.id]}::uuid[])`;
     assert.deepEqual(
       (await recipientsOf(campaign)).map((r) => [r.status, r.skip_reason]),
       [
