@@ -17,6 +17,7 @@ pub mod error;
 pub mod field_rules;
 pub mod http_client;
 pub mod json_body;
+pub mod log_lines;
 pub mod paging;
 pub mod path_id;
 pub mod permissions;

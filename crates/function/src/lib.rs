@@ -3,8 +3,6 @@
 //! `vercel_runtime`'s own axum layer reads every body into memory and drops the platform's state; this one
 //! streams bodies and gives handlers the platform's way to keep working after the answer.
 
-mod logger;
-
 use std::process::ExitCode;
 
 use axum::Router;
@@ -30,7 +28,7 @@ macro_rules! allocate_quickly {
 /// Serves `router` until the platform ends the process. A function that cannot start says why, all of it, in
 /// one line on stderr.
 pub fn serve(router: Router<App>) -> ExitCode {
-    logger::start();
+    crm_core::log_lines::start();
     let started = start(router);
     match started {
         Ok(()) => ExitCode::SUCCESS,

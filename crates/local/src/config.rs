@@ -14,6 +14,9 @@ pub struct Config {
     pub root: PathBuf,
     /// Folder of the built function binaries.
     pub functions_dir: PathBuf,
+    /// The built binary of `crates/server`, to have one process serve all functions in place of their binaries.
+    #[serde(default)]
+    pub server: Option<PathBuf>,
     /// Port of the function gateway.
     #[serde(default)]
     pub app_port: Option<u16>,

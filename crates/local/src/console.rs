@@ -21,6 +21,12 @@ pub fn error(message: &str) {
     event(&json!({"event": "error", "message": message}));
 }
 
+/// Tells the launcher whether what was built meanwhile has taken over, and otherwise why not.
+pub fn replaced(outcome: Result<(), impl Display>) {
+    let failure = outcome.err().map(|reason| reason.to_string());
+    event(&json!({"event": "replaced", "failure": failure}));
+}
+
 fn event(value: &serde_json::Value) {
     let mut stdout = std::io::stdout().lock();
     let _ = writeln!(stdout, "{value}");

@@ -1,17 +1,21 @@
 //! `crm-local exec-function`: becomes a function that does not outlive the gateway, even one that is killed.
 
 use std::convert::Infallible;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// Replaces this process by the binary, a child of `gateway`; returns only when that fails.
-pub fn exec_function(gateway: &OsStr, binary: &OsStr) -> Result<Infallible, String> {
+/// Replaces this process by the binary with its arguments, a child of `gateway`; returns only when that fails.
+pub fn exec_function(gateway: &OsStr, binary: &OsStr, arguments: &[OsString]) -> Result<Infallible, String> {
     #[cfg(target_os = "linux")]
     end_with(gateway)?;
     #[cfg(not(target_os = "linux"))]
     let _ = gateway;
-    Err(format!("{}: {}", binary.display(), Command::new(binary).exec()))
+    Err(format!(
+        "{}: {}",
+        binary.display(),
+        Command::new(binary).args(arguments).exec()
+    ))
 }
 
 #[cfg(target_os = "linux")]

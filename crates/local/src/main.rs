@@ -1,7 +1,9 @@
 //! `crm-local serve`: the parts of the local stack written in Rust. One line of JSON on standard input says what to
 //! run; `{"event":"ready"}` on standard output says that it runs; SIGTERM, SIGINT or the end of standard input ends
-//! it together with everything it started.
+//! it together with everything it started. The line `rebuilt` has what was built meanwhile take over, and is answered by
+//! `{"event":"replaced","failure":null}`, or with the reason why what ran before runs on.
 
+use std::ffi::OsString;
 use std::io::BufRead;
 use std::process::ExitCode;
 
@@ -9,15 +11,16 @@ use crm_local::config::Config;
 use crm_local::exec_function::exec_function;
 use crm_local::{console, serve};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args_os().skip(1);
-    let command = arguments.next().unwrap_or_default();
-    let outcome = match (command.to_str(), arguments.next(), arguments.next()) {
-        (Some("serve"), None, None) => run(),
-        (Some("exec-function"), Some(gateway), Some(binary)) => {
-            let Err(reason) = exec_function(&gateway, &binary);
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let command = arguments.first().and_then(|command| command.to_str());
+    let outcome = match (command, arguments.get(1..).unwrap_or_default()) {
+        (Some("serve"), []) => run(),
+        (Some("exec-function"), [gateway, binary, arguments @ ..]) => {
+            let Err(reason) = exec_function(gateway, binary, arguments);
             console::line("crm-local", reason);
             return ExitCode::FAILURE;
         }
@@ -54,19 +57,20 @@ fn run() -> Result<(), serve::Refusal> {
                 }
                 signalled.cancel();
             });
-            watch_stdin(stop.clone());
-            serve::serve(config, stop, console::ready).await
+            let (tell, rebuilt) = mpsc::unbounded_channel();
+            watch_stdin(stop.clone(), tell);
+            serve::serve(config, stop, console::ready, rebuilt).await
         })
 }
 
-/// Stops when standard input ends: whoever started this is gone. A thread of its own, because a read that waits
-/// would keep the runtime from ending.
-fn watch_stdin(stop: CancellationToken) {
+/// Passes on what the launcher says, and stops when standard input ends: the launcher is gone. A thread of its own,
+/// because a read that waits would keep the runtime from ending.
+fn watch_stdin(stop: CancellationToken, rebuilt: mpsc::UnboundedSender<()>) {
     std::thread::spawn(move || {
-        let mut rest = String::new();
-        let mut stdin = std::io::stdin().lock();
-        while stdin.read_line(&mut rest).is_ok_and(|length| length > 0) {
-            rest.clear();
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            if line == "rebuilt" {
+                let _ = rebuilt.send(());
+            }
         }
         stop.cancel();
     });

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use chrono::Utc;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::console;
 use crate::cron::{self, Caller, CronJob};
-use crate::gateway::{Gateway, GatewayOptions};
+use crate::gateway::{Backend, Gateway, GatewayOptions};
 use crate::http_server::{self, BindError};
 use crate::meta::Simulator;
 use crate::upstash::Upstash;
@@ -31,8 +32,14 @@ struct Parts {
     crons: Option<(Vec<CronJob>, Caller)>,
 }
 
-/// Runs until `stop`; `ready` is called when every listener answers.
-pub async fn serve(config: Config, stop: CancellationToken, ready: impl FnOnce()) -> Result<(), Refusal> {
+/// Runs until `stop`; `ready` is called when every listener answers. Whenever `rebuilt` says so, what was built meanwhile
+/// takes over from the functions that run.
+pub async fn serve(
+    config: Config,
+    stop: CancellationToken,
+    ready: impl FnOnce(),
+    mut rebuilt: UnboundedReceiver<()>,
+) -> Result<(), Refusal> {
     let parts = open(&config).await?;
     let servers = CancellationToken::new();
     let mut tasks = tokio::task::JoinSet::new();
@@ -70,7 +77,20 @@ pub async fn serve(config: Config, stop: CancellationToken, ready: impl FnOnce()
         tokio::spawn(cron::tick(jobs, Utc::now, call, stop.clone()));
     }
     ready();
-    stop.cancelled().await;
+    let replacing = async {
+        while let Some(()) = rebuilt.recv().await {
+            let outcome = match &app {
+                Some((gateway, _)) => gateway.replace_running().await,
+                None => Ok(()),
+            };
+            console::replaced(outcome);
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = replacing => {}
+    }
     if let Some((gateway, serving)) = app {
         let _ = serving.await;
         gateway.stop().await;
@@ -113,7 +133,10 @@ async fn open(config: &Config) -> Result<Parts, Refusal> {
     };
     let options = GatewayOptions {
         root: config.root.clone(),
-        functions_dir: config.functions_dir.clone(),
+        backend: match &config.server {
+            Some(binary) => Backend::Server(binary.clone()),
+            None => Backend::Functions(config.functions_dir.clone()),
+        },
         environment: config.environment.clone(),
         exec_through: cfg!(target_os = "linux")
             .then(std::env::current_exe)

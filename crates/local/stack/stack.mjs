@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { releaseFolder } from "./launch/build.mjs";
+import { fastFolder, releaseFolder } from "./launch/build.mjs";
 import { startChild } from "./launch/child.mjs";
 import { configure } from "./launch/configuration.mjs";
 import { lockData } from "./launch/data-lock.mjs";
@@ -26,7 +26,8 @@ const SUPABASE = fileURLToPath(new URL("supabase/server.mjs", import.meta.url));
  * @property {boolean} [cron] tick (default no)
  * @property {boolean} [demo] demo data beyond the users (default no)
  * @property {boolean} [functions] run the functions, the Meta simulator and the Redis API (default yes)
- * @property {string} [functionsDir] where their binaries are (default: what cargo built for release)
+ * @property {import("./launch/build.mjs").Product} [product] what runs the functions (default: their binaries, as tests and deployments use)
+ * @property {string} [functionsDir] where the binaries are (default: where cargo put them)
  * @property {boolean} [durable] false: fast, and lost with the machine (default yes)
  * @property {number} [timeLimitScale] multiplies the time limits that Supabase sets on requests (default 1, as on a hosted
  *   project): for tests that share a busy machine
@@ -47,8 +48,8 @@ const SUPABASE = fileURLToPath(new URL("supabase/server.mjs", import.meta.url));
 
 /**
  * @param {StackOptions} options
- * @returns {Promise<{ stack: Stack, stop: () => Promise<void>, failed: Promise<string> }>} once everything answers;
- *   `failed` settles when a part ends by itself
+ * @returns {Promise<{ stack: Stack, stop: () => Promise<void>, failed: Promise<string> }>} once everything
+ *   answers; `failed` settles when a part ends that was not asked to
  */
 export async function startStack(options) {
   const step = options.onStep ?? (() => {});
@@ -60,6 +61,19 @@ export async function startStack(options) {
 
   /** @type {import("./launch/child.mjs").Child[]} */
   const children = [];
+  /** @type {(name: string) => void} */
+  let fail = () => {};
+  /** @type {Promise<string>} */
+  const failed = new Promise((resolve) => (fail = resolve));
+  /** @param {Parameters<typeof startChild>[0]} child */
+  async function add(child) {
+    const started = await startChild(child);
+    children.push(started);
+    void started.exited.then(() => {
+      if (children.includes(started)) fail(started.name);
+    });
+    return started;
+  }
   /** @type {Promise<void> | null} */
   let stopping = null;
   const stop = () => (stopping ??= stopAll());
@@ -74,11 +88,13 @@ export async function startStack(options) {
   };
 
   try {
-    const functionsDir = options.functionsDir ?? releaseFolder(ROOT);
+    const server = options.product === "server";
+    const functionsDir = options.functionsDir ?? (server ? fastFolder(ROOT) : releaseFolder(ROOT));
     const config = configure({
       root: ROOT,
       dataDir,
       functionsDir,
+      server: server ? path.join(functionsDir, "crm-server") : null,
       ports: options.ports ?? (await freePorts()),
       secrets: keepSecrets(dataDir),
       fresh: options.fresh ?? false,
@@ -93,21 +109,21 @@ export async function startStack(options) {
     goOn();
     if (options.fresh) rmSync(config.functions.meta.state_file, { force: true });
 
+    /** @type {import("./launch/child.mjs").Child | null} */
+    let supabase = null;
     if (config.supabase) {
       step("Starting Postgres and Supabase");
-      children.push(
-        await startChild({
-          name: "Supabase",
-          command: process.execPath,
-          args: ["--disable-warning=ExperimentalWarning", SUPABASE],
-          config: config.supabase,
-          cwd: ROOT,
-          env: { NODE_COMPILE_CACHE: path.join(ROOT, "node_modules", ".cache", "node") },
-          logFile: path.join(dataDir, "supabase.log"),
-          onLog: options.onLog,
-          signal: options.signal,
-        }),
-      );
+      supabase = await add({
+        name: "Supabase",
+        command: process.execPath,
+        args: ["--disable-warning=ExperimentalWarning", SUPABASE],
+        config: config.supabase,
+        cwd: ROOT,
+        env: { NODE_COMPILE_CACHE: path.join(ROOT, "node_modules", ".cache", "node") },
+        logFile: path.join(dataDir, "supabase.log"),
+        onLog: options.onLog,
+        signal: options.signal,
+      });
     }
     goOn();
     step("Seeding");
@@ -115,28 +131,30 @@ export async function startStack(options) {
     await seed({ supabaseUrl, serviceKey, demo: options.demo ?? false });
     goOn();
 
-    if (options.functions ?? true) {
-      step("Starting functions, Meta and Redis");
+    /** @type {import("./launch/child.mjs").Child | null} */
+    let gateway = null;
+    const startGateway = async () => {
       const command = path.join(functionsDir, "crm-local");
       if (!existsSync(command)) throw new StackError(`${command} is not built: start without --skip-build`);
-      children.push(
-        await startChild({
-          name: "crm-local",
-          command,
-          args: ["serve"],
-          config: config.functions,
-          cwd: ROOT,
-          logFile: path.join(dataDir, "crm-local.log"),
-          onLog: options.onLog,
-          signal: options.signal,
-        }),
-      );
+      gateway = await add({
+        name: "crm-local",
+        command,
+        args: ["serve"],
+        config: config.functions,
+        cwd: ROOT,
+        logFile: path.join(dataDir, "crm-local.log"),
+        onLog: options.onLog,
+        signal: options.signal,
+      });
+    };
+    if (options.functions ?? true) {
+      step("Starting functions, Meta and Redis");
+      await startGateway();
     }
     goOn();
 
     const stack = { ...config.addresses, pid: process.pid };
     writeWhole(stackFile, stack);
-    const failed = Promise.race(children.map((child) => child.exited.then(() => child.name)));
     return { stack, stop, failed };
   } catch (error) {
     await stop();

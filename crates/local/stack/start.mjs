@@ -55,8 +55,8 @@ async function main() {
 
   const stopWith = stopper();
   if (options.functions && options.build) {
-    say("Building (cargo build --release)");
-    await build(ROOT, say);
+    say(options.product === "server" ? "Building (cargo build --profile fast)" : "Building (cargo build --release)");
+    await build(ROOT, say, { product: options.product });
     say(`  built (${seconds()})`);
   }
   if (stopWith.signal.aborted) return;
@@ -67,6 +67,7 @@ async function main() {
     cron: options.cron,
     demo: options.demo,
     functions: options.functions,
+    product: options.product,
     environment: process.env,
     onStep: (step) => say(step),
     onLog: (line) => process.stderr.write(`${line}\n`),

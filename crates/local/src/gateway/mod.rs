@@ -8,6 +8,7 @@ mod ipc;
 mod path_pattern;
 mod pool;
 mod process;
+mod program;
 mod proxy;
 mod rewrites;
 mod routes;
@@ -16,7 +17,7 @@ mod static_files;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -34,19 +35,52 @@ use crate::vercel_json::VercelJson;
 use added_headers::AddedHeaders;
 use function::Function;
 use function_files::FunctionFile;
-use process::Launcher;
+use process::{Contract, Launcher, StartFailure};
+use program::Program;
 use site::{Site, Target, query_with};
 
 /// What the gateway serves.
 pub struct GatewayOptions {
     /// The repository.
     pub root: PathBuf,
-    /// Folder of the built binaries.
-    pub functions_dir: PathBuf,
+    /// What answers for the functions.
+    pub backend: Backend,
     /// All that functions find in their environment, besides `PATH`, `HOME` and `TZ`.
     pub environment: BTreeMap<String, String>,
     /// `crm-local` itself, to end functions with it even when it is killed; nothing starts them directly.
     pub exec_through: Option<PathBuf>,
+}
+
+/// What answers for the functions of the site.
+#[derive(Debug, Clone)]
+pub enum Backend {
+    /// A process for each function, as on Vercel: the folder of the built binaries.
+    Functions(PathBuf),
+    /// One process for all of them: the built binary of `crates/server`.
+    Server(PathBuf),
+}
+
+impl Backend {
+    /// The program of each function, in the order of `files`.
+    fn programs(&self, files: &[FunctionFile]) -> Vec<Arc<Program>> {
+        let function =
+            |folder: &Path, bin: &str| Program::new(bin.to_owned(), folder.join(bin), Contract::Function);
+        match self {
+            Self::Functions(folder) => files.iter().map(|file| function(folder, &file.bin)).collect(),
+            Self::Server(binary) => {
+                let program = Program::new("server".to_owned(), binary.clone(), Contract::Server);
+                vec![program; files.len()]
+            }
+        }
+    }
+}
+
+/// A process that could not be replaced by a new one of its program.
+#[derive(Debug, thiserror::Error)]
+#[error("the new {program} failed to start: {reason}")]
+pub struct ReplaceError {
+    program: String,
+    reason: StartFailure,
 }
 
 /// A gateway that cannot be opened.
@@ -68,7 +102,7 @@ pub enum GatewayError {
 pub struct Gateway {
     site: Site,
     headers: AddedHeaders,
-    functions: Vec<Arc<Function>>,
+    functions: Vec<Function>,
     launcher: Arc<Launcher>,
 }
 
@@ -76,14 +110,10 @@ impl Gateway {
     /// Reads what there is to serve; no function is started yet.
     pub fn open(options: GatewayOptions, project: &VercelJson) -> Result<Arc<Self>, GatewayError> {
         let files = FunctionFile::read_all(&options.root)?;
-        let functions = files.iter().map(|file| {
-            let binary = options.functions_dir.join(&file.bin);
-            Function::new(
-                file.route(),
-                file.bin.clone(),
-                binary,
-                file.max_duration(&project.functions),
-            )
+        let programs = options.backend.programs(&files);
+        let functions = files.iter().zip(programs).map(|(file, program)| {
+            let limit = file.max_duration(&project.functions);
+            Function::new(file.route(), file.bin.clone(), limit, program)
         });
         Ok(Arc::new(Self {
             functions: functions.collect(),
@@ -130,13 +160,39 @@ impl Gateway {
         }
     }
 
+    /// The programs behind the functions, each once.
+    fn programs(&self) -> Vec<Arc<Program>> {
+        let mut programs: Vec<Arc<Program>> = Vec::new();
+        for function in &self.functions {
+            if !programs.iter().any(|known| Arc::ptr_eq(known, &function.program)) {
+                programs.push(function.program.clone());
+            }
+        }
+        programs
+    }
+
+    /// Has what was built meanwhile take over, without a moment in which a request is not answered. What does not start
+    /// takes over nothing.
+    pub async fn replace_running(&self) -> Result<(), ReplaceError> {
+        for program in self.programs() {
+            program
+                .replace(&self.launcher)
+                .await
+                .map_err(|reason| ReplaceError {
+                    program: program.name.clone(),
+                    reason,
+                })?;
+        }
+        Ok(())
+    }
+
     /// The functions, so that a test can find a process and kill it.
     fn list(&self) -> Response {
         let functions: Vec<_> = self
             .functions
             .iter()
             .map(|function| {
-                let process = function.running();
+                let process = function.program.running();
                 json!({
                     "route": function.route,
                     "bin": function.bin,
@@ -150,8 +206,8 @@ impl Gateway {
         ([(header::CONTENT_TYPE, "application/json")], body).into_response()
     }
 
-    /// Ends all functions, each with time to finish.
+    /// Ends all programs, each with time to finish.
     pub async fn stop(&self) {
-        join_all(self.functions.iter().map(|function| function.stop())).await;
+        join_all(self.programs().iter().map(|program| program.stop())).await;
     }
 }

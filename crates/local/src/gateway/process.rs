@@ -1,7 +1,7 @@
-//! One running function: how it is started, watched, listened to and ended.
+//! One running function or server: how it is started, watched, listened to and ended.
 
 use std::collections::{BTreeMap, HashSet};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-use tokio::net::UnixListener;
+use tokio::net::{TcpStream, UnixListener};
 use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -27,6 +27,18 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 /// Below the ports that the system gives to outgoing connections.
 const PORTS: std::ops::Range<u64> = 20_000..32_000;
+
+/// How often a server is asked whether it listens.
+const LISTEN_CHECK: Duration = Duration::from_millis(5);
+
+/// How a program is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Contract {
+    /// Vercel's: the port and a socket in the environment, frames on the socket, an `end` frame for each request.
+    Function,
+    /// `crates/server`'s: the address to listen on as its argument, and plain HTTP.
+    Server,
+}
 
 /// Why a function does not run.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -90,7 +102,7 @@ impl Launcher {
         })
     }
 
-    fn command(&self, binary: &Path, port: u16, socket: &Path) -> Command {
+    fn command(&self, binary: &Path) -> Command {
         let mut command = match &self.exec_through {
             Some(program) => {
                 let mut command = Command::new(program);
@@ -112,8 +124,6 @@ impl Launcher {
             }
         }
         command
-            .env("VERCEL_DEV_PORT", port.to_string())
-            .env("VERCEL_IPC_PATH", socket)
             .current_dir(&self.root)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -129,6 +139,7 @@ impl Launcher {
         &self,
         name: &str,
         binary: &Path,
+        contract: Contract,
         gone: impl FnOnce() + Send + 'static,
     ) -> Result<Arc<Process>, StartFailure> {
         if !binary.is_file() {
@@ -137,10 +148,22 @@ impl Launcher {
         let port = self
             .free_port()
             .ok_or_else(|| StartFailure::System("no port is free".to_owned()))?;
-        let number = self.started.fetch_add(1, Ordering::Relaxed);
-        let socket = self.sockets.path().join(format!("{number}.sock"));
-        let listener = UnixListener::bind(&socket)?;
-        let mut child = self.command(binary, port, &socket).spawn()?;
+        let mut command = self.command(binary);
+        let frames = match contract {
+            Contract::Function => {
+                let number = self.started.fetch_add(1, Ordering::Relaxed);
+                let socket = self.sockets.path().join(format!("{number}.sock"));
+                command
+                    .env("VERCEL_DEV_PORT", port.to_string())
+                    .env("VERCEL_IPC_PATH", &socket);
+                Some((UnixListener::bind(&socket)?, socket))
+            }
+            Contract::Server => {
+                command.arg(SocketAddr::from((Ipv4Addr::LOCALHOST, port)).to_string());
+                None
+            }
+        };
+        let mut child = command.spawn()?;
         let output = [
             child.stdout.take().map(|stream| pass_on(name, stream)),
             child.stderr.take().map(|stream| pass_on(name, stream)),
@@ -148,19 +171,29 @@ impl Launcher {
         let process = Arc::new(Process {
             pid: child.id().unwrap_or_default(),
             pool: Pool::new(port),
+            contract,
             open: Mutex::default(),
             exited: CancellationToken::new(),
-            stop: CancellationToken::new(),
+            leave: CancellationToken::new(),
+            hurry: CancellationToken::new(),
         });
         let (started, listens) = oneshot::channel();
-        let listening = tokio::spawn(hear(name.to_owned(), listener, process.clone(), started));
+        let (listening, socket) = match frames {
+            Some((listener, socket)) => (
+                tokio::spawn(hear(name.to_owned(), listener, process.clone(), started)),
+                Some(socket),
+            ),
+            None => (tokio::spawn(reach(port, started)), None),
+        };
         let failure = tokio::select! {
             // A function that ended has closed its socket too: which of the two is seen first says nothing.
             Ok(()) = listens => None,
             status = child.wait() => Some(StartFailure::Ended(described(status))),
             () = tokio::time::sleep(START_LIMIT) => Some(StartFailure::TooSlow),
         };
-        let _ = std::fs::remove_file(&socket);
+        if let Some(socket) = socket {
+            let _ = std::fs::remove_file(&socket);
+        }
         if let Some(failure) = failure {
             let _ = child.kill().await;
             listening.abort();
@@ -175,18 +208,23 @@ impl Launcher {
     }
 }
 
-/// A function that listens.
+/// A process that listens.
 #[derive(Debug)]
 pub(crate) struct Process {
     pub(crate) pid: u32,
     pub(crate) pool: Arc<Pool>,
+    contract: Contract,
     open: Mutex<HashSet<u64>>,
     exited: CancellationToken,
-    stop: CancellationToken,
+    /// It is to finish and to end.
+    leave: CancellationToken,
+    /// It is to do so within the limit.
+    hurry: CancellationToken,
 }
 
 impl Process {
-    /// Remembers a request until its `end` frame, or until the mark is dropped early.
+    /// Remembers a request until its `end` frame, or, without frames, until its answer. A mark that is dropped early
+    /// ends it as well.
     pub(crate) fn begin(self: &Arc<Self>, request_id: u64) -> OpenRequest {
         self.open.lock().insert(request_id);
         OpenRequest {
@@ -210,9 +248,20 @@ impl Process {
         tokio::time::timeout(limit, self.exited.cancelled()).await.is_ok()
     }
 
+    /// Whether it takes no more requests: it was told to end, or has ended.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leave.is_cancelled() || self.has_exited()
+    }
+
+    /// Has it finish its work and end, however long that takes.
+    pub(crate) fn retire(&self) {
+        self.leave.cancel();
+    }
+
     /// Lets it finish, or ends it.
     pub(crate) async fn stop(&self) {
-        self.stop.cancel();
+        self.leave.cancel();
+        self.hurry.cancel();
         self.exited.cancelled().await;
     }
 }
@@ -222,13 +271,14 @@ impl Process {
 pub(crate) struct OpenRequest {
     process: Arc<Process>,
     request_id: u64,
+    /// Whether a frame will end it.
     answered: bool,
 }
 
 impl OpenRequest {
-    /// The answer is complete: the `end` frame tells when the work is.
+    /// The answer is complete: the `end` frame of a function tells when the work is.
     pub(crate) fn answered(mut self) {
-        self.answered = true;
+        self.answered = self.process.contract == Contract::Function;
     }
 }
 
@@ -238,6 +288,14 @@ impl Drop for OpenRequest {
             self.process.open.lock().remove(&self.request_id);
         }
     }
+}
+
+/// Says once that a server takes connections.
+async fn reach(port: u16, started: oneshot::Sender<()>) {
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
+        tokio::time::sleep(LISTEN_CHECK).await;
+    }
+    let _ = started.send(());
 }
 
 async fn hear(name: String, listener: UnixListener, process: Arc<Process>, started: oneshot::Sender<()>) {
@@ -288,13 +346,20 @@ async fn watch(
 ) {
     tokio::select! {
         status = child.wait() => console::line("gateway", format_args!("{name} ended ({})", described(status))),
-        () = process.stop.cancelled() => {
+        () = process.leave.cancelled() => {
             if let Some(pid) = child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
                 let _ = kill_process(pid, Signal::TERM);
             }
-            if tokio::time::timeout(DRAIN_LIMIT, child.wait()).await.is_err() {
-                console::line("gateway", format_args!("{name} did not finish in time and is killed"));
-                let _ = child.kill().await;
+            let limit = async {
+                process.hurry.cancelled().await;
+                tokio::time::sleep(DRAIN_LIMIT).await;
+            };
+            tokio::select! {
+                _ = child.wait() => {}
+                () = limit => {
+                    console::line("gateway", format_args!("{name} did not finish in time and is killed"));
+                    let _ = child.kill().await;
+                }
             }
         }
     }

@@ -45,7 +45,7 @@ enum Failure {
 
 /// Sends a request to a function; every failure becomes an answer in the one error format.
 pub(crate) async fn forward(
-    function: &Arc<Function>,
+    function: &Function,
     launcher: &Arc<Launcher>,
     request: Request<Incoming>,
     query: Option<String>,
@@ -105,7 +105,7 @@ fn answer_to(function: &Function, failure: &Failure) -> Response {
 }
 
 async fn attempt(
-    function: &Arc<Function>,
+    function: &Function,
     launcher: &Arc<Launcher>,
     request: Request<Incoming>,
     query: Option<String>,
@@ -127,7 +127,7 @@ async fn attempt(
     let (mut request, too_long) = prepare(request, query, peer, request_id)?;
     let mut retried = false;
     loop {
-        let process = function.process(launcher).await.map_err(Failure::Start)?;
+        let process = function.program.process(launcher).await.map_err(Failure::Start)?;
         let unsent = match process.pool.take().await {
             Err(_) => request,
             Ok(mut sender) => {
@@ -152,8 +152,8 @@ async fn attempt(
                 }
             }
         };
-        // Nothing was sent: the process was already gone, and a new one may have it.
-        if retried || !process.exits_within(NOTICE).await {
+        // Nothing was sent: the process was already gone or replaced, and a new one may have it.
+        if retried || !(process.is_leaving() || process.exits_within(NOTICE).await) {
             return Err(broken(&too_long));
         }
         retried = true;

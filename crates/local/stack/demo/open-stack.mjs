@@ -15,9 +15,14 @@ export async function openStack(running) {
     return { stack: running, stop: async () => {} };
   }
   say("No stack is running: building and starting one for the demo");
-  await build(ROOT, say);
+  await build(ROOT, say, { product: "server" });
   const folder = mkdtempSync(path.join(tmpdir(), "crm-demo-"));
-  const { stack, stop } = await startStack({ dataDir: folder, demo: true, onStep: (step) => say(dim(step)) });
+  const { stack, stop } = await startStack({
+    dataDir: folder,
+    product: "server",
+    demo: true,
+    onStep: (step) => say(dim(step)),
+  });
   return {
     stack,
     stop: async () => {

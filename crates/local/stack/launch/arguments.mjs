@@ -7,16 +7,25 @@ export const USAGE = `npm start -- [options]
   --no-demo       no demo data beyond the users
   --port N        ports from N on: app, Supabase, Meta, Upstash, Postgres (default 3000)
   --data DIR      where data and stack.json lie (default .local)
+  --functions     the function binaries of a deployment (cargo build --release) in place of one process for all routes
   --skip-build    use what was built before
   --help          this text`;
 
 const HIGHEST_BASE = 65_531;
 
 /**
+ * @typedef {object} Options
+ * @property {boolean} fresh @property {boolean} cron @property {boolean} demo @property {number} port @property {string} data
+ * @property {boolean} build @property {boolean} functions whether any run @property {import("./build.mjs").Product} product what runs them
+ * @property {boolean} help
+ */
+
+/**
  * @param {string[]} args
- * @returns {{ fresh: boolean, cron: boolean, demo: boolean, port: number, data: string, build: boolean, functions: boolean, help: boolean }}
+ * @returns {Options}
  */
 export function readArguments(args) {
+  /** @type {Options} */
   const options = {
     fresh: false,
     cron: true,
@@ -25,6 +34,7 @@ export function readArguments(args) {
     data: ".local",
     build: true,
     functions: true,
+    product: "server",
     help: false,
   };
   for (let i = 0; i < args.length; i++) {
@@ -41,6 +51,7 @@ export function readArguments(args) {
     else if (name === "--fresh") options.fresh = true;
     else if (name === "--no-cron") options.cron = false;
     else if (name === "--no-demo") options.demo = false;
+    else if (name === "--functions") options.product = "functions";
     else if (name === "--skip-build") options.build = false;
     else if (name === "--without-functions") options.functions = false;
     else if (name === "--help" || name === "-h") options.help = true;

@@ -25,6 +25,7 @@ const PASSED_ON = [
  * @property {import("./ports.mjs").Ports} ports
  * @property {import("./secrets.mjs").Secrets} secrets
  * @property {string} functionsDir
+ * @property {string | null} [server] the binary that serves all functions in place of theirs
  * @property {boolean} fresh
  * @property {boolean} cron
  * @property {boolean} durable
@@ -146,6 +147,7 @@ export function configure(settings) {
     functions: {
       root,
       functions_dir: settings.functionsDir,
+      server: settings.server ?? null,
       app_port: ports.app,
       meta_port: elsewhere.meta ? null : ports.meta,
       upstash_port: elsewhere.upstash ? null : ports.upstash,

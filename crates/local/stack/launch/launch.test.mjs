@@ -43,9 +43,19 @@ test("options in both spellings, and what is wrong with others", () => {
     data: ".local",
     build: true,
     functions: true,
+    product: "server",
     help: false,
   });
-  const all = readArguments(["--fresh", "--no-cron", "--no-demo", "--port", "4000", "--data=/tmp/x", "--skip-build"]);
+  const all = readArguments([
+    "--fresh",
+    "--no-cron",
+    "--no-demo",
+    "--port",
+    "4000",
+    "--data=/tmp/x",
+    "--skip-build",
+    "--functions",
+  ]);
   assert.deepEqual(all, {
     fresh: true,
     cron: false,
@@ -54,6 +64,7 @@ test("options in both spellings, and what is wrong with others", () => {
     data: "/tmp/x",
     build: false,
     functions: true,
+    product: "functions",
     help: false,
   });
   assert.equal(readArguments(["--port=80"]).port, 80);
@@ -98,6 +109,26 @@ test("by default every part is ours, and its keys are signed with our secret", (
   assert.equal(functions.meta.webhook_url, "http://127.0.0.1:3000/api/whatsapp/webhook");
   assert.equal(functions.meta.templates.length, 2 * TEMPLATES.length);
   assert.equal(new Set(functions.meta.templates.map((template) => template.id)).size, functions.meta.templates.length);
+});
+
+test("functions are run by their binaries, or all by the server that is named", (t) => {
+  const dataDir = folder(t);
+  const settings = {
+    root: "/repo",
+    dataDir,
+    ports: portsFrom(3000),
+    secrets: keepSecrets(dataDir),
+    functionsDir: "/repo/target/fast",
+    fresh: false,
+    cron: true,
+    durable: true,
+    given: {},
+  };
+  assert.equal(configure(settings).functions.server, null);
+  assert.equal(
+    configure({ ...settings, server: "/repo/target/fast/crm-server" }).functions.server,
+    "/repo/target/fast/crm-server",
+  );
 });
 
 test("a variable of the environment wins, and another Meta or Redis is not run by us", (t) => {

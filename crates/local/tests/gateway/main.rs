@@ -6,6 +6,7 @@
     reason = "a test helper fails by panicking"
 )]
 
+mod one_server;
 mod requests;
 mod serve;
 mod site;

@@ -1,5 +1,6 @@
 //! Tests of `crm-local serve`, started as the launcher starts it.
 
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -28,10 +29,16 @@ fn free_ports() -> [u16; 3] {
 impl Serve {
     /// Starts the program and passes its configuration.
     async fn start(ports: [u16; 3]) -> Self {
+        Self::start_with(ports, |_| None).await
+    }
+
+    /// The same, with a server for all functions where `server` names one.
+    async fn start_with(ports: [u16; 3], server: impl FnOnce(&Repository) -> Option<PathBuf>) -> Self {
         let repository = Repository::new();
+        let server = server(&repository);
         let [app, meta, upstash] = ports;
         let config = json!({
-            "root": repository.root(), "functions_dir": repository.root().join("bin"),
+            "root": repository.root(), "functions_dir": repository.root().join("bin"), "server": server,
             "app_port": app, "meta_port": meta, "upstash_port": upstash, "cron": true, "cron_secret": "cron",
             "upstash_token": "redis", "environment": {"SETTING": "on"},
             "meta": {"app_secret": "s", "verify_token": "v", "access_token": "t", "app_id": "1",
@@ -71,9 +78,17 @@ impl Serve {
     }
 
     async fn ready(ports: [u16; 3]) -> Self {
-        let mut serve = Self::start(ports).await;
-        assert_eq!(serve.event().await, Some(json!({"event": "ready"})));
-        serve
+        Self::start(ports).await.when_ready().await
+    }
+
+    async fn when_ready(mut self) -> Self {
+        assert_eq!(self.event().await, Some(json!({"event": "ready"})));
+        self
+    }
+
+    async fn say(&mut self, line: &str) {
+        let stdin = self.stdin.as_mut().unwrap();
+        stdin.write_all(format!("{line}\n").as_bytes()).await.unwrap();
     }
 
     fn app(&self) -> String {
@@ -221,4 +236,31 @@ async fn an_invalid_configuration_is_reported_in_one_line() {
         let event: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(event["event"], "error", "{text}");
     }
+}
+
+#[tokio::test]
+async fn what_was_built_meanwhile_takes_over_when_the_launcher_says_so() {
+    let server = |repository: &Repository| Some(repository.root().join("bin/server"));
+    let serve = Serve::start_with(free_ports(), server).await;
+    let mut serve = serve.when_ready().await;
+    let before = serve.function().await;
+    serve.say("rebuilt").await;
+    assert_eq!(
+        serve.event().await,
+        Some(json!({"event": "replaced", "failure": null}))
+    );
+    let after = serve.function().await;
+    assert_ne!(after, before);
+    eventually(async || is_gone(before).then_some(())).await;
+
+    serve.repository.break_server();
+    serve.say("rebuilt").await;
+    let event = serve.event().await.unwrap();
+    let failure = event["failure"].as_str().unwrap();
+    assert!(failure.contains("failed to start"), "{failure}");
+    assert_eq!(serve.function().await, after);
+
+    drop(serve.stdin.take());
+    assert_eq!(serve.exit_code().await, Some(0));
+    assert!(is_gone(after));
 }

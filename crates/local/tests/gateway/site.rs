@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crm_local::gateway::{Gateway, GatewayOptions};
+use crm_local::gateway::{Backend, Gateway, GatewayOptions};
 use crm_local::http_server;
 use crm_local::vercel_json::VercelJson;
 use rustix::process::{Pid, Signal, kill_process};
@@ -25,17 +25,18 @@ pub(crate) struct Repository {
     folder: tempfile::TempDir,
 }
 
-fn echo_function() -> PathBuf {
+fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let built = test
         .parent()
         .unwrap()
         .parent()
         .unwrap()
-        .join("examples/echo_function");
+        .join("examples")
+        .join(name);
     assert!(
         built.exists(),
-        "`cargo build -p crm-local --example echo_function` is needed for this test alone"
+        "`cargo build -p crm-local --example {name}` is needed for this test alone"
     );
     built
 }
@@ -50,8 +51,9 @@ impl Repository {
         let mut manifest = "[[bin]]\nname = \"unbuilt\"\npath = \"api/unbuilt.rs\"\n".to_owned();
         for (file, bin) in FUNCTIONS {
             manifest.push_str(&format!("[[bin]]\nname = \"{bin}\"\npath = \"{file}\"\n"));
-            std::os::unix::fs::symlink(echo_function(), root.join("bin").join(bin)).unwrap();
+            std::os::unix::fs::symlink(example("echo_function"), root.join("bin").join(bin)).unwrap();
         }
+        std::os::unix::fs::symlink(example("echo_server"), root.join("bin/server")).unwrap();
         std::fs::write(root.join("Cargo.toml"), manifest).unwrap();
         let vercel_json = json!({
             "functions": {"api/slow.rs": {"maxDuration": 1}},
@@ -65,6 +67,13 @@ impl Repository {
 
     pub(crate) fn root(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Replaces the server's binary with one that ends before it listens.
+    pub(crate) fn break_server(&self) {
+        let server = self.root().join("bin/server");
+        std::fs::remove_file(&server).unwrap();
+        std::os::unix::fs::symlink("/bin/false", server).unwrap();
     }
 
     /// A path that does not exist yet. Functions wait for it to appear.
@@ -83,12 +92,22 @@ pub(crate) struct Site {
 }
 
 impl Site {
+    /// A process for each function.
     pub(crate) async fn start() -> Self {
+        Self::start_with(Backend::Functions).await
+    }
+
+    /// One process for all of them.
+    pub(crate) async fn start_server() -> Self {
+        Self::start_with(|bin| Backend::Server(bin.join("server"))).await
+    }
+
+    async fn start_with(backend: impl FnOnce(PathBuf) -> Backend) -> Self {
         let repository = Repository::new();
         let root = repository.root().to_owned();
         let project = VercelJson::read(&root).unwrap();
         let options = GatewayOptions {
-            functions_dir: root.join("bin"),
+            backend: backend(root.join("bin")),
             root,
             environment: [("SETTING".to_owned(), "on".to_owned())].into(),
             exec_through: None,
