@@ -47,8 +47,15 @@ const SUPABASE = fileURLToPath(new URL("supabase/server.mjs", import.meta.url));
  */
 
 /**
+ * @typedef {object} Parts what can be changed while everything else runs on
+ * @property {() => Promise<string | null>} replaceFunctions has what was built meanwhile take over; gives the reason where it does not
+ * @property {() => Promise<void>} restartGateway restarts the gateway, the functions and the simulators, which keep their state
+ * @property {() => Promise<{ applied: string[], changed: string[], failure: string | null }>} migrate applies new migrations
+ */
+
+/**
  * @param {StackOptions} options
- * @returns {Promise<{ stack: Stack, stop: () => Promise<void>, failed: Promise<string> }>} once everything
+ * @returns {Promise<{ stack: Stack, stop: () => Promise<void>, failed: Promise<string>, parts: Parts }>} once everything
  *   answers; `failed` settles when a part ends that was not asked to
  */
 export async function startStack(options) {
@@ -153,9 +160,21 @@ export async function startStack(options) {
     }
     goOn();
 
+    /** @type {Parts} */
+    const parts = {
+      replaceFunctions: async () => (await gateway?.ask("rebuilt", "replaced"))?.failure ?? null,
+      restartGateway: async () => {
+        const before = gateway;
+        gateway = null;
+        if (before) children.splice(children.indexOf(before), 1);
+        await before?.stop();
+        await startGateway();
+      },
+      migrate: async () => (await supabase?.ask("migrate", "migrated")) ?? { applied: [], changed: [], failure: null },
+    };
     const stack = { ...config.addresses, pid: process.pid };
     writeWhole(stackFile, stack);
-    return { stack, stop, failed };
+    return { stack, stop, failed, parts };
   } catch (error) {
     await stop();
     throw error;

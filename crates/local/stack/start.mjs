@@ -1,4 +1,4 @@
-// `npm start`: installs, builds and runs the whole product on this machine.
+// `npm start`: installs, builds and runs the whole product on this machine. `npm run dev` is the same with --watch.
 //
 // Runs on any Node from 20 on with nothing installed; once the packages are there, on the Node among them.
 import { spawn } from "node:child_process";
@@ -7,10 +7,12 @@ import path from "node:path";
 import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import { readArguments, USAGE } from "./launch/arguments.mjs";
-import { build } from "./launch/build.mjs";
+import { build, fastFolder } from "./launch/build.mjs";
 import { requireIdle } from "./launch/data-lock.mjs";
 import { install, isInstalled } from "./launch/install.mjs";
 import { portsFrom } from "./launch/ports.mjs";
+import { serveChanges } from "./launch/serve-changes.mjs";
+import { changesOf } from "./launch/watch.mjs";
 import { startStack, ROOT } from "./stack.mjs";
 import { StackError } from "./supabase/stack-error.mjs";
 
@@ -60,7 +62,7 @@ async function main() {
     say(`  built (${seconds()})`);
   }
   if (stopWith.signal.aborted) return;
-  const { stack, stop, failed } = await startStack({
+  const { stack, stop, failed, parts } = await startStack({
     dataDir,
     ports: portsFrom(options.port),
     fresh: options.fresh,
@@ -78,6 +80,12 @@ async function main() {
   });
 
   banner(stack, options);
+  if (options.watch) {
+    say("Watching crates and supabase/migrations");
+    const { signal } = stopWith;
+    const rebuild = () => build(ROOT, say, { product: options.product, again: true, signal });
+    void serveChanges({ changes: changesOf(ROOT, signal), folder: fastFolder(ROOT), build: rebuild, parts, say });
+  }
   const reason = await Promise.race([stopWith.asked, failed]);
   if (reason !== undefined && !stopWith.signal.aborted)
     process.stderr.write(`${reason} has ended by itself: stopping\n`);

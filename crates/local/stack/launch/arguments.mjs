@@ -8,6 +8,7 @@ export const USAGE = `npm start -- [options]
   --port N        ports from N on: app, Supabase, Meta, Upstash, Postgres (default 3000)
   --data DIR      where data and stack.json lie (default .local)
   --functions     the function binaries of a deployment (cargo build --release) in place of one process for all routes
+  --watch         builds and serves again after each change of the sources (npm run dev)
   --skip-build    use what was built before
   --help          this text`;
 
@@ -17,7 +18,7 @@ const HIGHEST_BASE = 65_531;
  * @typedef {object} Options
  * @property {boolean} fresh @property {boolean} cron @property {boolean} demo @property {number} port @property {string} data
  * @property {boolean} build @property {boolean} functions whether any run @property {import("./build.mjs").Product} product what runs them
- * @property {boolean} help
+ * @property {boolean} watch @property {boolean} help
  */
 
 /**
@@ -35,6 +36,7 @@ export function readArguments(args) {
     build: true,
     functions: true,
     product: "server",
+    watch: false,
     help: false,
   };
   for (let i = 0; i < args.length; i++) {
@@ -52,11 +54,14 @@ export function readArguments(args) {
     else if (name === "--no-cron") options.cron = false;
     else if (name === "--no-demo") options.demo = false;
     else if (name === "--functions") options.product = "functions";
+    else if (name === "--watch") options.watch = true;
     else if (name === "--skip-build") options.build = false;
     else if (name === "--without-functions") options.functions = false;
     else if (name === "--help" || name === "-h") options.help = true;
     else throw new StackError(`unknown option ${args[i]} (see npm start -- --help)`);
   }
+  if (options.watch && options.product === "functions")
+    throw new StackError("--watch serves all routes from one process: leave out --functions");
   return options;
 }
 

@@ -7,7 +7,13 @@ import { StackError } from "../supabase/stack-error.mjs";
 const READY_LIMIT = 60_000;
 const STOP_LIMIT = 20_000;
 
-/** @typedef {{ name: string, exited: Promise<void>, stop: () => Promise<void> }} Child */
+/**
+ * @typedef {object} Child
+ * @property {string} name
+ * @property {Promise<void>} exited
+ * @property {() => Promise<void>} stop
+ * @property {(line: string, event: string) => Promise<any>} ask says a line on its stdin and gives the event that answers it
+ */
 
 /**
  * @param {object} options
@@ -45,6 +51,15 @@ export async function startChild({ name, command, args = [], config, cwd, env, l
     });
   });
 
+  /** @type {Map<string, ((answer: any) => void)[]>} */
+  const asked = new Map();
+  const ask = (/** @type {string} */ line, /** @type {string} */ event) =>
+    new Promise((resolve, reject) => {
+      asked.set(event, [...(asked.get(event) ?? []), resolve]);
+      void exited.then(() => reject(new StackError(`${name} has ended`)));
+      child.stdin.write(`${line}\n`);
+    });
+
   const stop = async () => {
     if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
     child.stdin.end();
@@ -77,6 +92,7 @@ export async function startChild({ name, command, args = [], config, cwd, env, l
         const event = parse(line);
         if (event?.event === "ready") ready(undefined);
         else if (event?.event === "error") failed(new StackError(event.message));
+        else if (asked.has(event?.event)) asked.get(event.event)?.shift()?.(event);
         else onLog?.(line);
       });
       child.stdin.write(`${JSON.stringify(config)}\n`);
@@ -87,7 +103,7 @@ export async function startChild({ name, command, args = [], config, cwd, env, l
   } finally {
     signal?.removeEventListener("abort", abort);
   }
-  return { name, exited, stop };
+  return { name, exited, stop, ask };
 }
 
 /** @param {string} line */

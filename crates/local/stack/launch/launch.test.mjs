@@ -44,6 +44,7 @@ test("options in both spellings, and what is wrong with others", () => {
     build: true,
     functions: true,
     product: "server",
+    watch: false,
     help: false,
   });
   const all = readArguments([
@@ -65,8 +66,11 @@ test("options in both spellings, and what is wrong with others", () => {
     build: false,
     functions: true,
     product: "functions",
+    watch: false,
     help: false,
   });
+  assert.equal(readArguments(["--watch"]).watch, true);
+  assert.throws(() => readArguments(["--watch", "--functions"]), /--watch serves all routes from one process/);
   assert.equal(readArguments(["--port=80"]).port, 80);
   for (const args of [["--port"], ["--port="], ["--port", "--fresh"]])
     assert.throws(() => readArguments(args), /--port needs a value/);

@@ -29,7 +29,8 @@ export function readMigrations(folder) {
  * Applies the pending migrations.
  * @param {import("postgres").Sql} owner role `postgres`, with the rights that a hosted project gives it
  * @param {Migration[]} migrations
- * @returns {Promise<{ changed: string[] }>} `changed`: files that differ from the applied version
+ * @returns {Promise<{ applied: string[], changed: string[] }>} `applied`: files applied now; `changed`: files that differ from
+ *   the applied version
  */
 export async function applyMigrations(owner, migrations) {
   await owner.unsafe(
@@ -40,11 +41,11 @@ export async function applyMigrations(owner, migrations) {
   // The Supabase CLI splits a file into its statements. This code keeps the file whole, so that a later change of it
   // can be detected.
   const done = new Map(history.map((row) => [row.version, row.statements?.length === 1 ? row.statements[0] : null]));
-  const changed = [];
+  const [applied, changed] = [/** @type {string[]} */ ([]), /** @type {string[]} */ ([])];
   for (const migration of migrations) {
     if (done.has(migration.version)) {
-      const applied = done.get(migration.version);
-      if (applied !== null && applied !== migration.text) changed.push(migration.file);
+      const before = done.get(migration.version);
+      if (before !== null && before !== migration.text) changed.push(migration.file);
       continue;
     }
     try {
@@ -57,8 +58,9 @@ export async function applyMigrations(owner, migrations) {
     } catch (error) {
       throw new StackError(explain(migration, error));
     }
+    applied.push(migration.file);
   }
-  return { changed };
+  return { applied, changed };
 }
 
 /** @param {Migration} migration @param {any} error */

@@ -188,6 +188,36 @@ test("a failing migration is rolled back and reports its file, position and reas
   await project.stop();
 });
 
+test("a migration that is added is applied while everything runs, one that fails leaves nothing, one that changes is named", async () => {
+  const config = await newConfig();
+  const folder = path.join(config.data_dir, "migrations");
+  mkdirSync(folder);
+  const [first, second] = ["1_first.sql", "2_second.sql"].map((name) => path.join(folder, name));
+  writeFileSync(first, "create table public.ones (id int); grant select on public.ones to anon;");
+  const project = await start({ ...config, migrations_dir: folder });
+  const anonymous = client(project, config.anon_key);
+  assert.deepEqual((await anonymous.from("ones").select("id")).data, []);
+
+  writeFileSync(second, "create table public.twos (id int); select nothing;");
+  const failed = await project.ask("migrate");
+  assert.match(failed.failure, /2_second\.sql:1:\d+: column "nothing" does not exist/);
+  writeFileSync(second, "create table public.twos (id int); grant select on public.twos to anon;");
+  writeFileSync(first, "create table public.ones (id bigint);");
+  assert.deepEqual(await project.ask("migrate"), {
+    event: "migrated",
+    applied: [second],
+    changed: [first],
+    failure: null,
+  });
+  for (;;) {
+    const { data } = await anonymous.from("twos").select("id");
+    if (data) break;
+    await pause(10);
+  }
+  assert.deepEqual((await project.ask("migrate")).applied, []);
+  assert.equal(await project.stop(), 0);
+});
+
 test("an existing server can be used by its address", async () => {
   const host = await start(await newConfig({ migrations_dir: "/nonexistent" }));
   const url = `postgresql://${SUPERUSER}:${encodeURIComponent(host.config.postgres_password)}@127.0.0.1:${host.config.postgres_port}/postgres`;

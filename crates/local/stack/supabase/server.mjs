@@ -2,6 +2,9 @@
 //
 // It reads its configuration as one line of JSON from stdin and prints {"event":"ready"} when all services answer. It
 // ends on SIGTERM, SIGINT or the end of stdin, and stops its Postgres.
+//
+// The line `migrate` on stdin applies migrations that were added meanwhile. The answer is {"event":"migrated"} with the
+// applied files, the files that changed after they were applied, and the failure if there is one.
 import { once } from "node:events";
 import { mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
@@ -112,7 +115,8 @@ async function run(config) {
   const [{ startLite }, { preparePlatform }] = await loading;
   await checkDatabase(sql, config, own);
   await preparePlatform(sql, own ? config.postgres_password : null);
-  await migrate(config, databaseUrl, own);
+  const { changed } = await migrate(config, databaseUrl, own);
+  for (const file of changed) console.error(`${file} has changed since it was applied: start with --fresh to apply it`);
 
   const supabaseUrl = config.supabase_url ?? `http://127.0.0.1:${config.port}`;
   const callers = callerFinder(config);
@@ -167,6 +171,20 @@ async function run(config) {
   if (ending) return;
   running = true;
   report({ event: "ready" });
+  lines.on("line", (line) => {
+    if (line === "migrate") void migrateAgain(sql, config, databaseUrl, own);
+  });
+}
+
+/** Applies migrations that were added while the server runs. @param {import("postgres").Sql} sql @param {Configuration} config @param {string} databaseUrl @param {boolean} own */
+async function migrateAgain(sql, config, databaseUrl, own) {
+  try {
+    const { applied, changed } = await migrate(config, databaseUrl, own);
+    if (applied.length > 0) await sql`notify pgrst, 'reload schema'`;
+    report({ event: "migrated", applied, changed, failure: null });
+  } catch (error) {
+    report({ event: "migrated", applied: [], changed: [], failure: /** @type {Error} */ (error).message });
+  }
 }
 
 /** @param {Configuration} config @returns {Promise<string>} the superuser's address */
@@ -229,9 +247,7 @@ async function migrate(config, databaseUrl, own) {
   // A server that is not ours has no role `postgres` that is known to differ from its superuser.
   const owner = connect(own ? databaseUrl.replace(`//${SUPERUSER}:`, "//postgres:") : databaseUrl, { max: 1 });
   try {
-    const { changed } = await applyMigrations(owner, migrations);
-    for (const file of changed)
-      console.error(`${file} has changed since it was applied: start with --fresh to apply it`);
+    return await applyMigrations(owner, migrations);
   } finally {
     await owner.end({ timeout: 1 });
   }

@@ -42,17 +42,21 @@ export async function projectConfig(folder, changes = {}) {
 
 /**
  * @param {Awaited<ReturnType<typeof projectConfig>>} config
- * @returns {Promise<{ config: typeof config, url: string, process: import("node:child_process").ChildProcess, exited: Promise<number | null>, stop: () => Promise<number | null> }>}
+ * @returns {Promise<{ config: typeof config, url: string, process: import("node:child_process").ChildProcess, exited: Promise<number | null>, stop: () => Promise<number | null>, ask: (line: string) => Promise<any> }>}
+ *   `ask` says a line and gives the event that answers it
  */
 export async function startProject(config) {
   const child = spawn(process.execPath, [SERVER], { stdio: ["pipe", "pipe", "inherit"] });
   child.stdin.on("error", () => {});
   /** @type {Promise<number | null>} */
   const exited = new Promise((resolve) => child.once("close", resolve));
+  /** @type {(event: any) => void} */
+  let answered = () => {};
   await new Promise((resolve, reject) => {
     createInterface({ input: child.stdout }).on("line", (line) => {
       const event = JSON.parse(line);
       if (event.event === "ready") resolve(undefined);
+      else if (event.event !== "error") answered(event);
       else reject(new Error(event.message));
     });
     void exited.then((code) => reject(new Error(`ended with ${code}`)));
@@ -63,6 +67,11 @@ export async function startProject(config) {
     url: `http://127.0.0.1:${config.port}`,
     process: child,
     exited,
+    ask: (line) =>
+      new Promise((resolve) => {
+        answered = resolve;
+        child.stdin.write(`${line}\n`);
+      }),
     stop: () => {
       child.kill("SIGTERM");
       return exited;
