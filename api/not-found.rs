@@ -1,4 +1,4 @@
-//! Where `vercel.json` sends paths under `/api` that no function serves.
+//! `/api/not-found`: where `vercel.json` sends paths under `/api` that no function serves.
 
 use std::process::ExitCode;
 

@@ -56,6 +56,7 @@ const parts = {
   format: async () => {
     await run("cargo", ["fmt", "--all", "--check"]);
     await run(process.execPath, ["node_modules/prettier/bin/prettier.cjs", "--cache", "--check", "**/*.mjs"]);
+    await run(process.execPath, ["crates/local/stack/routes.mjs", "--check"]);
   },
   lint: () => run("cargo", ["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"]),
   unit: () => run("cargo", ["test", "--workspace", "--locked", "--quiet"]),

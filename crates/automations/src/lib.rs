@@ -10,16 +10,8 @@ mod queued_message;
 mod sender;
 pub(crate) mod settings;
 
-use axum::Router;
-use crm_core::app::App;
-
 pub use csat_report::router as csat;
 pub use openapi::document as openapi_document;
 pub use settings::router as automations;
 
 pub use sender::{send_due, send_soon};
-
-/// Every route of this crate.
-pub fn router() -> Router<App> {
-    Router::new().merge(automations()).merge(csat())
-}

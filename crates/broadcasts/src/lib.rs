@@ -44,25 +44,3 @@ pub fn campaigns() -> Router<App> {
 pub fn campaign() -> Router<App> {
     campaign::router().merge(campaign_change::router())
 }
-
-/// Every route of this crate.
-pub fn router() -> Router<App> {
-    Router::new()
-        .merge(campaigns())
-        .merge(campaign())
-        .merge(cancel())
-        .merge(check())
-        .merge(complete())
-        .merge(duplicate())
-        .merge(pause())
-        .merge(prices())
-        .merge(recipients())
-        .merge(resume())
-        .merge(retry())
-        .merge(send())
-        .merge(queue::debug_queue())
-        .merge(queue::retry())
-        .merge(queue::scheduled())
-        .merge(queue::scheduler())
-        .merge(queue::status())
-}

@@ -46,25 +46,3 @@ pub use timeline::router as timeline;
 pub fn contacts() -> Router<App> {
     contact_list::router().merge(contact_creation::router())
 }
-
-/// Every route of this crate.
-pub fn router() -> Router<App> {
-    Router::new()
-        .merge(block())
-        .merge(bulk())
-        .merge(consents())
-        .merge(contact())
-        .merge(contacts())
-        .merge(duplicates())
-        .merge(export())
-        .merge(field())
-        .merge(fields())
-        .merge(import())
-        .merge(merge())
-        .merge(notes())
-        .merge(personal_data())
-        .merge(timeline())
-        .merge(segments::preview())
-        .merge(segments::segment())
-        .merge(segments::segments())
-}

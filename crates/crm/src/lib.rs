@@ -5,6 +5,10 @@ pub mod housekeeping;
 mod imports;
 mod openapi;
 mod process_broadcasts;
+pub mod routes;
+
+// The list of routes names every router as a function file names it.
+extern crate self as crm;
 
 use axum::Router;
 use crm_core::App;
@@ -16,21 +20,7 @@ pub use process_broadcasts::router as process_broadcasts;
 
 /// Every route of the product in one router.
 pub fn router() -> Router<App> {
-    Router::new()
-        .merge(access::router())
-        .merge(automations::router())
-        .merge(broadcasts::router())
-        .merge(contacts::router())
-        .merge(inbox::router())
-        .merge(media::router())
-        .merge(numbers::router())
-        .merge(recipient_lists::router())
-        .merge(templates::router())
-        .merge(webhooks::router())
-        .merge(health::service())
-        .merge(health::workers())
-        .merge(housekeeping::housekeeping())
-        .merge(imports())
-        .merge(openapi())
-        .merge(process_broadcasts())
+    routes::routers()
+        .into_iter()
+        .fold(Router::new(), |all, (_, router)| all.merge(router))
 }

@@ -1,19 +1,20 @@
-//! The document, the routers and the function files say the same.
+//! The document, the routers and the list of routes say the same.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
 
+use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use axum::response::Response;
+use crm::routes::routers;
 use crm::{openapi_document, router};
 use crm_core::{App, Config, shell};
 use tower::ServiceExt;
 
-/// Functions that serve no route of their own.
-const NOT_ROUTES: [&str; 1] = ["/api/not-found"];
+/// Routes that answer every path with 404.
+const SERVE_NOTHING: [&str; 1] = ["/api/not-found"];
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 /// An app whose services are away: routes are told from each other without them.
@@ -33,13 +34,17 @@ fn app() -> App {
 }
 
 async fn ask(method: &str, path: &str) -> Response {
+    ask_of(router(), method, path).await
+}
+
+async fn ask_of(router: Router<App>, method: &str, path: &str) -> Response {
     let path = path.replace("{id}", "6f9619ff-8b86-4011-b42d-00c04fc964ff");
     let request = Request::builder()
         .method(Method::from_bytes(method.to_uppercase().as_bytes()).unwrap())
         .uri(path)
         .body(Body::empty())
         .unwrap();
-    shell(router(), app()).oneshot(request).await.unwrap()
+    shell(router, app()).oneshot(request).await.unwrap()
 }
 
 fn documented() -> BTreeMap<String, BTreeSet<String>> {
@@ -88,87 +93,35 @@ async fn what_is_documented_is_served_and_nothing_else() {
     }
 }
 
-fn function_files(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            function_files(&path, files);
+/// Paths in the list of routes, with their parameters as the document writes them.
+fn listed() -> Vec<(String, Router<App>)> {
+    routers()
+        .into_iter()
+        .map(|(path, router)| (format!("/api/{}", path.replace("[id]", "{id}")), router))
+        .collect()
+}
+
+#[tokio::test]
+async fn each_router_serves_the_path_it_stands_beside() {
+    for (path, router) in listed() {
+        // A path that is served refuses a method that no route has.
+        let response = ask_of(router, "trace", &path).await;
+        let expected = if SERVE_NOTHING.contains(&path.as_str()) {
+            StatusCode::NOT_FOUND
         } else {
-            files.push(path);
-        }
+            StatusCode::METHOD_NOT_ALLOWED
+        };
+        assert_eq!(response.status(), expected, "{path}");
     }
 }
 
 #[test]
-fn every_documented_route_has_a_function_file_and_the_reverse() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .canonicalize()
-        .unwrap();
-    let mut files = Vec::new();
-    function_files(&root.join("api"), &mut files);
-    let served: BTreeSet<String> = files
-        .iter()
-        .map(|file| file.strip_prefix(&root).unwrap().to_str().unwrap())
-        .map(|file| {
-            format!(
-                "/{}",
-                file.strip_suffix(".rs")
-                    .unwrap_or_else(|| panic!("{file} is no function"))
-            )
-        })
-        .map(|route| route.replace('[', "{").replace(']', "}"))
-        .filter(|route| !NOT_ROUTES.contains(&route.as_str()))
+fn what_is_listed_is_documented_and_the_reverse() {
+    let listed: BTreeSet<String> = listed()
+        .into_iter()
+        .map(|(path, _)| path)
+        .filter(|path| !SERVE_NOTHING.contains(&path.as_str()))
         .collect();
     let documented: BTreeSet<String> = documented().into_keys().collect();
-    assert_eq!(served, documented);
-}
-
-#[test]
-fn every_function_file_has_a_binary_and_the_reverse() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .canonicalize()
-        .unwrap();
-    let mut files = Vec::new();
-    function_files(&root.join("api"), &mut files);
-    let files: BTreeSet<String> = files
-        .iter()
-        .map(|file| file.strip_prefix(&root).unwrap().to_str().unwrap().to_owned())
-        .collect();
-
-    let manifest: toml::Table = std::fs::read_to_string(root.join("Cargo.toml"))
-        .unwrap()
-        .parse()
-        .unwrap();
-    let binaries = manifest["bin"].as_array().unwrap();
-    let paths: BTreeSet<String> = binaries
-        .iter()
-        .map(|binary| binary["path"].as_str().unwrap().to_owned())
-        .collect();
-    assert_eq!(files, paths);
-
-    for binary in binaries {
-        let path = binary["path"].as_str().unwrap();
-        let route = path
-            .strip_prefix("api/")
-            .and_then(|path| path.strip_suffix(".rs"))
-            .unwrap();
-        let name = route.replace(['/', '.'], "-").replace(['[', ']'], "");
-        assert_eq!(binary["name"].as_str().unwrap(), name, "the name of {path}");
-    }
-}
-
-#[test]
-fn a_function_file_holds_nothing_but_its_router() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .canonicalize()
-        .unwrap();
-    let mut files = Vec::new();
-    function_files(&root.join("api"), &mut files);
-    for file in files {
-        let lines = std::fs::read_to_string(&file).unwrap().lines().count();
-        assert!(lines <= 10, "{} has {lines} lines", file.display());
-    }
+    assert_eq!(listed, documented);
 }

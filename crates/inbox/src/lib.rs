@@ -69,30 +69,3 @@ pub async fn tend_inbox(app: &App) {
     }
     outgoing::scheduled::send_scheduled(app).await;
 }
-
-/// Every route of this crate.
-pub fn router() -> Router<App> {
-    Router::new()
-        .merge(changes::router())
-        .merge(assign())
-        .merge(bulk())
-        .merge(conversations())
-        .merge(conversation())
-        .merge(events())
-        .merge(first_message())
-        .merge(forward())
-        .merge(labels())
-        .merge(messages())
-        .merge(message())
-        .merge(message_status())
-        .merge(note())
-        .merge(notes())
-        .merge(read())
-        .merge(resend())
-        .merge(typing())
-        .merge(labels::label())
-        .merge(labels::labels())
-        .merge(quick_replies::quick_replies())
-        .merge(quick_replies::quick_reply())
-        .merge(quick_replies::render())
-}

@@ -13,6 +13,7 @@ import { install, isInstalled } from "./launch/install.mjs";
 import { portsFrom } from "./launch/ports.mjs";
 import { serveChanges } from "./launch/serve-changes.mjs";
 import { changesOf } from "./launch/watch.mjs";
+import { writeRoutes } from "./routes/write.mjs";
 import { startStack, ROOT } from "./stack.mjs";
 import { StackError } from "./supabase/stack-error.mjs";
 
@@ -83,7 +84,10 @@ async function main() {
   if (options.watch) {
     say("Watching crates and supabase/migrations");
     const { signal } = stopWith;
-    const rebuild = () => build(ROOT, say, { product: options.product, again: true, signal });
+    const rebuild = () => {
+      for (const file of writeRoutes(ROOT)) say(`  ${file} is written from the list of routes`);
+      return build(ROOT, say, { product: options.product, again: true, signal });
+    };
     void serveChanges({ changes: changesOf(ROOT, signal), folder: fastFolder(ROOT), build: rebuild, parts, say });
   }
   const reason = await Promise.race([stopWith.asked, failed]);

@@ -9,9 +9,6 @@ mod sent_on;
 mod sniff;
 pub(crate) mod upload;
 
-use axum::Router;
-use crm_core::app::App;
-
 pub use file::router as file;
 pub use openapi::document as openapi_document;
 pub use upload::router as upload;
@@ -22,8 +19,3 @@ pub use sent_on::give_to_numbers;
 
 /// The private bucket of files that are part of conversations.
 const BUCKET: &str = "chat-media";
-
-/// Every route of this crate.
-pub fn router() -> Router<App> {
-    Router::new().merge(file()).merge(upload())
-}

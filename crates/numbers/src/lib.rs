@@ -24,8 +24,3 @@ pub use reseal::reseal_tokens;
 pub fn sessions() -> Router<App> {
     list::router().merge(connect::router())
 }
-
-/// Every route of this crate.
-pub fn router() -> Router<App> {
-    Router::new().merge(session()).merge(sessions())
-}

@@ -32,14 +32,3 @@ pub use upload::router as uploads;
 pub fn recipient_lists() -> Router<App> {
     list_index::router().merge(creation::router())
 }
-
-/// Every route of this crate.
-pub fn router() -> Router<App> {
-    Router::new()
-        .merge(entries())
-        .merge(recipient_list())
-        .merge(recipient_lists())
-        .merge(row_errors())
-        .merge(template())
-        .merge(uploads())
-}

@@ -41,13 +41,3 @@ pub fn template() -> Router<App> {
         .merge(template_changes::router().layer(DefaultBodyLimit::max(MAX_BODY)))
         .merge(deletion::router())
 }
-
-/// Every route of this crate.
-pub fn router() -> Router<App> {
-    Router::new()
-        .merge(templates())
-        .merge(template())
-        .merge(preview())
-        .merge(submit())
-        .merge(sync())
-}

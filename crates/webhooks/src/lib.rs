@@ -16,8 +16,3 @@ pub use replay::router as replay;
 pub fn webhook() -> Router<App> {
     verify::router().merge(receive::router())
 }
-
-/// Every route of this crate.
-pub fn router() -> Router<App> {
-    Router::new().merge(webhook()).merge(replay())
-}

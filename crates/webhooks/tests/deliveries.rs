@@ -14,7 +14,7 @@ use crm_core::{App, Config, shell};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tower::ServiceExt;
-use webhooks::router;
+use webhooks::webhook;
 use whatsapp::signature::AppSecrets;
 
 const SECRET: &str = "secret";
@@ -85,7 +85,7 @@ async fn deliver(database: &Database, body: &str) -> StatusCode {
         .header("x-hub-signature-256", signature)
         .body(Body::from(body.to_owned()))
         .unwrap();
-    shell(router(), app).oneshot(request).await.unwrap().status()
+    shell(webhook(), app).oneshot(request).await.unwrap().status()
 }
 
 fn envelope(changes: &Value) -> String {
