@@ -8,7 +8,7 @@ await prepare(ROOT);
 const { Skipped } = await import("./bench/figure.mjs");
 const { stopLocalStack } = await import("./bench/local-stack.mjs");
 const { machine } = await import("./bench/machine.mjs");
-const { table } = await import("./bench/table.mjs");
+const { tables } = await import("./bench/table.mjs");
 
 /** @type {Record<string, () => Promise<import("./bench/figure.mjs").Figure[]>>} */
 const sections = {
@@ -69,5 +69,5 @@ for (const name of asked.length > 0 ? asked : Object.keys(sections).filter((name
   say(`${((performance.now() - since) / 1000).toFixed(0)} s`);
 }
 await stopLocalStack();
-say(`\n${table(measured)}\n\n${conditions}`);
+say(`\n${tables(measured)}\n\n${conditions}`);
 process.exit(broken ? 1 : 0);

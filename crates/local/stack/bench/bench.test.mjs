@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { sendRepeatedly, Connection, request } from "./connection.mjs";
 import { median, status } from "./figure.mjs";
-import { table } from "./table.mjs";
+import { tables } from "./table.mjs";
 
 /** A server that answers each request with the same bytes. @param {import("node:test").TestContext} t @param {string[]} pieces */
 async function answering(t, pieces) {
@@ -39,13 +39,37 @@ test("the median is the middle value or the mean of the two middle values", () =
   assert.equal(median([1, 2, 4, 100]), 3);
 });
 
-test("each row shows the figure, both bounds, our value and the command to repeat it", () => {
-  const lines = table([
+test("each row shows the figure, both bounds and our value, below the command to repeat it", () => {
+  const lines = tables([
     { name: "spawn", figures: [{ what: "spawn", prototype: "3.8 ms", most: 6, value: 7.25, unit: "ms", digits: 1 }] },
     { name: "sender", figures: [{ what: "sender", least: 5000, value: 12_345.6, unit: "messages/s" }] },
   ]).split("\n");
-  assert.match(lines[2], /^spawn +3\.8 ms +<= 6 ms +7\.3 ms +MISSED +npm run bench -- spawn$/);
-  assert.match(lines[3], /^sender +>= 5,000 messages\/s +12,346 messages\/s +ok +npm run bench -- sender$/);
+  assert.deepEqual(
+    lines.map((line) => line.replaceAll(/ {2,}/g, " | ")),
+    [
+      "figure | prototype | bound | ours",
+      "------ | --------- | ------------------- | ----------------- | ------",
+      "npm run bench -- spawn",
+      "spawn | 3.8 ms | <= 6 ms | 7.3 ms | MISSED",
+      "npm run bench -- sender",
+      "sender | >= 5,000 messages/s | 12,346 messages/s | ok",
+    ],
+  );
+});
+
+test("the tables fit a terminal of 100 columns, whatever the figures are called", () => {
+  const long = "a question that takes its time to ask, and some more to answer, by a manager of a large tenant, p50";
+  const plan = ["messages_by_conversation_and_time_of_arrival 1000000", "contacts_search 12"];
+  const lines = tables([
+    { name: "inbox", figures: [{ what: long, least: 5000, value: 12_345.6, unit: "messages/s", plan }] },
+    { name: "claim", figures: [{ what: "claim", skipped: `BROKEN: ${long} ${long}` }] },
+  ]).split("\n");
+  assert.deepEqual(
+    lines.filter((line) => line.length > 100),
+    [],
+  );
+  const words = lines.join(" ").replaceAll(/\s+/g, " ");
+  for (const part of [...plan, "claim skipped", "BROKEN: a question that takes"]) assert.ok(words.includes(part), part);
 });
 
 test("an answer is read from any sequence of chunks", async (t) => {

@@ -9,6 +9,7 @@
  * @property {number} [value] in `unit`
  * @property {string} [unit]
  * @property {number} [digits] after the point
+ * @property {string[]} [plan] the indexes a query takes, each with the rows expected of it
  * @property {string} [skipped] why there is no value
  */
 

@@ -43,14 +43,8 @@ export async function inbox() {
         (share) => times.toSorted((a, b) => a - b)[Math.floor(share * (times.length - 1))],
       );
       figures.push(
-        { what: `1M messages: ${question.what}, ${question.as}, p50 (${plan})`, value: p50, unit: "ms", digits: 1 },
-        {
-          what: `1M messages: ${question.what}, ${question.as}, p95`,
-          value: p95,
-          most: question.most,
-          unit: "ms",
-          digits: 1,
-        },
+        { what: `${question.what}, ${question.as}, p50`, value: p50, unit: "ms", digits: 1, plan },
+        { what: `${question.what}, ${question.as}, p95`, value: p95, most: question.most, unit: "ms", digits: 1 },
       );
     }
     return figures;
@@ -158,5 +152,5 @@ async function planOf(user, question, stack) {
     if (kind !== "Seq Scan" && !LARGE_TABLES.some((large) => name.startsWith(large))) continue;
     scans.set(name, Math.max(scans.get(name) ?? 0, Number(rows)));
   }
-  return [...scans].map(([name, rows]) => `${name} ${rows}`).join(", ") || "no large table";
+  return scans.size > 0 ? [...scans].map(([name, rows]) => `${name} ${rows}`) : ["no large table"];
 }
