@@ -136,9 +136,9 @@ describe("a module that is switched off", () => {
 
 describe("campaigns of a tenant that switched broadcasts off", () => {
   const begins = (/** @type {string} */ holder) =>
-    calls("service", "begin_sender_run", { holder, lease_seconds: 15, max_sessions: 50 });
+    calls("service", "begin_sender_run", { holder, lease_seconds: 600, max_sessions: 50 });
   const claims = (/** @type {any} */ number, /** @type {string} */ holder) =>
-    calls("service", "claim_recipients", { session_id: number.id, holder, batch_size: 1, lease_seconds: 15 });
+    calls("service", "claim_recipients", { session_id: number.id, holder, batch_size: 1, lease_seconds: 600 });
   const endsRun = () => sql`delete from private.sender_leases`;
 
   test("neither start nor go on, and do both when it is switched on again", async () => {

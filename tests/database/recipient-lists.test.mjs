@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { before, describe, test } from "node:test";
+import { justAnnounced } from "./announcements.mjs";
 import { rolledBack, useDatabase } from "./database.mjs";
 import { entriesOf } from "./recipient-lists.mjs";
 import { isRefused } from "./refusals.mjs";
@@ -421,6 +422,7 @@ describe("an import", () => {
         where topic = ${`tenant:${tenant.id}`} and event = 'recipient_list.updated' and payload ->> 'id' = ${list.id} order by inserted_at`
       ).map(({ payload }) => payload);
     await reader.records(list, 0, 2, { entries: entriesOf([["6281234567890"]]) });
+    await justAnnounced(sql, "recipient_lists", list);
     await reader.records(list, 2, 3, { entries: entriesOf([["6281234567891"]], 3) });
     assert.deepEqual(
       (await told()).map((payload) => payload.read_rows),

@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { afterEach, describe, test } from "node:test";
+import { hasFields } from "../fields.mjs";
+import { justAnnounced } from "./announcements.mjs";
 import { chance } from "./chance.mjs";
 import { useDatabase } from "./database.mjs";
 import { seconds, someWamid, statusOf } from "./inbox.mjs";
@@ -202,16 +204,17 @@ describe("a lease", () => {
       return row.left;
     };
     const shorten = () =>
-      sql`update private.sender_leases set leased_until = now() + interval '3 seconds' where session_id = ${number.id}`;
-    assert.ok((await left()) > 10 && (await left()) <= LEASE);
+      sql`update private.sender_leases set leased_until = now() + interval '60 seconds' where session_id = ${number.id}`;
+    const renewed = async () => (await left()) > LEASE / 2 && (await left()) <= LEASE;
+    assert.ok(await renewed());
     await shorten();
     const claim = await claims(number, holder, 1);
-    assert.ok((await left()) > 10);
+    assert.ok(await renewed());
     await shorten();
     await records(number, randomUUID(), []);
-    assert.ok((await left()) <= 3, "not by another");
+    assert.ok((await left()) <= 60, "not by another");
     await records(number, holder, reportsOf(claim, "sent"));
-    assert.ok((await left()) > 10);
+    assert.ok(await renewed());
   });
 
   test("that has ended is not renewed by a record", async () => {
@@ -295,10 +298,13 @@ describe("a claim", () => {
       })),
     });
     const message = await messageNow({ id: first.message_id });
-    assert.deepEqual(
-      [message.direction, message.type, message.status, message.content, message.whatsapp_message_id],
-      ["outbound", "template", "sending", "Halo Rina & Co", null],
-    );
+    hasFields(message, {
+      direction: "outbound",
+      type: "template",
+      status: "sending",
+      content: "Halo Rina & Co",
+      whatsapp_message_id: null,
+    });
     const [thread] = await sql`
       select v.status, v.last_message_at, v.unread_count, c.wa_id, c.name
       from public.conversations v join public.contacts c on c.id = v.contact_id where v.id = ${message.conversation_id}`;
@@ -487,10 +493,10 @@ describe("a claim", () => {
     const claim = await claims(number, holder);
     const empty = await claims(number, holder);
     assert.deepEqual([empty.recipients, empty.templates, empty.next_due_ms], [[], {}, null]);
-    await records(number, holder, reportsOf(claim, "retry", { retry_in_ms: 30_000 }));
+    await records(number, holder, reportsOf(claim, "retry", { retry_in_ms: 3_600_000 }));
     const { recipients, next_due_ms } = await claims(number, holder);
     assert.deepEqual(recipients, []);
-    assert.ok(next_due_ms > 25_000 && next_due_ms <= 30_000, `${next_due_ms}`);
+    assert.ok(next_due_ms > 3_000_000 && next_due_ms <= 3_600_000, `${next_due_ms}`);
     await sql`update public.broadcast_recipients set due_at = now() where campaign_id = ${campaign.id}`;
     assert.equal((await claims(number, holder)).recipients.length, 2);
   });
@@ -553,7 +559,7 @@ describe("a record", () => {
       ...report,
       outcome: outcomes[i],
       ...(i === 0 ? { whatsapp_message_id: someWamid() } : FAILURE),
-      retry_in_ms: i === 3 ? 2000 : undefined,
+      retry_in_ms: i === 3 ? 600_000 : undefined,
     }));
     assert.deepEqual(await records(number, holder, reports), [campaign.id]);
     const rows = await recipientsOf(campaign);
@@ -580,7 +586,7 @@ describe("a record", () => {
       [[true, false], [false, true], ...Array(3).fill([false, false])],
     );
     const wait = rows[3].due_at - Date.now();
-    assert.ok(wait > 0 && wait <= 2000, `${wait}`);
+    assert.ok(wait > 300_000 && wait <= 600_000, `${wait}`);
     assert.ok(rows[4].due_at <= Date.now() + 100);
     assert.equal((await campaignNow(campaign)).status, "sending");
   });
@@ -1023,6 +1029,7 @@ describe("a campaign", () => {
     const announces = (/** @type {any[]} */ ...list) =>
       asService((sql) => answer(sql`select public.announce_campaigns(${list.map(({ id }) => id)}::uuid[]) as answer`));
     assert.deepEqual(await announces(campaign), []);
+    await justAnnounced(sql, "broadcast_campaigns", campaign);
     assert.deepEqual(await announces(campaign, other), [campaign.id], "too early for the first");
     await sql`update public.broadcast_campaigns set progress_announced_at = now() - interval '1 second' where id = ${campaign.id}`;
     assert.deepEqual(await announces(campaign), []);

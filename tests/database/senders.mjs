@@ -1,7 +1,8 @@
 // Senders of campaigns, as the cron function is one.
 import { someWamid } from "./inbox.mjs";
 
-const LEASE = 15;
+/** Seconds. Long enough that no lease ends during a test; `leaseEnds` ends one. */
+const LEASE = 600;
 
 /** @param {any} claim @param {string} outcome @param {object} [more] */
 export const reportsOf = (claim, outcome, more = {}) =>

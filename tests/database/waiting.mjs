@@ -1,8 +1,9 @@
-// Waits for something to be so.
+// Waits until a condition is true.
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
 
-const LIMIT = 10_000;
+/** A wait that takes longer fails. Nothing is measured with it. */
+const LIMIT = 120_000;
 const BETWEEN_LOOKS = 5;
 
 /** @param {() => Promise<boolean>} condition */

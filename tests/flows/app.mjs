@@ -5,7 +5,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import { createClient } from "@supabase/supabase-js";
 import { useStack } from "../stack.mjs";
 
-const PATIENCE = 30_000;
+/** A wait that takes longer fails. Nothing is measured with it. */
+const PATIENCE = 300_000;
 
 /** Numbers of customers that no other test writes from. */
 let customers = 6_281_300_000_000 + Math.floor(Math.random() * 1e6) * 100;
@@ -307,6 +308,11 @@ export class App {
     }
   }
 
+  /** Meta has accepted the message; its ticks may have been as fast as the record. @param {{ status: string }} message */
+  isSent(message) {
+    assert.ok(["sent", "delivered", "read"].includes(message.status), JSON.stringify(message));
+  }
+
   /** Every webhook of Meta has arrived. */
   metaIsQuiet() {
     return eventually("Meta's webhooks arrive", async () => (await this.meta("GET", "idle")).pending_webhooks === 0);
@@ -315,7 +321,7 @@ export class App {
 
 /**
  * Waits until `look` gives something.
- * @template T @param {string} what @param {() => Promise<T> | T} look @param {number} [patience] @returns {Promise<NonNullable<T>>}
+ * @template T @param {string} what @param {() => Promise<T> | T} look @param {number} [patience] milliseconds, where five minutes are not enough @returns {Promise<NonNullable<T>>}
  */
 export async function eventually(what, look, patience = PATIENCE) {
   for (const end = Date.now() + patience; ; await pause(20)) {

@@ -18,16 +18,12 @@ const noneTwice = (ledger) =>
 
 /** @param {string} id */
 async function runsToItsEnd(id) {
-  return eventually(
-    "the campaign ends",
-    async () => {
-      const { status } = await app.runsCron();
-      assert.equal(status, 200);
-      const campaign = await app.campaign(id);
-      return campaign.status === "completed" && campaign;
-    },
-    60_000,
-  );
+  return eventually("the campaign ends", async () => {
+    const { status } = await app.runsCron();
+    assert.equal(status, 200);
+    const campaign = await app.campaign(id);
+    return campaign.status === "completed" && campaign;
+  });
 }
 
 test("a campaign goes out by cron, each number once, and the counts are those of Meta's ledger", async () => {
@@ -76,27 +72,23 @@ test("a campaign goes out by cron, each number once, and the counts are those of
 test("progress is announced live, at most once a second, the last word last", async () => {
   await app.setsPace(100);
   const client = await app.signIn("manager");
-  /** @type {{ at: number, campaign: any }[]} */
+  /** @type {any[]} */
   const heard = [];
   const channel = client.channel(`tenant:${app.user("manager").tenant_id}`, { config: { private: true } });
-  channel.on(
-    "broadcast",
-    { event: "campaign.updated" },
-    ({ payload }) => void heard.push({ at: Date.now(), campaign: payload }),
-  );
+  channel.on("broadcast", { event: "campaign.updated" }, ({ payload }) => void heard.push(payload));
   await new Promise((resolve) => channel.subscribe((status) => status === "SUBSCRIBED" && resolve(status)));
   const people = customers(150);
+  const began = performance.now();
   const { id } = await app.createsCampaign(people);
   await app.runsCron();
-  const mine = () => heard.filter(({ campaign }) => campaign.id === id);
-  await eventually("all are read", () => mine().at(-1)?.campaign.statistics.read === 150);
-  // A change of state (completed) may come within the second of an announcement of numbers.
-  assert.ok(mine().length <= 10, `${mine().length} announcements`);
-
-  const before = mine().length;
+  const mine = () => heard.filter((campaign) => campaign.id === id);
+  await eventually("all are read", () => mine().at(-1)?.statistics.read === 150);
   await Promise.all(people.slice(0, 20).map((from) => app.receivesMessage({ from, text: "Mau" })));
-  await eventually("the answers are told", () => mine().at(-1)?.campaign.statistics.replied === 20);
-  assert.ok(mine().length - before <= 8, `${mine().length - before} announcements of 20 answers`);
+  await eventually("the answers are told", () => mine().at(-1)?.statistics.replied === 20);
+  // A change of state is announced as well, within the second of an announcement of numbers perhaps.
+  const ofNumbers = mine().filter(({ status }, i, all) => i > 0 && status === all[i - 1].status);
+  const seconds = (performance.now() - began) / 1000;
+  assert.ok(ofNumbers.length <= Math.floor(seconds) + 1, `${ofNumbers.length} announcements in ${seconds} s`);
   await client.removeAllChannels();
   client.realtime.disconnect();
 });

@@ -25,14 +25,10 @@ async function imports(content, fields = {}) {
   return { status: response.status, body: await response.json() };
 }
 const ended = (/** @type {{ id: string }} */ { id }) =>
-  eventually(
-    "the import ends",
-    async () => {
-      const found = await get(`${CONTACTS}/import?id=${id}`);
-      return found.status !== "importing" && found;
-    },
-    60_000,
-  );
+  eventually("the import ends", async () => {
+    const found = await get(`${CONTACTS}/import?id=${id}`);
+    return found.status !== "importing" && found;
+  });
 
 describe("a contact", () => {
   test("is added with a number in any form, found, changed, and there once", async () => {
@@ -68,11 +64,13 @@ describe("a contact", () => {
       [{ owner_id: randomUUID() }, "owner_id"],
       [{ nickname: "x" }, "nickname"],
     ])) {
-      const refused = await app.call("PATCH", `${CONTACTS}/${contact.id}`, { as: "manager", body });
-      assert.equal(refused.status, 422, JSON.stringify(refused.body));
+      const refused = await app.refuses(422, "invalid_field", "PATCH", `${CONTACTS}/${contact.id}`, {
+        as: "manager",
+        body,
+      });
       assert.ok(field in refused.body.error.fields, JSON.stringify(refused.body));
     }
-    assert.equal((await app.call("GET", `${CONTACTS}/${contact.id}`, { as: "stranger" })).status, 404);
+    await app.refuses(404, "not_found", "GET", `${CONTACTS}/${contact.id}`, { as: "stranger" });
 
     const { data } = await post(`${CONTACTS}/${contact.id}/consents`, { state: "opted_out", note: "telepon" });
     assert.deepEqual([data[0].state, data[0].source, data[0].proof.note], ["opted_out", "person", "telepon"]);
@@ -143,7 +141,7 @@ describe("a contact", () => {
     );
     const erased = await app.succeeds("DELETE", `${CONTACTS}/${contact.id}/data`, { as: "admin" });
     assert.deepEqual([erased.messages, erased.conversations], [1, 1]);
-    assert.equal((await app.call("GET", `${CONTACTS}/${contact.id}`, { as: "admin" })).status, 404);
+    await app.refuses(404, "not_found", "GET", `${CONTACTS}/${contact.id}`, { as: "admin" });
     assert.deepEqual(await app.rows("messages", `select=content&content=like.*${customer}*`), []);
   });
 });

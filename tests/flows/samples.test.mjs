@@ -7,6 +7,7 @@ import { useApp } from "./app.mjs";
 
 const FOLDER = new URL("../../../shared/meta/webhook-samples/", import.meta.url);
 const app = await useApp();
+const began = Date.now();
 
 /** Numbers of the samples by their accounts. */
 const OFFICES = {
@@ -92,80 +93,58 @@ async function left(name, post) {
     const thread = new Map(
       conversations.map((row) => [row.id, `${line.get(row.session_id)} ${person.get(row.contact_id)}`]),
     );
-    const sorted = (/** @type {unknown[][]} */ rows) => rows.map((row) => JSON.stringify(row)).sort();
+    const sorted = (/** @type {object[]} */ rows) => rows.map((row) => JSON.stringify(row)).sort();
+    const some = (/** @type {any} */ row, /** @type {string[]} */ ...fields) =>
+      Object.fromEntries(fields.map((field) => [field, row[field]]));
+    const conversationFields = ["status", "unread_count", "last_message_at", "last_inbound_at", "window_expires_at"];
+    const messageFields = ["whatsapp_message_id", "direction", "type", "status", "content", "payload", "metadata"];
     return {
       contacts: sorted(
-        contacts.map((row) => [
-          row.wa_id,
-          row.user_id,
-          row.profile_name,
-          row.username,
-          row.name,
-          row.marketing_opted_out_at,
-        ]),
+        contacts.map((row) =>
+          some(row, "wa_id", "user_id", "profile_name", "username", "name", "marketing_opted_out_at"),
+        ),
       ),
       conversations: sorted(
-        conversations.map((row) => [
-          thread.get(row.id),
-          row.status,
-          row.unread_count,
-          row.last_message_at,
-          row.last_inbound_at,
-          row.window_expires_at,
-          row.referral,
-          row.last_message_preview,
-        ]),
+        conversations.map((row) => ({
+          thread: thread.get(row.id),
+          ...some(row, ...conversationFields, "referral", "last_message_preview"),
+        })),
       ),
       messages: sorted(
-        messages.map((row) => [
-          line.get(row.session_id),
-          row.whatsapp_message_id,
-          thread.get(row.conversation_id),
-          row.direction,
-          row.type,
-          row.status,
-          row.content,
-          row.payload,
-          row.metadata,
-          row.context_message_id,
-          row.occurred_at,
-          row.reactions.map((/** @type {any} */ reaction) => [reaction.emoji, reaction.direction]),
-          row.edited_at,
-          row.revoked_at,
-        ]),
+        messages.map((row) => ({
+          line: line.get(row.session_id),
+          thread: thread.get(row.conversation_id),
+          ...some(row, ...messageFields, "context_message_id", "occurred_at", "edited_at", "revoked_at"),
+          reactions: row.reactions.map((/** @type {any} */ reaction) => some(reaction, "emoji", "direction")),
+        })),
       ),
       events: sorted(
-        events.map((row) => [
-          line.get(row.session_id),
-          row.whatsapp_message_id,
-          row.status,
-          row.occurred_at,
-          row.error_code,
-          row.message_id !== null,
-        ]),
+        events.map((row) => ({
+          line: line.get(row.session_id),
+          known: row.message_id !== null,
+          ...some(row, "whatsapp_message_id", "status", "occurred_at", "error_code"),
+        })),
       ),
-      // What tells no time happened when it came.
       notices: sorted(
-        notices.map((row) => [
-          row.field,
-          row.kind,
-          row.severity,
-          Date.parse(row.occurred_at) > Date.now() - 600_000 ? "now" : row.occurred_at,
-          line.get(row.session_id),
-        ]),
+        notices.map((row) => ({
+          line: line.get(row.session_id),
+          ...some(row, "field", "kind", "severity"),
+          // What tells no time happened when it came.
+          occurred_at: Date.parse(row.occurred_at) >= began ? "now" : row.occurred_at,
+        })),
       ),
       numbers: sorted(
-        numbers.map((row) => [
-          row.meta_phone_number_id,
-          row.status,
-          row.status_code,
-          row.quality_rating,
-          row.messaging_limit,
-          row.throughput_level,
-          row.name_status,
-        ]),
+        numbers.map((row) =>
+          some(
+            row,
+            "meta_phone_number_id",
+            ...["status", "status_code", "quality_rating", "messaging_limit", "throughput_level", "name_status"],
+          ),
+        ),
       ),
-      consents: sorted(consents.map((row) => [person.get(row.contact_id), row.state, row.source, row.occurred_at])),
+      consents: sorted(
+        consents.map((row) => ({ person: person.get(row.contact_id), ...some(row, "state", "source", "occurred_at") })),
+      ),
     };
   } finally {
     await remove("tenants", `id=in.(${tenants})`);
@@ -193,7 +172,7 @@ test("Meta's samples leave the same however they come, and what their index says
   });
   const expected = all.flatMap(({ body }) => idsIn(JSON.parse(body)));
   assert.ok(expected.length > 50);
-  const told = new Set([...alone.messages, ...alone.events].map((row) => JSON.parse(row)[1]));
+  const told = new Set([...alone.messages, ...alone.events].map((row) => JSON.parse(row).whatsapp_message_id));
   assert.deepEqual(
     expected.filter((id) => !told.has(id)),
     [],

@@ -1,5 +1,6 @@
 // Sends a campaign to 100,000 people, from the upload of their file to the last status.
 import assert from "node:assert/strict";
+import { hasFields } from "../fields.mjs";
 import { eventually } from "../flows/app.mjs";
 import { watchMemory } from "./memory.mjs";
 
@@ -27,15 +28,11 @@ export async function bigCampaign(app, { recipients, say }) {
   const csv = `nama,nomor,kota\n${people.map((number, n) => `Pelanggan ${n},${number},Solo`).join("\n")}\n`;
   const uploading = performance.now();
   const list = await uploads(app, csv);
-  const ready = await eventually(
-    "the list is there",
-    async () => {
-      await app.call("GET", "/api/cron/imports", { headers: { authorization: `Bearer ${app.stack.cron_secret}` } });
-      const now = await app.succeeds("GET", `${LISTS}/${list.id}`, { as: "manager" });
-      return now.status === "ready" && now;
-    },
-    300_000,
-  );
+  const ready = await eventually("the list is there", async () => {
+    await app.call("GET", "/api/cron/imports", { headers: { authorization: `Bearer ${app.stack.cron_secret}` } });
+    const now = await app.succeeds("GET", `${LISTS}/${list.id}`, { as: "manager" });
+    return now.status === "ready" && now;
+  });
   assert.equal(ready.entry_count, recipients);
   const imported = performance.now();
   say(`imported ${recipients} rows (${(csv.length / 1e6).toFixed(1)} MB) in ${seconds(uploading, imported)} s`);
@@ -83,18 +80,15 @@ export async function bigCampaign(app, { recipients, say }) {
   for (const [bin, megabytes] of peaks.stop()) say(`peak memory of ${bin}: ${megabytes.toFixed(1)} MB`);
   // Meta accepts a number that is not on WhatsApp, and reports the failure later.
   const failed = summary.by_status.failed ?? 0;
-  assert.deepEqual(
-    [
-      statistics.total,
-      statistics.sent,
-      statistics.delivered,
-      statistics.failed,
-      statistics.pending,
-      statistics.sending,
-      statistics.unknown,
-    ],
-    [recipients, recipients - failed, recipients - failed, failed, 0, 0, 0],
-  );
+  hasFields(statistics, {
+    total: recipients,
+    sent: recipients - failed,
+    delivered: recipients - failed,
+    failed,
+    pending: 0,
+    sending: 0,
+    unknown: 0,
+  });
   assert.deepEqual([summary.accepted, summary.recipients, summary.duplicates], [recipients, recipients, 0]);
 }
 

@@ -45,14 +45,10 @@ async function campaignDuring(app, absence, { seconds, say }) {
 
   const first = await run;
   say(`  the run that survived it answered ${first.status} ${JSON.stringify(first.body.numbers ?? first.body)}`);
-  await eventually(
-    "the campaign ends",
-    async () => {
-      const { status } = await app.runsCron();
-      return status === 200 && (await app.campaign(id)).status === "completed";
-    },
-    180_000,
-  );
+  await eventually("the campaign ends", async () => {
+    const { status } = await app.runsCron();
+    return status === 200 && (await app.campaign(id)).status === "completed";
+  });
   await app.metaIsQuiet();
   const { statistics } = await app.campaign(id);
   const ledger = await app.ledger(people);

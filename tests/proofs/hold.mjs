@@ -1,9 +1,9 @@
-// Holds the sender at a chosen step: triggers of the test wait for an advisory lock that the test holds.
+// Holds the product at a chosen step: triggers of the test wait for an advisory lock that the test holds.
 import postgres from "postgres";
 import { eventually } from "../flows/app.mjs";
 
-/** The sender's database steps, each with its own number. */
-export const HOLDS = Object.freeze({ handOver: 1, claim: 2, record: 3 });
+/** The database steps that can be held, each with its own number: three of the sender, and the later batches of an import. */
+export const HOLDS = Object.freeze({ handOver: 1, claim: 2, record: 3, laterBatch: 4 });
 const SPACE = 0x63_72_61;
 
 /** @param {string} url of the database, as its superuser */
@@ -24,6 +24,8 @@ export async function openHolds(url) {
       for each row when (old.holder = new.holder and old.leased_until <> new.leased_until) execute function held.at('${HOLDS.claim}');
     create or replace trigger held_record before update on public.messages
       for each row when (old.status = 'sending' and new.status <> 'sending') execute function held.at('${HOLDS.record}');
+    create or replace trigger held_later_batch before update on public.recipient_lists
+      for each row when (old.read_rows > 0 and new.read_rows > old.read_rows) execute function held.at('${HOLDS.laterBatch}');
   `);
   const locks = (/** @type {number} */ step) => sql`
     select pid from pg_locks where locktype = 'advisory' and classid = ${SPACE} and objid = ${step} and not granted`;

@@ -9,7 +9,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { freePorts } from "../../crates/local/stack/launch/ports.mjs";
 
-const TIME_LIMIT = 30_000;
+/** A wait that takes longer fails. Nothing is measured with it. */
+const TIME_LIMIT = 120_000;
 
 /** The environment that a function requires. Nothing answers at these addresses. */
 export const ENVIRONMENT = {

@@ -9,6 +9,9 @@ use crm_local::upstash::Upstash;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+/// A wait that takes longer fails. Nothing is measured with it.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 struct Redis {
     url: String,
     client: reqwest::Client,
@@ -27,7 +30,7 @@ impl Redis {
             Duration::ZERO,
             router,
         ));
-        let client = crm_local::http_client::build(Duration::from_secs(20)).unwrap();
+        let client = crm_local::http_client::build(PATIENCE).unwrap();
         Self {
             url,
             client,

@@ -4,7 +4,7 @@ import { createWriteStream } from "node:fs";
 import { createInterface } from "node:readline";
 import { StackError } from "../supabase/stack-error.mjs";
 
-const READY_LIMIT = 60_000;
+const READY_LIMIT = 180_000;
 const STOP_LIMIT = 20_000;
 
 /**

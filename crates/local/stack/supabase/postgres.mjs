@@ -25,7 +25,7 @@ export const MAJOR = "17";
 export const SUPERUSER = "supabase_admin";
 
 const NOBODY = 65534;
-const START_LIMIT = 60_000;
+const START_LIMIT = 180_000;
 const STOP_LIMIT = 10_000;
 
 // Postgres must not outlive this process, however the process ends. The shell reads from a pipe that this process keeps

@@ -56,14 +56,30 @@ test("a file can be uploaded by a signed address", async () => {
   assert.equal(await (await storage.download("up.txt")).data?.text(), "by ticket");
 });
 
+/** How Storage refuses. @param {{ error: any }} answer */
+const refusal = ({ error }) => ({ status: error.status, code: error.statusCode, message: error.message });
+
 test("policies control access to a user's files", async () => {
   const [ada, ben] = [await signedIn(project, "ada"), await signedIn(project, "ben")];
   const mine = `${ada.id}/mine.txt`;
   assert.equal((await ada.supabase.storage.from("closed").upload(mine, "secret")).error, null);
-  assert.notEqual((await ben.supabase.storage.from("closed").upload(`${ada.id}/theirs.txt`, "x")).error, null);
-  assert.notEqual((await ben.supabase.storage.from("closed").download(mine)).error, null);
+  const theirs = await ben.supabase.storage.from("closed").upload(`${ada.id}/theirs.txt`, "x");
+  assert.deepEqual(refusal(theirs), {
+    status: 400,
+    code: "403",
+    message: "new row violates row-level security policy",
+  });
+  assert.deepEqual(refusal(await ben.supabase.storage.from("closed").download(mine)), {
+    status: 400,
+    code: "404",
+    message: "Object not found",
+  });
   assert.deepEqual((await ben.supabase.storage.from("closed").list(ada.id)).data, []);
   assert.equal(await (await ada.supabase.storage.from("closed").download(mine)).data?.text(), "secret");
   assert.equal((await ada.supabase.storage.from("closed").remove([mine])).error, null);
-  assert.notEqual((await ada.supabase.storage.from("closed").download(mine)).error, null);
+  assert.deepEqual(refusal(await ada.supabase.storage.from("closed").download(mine)), {
+    status: 400,
+    code: "404",
+    message: "Object not found",
+  });
 });

@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use crate::site::{Repository, answer, eventually, handles_sigterm, is_gone, kill, listed};
+use crate::site::{PATIENCE, Repository, answer, eventually, handles_sigterm, is_gone, kill, listed};
 
 struct Serve {
     child: Child,
@@ -58,7 +57,7 @@ impl Serve {
         let mut stdin = child.stdin.take().unwrap();
         stdin.write_all(format!("{config}\n").as_bytes()).await.unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap()).lines();
-        let client = crm_local::http_client::build(Duration::from_secs(30)).unwrap();
+        let client = crm_local::http_client::build(PATIENCE).unwrap();
         Self {
             child,
             stdin: Some(stdin),
@@ -71,7 +70,7 @@ impl Serve {
 
     /// The next event; `None` when the program closes its output.
     async fn event(&mut self) -> Option<Value> {
-        let line = tokio::time::timeout(Duration::from_secs(20), self.stdout.next_line()).await;
+        let line = tokio::time::timeout(PATIENCE, self.stdout.next_line()).await;
         line.expect("an event comes in time")
             .unwrap()
             .map(|line| serde_json::from_str(&line).unwrap())
@@ -103,7 +102,7 @@ impl Serve {
     }
 
     async fn exit_code(&mut self) -> Option<i32> {
-        let status = tokio::time::timeout(Duration::from_secs(20), self.child.wait()).await;
+        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         status.expect("it ends in time").unwrap().code()
     }
 }

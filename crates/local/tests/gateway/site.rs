@@ -12,6 +12,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+/// A wait that takes longer fails. Nothing is measured with it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 const FUNCTIONS: [(&str, &str); 5] = [
     ("api/echo.rs", "echo"),
     ("api/items/[id].rs", "items-id"),
@@ -121,7 +123,7 @@ impl Site {
             async move { Ok(gateway.handle(request, peer).await) }
         };
         tokio::spawn(http_server::serve(listener, stop.clone(), Duration::ZERO, handle));
-        let client = crm_local::http_client::build(Duration::from_secs(30)).unwrap();
+        let client = crm_local::http_client::build(PATIENCE).unwrap();
         Self {
             url,
             repository,
@@ -177,7 +179,7 @@ pub(crate) async fn eventually<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T 
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), asking)
+    tokio::time::timeout(PATIENCE, asking)
         .await
         .expect("it happens in time")
 }

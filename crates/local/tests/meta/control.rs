@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::simulator::{CUSTOMER, Meta, NUMBER, OTHER_NUMBER, promo, template, text};
+use crate::simulator::{CUSTOMER, Meta, NUMBER, OTHER_NUMBER, PATIENCE, promo, template, text};
 
 #[tokio::test]
 async fn the_ledger_lists_accepted_messages_in_order() {
@@ -130,7 +130,7 @@ async fn a_malformed_answer_is_200_without_json() {
 #[tokio::test]
 async fn a_timeout_fault_accepts_only_if_configured() {
     let meta = Meta::start().await;
-    for (accept, accepted) in [(false, 0), (true, 1)] {
+    for (accept, accepted, refused) in [(false, json!(0), json!(1)), (true, json!(1), json!(1))] {
         meta.fault(&json!({"kind": "timeout", "times": 1, "accept": accept}))
             .await;
         let url = format!("{}/v25.0/{NUMBER}/messages", meta.url);
@@ -139,13 +139,20 @@ async fn a_timeout_fault_accepts_only_if_configured() {
             .post(url)
             .bearer_auth(crate::simulator::TOKEN)
             .json(&promo(CUSTOMER));
-        let error = request
-            .timeout(std::time::Duration::from_millis(200))
-            .send()
+        let mut asked = tokio::spawn(request.send());
+        let decided = async {
+            while meta.summary().await["accepted"] != accepted
+                || meta.summary().await["refused"]["timeout"] != refused
+            {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, decided)
             .await
-            .unwrap_err();
-        assert!(error.is_timeout(), "{error}");
-        assert_eq!(meta.summary().await["accepted"], accepted);
+            .expect("the simulator decides");
+        let answer = tokio::time::timeout(std::time::Duration::from_millis(200), &mut asked).await;
+        assert!(answer.is_err(), "{answer:?}");
+        asked.abort();
     }
 }
 
@@ -239,7 +246,7 @@ async fn a_webhook_in_progress_at_a_reset_is_not_redelivered() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(20), fails)
+    tokio::time::timeout(PATIENCE, fails)
         .await
         .expect("the webhook fails");
     meta.send(&promo("62813000000")).await;

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Query, State};
@@ -12,6 +11,8 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::mpsc;
+
+use crate::simulator::PATIENCE;
 
 /// A received webhook.
 pub(crate) struct Webhook {
@@ -90,7 +91,7 @@ impl Receiver {
 
     /// The next webhook.
     pub(crate) async fn next(&mut self) -> Webhook {
-        let next = tokio::time::timeout(Duration::from_secs(20), self.arrived.recv()).await;
+        let next = tokio::time::timeout(PATIENCE, self.arrived.recv()).await;
         next.expect("a webhook arrives in time").unwrap()
     }
 

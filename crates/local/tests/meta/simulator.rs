@@ -12,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::receiver::Receiver;
 
+/// A wait that takes longer fails. Nothing is measured with it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) const NUMBER: &str = "555000000000001";
 pub(crate) const OTHER_NUMBER: &str = "555000000000002";
 pub(crate) const ACCOUNT: &str = "555100000000001";
@@ -80,7 +82,7 @@ impl Meta {
             Duration::ZERO,
             simulator.router(),
         ));
-        let client = crm_local::http_client::build(Duration::from_secs(20)).unwrap();
+        let client = crm_local::http_client::build(PATIENCE).unwrap();
         Self {
             url,
             clock,
@@ -159,7 +161,7 @@ impl Meta {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), wait)
+        tokio::time::timeout(PATIENCE, wait)
             .await
             .expect("the template is approved");
     }
@@ -171,7 +173,7 @@ impl Meta {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), wait)
+        tokio::time::timeout(PATIENCE, wait)
             .await
             .expect("the webhooks end");
     }
