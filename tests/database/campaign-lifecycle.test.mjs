@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { afterEach, describe, test } from "node:test";
+import { hasFields } from "../fields.mjs";
 import { useDatabase } from "./database.mjs";
 import { statusOf } from "./inbox.mjs";
 import { isRefused } from "./refusals.mjs";
@@ -471,30 +472,16 @@ test("a copy is a draft with the same recipients, and nothing of what became of 
   await setRecipient(campaign, 1, "read");
   await setRecipient(campaign, 2, "failed");
   const copy = await acts(manager, campaign, "duplicate");
-  assert.deepEqual(
-    [
-      copy.status,
-      copy.name,
-      copy.copied_from,
-      copy.session_id,
-      copy.template_id,
-      copy.sender_id,
-      copy.quiet_hours,
-      copy.statistics.pending,
-      copy.statistics.total,
-    ],
-    [
-      "draft",
-      "Promo (2)",
-      campaign.id,
-      campaign.session_id,
-      campaign.template_id,
-      manager.id,
-      { from: "21:00", to: "08:00" },
-      3,
-      3,
-    ],
-  );
+  hasFields(copy, {
+    status: "draft",
+    name: "Promo (2)",
+    copied_from: campaign.id,
+    session_id: campaign.session_id,
+    template_id: campaign.template_id,
+    sender_id: manager.id,
+    quiet_hours: { from: "21:00", to: "08:00" },
+  });
+  hasFields(copy.statistics, { pending: 3, total: 3 });
   const content = async (/** @type {any} */ one) =>
     (await recipientsOf(one)).map(({ position, wa_id, name, variables }) => ({ position, wa_id, name, variables }));
   assert.deepEqual(await content(copy), await content(campaign));

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { before, describe, test } from "node:test";
+import { hasFields } from "../fields.mjs";
 import { useDatabase } from "./database.mjs";
 import { inboundText, seconds, someWamid, statusOf } from "./inbox.mjs";
 import { isRefused } from "./refusals.mjs";
@@ -129,10 +130,7 @@ describe("a deleted contact", () => {
     await isRefused(calls(stranger, "delete_contact", { contact_id: contact.id }), { code: "PT404" });
     await isRefused(calls(manager, "erase_contact", { contact_id: contact.id }), { code: "PT403" });
     const erased = await calls(admin, "erase_contact", { contact_id: contact.id });
-    assert.deepEqual(
-      [erased.conversations, erased.messages, erased.files, erased.recipients, erased.list_entries],
-      [1, 2, 1, 1, 1],
-    );
+    hasFields(erased, { conversations: 1, messages: 2, files: 1, recipients: 1, list_entries: 1 });
 
     for (const trace of [contact.wa_id, name, words, email, element.wamid, outbound.whatsapp_message_id]) {
       const places = await placesOf(trace);

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
+import { hasFields } from "../fields.mjs";
 import { useDatabase } from "./database.mjs";
 import { aboutMessage, dateOf, inboundText, seconds, someWamid, statusOf } from "./inbox.mjs";
 import { someDigits } from "./tenancy.mjs";
@@ -112,21 +113,22 @@ describe("an echo of the phone app", () => {
     await delivers({ messages: [told] });
     await delivers({ messages: [told] });
     const [, message] = await messagesOf(number);
-    assert.deepEqual(
-      [message.direction, message.status, message.content, message.sent_at, message.sent_by, message.metadata],
-      ["outbound", "sent", "Sudah dikirim", dateOf(START + 60), null, { source: "echo" }],
-    );
+    hasFields(message, {
+      direction: "outbound",
+      status: "sent",
+      content: "Sudah dikirim",
+      sent_at: dateOf(START + 60),
+      sent_by: null,
+      metadata: { source: "echo" },
+    });
     const after = await conversationOf(message);
-    assert.deepEqual(
-      [
-        after.unread_count,
-        after.last_message_preview,
-        after.last_message_direction,
-        after.window_expires_at,
-        after.last_inbound_at,
-      ],
-      [0, "Sudah dikirim", "outbound", conversation.window_expires_at, dateOf(START)],
-    );
+    hasFields(after, {
+      unread_count: 0,
+      last_message_preview: "Sudah dikirim",
+      last_message_direction: "outbound",
+      window_expires_at: conversation.window_expires_at,
+      last_inbound_at: dateOf(START),
+    });
     await delivers({ statuses: [statusOf(number, told.wamid, "read", { timestamp: START + 90 })] });
     assert.equal((await messageNow(message)).status, "read");
   });
@@ -200,16 +202,13 @@ describe("the history", () => {
     );
     assert.ok(rows.every((row) => row.metadata.source === "history"));
     const [conversation] = await conversationsOf(number);
-    assert.deepEqual(
-      [
-        conversation.unread_count,
-        conversation.window_expires_at,
-        conversation.last_inbound_at,
-        conversation.status,
-        conversation.last_message_at,
-      ],
-      [0, null, null, "resolved", dateOf(START + 6)],
-    );
+    hasFields(conversation, {
+      unread_count: 0,
+      window_expires_at: null,
+      last_inbound_at: null,
+      status: "resolved",
+      last_message_at: dateOf(START + 6),
+    });
     await delivers({ statuses: [statusOf(number, elements[2].wamid, "sent", { timestamp: START + 60 })] });
     assert.equal((await messageNow(rows[2])).status, "delivered", "no state is lowered");
     const late = await receivesMessage(number, { from });

@@ -1,6 +1,7 @@
 // Quick replies: who has which, how they read in a conversation, and how often they were used.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { hasFields } from "../fields.mjs";
 import { useDatabase } from "./database.mjs";
 import { isRefused } from "./refusals.mjs";
 
@@ -29,10 +30,7 @@ describe("a quick reply", () => {
   test("is everybody's or one's own", async () => {
     const { manager, agent, colleague } = await newOffice();
     const shared = await saves(manager, { shortcut: "/Halo", title: "Sapaan", content: "Halo!", category: " Sapaan " });
-    assert.deepEqual(
-      [shared.shortcut, shared.scope, shared.category, shared.usage_count, shared.variables],
-      ["halo", "shared", "Sapaan", 0, []],
-    );
+    hasFields(shared, { shortcut: "halo", scope: "shared", category: "Sapaan", usage_count: 0, variables: [] });
     const own = await saves(agent, { shortcut: "halo", content: "Hai, saya Budi", scope: "personal" });
     assert.equal(own.scope, "personal");
     assert.deepEqual(shortcutsOf(await lists(agent)), ["halo", "halo"]);

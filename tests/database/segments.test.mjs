@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
+import { hasFields } from "../fields.mjs";
 import { chance } from "./chance.mjs";
 import { useDatabase } from "./database.mjs";
 import { isRefused } from "./refusals.mjs";
@@ -234,10 +235,14 @@ describe("a segment", () => {
     const segment = await calls(admin, "save_segment", {
       changes: json({ name: "Penting", description: "VIP", filter }),
     });
-    assert.deepEqual(
-      [segment.name, segment.description, segment.filter, segment.contact_count, segment.problem, segment.created_by],
-      ["Penting", "VIP", filter, 1, null, admin.id],
-    );
+    hasFields(segment, {
+      name: "Penting",
+      description: "VIP",
+      filter,
+      contact_count: 1,
+      problem: null,
+      created_by: admin.id,
+    });
     await isRefused(saves(admin, filter, "penting"), { code: "PT409", detail: "name_taken", hint: "name" });
     await newContact(tenant, { name: "Budi", tags: ["x", "vip"] });
     assert.equal(

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { before, describe, test } from "node:test";
+import { hasFields } from "../fields.mjs";
 import { useDatabase } from "./database.mjs";
 import { aboutMessage, inboundText, seconds, someWamid, statusOf } from "./inbox.mjs";
 import { isRefused, retried } from "./refusals.mjs";
@@ -205,18 +206,15 @@ describe("a greeting", () => {
     const [conversation] = await sql`select * from public.conversations where tenant_id = ${tenant.id}`;
     const [message] = await saidBy(conversation);
     const words = "Halo Rina! Terima kasih sudah menghubungi Kopi. Kami akan segera membalas pesan Anda.";
-    assert.deepEqual(
-      [
-        message.automation,
-        message.status,
-        message.direction,
-        message.type,
-        message.content,
-        message.payload,
-        message.sent_by,
-      ],
-      ["greeting", "queued", "outbound", "text", words, { text: { body: words } }, null],
-    );
+    hasFields(message, {
+      automation: "greeting",
+      status: "queued",
+      direction: "outbound",
+      type: "text",
+      content: words,
+      payload: { text: { body: words } },
+      sent_by: null,
+    });
     assert.deepEqual(
       [conversation.unread_count, conversation.last_message_direction, conversation.last_message_preview],
       [1, "inbound", "Halo"],
@@ -762,18 +760,10 @@ describe("settings", () => {
     const tenant = await newTenant();
     const admin = await newUser(tenant, "admin");
     const first = await calls(admin, "get_automations");
-    assert.deepEqual(
-      [
-        first.default.greeting.enabled,
-        first.default.away.enabled,
-        first.default.csat.enabled,
-        first.default.csat.not_again_days,
-        first.numbers,
-        first.timezone,
-        first.open_now,
-      ],
-      [false, false, false, 7, [], "Asia/Jakarta", true],
-    );
+    hasFields(first, { numbers: [], timezone: "Asia/Jakarta", open_now: true });
+    hasFields(first.default.greeting, { enabled: false });
+    hasFields(first.default.away, { enabled: false });
+    hasFields(first.default.csat, { enabled: false, not_again_days: 7 });
     assert.match(first.default.greeting.text, /\{\{contact.name\}\}/);
     const hours = { monday: [{ from: "22:00", to: "06:00" }] };
     const kept = await sets(admin, {

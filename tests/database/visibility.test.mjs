@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import { useDatabase } from "./database.mjs";
-import { DENIED, isRefused } from "./refusals.mjs";
+import { isRefused } from "./refusals.mjs";
 
 const { sql, as, calls, newTenant, newUser, newNumber, receivesMessage, assign } = await useDatabase({ own: true });
 
@@ -25,10 +25,28 @@ const SEES_NOTHING = ["restricted"];
 const EXPORTS = ["super_admin", "admin", "manager"];
 const SEES_CONTACTS = [...SEES_ALL, "senior_agent"];
 
-/** Answers null where it is refused. @param {Promise<any>} answer */
-const orRefused = (answer) =>
+const TEXT = { type: "text", content: "x", payload: { text: { body: "x" } } };
+/** What is done with a conversation, and the lowest role that may do it with those it sees. */
+const METHODS = [
+  { method: "update_conversation", from: "agent", more: { changes: { status: "resolved" } } },
+  { method: "assign_conversation", from: "guest", more: { user_id: null } },
+  { method: "read_conversation", from: "viewer" },
+  { method: "unread_conversation", from: "viewer" },
+  { method: "create_note", from: "junior_agent", more: { content: "x" } },
+  { method: "label_conversation", from: "agent", more: { label_ids: [] } },
+  { method: "delete_conversation", from: "admin" },
+  { method: "create_message", from: "junior_agent", more: TEXT },
+  {
+    method: "schedule_message",
+    from: "senior_agent",
+    more: { ...TEXT, send_at: new Date(Date.now() + 86_400_000) },
+  },
+];
+
+/** Answers null where the role may not ask. @param {Promise<any>} answer */
+const orForbidden = (answer) =>
   answer.catch((error) => {
-    assert.ok(["PT403", "PT404", DENIED].includes(error.code), `${error.code} ${error.message}`);
+    assert.deepEqual([error.code, error.detail], ["PT403", "forbidden"], error.message);
     return null;
   });
 
@@ -124,21 +142,13 @@ for (const agentsSeeUnassigned of [true, false]) {
             sees,
           );
           if (sees) continue;
-          for (const [method, more] of /** @type {[string, object][]} */ ([
-            ["update_conversation", { changes: { status: "resolved" } }],
-            ["assign_conversation", { user_id: null }],
-            ["read_conversation", {}],
-            ["unread_conversation", {}],
-            ["create_note", { content: "x" }],
-            ["label_conversation", { label_ids: [] }],
-            ["delete_conversation", {}],
-            ["create_message", { type: "text", content: "x", payload: { text: { body: "x" } } }],
-            [
-              "schedule_message",
-              { type: "text", content: "x", payload: { text: { body: "x" } }, send_at: new Date(Date.now() + 60_000) },
-            ],
-          ]))
-            assert.equal(await orRefused(calls(person, method, { conversation_id: id, ...more })), null, method);
+          for (const { method, from, more = {} } of METHODS) {
+            const may = ROLES.indexOf(person.role) <= ROLES.indexOf(from);
+            await isRefused(
+              calls(person, method, { conversation_id: id, ...more }),
+              may ? { code: "PT404", detail: "not_found" } : { code: "PT403", detail: "forbidden" },
+            );
+          }
         }
       });
 
@@ -188,7 +198,7 @@ for (const agentsSeeUnassigned of [true, false]) {
         const expected = contacts.map((id) => contactOf.get(id)).sort();
         const found = [];
         for (let after = null, more = true; more;) {
-          const page = await orRefused(
+          const page = await orForbidden(
             calls(person, "list_contacts", { filter: {}, page_size: 3, after, counted: false }),
           );
           found.push(...(page?.rows ?? []).map(({ id }) => id));
@@ -209,7 +219,7 @@ for (const agentsSeeUnassigned of [true, false]) {
         const [{ may }] = await as(person, (sql) => sql`select private.has_permission('contacts.export') as may`);
         assert.equal(may, allowed || person === foreigner, "a stranger exports their own");
         const [one] = chats.values();
-        const data = await orRefused(calls(person, "get_contact_data", { contact_id: one.contact.id }));
+        const data = await orForbidden(calls(person, "get_contact_data", { contact_id: one.contact.id }));
         assert.equal(data !== null, person !== foreigner && ["super_admin", "admin"].includes(person.role));
       });
     }

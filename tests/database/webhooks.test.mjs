@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
+import { hasFields } from "../fields.mjs";
 import { chance } from "./chance.mjs";
 import { useDatabase } from "./database.mjs";
 import { dateOf, inboundText, seconds, someWamid, statusOf } from "./inbox.mjs";
@@ -81,18 +82,15 @@ describe("a text message", () => {
       snoozed_until: null,
       waiting_since: dateOf(at),
     });
-    assert.deepEqual(
-      [
-        message.direction,
-        message.type,
-        message.status,
-        message.content,
-        message.occurred_at,
-        message.context_message_id,
-        message.payload,
-      ],
-      ["inbound", "text", "received", "Apa kabar?", dateOf(at), "wamid.before", element.payload],
-    );
+    hasFields(message, {
+      direction: "inbound",
+      type: "text",
+      status: "received",
+      content: "Apa kabar?",
+      occurred_at: dateOf(at),
+      context_message_id: "wamid.before",
+      payload: element.payload,
+    });
   });
 
   test("that is repeated changes nothing", async () => {
@@ -423,16 +421,13 @@ describe("order", () => {
     const from = someDigits();
     await receivesMessage(number, { from, text: "second", timestamp: late });
     const { conversation } = await receivesMessage(number, { from, text: "first", timestamp: early });
-    assert.deepEqual(
-      [
-        conversation.last_message_preview,
-        conversation.last_message_at,
-        conversation.last_inbound_at,
-        conversation.window_expires_at,
-        conversation.unread_count,
-      ],
-      ["second", dateOf(late), dateOf(late), dateOf(late + DAY), 2],
-    );
+    hasFields(conversation, {
+      last_message_preview: "second",
+      last_message_at: dateOf(late),
+      last_inbound_at: dateOf(late),
+      window_expires_at: dateOf(late + DAY),
+      unread_count: 2,
+    });
   });
 
   test("within a delivery does not decide what came last", async () => {

@@ -1,17 +1,19 @@
 // Who may ask what: every route by method. A new one needs a line here.
 //
-// `from`: the lowest predefined role that may; higher ones inherit it. `open`: everybody, without a token. `secret`: who
+// `from`: the lowest predefined role that may; higher ones inherit it. `open`: everybody, without a token, and what a bare
+// question is answered with. `secret`: who
 // knows the cron secret. `signed`: Meta. `anybody`: whoever is signed in, of a tenant or not.
 // `foreign`: the tenant's own thing, of which another tenant's Super Admin is told 404: [name of the thing, path to it].
 
-/** @typedef {{ from?: string, open?: true, secret?: true, signed?: true, anybody?: true, foreign?: string }} Who */
+/** @typedef {{ from?: string, open?: { status: number, code?: string }, secret?: true, signed?: true, anybody?: true, foreign?: string }} Who */
 
 /** @type {Record<string, Who>} */
 export const ROUTES = {
-  "GET /api/health": { open: true },
-  "GET /api/health/workers": { open: true },
-  "GET /api/openapi.json": { open: true },
-  "GET /api/whatsapp/webhook": { open: true },
+  "GET /api/health": { open: { status: 200 } },
+  "GET /api/health/workers": { open: { status: 200 } },
+  "GET /api/openapi.json": { open: { status: 200 } },
+  // Meta asks with its verify token
+  "GET /api/whatsapp/webhook": { open: { status: 403, code: "wrong_verify_token" } },
   "POST /api/whatsapp/webhook": { signed: true },
   "GET /api/cron/imports": { secret: true },
   "GET /api/cron/process-broadcasts": { secret: true },

@@ -40,7 +40,8 @@ test("what is not signed by Meta is refused and leaves nothing", async () => {
     raw,
     headers: { "x-hub-signature-256": "sha256=00" },
   });
-  assert.equal((await app.postsWebhook(body, { secret: "another secret" })).status, 401);
+  const forged = await app.postsWebhook(body, { secret: "another secret" });
+  assert.deepEqual([forged.status, forged.body.error?.code], [401, "unauthorized"]);
   assert.deepEqual(await app.rows("contacts", `wa_id=eq.${from}`), []);
 });
 
