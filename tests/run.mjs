@@ -60,6 +60,7 @@ const parts = {
   },
   lint: () => run("cargo", ["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"]),
   unit: () => run("cargo", ["test", "--workspace", "--locked", "--quiet"]),
+  openapi: () => nodeTests(["tests/openapi/**/*.test.mjs"]),
   build: () => build(ROOT, say),
   stack: () => nodeTests(["crates/local/stack/**/*.test.mjs"]),
   database: () =>

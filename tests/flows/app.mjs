@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createHmac, randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { createClient } from "@supabase/supabase-js";
+import { Contract } from "../openapi/contract.mjs";
 import { useStack } from "../stack.mjs";
 
 /** A wait that takes longer fails. Nothing is measured with it. */
@@ -26,6 +27,8 @@ export class App {
     this.tokens = new Map();
     /** @type {Map<string, { id?: string, email: string, password: string, role: string, tenant_id: string }>} */
     this.members = new Map();
+    /** The document of the API, read once. @type {Promise<Contract> | undefined} */
+    this.contract = undefined;
   }
 
   /**
@@ -145,7 +148,20 @@ export class App {
     } catch {
       json = text;
     }
+    await this.keepsContract(method, path, response, json);
     return { status: response.status, headers: response.headers, body: json };
+  }
+
+  /**
+   * Every answer of a route is one that the document of the API has.
+   * @param {string} method @param {string} path @param {Response} response @param {any} body
+   */
+  async keepsContract(method, path, { status, headers }, body) {
+    if (!path.startsWith("/api/")) return;
+    this.contract ??= fetch(`${this.stack.app_url}/api/openapi.json`).then(
+      async (answer) => new Contract(await answer.json()),
+    );
+    (await this.contract).check(method, path, { status, type: headers.get("content-type"), body });
   }
 
   /** The same, for what must succeed. @param {string} method @param {string} path @param {object} [request] */

@@ -190,3 +190,26 @@ test("every route belongs to one module of the registry", async () => {
     assert.deepEqual(owners.length, 1, `${path} belongs to ${owners.map((/** @type {any} */ module) => module.id)}`);
   }
 });
+
+test("the document names the permission of every route", async () => {
+  const { data } = await app.succeeds("GET", "/api/rbac/roles", { as: people.admin });
+  const held = new Map(data.map((/** @type {any} */ role) => [role.key, new Set(role.permissions)]));
+  /** @param {any} needed @param {Set<string>} permissions @returns {boolean} */
+  const meets = (needed, permissions) => {
+    if (needed.any) return needed.any.some((/** @type {any} */ one) => meets(one, permissions));
+    if (needed.all) return needed.all.every((/** @type {any} */ one) => meets(one, permissions));
+    return needed === "member" || permissions.has(needed);
+  };
+  for (const [route, who] of Object.entries(ROUTES)) {
+    const [method, path] = route.split(" ");
+    const operation = document.paths[path][method.toLowerCase()];
+    const needed = operation["x-permission"];
+    const special = who.secret ? "cron" : who.signed ? "signature" : who.anybody ? "account" : undefined;
+    assert.equal(operation["x-public"] === true, who.open === true, route);
+    if (special) assert.equal(needed, special, route);
+    if (who.from) {
+      const lowest = ROLES.find((role) => meets(needed, held.get(role) ?? new Set()));
+      assert.equal(lowest, who.from, `${route} needs ${JSON.stringify(needed)}`);
+    }
+  }
+});

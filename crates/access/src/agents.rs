@@ -5,13 +5,11 @@ mod agent_details;
 pub(crate) mod agent_list;
 pub(crate) mod invitation;
 
-use axum::Router;
-
-use crm_core::app::App;
+use crm_core::contract::Routes;
 
 pub use agent::router as agent;
 
 /// `/api/agents`.
-pub fn agents() -> Router<App> {
+pub fn agents() -> Routes {
     agent_list::router().merge(invitation::router())
 }

@@ -4,8 +4,5 @@ pub mod agents;
 pub mod api_keys;
 pub mod audit;
 pub mod modules;
-mod openapi;
 pub mod rbac;
 pub mod tenancy;
-
-pub use openapi::document as openapi_document;

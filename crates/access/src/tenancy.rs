@@ -4,13 +4,11 @@ pub(crate) mod me;
 pub(crate) mod sign_up;
 pub(crate) mod tenant;
 
-use axum::Router;
-
-use crm_core::app::App;
+use crm_core::contract::Routes;
 
 pub use me::router as me;
 
 /// `/api/tenant`.
-pub fn tenant() -> Router<App> {
+pub fn tenant() -> Routes {
     tenant::router().merge(sign_up::router())
 }

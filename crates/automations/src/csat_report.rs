@@ -2,20 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::Json;
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::QueryParameters;
 use crm_core::paging::{default_limit, page_size};
 use crm_core::permissions::ReportsView;
+use crm_core::routes;
 
 /// The days that are reported when nobody says.
 const DEFAULT_DAYS: u64 = 30;
@@ -54,8 +54,10 @@ struct CsatSummary {
     asked: u64,
     answered: u64,
     /// From 1 to 5; null without an answer.
+    #[schema(example = 4.6)]
     average: Option<f64>,
     /// How many gave each score.
+    #[schema(example = json!({"1": 0, "2": 1, "3": 2, "4": 9, "5": 30}))]
     scores: BTreeMap<String, u64>,
 }
 
@@ -64,6 +66,7 @@ struct CsatSummary {
 struct AgentCsat {
     /// Null for those who are gone.
     agent_id: Option<Uuid>,
+    #[schema(example = "Putri Ayu")]
     name: Option<String>,
     asked: u64,
     answered: u64,
@@ -103,25 +106,25 @@ struct CsatAnswer {
 }
 
 /// `/api/analytics/csat`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/analytics/csat", get(csat_report))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(csat_report))
 }
 
-/// How satisfied customers were with resolved conversations: as a whole, by agent, number and day, and answer by answer.
-/// Questions that could not be sent are not counted.
+/// Report customer satisfaction.
+///
+/// The report covers the satisfaction questions that were asked between `from` and `until`: a summary, the figures by
+/// agent, number and day, and a page of answers. Questions that could not be sent are not counted.
 #[utoipa::path(
-    get, path = "/api/analytics/csat", tag = "analytics", security(("bearer" = [])),
+    get, path = "/api/analytics/csat", tag = "analytics",
     params(
-        ("from" = Option<DateTime<Utc>>, Query, description = "Asked since; by default 30 days before `until`"),
-        ("until" = Option<DateTime<Utc>>, Query, description = "Asked before this moment; by default now"),
-        ("session_id" = Option<Uuid>, Query), ("agent_id" = Option<Uuid>, Query),
-        ("after" = Option<Uuid>, Query, description = "The `next_cursor` of the page before"),
-        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100),
+        ("from" = Option<DateTime<Utc>>, Query, description = "Only questions asked from this moment on; 30 days before `until` if left out"),
+        ("until" = Option<DateTime<Utc>>, Query, description = "Only questions asked before this moment; now if left out"),
+        ("session_id" = Option<Uuid>, Query, description = "Only conversations with this connected number"),
+        ("agent_id" = Option<Uuid>, Query, description = "Only conversations of this person"),
+        ("after" = Option<Uuid>, Query, description = "The `next_cursor` of the previous page"),
+        ("limit" = Option<u32>, Query, description = "The most entries of a page; 20 if left out", minimum = 1, maximum = 100),
     ),
-    responses(
-        (status = 200, body = CsatReport), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+    responses((status = 200, body = CsatReport)),
 )]
 pub(crate) async fn csat_report(
     permitted: Permitted<ReportsView>,

@@ -5,13 +5,11 @@
 
 pub(crate) mod csat_report;
 pub(crate) mod message_settings;
-mod openapi;
 mod queued_message;
 mod sender;
 pub(crate) mod settings;
 
 pub use csat_report::router as csat;
-pub use openapi::document as openapi_document;
 pub use settings::router as automations;
 
 pub use sender::{send_due, send_soon};

@@ -29,8 +29,10 @@ pub(crate) struct Automations {
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Holiday {
+    #[schema(example = "2026-12-25")]
     date: chrono::NaiveDate,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "Natal", nullable = false)]
     name: Option<String>,
 }
 
@@ -42,6 +44,7 @@ struct Greeting {
     /// With `{{contact.name}}`, `{{contact.phone_number}}`, `{{contact.custom.…}}` and `{{tenant.name}}`. Empty: ours, in
     /// the tenant's language.
     #[serde(default)]
+    #[schema(example = "Halo {{contact.name}}!")]
     text: Option<String>,
     /// After how many days without a word of theirs they are greeted again. Null: never again.
     #[serde(default)]
@@ -55,6 +58,7 @@ struct AwayMessage {
     enabled: bool,
     /// As of the greeting.
     #[serde(default)]
+    #[schema(example = "Kami buka lagi besok pukul 09.00.")]
     text: Option<String>,
 }
 

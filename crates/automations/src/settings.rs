@@ -1,17 +1,17 @@
 //! `GET` and `PUT /api/automations`.
 
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::Json;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::message_settings::Automations;
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::JsonBody;
 use crm_core::permissions::{SettingsUpdate, SettingsView};
+use crm_core::routes;
 
 /// How the tenant's numbers behave.
 #[derive(Serialize, Deserialize, ToSchema)]
@@ -28,15 +28,15 @@ pub(crate) struct AllAutomations {
 }
 
 /// `/api/automations`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/automations", get(get_automations).put(set_automations))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(get_automations, set_automations))
 }
 
-/// Business hours, greeting, away message and the question how it was: of the tenant, and of numbers that differ.
-#[utoipa::path(
-    get, path = "/api/automations", tag = "automations", security(("bearer" = [])),
-    responses((status = 200, body = AllAutomations), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody))
-)]
+/// Get the settings of the automatic messages.
+///
+/// The answer has business hours, holidays, greeting, away message and satisfaction question of the organisation, and
+/// those of each number that differs from it.
+#[utoipa::path(get, path = "/api/automations", tag = "automations", responses((status = 200, body = AllAutomations)))]
 pub(crate) async fn get_automations(
     permitted: Permitted<SettingsView>,
 ) -> Result<Json<AllAutomations>, ApiError> {
@@ -49,21 +49,20 @@ pub(crate) async fn get_automations(
     ))
 }
 
-/// Sets how the tenant's numbers behave, or with `session_id` where one of them differs. It replaces what was set: what
-/// is left out is as if it had never been, but for the business hours of the tenant. A number without anything of its own
-/// is as the tenant.
+/// Replace the settings of the automatic messages.
+///
+/// With `session_id` the settings of one number are replaced, otherwise those of the organisation. Settings that are
+/// left out are removed, except the business hours of the organisation. A number without settings of its own follows
+/// the organisation.
 #[utoipa::path(
-    put, path = "/api/automations", tag = "automations", security(("bearer" = [])),
+    put, path = "/api/automations", tag = "automations",
     request_body(content = Automations, example = json!({
         "business_hours": {"monday": [{"from": "09:00", "to": "17:00"}], "saturday": [{"from": "20:00", "to": "02:00"}]},
         "holidays": [{"date": "2026-12-25", "name": "Natal"}],
         "greeting": {"enabled": true, "text": "Halo {{contact.name}}!", "after_days": 30},
         "away": {"enabled": true}, "csat": {"enabled": true, "not_again_days": 7},
     })),
-    responses(
-        (status = 200, body = AllAutomations), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+    responses((status = 200, body = AllAutomations), (status = 422, description = "unknown_variable")),
 )]
 pub(crate) async fn set_automations(
     permitted: Permitted<SettingsUpdate>,

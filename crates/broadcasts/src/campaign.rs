@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::Json;
 use chrono::{DateTime, NaiveDateTime, NaiveTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::path_id::PathId;
 use crm_core::permissions::BroadcastsView;
+use crm_core::routes;
 use crm_core::text::Text;
 
 /// A list of 100,000 people takes a few seconds of a database that has little else to do.
@@ -24,8 +24,10 @@ pub(super) const TIME_LIMIT: Duration = Duration::from_secs(50);
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Campaign {
     id: Uuid,
+    #[schema(example = "Promo akhir tahun")]
     name: String,
     /// `draft`, `scheduled`, `sending`, `paused`, `completed`, `failed` or `cancelled`
+    #[schema(value_type = super::campaign_list::CampaignStatus)]
     status: String,
     /// Why it is paused or failed.
     status_reason: Option<String>,
@@ -36,8 +38,10 @@ pub(crate) struct Campaign {
     sender_id: Option<Uuid>,
     scheduled_at: Option<DateTime<Utc>>,
     /// The same as the clock shows it in `timezone`; with `recipient_local`, the time on each recipient's clock.
+    #[schema(value_type = Option<String>, example = "2026-12-01T09:00:00")]
     scheduled_local: Option<NaiveDateTime>,
     /// The tenant's.
+    #[schema(example = "Asia/Jakarta")]
     timezone: String,
     /// Whether each recipient gets it at that time of their own country.
     recipient_local: bool,
@@ -65,6 +69,7 @@ pub(crate) struct Campaign {
 /// A campaign's numbers, counted from its recipients at the moment of asking. `sent`, `delivered` and `read`
 /// include those that went further.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = CampaignStatistics)]
 pub(super) struct Statistics {
     pub(super) total: u64,
     pending: u64,
@@ -129,8 +134,11 @@ pub(crate) struct CampaignDetail {
 #[derive(Serialize, Deserialize, ToSchema)]
 struct CampaignTemplate {
     id: Uuid,
+    #[schema(example = "promo_akhir_tahun")]
     name: String,
+    #[schema(example = "id")]
     language: String,
+    #[schema(value_type = crm_core::words::TemplateCategory)]
     category: String,
 }
 
@@ -138,23 +146,24 @@ struct CampaignTemplate {
 #[derive(Serialize, Deserialize, ToSchema)]
 struct FailureGroup {
     /// Meta's code.
+    #[schema(example = 131026)]
     error_code: Option<i64>,
+    #[schema(example = "Message undeliverable")]
     error_title: Option<String>,
     count: u64,
 }
 
-pub(super) fn router() -> Router<App> {
-    Router::new().route("/api/broadcast/campaigns/{id}", get(get_campaign))
+pub(super) fn router() -> Routes {
+    Routes::new().routes(routes!(get_campaign))
 }
 
-/// One campaign with its numbers.
+/// Get one campaign.
+///
+/// The answer has the statistics, the template, and the reasons why recipients failed.
 #[utoipa::path(
-    get, path = "/api/broadcast/campaigns/{id}", tag = "broadcasts", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
-    responses(
-        (status = 200, body = CampaignDetail),
-        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
-    )
+    get, path = "/api/broadcast/campaigns/{id}", tag = "broadcasts",
+    params(("id" = Uuid, Path, description = "The id of the campaign")),
+    responses((status = 200, body = CampaignDetail)),
 )]
 pub(crate) async fn get_campaign(
     permitted: Permitted<BroadcastsView>,

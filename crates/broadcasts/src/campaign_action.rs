@@ -1,22 +1,22 @@
 //! `POST /api/broadcast/campaigns/{id}/send`, `pause`, `resume`, `cancel`, `complete`, `retry`, `duplicate`.
 
-use axum::routing::post;
-use axum::{Json, Router};
+use axum::Json;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::campaign::{Campaign, TIME_LIMIT};
-use crm_core::app::App;
 use crm_core::caller::Caller;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::OptionalJsonBody;
 use crm_core::path_id::PathId;
 use crm_core::permissions::{
     BroadcastsCancel, BroadcastsCreate, BroadcastsPause, BroadcastsRetry, BroadcastsSend, BroadcastsUpdate,
 };
+use crm_core::routes;
 
 /// A campaign after it was acted on.
 #[derive(Serialize, Deserialize, ToSchema)]
@@ -25,6 +25,7 @@ pub(crate) struct ActedOnCampaign {
     campaign: Campaign,
     /// After a retry: how many are due again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     retried: Option<u64>,
 }
 
@@ -62,20 +63,22 @@ async fn act(
 }
 
 /// `/api/broadcast/campaigns/{id}/send`.
-pub fn send() -> Router<App> {
-    Router::new().route("/api/broadcast/campaigns/{id}/send", post(send_campaign))
+pub fn send() -> Routes {
+    Routes::new().routes(routes!(send_campaign))
 }
 
-/// Sends a draft now or, with `scheduled_at`, at its time. A campaign that waits for its time leaves now.
+/// Send a campaign.
+///
+/// A draft starts now or, with `scheduled_at`, at that time. A campaign that waits for its time starts now.
 #[utoipa::path(
-    post, path = "/api/broadcast/campaigns/{id}/send", tag = "broadcasts", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
+    post, path = "/api/broadcast/campaigns/{id}/send", tag = "broadcasts",
+    params(("id" = Uuid, Path, description = "The id of the campaign")),
     request_body(content = Option<SendOptions>),
     responses(
-        (status = 200, body = ActedOnCampaign), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 409, description = "`campaign_state`", body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+        (status = 200, body = ActedOnCampaign),
+        (status = 409, description = "campaign_state, nothing_to_retry"),
+        (status = 422, description = "template_not_approved"),
+    ),
 )]
 pub(crate) async fn send_campaign(
     permitted: Permitted<BroadcastsSend>,
@@ -86,19 +89,22 @@ pub(crate) async fn send_campaign(
 }
 
 /// `/api/broadcast/campaigns/{id}/pause`.
-pub fn pause() -> Router<App> {
-    Router::new().route("/api/broadcast/campaigns/{id}/pause", post(pause_campaign))
+pub fn pause() -> Routes {
+    Routes::new().routes(routes!(pause_campaign))
 }
 
-/// Pauses a campaign. What has been handed out still goes to its recipients.
+/// Pause a campaign.
+///
+/// Recipients that were already handed to the sender still get their message. The others wait until the campaign is
+/// resumed.
 #[utoipa::path(
-    post, path = "/api/broadcast/campaigns/{id}/pause", tag = "broadcasts", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
+    post, path = "/api/broadcast/campaigns/{id}/pause", tag = "broadcasts",
+    params(("id" = Uuid, Path, description = "The id of the campaign")),
     responses(
-        (status = 200, body = ActedOnCampaign), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 409, description = "`campaign_state`", body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+        (status = 200, body = ActedOnCampaign),
+        (status = 409, description = "campaign_state, nothing_to_retry"),
+        (status = 422, description = "invalid_field, template_not_approved"),
+    ),
 )]
 pub(crate) async fn pause_campaign(
     permitted: Permitted<BroadcastsPause>,
@@ -108,19 +114,21 @@ pub(crate) async fn pause_campaign(
 }
 
 /// `/api/broadcast/campaigns/{id}/resume`.
-pub fn resume() -> Router<App> {
-    Router::new().route("/api/broadcast/campaigns/{id}/resume", post(resume_campaign))
+pub fn resume() -> Routes {
+    Routes::new().routes(routes!(resume_campaign))
 }
 
-/// Goes on with a paused campaign.
+/// Resume a paused campaign.
+///
+/// The sender continues with the recipients that are still pending.
 #[utoipa::path(
-    post, path = "/api/broadcast/campaigns/{id}/resume", tag = "broadcasts", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
+    post, path = "/api/broadcast/campaigns/{id}/resume", tag = "broadcasts",
+    params(("id" = Uuid, Path, description = "The id of the campaign")),
     responses(
-        (status = 200, body = ActedOnCampaign), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 409, description = "`campaign_state`", body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+        (status = 200, body = ActedOnCampaign),
+        (status = 409, description = "campaign_state, nothing_to_retry"),
+        (status = 422, description = "invalid_field, template_not_approved"),
+    ),
 )]
 pub(crate) async fn resume_campaign(
     permitted: Permitted<BroadcastsPause>,
@@ -130,19 +138,21 @@ pub(crate) async fn resume_campaign(
 }
 
 /// `/api/broadcast/campaigns/{id}/cancel`.
-pub fn cancel() -> Router<App> {
-    Router::new().route("/api/broadcast/campaigns/{id}/cancel", post(cancel_campaign))
+pub fn cancel() -> Routes {
+    Routes::new().routes(routes!(cancel_campaign))
 }
 
-/// Ends a campaign before its time: whoever has not had a turn is skipped.
+/// Cancel a campaign.
+///
+/// Recipients that are still pending are skipped. A cancelled campaign cannot be resumed.
 #[utoipa::path(
-    post, path = "/api/broadcast/campaigns/{id}/cancel", tag = "broadcasts", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
+    post, path = "/api/broadcast/campaigns/{id}/cancel", tag = "broadcasts",
+    params(("id" = Uuid, Path, description = "The id of the campaign")),
     responses(
-        (status = 200, body = ActedOnCampaign), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 409, description = "`campaign_state`", body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+        (status = 200, body = ActedOnCampaign),
+        (status = 409, description = "campaign_state, nothing_to_retry"),
+        (status = 422, description = "invalid_field, template_not_approved"),
+    ),
 )]
 pub(crate) async fn cancel_campaign(
     permitted: Permitted<BroadcastsCancel>,
@@ -152,19 +162,21 @@ pub(crate) async fn cancel_campaign(
 }
 
 /// `/api/broadcast/campaigns/{id}/complete`.
-pub fn complete() -> Router<App> {
-    Router::new().route("/api/broadcast/campaigns/{id}/complete", post(complete_campaign))
+pub fn complete() -> Routes {
+    Routes::new().routes(routes!(complete_campaign))
 }
 
-/// Has a campaign looked at: it is completed if nobody is left to send to.
+/// Re-check whether a campaign is complete.
+///
+/// The campaign becomes `completed` if no recipient is pending. Otherwise nothing changes.
 #[utoipa::path(
-    post, path = "/api/broadcast/campaigns/{id}/complete", tag = "broadcasts", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
+    post, path = "/api/broadcast/campaigns/{id}/complete", tag = "broadcasts",
+    params(("id" = Uuid, Path, description = "The id of the campaign")),
     responses(
-        (status = 200, body = ActedOnCampaign), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 409, description = "`campaign_state`", body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+        (status = 200, body = ActedOnCampaign),
+        (status = 409, description = "campaign_state, nothing_to_retry"),
+        (status = 422, description = "invalid_field, template_not_approved"),
+    ),
 )]
 pub(crate) async fn complete_campaign(
     permitted: Permitted<BroadcastsUpdate>,
@@ -174,20 +186,23 @@ pub(crate) async fn complete_campaign(
 }
 
 /// `/api/broadcast/campaigns/{id}/retry`.
-pub fn retry() -> Router<App> {
-    Router::new().route("/api/broadcast/campaigns/{id}/retry", post(retry_campaign))
+pub fn retry() -> Routes {
+    Routes::new().routes(routes!(retry_campaign))
 }
 
-/// Tries failed recipients again. Those whose outcome is unknown only with `include_unknown`: they may get it twice.
+/// Retry failed recipients of a campaign.
+///
+/// Failed recipients become pending again, all of them or those in `recipient_ids`. Recipients whose outcome is unknown
+/// are included only with `include_unknown`, because they may then get the message twice.
 #[utoipa::path(
-    post, path = "/api/broadcast/campaigns/{id}/retry", tag = "broadcasts", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
+    post, path = "/api/broadcast/campaigns/{id}/retry", tag = "broadcasts",
+    params(("id" = Uuid, Path, description = "The id of the campaign")),
     request_body(content = Option<RetryOptions>),
     responses(
-        (status = 200, body = ActedOnCampaign), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 409, description = "`campaign_state`", body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+        (status = 200, body = ActedOnCampaign),
+        (status = 409, description = "campaign_state, nothing_to_retry"),
+        (status = 422, description = "template_not_approved"),
+    ),
 )]
 pub(crate) async fn retry_campaign(
     permitted: Permitted<BroadcastsRetry>,
@@ -198,22 +213,21 @@ pub(crate) async fn retry_campaign(
 }
 
 /// `/api/broadcast/campaigns/{id}/duplicate`.
-pub fn duplicate() -> Router<App> {
-    Router::new().route(
-        "/api/broadcast/campaigns/{id}/duplicate",
-        post(duplicate_campaign),
-    )
+pub fn duplicate() -> Routes {
+    Routes::new().routes(routes!(duplicate_campaign))
 }
 
-/// Makes a draft with the same template, number and recipients.
+/// Duplicate a campaign.
+///
+/// The copy is a draft with the same template, number and recipients.
 #[utoipa::path(
-    post, path = "/api/broadcast/campaigns/{id}/duplicate", tag = "broadcasts", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
+    post, path = "/api/broadcast/campaigns/{id}/duplicate", tag = "broadcasts",
+    params(("id" = Uuid, Path, description = "The id of the campaign")),
     responses(
-        (status = 200, body = ActedOnCampaign), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 409, description = "`campaign_state`", body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+        (status = 200, body = ActedOnCampaign),
+        (status = 409, description = "campaign_state, nothing_to_retry"),
+        (status = 422, description = "invalid_field, template_not_approved"),
+    ),
 )]
 pub(crate) async fn duplicate_campaign(
     permitted: Permitted<BroadcastsCreate>,

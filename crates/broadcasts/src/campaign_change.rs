@@ -1,8 +1,7 @@
 //! `PATCH` and `DELETE /api/broadcast/campaigns/{id}`: before it has begun.
 
+use axum::Json;
 use axum::http::StatusCode;
-use axum::routing::patch;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -12,19 +11,21 @@ use super::campaign::{Campaign, QuietHours, TIME_LIMIT};
 use super::campaign_creation::{checked_recipients, one_source, read_template};
 use super::recipient::RecipientInput;
 use super::variable_mapping::VariableMapping;
-use crm_core::app::App;
 use crm_core::caller::{Caller, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::field_rules::required_text;
 use crm_core::json_body::{JsonBody, given};
 use crm_core::path_id::PathId;
 use crm_core::permissions::{BroadcastsDelete, BroadcastsUpdate};
+use crm_core::routes;
 
 /// What to change; what is not named stays.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CampaignChanges {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "Promo akhir tahun")]
     name: Option<String>,
     /// With an offset, or as the clock of the tenant shows it. Null takes it away.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
@@ -58,22 +59,23 @@ pub(crate) struct CampaignChanges {
     variable_mapping: Option<VariableMapping>,
 }
 
-pub(super) fn router() -> Router<App> {
-    Router::new().route(
-        "/api/broadcast/campaigns/{id}",
-        patch(update_campaign).delete(delete_campaign),
-    )
+pub(super) fn router() -> Routes {
+    Routes::new().routes(routes!(update_campaign, delete_campaign))
 }
 
-/// Changes a draft, or a campaign that waits for its time.
+/// Change a campaign.
+///
+/// Only drafts and campaigns that wait for their time can be changed. Fields that are left out stay as they are. New
+/// recipients replace the old ones.
 #[utoipa::path(
-    patch, path = "/api/broadcast/campaigns/{id}", tag = "broadcasts", security(("bearer" = [])),
-    params(("id" = Uuid, Path)), request_body = CampaignChanges,
+    patch, path = "/api/broadcast/campaigns/{id}", tag = "broadcasts",
+    params(("id" = Uuid, Path, description = "The id of the campaign")),
+    request_body = CampaignChanges,
     responses(
-        (status = 200, body = Campaign), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 409, description = "`campaign_state`", body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+        (status = 200, body = Campaign),
+        (status = 409, description = "campaign_state, list_not_ready"),
+        (status = 422, description = "template_not_approved, variables_unmapped, invalid_filter"),
+    ),
 )]
 pub(crate) async fn update_campaign(
     permitted: Permitted<BroadcastsUpdate>,
@@ -127,14 +129,13 @@ async fn template_of(caller: &Caller, campaign: Uuid) -> Result<Uuid, ApiError> 
     row.map(|row| row.template_id).ok_or_else(ApiError::not_found)
 }
 
-/// Deletes a campaign from which nobody got anything.
+/// Delete a campaign.
+///
+/// Only a campaign that has sent nothing can be deleted.
 #[utoipa::path(
-    delete, path = "/api/broadcast/campaigns/{id}", tag = "broadcasts", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
-    responses(
-        (status = 204), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
-        (status = 409, description = "`campaign_state`", body = ErrorBody),
-    )
+    delete, path = "/api/broadcast/campaigns/{id}", tag = "broadcasts",
+    params(("id" = Uuid, Path, description = "The id of the campaign")),
+    responses((status = 204), (status = 409, description = "campaign_state")),
 )]
 pub(crate) async fn delete_campaign(
     permitted: Permitted<BroadcastsDelete>,

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::Json;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::path_id::PathId;
 use crm_core::permissions::BroadcastsView;
+use crm_core::routes;
 use crm_core::text::{Language, Text};
 
 /// What stands in a campaign's way, and what it will take.
@@ -25,29 +25,40 @@ pub(crate) struct CampaignCheck {
     estimate: Estimate,
 }
 
+crm_core::words! {
+    /// How serious a problem is.
+    pub(crate) CheckSeverity = "error", "warning";
+}
+
 /// One thing to know before sending.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct CheckProblem {
     #[schema(example = "opted_out")]
     code: String,
     /// `error`: it cannot be sent, or every message would fail. `warning`: it concerns some recipients, or the time.
+    #[schema(value_type = CheckSeverity)]
     severity: String,
     /// How many recipients it concerns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 3)]
     count: Option<u64>,
     /// What is wrong with it, as Meta or the settings call it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     value: Option<String>,
     /// In English.
     #[serde(default)]
+    #[schema(required, example = "3 recipients have opted out of marketing.")]
     message: String,
     /// In Indonesian.
     #[serde(default)]
+    #[schema(required, example = "3 penerima tidak ingin menerima pesan pemasaran.")]
     message_id: String,
 }
 
 /// What a campaign will take.
 #[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = CampaignEstimate)]
 pub(crate) struct Estimate {
     /// Who will get it.
     recipients: u64,
@@ -63,8 +74,10 @@ pub(crate) struct Estimate {
     over_limit: u64,
     /// Customers that may be written to now; null when no limit is known.
     remaining_limit: Option<u64>,
+    #[schema(value_type = crm_core::words::TemplateCategory)]
     category: String,
     /// By currency, of the recipients whose price is known.
+    #[schema(example = json!({"USD": "41.10"}))]
     cost: BTreeMap<String, String>,
     cost_complete: bool,
     countries: Vec<CountryCost>,
@@ -77,30 +90,33 @@ pub(crate) struct CountryCost {
     #[schema(example = "ID")]
     country: String,
     recipients: u64,
+    #[schema(example = "0.0411")]
     price: Option<String>,
+    #[schema(example = "USD")]
     currency: Option<String>,
     /// Since when the price holds.
     price_from: Option<NaiveDate>,
     /// `own`: entered by the tenant; `listed`: from the copy of Meta's rate card that comes with the product.
     #[serde(default)]
+    #[schema(value_type = Option<super::prices::PriceSource>)]
     price_source: Option<String>,
+    #[schema(example = "41.10")]
     cost: Option<String>,
 }
 
 /// `/api/broadcast/campaigns/{id}/check`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/broadcast/campaigns/{id}/check", get(check_campaign))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(check_campaign))
 }
 
-/// Every problem a campaign has, with an estimate of cost and time. Prices are those of `/api/broadcast/prices`: the
-/// tenant's own before those that are listed.
+/// Check a campaign before it is sent.
+///
+/// The answer lists every problem and estimates cost and duration. Prices come from `GET /api/broadcast/prices`: the
+/// organisation's own prices go before the listed ones.
 #[utoipa::path(
-    get, path = "/api/broadcast/campaigns/{id}/check", tag = "broadcasts", security(("bearer" = [])),
-    params(("id" = uuid::Uuid, Path)),
-    responses(
-        (status = 200, body = CampaignCheck), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    )
+    get, path = "/api/broadcast/campaigns/{id}/check", tag = "broadcasts",
+    params(("id" = uuid::Uuid, Path, description = "The id of the campaign")),
+    responses((status = 200, body = CampaignCheck)),
 )]
 pub(crate) async fn check_campaign(
     permitted: Permitted<BroadcastsView>,

@@ -1,9 +1,8 @@
 //! `POST /api/broadcast/campaigns`.
 
+use axum::Json;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
-use axum::routing::post;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -13,12 +12,13 @@ use whatsapp::template::{Problem, ProblemReason, TemplateDefinition};
 use super::campaign::{Campaign, QuietHours, TIME_LIMIT};
 use super::recipient::{Recipient, RecipientInput};
 use super::variable_mapping::VariableMapping;
-use crm_core::app::App;
 use crm_core::caller::{Caller, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::field_rules::required_text;
 use crm_core::json_body::{JsonBody, created};
 use crm_core::permissions::{BroadcastsCreate, BroadcastsSend};
+use crm_core::routes;
 use crm_core::text::Text;
 
 /// Recipients that one request may list.
@@ -31,6 +31,7 @@ const MAX_PROBLEMS: usize = 50;
 /// A campaign to create.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct NewCampaign {
+    #[schema(example = "Promo akhir tahun")]
     name: String,
     /// An approved template.
     template_id: Uuid,
@@ -73,26 +74,29 @@ pub(crate) struct CreatedCampaign {
     duplicates_removed: u64,
 }
 
-pub(super) fn router() -> Router<App> {
-    Router::new()
-        .route("/api/broadcast/campaigns", post(create_campaign))
+pub(super) fn router() -> Routes {
+    Routes::new()
+        .routes(routes!(create_campaign))
         .layer(DefaultBodyLimit::max(MAX_BODY))
 }
 
-/// Creates a campaign with its recipients, or nothing: with one bad recipient none is kept.
+/// Create a campaign.
+///
+/// Recipients come from exactly one of `recipients`, `recipient_list_id` and `segment_id`. The campaign is created with
+/// all its recipients or not at all: one wrong recipient refuses the whole request, and `fields` names it, for example
+/// `recipients[3].phone_number`. Unless it is a draft, the campaign starts at `scheduled_at`, or within the next
+/// minute; that needs `broadcasts.send` as well.
 #[utoipa::path(
-    post, path = "/api/broadcast/campaigns", tag = "broadcasts", security(("bearer" = [])),
+    post, path = "/api/broadcast/campaigns", tag = "broadcasts",
     request_body(content = NewCampaign, example = json!({
         "name": "Promo akhir tahun", "template_id": "3f0c7a52-6a0b-4f0e-9c3c-0d9f1c5d2b10",
         "recipients": [{"phone_number": "+62 812-3456-7890", "name": "Ani", "variables": ["Ani"]}, "6281234567891"]
     })),
     responses(
         (status = 201, body = CreatedCampaign),
-        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 413, body = ErrorBody), (status = 415, body = ErrorBody),
-        (status = 422, description = "A field is wrong; fields of recipients are named like \
-            `recipients[3].phone_number`", body = ErrorBody),
-    )
+        (status = 409, description = "list_not_ready"),
+        (status = 422, description = "template_not_approved, variables_unmapped, invalid_filter"),
+    ),
 )]
 pub(crate) async fn create_campaign(
     permitted: Permitted<BroadcastsCreate>,

@@ -1,19 +1,19 @@
 //! `GET /api/broadcast/campaigns`.
 
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::Json;
 use serde::de::IntoDeserializer;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
 use super::campaign::Campaign;
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::QueryParameters;
 use crm_core::paging::{PageNumber, Paged, Rows, default_limit, first_page, page_number, page_size};
 use crm_core::permissions::BroadcastsView;
+use crm_core::routes;
 
 /// What to list.
 #[derive(Deserialize)]
@@ -29,7 +29,7 @@ pub(crate) struct Filter {
 /// The state of a campaign.
 #[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum CampaignStatus {
+pub(crate) enum CampaignStatus {
     Draft,
     Scheduled,
     Sending,
@@ -48,22 +48,21 @@ fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<CampaignS
     CampaignStatus::deserialize(word.into_deserializer()).map(Some)
 }
 
-pub(super) fn router() -> Router<App> {
-    Router::new().route("/api/broadcast/campaigns", get(list_campaigns))
+pub(super) fn router() -> Routes {
+    Routes::new().routes(routes!(list_campaigns))
 }
 
-/// The campaigns of the caller's tenant, the newest first.
+/// List the campaigns.
+///
+/// The newest campaign comes first. The statistics are counted when the list is read.
 #[utoipa::path(
-    get, path = "/api/broadcast/campaigns", tag = "broadcasts", security(("bearer" = [])),
+    get, path = "/api/broadcast/campaigns", tag = "broadcasts",
     params(
-        ("status" = Option<CampaignStatus>, Query),
-        ("page" = Option<u32>, Query, description = "From 1", minimum = 1),
-        ("limit" = Option<u32>, Query, description = "Rows of a page, by default 20", minimum = 1, maximum = 100),
+        ("status" = inline(Option<CampaignStatus>), Query, description = "Only campaigns in this state"),
+        ("page" = Option<u32>, Query, description = "The page to list, from 1", minimum = 1),
+        ("limit" = Option<u32>, Query, description = "The most entries of a page; 20 if left out", minimum = 1, maximum = 100),
     ),
-    responses(
-        (status = 200, body = Paged<Campaign>),
-        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+    responses((status = 200, body = Paged<Campaign>)),
 )]
 pub(crate) async fn list_campaigns(
     permitted: Permitted<BroadcastsView>,

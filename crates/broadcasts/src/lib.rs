@@ -10,7 +10,6 @@ mod hand_over;
 mod lease;
 mod number_report;
 mod number_sender;
-mod openapi;
 mod pace;
 pub(crate) mod prices;
 mod process;
@@ -22,12 +21,10 @@ pub(crate) mod recipient_list;
 mod sender_queue;
 mod variable_mapping;
 
-use axum::Router;
-use crm_core::app::App;
+use crm_core::contract::Routes;
 
 pub use campaign_action::{cancel, complete, duplicate, pause, resume, retry, send};
 pub use campaign_check::router as check;
-pub use openapi::document as openapi_document;
 pub use prices::router as prices;
 pub use process::{RunReport, Sender};
 pub use recipient_list::router as recipients;
@@ -36,11 +33,11 @@ pub(crate) use hand_over::call_for_a_run;
 pub use sender_queue::Run;
 
 /// `/api/broadcast/campaigns`.
-pub fn campaigns() -> Router<App> {
+pub fn campaigns() -> Routes {
     campaign_list::router().merge(campaign_creation::router())
 }
 
 /// `/api/broadcast/campaigns/{id}`.
-pub fn campaign() -> Router<App> {
+pub fn campaign() -> Routes {
     campaign::router().merge(campaign_change::router())
 }

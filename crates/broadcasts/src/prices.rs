@@ -1,17 +1,17 @@
 //! `GET` and `PUT /api/broadcast/prices`: what Meta asks for a message, as the tenant entered it.
 
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::Json;
 use chrono::NaiveDate;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::JsonBody;
 use crm_core::permissions::{BroadcastsView, SettingsUpdate};
+use crm_core::routes;
 use crm_core::text::Text;
 
 /// At most so many prices at once.
@@ -21,6 +21,11 @@ const MAX_PRICES: usize = 1000;
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PriceList {
     data: Vec<Price>,
+}
+
+crm_core::words! {
+    /// Where a price comes from.
+    pub(crate) PriceSource = "own", "listed";
 }
 
 /// What a delivered message of a category costs in a country.
@@ -39,13 +44,14 @@ pub(crate) struct Price {
     amount: String,
     /// `own`: entered by the tenant. `listed`: from a copy of Meta's rate card as of that day, which comes with the product;
     /// an entry of the tenant's own goes before it.
-    #[schema(example = "own")]
+    #[schema(example = "own", value_type = PriceSource)]
     source: String,
 }
 
 /// A category of templates.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
+#[schema(as = PriceCategory)]
 enum Category {
     #[serde(alias = "marketing")]
     Marketing,
@@ -66,13 +72,16 @@ pub(crate) struct NewPrices {
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewPrice {
+    #[schema(example = "ID")]
     country: String,
     category: Category,
     effective_from: NaiveDate,
     #[serde(default = "dollars")]
+    #[schema(example = "USD")]
     currency: String,
     /// A decimal number, as a text or as a number.
     #[serde(default, deserialize_with = "decimal")]
+    #[schema(example = "0.0411")]
     amount: Option<String>,
 }
 
@@ -91,15 +100,15 @@ fn dollars() -> String {
 }
 
 /// `/api/broadcast/prices`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/broadcast/prices", get(list_prices).put(set_prices))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(list_prices, set_prices))
 }
 
-/// The prices that campaigns are estimated with.
-#[utoipa::path(
-    get, path = "/api/broadcast/prices", tag = "broadcasts", security(("bearer" = [])),
-    responses((status = 200, body = PriceList), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody))
-)]
+/// List the message prices.
+///
+/// Campaign estimates use these prices. An `own` price was entered by the organisation; a `listed` price comes from the
+/// copy of Meta's rate card that the product ships.
+#[utoipa::path(get, path = "/api/broadcast/prices", tag = "broadcasts", responses((status = 200, body = PriceList)))]
 pub(crate) async fn list_prices(permitted: Permitted<BroadcastsView>) -> Result<Json<PriceList>, ApiError> {
     let data = permitted
         .caller
@@ -109,16 +118,16 @@ pub(crate) async fn list_prices(permitted: Permitted<BroadcastsView>) -> Result<
     Ok(Json(PriceList { data }))
 }
 
-/// Enters prices from Meta's rate card, beside those that stand.
+/// Enter message prices.
+///
+/// Each entry is added to the prices that exist, or replaces the one with the same country, category and first day. An
+/// entry without `amount` removes that price.
 #[utoipa::path(
-    put, path = "/api/broadcast/prices", tag = "broadcasts", security(("bearer" = [])),
+    put, path = "/api/broadcast/prices", tag = "broadcasts",
     request_body(content = NewPrices, example = json!({"prices": [
         {"country": "ID", "category": "MARKETING", "effective_from": "2026-10-01", "currency": "USD", "amount": "0.0411"}
     ]})),
-    responses(
-        (status = 200, body = PriceList), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+    responses((status = 200, body = PriceList)),
 )]
 pub(crate) async fn set_prices(
     permitted: Permitted<SettingsUpdate>,

@@ -24,12 +24,14 @@ pub(super) enum RecipientInput {
             alias = "wa_id",
             deserialize_with = "text_or_number"
         )]
+        #[schema(example = "+62 812-3456-7890")]
         phone_number: String,
         /// How the contact is named, if it is new.
+        #[schema(example = "Ani")]
         name: Option<String>,
         /// What fills the template: a list for `{{1}}`, `{{2}}` …, an object for named variables.
         #[serde(default)]
-        #[schema(value_type = Object)]
+        #[schema(value_type = Value, example = json!(["Ani"]))]
         variables: Variables,
     },
 }

@@ -1,8 +1,7 @@
 //! `GET /api/broadcast/campaigns/{id}/recipients`: a campaign, one recipient at a time.
 
+use axum::Json;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
@@ -10,16 +9,22 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::recipient_export::export;
-use crm_core::app::App;
 use crm_core::caller::{Caller, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::field_rules::optional_text;
 use crm_core::json_body::{QueryParameters, truth};
 use crm_core::paging::{default_limit, page_number, page_size};
 use crm_core::path_id::PathId;
 use crm_core::permissions::{BroadcastsExport, BroadcastsView};
+use crm_core::routes;
 use crm_core::text::Text;
 use tables::table_export::TableFormat;
+
+crm_core::words! {
+    /// Why a recipient was skipped.
+    pub(crate) SkipReason = "opted_out", "blocked", "erased", "cancelled";
+}
 
 /// A recipient of a campaign.
 #[derive(Serialize, Deserialize, ToSchema)]
@@ -27,13 +32,17 @@ pub(crate) struct CampaignRecipient {
     id: Uuid,
     /// In the order they were listed, from 1.
     pub(super) position: u32,
+    #[schema(example = "6281234567890")]
     pub(super) phone_number: String,
+    #[schema(example = "Ani")]
     pub(super) name: Option<String>,
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value, example = json!(["Ani"]))]
     variables: Value,
     /// `pending`, `sending`, `sent`, `delivered`, `read`, `failed`, `unknown` or `skipped`
+    #[schema(value_type = RecipientStatus)]
     pub(super) status: String,
     /// `opted_out` or `cancelled`
+    #[schema(value_type = Option<SkipReason>)]
     pub(super) skip_reason: Option<String>,
     /// Of a pending one.
     due_at: Option<DateTime<Utc>>,
@@ -53,6 +62,7 @@ pub(crate) struct CampaignRecipient {
     /// The answer.
     reply_message_id: Option<Uuid>,
     /// The text of the message, with this recipient's values.
+    #[schema(example = "Halo Ani, promo akhir tahun sudah dimulai.")]
     pub(super) preview: Option<String>,
 }
 
@@ -65,9 +75,11 @@ pub(crate) struct RecipientPage {
     pub(super) next_cursor: Option<Uuid>,
     /// How many there are on all pages, where a page was asked for by its number.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     total: Option<u64>,
     /// The page, from 1, where it was asked for by its number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     page: Option<u32>,
 }
 
@@ -146,31 +158,31 @@ fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i32>, D::
 }
 
 /// `/api/broadcast/campaigns/{id}/recipients`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/broadcast/campaigns/{id}/recipients", get(list_recipients))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(list_recipients))
 }
 
-/// The recipients of a campaign in their order, each with its outcome and the text it gets. With `format` all of them, as a
-/// file.
+/// List the recipients of a campaign.
+///
+/// Each recipient has its outcome and the text it gets. Pages go by `after`, or by `page`, which also counts the total.
+/// With `format` the answer is a file with all recipients that pass the filters; it needs `broadcasts.export` as well.
 #[utoipa::path(
-    get, path = "/api/broadcast/campaigns/{id}/recipients", tag = "broadcasts", security(("bearer" = [])),
+    get, path = "/api/broadcast/campaigns/{id}/recipients", tag = "broadcasts",
     params(
-        ("id" = Uuid, Path),
-        ("status" = Option<RecipientStatus>, Query),
-        ("error_code" = Option<i32>, Query, description = "Meta's code"),
-        ("search" = Option<String>, Query, description = "Part of a number or a name"),
-        ("replied" = Option<bool>, Query),
-        ("after" = Option<Uuid>, Query, description = "The `next_cursor` of the page before"),
-        ("page" = Option<u32>, Query, description = "From 1, in place of `after`; the answer has the `total` then", minimum = 1),
-        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100),
-        ("format" = Option<TableFormat>, Query, description = "A file with everybody; needs `broadcasts.export` too"),
+        ("id" = Uuid, Path, description = "The id of the campaign"),
+        ("status" = inline(Option<RecipientStatus>), Query, description = "Only recipients in this state"),
+        ("error_code" = Option<i32>, Query, description = "Only recipients that failed with this code of Meta"),
+        ("search" = Option<String>, Query, description = "A part of a phone number or a name"),
+        ("replied" = Option<bool>, Query, description = "Whether the recipient replied"),
+        ("after" = Option<Uuid>, Query, description = "The `next_cursor` of the previous page"),
+        ("page" = Option<u32>, Query, description = "The page to list, from 1, in place of `after`; the answer then has `total`", minimum = 1),
+        ("limit" = Option<u32>, Query, description = "The most entries of a page; 20 if left out", minimum = 1, maximum = 100),
+        ("format" = inline(Option<TableFormat>), Query, description = "Answers with a file of all recipients; it needs `broadcasts.export` as well"),
     ),
     responses(
         (status = 200, content((RecipientPage = "application/json"), (String = "text/csv"),
             (String = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))),
-        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+    ),
 )]
 pub(crate) async fn list_recipients(
     permitted: Permitted<BroadcastsView>,

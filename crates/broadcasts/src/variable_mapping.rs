@@ -20,6 +20,7 @@ pub(crate) enum VariableSource {
     /// A column of the list.
     Column {
         /// Its name.
+        #[schema(example = "city")]
         column: String,
     },
     /// What is known of the contact.
@@ -31,6 +32,7 @@ pub(crate) enum VariableSource {
     /// The same for everybody.
     Text {
         /// The text.
+        #[schema(example = "Kopi Senja")]
         text: String,
     },
 }

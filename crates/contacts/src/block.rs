@@ -1,8 +1,7 @@
 //! `POST` and `DELETE /api/crm/contacts/{id}/block`.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::post;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -12,9 +11,11 @@ use whatsapp::client::SendError;
 use super::contact::Contact;
 use crm_core::app::App;
 use crm_core::caller::{Caller, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::path_id::PathId;
 use crm_core::permissions::ContactsBlock;
+use crm_core::routes;
 use crm_core::text::{Language, Text};
 use sending::number_token;
 
@@ -37,6 +38,7 @@ pub(crate) struct MetaOutcome {
     /// Whether Meta has done the same.
     done: bool,
     /// Why not.
+    #[schema(example = "The contact has not written within 24 hours.")]
     reason: Option<String>,
 }
 
@@ -54,20 +56,19 @@ struct Number {
 }
 
 /// `/api/crm/contacts/{id}/block`.
-pub fn router() -> Router<App> {
-    Router::new().route(
-        "/api/crm/contacts/{id}/block",
-        post(block_contact).delete(unblock_contact),
-    )
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(block_contact, unblock_contact))
 }
 
-/// Blocks a contact here and, where they wrote within 24 hours, at Meta: it blocks nobody else.
+/// Block a contact.
+///
+/// The contact is blocked in the product and, if they wrote within 24 hours, at Meta. Nothing is sent to a blocked
+/// contact, and what they write asks for no attention. `meta` says for each number whether Meta has blocked the contact
+/// as well.
 #[utoipa::path(
-    post, path = "/api/crm/contacts/{id}/block", tag = "contacts", security(("bearer" = [])), params(("id" = Uuid, Path)),
-    responses(
-        (status = 200, body = BlockOutcome), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    )
+    post, path = "/api/crm/contacts/{id}/block", tag = "contacts",
+    params(("id" = Uuid, Path, description = "The id of the contact")),
+    responses((status = 200, body = BlockOutcome)),
 )]
 pub(crate) async fn block_contact(
     State(app): State<App>,
@@ -77,13 +78,13 @@ pub(crate) async fn block_contact(
     set_blocked(&app, &permitted.caller, id, true).await.map(Json)
 }
 
-/// Ends a block, here and at Meta.
+/// Unblock a contact.
+///
+/// The block ends in the product and at Meta.
 #[utoipa::path(
-    delete, path = "/api/crm/contacts/{id}/block", tag = "contacts", security(("bearer" = [])), params(("id" = Uuid, Path)),
-    responses(
-        (status = 200, body = BlockOutcome), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    )
+    delete, path = "/api/crm/contacts/{id}/block", tag = "contacts",
+    params(("id" = Uuid, Path, description = "The id of the contact")),
+    responses((status = 200, body = BlockOutcome)),
 )]
 pub(crate) async fn unblock_contact(
     State(app): State<App>,

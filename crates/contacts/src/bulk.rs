@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::post;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -16,9 +15,11 @@ use super::erased_files;
 use crm_core::app::App;
 use crm_core::background::Background;
 use crm_core::caller::{AnyOf, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::JsonBody;
 use crm_core::permissions::{ContactsDelete, ContactsUpdate, LabelsAssign};
+use crm_core::routes;
 use crm_core::text::Text;
 
 const MAX_IDS: usize = 500;
@@ -28,6 +29,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(55);
 /// What to do with which contacts: those of `ids`, or those of `filter`.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ContactBulk)]
 pub(crate) struct BulkAction {
     /// Those the caller may not see are passed over.
     #[schema(max_items = 500)]
@@ -35,6 +37,7 @@ pub(crate) struct BulkAction {
     filter: Option<ContactFilter>,
     action: Action,
     /// Of `add_tags` and `remove_tags`.
+    #[schema(example = json!(["2026"]))]
     tags: Option<Vec<String>>,
     /// Of `add_labels` and `remove_labels`.
     label_ids: Option<Vec<Uuid>>,
@@ -45,6 +48,7 @@ pub(crate) struct BulkAction {
 /// What to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ContactBulkAction)]
 pub(crate) enum Action {
     AddTags,
     RemoveTags,
@@ -56,6 +60,7 @@ pub(crate) enum Action {
 
 /// How far it came.
 #[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = ContactBulkOutcome)]
 pub(crate) struct BulkOutcome {
     /// How many contacts were meant.
     matched: u64,
@@ -65,18 +70,19 @@ pub(crate) struct BulkOutcome {
 }
 
 /// `/api/crm/contacts/bulk`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/crm/contacts/bulk", post(change_contacts))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(change_contacts))
 }
 
-/// Changes many contacts at once. `contacts.update` is needed, for labels `labels.assign`, to delete `contacts.delete`.
+/// Change many contacts at once.
+///
+/// The action applies to the contacts in `ids`, or to all contacts that pass `filter`. Contacts that the caller may not
+/// see are skipped. Labels need `labels.assign`, deleting needs `contacts.delete`, everything else needs
+/// `contacts.update`.
 #[utoipa::path(
-    post, path = "/api/crm/contacts/bulk", tag = "contacts", security(("bearer" = [])),
+    post, path = "/api/crm/contacts/bulk", tag = "contacts",
     request_body(content = BulkAction, example = json!({"filter": {"tag": "grosir"}, "action": "add_tags", "tags": ["2026"]})),
-    responses(
-        (status = 200, body = BulkOutcome), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+    responses((status = 200, body = BulkOutcome), (status = 422, description = "invalid_filter")),
 )]
 pub(crate) async fn change_contacts(
     State(app): State<App>,

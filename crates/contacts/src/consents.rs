@@ -1,21 +1,21 @@
 //! `GET` and `POST /api/crm/contacts/{id}/consents`: what a contact has said about marketing.
 
+use axum::Json;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crm_core::app::App;
 use crm_core::caller::{AnyOf, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::field_rules::optional_text;
 use crm_core::json_body::{JsonBody, created};
 use crm_core::path_id::PathId;
 use crm_core::permissions::{ContactsUpdate, ContactsView, ConversationsView};
+use crm_core::routes;
 
 const MAX_NOTE: usize = 1000;
 
@@ -28,17 +28,26 @@ pub(crate) struct Consents {
     data: Vec<Consent>,
 }
 
+crm_core::words! {
+    /// What a consent is about.
+    pub(crate) ConsentPurpose = "marketing";
+    /// How a consent was given.
+    pub(crate) ConsentSource = "meta_preference", "keyword", "person", "import", "error_131050";
+}
+
 /// One word about marketing.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct Consent {
     id: Uuid,
     /// `marketing`
+    #[schema(value_type = ConsentPurpose)]
     purpose: String,
     state: ConsentState,
     /// `meta_preference`, `keyword`, `person`, `import` or `error_131050`
+    #[schema(value_type = ConsentSource)]
     source: String,
     /// What shows it: Meta's notice, the message, or who entered it and why.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Object, example = json!({"note": "Signed form of 17 February"}))]
     proof: Value,
     occurred_at: DateTime<Utc>,
     created_at: DateTime<Utc>,
@@ -58,24 +67,22 @@ pub(crate) enum ConsentState {
 pub(crate) struct NewConsent {
     state: ConsentState,
     /// Where and how it was said.
+    #[schema(example = "Signed form of 17 February")]
     note: Option<String>,
 }
 
 /// `/api/crm/contacts/{id}/consents`.
-pub fn router() -> Router<App> {
-    Router::new().route(
-        "/api/crm/contacts/{id}/consents",
-        get(list_contact_consents).post(record_contact_consent),
-    )
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(list_contact_consents, record_contact_consent))
 }
 
-/// What a contact has said about marketing.
+/// List the marketing consents of a contact.
+///
+/// The latest entry comes first, and the latest entry counts.
 #[utoipa::path(
-    get, path = "/api/crm/contacts/{id}/consents", tag = "contacts", security(("bearer" = [])), params(("id" = Uuid, Path)),
-    responses(
-        (status = 200, body = Consents), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    )
+    get, path = "/api/crm/contacts/{id}/consents", tag = "contacts",
+    params(("id" = Uuid, Path, description = "The id of the contact")),
+    responses((status = 200, body = Consents)),
 )]
 pub(crate) async fn list_contact_consents(
     permitted: Permitted<AnyOf<(ContactsView, ConversationsView)>>,
@@ -89,14 +96,14 @@ pub(crate) async fn list_contact_consents(
     consents.map(Json).ok_or_else(ApiError::not_found)
 }
 
-/// Records what a contact has said elsewhere: on the phone, in the shop, on paper.
+/// Record a marketing consent.
+///
+/// Use it for what a contact has said elsewhere: on the phone, in the shop, on paper.
 #[utoipa::path(
-    post, path = "/api/crm/contacts/{id}/consents", tag = "contacts", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    post, path = "/api/crm/contacts/{id}/consents", tag = "contacts",
+    params(("id" = Uuid, Path, description = "The id of the contact")),
     request_body(content = NewConsent, example = json!({"state": "opted_in", "note": "Signed form of 17 February"})),
-    responses(
-        (status = 201, body = Consents), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+    responses((status = 201, body = Consents)),
 )]
 pub(crate) async fn record_contact_consent(
     permitted: Permitted<ContactsUpdate>,

@@ -1,9 +1,8 @@
 //! A contact as clients see it, and `GET`, `PATCH` and `DELETE /api/crm/contacts/{id}`.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -16,10 +15,12 @@ use super::personal_data::Erased;
 use crm_core::app::App;
 use crm_core::background::Background;
 use crm_core::caller::{AnyOf, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::{JsonBody, from_value};
 use crm_core::path_id::PathId;
 use crm_core::permissions::{ContactsDelete, ContactsUpdate, ContactsView, ConversationsView};
+use crm_core::routes;
 use crm_core::text::Text;
 
 /// Somebody the organisation is in contact with.
@@ -27,23 +28,28 @@ use crm_core::text::Text;
 pub(crate) struct Contact {
     pub(super) id: Uuid,
     /// As somebody of the organisation typed it; it goes before `profile_name`.
+    #[schema(example = "Sari Dewi")]
     pub(super) name: Option<String>,
     /// As WhatsApp shows it.
+    #[schema(example = "Sari")]
     pub(super) profile_name: Option<String>,
     pub(super) username: Option<String>,
     /// Null while Meta hides it.
     #[schema(example = "+6281234567890")]
     pub(super) phone_number: Option<String>,
     /// The same as WhatsApp writes it: digits only.
+    #[schema(example = "6281234567890")]
     wa_id: Option<String>,
     /// Meta's id of the person, for this business.
     user_id: Option<String>,
+    #[schema(example = "sari@example.com")]
     pub(super) email: Option<String>,
     #[schema(example = "id")]
     pub(super) language: Option<String>,
+    #[schema(example = json!(["grosir"]))]
     pub(super) tags: Vec<String>,
     /// By the keys of the organisation's fields.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Object, example = json!({"city": "Solo"}))]
     pub(super) custom_fields: Map<String, Value>,
     owner_id: Option<Uuid>,
     pub(super) owner_name: Option<String>,
@@ -61,26 +67,24 @@ pub(crate) struct Contact {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ContactLabel {
     id: Uuid,
+    #[schema(example = "VIP")]
     pub(super) name: String,
     #[schema(example = "#64748b")]
     color: String,
 }
 
 /// `/api/crm/contacts/{id}`.
-pub fn router() -> Router<App> {
-    Router::new().route(
-        "/api/crm/contacts/{id}",
-        get(get_contact).patch(update_contact).delete(delete_contact),
-    )
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(get_contact, update_contact, delete_contact))
 }
 
-/// One contact.
+/// Get one contact.
+///
+/// Callers with `contacts.view` see every contact; others see the contacts of the conversations they may see.
 #[utoipa::path(
-    get, path = "/api/crm/contacts/{id}", tag = "contacts", security(("bearer" = [])), params(("id" = Uuid, Path)),
-    responses(
-        (status = 200, body = Contact), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    )
+    get, path = "/api/crm/contacts/{id}", tag = "contacts",
+    params(("id" = Uuid, Path, description = "The id of the contact")),
+    responses((status = 200, body = Contact)),
 )]
 pub(crate) async fn get_contact(
     permitted: Permitted<AnyOf<(ContactsView, ConversationsView)>>,
@@ -94,16 +98,16 @@ pub(crate) async fn get_contact(
     contact.map(Json).ok_or_else(ApiError::not_found)
 }
 
-/// Changes what is named: null ends a value, `tags` and `label_ids` take the place of those before, `custom_fields` are
-/// changed by key. With `updated_at`, the one that was read, only while nobody else has changed the contact.
+/// Change a contact.
+///
+/// Fields that are left out stay as they are, and null removes a value. `tags` and `label_ids` replace the old lists;
+/// `custom_fields` are changed key by key. Send the `updated_at` you read to be refused with `contact_changed` if the
+/// contact has changed meanwhile. A wrong custom field is named like `custom_fields.city`.
 #[utoipa::path(
-    patch, path = "/api/crm/contacts/{id}", tag = "contacts", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    patch, path = "/api/crm/contacts/{id}", tag = "contacts",
+    params(("id" = Uuid, Path, description = "The id of the contact")),
     request_body(content = ContactInput, example = json!({"name": "Sari", "custom_fields": {"city": "Solo", "tier": null}})),
-    responses(
-        (status = 200, body = Contact), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 409, description = "`contact_changed`", body = ErrorBody),
-        (status = 422, description = "A field is wrong; one of `custom_fields` is named like `custom_fields.city`", body = ErrorBody),
-    )
+    responses((status = 200, body = Contact), (status = 409, description = "contact_changed")),
 )]
 pub(crate) async fn update_contact(
     permitted: Permitted<ContactsUpdate>,
@@ -141,13 +145,14 @@ struct Read {
     updated_at: Option<DateTime<Utc>>,
 }
 
-/// Deletes a contact: what tells who it is goes, with the words of the conversations; what is counted stays.
+/// Delete a contact.
+///
+/// Everything that identifies the person is removed, and so are the texts of the conversations. What statistics count
+/// stays.
 #[utoipa::path(
-    delete, path = "/api/crm/contacts/{id}", tag = "contacts", security(("bearer" = [])), params(("id" = Uuid, Path)),
-    responses(
-        (status = 204), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    )
+    delete, path = "/api/crm/contacts/{id}", tag = "contacts",
+    params(("id" = Uuid, Path, description = "The id of the contact")),
+    responses((status = 204)),
 )]
 pub(crate) async fn delete_contact(
     State(app): State<App>,

@@ -1,8 +1,7 @@
 //! `POST /api/crm/contacts`.
 
+use axum::Json;
 use axum::http::StatusCode;
-use axum::routing::post;
-use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -10,11 +9,12 @@ use uuid::Uuid;
 
 use super::contact::Contact;
 use super::contact_input::ContactInput;
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::{JsonBody, created, from_value};
 use crm_core::permissions::ContactsCreate;
+use crm_core::routes;
 use crm_core::text::Text;
 use tables::phone_number::{self, DEFAULT_COUNTRY};
 
@@ -26,6 +26,7 @@ pub(crate) struct NewContact {
     #[schema(example = "0812-3456-7890")]
     phone_number: String,
     /// Where a number without a country code is from: an ISO 3166 code, by default `ID`.
+    #[schema(example = "ID")]
     country: Option<String>,
     #[serde(flatten)]
     input: ContactInput,
@@ -43,19 +44,19 @@ struct Answer {
     existing: Option<Uuid>,
 }
 
-pub(super) fn router() -> Router<App> {
-    Router::new().route("/api/crm/contacts", post(create_contact))
+pub(super) fn router() -> Routes {
+    Routes::new().routes(routes!(create_contact))
 }
 
-/// Adds a contact. A number that is a contact's already answers 409; `fields.id` names the contact if the caller may see
-/// it. Somebody without `contacts.view` sees the new contact again once there is a conversation.
+/// Create a contact.
+///
+/// The phone number may be written in any usual form. If the number already belongs to a contact, the answer is
+/// `contact_exists`, and `fields.id` is the id of that contact if the caller may see it. Callers without
+/// `contacts.view` see the new contact again once it has a conversation.
 #[utoipa::path(
-    post, path = "/api/crm/contacts", tag = "contacts", security(("bearer" = [])),
+    post, path = "/api/crm/contacts", tag = "contacts",
     request_body(content = NewContact, example = json!({"phone_number": "0812-3456-7890", "name": "Sari", "tags": ["grosir"]})),
-    responses(
-        (status = 201, body = Contact), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 409, description = "`contact_exists`", body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+    responses((status = 201, body = Contact), (status = 409, description = "contact_exists")),
 )]
 pub(crate) async fn create_contact(
     permitted: Permitted<ContactsCreate>,

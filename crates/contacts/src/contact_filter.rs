@@ -24,6 +24,7 @@ pub(crate) struct ContactFilter {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) segment_id: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "grosir")]
     pub(super) tag: Option<String>,
     /// `me`, `none`, or the id of a person
     #[serde(skip_serializing_if = "Option::is_none")]

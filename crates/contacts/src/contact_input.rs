@@ -23,22 +23,24 @@ const MAX_LABELS: usize = 100;
 pub(crate) struct ContactInput {
     /// Null ends it.
     #[serde(default, deserialize_with = "named", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, example = "Sari Dewi")]
     name: Option<Option<String>>,
+    /// The e-mail address. Null removes it.
     #[serde(default, deserialize_with = "named", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, example = "sari@example.com")]
     email: Option<Option<String>>,
-    /// As in `id` or `en_US`.
+    /// The language, as in `id` or `en_US`. Null removes it.
     #[serde(default, deserialize_with = "named", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "id")]
     language: Option<Option<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(max_items = 50)]
+    #[schema(max_items = 50, example = json!(["grosir"]))]
     tags: Option<Vec<String>>,
     /// By key. Null ends a value.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Object>, example = json!({"city": "Solo"}))]
     custom_fields: Option<BTreeMap<String, Value>>,
+    /// The person responsible. Null removes the owner.
     #[serde(default, deserialize_with = "named", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Uuid>)]
     owner_id: Option<Option<Uuid>>,

@@ -1,7 +1,6 @@
 //! `GET /api/crm/contacts`.
 
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::Json;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -9,12 +8,13 @@ use uuid::Uuid;
 
 use super::contact::Contact;
 use super::contact_filter::ContactFilter;
-use crm_core::app::App;
 use crm_core::caller::{AnyOf, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::{QueryParameters, truth};
 use crm_core::paging::{default_limit, first_page, page_number, page_size};
 use crm_core::permissions::{ContactsView, ConversationsView};
+use crm_core::routes;
 
 /// In which order.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -83,40 +83,47 @@ pub(super) struct ContactRows {
 pub(crate) struct ContactPage {
     data: Vec<Contact>,
     /// How many there are on all pages.
+    #[schema(example = 1)]
     total: u64,
     /// The page, from 1. Meaningless behind a cursor.
+    #[schema(example = 1)]
     page: u32,
+    #[schema(example = 20)]
     limit: u32,
     /// To be given as `cursor`, for the page behind this one: no contact comes twice or is missed, whatever is added
     /// meanwhile. Null on the last page.
     next_cursor: Option<String>,
 }
 
-pub(super) fn router() -> Router<App> {
-    Router::new().route("/api/crm/contacts", get(list_contacts))
+pub(super) fn router() -> Routes {
+    Routes::new().routes(routes!(list_contacts))
 }
 
-/// Contacts: every one for holders of `contacts.view`, for others those of conversations they may see.
+/// List the contacts.
+///
+/// Callers with `contacts.view` see every contact; others see the contacts of the conversations they may see. Pages go
+/// by `page`, or by `cursor`, which neither repeats nor misses a contact while others are added.
 #[utoipa::path(
-    get, path = "/api/crm/contacts", tag = "contacts", security(("bearer" = [])),
+    get, path = "/api/crm/contacts", tag = "contacts",
     params(
-        ("search" = Option<String>, Query, description = "Words of names, addresses and tags, or a part of a number in any spelling"),
-        ("label_id" = Option<Uuid>, Query),
-        ("segment_id" = Option<Uuid>, Query, description = "Takes `segments.view`"),
-        ("tag" = Option<String>, Query),
-        ("owner" = Option<String>, Query, description = "`me`, `none`, or the id of a person"),
-        ("opted_out" = Option<bool>, Query),
-        ("blocked" = Option<bool>, Query),
-        ("field" = Option<String>, Query, description = "A field's value: `city:Solo`"),
-        ("sort" = Option<ContactSort>, Query, description = "`newest` by default"),
-        ("page" = Option<u32>, Query, description = "From 1", minimum = 1),
-        ("limit" = Option<u32>, Query, description = "Rows of a page, by default 20", minimum = 1, maximum = 100),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before, in the same order"),
+        ("search" = Option<String>, Query, description = "Words of names, e-mail addresses and tags, or a part of a phone number in any form"),
+        ("label_id" = Option<Uuid>, Query, description = "Only contacts with this label"),
+        ("segment_id" = Option<Uuid>, Query, description = "Only contacts in this segment; it needs `segments.view`"),
+        ("tag" = Option<String>, Query, description = "Only contacts with this tag"),
+        ("owner" = Option<String>, Query, description = "Only contacts of this owner: `me`, `none`, or the id of a person"),
+        ("opted_out" = Option<bool>, Query, description = "Whether the contact has opted out of marketing"),
+        ("blocked" = Option<bool>, Query, description = "Whether the contact is blocked"),
+        ("field" = Option<String>, Query, description = "The key and the value of a custom field, for example `city:Solo`"),
+        ("sort" = inline(Option<ContactSort>), Query, description = "The order; `newest` if left out"),
+        ("page" = Option<u32>, Query, description = "The page to list, from 1", minimum = 1),
+        ("limit" = Option<u32>, Query, description = "The most entries of a page; 20 if left out", minimum = 1, maximum = 100),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the previous page, with the same `sort`"),
     ),
     responses(
-        (status = 200, body = ContactPage), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+        (status = 200, body = ContactPage),
+        (status = 403, description = "forbidden"),
+        (status = 422, description = "invalid_filter"),
+    ),
 )]
 pub(crate) async fn list_contacts(
     permitted: Permitted<AnyOf<(ContactsView, ConversationsView)>>,

@@ -1,19 +1,24 @@
 //! `GET /api/crm/contacts/duplicates`.
 
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::Json;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::contact::Contact;
-use crm_core::app::App;
 use crm_core::caller::{AllOf, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::QueryParameters;
 use crm_core::paging::{default_limit, page_size};
 use crm_core::permissions::{ContactsMerge, ContactsView};
+use crm_core::routes;
+
+crm_core::words! {
+    /// What two contacts have in common.
+    pub(crate) DuplicateReason = "email", "phone_number", "name";
+}
 
 /// Two contacts that may be one person.
 #[derive(Serialize, Deserialize, ToSchema)]
@@ -22,6 +27,7 @@ pub(crate) struct DuplicatePair {
     /// Added before it.
     other: Contact,
     /// What they have in common: `email`, `phone_number` (its last digits), `name`.
+    #[schema(value_type = Vec<DuplicateReason>)]
     reasons: Vec<String>,
 }
 
@@ -43,22 +49,21 @@ pub(crate) struct DuplicatesQuery {
 }
 
 /// `/api/crm/contacts/duplicates`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/crm/contacts/duplicates", get(list_contact_duplicates))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(list_contact_duplicates))
 }
 
-/// Contacts that may be one person: of the same address, of the same last digits, or of the same name where the number
-/// does not speak against it.
+/// List contacts that may be the same person.
+///
+/// Two contacts are paired if they have the same e-mail address, the same last digits of the number, or the same name
+/// and no numbers that contradict it.
 #[utoipa::path(
-    get, path = "/api/crm/contacts/duplicates", tag = "contacts", security(("bearer" = [])),
+    get, path = "/api/crm/contacts/duplicates", tag = "contacts",
     params(
-        ("limit" = Option<u32>, Query, description = "About how many pairs, by default 20", minimum = 1, maximum = 100),
-        ("cursor" = Option<Uuid>, Query, description = "The `next_cursor` of the page before"),
+        ("limit" = Option<u32>, Query, description = "About how many pairs to list; 20 if left out", minimum = 1, maximum = 100),
+        ("cursor" = Option<Uuid>, Query, description = "The `next_cursor` of the previous page"),
     ),
-    responses(
-        (status = 200, body = DuplicatePage), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+    responses((status = 200, body = DuplicatePage)),
 )]
 pub(crate) async fn list_contact_duplicates(
     permitted: Permitted<AllOf<(ContactsMerge, ContactsView)>>,

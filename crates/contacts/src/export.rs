@@ -1,8 +1,6 @@
 //! `GET /api/crm/contacts/export`.
 
-use axum::Router;
 use axum::response::Response;
-use axum::routing::get;
 use futures_util::stream;
 use serde_json::{Value, json};
 
@@ -10,11 +8,12 @@ use super::contact::Contact;
 use super::contact_filter::ContactFilter;
 use super::contact_list::{ContactRows, ContactSort, ListQuery};
 use super::fields::ContactField;
-use crm_core::app::App;
 use crm_core::caller::{AllOf, Caller, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::QueryParameters;
 use crm_core::permissions::{ContactsExport, ContactsView};
+use crm_core::routes;
 use tables::table_export::{TableExport, TableFormat, download};
 
 /// Contacts of one call to the database.
@@ -36,27 +35,34 @@ pub(super) const COLUMNS: [&str; 12] = [
 ];
 
 /// `/api/crm/contacts/export`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/crm/contacts/export", get(export_contacts))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(export_contacts))
 }
 
-/// Contacts as a table, with the same filters as the list and a column for each field. Times are UTC.
+/// Export contacts as a file.
+///
+/// The file has the contacts that pass the filters of the list, one column for each custom field, and times in UTC.
 #[utoipa::path(
-    get, path = "/api/crm/contacts/export", tag = "contacts", security(("bearer" = [])),
+    get, path = "/api/crm/contacts/export", tag = "contacts",
     params(
-        ("format" = Option<TableFormat>, Query, description = "`csv` by default"),
-        ("search" = Option<String>, Query), ("label_id" = Option<uuid::Uuid>, Query),
-        ("segment_id" = Option<uuid::Uuid>, Query), ("tag" = Option<String>, Query),
-        ("owner" = Option<String>, Query), ("opted_out" = Option<bool>, Query), ("blocked" = Option<bool>, Query),
-        ("field" = Option<String>, Query), ("sort" = Option<ContactSort>, Query),
+        ("format" = inline(Option<TableFormat>), Query, description = "The kind of file; `csv` if left out"),
+        ("search" = Option<String>, Query, description = "Words of names, e-mail addresses and tags, or a part of a phone number in any form"),
+        ("label_id" = Option<uuid::Uuid>, Query, description = "Only contacts with this label"),
+        ("segment_id" = Option<uuid::Uuid>, Query, description = "Only contacts in this segment; it needs `segments.view`"),
+        ("tag" = Option<String>, Query, description = "Only contacts with this tag"),
+        ("owner" = Option<String>, Query, description = "Only contacts of this owner: `me`, `none`, or the id of a person"),
+        ("opted_out" = Option<bool>, Query, description = "Whether the contact has opted out of marketing"),
+        ("blocked" = Option<bool>, Query, description = "Whether the contact is blocked"),
+        ("field" = Option<String>, Query, description = "The key and the value of a custom field, for example `city:Solo`"),
+        ("sort" = inline(Option<ContactSort>), Query, description = "The order; `newest` if left out"),
     ),
     responses(
         (status = 200, content(
             (String = "text/csv"),
             (String = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
         )),
-        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+        (status = 422, description = "invalid_filter"),
+    ),
 )]
 pub(crate) async fn export_contacts(
     permitted: Permitted<AllOf<(ContactsExport, ContactsView)>>,

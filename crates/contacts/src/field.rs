@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
+use axum::Json;
 use axum::http::StatusCode;
-use axum::routing::patch;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
 use super::fields::{ContactField, FieldType, checked_choices, checked_name};
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::JsonBody;
 use crm_core::path_id::PathId;
 use crm_core::permissions::ContactsManageFields;
+use crm_core::routes;
 
 /// Every contact may have a value that changes.
 const TIME_LIMIT: Duration = Duration::from_secs(55);
@@ -25,6 +25,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(55);
 #[serde(deny_unknown_fields)]
 pub(crate) struct ContactFieldChanges {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "City")]
     name: Option<String>,
     /// Every value becomes a text; other changes need values that fit.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,22 +37,19 @@ pub(crate) struct ContactFieldChanges {
 }
 
 /// `/api/crm/fields/{id}`.
-pub fn router() -> Router<App> {
-    Router::new().route(
-        "/api/crm/fields/{id}",
-        patch(update_contact_field).delete(delete_contact_field),
-    )
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(update_contact_field, delete_contact_field))
 }
 
-/// Changes a field.
+/// Change a custom field.
+///
+/// A change of type to `text` turns every value into text. Any other change is refused with `field_values` while
+/// contacts have values that would not fit.
 #[utoipa::path(
-    patch, path = "/api/crm/fields/{id}", tag = "contacts", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    patch, path = "/api/crm/fields/{id}", tag = "contacts",
+    params(("id" = Uuid, Path, description = "The id of the custom field")),
     request_body = ContactFieldChanges,
-    responses(
-        (status = 200, body = ContactField), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 409, description = "`field_values`: contacts have values that would not fit", body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+    responses((status = 200, body = ContactField), (status = 409, description = "field_values")),
 )]
 pub(crate) async fn update_contact_field(
     permitted: Permitted<ContactsManageFields>,
@@ -74,13 +72,13 @@ pub(crate) async fn update_contact_field(
     Ok(Json(field))
 }
 
-/// Ends a field, and the values that contacts have of it.
+/// Delete a custom field.
+///
+/// The values that contacts have in this field are deleted as well.
 #[utoipa::path(
-    delete, path = "/api/crm/fields/{id}", tag = "contacts", security(("bearer" = [])), params(("id" = Uuid, Path)),
-    responses(
-        (status = 204), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    )
+    delete, path = "/api/crm/fields/{id}", tag = "contacts",
+    params(("id" = Uuid, Path, description = "The id of the custom field")),
+    responses((status = 204)),
 )]
 pub(crate) async fn delete_contact_field(
     permitted: Permitted<ContactsManageFields>,

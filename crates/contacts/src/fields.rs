@@ -1,8 +1,7 @@
 //! `GET` and `POST /api/crm/fields`: what an organisation keeps of its contacts.
 
+use axum::Json;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -11,12 +10,13 @@ use uuid::Uuid;
 
 use super::contact_input::too_many;
 use super::export::COLUMNS;
-use crm_core::app::App;
 use crm_core::caller::{AnyOf, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::field_rules::required_text;
 use crm_core::json_body::{JsonBody, created};
 use crm_core::permissions::{ContactsManageFields, ContactsView, ConversationsView};
+use crm_core::routes;
 use crm_core::text::Text;
 
 const MAX_NAME: usize = 100;
@@ -29,10 +29,13 @@ const OTHER_PROPERTIES: [&str; 4] = ["id", "wa_id", "user_id", "username"];
 pub(crate) struct ContactField {
     id: Uuid,
     /// What values are stored by. It does not change.
+    #[schema(example = "city")]
     pub(super) key: String,
+    #[schema(example = "City")]
     pub(super) name: String,
     r#type: FieldType,
     /// What can be chosen, of a `choice`.
+    #[schema(example = json!([]))]
     choices: Vec<String>,
     /// Fields are shown in this order.
     position: i32,
@@ -60,6 +63,7 @@ pub(crate) struct NewContactField {
     /// Lower-case letters, digits and `_`, up to 40; not the name of what every contact has, such as `email`.
     #[schema(example = "city")]
     key: String,
+    #[schema(example = "City")]
     name: String,
     r#type: FieldType,
     /// Of a `choice`: 1 to 100.
@@ -70,18 +74,14 @@ pub(crate) struct NewContactField {
 }
 
 /// `/api/crm/fields`.
-pub fn router() -> Router<App> {
-    Router::new().route(
-        "/api/crm/fields",
-        get(list_contact_fields).post(create_contact_field),
-    )
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(list_contact_fields, create_contact_field))
 }
 
-/// The fields of contacts, in their order.
-#[utoipa::path(
-    get, path = "/api/crm/fields", tag = "contacts", security(("bearer" = [])),
-    responses((status = 200, body = Vec<ContactField>), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody))
-)]
+/// List the custom fields of contacts.
+///
+/// The fields come in the order in which they are shown.
+#[utoipa::path(get, path = "/api/crm/fields", tag = "contacts", responses((status = 200, body = Vec<ContactField>)))]
 pub(crate) async fn list_contact_fields(
     permitted: Permitted<AnyOf<(ContactsView, ConversationsView)>>,
 ) -> Result<Json<Vec<ContactField>>, ApiError> {
@@ -93,14 +93,13 @@ pub(crate) async fn list_contact_fields(
     Ok(Json(fields))
 }
 
-/// Defines a field. There are 100 at most.
+/// Create a custom field.
+///
+/// An organisation can have up to 100 fields. The key of a field never changes.
 #[utoipa::path(
-    post, path = "/api/crm/fields", tag = "contacts", security(("bearer" = [])),
+    post, path = "/api/crm/fields", tag = "contacts",
     request_body(content = NewContactField, example = json!({"key": "tier", "name": "Tier", "type": "choice", "choices": ["gold", "silver"]})),
-    responses(
-        (status = 201, body = ContactField), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 409, description = "`name_taken` or `too_many_fields`", body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+    responses((status = 201, body = ContactField), (status = 409, description = "name_taken, too_many_fields")),
 )]
 pub(crate) async fn create_contact_field(
     permitted: Permitted<ContactsManageFields>,

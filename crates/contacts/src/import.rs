@@ -4,11 +4,10 @@ mod columns;
 pub(crate) mod progress;
 pub(crate) mod submission;
 
-use axum::Router;
 use serde::Deserialize;
 
 use columns::{Column, Columns, Entry};
-use crm_core::app::App;
+use crm_core::contract::Routes;
 use tables::file_import::row_problem::RowProblem;
 use tables::file_import::{FileImport, Import, ImportFunctions};
 use tables::table_file::Row;
@@ -38,6 +37,6 @@ impl FileImport for ContactImport {
 }
 
 /// `/api/crm/contacts/import`.
-pub fn router() -> Router<App> {
+pub fn router() -> Routes {
     progress::router().merge(submission::router())
 }

@@ -18,13 +18,11 @@ pub(crate) mod fields;
 pub(crate) mod import;
 pub(crate) mod merge;
 pub(crate) mod notes;
-mod openapi;
 pub(crate) mod personal_data;
 pub mod segments;
 pub(crate) mod timeline;
 
-use axum::Router;
-use crm_core::app::App;
+use crm_core::contract::Routes;
 
 pub use block::router as block;
 pub use bulk::router as bulk;
@@ -38,11 +36,10 @@ pub use import::ContactImport;
 pub use import::router as import;
 pub use merge::router as merge;
 pub use notes::router as notes;
-pub use openapi::document as openapi_document;
 pub use personal_data::router as personal_data;
 pub use timeline::router as timeline;
 
 /// `/api/crm/contacts`.
-pub fn contacts() -> Router<App> {
+pub fn contacts() -> Routes {
     contact_list::router().merge(contact_creation::router())
 }

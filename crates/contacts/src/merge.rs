@@ -1,19 +1,19 @@
 //! `GET` and `POST /api/crm/contacts/{id}/merge`: two contacts that are one person.
 
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::Json;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::contact::Contact;
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::{JsonBody, QueryParameters};
 use crm_core::path_id::PathId;
 use crm_core::permissions::ContactsMerge;
+use crm_core::routes;
 
 /// What would become of a contact.
 #[derive(Serialize, Deserialize, ToSchema)]
@@ -22,9 +22,11 @@ pub(crate) struct MergePreview {
     with: Contact,
     fields: Vec<MergedField>,
     /// Of both.
+    #[schema(example = json!(["grosir", "vip"]))]
     tags: Vec<String>,
     /// Numbers and user ids of the other contact that cannot be kept: when somebody writes from there again, a new contact
     /// begins.
+    #[schema(example = json!(["+6281234567891"]))]
     lost_identities: Vec<String>,
     moves: Moves,
     /// Whether either of them wants no marketing: the latest word of both holds.
@@ -36,13 +38,14 @@ pub(crate) struct MergePreview {
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct MergedField {
     /// As `fields` of the merge names it: `name`, `phone_number`, `custom_fields.city`.
+    #[schema(example = "custom_fields.city")]
     field: String,
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value, example = "Solo")]
     this: Option<Value>,
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value, example = "Klaten")]
     other: Option<Value>,
     /// What results when nothing is chosen: what this contact has, or else what the other one has.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value, example = "Solo")]
     result: Option<Value>,
     /// Whether one of two values would be lost.
     conflict: bool,
@@ -50,6 +53,7 @@ pub(crate) struct MergedField {
 
 /// What the other contact brings along.
 #[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = ContactMergeMoves)]
 pub(crate) struct Moves {
     conversations: u64,
     /// Of them, those that become one with a conversation of this contact.
@@ -72,30 +76,31 @@ pub(crate) struct MergeQuery {
 /// A merge.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ContactMerge)]
 pub(crate) struct Merge {
     /// The other contact. It is no more afterwards.
     with: Uuid,
     /// Fields to take from the other contact, as the preview names them.
     #[serde(default)]
+    #[schema(example = json!(["custom_fields.city"]))]
     fields: Vec<String>,
 }
 
 /// `/api/crm/contacts/{id}/merge`.
-pub fn router() -> Router<App> {
-    Router::new().route(
-        "/api/crm/contacts/{id}/merge",
-        get(preview_contact_merge).post(merge_contact),
-    )
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(preview_contact_merge, merge_contact))
 }
 
-/// What would become of a contact with which another one is merged. Nothing is changed.
+/// Preview the merge of two contacts.
+///
+/// The answer shows both contacts, the value that each field would have, and what would be moved. Nothing is changed.
 #[utoipa::path(
-    get, path = "/api/crm/contacts/{id}/merge", tag = "contacts", security(("bearer" = [])),
-    params(("id" = Uuid, Path), ("with" = Uuid, Query, description = "The other contact")),
-    responses(
-        (status = 200, body = MergePreview), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+    get, path = "/api/crm/contacts/{id}/merge", tag = "contacts",
+    params(
+        ("id" = Uuid, Path, description = "The id of the contact"),
+        ("with" = Uuid, Query, description = "The id of the other contact"),
+    ),
+    responses((status = 200, body = MergePreview)),
 )]
 pub(crate) async fn preview_contact_merge(
     permitted: Permitted<ContactsMerge>,
@@ -111,14 +116,15 @@ pub(crate) async fn preview_contact_merge(
     Ok(Json(preview))
 }
 
-/// Merges another contact into this one, with its conversations and everything else.
+/// Merge another contact into this one.
+///
+/// Conversations, notes, consents, labels and campaigns of the other contact move to this one, and the other contact is
+/// removed. `fields` names the fields whose value is taken from the other contact.
 #[utoipa::path(
-    post, path = "/api/crm/contacts/{id}/merge", tag = "contacts", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    post, path = "/api/crm/contacts/{id}/merge", tag = "contacts",
+    params(("id" = Uuid, Path, description = "The id of the contact")),
     request_body = Merge,
-    responses(
-        (status = 200, body = Contact), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+    responses((status = 200, body = Contact)),
 )]
 pub(crate) async fn merge_contact(
     permitted: Permitted<ContactsMerge>,

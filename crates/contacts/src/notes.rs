@@ -1,22 +1,22 @@
 //! `GET`, `POST` and `DELETE /api/crm/contacts/{id}/notes`.
 
+use axum::Json;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::field_rules::required_text;
 use crm_core::json_body::{JsonBody, QueryParameters, created};
 use crm_core::paging::{PageNumber, Paged, Rows, default_limit, first_page, page_number, page_size};
 use crm_core::path_id::PathId;
 use crm_core::permissions::{NotesCreate, NotesView};
+use crm_core::routes;
 
 const MAX_CONTENT: usize = 5000;
 
@@ -24,9 +24,11 @@ const MAX_CONTENT: usize = 5000;
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ContactNote {
     id: Uuid,
+    #[schema(example = "Minta dihubungi setelah jam 5.")]
     content: String,
     /// Null: an integration, or somebody who is gone.
     created_by: Option<Uuid>,
+    #[schema(example = "Putri Ayu")]
     created_by_name: Option<String>,
     created_at: DateTime<Utc>,
 }
@@ -36,6 +38,7 @@ pub(crate) struct ContactNote {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewContactNote {
     /// 1 to 5000 characters.
+    #[schema(example = "Minta dihubungi setelah jam 5.")]
     content: String,
 }
 
@@ -55,27 +58,25 @@ pub(crate) struct WhichNote {
 }
 
 /// `/api/crm/contacts/{id}/notes`.
-pub fn router() -> Router<App> {
-    Router::new().route(
-        "/api/crm/contacts/{id}/notes",
-        get(list_contact_notes)
-            .post(create_contact_note)
-            .delete(delete_contact_note),
-    )
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(
+        list_contact_notes,
+        create_contact_note,
+        delete_contact_note
+    ))
 }
 
-/// The notes about a contact, the latest first.
+/// List the notes about a contact.
+///
+/// The latest note comes first.
 #[utoipa::path(
-    get, path = "/api/crm/contacts/{id}/notes", tag = "contacts", security(("bearer" = [])),
+    get, path = "/api/crm/contacts/{id}/notes", tag = "contacts",
     params(
-        ("id" = Uuid, Path),
-        ("page" = Option<u32>, Query, description = "From 1", minimum = 1),
-        ("limit" = Option<u32>, Query, description = "Rows of a page, by default 20", minimum = 1, maximum = 100),
+        ("id" = Uuid, Path, description = "The id of the contact"),
+        ("page" = Option<u32>, Query, description = "The page to list, from 1", minimum = 1),
+        ("limit" = Option<u32>, Query, description = "The most entries of a page; 20 if left out", minimum = 1, maximum = 100),
     ),
-    responses(
-        (status = 200, body = Paged<ContactNote>), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+    responses((status = 200, body = Paged<ContactNote>)),
 )]
 pub(crate) async fn list_contact_notes(
     permitted: Permitted<NotesView>,
@@ -92,14 +93,14 @@ pub(crate) async fn list_contact_notes(
     Ok(Json(notes.into_page(PageNumber { page, limit })))
 }
 
-/// Notes something about a contact.
+/// Add a note about a contact.
+///
+/// People of the organisation see the note; the customer never does.
 #[utoipa::path(
-    post, path = "/api/crm/contacts/{id}/notes", tag = "contacts", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    post, path = "/api/crm/contacts/{id}/notes", tag = "contacts",
+    params(("id" = Uuid, Path, description = "The id of the contact")),
     request_body = NewContactNote,
-    responses(
-        (status = 201, body = ContactNote), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+    responses((status = 201, body = ContactNote)),
 )]
 pub(crate) async fn create_contact_note(
     permitted: Permitted<NotesCreate>,
@@ -116,14 +117,16 @@ pub(crate) async fn create_contact_note(
     Ok(created(note))
 }
 
-/// Removes a note of one's own; anybody's with `notes.delete`.
+/// Delete a note about a contact.
+///
+/// Callers can delete their own notes, and with `notes.delete` every note.
 #[utoipa::path(
-    delete, path = "/api/crm/contacts/{id}/notes", tag = "contacts", security(("bearer" = [])),
-    params(("id" = Uuid, Path), ("note_id" = Uuid, Query)),
-    responses(
-        (status = 204), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+    delete, path = "/api/crm/contacts/{id}/notes", tag = "contacts",
+    params(
+        ("id" = Uuid, Path, description = "The id of the contact"),
+        ("note_id" = Uuid, Query, description = "The id of the note"),
+    ),
+    responses((status = 204)),
 )]
 pub(crate) async fn delete_contact_note(
     permitted: Permitted<NotesView>,

@@ -1,11 +1,10 @@
 //! `GET` and `DELETE /api/crm/contacts/{id}/data`: answers to people who ask what is kept about them, or to be forgotten.
 
+use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
@@ -17,9 +16,11 @@ use super::erased_files;
 use crm_core::app::App;
 use crm_core::background::Background;
 use crm_core::caller::{Caller, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::path_id::PathId;
 use crm_core::permissions::ContactsErase;
+use crm_core::routes;
 
 /// Messages of one call to the database.
 const PAGE: usize = 500;
@@ -40,22 +41,19 @@ pub(crate) struct Erased {
 }
 
 /// `/api/crm/contacts/{id}/data`.
-pub fn router() -> Router<App> {
-    Router::new().route(
-        "/api/crm/contacts/{id}/data",
-        get(get_contact_data).delete(erase_contact_data),
-    )
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(get_contact_data, erase_contact_data))
 }
 
-/// Everything that is kept about one person as one JSON file: `contact`, `former_identities`, `consents`, `notes`,
-/// `conversations`, `conversation_notes`, `satisfaction`, `campaigns` and `recipient_lists` under every number the person
-/// had, and `messages` with the links of their files.
+/// Export everything stored about one person.
+///
+/// The answer is one JSON file: the contact, former identities, consents, notes, conversations, conversation notes,
+/// satisfaction answers, campaigns and recipient lists under every number the person had, and the messages with links
+/// to their files.
 #[utoipa::path(
-    get, path = "/api/crm/contacts/{id}/data", tag = "contacts", security(("bearer" = [])), params(("id" = Uuid, Path)),
-    responses(
-        (status = 200, body = Object), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    )
+    get, path = "/api/crm/contacts/{id}/data", tag = "contacts",
+    params(("id" = Uuid, Path, description = "The id of the contact")),
+    responses((status = 200, body = Object)),
 )]
 pub(crate) async fn get_contact_data(
     permitted: Permitted<ContactsErase>,
@@ -118,13 +116,14 @@ fn place_of(message: &Value) -> (Value, Value) {
     (message["occurred_at"].clone(), message["id"].clone())
 }
 
-/// Erases everything about one person. It cannot be undone.
+/// Erase everything stored about one person.
+///
+/// Contact, conversations, messages, files, places in campaigns and lists, and stored deliveries are erased. This
+/// cannot be undone.
 #[utoipa::path(
-    delete, path = "/api/crm/contacts/{id}/data", tag = "contacts", security(("bearer" = [])), params(("id" = Uuid, Path)),
-    responses(
-        (status = 200, body = Erased), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    )
+    delete, path = "/api/crm/contacts/{id}/data", tag = "contacts",
+    params(("id" = Uuid, Path, description = "The id of the contact")),
+    responses((status = 200, body = Erased)),
 )]
 pub(crate) async fn erase_contact_data(
     State(app): State<App>,

@@ -1,20 +1,25 @@
 //! `GET /api/crm/contacts/{id}/timeline`.
 
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::Json;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crm_core::app::App;
 use crm_core::caller::{AnyOf, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::QueryParameters;
 use crm_core::paging::{default_limit, page_size};
 use crm_core::path_id::PathId;
 use crm_core::permissions::{ContactsView, ConversationsView};
+use crm_core::routes;
+
+crm_core::words! {
+    /// What kind of event it is.
+    pub(crate) TimelineKind = "message", "campaign", "event", "consent", "note", "change";
+}
 
 /// Something that happened with a contact.
 #[derive(Serialize, Deserialize, ToSchema)]
@@ -22,10 +27,11 @@ pub(crate) struct TimelineEvent {
     /// Of the message, consent or note; of a change, of the entry alone.
     id: Uuid,
     /// `message`, `campaign`, `event` (of a conversation), `consent`, `note` or `change`
+    #[schema(value_type = TimelineKind)]
     kind: String,
     at: DateTime<Utc>,
     /// What there is to say of this kind. A change names what was changed, not to what.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Object, example = json!({"direction": "inbound", "preview": "Halo"}))]
     details: Value,
 }
 
@@ -47,22 +53,21 @@ pub(crate) struct TimelineQuery {
 }
 
 /// `/api/crm/contacts/{id}/timeline`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/crm/contacts/{id}/timeline", get(list_contact_timeline))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(list_contact_timeline))
 }
 
-/// What happened with a contact, the latest first, as far as the caller may see each of it.
+/// List what happened with a contact.
+///
+/// The latest event comes first. The list has only the events that the caller may see.
 #[utoipa::path(
-    get, path = "/api/crm/contacts/{id}/timeline", tag = "contacts", security(("bearer" = [])),
+    get, path = "/api/crm/contacts/{id}/timeline", tag = "contacts",
     params(
-        ("id" = Uuid, Path),
-        ("limit" = Option<u32>, Query, description = "Events of a page, by default 20", minimum = 1, maximum = 100),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
+        ("id" = Uuid, Path, description = "The id of the contact"),
+        ("limit" = Option<u32>, Query, description = "The most events of a page; 20 if left out", minimum = 1, maximum = 100),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the previous page"),
     ),
-    responses(
-        (status = 200, body = Timeline), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+    responses((status = 200, body = Timeline)),
 )]
 pub(crate) async fn list_contact_timeline(
     permitted: Permitted<AnyOf<(ContactsView, ConversationsView)>>,

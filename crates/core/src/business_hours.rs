@@ -33,6 +33,7 @@ pub struct BusinessHours {
 /// on the next day.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = OpeningHours)]
 struct Span {
     #[schema(example = "09:00")]
     from: String,

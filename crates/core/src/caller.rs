@@ -19,9 +19,10 @@ use supabase::auth::TokenError;
 
 pub use access::{Access, AccessCache, CallerKind, RoleSummary};
 pub(crate) use database::CallerDatabase;
-pub use permitted::{AllOf, AnyOf, Permitted, Requirement};
+pub use permitted::{AllOf, AnyOf, Needed, Permitted, Requirement};
 
 use crate::app::App;
+use crate::contract::{self, Argument, Contract};
 use crate::error::ApiError;
 use crate::rate_limit::{self, Guarded};
 use crate::text::Text;
@@ -151,5 +152,18 @@ impl From<TokenError> for ApiError {
                 Self::unavailable("the signing keys of Supabase Auth cannot be fetched")
             }
         }
+    }
+}
+
+impl Argument for Caller {
+    fn state(contract: &mut Contract) {
+        contract.access = contract::Access::Member;
+        contract.refuses(&[
+            &contract::UNAUTHORIZED,
+            &contract::NO_TENANT,
+            &contract::ACCESS_CHANGED,
+            &contract::TOO_MANY,
+            &contract::UNAVAILABLE,
+        ]);
     }
 }

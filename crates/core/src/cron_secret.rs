@@ -6,6 +6,7 @@ use axum::http::header;
 use axum::http::request::Parts;
 
 use crate::app::App;
+use crate::contract::{self, Argument, Contract};
 use crate::error::ApiError;
 use crate::text::Text;
 
@@ -30,5 +31,12 @@ impl FromRequestParts<App> for CronCaller {
                     "Rute ini hanya untuk penjadwal.",
                 ))
             })
+    }
+}
+
+impl Argument for CronCaller {
+    fn state(contract: &mut Contract) {
+        contract.access = contract::Access::Cron;
+        contract.refuses(&[&contract::NOT_SIGNED_IN, &contract::UNAVAILABLE]);
     }
 }

@@ -43,9 +43,11 @@ pub(crate) struct ErrorDetails {
     #[schema(example = "invalid_field")]
     code: String,
     /// A sentence for people, in the language of `Accept-Language` (English or Indonesian).
+    #[schema(example = "Some fields are not valid.")]
     message: String,
     /// For a refused body or query: each offending field by its path, with what is wrong with it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(nullable = false)]
     fields: BTreeMap<String, String>,
 }
 

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::contract::{self, Argument, Contract};
 use crate::error::ApiError;
 use crate::text::Text;
 
@@ -245,6 +246,29 @@ pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 /// An answer with a status of its own.
 pub fn created<T>(value: T) -> (StatusCode, Json<T>) {
     (StatusCode::CREATED, Json(value))
+}
+
+impl<T> Argument for JsonBody<T> {
+    fn state(contract: &mut Contract) {
+        contract.refuses(&[
+            &contract::UNREADABLE_BODY,
+            &contract::TOO_LARGE,
+            &contract::NOT_JSON,
+            &contract::INVALID,
+        ]);
+    }
+}
+
+impl<T> Argument for OptionalJsonBody<T> {
+    fn state(contract: &mut Contract) {
+        JsonBody::<T>::state(contract);
+    }
+}
+
+impl<T> Argument for QueryParameters<T> {
+    fn state(contract: &mut Contract) {
+        contract.refuses(&[&contract::INVALID]);
+    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub mod caller;
 mod campaign_progress;
 mod config;
 pub mod contact_filter;
+pub mod contract;
 pub mod cron_secret;
 mod database_error;
 pub mod error;
@@ -29,6 +30,7 @@ pub mod shell;
 pub mod text;
 pub mod token_seal;
 pub mod trace;
+pub mod words;
 
 pub use app::App;
 pub use background::Background;
@@ -37,9 +39,12 @@ pub use error::ApiError;
 pub use shell::shell;
 pub use token_seal::{InvalidTokenKeys, TokenKeys};
 
-use axum::Router;
+use contract::Routes;
+
+#[doc(hidden)]
+pub use utoipa_axum;
 
 /// Answers every path with 404: where the platform sends what matches no route.
-pub fn not_found() -> Router<App> {
-    Router::new()
+pub fn not_found() -> Routes {
+    Routes::new()
 }

@@ -52,10 +52,13 @@ pub struct Paged<T> {
     /// The rows of this page.
     pub(crate) data: Vec<T>,
     /// How many rows there are on all pages.
+    #[schema(example = 1)]
     pub(crate) total: u64,
     /// The page, from 1.
+    #[schema(example = 1)]
     pub(crate) page: u32,
     /// The most rows of a page.
+    #[schema(example = 20)]
     pub(crate) limit: u32,
 }
 

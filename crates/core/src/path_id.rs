@@ -4,6 +4,7 @@ use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use uuid::Uuid;
 
+use crate::contract::{self, Argument, Contract};
 use crate::error::ApiError;
 
 /// The id in the path. What is no id of ours names nothing: 404.
@@ -17,5 +18,11 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
             .await
             .map_err(|_| ApiError::not_found())?;
         Ok(Self(id))
+    }
+}
+
+impl Argument for PathId {
+    fn state(contract: &mut Contract) {
+        contract.refuses(&[&contract::NOT_FOUND]);
     }
 }

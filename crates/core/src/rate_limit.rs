@@ -13,6 +13,7 @@ use chrono::Utc;
 use tokio::time::timeout;
 
 use crate::app::App;
+use crate::contract::{self, Argument, Contract};
 use crate::error::ApiError;
 use crate::redis::RedisError;
 use crate::text::Text;
@@ -97,5 +98,12 @@ impl<R: PublicRoute> FromRequestParts<App> for Limited<R> {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
         admit(app, &Trace::of(parts), Guarded::Public(R::NAME)).await?;
         Ok(Self(PhantomData))
+    }
+}
+
+impl<R: PublicRoute> Argument for Limited<R> {
+    fn state(contract: &mut Contract) {
+        contract.access = contract::Access::Public;
+        contract.refuses(&[&contract::TOO_MANY]);
     }
 }

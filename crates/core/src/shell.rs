@@ -21,8 +21,9 @@ use crate::trace::{Actor, REQUEST_ID, Trace};
 
 /// Completes a router of this crate: unknown paths, wrong methods, errors and panics all answer in the one
 /// error format, in the language the client asks for.
-pub fn shell(router: Router<App>, app: App) -> Router {
+pub fn shell(router: impl Into<Router<App>>, app: App) -> Router {
     router
+        .into()
         .fallback(|| async { ApiError::not_found() })
         .layer(from_fn_with_state(app.clone(), trace_request))
         .layer(from_fn(answer_in_one_format))

@@ -2,17 +2,18 @@
 
 mod step;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
 use crm_core::app::App;
+use crm_core::contract::Routes;
 use crm_core::cron_secret::CronCaller;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::error::ApiError;
 use crm_core::json_body::QueryParameters;
+use crm_core::routes;
 
 pub(crate) use step::{Step, StepReport};
 
@@ -29,15 +30,20 @@ pub(crate) struct HousekeepingReport {
 }
 
 /// `/api/cron/housekeeping`.
-pub fn housekeeping() -> Router<App> {
-    Router::new().route("/api/cron/housekeeping", get(keep_house).post(keep_house))
+pub fn housekeeping() -> Routes {
+    Routes::new()
+        .routes(routes!(keep_house))
+        .route("/api/cron/housekeeping", axum::routing::post(keep_house))
 }
 
-/// Runs every step, each by itself: one that fails is told and costs the others nothing. `only` names one of them.
+/// Run the housekeeping.
+///
+/// Every step runs independently: a step that fails is reported and does not stop the others. `only` runs one step.
+/// `POST` does the same.
 #[utoipa::path(
-    get, path = "/api/cron/housekeeping", tag = "cron", security(("cron" = [])),
-    params(("only" = Option<Step>, Query)),
-    responses((status = 200, body = HousekeepingReport), (status = 401, body = ErrorBody), (status = 422, body = ErrorBody))
+    get, path = "/api/cron/housekeeping", tag = "cron",
+    params(("only" = inline(Option<Step>), Query, description = "The only step to run; all steps if left out")),
+    responses((status = 200, body = HousekeepingReport)),
 )]
 pub(crate) async fn keep_house(
     _scheduler: CronCaller,

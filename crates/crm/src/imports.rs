@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::Serialize;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use contacts::ContactImport;
 use crm_core::app::App;
+use crm_core::contract::Routes;
 use crm_core::cron_secret::CronCaller;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::error::ApiError;
+use crm_core::routes;
 use recipient_lists::ListImport;
 use tables::file_import::file as import_file;
 use tables::file_import::{self, Ending, FileImport};
@@ -30,19 +31,17 @@ pub(crate) struct ImportReport {
 }
 
 /// `/api/cron/imports`.
-pub fn router() -> Router<App> {
-    Router::new().route(
-        "/api/cron/imports",
-        get(continue_imports_by_cron).post(continue_imports_by_cron),
-    )
+pub fn router() -> Routes {
+    Routes::new()
+        .routes(routes!(continue_imports_by_cron))
+        .route("/api/cron/imports", axum::routing::post(continue_imports_by_cron))
 }
 
-/// Goes on with every import that nobody is reading, and forgets files that nobody will read. May be called at any time
-/// and any number of times at once.
-#[utoipa::path(
-    get, path = "/api/cron/imports", tag = "cron", security(("cron" = [])),
-    responses((status = 200, body = ImportReport), (status = 401, body = ErrorBody), (status = 503, body = ErrorBody))
-)]
+/// Continue the imports.
+///
+/// The run continues every import that no function is reading, and deletes uploaded files that no import will read. It
+/// is safe to call at any time and several times at once. `POST` does the same.
+#[utoipa::path(get, path = "/api/cron/imports", tag = "cron", responses((status = 200, body = ImportReport)))]
 pub(crate) async fn continue_imports_by_cron(
     _scheduler: CronCaller,
     State(app): State<App>,

@@ -12,15 +12,24 @@ extern crate self as crm;
 
 use axum::Router;
 use crm_core::App;
+use crm_core::contract::Routes;
 
 pub use imports::router as imports;
-pub use openapi::document as openapi_document;
 pub use openapi::router as openapi;
 pub use process_broadcasts::router as process_broadcasts;
 
 /// Every route of the product in one router.
 pub fn router() -> Router<App> {
+    all_routes().into()
+}
+
+/// The document of the whole API.
+pub fn openapi_document() -> serde_json::Value {
+    openapi::complete(&all_routes().into_openapi())
+}
+
+fn all_routes() -> Routes {
     routes::routers()
         .into_iter()
-        .fold(Router::new(), |all, (_, router)| all.merge(router))
+        .fold(Routes::new(), |all, (_, routes)| all.merge(routes))
 }

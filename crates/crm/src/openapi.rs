@@ -1,105 +1,117 @@
 //! `GET /api/openapi.json`: the API described, from the handlers themselves.
 
-use axum::Router;
+mod answers;
+mod error_codes;
+mod examples;
+mod schema_forms;
+
+use std::sync::OnceLock;
+
 use axum::http::header;
 use axum::response::IntoResponse;
-use axum::routing::get;
+use serde_json::{Value, json};
 use utoipa::openapi::OpenApi;
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::{Modify, OpenApi as _};
 
-use crm_core::app::App;
+use crm_core::contract::Routes;
+use crm_core::error::ErrorBody;
 use crm_core::rate_limit::{Limited, PublicRoute};
+use crm_core::routes;
 
-#[derive(utoipa::OpenApi)]
-#[openapi(
-    info(
-        title = "WhatsApp CRM",
-        description = "Every error has one format: `{\"error\":{\"code\",\"message\",\"fields\"?}}`; messages \
-            come in English or Indonesian as `Accept-Language` asks.",
+const DESCRIPTION: &str = include_str!("openapi/description.md");
+
+/// Tags in the order of the document, each with what its operations are about.
+const TAGS: &[(&str, &str)] = &[
+    ("auth", "Who is calling"),
+    ("tenant", "The organisation and its settings"),
+    ("agents", "The people of the organisation"),
+    ("rbac", "Roles and permissions"),
+    ("api-keys", "Keys for integrations"),
+    (
+        "modules",
+        "Parts of the product that an organisation can switch off",
     ),
-    paths(
-        crate::health::service::service_health,
-        crate::health::workers::workers_health,
-        crate::housekeeping::keep_house,
-        crate::imports::continue_imports_by_cron,
-        crate::openapi::openapi,
-        crate::process_broadcasts::process_broadcasts,
+    ("audit", "What was done, when and by whom"),
+    ("conversations", "The inbox: conversations, messages, notes"),
+    ("labels", "Labels of conversations and contacts"),
+    ("quick-replies", "Prepared answers"),
+    ("changes", "What a client missed while it was offline"),
+    ("contacts", "Contacts, their fields, imports and personal data"),
+    ("segments", "Saved filters of contacts"),
+    ("automations", "Business hours and automatic messages"),
+    ("analytics", "Reports"),
+    ("broadcasts", "Campaigns and their recipients"),
+    ("recipient-lists", "Lists of people that campaigns are sent to"),
+    (
+        "templates",
+        "Message templates, from the draft to Meta's approval",
     ),
-    modifiers(&Security),
-    tags(
-        (name = "agents", description = "The people of a tenant"),
-        (name = "analytics", description = "Reports"),
-        (name = "api-keys", description = "Keys for integrations"),
-        (name = "audit", description = "Who did what"),
-        (name = "auth", description = "Who is asking"),
-        (name = "automations", description = "Business hours, and what is said by itself"),
-        (name = "broadcasts", description = "Campaigns"),
-        (name = "changes", description = "Catching up after a loss of connection"),
-        (name = "conversations", description = "The inbox"),
-        (name = "cron", description = "Called by Vercel Cron"),
-        (name = "health", description = "Is the product well?"),
-        (name = "labels", description = "What conversations and contacts are sorted by"),
-        (name = "modules", description = "Parts of the product that a tenant switches on and off"),
-        (name = "queue", description = "What waits to be sent, and what failed"),
-        (name = "quick-replies", description = "Prepared answers"),
-        (name = "rbac", description = "Roles and permissions"),
-        (name = "recipient-lists", description = "Lists of people that campaigns are sent to"),
-        (name = "segments", description = "Saved filters of contacts"),
-        (name = "templates", description = "Message templates, from their draft to Meta's approval"),
-        (name = "tenant", description = "The organisation"),
-        (name = "whatsapp", description = "Called by Meta"),
-    )
-)]
+    ("queue", "What waits to be sent and what failed"),
+    (
+        "whatsapp",
+        "Connected numbers, sending, files, and the webhook of Meta",
+    ),
+    ("health", "Monitoring, and this document"),
+    ("cron", "Work that the scheduler starts"),
+];
+
+/// The description of the whole API: what the routers say, completed.
+pub(crate) fn complete(routes: &OpenApi) -> Value {
+    let mut document = serde_json::to_value(routes).unwrap_or_default();
+    document["info"] = json!({
+        "title": "WhatsApp CRM",
+        "version": env!("CARGO_PKG_VERSION"),
+        "description": DESCRIPTION,
+        "license": {"name": "MIT", "identifier": "MIT"},
+    });
+    document["servers"] =
+        json!([{"url": "/", "description": "The deployment that this document comes from"}]);
+    document["tags"] = TAGS
+        .iter()
+        .map(|(name, description)| json!({"name": name, "description": description}))
+        .collect();
+    document["components"]["securitySchemes"] = json!({
+        "bearer": {
+            "type": "http", "scheme": "bearer",
+            "description": "An access token of Supabase Auth, or an API key (`crm_...`)",
+        },
+        "cron": {"type": "http", "scheme": "bearer", "description": "The secret `CRON_SECRET`"},
+        "signature": {
+            "type": "apiKey", "in": "header", "name": "X-Hub-Signature-256",
+            "description": "`sha256=` and the HMAC-SHA256 of the raw body with the app secret",
+        },
+    });
+    schema_forms::add::<ErrorBody>(&mut document);
+    answers::complete(&mut document);
+    schema_forms::make_exact(&mut document);
+    examples::compose(&mut document);
+    document
+}
+
+/// An open route, whose requests are counted.
 pub(crate) struct Document;
 
 impl PublicRoute for Document {
     const NAME: &'static str = "openapi";
 }
 
-struct Security;
-
-impl Modify for Security {
-    fn modify(&self, document: &mut OpenApi) {
-        let components = document.components.get_or_insert_default();
-        components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
-        components.add_security_scheme("cron", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
-    }
-}
-
-/// The description of the whole API.
-pub fn document() -> OpenApi {
-    let features = [
-        access::openapi_document(),
-        automations::openapi_document(),
-        broadcasts::openapi_document(),
-        contacts::openapi_document(),
-        inbox::openapi_document(),
-        media::openapi_document(),
-        numbers::openapi_document(),
-        recipient_lists::openapi_document(),
-        templates::openapi_document(),
-        webhooks::openapi_document(),
-    ];
-    features
-        .into_iter()
-        .fold(Document::openapi(), OpenApi::merge_from)
-}
-
 /// `/api/openapi.json`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/openapi.json", get(openapi))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(openapi))
 }
 
-/// This document.
+/// Get this document.
+///
+/// The document describes every operation of the API in OpenAPI 3.1. It can be used to generate a client.
 #[utoipa::path(
     get, path = "/api/openapi.json", tag = "health",
-    responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json"))
+    responses((status = 200, description = "The document", body = Object, content_type = "application/json")),
 )]
 pub(crate) async fn openapi(_: Limited<Document>) -> impl IntoResponse {
+    static TEXT: OnceLock<String> = OnceLock::new();
+    let text = TEXT.get_or_init(|| crate::openapi_document().to_string());
     let headers = [
         (header::CONTENT_TYPE, "application/json"),
         (header::CACHE_CONTROL, "public, max-age=300"),
     ];
-    (headers, document().to_json().unwrap_or_default())
+    (headers, text.as_str())
 }

@@ -3,9 +3,8 @@
 
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::{Deserialize, Deserializer};
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -13,9 +12,11 @@ use uuid::Uuid;
 use broadcasts::{RunReport, Sender};
 use crm_core::app::App;
 use crm_core::background::Background;
+use crm_core::contract::Routes;
 use crm_core::cron_secret::CronCaller;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::error::ApiError;
 use crm_core::json_body::QueryParameters;
+use crm_core::routes;
 use inbox::tend_inbox;
 
 /// How long a run goes on with messages that are sent by themselves.
@@ -41,27 +42,25 @@ fn ids<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Uuid>, D::Error
 }
 
 /// `/api/cron/process-broadcasts`.
-pub fn router() -> Router<App> {
-    Router::new().route(
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(process_broadcasts)).route(
         "/api/cron/process-broadcasts",
-        get(process_broadcasts).post(process_broadcasts),
+        axum::routing::post(process_broadcasts),
     )
 }
 
-/// Starts campaigns that are due and sends for every number that nobody else is sending for: for one of them, or its share,
-/// itself, and for the others by calling this route again, so that they have function instances of their own. While another
-/// run holds a number with work, it waits and takes over if that run dies. May be called at any time and any number of
-/// times at once.
+/// Run the sender.
+///
+/// The run starts campaigns that are due and sends for every number that no other run is sending for. It hands numbers
+/// over to other function instances by calling this operation with `holder` and `session_ids`. It is safe to call at
+/// any time and several times at once. `POST` does the same.
 #[utoipa::path(
-    get, path = "/api/cron/process-broadcasts", tag = "cron", security(("cron" = [])),
+    get, path = "/api/cron/process-broadcasts", tag = "cron",
     params(
-        ("holder" = Option<Uuid>, Query, description = "The run that hands `session_ids` over; it answers at once then"),
-        ("session_ids" = Option<String>, Query, description = "With commas between them"),
+        ("holder" = Option<Uuid>, Query, description = "The run that hands `session_ids` over; the answer comes at once then"),
+        ("session_ids" = Option<String>, Query, description = "The numbers that are handed over, separated by commas"),
     ),
-    responses(
-        (status = 200, body = RunReport), (status = 401, body = ErrorBody), (status = 422, body = ErrorBody),
-        (status = 503, body = ErrorBody),
-    )
+    responses((status = 200, body = RunReport)),
 )]
 pub(crate) async fn process_broadcasts(
     _scheduler: CronCaller,

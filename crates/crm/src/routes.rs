@@ -4,13 +4,12 @@
 //! this list; `npm test` fails where they differ. A parameter is called `[id]`. Two settings may follow: `allocate_quickly`
 //! for a function that is asked very often, and `max_duration` in seconds for one that may take longer than others.
 
-use axum::Router;
-use crm_core::App;
+use crm_core::contract::Routes;
 
 macro_rules! route_list {
     ($($path:literal => $($part:ident)::+(): $about:literal $(, $setting:ident $(= $value:literal)?)*;)+) => {
         /// The router of each path below `/api/`.
-        pub fn routers() -> Vec<(&'static str, Router<App>)> {
+        pub fn routers() -> Vec<(&'static str, Routes)> {
             vec![$(($path, $($part)::+())),+]
         }
     };

@@ -27,9 +27,9 @@ macro_rules! allocate_quickly {
 
 /// Serves `router` until the platform ends the process. A function that cannot start says why, all of it, in
 /// one line on stderr.
-pub fn serve(router: Router<App>) -> ExitCode {
+pub fn serve(router: impl Into<Router<App>>) -> ExitCode {
     crm_core::log_lines::start();
-    let started = start(router);
+    let started = start(router.into());
     match started {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

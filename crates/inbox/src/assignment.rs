@@ -1,24 +1,25 @@
 //! `POST` and `DELETE /api/conversations/{id}/assign`: who answers.
 
-use axum::routing::post;
-use axum::{Json, Router};
+use axum::Json;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::conversation::Conversation;
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::{JsonBody, given};
 use crm_core::path_id::PathId;
 use crm_core::permissions::ConversationsView;
+use crm_core::routes;
 use crm_core::text::Text;
 
 /// Who gets a conversation: `user_id` or `strategy`.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ConversationAssignment)]
 pub(crate) struct Assignment {
     /// A person who may see conversations; null for nobody.
     #[serde(default, deserialize_with = "given")]
@@ -30,6 +31,7 @@ pub(crate) struct Assignment {
 /// How somebody is found among those who are online.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = AssignmentStrategy)]
 pub(crate) enum Strategy {
     /// Whoever's turn was longest ago.
     RoundRobin,
@@ -38,26 +40,19 @@ pub(crate) enum Strategy {
 }
 
 /// `/api/conversations/{id}/assign`.
-pub fn router() -> Router<App> {
-    Router::new().route(
-        "/api/conversations/{id}/assign",
-        post(assign_conversation).delete(unassign_conversation),
-    )
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(assign_conversation, unassign_conversation))
 }
 
-/// Gives a conversation to somebody, by name or by strategy. It takes `conversations.assign`; without, one may take what
-/// is unassigned, and hand back what is one's own.
+/// Assign a conversation.
+///
+/// The conversation goes to the person in `user_id`, or to the person that `strategy` finds. `conversations.assign` is
+/// needed; without it callers can take an unassigned conversation and hand back their own.
 #[utoipa::path(
-    post, path = "/api/conversations/{id}/assign", tag = "conversations", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
+    post, path = "/api/conversations/{id}/assign", tag = "conversations",
+    params(("id" = Uuid, Path, description = "The id of the conversation")),
     request_body(content = Assignment, example = json!({"strategy": "least_busy"})),
-    responses(
-        (status = 200, body = Conversation),
-        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-        (status = 409, description = "`no_agent_available`: nobody of the number's pool is online and has room", body = ErrorBody),
-        (status = 415, body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+    responses((status = 200, body = Conversation), (status = 409, description = "no_agent_available")),
 )]
 pub(crate) async fn assign_conversation(
     permitted: Permitted<ConversationsView>,
@@ -82,14 +77,18 @@ pub(crate) async fn assign_conversation(
     Ok(Json(database.rpc("assign_conversation", &arguments).await?))
 }
 
-/// Takes a conversation from whoever has it.
+/// Unassign a conversation.
+///
+/// The conversation becomes unassigned. `conversations.assign` is needed; without it callers can hand back their own
+/// conversation.
 #[utoipa::path(
-    delete, path = "/api/conversations/{id}/assign", tag = "conversations", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
+    delete, path = "/api/conversations/{id}/assign", tag = "conversations",
+    params(("id" = Uuid, Path, description = "The id of the conversation")),
     responses(
         (status = 200, body = Conversation),
-        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
-    )
+        (status = 409, description = "no_agent_available"),
+        (status = 422, description = "invalid_field"),
+    ),
 )]
 pub(crate) async fn unassign_conversation(
     permitted: Permitted<ConversationsView>,

@@ -1,8 +1,7 @@
 //! `POST /api/conversations/bulk`: one action on many conversations.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::post;
-use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -14,9 +13,11 @@ use super::conversation::Priority;
 use crm_core::app::App;
 use crm_core::background::Background;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::JsonBody;
 use crm_core::permissions::ConversationsView;
+use crm_core::routes;
 use crm_core::text::Text;
 
 const MAX_IDS: usize = 200;
@@ -24,6 +25,7 @@ const MAX_IDS: usize = 200;
 /// What to do, and with which.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ConversationBulk)]
 pub(crate) struct BulkAction {
     #[schema(min_items = 1, max_items = 200)]
     ids: Vec<Uuid>,
@@ -42,6 +44,7 @@ pub(crate) struct BulkAction {
 /// What is done with each.
 #[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = ConversationBulkAction)]
 pub(crate) enum Action {
     Resolve,
     Reopen,
@@ -58,34 +61,35 @@ pub(crate) enum Action {
 
 /// What became of it.
 #[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = ConversationBulkOutcome)]
 pub(crate) struct BulkOutcome {
     id: Uuid,
     /// `done`, `not_found`, or the code of a refusal.
+    #[schema(example = "done")]
     outcome: String,
 }
 
 /// One for each conversation.
 #[derive(Serialize, ToSchema)]
+#[schema(as = ConversationBulkOutcomes)]
 pub(crate) struct BulkOutcomes {
     /// In the order they were asked for.
     data: Vec<BulkOutcome>,
 }
 
 /// `/api/conversations/bulk`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/conversations/bulk", post(act_on_conversations))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(act_on_conversations))
 }
 
-/// One action on up to 200 conversations, each with an outcome of its own; the caller needs the right to the action.
-/// Meta is not told of what is read this way.
+/// Act on many conversations at once.
+///
+/// One action applies to up to 200 conversations, and each has an outcome of its own. The caller needs the permission
+/// that the action itself needs. Meta is not notified of conversations that are read this way.
 #[utoipa::path(
-    post, path = "/api/conversations/bulk", tag = "conversations", security(("bearer" = [])),
-    request_body(content = BulkAction, example = json!({"ids": ["<id>"], "action": "resolve"})),
-    responses(
-        (status = 200, body = BulkOutcomes),
-        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 415, body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+    post, path = "/api/conversations/bulk", tag = "conversations",
+    request_body(content = BulkAction, example = json!({"ids": ["3f0c7a52-6a0b-4f0e-9c3c-0d9f1c5d2b10"], "action": "resolve"})),
+    responses((status = 200, body = BulkOutcomes)),
 )]
 pub(crate) async fn act_on_conversations(
     State(app): State<App>,

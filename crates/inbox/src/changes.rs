@@ -1,16 +1,16 @@
 //! `GET /api/changes`: what a client missed while it was away.
 
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::Json;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crm_core::app::App;
 use crm_core::caller::Caller;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::QueryParameters;
+use crm_core::routes;
 
 const MOST: u32 = 1000;
 
@@ -41,7 +41,7 @@ pub(crate) struct Changes {
     /// Each thing once, in the order of the last word on it.
     changes: Vec<Change>,
     /// Pass it as `after` the next time.
-    #[schema(value_type = Object)]
+    #[schema(value_type = i64, example = 48211)]
     sequence: Value,
     /// Whether there is more right now.
     more: bool,
@@ -51,33 +51,32 @@ pub(crate) struct Changes {
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct Change {
     /// As in Realtime; `<kind>.removed` when it is gone, or the caller does not see it any more.
+    #[schema(example = "message.created")]
     event: String,
     id: Uuid,
     /// How it is now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Object, nullable = false)]
     data: Option<Value>,
 }
 
 /// `/api/changes`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/changes", get(list_changes))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(list_changes))
 }
 
-/// What the caller was told through Realtime since a `sequence`, which every event carries: each thing once, as it is now.
-/// Without `after`: the sequence to begin with, asked for before everything is loaded. Kept for three days.
+/// List what has changed.
+///
+/// A client that lost its Realtime connection reads here what it missed. Each thing is listed once, as it is now and as
+/// far as the caller may see it. Without `after` the answer only has the `sequence` to begin with; ask for it before
+/// you load anything. Changes are kept for three days.
 #[utoipa::path(
-    get, path = "/api/changes", tag = "changes", security(("bearer" = [])),
+    get, path = "/api/changes", tag = "changes",
     params(
-        ("after" = Option<String>, Query, description = "The `sequence` of the last event or answer"),
-        ("limit" = Option<u32>, Query, description = "About how many changes are looked at, by default 500", minimum = 1, maximum = 1000),
+        ("after" = Option<String>, Query, description = "The `sequence` of the last event or of the last answer"),
+        ("limit" = Option<u32>, Query, description = "About how many changes to look at; 500 if left out", minimum = 1, maximum = 1000),
     ),
-    responses(
-        (status = 200, body = Changes),
-        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 409, description = "`resync_required`: load everything anew", body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+    responses((status = 200, body = Changes), (status = 409, description = "resync_required")),
 )]
 pub(crate) async fn list_changes(
     caller: Caller,

@@ -1,9 +1,8 @@
 //! `GET`, `PATCH` and `DELETE /api/conversations/{id}`.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -14,10 +13,12 @@ use super::label::LabelOnConversation;
 use crm_core::app::App;
 use crm_core::background::Background;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::JsonBody;
 use crm_core::path_id::PathId;
 use crm_core::permissions::{ConversationsDelete, ConversationsUpdate, ConversationsView};
+use crm_core::routes;
 use media::remove_files;
 
 /// What a customer and a number of ours say to each other.
@@ -25,12 +26,14 @@ use media::remove_files;
 pub(crate) struct Conversation {
     id: Uuid,
     /// `open`, `pending`, `snoozed` or `resolved`
+    #[schema(value_type = ConversationStatus)]
     status: String,
     /// The connected number it runs on.
     session_id: Uuid,
     /// The person who answers it.
     assigned_to: Option<Uuid>,
     #[serde(default)]
+    #[schema(required)]
     priority: Priority,
     /// Until then it is snoozed; it opens then, or when the customer writes.
     #[serde(default)]
@@ -42,14 +45,18 @@ pub(crate) struct Conversation {
     unread_count: u32,
     /// Messages of the customer that the caller has not read, up to 100.
     #[serde(default)]
+    #[schema(required)]
     unread_for_me: u32,
     last_message_at: Option<DateTime<Utc>>,
     /// The words of the last message, or a sign for its kind. Null for who may not read messages.
+    #[schema(example = "Apakah masih ada?")]
     last_message_preview: Option<String>,
     /// Its type; `revoke` when it was taken back.
     #[serde(default)]
+    #[schema(example = "text")]
     last_message_type: Option<String>,
     /// `inbound` or `outbound`
+    #[schema(value_type = Option<super::message::Direction>)]
     last_message_direction: Option<String>,
     /// Until then free-form messages may be sent. Null when the customer never wrote.
     window_expires_at: Option<DateTime<Utc>>,
@@ -62,6 +69,7 @@ pub(crate) struct Conversation {
     #[serde(default)]
     referral_at: Option<DateTime<Utc>>,
     #[serde(default)]
+    #[schema(required)]
     pub(super) labels: Vec<LabelOnConversation>,
     contact: ConversationContact,
     created_at: DateTime<Utc>,
@@ -73,17 +81,22 @@ pub(crate) struct Conversation {
 struct ConversationContact {
     id: Uuid,
     /// The name a person gave, or else WhatsApp's.
+    #[schema(example = "Sari Dewi")]
     name: Option<String>,
+    #[schema(example = "Sari")]
     profile_name: Option<String>,
     /// Phone number in digits. Null while Meta hides it.
+    #[schema(example = "6281234567890")]
     wa_id: Option<String>,
     /// Meta's business-scoped user id.
     user_id: Option<String>,
     username: Option<String>,
     #[serde(default)]
+    #[schema(required, example = json!(["grosir"]))]
     tags: Vec<String>,
     /// Nothing more is sent to them.
     #[serde(default)]
+    #[schema(required)]
     blocked: bool,
 }
 
@@ -123,23 +136,21 @@ pub(crate) struct ConversationChanges {
 }
 
 /// `/api/conversations/{id}`.
-pub fn router() -> Router<App> {
-    Router::new().route(
-        "/api/conversations/{id}",
-        get(get_conversation)
-            .patch(update_conversation)
-            .delete(delete_conversation),
-    )
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(
+        get_conversation,
+        update_conversation,
+        delete_conversation
+    ))
 }
 
-/// One conversation.
+/// Get one conversation.
+///
+/// The answer has the contact, the labels, the state of the 24-hour window and a preview of the last message.
 #[utoipa::path(
-    get, path = "/api/conversations/{id}", tag = "conversations", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
-    responses(
-        (status = 200, body = Conversation),
-        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
-    )
+    get, path = "/api/conversations/{id}", tag = "conversations",
+    params(("id" = Uuid, Path, description = "The id of the conversation")),
+    responses((status = 200, body = Conversation)),
 )]
 pub(crate) async fn get_conversation(
     permitted: Permitted<ConversationsView>,
@@ -154,17 +165,15 @@ pub(crate) async fn get_conversation(
     conversation.map(Json).ok_or_else(ApiError::not_found)
 }
 
-/// Changes the state or the priority of a conversation. A snoozed, pending or resolved one opens by itself when the
+/// Change a conversation.
+///
+/// The state and the priority can be changed. A snoozed, pending or resolved conversation opens automatically when the
 /// customer writes.
 #[utoipa::path(
-    patch, path = "/api/conversations/{id}", tag = "conversations", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
+    patch, path = "/api/conversations/{id}", tag = "conversations",
+    params(("id" = Uuid, Path, description = "The id of the conversation")),
     request_body(content = ConversationChanges, example = json!({"status": "resolved"})),
-    responses(
-        (status = 200, body = Conversation),
-        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+    responses((status = 200, body = Conversation)),
 )]
 pub(crate) async fn update_conversation(
     State(app): State<App>,
@@ -184,14 +193,14 @@ pub(crate) async fn update_conversation(
     Ok(Json(conversation))
 }
 
-/// Removes a conversation with its messages, notes and files for good. The customer keeps what was said.
+/// Delete a conversation.
+///
+/// The conversation is removed with its messages, notes and files. This cannot be undone. The customer keeps the
+/// messages on their phone.
 #[utoipa::path(
-    delete, path = "/api/conversations/{id}", tag = "conversations", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
-    responses(
-        (status = 204), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    )
+    delete, path = "/api/conversations/{id}", tag = "conversations",
+    params(("id" = Uuid, Path, description = "The id of the conversation")),
+    responses((status = 204)),
 )]
 pub(crate) async fn delete_conversation(
     State(app): State<App>,

@@ -1,20 +1,20 @@
 //! `GET /api/conversations`: the inbox.
 
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::Json;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::conversation::{Conversation, ConversationStatus, Priority};
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::field_rules::optional_text;
 use crm_core::json_body::{QueryParameters, truth};
 use crm_core::paging::{default_limit, first_page, page_number, page_size};
 use crm_core::permissions::ConversationsView;
+use crm_core::routes;
 
 const LONGEST_SEARCH: usize = 200;
 
@@ -47,6 +47,7 @@ pub(crate) struct InboxQuery {
 /// The order of the list.
 #[derive(Clone, Copy, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = ConversationSort)]
 pub(crate) enum Sort {
     /// The latest message first.
     #[default]
@@ -99,8 +100,11 @@ struct Filter {
 pub(crate) struct Inbox {
     data: Vec<Conversation>,
     /// How many there are on all pages.
+    #[schema(example = 1)]
     total: u64,
+    #[schema(example = 1)]
     page: u32,
+    #[schema(example = 20)]
     limit: u32,
     /// Pass it as `cursor` for the next page. Null on the last.
     next_cursor: Option<String>,
@@ -108,11 +112,13 @@ pub(crate) struct Inbox {
     complete: bool,
     /// With `counts=true`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     counts: Option<Counts>,
 }
 
 /// How many conversations the caller sees, whatever is filtered for.
 #[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = ConversationCounts)]
 pub(crate) struct Counts {
     all: u64,
     /// With something the caller has not read.
@@ -149,33 +155,32 @@ fn several<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 }
 
 /// `/api/conversations`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/conversations", get(list_conversations))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(list_conversations))
 }
 
-/// The conversations the caller may see that have a message to show. Pages go by `page`, or by `cursor`: then one that
-/// nothing happens to is met exactly once, however many messages arrive meanwhile.
+/// List the conversations.
+///
+/// The list has the conversations that the caller may see and that have a message to show. Pages go by `page`, or by
+/// `cursor`, which shows a conversation exactly once unless something happens to it.
 #[utoipa::path(
-    get, path = "/api/conversations", tag = "conversations", security(("bearer" = [])),
+    get, path = "/api/conversations", tag = "conversations",
     params(
-        ("status" = Option<String>, Query, description = "One or several of `open`, `pending`, `snoozed`, `resolved`, separated by commas"),
-        ("assigned_to" = Option<String>, Query, description = "The id of a person, `me` or `none`"),
-        ("label" = Option<Uuid>, Query),
-        ("session_id" = Option<Uuid>, Query, description = "The connected number"),
-        ("unread" = Option<bool>, Query, description = "Whether there is something of the customer that the caller has not read"),
-        ("window_open" = Option<bool>, Query, description = "Whether the customer wrote within 24 hours"),
-        ("priority" = Option<String>, Query, description = "One or several, separated by commas"),
-        ("search" = Option<String>, Query, description = "Name or number of the customer, or words of messages by their beginnings", max_length = 200),
-        ("sort" = Option<Sort>, Query),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before, with the same `sort`"),
-        ("counts" = Option<bool>, Query, description = "Whether to count what stands behind each tab"),
-        ("page" = Option<u32>, Query, description = "From 1", minimum = 1),
-        ("limit" = Option<u32>, Query, description = "Rows of a page, by default 20", minimum = 1, maximum = 100),
+        ("status" = inline(Option<Vec<ConversationStatus>>), Query, description = "Only conversations in one of these states", style = Form, explode = false),
+        ("assigned_to" = Option<String>, Query, description = "Only conversations assigned to this person: an id, `me` or `none`"),
+        ("label" = Option<Uuid>, Query, description = "Only conversations with this label"),
+        ("session_id" = Option<Uuid>, Query, description = "Only conversations with this connected number"),
+        ("unread" = Option<bool>, Query, description = "Whether the customer wrote something that the caller has not read"),
+        ("window_open" = Option<bool>, Query, description = "Whether the customer wrote within the last 24 hours"),
+        ("priority" = inline(Option<Vec<Priority>>), Query, description = "Only conversations with one of these priorities", style = Form, explode = false),
+        ("search" = Option<String>, Query, description = "A part of the customer's name or number, or the beginnings of words in messages", max_length = 200),
+        ("sort" = inline(Option<Sort>), Query, description = "The order; `newest` if left out"),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the previous page, with the same `sort`"),
+        ("counts" = Option<bool>, Query, description = "Whether to count the conversations of each state as well"),
+        ("page" = Option<u32>, Query, description = "The page to list, from 1", minimum = 1),
+        ("limit" = Option<u32>, Query, description = "The most entries of a page; 20 if left out", minimum = 1, maximum = 100),
     ),
-    responses(
-        (status = 200, body = Inbox),
-        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+    responses((status = 200, body = Inbox)),
 )]
 pub(crate) async fn list_conversations(
     permitted: Permitted<ConversationsView>,

@@ -1,20 +1,20 @@
 //! `GET /api/conversations/{id}/events`: what was done with a conversation.
 
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::Json;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::QueryParameters;
 use crm_core::paging::{default_limit, page_size};
 use crm_core::path_id::PathId;
 use crm_core::permissions::ConversationsView;
+use crm_core::routes;
 
 /// Which part of the history.
 #[derive(Deserialize)]
@@ -33,16 +33,22 @@ pub(crate) struct ConversationEvents {
     next_cursor: Option<Uuid>,
 }
 
+crm_core::words! {
+    /// What was changed.
+    pub(crate) ConversationEventKind = "status_changed", "assigned", "unassigned", "priority_changed", "label_added", "label_removed", "merged";
+}
+
 /// What was done.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct ConversationEvent {
     id: Uuid,
     /// `status_changed`, `assigned`, `unassigned`, `priority_changed`, `label_added`, `label_removed` or `merged`
+    #[schema(value_type = ConversationEventKind)]
     kind: String,
     /// Who did it. Null when it happened by itself, or an integration did it.
     actor_id: Option<Uuid>,
     /// `from` and `to`, or the label.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Object, example = json!({"from": "open", "to": "resolved"}))]
     details: serde_json::Value,
     occurred_at: DateTime<Utc>,
 }
@@ -54,23 +60,21 @@ struct EventRows {
 }
 
 /// `/api/conversations/{id}/events`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/conversations/{id}/events", get(list_conversation_events))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(list_conversation_events))
 }
 
-/// The history of a conversation: its states, who had it, its priority and labels.
+/// List the history of a conversation.
+///
+/// The list has every change of state, assignment, priority and labels. The latest change comes first.
 #[utoipa::path(
-    get, path = "/api/conversations/{id}/events", tag = "conversations", security(("bearer" = [])),
+    get, path = "/api/conversations/{id}/events", tag = "conversations",
     params(
-        ("id" = Uuid, Path),
-        ("before" = Option<Uuid>, Query, description = "`next_cursor` of the page before"),
-        ("limit" = Option<u32>, Query, description = "By default 20", minimum = 1, maximum = 100),
+        ("id" = Uuid, Path, description = "The id of the conversation"),
+        ("before" = Option<Uuid>, Query, description = "The `next_cursor` of the previous page"),
+        ("limit" = Option<u32>, Query, description = "The most entries of a page; 20 if left out", minimum = 1, maximum = 100),
     ),
-    responses(
-        (status = 200, body = ConversationEvents),
-        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+    responses((status = 200, body = ConversationEvents)),
 )]
 pub(crate) async fn list_conversation_events(
     permitted: Permitted<ConversationsView>,

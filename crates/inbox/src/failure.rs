@@ -10,6 +10,7 @@ use sending::outcome::ANSWER_LOST;
 
 /// What Meta said, and what it means. All null unless the message failed, or nobody knows whether it was sent.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[schema(as = MessageFailure)]
 pub(crate) struct Failure {
     /// Meta's code, when it failed.
     error_code: Option<i32>,
@@ -28,8 +29,10 @@ pub(crate) struct Explained {
     /// Meta's code.
     code: Option<i32>,
     /// Meta's own words.
+    #[schema(example = "Message undeliverable")]
     title: Option<String>,
     /// What it means and what can be done, in the language of the request.
+    #[schema(example = "The number is not on WhatsApp, or cannot receive messages.")]
     explanation: String,
 }
 

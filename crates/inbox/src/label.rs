@@ -1,19 +1,19 @@
 //! `/api/conversations/{id}/labels`: the labels of a conversation.
 
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::Json;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::conversation::Conversation;
-use crm_core::app::App;
 use crm_core::caller::{Caller, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::{JsonBody, QueryParameters};
 use crm_core::path_id::PathId;
 use crm_core::permissions::{LabelsAssign, LabelsView};
+use crm_core::routes;
 use crm_core::text::Text;
 
 const MAX_LABELS: usize = 100;
@@ -22,8 +22,10 @@ const MAX_LABELS: usize = 100;
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct LabelOnConversation {
     id: Uuid,
+    #[schema(example = "VIP")]
     name: String,
     /// `#rrggbb`
+    #[schema(example = "#dc2626")]
     color: String,
 }
 
@@ -50,24 +52,22 @@ pub(crate) struct LabelQuery {
 }
 
 /// `/api/conversations/{id}/labels`.
-pub fn router() -> Router<App> {
-    Router::new().route(
-        "/api/conversations/{id}/labels",
-        get(list_conversation_labels)
-            .post(add_conversation_labels)
-            .put(replace_conversation_labels)
-            .delete(remove_conversation_label),
-    )
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(
+        list_conversation_labels,
+        add_conversation_labels,
+        replace_conversation_labels,
+        remove_conversation_label
+    ))
 }
 
-/// The labels of a conversation, by name.
+/// List the labels of a conversation.
+///
+/// The labels are sorted by name.
 #[utoipa::path(
-    get, path = "/api/conversations/{id}/labels", tag = "conversations", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
-    responses(
-        (status = 200, body = ConversationLabels),
-        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
-    )
+    get, path = "/api/conversations/{id}/labels", tag = "conversations",
+    params(("id" = Uuid, Path, description = "The id of the conversation")),
+    responses((status = 200, body = ConversationLabels)),
 )]
 pub(crate) async fn list_conversation_labels(
     permitted: Permitted<LabelsView>,
@@ -80,16 +80,14 @@ pub(crate) async fn list_conversation_labels(
     Ok(Json(ConversationLabels { data }))
 }
 
-/// Puts labels on a conversation beside those it has.
+/// Add labels to a conversation.
+///
+/// The labels in `label_id` or `label_ids` are added to those the conversation has.
 #[utoipa::path(
-    post, path = "/api/conversations/{id}/labels", tag = "conversations", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
-    request_body(content = LabelChoice, example = json!({"label_id": "<id>"})),
-    responses(
-        (status = 200, body = ConversationLabels),
-        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 415, body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+    post, path = "/api/conversations/{id}/labels", tag = "conversations",
+    params(("id" = Uuid, Path, description = "The id of the conversation")),
+    request_body(content = LabelChoice, example = json!({"label_id": "3f0c7a52-6a0b-4f0e-9c3c-0d9f1c5d2b10"})),
+    responses((status = 200, body = ConversationLabels)),
 )]
 pub(crate) async fn add_conversation_labels(
     permitted: Permitted<LabelsAssign>,
@@ -99,16 +97,14 @@ pub(crate) async fn add_conversation_labels(
     change(&permitted.caller, id, choice.ids()?, "add").await
 }
 
-/// Has a conversation wear these labels and no others.
+/// Replace the labels of a conversation.
+///
+/// The conversation has exactly the labels in `label_ids` afterwards. An empty list removes all labels.
 #[utoipa::path(
-    put, path = "/api/conversations/{id}/labels", tag = "conversations", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
+    put, path = "/api/conversations/{id}/labels", tag = "conversations",
+    params(("id" = Uuid, Path, description = "The id of the conversation")),
     request_body(content = LabelChoice, example = json!({"label_ids": []})),
-    responses(
-        (status = 200, body = ConversationLabels),
-        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 415, body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+    responses((status = 200, body = ConversationLabels)),
 )]
 pub(crate) async fn replace_conversation_labels(
     permitted: Permitted<LabelsAssign>,
@@ -118,15 +114,16 @@ pub(crate) async fn replace_conversation_labels(
     change(&permitted.caller, id, choice.ids()?, "replace").await
 }
 
-/// Takes a label off a conversation.
+/// Remove a label from a conversation.
+///
+/// The label itself stays. Removing a label that the conversation does not have changes nothing.
 #[utoipa::path(
-    delete, path = "/api/conversations/{id}/labels", tag = "conversations", security(("bearer" = [])),
-    params(("id" = Uuid, Path), ("label_id" = Uuid, Query)),
-    responses(
-        (status = 200, body = ConversationLabels),
-        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+    delete, path = "/api/conversations/{id}/labels", tag = "conversations",
+    params(
+        ("id" = Uuid, Path, description = "The id of the conversation"),
+        ("label_id" = Uuid, Query, description = "The id of the label"),
+    ),
+    responses((status = 200, body = ConversationLabels)),
 )]
 pub(crate) async fn remove_conversation_label(
     permitted: Permitted<LabelsAssign>,

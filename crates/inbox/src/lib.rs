@@ -17,14 +17,13 @@ pub(crate) mod message_statuses;
 mod note;
 pub(crate) mod note_change;
 pub(crate) mod note_list;
-mod openapi;
 pub(crate) mod outgoing;
 pub mod quick_replies;
 pub(crate) mod read;
 pub(crate) mod typing;
 
-use axum::Router;
 use crm_core::app::App;
+use crm_core::contract::Routes;
 use serde_json::json;
 
 pub use assignment::router as assign;
@@ -35,7 +34,6 @@ pub use event_list::router as events;
 pub use label::router as labels;
 pub use note_change::router as note;
 pub use note_list::router as notes;
-pub use openapi::document as openapi_document;
 pub use outgoing::first_message::router as first_message;
 pub use outgoing::forward::router as forward;
 pub use outgoing::resend::router as resend;
@@ -43,17 +41,17 @@ pub use read::router as read;
 pub use typing::router as typing;
 
 /// `/api/conversations/{id}/messages`.
-pub fn messages() -> Router<App> {
+pub fn messages() -> Routes {
     message_list::router().merge(outgoing::reply::router())
 }
 
 /// `/api/messages/{id}`.
-pub fn message() -> Router<App> {
+pub fn message() -> Routes {
     message_history::router().merge(message_deletion::router())
 }
 
 /// `/api/messages/status`.
-pub fn message_status() -> Router<App> {
+pub fn message_status() -> Routes {
     message_statuses::router()
 }
 

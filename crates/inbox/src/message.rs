@@ -7,6 +7,14 @@ use uuid::Uuid;
 
 use super::failure::Failure;
 
+crm_core::words! {
+    /// Who wrote a message: the customer (`inbound`) or the organisation (`outbound`).
+    pub(crate) Direction = "inbound", "outbound";
+    /// The state of a message. `received` is that of inbound messages; `unknown` means that Meta was asked to send it
+    /// and its answer was lost.
+    pub(crate) MessageState = "received", "pending", "queued", "sending", "sent", "delivered", "read", "played", "failed", "unknown";
+}
+
 /// One message of a conversation.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Message {
@@ -14,20 +22,25 @@ pub(crate) struct Message {
     conversation_id: Uuid,
     pub(super) session_id: Uuid,
     /// `inbound` or `outbound`
+    #[schema(value_type = Direction)]
     direction: String,
     /// Meta's name of the type, for example `text` or `image`.
     #[serde(rename = "type")]
+    #[schema(example = "text")]
     pub(super) kind: String,
     /// `received` for inbound messages; else `pending`, `queued`, `sending`, `sent`, `delivered`, `read`,
     /// `played`, `failed`, or `unknown`: handed to Meta, and whether it went out is not known.
+    #[schema(value_type = MessageState)]
     pub(crate) status: String,
     /// The text, or a preview of anything else. Null once it was taken back.
+    #[schema(example = "Apakah masih ada?")]
     content: Option<String>,
     /// The element as Meta sent it, or as we send it.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Object, example = json!({"body": "Apakah masih ada?"}))]
     pub(super) payload: serde_json::Value,
-    #[schema(value_type = Object)]
+    #[schema(value_type = Object, example = json!({}))]
     metadata: serde_json::Value,
+    #[schema(example = "wamid.HBgNNjI4MTIzNDU2Nzg5MBUCABEYEjZ")]
     whatsapp_message_id: Option<String>,
     /// The WhatsApp id of the message this one answers.
     pub(super) context_message_id: Option<String>,
@@ -37,6 +50,7 @@ pub(crate) struct Message {
     target_message_id: Option<String>,
     /// The reactions that stand.
     #[serde(default)]
+    #[schema(required)]
     reactions: Vec<Reaction>,
     /// When its writer last changed it.
     #[serde(default)]
@@ -65,9 +79,12 @@ pub(crate) struct Message {
 
 /// A reaction to a message.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = MessageReaction)]
 pub(crate) struct Reaction {
+    #[schema(example = "👍")]
     emoji: String,
     /// `inbound`: the customer's. `outbound`: ours.
+    #[schema(value_type = Direction)]
     direction: String,
     occurred_at: DateTime<Utc>,
     /// The message it came as.

@@ -1,8 +1,7 @@
 //! `DELETE /api/messages/{id}`.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::delete;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -11,11 +10,18 @@ use super::message::Message;
 use crm_core::app::App;
 use crm_core::background::Background;
 use crm_core::caller::{AnyOf, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::path_id::PathId;
 use crm_core::permissions::{MessagesDelete, MessagesSchedule};
+use crm_core::routes;
 use crm_core::text::{Language, Text};
 use media::remove_files;
+
+crm_core::words! {
+    /// Where a message was deleted.
+    pub(crate) DeletedWhere = "local";
+}
 
 /// A message that says nothing any more.
 #[derive(Serialize, ToSchema)]
@@ -23,8 +29,10 @@ pub(crate) struct DeletedMessage {
     #[serde(flatten)]
     message: Message,
     /// `local`: `WhatsApp` offers businesses no way to take a message back, so the customer keeps it.
+    #[schema(value_type = DeletedWhere)]
     deleted: &'static str,
     /// The same in words, in the language of the request.
+    #[schema(example = "The message was deleted here. The customer keeps it.")]
     notice: String,
 }
 
@@ -34,20 +42,21 @@ struct Deleted {
     paths: Vec<String>,
 }
 
-pub(super) fn router() -> Router<App> {
-    Router::new().route("/api/messages/{id}", delete(delete_message))
+pub(super) fn router() -> Routes {
+    Routes::new().routes(routes!(delete_message))
 }
 
-/// Erases what a message says, here only, with its file; or cancels one that is scheduled. It takes `messages.delete`;
-/// who scheduled a message may cancel it without.
+/// Delete a message.
+///
+/// The text and the file of the message are erased in the product only; the customer keeps them. A scheduled message is
+/// cancelled. `messages.delete` is needed; the person who scheduled a message can cancel it without.
 #[utoipa::path(
-    delete, path = "/api/messages/{id}", tag = "conversations", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
+    delete, path = "/api/messages/{id}", tag = "conversations",
+    params(("id" = Uuid, Path, description = "The id of the message")),
     responses(
         (status = 200, body = DeletedMessage),
-        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
-        (status = 409, description = "`message_sending` or `message_not_deletable`", body = ErrorBody),
-    )
+        (status = 409, description = "message_sending, message_not_deletable"),
+    ),
 )]
 pub(crate) async fn delete_message(
     State(app): State<App>,

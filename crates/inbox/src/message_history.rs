@@ -1,7 +1,6 @@
 //! `GET /api/messages/{id}`: a message with everything that happened to it.
 
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::Json;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -10,11 +9,12 @@ use uuid::Uuid;
 
 use super::failure::Failure;
 use super::message::Message;
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::path_id::PathId;
 use crm_core::permissions::MessagesView;
+use crm_core::routes;
 
 /// A message and its history.
 #[derive(Serialize, Deserialize, ToSchema)]
@@ -33,6 +33,7 @@ pub(crate) struct MessageHistory {
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct StatusEvent {
     /// `sent`, `delivered`, `read`, `played`, `failed`, and whatever Meta adds.
+    #[schema(example = "delivered")]
     status: String,
     occurred_at: DateTime<Utc>,
     /// When we heard of it.
@@ -46,37 +47,45 @@ pub(crate) struct StatusEvent {
     conversation: Option<serde_json::Value>,
 }
 
+crm_core::words! {
+    /// What changed a message.
+    pub(crate) MessageChangeKind = "reaction", "edit", "revoke";
+}
+
 /// A reaction, an edit or a revocation.
 #[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = MessageChange)]
 pub(crate) struct Change {
     /// The message it came as.
     message_id: Uuid,
     /// `reaction`, `edit` or `revoke`
     #[serde(rename = "type")]
+    #[schema(value_type = MessageChangeKind)]
     kind: String,
     /// `inbound` or `outbound`
+    #[schema(value_type = super::message::Direction)]
     direction: String,
     /// The new wording.
     content: Option<String>,
     /// Of a reaction; empty or null when it was removed.
+    #[schema(example = "👍")]
     emoji: Option<String>,
     occurred_at: DateTime<Utc>,
+    #[schema(value_type = super::message::MessageState)]
     status: String,
 }
 
-pub(super) fn router() -> Router<App> {
-    Router::new().route("/api/messages/{id}", get(get_message))
+pub(super) fn router() -> Routes {
+    Routes::new().routes(routes!(get_message))
 }
 
-/// A message with its statuses, reactions, edits and revocation.
+/// Get one message.
+///
+/// The answer has every status that Meta reported, and every reaction, edit and revocation.
 #[utoipa::path(
-    get, path = "/api/messages/{id}", tag = "conversations", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
-    responses(
-        (status = 200, body = MessageHistory),
-        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+    get, path = "/api/messages/{id}", tag = "conversations",
+    params(("id" = Uuid, Path, description = "The id of the message")),
+    responses((status = 200, body = MessageHistory)),
 )]
 pub(crate) async fn get_message(
     permitted: Permitted<MessagesView>,

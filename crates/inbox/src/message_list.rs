@@ -1,21 +1,21 @@
 //! `GET /api/conversations/{id}/messages`: a thread.
 
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::Json;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::message::Message;
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::field_rules::optional_text;
 use crm_core::json_body::{QueryParameters, truth};
 use crm_core::paging::{default_limit, page_size};
 use crm_core::path_id::PathId;
 use crm_core::permissions::MessagesView;
+use crm_core::routes;
 use crm_core::text::Text;
 
 const LONGEST_SEARCH: usize = 200;
@@ -35,6 +35,7 @@ pub(crate) struct ThreadQuery {
 
 /// One page of a thread.
 #[derive(Serialize, ToSchema)]
+#[schema(as = MessagePage)]
 pub(crate) struct Thread {
     /// The newest first.
     data: Vec<Message>,
@@ -54,27 +55,26 @@ struct ThreadRows {
     newer: Option<Uuid>,
 }
 
-pub(super) fn router() -> Router<App> {
-    Router::new().route("/api/conversations/{id}/messages", get(list_messages))
+pub(super) fn router() -> Routes {
+    Routes::new().routes(routes!(list_messages))
 }
 
-/// The messages of a conversation, the newest first: the newest page, or one `before`, `after` or `around` a message.
+/// List the messages of a conversation.
+///
+/// The newest message comes first. Without a cursor the answer is the newest page; `before`, `after` and `around` name
+/// a message to page from. `scheduled=true` lists only messages that will be sent later, the next one first.
 #[utoipa::path(
-    get, path = "/api/conversations/{id}/messages", tag = "conversations", security(("bearer" = [])),
+    get, path = "/api/conversations/{id}/messages", tag = "conversations",
     params(
-        ("id" = Uuid, Path),
-        ("before" = Option<Uuid>, Query, description = "A message: those older than it"),
-        ("after" = Option<Uuid>, Query, description = "A message: those next to come after it"),
-        ("around" = Option<Uuid>, Query, description = "A message: it, and what stands around it"),
-        ("search" = Option<String>, Query, description = "Words by their beginnings, all of which a message must have", max_length = 200),
-        ("scheduled" = Option<bool>, Query, description = "True: only what is to be sent later, the next first"),
-        ("limit" = Option<u32>, Query, description = "By default 20", minimum = 1, maximum = 100),
+        ("id" = Uuid, Path, description = "The id of the conversation"),
+        ("before" = Option<Uuid>, Query, description = "The id of a message: lists messages that are older"),
+        ("after" = Option<Uuid>, Query, description = "The id of a message: lists the messages that follow"),
+        ("around" = Option<Uuid>, Query, description = "The id of a message: lists it with the messages around it"),
+        ("search" = Option<String>, Query, description = "The beginnings of words that a message must all have", max_length = 200),
+        ("scheduled" = Option<bool>, Query, description = "`true` lists only messages that will be sent later"),
+        ("limit" = Option<u32>, Query, description = "The most entries of a page; 20 if left out", minimum = 1, maximum = 100),
     ),
-    responses(
-        (status = 200, body = Thread),
-        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+    responses((status = 200, body = Thread)),
 )]
 pub(crate) async fn list_messages(
     permitted: Permitted<MessagesView>,

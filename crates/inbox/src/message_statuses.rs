@@ -2,8 +2,7 @@
 
 use std::collections::HashSet;
 
-use axum::routing::post;
-use axum::{Json, Router};
+use axum::Json;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -11,11 +10,12 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::failure::Failure;
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::JsonBody;
 use crm_core::permissions::MessagesView;
+use crm_core::routes;
 use crm_core::text::Text;
 
 const MAX_IDS: usize = 1000;
@@ -42,8 +42,10 @@ pub(crate) struct StatusAnswer {
 pub(crate) struct MessageStatus {
     id: Uuid,
     conversation_id: Uuid,
+    #[schema(example = "wamid.HBgNNjI4MTIzNDU2Nzg5MBUCABEYEjZ")]
     whatsapp_message_id: Option<String>,
     /// As in a message.
+    #[schema(value_type = super::message::MessageState)]
     status: String,
     sent_at: Option<DateTime<Utc>>,
     delivered_at: Option<DateTime<Utc>>,
@@ -53,19 +55,17 @@ pub(crate) struct MessageStatus {
     failure: Failure,
 }
 
-pub(super) fn router() -> Router<App> {
-    Router::new().route("/api/messages/status", post(message_statuses))
+pub(super) fn router() -> Routes {
+    Routes::new().routes(routes!(message_statuses))
 }
 
-/// The states of up to 1000 messages.
+/// Get the status of many messages.
+///
+/// Up to 1,000 messages can be asked for at once. Ids of messages that the caller may not see are listed in `unknown`.
 #[utoipa::path(
-    post, path = "/api/messages/status", tag = "conversations", security(("bearer" = [])),
+    post, path = "/api/messages/status", tag = "conversations",
     request_body = StatusQuestion,
-    responses(
-        (status = 200, body = StatusAnswer),
-        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 415, body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+    responses((status = 200, body = StatusAnswer)),
 )]
 pub(crate) async fn message_statuses(
     permitted: Permitted<MessagesView>,

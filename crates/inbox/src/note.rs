@@ -14,11 +14,13 @@ const MOST_MENTIONS: usize = 50;
 
 /// What colleagues tell each other about a conversation. The customer never sees it.
 #[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = ConversationNote)]
 pub(crate) struct Note {
     id: Uuid,
     conversation_id: Uuid,
     /// Null for an integration.
     author_id: Option<Uuid>,
+    #[schema(example = "Stok habis, tanya gudang.")]
     content: String,
     /// People who were asked to look.
     mentions: Vec<Uuid>,

@@ -1,26 +1,27 @@
 //! `PATCH` and `DELETE /api/conversations/notes/{id}`.
 
+use axum::Json;
 use axum::http::StatusCode;
-use axum::routing::patch;
-use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::note::{Note, check_mentions, checked_content};
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::JsonBody;
 use crm_core::path_id::PathId;
 use crm_core::permissions::{NotesUpdate, NotesView};
+use crm_core::routes;
 
 /// What to change; what is not named stays.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ConversationNoteChanges)]
 pub(crate) struct NoteChanges {
-    #[schema(max_length = 5000)]
+    #[schema(max_length = 5000, example = "Stok sudah ada lagi.")]
     content: Option<String>,
     /// Who was not mentioned before is told.
     #[schema(max_items = 50)]
@@ -28,22 +29,18 @@ pub(crate) struct NoteChanges {
 }
 
 /// `/api/conversations/notes/{id}`.
-pub fn router() -> Router<App> {
-    Router::new().route(
-        "/api/conversations/notes/{id}",
-        patch(update_note).delete(delete_note),
-    )
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(update_note, delete_note))
 }
 
-/// Corrects a note. Only who wrote it may.
+/// Change a note.
+///
+/// Only the author can change a note. People who were not mentioned before are notified.
 #[utoipa::path(
-    patch, path = "/api/conversations/notes/{id}", tag = "conversations", security(("bearer" = [])),
-    params(("id" = Uuid, Path)), request_body = NoteChanges,
-    responses(
-        (status = 200, body = Note),
-        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 415, body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+    patch, path = "/api/conversations/notes/{id}", tag = "conversations",
+    params(("id" = Uuid, Path, description = "The id of the note")),
+    request_body = NoteChanges,
+    responses((status = 200, body = Note)),
 )]
 pub(crate) async fn update_note(
     permitted: Permitted<NotesUpdate>,
@@ -60,14 +57,13 @@ pub(crate) async fn update_note(
     Ok(Json(database.rpc("update_note", &arguments).await?))
 }
 
-/// Removes a note: one's own, or with `notes.delete` anybody's.
+/// Delete a note.
+///
+/// Callers can delete their own notes, and with `notes.delete` every note.
 #[utoipa::path(
-    delete, path = "/api/conversations/notes/{id}", tag = "conversations", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
-    responses(
-        (status = 204), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    )
+    delete, path = "/api/conversations/notes/{id}", tag = "conversations",
+    params(("id" = Uuid, Path, description = "The id of the note")),
+    responses((status = 204)),
 )]
 pub(crate) async fn delete_note(
     permitted: Permitted<NotesView>,

@@ -1,21 +1,21 @@
 //! `GET` and `POST /api/conversations/{id}/notes`.
 
+use axum::Json;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::note::{Note, check_mentions, checked_content};
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::{JsonBody, QueryParameters, created};
 use crm_core::paging::{default_limit, page_size};
 use crm_core::path_id::PathId;
 use crm_core::permissions::{NotesCreate, NotesView};
+use crm_core::routes;
 
 /// Which part of the list.
 #[derive(Deserialize)]
@@ -27,6 +27,7 @@ pub(crate) struct NotesQuery {
 
 /// One page of notes.
 #[derive(Serialize, ToSchema)]
+#[schema(as = ConversationNotes)]
 pub(crate) struct Notes {
     /// The newest first.
     data: Vec<Note>,
@@ -43,8 +44,9 @@ struct NoteRows {
 /// A new note.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewConversationNote)]
 pub(crate) struct NewNote {
-    #[schema(max_length = 5000)]
+    #[schema(max_length = 5000, example = "Stok habis, tanya gudang.")]
     content: String,
     /// People who may see the conversation. They are told.
     #[serde(default)]
@@ -53,23 +55,21 @@ pub(crate) struct NewNote {
 }
 
 /// `/api/conversations/{id}/notes`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/conversations/{id}/notes", get(list_notes).post(create_note))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(list_notes, create_note))
 }
 
-/// The notes of a conversation, the newest first.
+/// List the notes of a conversation.
+///
+/// The newest note comes first. The customer never sees notes.
 #[utoipa::path(
-    get, path = "/api/conversations/{id}/notes", tag = "conversations", security(("bearer" = [])),
+    get, path = "/api/conversations/{id}/notes", tag = "conversations",
     params(
-        ("id" = Uuid, Path),
-        ("before" = Option<Uuid>, Query, description = "`next_cursor` of the page before"),
-        ("limit" = Option<u32>, Query, description = "By default 20", minimum = 1, maximum = 100),
+        ("id" = Uuid, Path, description = "The id of the conversation"),
+        ("before" = Option<Uuid>, Query, description = "The `next_cursor` of the previous page"),
+        ("limit" = Option<u32>, Query, description = "The most entries of a page; 20 if left out", minimum = 1, maximum = 100),
     ),
-    responses(
-        (status = 200, body = Notes),
-        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+    responses((status = 200, body = Notes)),
 )]
 pub(crate) async fn list_notes(
     permitted: Permitted<NotesView>,
@@ -85,16 +85,14 @@ pub(crate) async fn list_notes(
     }))
 }
 
-/// Writes a note, and tells those it mentions.
+/// Add a note to a conversation.
+///
+/// People in `mentions` are notified; they must be allowed to see the conversation.
 #[utoipa::path(
-    post, path = "/api/conversations/{id}/notes", tag = "conversations", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
-    request_body(content = NewNote, example = json!({"content": "Stok habis, tanya gudang", "mentions": ["<id>"]})),
-    responses(
-        (status = 201, body = Note),
-        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 415, body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+    post, path = "/api/conversations/{id}/notes", tag = "conversations",
+    params(("id" = Uuid, Path, description = "The id of the conversation")),
+    request_body(content = NewNote, example = json!({"content": "Stok habis, tanya gudang", "mentions": ["3f0c7a52-6a0b-4f0e-9c3c-0d9f1c5d2b10"]})),
+    responses((status = 201, body = Note)),
 )]
 pub(crate) async fn create_note(
     permitted: Permitted<NotesCreate>,

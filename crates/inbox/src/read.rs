@@ -1,9 +1,7 @@
 //! `POST` and `DELETE /api/conversations/{id}/read`: a person has read what the customer wrote, or will come back to it.
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::post;
 use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
@@ -11,9 +9,11 @@ use uuid::Uuid;
 use crm_core::app::App;
 use crm_core::background::Background;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::path_id::PathId;
 use crm_core::permissions::MessagesView;
+use crm_core::routes;
 use sending::number_token;
 
 /// The message of a customer that Meta is told about.
@@ -25,21 +25,17 @@ pub(super) struct CustomerMessage {
 }
 
 /// `/api/conversations/{id}/read`.
-pub fn router() -> Router<App> {
-    Router::new().route(
-        "/api/conversations/{id}/read",
-        post(read_conversation).delete(unread_conversation),
-    )
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(read_conversation, unread_conversation))
 }
 
-/// Marks a conversation as read, and has WhatsApp show the customer so.
+/// Mark a conversation as read.
+///
+/// WhatsApp shows the customer that their messages were read.
 #[utoipa::path(
-    post, path = "/api/conversations/{id}/read", tag = "conversations", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
-    responses(
-        (status = 204), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    )
+    post, path = "/api/conversations/{id}/read", tag = "conversations",
+    params(("id" = Uuid, Path, description = "The id of the conversation")),
+    responses((status = 204)),
 )]
 pub(crate) async fn read_conversation(
     State(app): State<App>,
@@ -59,14 +55,13 @@ pub(crate) async fn read_conversation(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Puts a conversation back among the unread. The customer still sees their messages as read.
+/// Mark a conversation as unread.
+///
+/// The customer still sees their messages as read.
 #[utoipa::path(
-    delete, path = "/api/conversations/{id}/read", tag = "conversations", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
-    responses(
-        (status = 204), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    )
+    delete, path = "/api/conversations/{id}/read", tag = "conversations",
+    params(("id" = Uuid, Path, description = "The id of the conversation")),
+    responses((status = 204)),
 )]
 pub(crate) async fn unread_conversation(
     permitted: Permitted<MessagesView>,

@@ -1,33 +1,32 @@
 //! `POST /api/conversations/{id}/typing`: the customer sees that somebody is writing.
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::post;
 use serde_json::json;
 
 use super::read::{CustomerMessage, tell};
 use crm_core::app::App;
 use crm_core::background::Background;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::path_id::PathId;
 use crm_core::permissions::MessagesSend;
+use crm_core::routes;
 
 /// `/api/conversations/{id}/typing`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/conversations/{id}/typing", post(show_typing))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(show_typing))
 }
 
-/// Shows the customer for up to 25 seconds that somebody is writing, and marks what they wrote as read. Does nothing
-/// when they have not written within 24 hours.
+/// Show the customer that a person is typing.
+///
+/// The typing indicator disappears after 25 seconds, and what the customer wrote is marked as read. If the customer has
+/// not written within 24 hours, nothing happens.
 #[utoipa::path(
-    post, path = "/api/conversations/{id}/typing", tag = "conversations", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
-    responses(
-        (status = 204), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    )
+    post, path = "/api/conversations/{id}/typing", tag = "conversations",
+    params(("id" = Uuid, Path, description = "The id of the conversation")),
+    responses((status = 204)),
 )]
 pub(crate) async fn show_typing(
     State(app): State<App>,

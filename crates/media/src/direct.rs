@@ -26,7 +26,7 @@ use crm_core::text::Text;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DirectUpload {
-    #[schema(max_length = 1000)]
+    #[schema(max_length = 1000, example = "katalog.pdf")]
     file_name: String,
     /// The number it is for; by default the first that is connected.
     session_id: Option<Uuid>,
@@ -47,7 +47,12 @@ enum DirectKind {
 /// Where to put a file, by `PUT` and within two hours.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct UploadAddress {
+    #[schema(
+        format = "uri",
+        example = "https://project.supabase.co/storage/v1/object/upload/sign/chat-media/katalog.pdf?token=..."
+    )]
     upload_url: String,
+    #[schema(example = "3f0c7a52-6a0b-4f0e-9c3c-0d9f1c5d2b10/katalog.pdf")]
     storage_path: String,
 }
 

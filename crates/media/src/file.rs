@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -16,12 +15,21 @@ use uuid::Uuid;
 use super::BUCKET;
 use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::path_id::PathId;
 use crm_core::permissions::{MediaDelete, MediaView};
+use crm_core::routes;
 
 /// How long a link opens.
 const LINK_LIFETIME: Duration = Duration::from_secs(10 * 60);
+
+crm_core::words! {
+    /// What a file is sent as.
+    pub(crate) MediaFileKind = "image", "video", "audio", "document", "sticker";
+    /// Whether a file can be opened.
+    pub(crate) MediaFileState = "pending", "stored", "failed", "gone";
+}
 
 /// A file of a message, or an upload.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -31,13 +39,18 @@ pub(crate) struct MediaFile {
     message_id: Option<Uuid>,
     session_id: Uuid,
     /// `image`, `video`, `audio`, `document` or `sticker`
+    #[schema(value_type = MediaFileKind)]
     kind: String,
+    #[schema(example = "application/pdf")]
     mime_type: Option<String>,
     /// Harmless, whatever the sender called it.
+    #[schema(example = "katalog.pdf")]
     file_name: String,
+    #[schema(example = 182044)]
     file_size: Option<u64>,
     sha256: Option<String>,
     /// `pending` (being fetched), `stored`, `failed`, or `gone`: Meta does not have it any more.
+    #[schema(value_type = MediaFileState)]
     state: String,
     /// Meta's id of the file.
     meta_media_id: Option<String>,
@@ -64,18 +77,17 @@ struct Row {
 }
 
 /// `/api/whatsapp/media/{id}`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/whatsapp/media/{id}", get(get_file).delete(delete_file))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(get_file, delete_file))
 }
 
-/// A file, by its own id or its message's, with a link that opens it for ten minutes.
+/// Get one file.
+///
+/// The id is that of the file or of its message. `url` opens the file for ten minutes, without further credentials.
 #[utoipa::path(
-    get, path = "/api/whatsapp/media/{id}", tag = "whatsapp", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
-    responses(
-        (status = 200, body = OpenedFile), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    )
+    get, path = "/api/whatsapp/media/{id}", tag = "whatsapp",
+    params(("id" = Uuid, Path, description = "The id of the file or of its message")),
+    responses((status = 200, body = OpenedFile)),
 )]
 pub(crate) async fn get_file(
     State(app): State<App>,
@@ -113,14 +125,13 @@ struct Deleted {
     storage_path: Option<String>,
 }
 
-/// Removes a stored file for good; its message stays.
+/// Delete a file.
+///
+/// The stored file is removed for good; its message stays.
 #[utoipa::path(
-    delete, path = "/api/whatsapp/media/{id}", tag = "whatsapp", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
-    responses(
-        (status = 204), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    )
+    delete, path = "/api/whatsapp/media/{id}", tag = "whatsapp",
+    params(("id" = Uuid, Path, description = "The id of the file or of its message")),
+    responses((status = 204)),
 )]
 pub(crate) async fn delete_file(
     State(app): State<App>,

@@ -4,13 +4,11 @@ pub(crate) mod direct;
 mod fetch;
 pub(crate) mod file;
 mod metered;
-mod openapi;
 mod sent_on;
 mod sniff;
 pub(crate) mod upload;
 
 pub use file::router as file;
-pub use openapi::document as openapi_document;
 pub use upload::router as upload;
 
 pub use fetch::{fetch_pending, fetch_soon, may_hold_files};

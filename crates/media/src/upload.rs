@@ -2,12 +2,10 @@
 
 use std::io;
 
-use axum::Router;
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
 use reqwest::Body;
@@ -27,9 +25,11 @@ use super::metered::{Meter, hex, metered};
 use super::sniff::{self, sniff};
 use crm_core::app::App;
 use crm_core::caller::{Caller, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::{JsonBody, created};
 use crm_core::permissions::MediaUpload;
+use crm_core::routes;
 use crm_core::text::Text;
 use sending::number_token;
 
@@ -65,28 +65,35 @@ pub(super) struct Place {
 }
 
 /// `/api/whatsapp/media`.
-pub fn router() -> Router<App> {
-    Router::new()
-        .route("/api/whatsapp/media", post(upload_file))
+pub fn router() -> Routes {
+    Routes::new()
+        .routes(routes!(upload_file))
         .layer(DefaultBodyLimit::max(MAX_BODY))
 }
 
-/// Uploads a file. Its type is told by its bytes and its size checked against Meta's limit for it. Send the answer's
-/// `id` as `image.id`, `document.id` and so on, within 30 days. Files beyond the platform's limit of a request (4.5 MB on
-/// Vercel) go another way: ask in JSON for an address, `PUT` the file there, and name its `storage_path` in JSON then.
+/// Upload a file to send.
+///
+/// The type is recognised from the bytes, and the size is checked against Meta's limit for that type. Send the `id` of
+/// the answer as `image.id`, `document.id` and so on within 30 days.
+///
+/// Files larger than a request may be (4.5 MB on Vercel) are uploaded in three steps: ask for an address with a JSON
+/// body, `PUT` the file to `upload_url`, then repeat the JSON body with `storage_path`.
 #[utoipa::path(
-    post, path = "/api/whatsapp/media", tag = "whatsapp", security(("bearer" = [])),
+    post, path = "/api/whatsapp/media", tag = "whatsapp",
     request_body(content(
         (UploadForm = "multipart/form-data"),
         (DirectUpload = "application/json"),
     )),
     responses(
         (status = 200, description = "The address asked for", body = UploadAddress),
-        (status = 201, body = MediaFile), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-        (status = 403, body = ErrorBody), (status = 409, description = "`number_unavailable`", body = ErrorBody),
-        (status = 413, body = ErrorBody), (status = 422, body = ErrorBody),
-        (status = 503, description = "Meta or Storage is away", body = ErrorBody),
-    )
+        (status = 201, body = MediaFile),
+        (status = 400, description = "invalid_form, invalid_json, unreadable_body"),
+        (status = 404, description = "not_found"),
+        (status = 409, description = "number_unavailable"),
+        (status = 413, description = "payload_too_large"),
+        (status = 422, description = "invalid_field"),
+        (status = 503, description = "unavailable"),
+    ),
 )]
 pub(crate) async fn upload_file(
     State(app): State<App>,

@@ -1,9 +1,8 @@
 //! `POST /api/whatsapp/sessions`: connects a number.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::post;
-use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::json;
@@ -14,10 +13,12 @@ use super::number::ConnectedNumber;
 use super::validation::{Candidate, check_expiry, check_pin, parse_token};
 use crm_core::app::App;
 use crm_core::caller::{Caller, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::field_rules::optional_text;
 use crm_core::json_body::{JsonBody, created};
 use crm_core::permissions::NumbersManage;
+use crm_core::routes;
 use crm_core::text::Text;
 
 /// A number to be connected.
@@ -49,21 +50,22 @@ struct Place {
     token_source: Option<String>,
 }
 
-pub(super) fn router() -> Router<App> {
-    Router::new().route("/api/whatsapp/sessions", post(connect_number))
+pub(super) fn router() -> Routes {
+    Routes::new().routes(routes!(connect_number))
 }
 
-/// Connects a number: Meta is asked whether it exists, belongs to the account and obeys the token; then the account
-/// is subscribed and the number stored. One that was connected before gets its history back.
+/// Connect a WhatsApp number.
+///
+/// The service asks Meta whether the number exists, belongs to the account and accepts the token. Then it subscribes to
+/// the account and stores the number. A number that was connected before gets its history back.
 #[utoipa::path(
-    post, path = "/api/whatsapp/sessions", tag = "whatsapp", security(("bearer" = [])),
+    post, path = "/api/whatsapp/sessions", tag = "whatsapp",
     request_body = NewNumber,
     responses(
-        (status = 201, body = ConnectedNumber), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 409, description = "`number_taken`, `token_key_missing`, `account_blocked` or \
-            `registration_throttled`", body = ErrorBody),
-        (status = 422, body = ErrorBody), (status = 503, description = "Meta does not answer", body = ErrorBody),
-    )
+        (status = 201, body = ConnectedNumber),
+        (status = 409, description = "number_taken, token_key_missing, account_blocked, registration_throttled"),
+        (status = 503, description = "unavailable"),
+    ),
 )]
 pub(crate) async fn connect_number(
     State(app): State<App>,

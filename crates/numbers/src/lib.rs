@@ -5,15 +5,12 @@ pub(crate) mod health;
 pub(crate) mod list;
 mod meta_refusal;
 pub(crate) mod number;
-mod openapi;
 mod reseal;
 pub(crate) mod session;
 mod validation;
 
-use axum::Router;
-use crm_core::app::App;
+use crm_core::contract::Routes;
 
-pub use openapi::document as openapi_document;
 pub use session::router as session;
 
 pub use health::refresh_stale;
@@ -21,6 +18,6 @@ pub use list::ensure_default_number;
 pub use reseal::reseal_tokens;
 
 /// `/api/whatsapp/sessions`.
-pub fn sessions() -> Router<App> {
+pub fn sessions() -> Routes {
     list::router().merge(connect::router())
 }

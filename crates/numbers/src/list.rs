@@ -1,8 +1,7 @@
 //! `GET /api/whatsapp/sessions`: the connected numbers with their health.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -12,9 +11,11 @@ use super::health;
 use super::number::{ConnectedNumber, GraphInUse};
 use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::QueryParameters;
 use crm_core::permissions::NumbersView;
+use crm_core::routes;
 
 /// How the list is wanted.
 #[derive(Deserialize)]
@@ -25,6 +26,7 @@ pub(crate) struct ListQuery {
 /// Whether Meta is asked first.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = NumberRefresh)]
 pub(crate) enum Refresh {
     True,
     False,
@@ -37,16 +39,18 @@ pub(crate) struct NumberList {
     graph: GraphInUse,
 }
 
-pub(super) fn router() -> Router<App> {
-    Router::new().route("/api/whatsapp/sessions", get(list_numbers))
+pub(super) fn router() -> Routes {
+    Routes::new().routes(routes!(list_numbers))
 }
 
-/// The numbers of the caller's organisation, the oldest first. `refresh=true` asks Meta for what is older than a
-/// minute; otherwise health is at most an hour old.
+/// List the connected numbers.
+///
+/// The oldest number comes first. The health of a number is at most an hour old; with `refresh=true` Meta is asked
+/// again for everything older than a minute.
 #[utoipa::path(
-    get, path = "/api/whatsapp/sessions", tag = "whatsapp", security(("bearer" = [])),
-    params(("refresh" = Option<Refresh>, Query)),
-    responses((status = 200, body = NumberList), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody))
+    get, path = "/api/whatsapp/sessions", tag = "whatsapp",
+    params(("refresh" = inline(Option<Refresh>), Query, description = "Whether to ask Meta first")),
+    responses((status = 200, body = NumberList)),
 )]
 pub(crate) async fn list_numbers(
     State(app): State<App>,

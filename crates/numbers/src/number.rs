@@ -7,44 +7,65 @@ use uuid::Uuid;
 
 use crm_core::app::App;
 
+crm_core::words! {
+    /// Whose access token a number uses.
+    pub(crate) TokenSource = "own", "environment";
+    /// Whether Meta accepts the access token.
+    pub(crate) TokenStatus = "valid", "invalid", "unchecked";
+}
+
 /// A number of ours. No answer ever holds its access token.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ConnectedNumber {
     pub(super) id: Uuid,
+    #[schema(example = "Toko Solo")]
     name: String,
     /// Meta's id of the number.
+    #[schema(example = "106540352242922")]
     pub(super) phone_number_id: String,
     /// Meta's id of the WhatsApp Business account.
+    #[schema(example = "102290129340398")]
     pub(super) business_account_id: String,
+    #[schema(example = "+62 811-0009-000")]
     display_phone_number: String,
     /// What customers see.
+    #[schema(example = "Kopi Senja")]
     verified_name: Option<String>,
     /// `connected`, `paused` (a person stopped sending), `broken` (Meta refuses it: `status_reason` says why) or
     /// `disconnected`.
+    #[schema(value_type = crm_core::words::NumberStatus)]
     pub(super) status: String,
     status_reason: Option<String>,
     /// Why it is broken, for programs: `token_invalid`, `payment_problem`, `policy_block`, `not_registered`, `number_banned`,
     /// `account_disabled` and others.
     status_code: Option<String>,
     /// The pace of campaigns.
+    #[schema(example = 10)]
     messages_per_second: u32,
     /// `GREEN`, `YELLOW`, `RED` or `UNKNOWN`
+    #[schema(example = "GREEN")]
     quality_rating: Option<String>,
     /// How many people may be written to in 24 hours, as Meta names it; shared by the business portfolio.
+    #[schema(example = "TIER_2K")]
     messaging_limit: Option<String>,
     /// Whether Meta has approved the name.
+    #[schema(example = "APPROVED")]
     name_status: Option<String>,
     /// `STANDARD` (80 messages a second) or `HIGH` (1,000)
+    #[schema(example = "STANDARD")]
     pub(super) throughput_level: Option<String>,
     /// Meta's own word: `CONNECTED`, `BANNED`, `RESTRICTED` and others.
+    #[schema(example = "CONNECTED")]
     meta_status: Option<String>,
     /// When Meta was last asked.
     health_checked_at: Option<DateTime<Utc>>,
     /// Why the last question brought nothing.
     health_error: Option<String>,
     /// `own`, or `environment` for the token of this installation.
+    #[schema(value_type = TokenSource)]
     pub(super) token_source: String,
     /// `valid`, `invalid` or `unchecked`.
+    #[schema(value_type = TokenStatus)]
     token_status: String,
     /// Until when Meta issued its own token, as it was told with it. Null for tokens that do not expire.
     token_expires_at: Option<DateTime<Utc>>,

@@ -1,9 +1,8 @@
 //! `GET`, `PATCH` and `DELETE /api/whatsapp/sessions/{id}`.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -17,11 +16,13 @@ use super::validation::{Candidate, check_expiry, check_pin, parse_token};
 use crm_core::app::App;
 use crm_core::background::Background;
 use crm_core::caller::{Caller, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::field_rules::optional_text;
 use crm_core::json_body::{JsonBody, QueryParameters, given};
 use crm_core::path_id::PathId;
 use crm_core::permissions::{NumbersManage, NumbersView};
+use crm_core::routes;
 use crm_core::text::Text;
 use sending::{AccessError, number_token};
 
@@ -80,10 +81,16 @@ struct NumberDelivery {
     week: DeliveryFigures,
 }
 
+crm_core::words! {
+    /// The state of a circuit breaker.
+    pub(crate) BreakerState = "closed", "open", "half_open";
+}
+
 /// Whether Meta answers: `open` while sends are held back because it does not.
 #[derive(Serialize, Deserialize, ToSchema)]
 struct Breaker {
     /// `closed`, `open` or `half_open`
+    #[schema(value_type = BreakerState)]
     state: String,
     /// Sends in a row that brought no answer.
     failures: u32,
@@ -111,6 +118,7 @@ struct DeliveryFigures {
 
 /// Seconds from one state to the next.
 #[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = DeliveryLatency)]
 struct Latency {
     median: Option<f64>,
     p95: Option<f64>,
@@ -120,7 +128,7 @@ struct Latency {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NumberChanges {
-    #[schema(max_length = 200)]
+    #[schema(max_length = 200, example = "Toko Solo")]
     name: Option<String>,
     /// The pace of campaigns: up to 80, or 1,000 where Meta's throughput level is `HIGH`.
     #[schema(minimum = 1, maximum = 1000)]
@@ -161,21 +169,21 @@ pub(crate) enum WantedStatus {
 }
 
 /// `/api/whatsapp/sessions/{id}`.
-pub fn router() -> Router<App> {
-    Router::new().route(
-        "/api/whatsapp/sessions/{id}",
-        get(get_number).patch(change_number).delete(delete_number),
-    )
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(get_number, change_number, delete_number))
 }
 
-/// One number: Meta's word on it, its breaker, and what became of its messages. `refresh=true` asks Meta first.
+/// Get one connected number.
+///
+/// The answer has what Meta reports about the number, its circuit breaker, its assignment settings, and what became of
+/// its messages in the last 24 hours.
 #[utoipa::path(
-    get, path = "/api/whatsapp/sessions/{id}", tag = "whatsapp", security(("bearer" = [])),
-    params(("id" = Uuid, Path), ("refresh" = Option<Refresh>, Query)),
-    responses(
-        (status = 200, body = NumberDetails), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    )
+    get, path = "/api/whatsapp/sessions/{id}", tag = "whatsapp",
+    params(
+        ("id" = Uuid, Path, description = "The id of the connected number"),
+        ("refresh" = inline(Option<Refresh>), Query, description = "Whether to ask Meta first"),
+    ),
+    responses((status = 200, body = NumberDetails)),
 )]
 pub(crate) async fn get_number(
     State(app): State<App>,
@@ -208,15 +216,19 @@ async fn find(caller: &Caller, id: Uuid) -> Result<ConnectedNumber, ApiError> {
     number.ok_or_else(ApiError::not_found)
 }
 
-/// Renames a number, changes its pace or token, pauses, resumes, disconnects or connects it again.
+/// Change a connected number.
+///
+/// The name, the pace and the token can be changed, and the number can be paused, resumed, disconnected or connected
+/// again. A new token is checked with Meta first. Assignment settings need `agents.assign` as well.
 #[utoipa::path(
-    patch, path = "/api/whatsapp/sessions/{id}", tag = "whatsapp", security(("bearer" = [])),
-    params(("id" = Uuid, Path)), request_body = NumberChanges,
+    patch, path = "/api/whatsapp/sessions/{id}", tag = "whatsapp",
+    params(("id" = Uuid, Path, description = "The id of the connected number")),
+    request_body = NumberChanges,
     responses(
-        (status = 200, body = ConnectedNumber), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 422, body = ErrorBody),
-        (status = 503, description = "Meta does not answer", body = ErrorBody),
-    )
+        (status = 200, body = ConnectedNumber),
+        (status = 409, description = "number_unavailable, number_taken, token_key_missing, account_blocked, registration_throttled"),
+        (status = 503, description = "unavailable"),
+    ),
 )]
 pub(crate) async fn change_number(
     State(app): State<App>,
@@ -354,15 +366,14 @@ struct Deleted {
     account_in_use: bool,
 }
 
-/// Takes a number out for good: nothing is sent or received for it any more, and its token is forgotten.
-/// Conversations stay, and come back when it is connected again.
+/// Remove a number.
+///
+/// The number sends and receives nothing any more, and its token is deleted. The conversations stay, and come back if
+/// the number is connected again.
 #[utoipa::path(
-    delete, path = "/api/whatsapp/sessions/{id}", tag = "whatsapp", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
-    responses(
-        (status = 204), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    )
+    delete, path = "/api/whatsapp/sessions/{id}", tag = "whatsapp",
+    params(("id" = Uuid, Path, description = "The id of the connected number")),
+    responses((status = 204)),
 )]
 pub(crate) async fn delete_number(
     State(app): State<App>,

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
-use axum::routing::post;
-use axum::{Json, Router};
 use bytes::Bytes;
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -19,9 +18,11 @@ use super::submission::{NewRecipientList, NewRecipientListForm, OnError, People,
 use crm_core::app::App;
 use crm_core::background::Background;
 use crm_core::caller::{AllOf, AnyOf, Caller, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::created;
 use crm_core::permissions::{ContactsView, RecipientListsCreate, RecipientListsImport};
+use crm_core::routes;
 use crm_core::text::Text;
 use tables::file_import::file::{self as import_file, FetchError};
 use tables::file_import::row_problem::{RowProblem, text_of};
@@ -40,25 +41,26 @@ const ROWS_TO_WAIT_FOR: usize = 2000;
 /// How long an answer waits for it.
 const WAITING_TIME: Duration = Duration::from_secs(10);
 
-pub(super) fn router() -> Router<App> {
-    Router::new()
-        .route("/api/broadcast/recipient-lists", post(create_recipient_list))
+pub(super) fn router() -> Routes {
+    Routes::new()
+        .routes(routes!(create_recipient_list))
         .layer(DefaultBodyLimit::max(MAX_BODY))
 }
 
-/// Makes a list: of people given one by one, of contacts, or from a file. A file of more than 2,000 rows is read behind the
-/// answer; the list is `importing` until then. `recipient_lists.create` is needed, for files `recipient_lists.import`, for contacts
-/// `contacts.view` too.
+/// Create a recipient list.
+///
+/// People are given one by one, chosen from the contacts, or read from a file. A file with more than 2,000 rows is read
+/// after the answer; the list is `importing` until then. `recipient_lists.create` is needed, for files
+/// `recipient_lists.import`, and for contacts `contacts.view` as well. A wrong recipient is named like
+/// `recipients[3].phone_number`.
 #[utoipa::path(
-    post, path = "/api/broadcast/recipient-lists", tag = "recipient-lists", security(("bearer" = [])),
+    post, path = "/api/broadcast/recipient-lists", tag = "recipient-lists",
     request_body(content((NewRecipientList = "application/json"), (NewRecipientListForm = "multipart/form-data"))),
     responses(
         (status = 201, body = RecipientList),
-        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 409, body = ErrorBody), (status = 413, body = ErrorBody), (status = 415, body = ErrorBody),
-        (status = 422, description = "A field is wrong; fields of recipients are named like \
-            `recipients[3].phone_number`", body = ErrorBody),
-    )
+        (status = 409, description = "file_in_use"),
+        (status = 422, description = "invalid_filter"),
+    ),
 )]
 pub(crate) async fn create_recipient_list(
     permitted: Permitted<AnyOf<(RecipientListsCreate, RecipientListsImport)>>,

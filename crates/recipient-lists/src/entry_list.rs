@@ -1,21 +1,21 @@
 //! `GET /api/broadcast/recipient-lists/{id}/entries`, as pages or as CSV.
 
+use axum::Json;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::csv_export::{LinePage, Lines};
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::field_rules::optional_text;
 use crm_core::json_body::QueryParameters;
 use crm_core::paging::{PageNumber, Paged, Rows, default_limit, first_page, page_number, page_size};
 use crm_core::path_id::PathId;
 use crm_core::permissions::{RecipientListsExport, RecipientListsView};
+use crm_core::routes;
 use tables::csv_table;
 
 /// Somebody on a list.
@@ -23,9 +23,12 @@ use tables::csv_table;
 pub(crate) struct ListEntry {
     /// Where it stood in the file.
     line: u32,
+    #[schema(example = "6281234567890")]
     phone_number: String,
+    #[schema(example = "Ani")]
     name: Option<String>,
     /// Texts by the list's columns.
+    #[schema(value_type = Object, example = json!({"city": "Solo"}))]
     variables: Map<String, Value>,
     /// Wants no marketing: marketing campaigns skip them.
     opted_out: bool,
@@ -62,6 +65,7 @@ pub(crate) struct Filter {
 /// How to answer.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = EntryListFormat)]
 enum Format {
     #[default]
     Json,
@@ -69,28 +73,24 @@ enum Format {
 }
 
 /// `/api/broadcast/recipient-lists/{id}/entries`.
-pub fn router() -> Router<App> {
-    Router::new().route(
-        "/api/broadcast/recipient-lists/{id}/entries",
-        get(list_recipient_list_entries),
-    )
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(list_recipient_list_entries))
 }
 
-/// The people on a list in their order. As CSV all of them, in the form that an import takes.
+/// List the people on a recipient list.
+///
+/// The people come in the order of the file. With `format=csv` the answer is a file with all of them, which can be
+/// imported again; it needs `recipient_lists.export` as well.
 #[utoipa::path(
-    get, path = "/api/broadcast/recipient-lists/{id}/entries", tag = "recipient-lists", security(("bearer" = [])),
+    get, path = "/api/broadcast/recipient-lists/{id}/entries", tag = "recipient-lists",
     params(
-        ("id" = uuid::Uuid, Path),
-        ("search" = Option<String>, Query, description = "A part of the name or of the phone number"),
-        ("page" = Option<u32>, Query, description = "From 1", minimum = 1),
-        ("limit" = Option<u32>, Query, description = "Rows of a page, by default 20", minimum = 1, maximum = 100),
-        ("format" = Option<Format>, Query, description = "`csv` needs `recipient_lists.export` too"),
+        ("id" = uuid::Uuid, Path, description = "The id of the recipient list"),
+        ("search" = Option<String>, Query, description = "A part of a name or a phone number"),
+        ("page" = Option<u32>, Query, description = "The page to list, from 1", minimum = 1),
+        ("limit" = Option<u32>, Query, description = "The most entries of a page; 20 if left out", minimum = 1, maximum = 100),
+        ("format" = inline(Option<Format>), Query, description = "`csv` answers with a file; it needs `recipient_lists.export` as well"),
     ),
-    responses(
-        (status = 200, content((Paged<ListEntry> = "application/json"), (String = "text/csv"))),
-        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+    responses((status = 200, content((Paged<ListEntry> = "application/json"), (String = "text/csv")))),
 )]
 pub(crate) async fn list_recipient_list_entries(
     permitted: Permitted<RecipientListsView>,

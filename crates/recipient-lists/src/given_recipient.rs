@@ -31,12 +31,14 @@ pub(crate) enum GivenRecipient {
             alias = "wa_id",
             deserialize_with = "text_or_number"
         )]
+        #[schema(example = "+62 812-3456-7890")]
         phone_number: String,
         #[serde(alias = "contacts_name")]
+        #[schema(example = "Ani")]
         name: Option<String>,
         /// A list for `var1`, `var2` …, or an object.
         #[serde(default)]
-        #[schema(value_type = Object)]
+        #[schema(value_type = Value, example = json!({"city": "Solo"}))]
         variables: GivenVariables,
     },
 }

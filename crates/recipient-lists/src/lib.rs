@@ -9,7 +9,6 @@ pub(crate) mod given_recipient;
 mod import;
 pub(crate) mod list_index;
 pub(crate) mod list_source;
-mod openapi;
 pub(crate) mod recipient_list;
 pub(crate) mod row_error_list;
 mod row_reader;
@@ -17,18 +16,16 @@ pub(crate) mod submission;
 pub(crate) mod template;
 pub(crate) mod upload;
 
-use axum::Router;
-use crm_core::app::App;
+use crm_core::contract::Routes;
 
 pub use entry_list::router as entries;
 pub use import::ListImport;
-pub use openapi::document as openapi_document;
 pub use recipient_list::router as recipient_list;
 pub use row_error_list::router as row_errors;
 pub use template::router as template;
 pub use upload::router as uploads;
 
 /// `/api/broadcast/recipient-lists`.
-pub fn recipient_lists() -> Router<App> {
+pub fn recipient_lists() -> Routes {
     list_index::router().merge(creation::router())
 }

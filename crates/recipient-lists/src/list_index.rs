@@ -1,19 +1,19 @@
 //! `GET /api/broadcast/recipient-lists`.
 
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::Json;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
 use super::recipient_list::RecipientList;
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::field_rules::optional_text;
 use crm_core::json_body::QueryParameters;
 use crm_core::paging::{PageNumber, Paged, Rows, default_limit, first_page, page_number, page_size};
 use crm_core::permissions::RecipientListsView;
+use crm_core::routes;
 
 /// What to list.
 #[derive(Deserialize)]
@@ -29,30 +29,29 @@ pub(crate) struct Filter {
 /// The state of a list.
 #[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum ListStatus {
+pub(crate) enum ListStatus {
     Importing,
     Ready,
     Refused,
     Failed,
 }
 
-pub(super) fn router() -> Router<App> {
-    Router::new().route("/api/broadcast/recipient-lists", get(list_recipient_lists))
+pub(super) fn router() -> Routes {
+    Routes::new().routes(routes!(list_recipient_lists))
 }
 
-/// The recipient lists of the caller's tenant, the newest first.
+/// List the recipient lists.
+///
+/// The newest list comes first.
 #[utoipa::path(
-    get, path = "/api/broadcast/recipient-lists", tag = "recipient-lists", security(("bearer" = [])),
+    get, path = "/api/broadcast/recipient-lists", tag = "recipient-lists",
     params(
         ("search" = Option<String>, Query, description = "A part of the name"),
-        ("status" = Option<ListStatus>, Query),
-        ("page" = Option<u32>, Query, description = "From 1", minimum = 1),
-        ("limit" = Option<u32>, Query, description = "Rows of a page, by default 20", minimum = 1, maximum = 100),
+        ("status" = inline(Option<ListStatus>), Query, description = "Only lists in this state"),
+        ("page" = Option<u32>, Query, description = "The page to list, from 1", minimum = 1),
+        ("limit" = Option<u32>, Query, description = "The most entries of a page; 20 if left out", minimum = 1, maximum = 100),
     ),
-    responses(
-        (status = 200, body = Paged<RecipientList>),
-        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+    responses((status = 200, body = Paged<RecipientList>)),
 )]
 pub(crate) async fn list_recipient_lists(
     permitted: Permitted<RecipientListsView>,

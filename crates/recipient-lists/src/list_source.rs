@@ -12,6 +12,7 @@ use crm_core::field_rules::{optional_text, required_text};
 /// Where the people of a list come from.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[schema(as = RecipientListSource)]
 pub(crate) enum Source {
     /// A CSV or XLSX file.
     File { file_name: String },
@@ -24,6 +25,7 @@ pub(crate) enum Source {
 /// Which contacts: those that meet all of it. Empty: all contacts.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schema(as = RecipientFilter)]
 pub(crate) struct ContactFilter {
     /// A part of the name or of the phone number.
     #[serde(skip_serializing_if = "Option::is_none")]

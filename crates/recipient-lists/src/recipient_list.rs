@@ -1,9 +1,8 @@
 //! `GET`, `PATCH` and `DELETE /api/broadcast/recipient-lists/{id}`, and what a list looks like.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -14,29 +13,41 @@ use super::list_source::Source;
 use crm_core::app::App;
 use crm_core::background::Background;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::field_rules::required_text;
 use crm_core::json_body::JsonBody;
 use crm_core::path_id::PathId;
 use crm_core::permissions::{RecipientListsCreate, RecipientListsDelete, RecipientListsView};
+use crm_core::routes;
 use tables::file_import::file as import_file;
 
 const MAX_NAME: usize = 200;
+
+crm_core::words! {
+    /// Why a list cannot be used.
+    pub(crate) RecipientListFailure = "rows_with_errors", "no_recipients", "file_unreadable", "gave_up";
+}
 
 /// People that a campaign can be sent to.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct RecipientList {
     id: Uuid,
+    #[schema(example = "Pelanggan Solo")]
     name: String,
     source: Source,
     /// `importing`; `ready`; `refused`: a row has an error, and `on_error` is `refuse`; or `failed`. Only a list that is
     /// ready has entries to be sent to.
+    #[schema(value_type = super::list_index::ListStatus)]
     status: String,
     /// Why it is refused or failed: `rows_with_errors`, `no_recipients`, `file_unreadable`, `gave_up`.
+    #[schema(value_type = Option<RecipientListFailure>)]
     status_reason: Option<String>,
     /// `keep` the good rows, or `refuse` them all if one is bad.
+    #[schema(value_type = super::submission::OnError)]
     on_error: String,
     /// The variables that every entry has, in the order of the columns.
+    #[schema(example = json!(["city"]))]
     columns: Vec<String>,
     /// Rows of the file.
     total_rows: u64,
@@ -76,31 +87,30 @@ pub(crate) struct RecipientListDetail {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListChanges {
+    #[schema(example = "Pelanggan Solo")]
     name: String,
 }
 
 /// `/api/broadcast/recipient-lists/{id}`.
-pub fn router() -> Router<App> {
-    Router::new().route(
-        "/api/broadcast/recipient-lists/{id}",
-        get(get_recipient_list)
-            .patch(rename_recipient_list)
-            .delete(delete_recipient_list),
-    )
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(
+        get_recipient_list,
+        rename_recipient_list,
+        delete_recipient_list
+    ))
 }
 
 pub(super) fn checked_name(name: &str) -> Result<String, ApiError> {
     required_text("name", name, MAX_NAME)
 }
 
-/// One list with its numbers, and how far its import is.
+/// Get one recipient list.
+///
+/// The answer has the counts of the list and the progress of its import.
 #[utoipa::path(
-    get, path = "/api/broadcast/recipient-lists/{id}", tag = "recipient-lists", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
-    responses(
-        (status = 200, body = RecipientListDetail),
-        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
-    )
+    get, path = "/api/broadcast/recipient-lists/{id}", tag = "recipient-lists",
+    params(("id" = Uuid, Path, description = "The id of the recipient list")),
+    responses((status = 200, body = RecipientListDetail)),
 )]
 pub(crate) async fn get_recipient_list(
     permitted: Permitted<RecipientListsView>,
@@ -114,15 +124,14 @@ pub(crate) async fn get_recipient_list(
     list.map(Json).ok_or_else(ApiError::not_found)
 }
 
-/// Renames a list.
+/// Rename a recipient list.
+///
+/// Only the name of a list can be changed.
 #[utoipa::path(
-    patch, path = "/api/broadcast/recipient-lists/{id}", tag = "recipient-lists", security(("bearer" = [])),
-    params(("id" = Uuid, Path)), request_body = ListChanges,
-    responses(
-        (status = 200, body = RecipientList),
-        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+    patch, path = "/api/broadcast/recipient-lists/{id}", tag = "recipient-lists",
+    params(("id" = Uuid, Path, description = "The id of the recipient list")),
+    request_body = ListChanges,
+    responses((status = 200, body = RecipientList)),
 )]
 pub(crate) async fn rename_recipient_list(
     permitted: Permitted<RecipientListsCreate>,
@@ -139,14 +148,13 @@ pub(crate) async fn rename_recipient_list(
     Ok(Json(list))
 }
 
-/// Deletes a list with its entries; an import that fills it ends. Campaigns keep the recipients they were given.
+/// Delete a recipient list.
+///
+/// The entries are deleted, and an import that fills the list ends. Campaigns keep the recipients they were given.
 #[utoipa::path(
-    delete, path = "/api/broadcast/recipient-lists/{id}", tag = "recipient-lists", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
-    responses(
-        (status = 204),
-        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
-    )
+    delete, path = "/api/broadcast/recipient-lists/{id}", tag = "recipient-lists",
+    params(("id" = Uuid, Path, description = "The id of the recipient list")),
+    responses((status = 204)),
 )]
 pub(crate) async fn delete_recipient_list(
     permitted: Permitted<RecipientListsDelete>,

@@ -1,21 +1,21 @@
 //! `GET /api/broadcast/recipient-lists/{id}/errors`: rows that are not on a list, and why.
 
+use axum::Json;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::csv_export::{LinePage, Lines};
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::QueryParameters;
 use crm_core::paging::{PageNumber, Paged, Rows, default_limit, first_page, page_number, page_size};
 use crm_core::path_id::PathId;
 use crm_core::permissions::RecipientListsView;
+use crm_core::routes;
 use crm_core::text::Language;
 use tables::csv_table;
 use tables::file_import::row_problem::text_of;
@@ -26,11 +26,15 @@ pub(crate) struct RowError {
     /// The row, as an editor or a spreadsheet shows it; of recipients given one by one their place, from 1.
     line: u32,
     /// The column, as the file names it. Empty where it is the row.
+    #[schema(example = "phone")]
     column: String,
+    #[schema(example = "0812")]
     value: String,
     /// For programs, such as `phone_invalid` or `duplicate`.
+    #[schema(example = "phone_invalid")]
     code: String,
     /// For people, in the language of `Accept-Language`.
+    #[schema(example = "is not a phone number")]
     reason: String,
 }
 
@@ -79,6 +83,7 @@ pub(crate) struct Filter {
 /// How to answer.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = RowErrorFormat)]
 enum Format {
     #[default]
     Csv,
@@ -86,27 +91,23 @@ enum Format {
 }
 
 /// `/api/broadcast/recipient-lists/{id}/errors`.
-pub fn router() -> Router<App> {
-    Router::new().route(
-        "/api/broadcast/recipient-lists/{id}/errors",
-        get(list_recipient_list_errors),
-    )
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(list_recipient_list_errors))
 }
 
-/// The rows that are not on a list by line and reason: all of them as CSV, or a page as JSON.
+/// List the rows that are not on a recipient list.
+///
+/// Each entry names the line, the column, the value and the reason. The answer is a CSV file with all rows or, with
+/// `format=json`, a page.
 #[utoipa::path(
-    get, path = "/api/broadcast/recipient-lists/{id}/errors", tag = "recipient-lists", security(("bearer" = [])),
+    get, path = "/api/broadcast/recipient-lists/{id}/errors", tag = "recipient-lists",
     params(
-        ("id" = uuid::Uuid, Path),
-        ("format" = Option<Format>, Query, description = "`csv` by default"),
-        ("page" = Option<u32>, Query, description = "From 1", minimum = 1),
-        ("limit" = Option<u32>, Query, description = "Rows of a page, by default 20", minimum = 1, maximum = 100),
+        ("id" = uuid::Uuid, Path, description = "The id of the recipient list"),
+        ("format" = inline(Option<Format>), Query, description = "`csv` if left out and `Accept` does not ask for JSON"),
+        ("page" = Option<u32>, Query, description = "The page to list, from 1", minimum = 1),
+        ("limit" = Option<u32>, Query, description = "The most entries of a page; 20 if left out", minimum = 1, maximum = 100),
     ),
-    responses(
-        (status = 200, content((String = "text/csv"), (Paged<RowError> = "application/json"))),
-        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+    responses((status = 200, content((String = "text/csv"), (Paged<RowError> = "application/json")))),
 )]
 pub(crate) async fn list_recipient_list_errors(
     permitted: Permitted<RecipientListsView>,

@@ -12,6 +12,7 @@ use super::given_recipient::GivenRecipient;
 use super::list_source::ContactFilter;
 use super::recipient_list::checked_name;
 use crm_core::app::App;
+use crm_core::contract::{Argument, Contract};
 use crm_core::error::ApiError;
 use crm_core::json_body::JsonBody;
 use crm_core::text::Text;
@@ -20,6 +21,7 @@ use tables::phone_number::DEFAULT_COUNTRY;
 /// What becomes of the good rows when there are bad ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = OnRowError)]
 pub(crate) enum OnError {
     /// The good rows are the list.
     Keep,
@@ -31,6 +33,7 @@ pub(crate) enum OnError {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewRecipientList {
+    #[schema(example = "Pelanggan Solo")]
     name: String,
     /// May be left out where what is given says it.
     source: Option<SourceKind>,
@@ -55,6 +58,7 @@ pub(crate) struct NewRecipientList {
 /// Where a list's people come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase", try_from = "String")]
+#[schema(as = RecipientListSourceKind)]
 enum SourceKind {
     File,
     Manual,
@@ -81,6 +85,7 @@ impl TryFrom<String> for SourceKind {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it only describes the form")]
 pub(crate) struct NewRecipientListForm {
+    #[schema(example = "Pelanggan Solo")]
     name: String,
     /// `contacts` or `crm`: all contacts, without a file.
     source: Option<String>,
@@ -242,4 +247,10 @@ fn unreadable(status: StatusCode) -> ApiError {
         "unreadable_body",
         Text::new("The form cannot be read.", "Formulir tidak dapat dibaca."),
     )
+}
+
+impl Argument for Submission {
+    fn state(contract: &mut Contract) {
+        JsonBody::<()>::state(contract);
+    }
 }

@@ -1,15 +1,14 @@
 //! `GET /api/broadcast/recipient-lists/template`: a table to fill in.
 
-use axum::Router;
 use axum::response::IntoResponse;
-use axum::routing::get;
 use serde::{Deserialize, Deserializer};
 
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::QueryParameters;
 use crm_core::permissions::RecipientListsView;
+use crm_core::routes;
 use tables::csv_table;
 
 const MAX_VARIABLES: usize = 20;
@@ -41,18 +40,19 @@ fn number_of_variables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usi
 }
 
 /// `/api/broadcast/recipient-lists/template`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/broadcast/recipient-lists/template", get(download_template))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(download_template))
 }
 
-/// A CSV file with the columns and an example, to be filled in and imported.
+/// Download a sample file for recipient lists.
+///
+/// The CSV file has the columns that an import reads, and one row as an example.
 #[utoipa::path(
-    get, path = "/api/broadcast/recipient-lists/template", tag = "recipient-lists", security(("bearer" = [])),
-    params(("variables" = Option<u32>, Query, description = "Columns for variables, by default 3", maximum = 20)),
-    responses(
-        (status = 200, content_type = "text/csv", body = String),
-        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+    get, path = "/api/broadcast/recipient-lists/template", tag = "recipient-lists",
+    params(
+        ("variables" = Option<u32>, Query, description = "How many columns for variables; 3 if left out", maximum = 20),
+    ),
+    responses((status = 200, content_type = "text/csv", body = String)),
 )]
 pub(crate) async fn download_template(
     _permitted: Permitted<RecipientListsView>,

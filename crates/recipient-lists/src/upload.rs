@@ -1,41 +1,48 @@
 //! `POST /api/broadcast/recipient-lists/uploads`: where a large file can be put.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::post;
-use axum::{Json, Router};
 use serde::Serialize;
 use supabase::StorageError;
 use utoipa::ToSchema;
 
 use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::created;
 use crm_core::permissions::RecipientListsImport;
+use crm_core::routes;
 use tables::file_import::file as import_file;
 
 /// Where a file can be put.
 #[derive(Serialize, ToSchema)]
+#[schema(as = RecipientListUpload)]
 pub(crate) struct Upload {
     /// Takes the file by `PUT`, once, without further credentials, for two hours: up to 10 MB.
+    #[schema(
+        format = "uri",
+        example = "https://project.supabase.co/storage/v1/object/upload/sign/imports/daftar.csv?token=..."
+    )]
     upload_url: String,
     /// To be given to `POST /api/broadcast/recipient-lists` when the file is there.
+    #[schema(example = "3f0c7a52-6a0b-4f0e-9c3c-0d9f1c5d2b10/daftar.csv")]
     storage_path: String,
 }
 
 /// `/api/broadcast/recipient-lists/uploads`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/broadcast/recipient-lists/uploads", post(begin_upload))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(begin_upload))
 }
 
-/// Gives an address to upload a file to that is larger than a request may be (4.5 MB).
+/// Get an address to upload a recipient file to.
+///
+/// Use it for files that are larger than a request may be (4.5 MB). `PUT` the file to `upload_url`, then create the
+/// list with `storage_path`.
 #[utoipa::path(
-    post, path = "/api/broadcast/recipient-lists/uploads", tag = "recipient-lists", security(("bearer" = [])),
-    responses(
-        (status = 201, body = Upload),
-        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 503, body = ErrorBody),
-    )
+    post, path = "/api/broadcast/recipient-lists/uploads", tag = "recipient-lists",
+    responses((status = 201, body = Upload)),
 )]
 pub(crate) async fn begin_upload(
     permitted: Permitted<RecipientListsImport>,

@@ -1,9 +1,7 @@
 //! `DELETE /api/broadcast/templates/{id}`.
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::delete;
 use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
@@ -12,10 +10,12 @@ use super::meta_access;
 use super::meta_refusal::{is_gone, refusal};
 use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::QueryParameters;
 use crm_core::path_id::PathId;
 use crm_core::permissions::TemplatesDelete;
+use crm_core::routes;
 
 /// How much to delete.
 #[derive(Deserialize)]
@@ -44,25 +44,28 @@ struct Begun {
     meta_template_id: Option<String>,
 }
 
-pub(super) fn router() -> Router<App> {
-    Router::new().route("/api/broadcast/templates/{id}", delete(delete_template))
+pub(super) fn router() -> Routes {
+    Routes::new().routes(routes!(delete_template))
 }
 
-/// Deletes a template, at Meta too: this language, or all languages of its name. Meta keeps the name of an approved
-/// template for 30 days. A template that campaigns were sent with stays, as `DELETED`.
+/// Delete a message template.
+///
+/// The template is deleted at Meta as well: this language, or all languages of its name. Meta does not accept the name
+/// of an approved template again for 30 days. A template that campaigns were sent with stays in the product as
+/// `DELETED`.
 #[utoipa::path(
-    delete, path = "/api/broadcast/templates/{id}", tag = "templates", security(("bearer" = [])),
+    delete, path = "/api/broadcast/templates/{id}", tag = "templates",
     params(
-        ("id" = Uuid, Path),
-        ("all_languages" = Option<bool>, Query, description = "All languages of the name"),
+        ("id" = Uuid, Path, description = "The id of the message template"),
+        ("all_languages" = Option<bool>, Query, description = "Whether to delete all languages of the name"),
     ),
     responses(
-        (status = 204), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
-        (status = 409, description = "`template_in_use`, `template_not_deletable`, `template_submitting`, \
-            `no_connected_number` or `whatsapp_account_unusable`", body = ErrorBody),
-        (status = 422, body = ErrorBody), (status = 429, description = "`whatsapp_busy`", body = ErrorBody),
-        (status = 503, description = "`whatsapp_unreachable`: safe to repeat", body = ErrorBody),
-    )
+        (status = 204),
+        (status = 409, description = "template_in_use, template_not_deletable, template_submitting, no_connected_number, whatsapp_account_unusable"),
+        (status = 422, description = "template_refused"),
+        (status = 429, description = "whatsapp_busy"),
+        (status = 503, description = "whatsapp_unreachable"),
+    ),
 )]
 pub(crate) async fn delete_template(
     State(app): State<App>,

@@ -15,12 +15,16 @@ use crm_core::text::Text;
 /// The parts of a template; what is left out stays as it is. Either by part, or as `components` in the shape of Meta's API.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = MessageTemplateInput)]
 pub(crate) struct TemplateInput {
     /// Lower-case letters, digits and `_`. Spaces become `_`.
+    #[schema(example = "order_ready")]
     name: Option<String>,
     /// The code of the language, by default `id`.
+    #[schema(example = "id")]
     language: Option<String>,
     /// `MARKETING`, `UTILITY` or `AUTHENTICATION`, by default `MARKETING`.
+    #[schema(value_type = Option<crm_core::words::TemplateCategory>)]
     category: Option<String>,
     /// Follows from the variables: accepted, and not used.
     #[expect(dead_code, reason = "clients may send back what they were given")]
@@ -28,6 +32,7 @@ pub(crate) struct TemplateInput {
     header: Option<HeaderInput>,
     /// The body, with variables such as `{{1}}` or `{{first_name}}`.
     #[serde(alias = "body")]
+    #[schema(example = "Halo {{1}}, pesanan {{2}} sudah siap diambil di toko.")]
     content: Option<String>,
     /// Empty: none.
     footer: Option<String>,
@@ -35,7 +40,7 @@ pub(crate) struct TemplateInput {
     #[schema(value_type = Option<Vec<Object>>)]
     buttons: Option<Vec<Value>>,
     /// Examples for the body's variables: a list in their order, a map by name, or objects with `name` and `example`.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Value>, example = json!(["Rina", "KS-1042"]))]
     variables: Option<Examples>,
     /// Authentication templates: whether the body warns not to share the code.
     add_security_recommendation: Option<bool>,
@@ -48,12 +53,17 @@ pub(crate) struct TemplateInput {
     business_account_id: Option<String>,
 }
 
+crm_core::words! {
+    /// What a header can be.
+    pub(crate) HeaderInputFormat = "none", "text", "image", "video", "gif", "document", "location";
+}
+
 /// What stands above the body.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct HeaderInput {
     /// `none`, `text`, `image`, `video`, `gif`, `document` or `location`
-    #[schema(value_type = String)]
+    #[schema(value_type = HeaderInputFormat)]
     format: HeaderFormat,
     /// With one variable at most.
     #[serde(default)]

@@ -5,7 +5,6 @@ mod examples;
 mod input;
 mod meta_access;
 mod meta_refusal;
-mod openapi;
 pub(crate) mod preview;
 mod problem;
 mod reader;
@@ -18,11 +17,9 @@ pub(crate) mod template_creation;
 pub(crate) mod template_list;
 mod working_copy;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use crm_core::app::App;
+use crm_core::contract::Routes;
 
-pub use openapi::document as openapi_document;
 pub use preview::router as preview;
 pub use submission::router as submit;
 pub use sync::router as sync;
@@ -31,12 +28,12 @@ pub use sync::router as sync;
 const MAX_BODY: usize = 128 * 1024;
 
 /// `/api/broadcast/templates`.
-pub fn templates() -> Router<App> {
+pub fn templates() -> Routes {
     template_list::router().merge(template_creation::router().layer(DefaultBodyLimit::max(MAX_BODY)))
 }
 
 /// `/api/broadcast/templates/{id}`.
-pub fn template() -> Router<App> {
+pub fn template() -> Routes {
     template::router()
         .merge(template_changes::router().layer(DefaultBodyLimit::max(MAX_BODY)))
         .merge(deletion::router())

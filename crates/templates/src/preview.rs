@@ -1,8 +1,7 @@
 //! `POST /api/broadcast/templates/preview`: how a template looks, and what is wrong with it. Nothing is stored.
 
+use axum::Json;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::routing::post;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -16,9 +15,11 @@ use super::template::TemplateRow;
 use super::working_copy::WorkingCopy;
 use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::JsonBody;
 use crm_core::permissions::TemplatesView;
+use crm_core::routes;
 
 /// What to look at: a template that is stored, one that is being written, or both, the second over the first.
 #[derive(ToSchema)]
@@ -31,15 +32,17 @@ pub(crate) struct PreviewRequest {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(as = TemplateQuestion)]
 struct Question {
+    /// The stored template to look at.
     template_id: Option<Uuid>,
     /// `basics`, `header`, `body`, `buttons`, `examples` or `review`: what to check. By default everything.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<super::problem::TemplateStep>)]
     step: Option<Step>,
     /// Values for the variables, as campaigns take them: a list (header, body, buttons) or a map by name. Examples stand in
     /// for those that are not given.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Value)]
     values: Variables,
 }
 
@@ -57,31 +60,29 @@ pub(crate) struct TemplatePreview {
     valid: bool,
     problems: Vec<TemplateProblem>,
     /// `header`, `body` and `footer` with texts and their formatted spans, `buttons`, and `missing` variables.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Object, example = json!({"header": null, "body": {"text": "Halo Rina", "spans": []}, "footer": null, "buttons": [], "missing": []}))]
     preview: Preview,
     /// What Meta takes at most.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Object, example = json!({"body": 1024, "footer": 60}))]
     limits: Limits,
 }
 
 /// `/api/broadcast/templates/preview`.
-pub fn router() -> Router<App> {
-    Router::new()
-        .route("/api/broadcast/templates/preview", post(preview_template))
+pub fn router() -> Routes {
+    Routes::new()
+        .routes(routes!(preview_template))
         .layer(DefaultBodyLimit::max(super::MAX_BODY))
 }
 
-/// Checks one step of a template, or all of it, and shows it as its recipient would see it.
+/// Preview a message template.
+///
+/// One step of the template, or all of it, is checked and shown as its recipient would see it. Nothing is saved.
 #[utoipa::path(
-    post, path = "/api/broadcast/templates/preview", tag = "templates", security(("bearer" = [])),
+    post, path = "/api/broadcast/templates/preview", tag = "templates",
     request_body(content = PreviewRequest, example = json!({
         "step": "body", "content": "Halo {{1}}, pesanan *{{2}}* sudah siap diambil.", "values": ["Rina", "KS-1042"]
     })),
-    responses(
-        (status = 200, body = TemplatePreview), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-        (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 413, body = ErrorBody),
-        (status = 415, body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+    responses((status = 200, body = TemplatePreview), (status = 404, description = "not_found")),
 )]
 pub(crate) async fn preview_template(
     State(app): State<App>,

@@ -8,14 +8,21 @@ use whatsapp::template::DraftProblem;
 use crm_core::error::ApiError;
 use crm_core::text::Text;
 
+crm_core::words! {
+    /// A step of the template editor.
+    pub(crate) TemplateStep = "basics", "header", "body", "buttons", "examples", "review";
+}
+
 /// One thing to mend before a template can be submitted.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TemplateProblem {
     /// `basics`, `header`, `body`, `buttons`, `examples` or `review`
-    #[schema(value_type = String)]
+    #[schema(value_type = TemplateStep)]
     step: whatsapp::template::Step,
     /// As in `content`, `header.text`, `buttons[1].url` or `variables.2`.
+    #[schema(example = "variables.2")]
     field: String,
+    #[schema(example = "needs an example")]
     message: String,
 }
 

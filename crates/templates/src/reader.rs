@@ -7,6 +7,7 @@ use axum::http::header;
 use axum::http::request::Parts;
 use whatsapp::error_codes::Locale;
 
+use crm_core::contract::{Argument, Contract};
 use crm_core::text::Language;
 
 /// Which language sentences within an answer are written in: as errors are, by `Accept-Language`.
@@ -24,4 +25,8 @@ impl<S: Sync> FromRequestParts<S> for Reader {
             Language::Indonesian => Locale::Indonesian,
         }))
     }
+}
+
+impl Argument for Reader {
+    fn state(_: &mut Contract) {}
 }

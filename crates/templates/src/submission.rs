@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::post;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -22,9 +21,11 @@ use super::{meta_access, sample};
 use crm_core::app::App;
 use crm_core::background::Background;
 use crm_core::caller::{Caller, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::path_id::PathId;
 use crm_core::permissions::TemplatesSubmit;
+use crm_core::routes;
 use crm_core::text::Text;
 
 /// Within the function's own limit. What takes longer goes on, and shows in the template.
@@ -60,25 +61,26 @@ enum Ending {
 }
 
 /// `/api/broadcast/templates/{id}/submit`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/broadcast/templates/{id}/submit", post(submit_template))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(submit_template))
 }
 
-/// Submits a draft, a rejected template, or the changes of an approved or paused one; a paused one without changes asks to
-/// be let go on. Every field must be right.
+/// Submit a message template to Meta.
+///
+/// A draft, a rejected template, or the changes of an approved or paused template can be submitted; a paused template
+/// without changes asks Meta to resume it. Every field must be right. The status is 202 if Meta takes long: the
+/// template shows the result later.
 #[utoipa::path(
-    post, path = "/api/broadcast/templates/{id}/submit", tag = "templates", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
+    post, path = "/api/broadcast/templates/{id}/submit", tag = "templates",
+    params(("id" = Uuid, Path, description = "The id of the message template")),
     responses(
         (status = 200, description = "The template, mostly `PENDING`", body = Template),
         (status = 202, description = "Meta takes long: the template will show what it says", body = Template),
-        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
-        (status = 409, description = "`template_not_editable`, `template_unchanged`, `template_edit_limit`, \
-            `template_submitting`, `template_changed`, `no_connected_number` or `whatsapp_account_unusable`", body = ErrorBody),
-        (status = 422, description = "Fields that are wrong, or `template_refused` by Meta", body = ErrorBody),
-        (status = 429, description = "`whatsapp_busy`", body = ErrorBody),
-        (status = 503, description = "`whatsapp_unreachable`", body = ErrorBody),
-    )
+        (status = 409, description = "template_not_editable, template_unchanged, template_edit_limit, template_submitting, template_changed, template_exists, no_connected_number, whatsapp_account_unusable"),
+        (status = 422, description = "invalid_field, template_refused"),
+        (status = 429, description = "whatsapp_busy"),
+        (status = 503, description = "whatsapp_unreachable"),
+    ),
 )]
 pub(crate) async fn submit_template(
     State(app): State<App>,

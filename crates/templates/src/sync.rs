@@ -1,8 +1,7 @@
 //! `POST /api/broadcast/templates/sync`: takes over what Meta has.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::post;
-use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -14,8 +13,10 @@ use super::meta_access;
 use super::meta_refusal::refusal;
 use crm_core::app::App;
 use crm_core::caller::{Caller, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::permissions::TemplatesSync;
+use crm_core::routes;
 
 /// What a synchronisation changed here.
 #[derive(Serialize, ToSchema)]
@@ -29,6 +30,7 @@ pub(crate) struct SyncResult {
     /// Templates that Meta does not have any more.
     removed: u64,
     /// The WhatsApp Business accounts that were read.
+    #[schema(example = json!(["102290129340398"]))]
     accounts: Vec<String>,
 }
 
@@ -52,20 +54,24 @@ struct Counts {
 }
 
 /// `/api/broadcast/templates/sync`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/broadcast/templates/sync", post(sync_templates))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(sync_templates))
 }
 
-/// Reads every template of the tenant's WhatsApp Business accounts: new ones are added, known ones follow Meta's status,
-/// category, quality and content, and those Meta does not have any more are marked `DELETED`. Safe to repeat.
+/// Synchronise the message templates with Meta.
+///
+/// Every template of the connected WhatsApp Business accounts is read. New templates are added, known ones follow
+/// Meta's status, category, quality and content, and templates that Meta no longer has become `DELETED`. It is safe to
+/// repeat.
 #[utoipa::path(
-    post, path = "/api/broadcast/templates/sync", tag = "templates", security(("bearer" = [])),
+    post, path = "/api/broadcast/templates/sync", tag = "templates",
     responses(
-        (status = 200, body = SyncResult), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 409, description = "`whatsapp_account_unusable`", body = ErrorBody),
-        (status = 429, description = "`whatsapp_busy`", body = ErrorBody),
-        (status = 503, description = "`whatsapp_unreachable`", body = ErrorBody),
-    )
+        (status = 200, body = SyncResult),
+        (status = 409, description = "whatsapp_account_unusable"),
+        (status = 422, description = "template_refused"),
+        (status = 429, description = "whatsapp_busy"),
+        (status = 503, description = "whatsapp_unreachable"),
+    ),
 )]
 pub(crate) async fn sync_templates(
     State(app): State<App>,

@@ -1,8 +1,7 @@
 //! `GET /api/broadcast/templates/{id}`, and what a template looks like.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -16,9 +15,11 @@ use super::reader::Reader;
 use super::working_copy::WorkingCopy;
 use crm_core::app::App;
 use crm_core::caller::{Caller, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::path_id::PathId;
 use crm_core::permissions::TemplatesView;
+use crm_core::routes;
 
 /// A template as the database has it.
 #[derive(Debug, Clone, Deserialize)]
@@ -60,21 +61,32 @@ pub(super) struct DraftRow {
     pub(super) sample_handle: Option<String>,
 }
 
+crm_core::words! {
+    /// How a template names its variables.
+    pub(crate) ParameterFormat = "POSITIONAL", "NAMED";
+}
+
 /// A message template. Its parts are as they would be submitted: with the changes made since Meta took it over.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Template {
     id: Uuid,
     /// The WhatsApp Business account it is for.
+    #[schema(example = "102290129340398")]
     business_account_id: Option<String>,
     /// Meta's id, as a text: it exceeds what JSON numbers hold exactly.
+    #[schema(example = "1234567890123456")]
     meta_template_id: Option<String>,
+    #[schema(example = "order_ready")]
     name: String,
+    #[schema(example = "id")]
     language: String,
     /// `MARKETING`, `UTILITY` or `AUTHENTICATION`
+    #[schema(value_type = crm_core::words::TemplateCategory)]
     category: String,
     /// Before Meta changed it.
     previous_category: Option<String>,
     /// `DRAFT`, `DELETED`, or as Meta says: `PENDING`, `APPROVED`, `REJECTED`, `PAUSED`, `DISABLED` and others.
+    #[schema(example = "APPROVED")]
     status: String,
     /// What Meta said with the status, for example until when the template is paused.
     status_detail: Option<String>,
@@ -86,28 +98,33 @@ pub(crate) struct Template {
     /// The same in a sentence.
     rejected_reason_text: Option<&'static str>,
     /// `GREEN`, `YELLOW`, `RED` or `UNKNOWN`
+    #[schema(example = "GREEN")]
     quality_score: Option<String>,
     /// `POSITIONAL` or `NAMED`
+    #[schema(value_type = ParameterFormat)]
     parameter_format: String,
     header: HeaderView,
     /// The body.
+    #[schema(example = "Halo {{1}}, pesanan {{2}} sudah siap diambil di toko.")]
     content: String,
+    #[schema(example = "Kopi Senja")]
     footer: String,
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<Object>, example = json!([{"type": "QUICK_REPLY", "text": "Terima kasih"}]))]
     buttons: Vec<Value>,
     /// The values a message of this template needs: `name`, `kind` and `example`.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<Object>, example = json!([{"name": "1", "kind": "text", "example": "Rina"}]))]
     variables: Vec<whatsapp::template::Variable>,
     /// Authentication templates: whether the body warns not to share the code.
     add_security_recommendation: bool,
     /// Authentication templates: minutes the footer tells.
     code_expiration_minutes: Option<u32>,
     /// What Meta has and campaigns send, in the shape of Meta's API; of a draft, what would be submitted.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<Object>, example = json!([{"type": "BODY", "text": "Halo {{1}}, pesanan {{2}} sudah siap diambil di toko."}]))]
     components: Value,
     /// There are changes that have not been submitted.
     has_changes: bool,
     /// What keeps it from being submitted.
+    #[schema(example = json!([]))]
     problems: Vec<TemplateProblem>,
     /// Meta is being asked at this moment.
     submitting: bool,
@@ -120,12 +137,20 @@ pub(crate) struct Template {
     updated_at: DateTime<Utc>,
 }
 
+crm_core::words! {
+    /// What a header can be.
+    pub(crate) HeaderFormatName = "NONE", "TEXT", "IMAGE", "VIDEO", "GIF", "DOCUMENT", "LOCATION";
+}
+
 /// What stands above the body.
 #[derive(Debug, Serialize, ToSchema)]
 struct HeaderView {
     /// `NONE`, `TEXT`, `IMAGE`, `VIDEO`, `GIF`, `DOCUMENT` or `LOCATION`
+    #[schema(value_type = HeaderFormatName)]
     format: &'static str,
+    #[schema(example = "Pesanan siap")]
     text: String,
+    #[schema(example = "")]
     example: String,
     sample_path: Option<String>,
     /// Where the sample can be seen.
@@ -201,18 +226,17 @@ impl TemplateRow {
     }
 }
 
-pub(super) fn router() -> Router<App> {
-    Router::new().route("/api/broadcast/templates/{id}", get(get_template))
+pub(super) fn router() -> Routes {
+    Routes::new().routes(routes!(get_template))
 }
 
-/// One template.
+/// Get one message template.
+///
+/// The parts are as they would be submitted, with the changes that were made since Meta last got the template.
 #[utoipa::path(
-    get, path = "/api/broadcast/templates/{id}", tag = "templates", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
-    responses(
-        (status = 200, body = Template), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    )
+    get, path = "/api/broadcast/templates/{id}", tag = "templates",
+    params(("id" = Uuid, Path, description = "The id of the message template")),
+    responses((status = 200, body = Template)),
 )]
 pub(crate) async fn get_template(
     State(app): State<App>,

@@ -1,8 +1,7 @@
 //! `PUT` and `PATCH /api/broadcast/templates/{id}`.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::put;
-use axum::{Json, Router};
 use serde_json::json;
 use uuid::Uuid;
 use whatsapp::error_codes::Locale;
@@ -15,30 +14,29 @@ use super::template::{Template, TemplateRow};
 use super::working_copy::WorkingCopy;
 use crm_core::app::App;
 use crm_core::caller::{Caller, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::JsonBody;
 use crm_core::path_id::PathId;
 use crm_core::permissions::TemplatesUpdate;
+use crm_core::routes;
 
-pub(super) fn router() -> Router<App> {
-    Router::new().route(
-        "/api/broadcast/templates/{id}",
-        put(update_template).patch(change_template),
-    )
+pub(super) fn router() -> Routes {
+    Routes::new().routes(routes!(update_template, change_template))
 }
 
-/// Changes a template; what is left out stays. A draft changes at once; changes of what Meta has (approved, rejected or
-/// paused) wait for the submission, and campaigns go on with what was approved.
+/// Change a message template.
+///
+/// Fields that are left out stay as they are. A draft changes at once. Changes of a template that Meta has (approved,
+/// rejected or paused) wait until they are submitted, and campaigns continue with the approved version.
 #[utoipa::path(
-    put, path = "/api/broadcast/templates/{id}", tag = "templates", security(("bearer" = [])),
-    params(("id" = Uuid, Path)), request_body = TemplateInput,
+    put, path = "/api/broadcast/templates/{id}", tag = "templates",
+    params(("id" = Uuid, Path, description = "The id of the message template")),
+    request_body = TemplateInput,
     responses(
-        (status = 200, body = Template), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-        (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
-        (status = 409, description = "`template_not_editable`, `template_exists`, `template_changed` or \
-            `template_submitting`", body = ErrorBody),
-        (status = 413, body = ErrorBody), (status = 415, body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+        (status = 200, body = Template),
+        (status = 409, description = "template_not_editable, template_exists, template_changed, template_submitting"),
+    ),
 )]
 pub(crate) async fn update_template(
     State(app): State<App>,
@@ -50,15 +48,17 @@ pub(crate) async fn update_template(
     change(&app, &permitted.caller, id, input, locale).await
 }
 
-/// The same as `PUT`.
+/// Change a message template (`PATCH`).
+///
+/// The same as `PUT`: fields that are left out stay as they are.
 #[utoipa::path(
-    patch, path = "/api/broadcast/templates/{id}", tag = "templates", security(("bearer" = [])),
-    params(("id" = Uuid, Path)), request_body = TemplateInput,
+    patch, path = "/api/broadcast/templates/{id}", tag = "templates",
+    params(("id" = Uuid, Path, description = "The id of the message template")),
+    request_body = TemplateInput,
     responses(
-        (status = 200, body = Template), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-        (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody),
-        (status = 413, body = ErrorBody), (status = 415, body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+        (status = 200, body = Template),
+        (status = 409, description = "template_not_editable, template_exists, template_changed, template_submitting"),
+    ),
 )]
 pub(crate) async fn change_template(
     State(app): State<App>,

@@ -1,9 +1,8 @@
 //! `POST /api/broadcast/templates`.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::post;
-use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -17,9 +16,11 @@ use super::template::{Template, TemplateRow};
 use super::working_copy::WorkingCopy;
 use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::{JsonBody, created};
 use crm_core::permissions::TemplatesCreate;
+use crm_core::routes;
 
 /// A template to be written.
 #[derive(ToSchema)]
@@ -32,6 +33,7 @@ pub(crate) struct NewTemplate {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(as = TemplateSource)]
 struct Source {
     /// Begins as a copy of this template, without what Meta knows of it.
     duplicate_of: Option<Uuid>,
@@ -44,25 +46,26 @@ impl NewTemplate {
     }
 }
 
-pub(super) fn router() -> Router<App> {
-    Router::new().route("/api/broadcast/templates", post(create_template))
+pub(super) fn router() -> Routes {
+    Routes::new().routes(routes!(create_template))
 }
 
-/// Writes a draft. Name, language and category must be right; everything else may wait for the submission, and what is
-/// wrong with it is listed in `problems`.
+/// Create a draft of a message template.
+///
+/// Name, language and category must be right. Everything else can be completed before the template is submitted;
+/// `problems` lists what is still wrong. With `duplicate_of` the draft begins as a copy.
 #[utoipa::path(
-    post, path = "/api/broadcast/templates", tag = "templates", security(("bearer" = [])),
+    post, path = "/api/broadcast/templates", tag = "templates",
     request_body(content = NewTemplate, example = json!({
         "name": "order_ready", "language": "id", "category": "UTILITY",
         "content": "Halo {{1}}, pesanan {{2}} sudah siap diambil di toko.", "variables": ["Rina", "KS-1042"],
         "footer": "Kopi Senja", "buttons": [{"type": "QUICK_REPLY", "text": "Terima kasih"}]
     })),
     responses(
-        (status = 201, body = Template), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-        (status = 403, body = ErrorBody), (status = 404, description = "Nothing to duplicate", body = ErrorBody),
-        (status = 409, description = "`template_exists`", body = ErrorBody), (status = 413, body = ErrorBody),
-        (status = 415, body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+        (status = 201, body = Template),
+        (status = 404, description = "not_found"),
+        (status = 409, description = "template_exists"),
+    ),
 )]
 pub(crate) async fn create_template(
     State(app): State<App>,

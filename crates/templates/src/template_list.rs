@@ -1,8 +1,7 @@
 //! `GET /api/broadcast/templates`.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -10,10 +9,12 @@ use super::reader::Reader;
 use super::template::{Template, TemplateRow};
 use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::QueryParameters;
 use crm_core::paging::{PageNumber, Paged, Rows, default_limit, first_page, page_number, page_size};
 use crm_core::permissions::TemplatesView;
+use crm_core::routes;
 
 /// What to list.
 #[derive(Deserialize)]
@@ -28,24 +29,24 @@ pub(crate) struct Filter {
     limit: u32,
 }
 
-pub(super) fn router() -> Router<App> {
-    Router::new().route("/api/broadcast/templates", get(list_templates))
+pub(super) fn router() -> Routes {
+    Routes::new().routes(routes!(list_templates))
 }
 
-/// The templates of the caller's tenant, the newest first. Deleted ones are listed by `status=DELETED` only.
+/// List the message templates.
+///
+/// The newest template comes first. Deleted templates are listed only with `status=DELETED`.
 #[utoipa::path(
-    get, path = "/api/broadcast/templates", tag = "templates", security(("bearer" = [])),
+    get, path = "/api/broadcast/templates", tag = "templates",
     params(
-        ("status" = Option<String>, Query, description = "`DRAFT`, `PENDING`, `APPROVED`, `REJECTED` and others"),
-        ("category" = Option<String>, Query), ("language" = Option<String>, Query),
-        ("search" = Option<String>, Query, description = "Within name and content"),
-        ("page" = Option<u32>, Query, description = "From 1", minimum = 1),
-        ("limit" = Option<u32>, Query, description = "Rows of a page, by default 20", minimum = 1, maximum = 100),
+        ("status" = Option<String>, Query, description = "Only templates in this state, for example `APPROVED`"),
+        ("category" = inline(Option<crm_core::words::TemplateCategory>), Query, description = "Only templates of this category"),
+        ("language" = Option<String>, Query, description = "Only templates in this language"),
+        ("search" = Option<String>, Query, description = "A part of the name or the content"),
+        ("page" = Option<u32>, Query, description = "The page to list, from 1", minimum = 1),
+        ("limit" = Option<u32>, Query, description = "The most entries of a page; 20 if left out", minimum = 1, maximum = 100),
     ),
-    responses(
-        (status = 200, body = Paged<Template>),
-        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+    responses((status = 200, body = Paged<Template>)),
 )]
 pub(crate) async fn list_templates(
     State(app): State<App>,

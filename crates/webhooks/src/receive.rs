@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Extension, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::routing::post;
 
 use super::ingest::{self, UnknownNumber};
 use crm_core::app::App;
 use crm_core::background::Background;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::unreadable;
 use crm_core::rate_limit::{self, Guarded};
+use crm_core::routes;
 use crm_core::text::Text;
 use crm_core::trace::Trace;
 
@@ -22,23 +22,29 @@ use crm_core::trace::Trace;
 const MAX_BODY: usize = 4 * 1024 * 1024;
 const SIGNATURE: &str = "x-hub-signature-256";
 
-pub(super) fn router() -> Router<App> {
-    Router::new()
-        .route("/api/whatsapp/webhook", post(receive_webhook))
+pub(super) fn router() -> Routes {
+    Routes::new()
+        .routes(routes!(receive_webhook))
         .layer(DefaultBodyLimit::max(MAX_BODY))
 }
 
-/// Stores one delivery. 200 for whatever is signed and stored, also what we do not understand; 5xx only when
-/// it could not be stored, so that Meta delivers it again.
+/// Receive a delivery of Meta.
+///
+/// Meta calls this operation. The signature in `X-Hub-Signature-256` is checked over the raw body. Everything that is
+/// signed and stored answers 200, also what the product does not understand. The status is 5xx only if the delivery
+/// could not be stored, so that Meta delivers it again.
 #[utoipa::path(
     post, path = "/api/whatsapp/webhook", tag = "whatsapp",
     params(("X-Hub-Signature-256" = String, Header, description = "`sha256=` and the HMAC of the raw body")),
     request_body(content = Object, description = "Meta's webhook payload, up to 4 MB"),
     responses(
         (status = 200, description = "Stored"),
-        (status = 401, description = "Not signed by Meta", body = ErrorBody),
-        (status = 413, body = ErrorBody), (status = 503, body = ErrorBody),
-    )
+        (status = 400, description = "unreadable_body"),
+        (status = 401, description = "unauthorized"),
+        (status = 413, description = "payload_too_large"),
+        (status = 429, description = "too_many_requests"),
+        (status = 503, description = "unavailable"),
+    ),
 )]
 pub(crate) async fn receive_webhook(
     State(app): State<App>,

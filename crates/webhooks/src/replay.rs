@@ -5,9 +5,8 @@
 
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::post;
-use axum::{Json, Router};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
@@ -20,9 +19,11 @@ use utoipa::ToSchema;
 use super::ingest;
 use crm_core::app::App;
 use crm_core::background::Background;
+use crm_core::contract::Routes;
 use crm_core::cron_secret::CronCaller;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::error::ApiError;
 use crm_core::json_body::JsonBody;
+use crm_core::routes;
 use crm_core::text::Text;
 
 /// How long a call goes on. The function's own limit leaves room for the delivery that is being stored.
@@ -70,18 +71,18 @@ impl Kept {
 }
 
 /// `/api/cron/replay-webhooks`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/cron/replay-webhooks", post(replay_webhooks))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(replay_webhooks))
 }
 
-/// Stores kept deliveries once more, in the order they came, for up to 15 s; `next_after` says where to go on.
+/// Replay stored deliveries.
+///
+/// Stored deliveries of Meta are processed again in the order in which they came, for up to 15 seconds. If `next_after`
+/// is not null, call again with it as `after`.
 #[utoipa::path(
-    post, path = "/api/cron/replay-webhooks", tag = "cron", security(("cron" = [])),
+    post, path = "/api/cron/replay-webhooks", tag = "cron",
     request_body = ReplayRequest,
-    responses(
-        (status = 200, body = ReplayReport), (status = 401, body = ErrorBody), (status = 422, body = ErrorBody),
-        (status = 503, body = ErrorBody),
-    )
+    responses((status = 200, body = ReplayReport)),
 )]
 pub(crate) async fn replay_webhooks(
     _operator: CronCaller,

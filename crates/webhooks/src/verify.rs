@@ -1,17 +1,17 @@
 //! `GET /api/whatsapp/webhook`: Meta asks whether this address is ours.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use axum::routing::get;
 use serde::Deserialize;
 
 use crm_core::app::App;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::QueryParameters;
 use crm_core::rate_limit::{Limited, PublicRoute};
+use crm_core::routes;
 use crm_core::text::Text;
 
 /// Meta's question. Source: Meta, "Create a webhook endpoint", validation requests.
@@ -29,22 +29,24 @@ impl PublicRoute for Challenge {
     const NAME: &'static str = "webhook";
 }
 
-pub(super) fn router() -> Router<App> {
-    Router::new().route("/api/whatsapp/webhook", get(verify_webhook))
+pub(super) fn router() -> Routes {
+    Routes::new().routes(routes!(verify_webhook))
 }
 
-/// Answers Meta's validation request with its challenge.
+/// Answer Meta's verification request.
+///
+/// Meta calls this operation when a webhook is configured, and expects its challenge as the answer.
 #[utoipa::path(
     get, path = "/api/whatsapp/webhook", tag = "whatsapp",
     params(
-        ("hub.mode" = String, Query, description = "`subscribe`"),
-        ("hub.verify_token" = String, Query, description = "`META_WEBHOOK_VERIFY_TOKEN`"),
-        ("hub.challenge" = String, Query),
+        ("hub.mode" = String, Query, description = "Always `subscribe`"),
+        ("hub.verify_token" = String, Query, description = "The value of `META_WEBHOOK_VERIFY_TOKEN`"),
+        ("hub.challenge" = String, Query, description = "What the answer must repeat"),
     ),
     responses(
         (status = 200, description = "The challenge", body = String, content_type = "text/plain"),
-        (status = 403, description = "Wrong verify token", body = ErrorBody),
-    )
+        (status = 403, description = "wrong_verify_token"),
+    ),
 )]
 pub(crate) async fn verify_webhook(
     State(app): State<App>,

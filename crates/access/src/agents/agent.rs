@@ -1,8 +1,7 @@
 //! `GET`, `PATCH` and `DELETE /api/agents/{id}`.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -12,11 +11,13 @@ use super::agent_details::Agent;
 use crate::tenancy::tenant::Locale;
 use crm_core::app::App;
 use crm_core::caller::{AnyOf, Caller, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::field_rules::optional_text;
 use crm_core::json_body::{JsonBody, QueryParameters};
 use crm_core::path_id::PathId;
 use crm_core::permissions::{AgentsAssign, AgentsDelete, AgentsUpdate, AgentsView, ProfileUpdate};
+use crm_core::routes;
 
 /// A hundred years: until somebody lifts it.
 const BANNED: &str = "876000h";
@@ -26,6 +27,7 @@ const BANNED: &str = "876000h";
 #[serde(deny_unknown_fields)]
 pub(crate) struct AgentChanges {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "Putri Ayu")]
     display_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     locale: Option<Locale>,
@@ -58,20 +60,17 @@ pub(crate) struct Successor {
 }
 
 /// `/api/agents/{id}`.
-pub fn router() -> Router<App> {
-    Router::new().route(
-        "/api/agents/{id}",
-        get(get_agent).patch(update_agent).delete(deactivate_agent),
-    )
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(get_agent, update_agent, deactivate_agent))
 }
 
-/// One person of the tenant.
+/// Get one person of the organisation.
+///
+/// The answer has the person's roles, their availability and how many conversations they have open.
 #[utoipa::path(
-    get, path = "/api/agents/{id}", tag = "agents", security(("bearer" = [])), params(("id" = Uuid, Path)),
-    responses(
-        (status = 200, body = Agent), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    )
+    get, path = "/api/agents/{id}", tag = "agents",
+    params(("id" = Uuid, Path, description = "The id of the person")),
+    responses((status = 200, body = Agent)),
 )]
 pub(crate) async fn get_agent(
     permitted: Permitted<AgentsView>,
@@ -85,16 +84,19 @@ pub(crate) async fn get_agent(
     agent.map(Json).ok_or_else(ApiError::not_found)
 }
 
-/// Changes a person of lower level, anybody's availability, or one's own name, language and availability.
+/// Change a person.
+///
+/// `agents.update` changes people of a lower level. `agents.assign` changes the availability of anybody. Without
+/// either, callers can change their own name, language and availability. Fields that are left out stay as they are.
 #[utoipa::path(
-    patch, path = "/api/agents/{id}", tag = "agents", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    patch, path = "/api/agents/{id}", tag = "agents",
+    params(("id" = Uuid, Path, description = "The id of the person")),
     request_body = AgentChanges,
     responses(
-        (status = 200, body = Agent), (status = 401, body = ErrorBody),
-        (status = 403, description = "`forbidden`, `own_account`, `role_too_high` or `permission_not_held`", body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 409, description = "`last_super_admin`", body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+        (status = 200, body = Agent),
+        (status = 403, description = "own_account, role_too_high, permission_not_held"),
+        (status = 409, description = "last_super_admin"),
+    ),
 )]
 pub(crate) async fn update_agent(
     State(app): State<App>,
@@ -108,18 +110,21 @@ pub(crate) async fn update_agent(
     change(&app, &permitted.caller, id, &changes).await
 }
 
-/// Deactivates a person of lower level: access and sessions end at once, what they did stays.
+/// Deactivate a person.
+///
+/// The person loses access and every session at once. What they did stays. Their open conversations go to
+/// `reassign_to`, or become unassigned.
 #[utoipa::path(
-    delete, path = "/api/agents/{id}", tag = "agents", security(("bearer" = [])),
+    delete, path = "/api/agents/{id}", tag = "agents",
     params(
-        ("id" = Uuid, Path),
-        ("reassign_to" = Option<Uuid>, Query, description = "Who gets their open conversations"),
+        ("id" = Uuid, Path, description = "The id of the person"),
+        ("reassign_to" = Option<Uuid>, Query, description = "The person who gets the open conversations"),
     ),
     responses(
-        (status = 200, body = Agent), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 409, description = "`last_super_admin`", body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+        (status = 200, body = Agent),
+        (status = 403, description = "own_account, role_too_high, permission_not_held"),
+        (status = 409, description = "last_super_admin"),
+    ),
 )]
 pub(crate) async fn deactivate_agent(
     State(app): State<App>,

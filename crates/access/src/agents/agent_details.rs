@@ -11,13 +11,17 @@ use crm_core::caller::RoleSummary;
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct Agent {
     pub(super) id: Uuid,
+    #[schema(example = "putri@kopi.test")]
     email: String,
+    #[schema(example = "Putri Ayu")]
     display_name: String,
     /// Null: that of the tenant.
+    #[schema(value_type = Option<crate::tenancy::tenant::Locale>)]
     locale: Option<String>,
     active: bool,
     deactivated_at: Option<DateTime<Utc>>,
     /// `online`, `busy` or `offline`: only who is online is given conversations by themselves.
+    #[schema(value_type = super::agent::Availability)]
     availability: String,
     last_sign_in_at: Option<DateTime<Utc>>,
     roles: Vec<RoleSummary>,
@@ -27,5 +31,6 @@ pub(crate) struct Agent {
     updated_at: DateTime<Utc>,
     /// After a change: conversations that went to somebody else.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     reassigned_conversations: Option<u64>,
 }

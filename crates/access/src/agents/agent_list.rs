@@ -1,18 +1,18 @@
 //! `GET /api/agents`.
 
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::Json;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::agent_details::Agent;
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::field_rules::optional_text;
 use crm_core::json_body::{QueryParameters, truth};
 use crm_core::paging::{PageNumber, Paged, Rows, default_limit, first_page, page_number, page_size};
 use crm_core::permissions::AgentsView;
+use crm_core::routes;
 
 /// Whom to list.
 #[derive(Deserialize)]
@@ -26,23 +26,23 @@ pub(crate) struct Filter {
     limit: u32,
 }
 
-pub(super) fn router() -> Router<App> {
-    Router::new().route("/api/agents", get(list_agents))
+pub(super) fn router() -> Routes {
+    Routes::new().routes(routes!(list_agents))
 }
 
-/// The people of the tenant by name.
+/// List the people of the organisation.
+///
+/// The list is sorted by name. `search` looks in names and e-mail addresses; `active=false` shows only people who were
+/// deactivated.
 #[utoipa::path(
-    get, path = "/api/agents", tag = "agents", security(("bearer" = [])),
+    get, path = "/api/agents", tag = "agents",
     params(
-        ("search" = Option<String>, Query, description = "Part of a name or an address"),
-        ("active" = Option<bool>, Query),
-        ("page" = Option<u32>, Query, minimum = 1),
-        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100),
+        ("search" = Option<String>, Query, description = "A part of a name or an e-mail address"),
+        ("active" = Option<bool>, Query, description = "Whether to list active or deactivated people; both if left out"),
+        ("page" = Option<u32>, Query, description = "The page to list, from 1", minimum = 1),
+        ("limit" = Option<u32>, Query, description = "The most entries of a page; 20 if left out", minimum = 1, maximum = 100),
     ),
-    responses(
-        (status = 200, body = Paged<Agent>), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+    responses((status = 200, body = Paged<Agent>)),
 )]
 pub(crate) async fn list_agents(
     permitted: Permitted<AgentsView>,

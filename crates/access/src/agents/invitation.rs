@@ -1,9 +1,8 @@
 //! `POST /api/agents`: somebody is to join.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::post;
-use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::json;
 use supabase::auth::NewUser;
@@ -14,10 +13,12 @@ use super::agent_details::Agent;
 use crate::tenancy::tenant::Locale;
 use crm_core::app::App;
 use crm_core::caller::{Caller, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::field_rules::{email, optional_text};
 use crm_core::json_body::{JsonBody, created};
 use crm_core::permissions::AgentsCreate;
+use crm_core::routes;
 use crm_core::text::Text;
 
 /// Who is to join.
@@ -27,6 +28,7 @@ pub(crate) struct NewAgent {
     #[schema(example = "putri@kopi.test")]
     email: String,
     #[serde(default)]
+    #[schema(example = "Putri Ayu")]
     display_name: String,
     /// At least one; below the caller's own level.
     role_ids: Vec<Uuid>,
@@ -43,19 +45,22 @@ struct Invitation {
     unconfirmed_user_id: Option<Uuid>,
 }
 
-pub(super) fn router() -> Router<App> {
-    Router::new().route("/api/agents", post(invite_agent))
+pub(super) fn router() -> Routes {
+    Routes::new().routes(routes!(invite_agent))
 }
 
-/// Makes somebody a member of the tenant: by an invitation, or with a password of the admin's choice.
+/// Add a person to the organisation.
+///
+/// Without a password Supabase Auth sends an invitation with a link to sign in. With a password the account works at
+/// once. The caller can only give roles below their own level whose permissions they hold themselves.
 #[utoipa::path(
-    post, path = "/api/agents", tag = "agents", security(("bearer" = [])), request_body = NewAgent,
+    post, path = "/api/agents", tag = "agents",
+    request_body = NewAgent,
     responses(
-        (status = 201, body = Agent), (status = 401, body = ErrorBody),
-        (status = 403, description = "`forbidden`, `role_too_high` or `permission_not_held`", body = ErrorBody),
-        (status = 409, description = "`email_taken`", body = ErrorBody), (status = 422, body = ErrorBody),
-        (status = 503, body = ErrorBody),
-    )
+        (status = 201, body = Agent),
+        (status = 403, description = "role_too_high, permission_not_held"),
+        (status = 409, description = "email_taken"),
+    ),
 )]
 pub(crate) async fn invite_agent(
     State(app): State<App>,

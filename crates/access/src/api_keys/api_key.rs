@@ -1,23 +1,24 @@
 //! `DELETE /api/api-keys/{id}`.
 
-use axum::routing::delete;
-use axum::{Json, Router};
+use axum::Json;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crm_core::app::App;
 use crm_core::caller::{Permitted, RoleSummary};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::path_id::PathId;
 use crm_core::permissions::ApiKeysRevoke;
+use crm_core::routes;
 
 /// A key, without what opens it.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct ApiKey {
     id: Uuid,
+    #[schema(example = "Web shop")]
     name: String,
     /// How the key begins.
     #[schema(example = "crm_1f0e9d8c")]
@@ -44,17 +45,17 @@ enum ApiKeyStatus {
 }
 
 /// `/api/api-keys/{id}`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/api-keys/{id}", delete(revoke_api_key))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(revoke_api_key))
 }
 
-/// Ends a key at once. It stays in the list.
+/// Revoke an API key.
+///
+/// The key stops working at once and stays in the list. Revoking it again changes nothing.
 #[utoipa::path(
-    delete, path = "/api/api-keys/{id}", tag = "api-keys", security(("bearer" = [])), params(("id" = Uuid, Path)),
-    responses(
-        (status = 200, body = ApiKey), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    )
+    delete, path = "/api/api-keys/{id}", tag = "api-keys",
+    params(("id" = Uuid, Path, description = "The id of the API key")),
+    responses((status = 200, body = ApiKey)),
 )]
 pub(crate) async fn revoke_api_key(
     permitted: Permitted<ApiKeysRevoke>,

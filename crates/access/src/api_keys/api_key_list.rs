@@ -1,8 +1,7 @@
 //! `GET` and `POST /api/api-keys`.
 
+use axum::Json;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -10,13 +9,14 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::api_key::ApiKey;
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::field_rules::required_text;
 use crm_core::json_body::{JsonBody, QueryParameters, created};
 use crm_core::paging::{PageNumber, Paged, Rows, default_limit, first_page, page_number, page_size};
 use crm_core::permissions::{ApiKeysCreate, ApiKeysView};
+use crm_core::routes;
 
 /// Which page.
 #[derive(Deserialize)]
@@ -31,7 +31,7 @@ pub(crate) struct Page {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewApiKey {
-    #[schema(max_length = 100)]
+    #[schema(max_length = 100, example = "Web shop")]
     name: String,
     /// What it may do. The caller must be above this role.
     role_id: Uuid,
@@ -45,25 +45,26 @@ pub(crate) struct CreatedApiKey {
     #[serde(flatten)]
     details: ApiKey,
     /// The key itself. It is shown this once: we keep only its hash.
+    #[schema(example = "crm_1f0e9d8c7b6a5f4e3d2c1b0a")]
     key: String,
 }
 
 /// `/api/api-keys`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/api-keys", get(list_api_keys).post(create_api_key))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(list_api_keys, create_api_key))
 }
 
-/// The keys of the tenant, the newest first.
+/// List the API keys.
+///
+/// The newest key comes first. The list shows how each key begins, never the key itself. Revoked and expired keys stay
+/// in the list.
 #[utoipa::path(
-    get, path = "/api/api-keys", tag = "api-keys", security(("bearer" = [])),
+    get, path = "/api/api-keys", tag = "api-keys",
     params(
-        ("page" = Option<u32>, Query, minimum = 1),
-        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100),
+        ("page" = Option<u32>, Query, description = "The page to list, from 1", minimum = 1),
+        ("limit" = Option<u32>, Query, description = "The most entries of a page; 20 if left out", minimum = 1, maximum = 100),
     ),
-    responses(
-        (status = 200, body = Paged<ApiKey>), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+    responses((status = 200, body = Paged<ApiKey>)),
 )]
 pub(crate) async fn list_api_keys(
     permitted: Permitted<ApiKeysView>,
@@ -78,14 +79,17 @@ pub(crate) async fn list_api_keys(
     Ok(Json(rows.into_page(PageNumber { page, limit })))
 }
 
-/// Makes a key. Sent as `Authorization: Bearer crm_...` it is accepted by every route that its role permits.
+/// Create an API key.
+///
+/// The answer shows the key once; the service stores only its hash. An integration sends it as `Authorization: Bearer
+/// crm_...` and may then call every operation that the role of the key permits. The caller must be above that role.
 #[utoipa::path(
-    post, path = "/api/api-keys", tag = "api-keys", security(("bearer" = [])), request_body = NewApiKey,
+    post, path = "/api/api-keys", tag = "api-keys",
+    request_body = NewApiKey,
     responses(
-        (status = 201, body = CreatedApiKey), (status = 401, body = ErrorBody),
-        (status = 403, description = "`forbidden`, `role_too_high` or `permission_not_held`", body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+        (status = 201, body = CreatedApiKey),
+        (status = 403, description = "role_too_high, permission_not_held"),
+    ),
 )]
 pub(crate) async fn create_api_key(
     permitted: Permitted<ApiKeysCreate>,

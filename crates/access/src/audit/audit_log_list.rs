@@ -1,9 +1,8 @@
 //! `GET /api/audit-logs`, as pages or as CSV.
 
+use axum::Json;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::stream;
@@ -13,38 +12,51 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::csv;
-use crm_core::app::App;
 use crm_core::caller::{Caller, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::field_rules::optional_text;
 use crm_core::json_body::QueryParameters;
 use crm_core::paging::{default_limit, page_size};
 use crm_core::permissions::{AuditExport, AuditView};
+use crm_core::routes;
 use tables::csv_table;
 
 /// Entries of the log are exported in pieces of so many.
 const EXPORT_PAGE: u32 = 1000;
 
+crm_core::words! {
+    /// Who acted.
+    pub(crate) ActorType = "user", "api_key", "system";
+}
+
 /// An entry of the log.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct AuditLog {
+    #[schema(example = "4711")]
     pub(super) id: String,
     pub(super) occurred_at: DateTime<Utc>,
     /// `user`, `api_key` or `system`
+    #[schema(value_type = ActorType)]
     pub(super) actor_type: String,
     pub(super) actor_id: Option<Uuid>,
     /// As it was then.
+    #[schema(example = "Putri Ayu")]
     pub(super) actor_name: Option<String>,
     /// `<entity>.created`, `.updated`, `.deleted`, or a security event such as `permission.refused`.
     #[schema(example = "user_roles.created")]
     pub(super) action: String,
+    #[schema(example = "user_roles")]
     pub(super) entity: Option<String>,
+    #[schema(example = "3f0c7a52-6a0b-4f0e-9c3c-0d9f1c5d2b10")]
     pub(super) entity_id: Option<String>,
     /// What was changed or deleted, with secrets masked.
     pub(super) before: Option<Value>,
     /// What was created, or what a change made of it.
     pub(super) after: Option<Value>,
+    #[schema(example = "9b2f4c1e")]
     pub(super) request_id: Option<String>,
+    #[schema(example = "203.0.113.7")]
     pub(super) ip: Option<String>,
 }
 
@@ -77,6 +89,7 @@ pub(crate) struct Filter {
 /// How to answer.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = AuditLogFormat)]
 pub(crate) enum Format {
     #[default]
     Json,
@@ -91,28 +104,28 @@ fn cursor<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::
 }
 
 /// `/api/audit-logs`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/audit-logs", get(list_audit_logs))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(list_audit_logs))
 }
 
-/// The audit log, the newest first. As CSV, every entry that the filters leave.
+/// List the audit log.
+///
+/// The newest entry comes first. Filters can be combined. With `format=csv` the answer is a file with every entry that
+/// passes the filters; it needs `audit.export` as well.
 #[utoipa::path(
-    get, path = "/api/audit-logs", tag = "audit", security(("bearer" = [])),
+    get, path = "/api/audit-logs", tag = "audit",
     params(
-        ("actor" = Option<Uuid>, Query, description = "A person's or an API key's id"),
-        ("action" = Option<String>, Query, example = "user_roles.created"),
-        ("entity" = Option<String>, Query, example = "user_roles"),
-        ("entity_id" = Option<String>, Query),
-        ("since" = Option<DateTime<Utc>>, Query),
-        ("until" = Option<DateTime<Utc>>, Query, description = "Before this moment"),
-        ("before" = Option<String>, Query, description = "The `next_cursor` of the page above"),
-        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100),
-        ("format" = Option<Format>, Query, description = "`csv` needs `audit.export` too"),
+        ("actor" = Option<Uuid>, Query, description = "The id of the person or API key that acted"),
+        ("action" = Option<String>, Query, description = "The action, exactly", example = "user_roles.created"),
+        ("entity" = Option<String>, Query, description = "The kind of the thing that was changed", example = "user_roles"),
+        ("entity_id" = Option<String>, Query, description = "The id of the thing that was changed"),
+        ("since" = Option<DateTime<Utc>>, Query, description = "Only entries from this moment on"),
+        ("until" = Option<DateTime<Utc>>, Query, description = "Only entries before this moment"),
+        ("before" = Option<String>, Query, description = "The `next_cursor` of the previous page"),
+        ("limit" = Option<u32>, Query, description = "The most entries of a page; 20 if left out", minimum = 1, maximum = 100),
+        ("format" = inline(Option<Format>), Query, description = "`csv` answers with a file; it needs `audit.export` as well"),
     ),
-    responses(
-        (status = 200, content((AuditLogPage = "application/json"), (String = "text/csv"))),
-        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+    responses((status = 200, content((AuditLogPage = "application/json"), (String = "text/csv")))),
 )]
 pub(crate) async fn list_audit_logs(
     permitted: Permitted<AuditView>,

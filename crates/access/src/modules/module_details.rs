@@ -8,18 +8,26 @@ use utoipa::ToSchema;
 pub(crate) struct Module {
     #[schema(example = "broadcast")]
     id: String,
+    #[schema(example = "Campaigns")]
     name: String,
+    #[schema(example = "Kampanye")]
     name_id: String,
+    #[schema(example = "Send approved templates to many people.")]
     description: String,
+    #[schema(example = "Kirim template yang disetujui ke banyak orang.")]
     description_id: String,
+    #[schema(example = "1.0.0")]
     version: String,
     /// Whether the product does not work without it.
     core: bool,
     enabled: bool,
     /// How its routes begin.
+    #[schema(example = json!(["/api/broadcast"]))]
     routes: Vec<String>,
     /// The permissions that go with it.
+    #[schema(example = json!(["broadcasts.view"]))]
     permissions: Vec<String>,
     /// The modules it needs.
+    #[schema(example = json!(["contacts"]))]
     dependencies: Vec<String>,
 }

@@ -1,16 +1,16 @@
 //! `GET /api/modules`.
 
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::Json;
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
 use super::module_details::Module;
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::permissions::ModulesView;
+use crm_core::routes;
 
 /// The registry of modules.
 #[derive(Serialize, ToSchema)]
@@ -19,15 +19,14 @@ pub(crate) struct ModuleList {
 }
 
 /// `/api/modules`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/modules", get(list_modules))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(list_modules))
 }
 
-/// Every module, and whether the tenant has it enabled.
-#[utoipa::path(
-    get, path = "/api/modules", tag = "modules", security(("bearer" = [])),
-    responses((status = 200, body = ModuleList), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody))
-)]
+/// List the modules.
+///
+/// The list says for each module whether the organisation has switched it on.
+#[utoipa::path(get, path = "/api/modules", tag = "modules", responses((status = 200, body = ModuleList)))]
 pub(crate) async fn list_modules(permitted: Permitted<ModulesView>) -> Result<Json<ModuleList>, ApiError> {
     let data = permitted
         .caller

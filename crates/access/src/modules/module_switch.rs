@@ -1,18 +1,18 @@
 //! `GET` and `PATCH /api/modules/{id}`.
 
+use axum::Json;
 use axum::extract::Path;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
 use super::module_details::Module;
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::JsonBody;
 use crm_core::permissions::{ModulesManage, ModulesView};
+use crm_core::routes;
 
 /// Whether the tenant wants it.
 #[derive(Deserialize, ToSchema)]
@@ -22,18 +22,17 @@ pub(crate) struct ModuleChanges {
 }
 
 /// `/api/modules/{id}`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/modules/{id}", get(get_module).patch(set_module))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(get_module, set_module))
 }
 
-/// One module.
+/// Get one module.
+///
+/// The answer has the permissions and the routes that belong to the module.
 #[utoipa::path(
-    get, path = "/api/modules/{id}", tag = "modules", security(("bearer" = [])),
-    params(("id" = String, Path, example = "broadcast")),
-    responses(
-        (status = 200, body = Module), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    )
+    get, path = "/api/modules/{id}", tag = "modules",
+    params(("id" = String, Path, description = "The id of the module", example = "broadcast")),
+    responses((status = 200, body = Module)),
 )]
 pub(crate) async fn get_module(
     permitted: Permitted<ModulesView>,
@@ -47,17 +46,14 @@ pub(crate) async fn get_module(
     module.map(Json).ok_or_else(ApiError::not_found)
 }
 
-/// Switches a module on or off. Off, its routes answer 403 `module_disabled` and its background work stands still;
-/// its data stays.
+/// Switch a module on or off.
+///
+/// While a module is off its operations answer 403 `module_disabled` and its background work stops. Its data stays.
 #[utoipa::path(
-    patch, path = "/api/modules/{id}", tag = "modules", security(("bearer" = [])),
-    params(("id" = String, Path, example = "broadcast")), request_body = ModuleChanges,
-    responses(
-        (status = 200, body = Module), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-        (status = 409, description = "`module_required` or `module_dependency`", body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+    patch, path = "/api/modules/{id}", tag = "modules",
+    params(("id" = String, Path, description = "The id of the module", example = "broadcast")),
+    request_body = ModuleChanges,
+    responses((status = 200, body = Module), (status = 409, description = "module_required, module_dependency")),
 )]
 pub(crate) async fn set_module(
     permitted: Permitted<ModulesManage>,

@@ -1,26 +1,32 @@
 //! `GET /api/rbac/permissions`.
 
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::Json;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::permissions::RbacView;
+use crm_core::routes;
 
 /// Something that can be permitted.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct PermissionDetails {
     #[schema(example = "messages.send")]
     permission_key: String,
+    #[schema(example = "Send messages")]
     permission_name: String,
+    #[schema(example = "Mengirim pesan")]
     permission_name_id: String,
+    #[schema(example = "Send messages to customers.")]
     description: String,
+    #[schema(example = "Mengirim pesan kepada pelanggan.")]
     description_id: String,
+    #[schema(example = "messages")]
     category: String,
+    #[schema(example = "inbox")]
     module_id: String,
 }
 
@@ -31,15 +37,14 @@ pub(crate) struct PermissionList {
 }
 
 /// `/api/rbac/permissions`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/rbac/permissions", get(list_permissions))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(list_permissions))
 }
 
-/// Every permission with its name and description in English and Indonesian.
-#[utoipa::path(
-    get, path = "/api/rbac/permissions", tag = "rbac", security(("bearer" = [])),
-    responses((status = 200, body = PermissionList), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody))
-)]
+/// List the permissions.
+///
+/// Every permission has a name and a description in English and Indonesian.
+#[utoipa::path(get, path = "/api/rbac/permissions", tag = "rbac", responses((status = 200, body = PermissionList)))]
 pub(crate) async fn list_permissions(
     permitted: Permitted<RbacView>,
 ) -> Result<Json<PermissionList>, ApiError> {

@@ -1,20 +1,20 @@
 //! `GET`, `PATCH` and `DELETE /api/rbac/roles/{id}`.
 
+use axum::Json;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
 use super::role_details::Role;
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::field_rules::{optional_text, required_text};
 use crm_core::json_body::JsonBody;
 use crm_core::path_id::PathId;
 use crm_core::permissions::{RbacManageRoles, RbacView};
+use crm_core::routes;
 
 /// What to change of a role; what is not named stays.
 #[derive(Deserialize, Serialize, ToSchema)]
@@ -23,6 +23,7 @@ pub(crate) struct RoleChanges {
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "Only answers customers")]
     description: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 9)]
@@ -41,20 +42,17 @@ pub(crate) struct RoleChanges {
 }
 
 /// `/api/rbac/roles/{id}`.
-pub fn router() -> Router<App> {
-    Router::new().route(
-        "/api/rbac/roles/{id}",
-        get(get_role).patch(update_role).delete(delete_role),
-    )
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(get_role, update_role, delete_role))
 }
 
-/// One role.
+/// Get one role.
+///
+/// The answer has the permissions that the role was granted, and all permissions that it holds.
 #[utoipa::path(
-    get, path = "/api/rbac/roles/{id}", tag = "rbac", security(("bearer" = [])), params(("id" = Uuid, Path)),
-    responses(
-        (status = 200, body = Role), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    )
+    get, path = "/api/rbac/roles/{id}", tag = "rbac",
+    params(("id" = Uuid, Path, description = "The id of the role")),
+    responses((status = 200, body = Role)),
 )]
 pub(crate) async fn get_role(
     permitted: Permitted<RbacView>,
@@ -68,16 +66,18 @@ pub(crate) async fn get_role(
     role.map(Json).ok_or_else(ApiError::not_found)
 }
 
-/// Changes a role of the tenant's own, below the caller's level.
+/// Change a role.
+///
+/// Only roles of the organisation below the caller's level can be changed. Fields that are left out stay as they are.
 #[utoipa::path(
-    patch, path = "/api/rbac/roles/{id}", tag = "rbac", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    patch, path = "/api/rbac/roles/{id}", tag = "rbac",
+    params(("id" = Uuid, Path, description = "The id of the role")),
     request_body(content = RoleChanges, example = json!({"template": "customer_service"})),
     responses(
-        (status = 200, body = Role), (status = 401, body = ErrorBody),
-        (status = 403, description = "`forbidden`, `role_too_high` or `permission_not_held`", body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 409, description = "`predefined_role` or `name_taken`", body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+        (status = 200, body = Role),
+        (status = 403, description = "role_too_high, permission_not_held"),
+        (status = 409, description = "predefined_role, name_taken"),
+    ),
 )]
 pub(crate) async fn update_role(
     permitted: Permitted<RbacManageRoles>,
@@ -96,13 +96,17 @@ pub(crate) async fn update_role(
     ))
 }
 
-/// Deletes a role that nobody holds.
+/// Delete a role.
+///
+/// Only a role of the organisation that no person and no API key holds can be deleted.
 #[utoipa::path(
-    delete, path = "/api/rbac/roles/{id}", tag = "rbac", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    delete, path = "/api/rbac/roles/{id}", tag = "rbac",
+    params(("id" = Uuid, Path, description = "The id of the role")),
     responses(
-        (status = 204), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 409, description = "`role_in_use` or `predefined_role`", body = ErrorBody),
-    )
+        (status = 204),
+        (status = 403, description = "role_too_high, permission_not_held"),
+        (status = 409, description = "role_in_use, predefined_role"),
+    ),
 )]
 pub(crate) async fn delete_role(
     permitted: Permitted<RbacManageRoles>,

@@ -1,19 +1,19 @@
 //! `GET` and `POST /api/rbac/roles`.
 
+use axum::Json;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
 use super::role_details::Role;
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::field_rules::{optional_text, required_text};
 use crm_core::json_body::{JsonBody, created};
 use crm_core::permissions::{RbacManageRoles, RbacView};
+use crm_core::routes;
 
 /// The roles of a tenant.
 #[derive(Serialize, ToSchema)]
@@ -25,17 +25,18 @@ pub(crate) struct RoleList {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewRole {
-    #[schema(max_length = 100)]
+    #[schema(max_length = 100, example = "Kasir")]
     name: String,
     #[serde(default)]
     #[schema(max_length = 500)]
     description: String,
     /// Below the caller's own.
-    #[schema(minimum = 1, maximum = 9)]
+    #[schema(minimum = 1, maximum = 9, example = 4)]
     level: u8,
     /// Whether it holds what the predefined roles of lower levels hold. By default it does.
     inherits: Option<bool>,
     /// What it is given. The caller must hold all of it.
+    #[schema(example = json!(["conversations.view", "messages.view"]))]
     permissions: Option<Vec<String>>,
     /// What it does not inherit.
     taken_away: Option<Vec<String>>,
@@ -44,31 +45,33 @@ pub(crate) struct NewRole {
 }
 
 /// `/api/rbac/roles`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/rbac/roles", get(list_roles).post(create_role))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(list_roles, create_role))
 }
 
-/// The predefined roles and those of the tenant, the highest first.
-#[utoipa::path(
-    get, path = "/api/rbac/roles", tag = "rbac", security(("bearer" = [])),
-    responses((status = 200, body = RoleList), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody))
-)]
+/// List the roles.
+///
+/// The list has the predefined roles and those of the organisation. The highest level comes first.
+#[utoipa::path(get, path = "/api/rbac/roles", tag = "rbac", responses((status = 200, body = RoleList)))]
 pub(crate) async fn list_roles(permitted: Permitted<RbacView>) -> Result<Json<RoleList>, ApiError> {
     let data = permitted.caller.database().rpc("list_roles", &json!({})).await?;
     Ok(Json(RoleList { data }))
 }
 
-/// Makes a role of the tenant's own, below the caller's level and with nothing the caller lacks.
+/// Create a role.
+///
+/// The role must be below the caller's level and can only hold permissions that the caller holds. Name the permissions,
+/// or the `template` to take them from.
 #[utoipa::path(
-    post, path = "/api/rbac/roles", tag = "rbac", security(("bearer" = [])),
+    post, path = "/api/rbac/roles", tag = "rbac",
     request_body(content = NewRole, example = json!({
         "name": "Kasir", "level": 4, "inherits": false, "permissions": ["conversations.view", "messages.view"]
     })),
     responses(
-        (status = 201, body = Role), (status = 401, body = ErrorBody),
-        (status = 403, description = "`forbidden`, `role_too_high` or `permission_not_held`", body = ErrorBody),
-        (status = 409, description = "`name_taken`", body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+        (status = 201, body = Role),
+        (status = 403, description = "role_too_high, permission_not_held"),
+        (status = 409, description = "name_taken"),
+    ),
 )]
 pub(crate) async fn create_role(
     permitted: Permitted<RbacManageRoles>,

@@ -1,20 +1,20 @@
 //! `/api/rbac/templates`: named sets of permissions, to be applied to roles.
 
+use axum::Json;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::field_rules::{optional_text, required_text};
 use crm_core::json_body::{JsonBody, QueryParameters};
 use crm_core::permissions::{RbacManagePermissions, RbacView};
+use crm_core::routes;
 use crm_core::text::Text;
 
 /// A named set of permissions: predefined, or of the tenant's own.
@@ -23,10 +23,15 @@ pub(crate) struct PermissionTemplate {
     id: Uuid,
     #[schema(example = "customer_service")]
     key: String,
+    #[schema(example = "Customer service")]
     name: String,
+    #[schema(example = "Layanan pelanggan")]
     name_id: String,
+    #[schema(example = "Answers customers")]
     description: String,
+    #[schema(example = "Menjawab pelanggan")]
     description_id: String,
+    #[schema(example = json!(["conversations.view", "messages.send"]))]
     permissions: Vec<String>,
     predefined: bool,
     created_at: DateTime<Utc>,
@@ -44,10 +49,13 @@ pub(crate) struct PermissionTemplateList {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewPermissionTemplate {
     /// Lower-case letters, digits and `_`, beginning with a letter.
+    #[schema(example = "front_desk")]
     key: String,
+    #[schema(example = "Front desk")]
     name: String,
     #[serde(default)]
     description: String,
+    #[schema(example = json!(["conversations.view", "messages.send"]))]
     permissions: Vec<String>,
 }
 
@@ -58,21 +66,21 @@ pub(crate) struct TemplateKey {
 }
 
 /// `/api/rbac/templates`.
-pub fn router() -> Router<App> {
-    Router::new().route(
-        "/api/rbac/templates",
-        get(list_permission_templates)
-            .post(save_permission_template)
-            .delete(delete_permission_template),
-    )
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(
+        list_permission_templates,
+        save_permission_template,
+        delete_permission_template
+    ))
 }
 
-/// The predefined templates and those of the tenant. `PATCH /api/rbac/roles/{id}` with `template` applies one.
+/// List the permission templates.
+///
+/// A permission template is a named set of permissions. `PATCH /api/rbac/roles/{id}` with `template` applies one to a
+/// role.
 #[utoipa::path(
-    get, path = "/api/rbac/templates", tag = "rbac", security(("bearer" = [])),
-    responses(
-        (status = 200, body = PermissionTemplateList), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-    )
+    get, path = "/api/rbac/templates", tag = "rbac",
+    responses((status = 200, body = PermissionTemplateList)),
 )]
 pub(crate) async fn list_permission_templates(
     permitted: Permitted<RbacView>,
@@ -85,15 +93,14 @@ pub(crate) async fn list_permission_templates(
     Ok(Json(PermissionTemplateList { data }))
 }
 
-/// Makes a template of the tenant's own, or replaces the one with this key. Roles it was applied to stay as they are.
+/// Create or replace a permission template.
+///
+/// A template of the organisation with the same key is replaced. Roles that the old one was applied to stay as they
+/// are.
 #[utoipa::path(
-    post, path = "/api/rbac/templates", tag = "rbac", security(("bearer" = [])),
+    post, path = "/api/rbac/templates", tag = "rbac",
     request_body = NewPermissionTemplate,
-    responses(
-        (status = 200, body = PermissionTemplate), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 409, description = "`name_taken`: a predefined one has this key", body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+    responses((status = 200, body = PermissionTemplate), (status = 409, description = "name_taken")),
 )]
 pub(crate) async fn save_permission_template(
     permitted: Permitted<RbacManagePermissions>,
@@ -129,13 +136,13 @@ pub(crate) async fn save_permission_template(
     ))
 }
 
-/// Deletes a template of the tenant's own. Roles it was applied to stay as they are.
+/// Delete a permission template.
+///
+/// Only templates of the organisation can be deleted. Roles that it was applied to stay as they are.
 #[utoipa::path(
-    delete, path = "/api/rbac/templates", tag = "rbac", security(("bearer" = [])), params(("key" = String, Query)),
-    responses(
-        (status = 204), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+    delete, path = "/api/rbac/templates", tag = "rbac",
+    params(("key" = String, Query, description = "The key of the template")),
+    responses((status = 204), (status = 404, description = "not_found")),
 )]
 pub(crate) async fn delete_permission_template(
     permitted: Permitted<RbacManagePermissions>,

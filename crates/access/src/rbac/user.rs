@@ -1,27 +1,29 @@
 //! `GET` and `PUT /api/rbac/users/{id}`: the roles of one person.
 
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::Json;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crm_core::app::App;
 use crm_core::caller::{Permitted, RoleSummary};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::JsonBody;
 use crm_core::path_id::PathId;
 use crm_core::permissions::{RbacManageUsers, RbacView};
+use crm_core::routes;
 
 /// Somebody's roles and what follows from them.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct UserAccess {
     user_id: Uuid,
+    #[schema(example = "Putri Ayu")]
     display_name: String,
     active: bool,
     roles: Vec<RoleSummary>,
     /// What the roles hold together.
+    #[schema(example = json!(["conversations.view", "messages.send"]))]
     permissions: Vec<String>,
 }
 
@@ -34,17 +36,17 @@ pub(crate) struct UserRoles {
 }
 
 /// `/api/rbac/users/{id}`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/rbac/users/{id}", get(get_user_access).put(set_user_roles))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(get_user_access, set_user_roles))
 }
 
-/// The roles and permissions of one person.
+/// Get the roles and permissions of one person.
+///
+/// The permissions are those that the roles hold together.
 #[utoipa::path(
-    get, path = "/api/rbac/users/{id}", tag = "rbac", security(("bearer" = [])), params(("id" = Uuid, Path)),
-    responses(
-        (status = 200, body = UserAccess), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    )
+    get, path = "/api/rbac/users/{id}", tag = "rbac",
+    params(("id" = Uuid, Path, description = "The id of the person")),
+    responses((status = 200, body = UserAccess)),
 )]
 pub(crate) async fn get_user_access(
     permitted: Permitted<RbacView>,
@@ -58,16 +60,18 @@ pub(crate) async fn get_user_access(
     access.map(Json).ok_or_else(ApiError::not_found)
 }
 
-/// Gives a person of lower level these roles, in place of those they have.
+/// Replace the roles of a person.
+///
+/// The person must be below the caller's level, and so must the new roles.
 #[utoipa::path(
-    put, path = "/api/rbac/users/{id}", tag = "rbac", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    put, path = "/api/rbac/users/{id}", tag = "rbac",
+    params(("id" = Uuid, Path, description = "The id of the person")),
     request_body = UserRoles,
     responses(
-        (status = 200, body = UserAccess), (status = 401, body = ErrorBody),
-        (status = 403, description = "`forbidden`, `own_account`, `role_too_high` or `permission_not_held`", body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 409, description = "`last_super_admin`", body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+        (status = 200, body = UserAccess),
+        (status = 403, description = "own_account, role_too_high, permission_not_held"),
+        (status = 409, description = "last_super_admin"),
+    ),
 )]
 pub(crate) async fn set_user_roles(
     permitted: Permitted<RbacManageUsers>,

@@ -1,19 +1,21 @@
 //! `POST /api/tenant`: somebody who belongs nowhere yet opens an organisation.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header, request::Parts};
-use axum::routing::post;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use supabase::AccessToken;
 use utoipa::ToSchema;
 
 use super::tenant::{Locale, Tenant, check_slug};
 use crm_core::app::App;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::contract::{self, Argument, Contract};
+use crm_core::error::ApiError;
 use crm_core::field_rules::{optional_text, required_text};
 use crm_core::json_body::{JsonBody, created};
 use crm_core::rate_limit::{self, Guarded};
+use crm_core::routes;
 use crm_core::trace::Trace;
 
 /// An organisation to be opened.
@@ -33,6 +35,7 @@ pub(crate) struct NewTenant {
     locale: Option<Locale>,
     /// The name of the person.
     #[serde(default)]
+    #[schema(example = "Putri Ayu")]
     display_name: String,
 }
 
@@ -52,20 +55,22 @@ impl axum::extract::FromRequestParts<App> for Person {
     }
 }
 
-pub(super) fn router() -> Router<App> {
-    Router::new().route("/api/tenant", post(create_tenant))
+pub(super) fn router() -> Routes {
+    Routes::new().routes(routes!(create_tenant))
 }
 
-/// Opens an organisation with the caller as its Super Admin, in one transaction. The caller has signed up with
-/// Supabase Auth, confirmed the address, and belongs to no organisation.
+/// Create an organisation.
+///
+/// The caller becomes its Super Admin. The caller has signed up with Supabase Auth, has confirmed the e-mail address,
+/// and belongs to no organisation yet.
 #[utoipa::path(
-    post, path = "/api/tenant", tag = "tenant", security(("bearer" = [])), request_body = NewTenant,
+    post, path = "/api/tenant", tag = "tenant",
+    request_body = NewTenant,
     responses(
-        (status = 201, body = Tenant), (status = 401, body = ErrorBody),
-        (status = 403, description = "`email_not_confirmed`", body = ErrorBody),
-        (status = 409, description = "`already_member` or `slug_taken`", body = ErrorBody),
-        (status = 422, body = ErrorBody), (status = 429, body = ErrorBody),
-    )
+        (status = 201, body = Tenant),
+        (status = 403, description = "email_not_confirmed"),
+        (status = 409, description = "already_member, slug_taken"),
+    ),
 )]
 pub(crate) async fn create_tenant(
     State(app): State<App>,
@@ -83,4 +88,15 @@ pub(crate) async fn create_tenant(
             .rpc("create_tenant", &tenant)
             .await?,
     ))
+}
+
+impl Argument for Person {
+    fn state(contract: &mut Contract) {
+        contract.access = contract::Access::Account;
+        contract.refuses(&[
+            &contract::NOT_SIGNED_IN,
+            &contract::TOO_MANY,
+            &contract::UNAVAILABLE,
+        ]);
+    }
 }

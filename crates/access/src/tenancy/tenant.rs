@@ -1,20 +1,20 @@
 //! `GET` and `PATCH /api/tenant`: the settings of the caller's organisation.
 
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::Json;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crm_core::app::App;
 use crm_core::business_hours::BusinessHours;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::field_rules::required_text;
 use crm_core::json_body::JsonBody;
 use crm_core::permissions::{SettingsUpdate, SettingsView};
+use crm_core::routes;
 use crm_core::text::Text;
 
 const MAX_KEYWORDS: usize = 50;
@@ -24,7 +24,9 @@ const MAX_KEYWORD: usize = 50;
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct Tenant {
     id: Uuid,
+    #[schema(example = "Kopi Senja")]
     name: String,
+    #[schema(example = "kopi-senja")]
     slug: String,
     /// IANA name: times are entered and shown in it.
     #[schema(example = "Asia/Jakarta")]
@@ -34,8 +36,10 @@ pub(crate) struct Tenant {
     /// Whether agents see conversations that nobody is assigned to.
     agents_see_unassigned: bool,
     /// Words that end marketing, alone in a message of the customer's.
+    #[schema(example = json!(["STOP"]))]
     opt_out_keywords: Vec<String>,
     /// Words that bring it back.
+    #[schema(example = json!(["MULAI"]))]
     opt_in_keywords: Vec<String>,
     /// How long the audit log is kept.
     audit_retention_days: u32,
@@ -56,6 +60,7 @@ pub(crate) enum Locale {
 #[serde(deny_unknown_fields)]
 pub(crate) struct TenantChanges {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "Kopi Senja")]
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     slug: Option<String>,
@@ -78,28 +83,27 @@ pub(crate) struct TenantChanges {
     audit_retention_days: Option<u32>,
 }
 
-pub(super) fn router() -> Router<App> {
-    Router::new().route("/api/tenant", get(get_tenant).patch(update_tenant))
+pub(super) fn router() -> Routes {
+    Routes::new().routes(routes!(get_tenant, update_tenant))
 }
 
-/// The settings of the caller's organisation.
-#[utoipa::path(
-    get, path = "/api/tenant", tag = "tenant", security(("bearer" = [])),
-    responses((status = 200, body = Tenant), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody))
-)]
+/// Get the settings of the organisation.
+///
+/// Times in the product are entered and shown in `timezone`.
+#[utoipa::path(get, path = "/api/tenant", tag = "tenant", responses((status = 200, body = Tenant)))]
 pub(crate) async fn get_tenant(permitted: Permitted<SettingsView>) -> Result<Json<Tenant>, ApiError> {
     Ok(Json(
         permitted.caller.database().rpc("get_tenant", &json!({})).await?,
     ))
 }
 
-/// Changes settings of the caller's organisation.
+/// Change the settings of the organisation.
+///
+/// Fields that are left out stay as they are. Only a Super Admin can change `audit_retention_days`.
 #[utoipa::path(
-    patch, path = "/api/tenant", tag = "tenant", security(("bearer" = [])), request_body = TenantChanges,
-    responses(
-        (status = 200, body = Tenant), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 409, description = "`slug_taken`", body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+    patch, path = "/api/tenant", tag = "tenant",
+    request_body = TenantChanges,
+    responses((status = 200, body = Tenant), (status = 409, description = "slug_taken")),
 )]
 pub(crate) async fn update_tenant(
     permitted: Permitted<SettingsUpdate>,

@@ -1,15 +1,15 @@
 //! `POST /api/queue/retry`: the dead letters, once more.
 
-use axum::routing::post;
-use axum::{Json, Router};
+use axum::Json;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use crm_core::app::App;
 use crm_core::caller::{AllOf, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::permissions::{BroadcastsRetry, QueueManage};
+use crm_core::routes;
 
 /// What is tried again.
 #[derive(Serialize, Deserialize, ToSchema)]
@@ -21,16 +21,15 @@ pub(crate) struct Retried {
 }
 
 /// `/api/queue/retry`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/queue/retry", post(retry_failed))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(retry_failed))
 }
 
-/// Tries every failed recipient of the last week's campaigns again. For one campaign, or some recipients, there is
-/// `POST /api/broadcast/campaigns/{id}/retry`.
-#[utoipa::path(
-    post, path = "/api/queue/retry", tag = "queue", security(("bearer" = [])),
-    responses((status = 200, body = Retried), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody))
-)]
+/// Retry all failed recipients.
+///
+/// Every failed recipient of the campaigns of the last week becomes pending again. Use `POST
+/// /api/broadcast/campaigns/{id}/retry` for one campaign or for some recipients.
+#[utoipa::path(post, path = "/api/queue/retry", tag = "queue", responses((status = 200, body = Retried)))]
 pub(crate) async fn retry_failed(
     permitted: Permitted<AllOf<(QueueManage, BroadcastsRetry)>>,
 ) -> Result<Json<Retried>, ApiError> {

@@ -1,17 +1,17 @@
 //! `GET /api/queue`, and under its former name `GET /api/broadcast/debug/queue`.
 
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::Json;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::permissions::QueueView;
+use crm_core::routes;
 
 /// The queue of a tenant: campaigns that are under way, or ended within a week.
 #[derive(Serialize, Deserialize, ToSchema)]
@@ -42,9 +42,13 @@ struct QueueCounts {
 #[derive(Serialize, Deserialize, ToSchema)]
 struct NumberQueue {
     session_id: Uuid,
+    #[schema(example = "Toko Solo")]
     name: String,
+    #[schema(example = "+62 811-0009-000")]
     display_phone_number: String,
+    #[schema(value_type = crm_core::words::NumberStatus)]
     status: String,
+    #[schema(example = 10)]
     messages_per_second: u32,
     /// Whether a sender is at work for it.
     sending_now: bool,
@@ -55,7 +59,9 @@ struct NumberQueue {
 #[derive(Serialize, Deserialize, ToSchema)]
 struct CampaignQueue {
     campaign_id: Uuid,
+    #[schema(example = "Promo akhir tahun")]
     name: String,
+    #[schema(value_type = crate::campaign_list::CampaignStatus)]
     status: String,
     status_reason: Option<String>,
     /// Until then it waits for the end of quiet hours, or for Meta's limit.
@@ -65,31 +71,30 @@ struct CampaignQueue {
 }
 
 /// `/api/queue`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/queue", get(get_queue))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(get_queue))
 }
 
 /// `/api/broadcast/debug/queue`.
-pub fn debug_router() -> Router<App> {
-    Router::new().route("/api/broadcast/debug/queue", get(debug_queue))
+pub fn debug_router() -> Routes {
+    Routes::new().routes(routes!(debug_queue))
 }
 
-/// What waits, is under way, is done or failed: as a whole, by number and by campaign.
-#[utoipa::path(
-    get, path = "/api/queue", tag = "queue", security(("bearer" = [])),
-    responses((status = 200, body = Queue), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody))
-)]
+/// Show the queue.
+///
+/// The answer counts recipients by state: in total, by number and by campaign. It covers campaigns that are running or
+/// ended within a week.
+#[utoipa::path(get, path = "/api/queue", tag = "queue", responses((status = 200, body = Queue)))]
 pub(crate) async fn get_queue(permitted: Permitted<QueueView>) -> Result<Json<Queue>, ApiError> {
     Ok(Json(
         permitted.caller.database().rpc("get_queue", &json!({})).await?,
     ))
 }
 
+/// Show the queue (older address).
+///
 /// The same as `GET /api/queue`.
-#[utoipa::path(
-    get, path = "/api/broadcast/debug/queue", tag = "queue", security(("bearer" = [])),
-    responses((status = 200, body = Queue), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody))
-)]
+#[utoipa::path(get, path = "/api/broadcast/debug/queue", tag = "queue", responses((status = 200, body = Queue)))]
 pub(crate) async fn debug_queue(permitted: Permitted<QueueView>) -> Result<Json<Queue>, ApiError> {
     get_queue(permitted).await
 }

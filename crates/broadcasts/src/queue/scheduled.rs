@@ -1,17 +1,17 @@
 //! `GET /api/broadcast/debug/scheduled`: campaigns that wait for their time.
 
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::Json;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::campaign::Campaign;
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::permissions::QueueView;
+use crm_core::routes;
 
 /// Campaigns that wait for their time.
 #[derive(Serialize, Deserialize, ToSchema)]
@@ -19,6 +19,7 @@ pub(crate) struct Scheduled {
     /// The time of the database, by which they start.
     now: DateTime<Utc>,
     /// The tenant's.
+    #[schema(example = "Asia/Jakarta")]
     timezone: String,
     /// Whether the tenant's scheduler runs.
     running: bool,
@@ -27,14 +28,16 @@ pub(crate) struct Scheduled {
 }
 
 /// `/api/broadcast/debug/scheduled`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/broadcast/debug/scheduled", get(list_scheduled))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(list_scheduled))
 }
 
-/// Campaigns that wait for their time, the first due first.
+/// List campaigns that wait for their time.
+///
+/// The campaign that is due first comes first.
 #[utoipa::path(
-    get, path = "/api/broadcast/debug/scheduled", tag = "queue", security(("bearer" = [])),
-    responses((status = 200, body = Scheduled), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody))
+    get, path = "/api/broadcast/debug/scheduled", tag = "queue",
+    responses((status = 200, body = Scheduled)),
 )]
 pub(crate) async fn list_scheduled(permitted: Permitted<QueueView>) -> Result<Json<Scheduled>, ApiError> {
     Ok(Json(

@@ -1,8 +1,7 @@
 //! `POST /api/broadcast/scheduler/{id}`: `start`, `stop` or `trigger`. `GET` shows the scheduler and changes nothing.
 
+use axum::Json;
 use axum::extract::{Path, State};
-use axum::routing::get;
-use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -12,14 +11,23 @@ use crate::call_for_a_run;
 use crm_core::app::App;
 use crm_core::background::Background;
 use crm_core::caller::{Caller, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::permissions::{QueueManage, QueueView};
+use crm_core::routes;
+
+crm_core::words! {
+    /// The state of the scheduler.
+    pub(crate) SchedulerStatus = "running", "stopped";
+    /// What the scheduler can be asked to do.
+    pub(crate) SchedulerAction = "start", "stop", "trigger";
+}
 
 /// The tenant's scheduler.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct Scheduler {
     /// `running` or `stopped`
-    #[schema(example = "running")]
+    #[schema(example = "running", value_type = SchedulerStatus)]
     status: String,
     running: bool,
     stopped_at: Option<DateTime<Utc>>,
@@ -31,23 +39,18 @@ pub(crate) struct Scheduler {
 }
 
 /// `/api/broadcast/scheduler/{id}`.
-pub fn router() -> Router<App> {
-    Router::new().route(
-        "/api/broadcast/scheduler/{id}",
-        get(show_scheduler).post(control_scheduler),
-    )
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(show_scheduler, control_scheduler))
 }
 
-/// `stop`: scheduled campaigns of the tenant do not start. `start`: they do again; those whose time has passed start with
-/// the next minute, once. `trigger`: those that are due start now, and a run of the
-/// sender begins.
+/// Control the scheduler.
+///
+/// `stop`: scheduled campaigns of the organisation do not start. `start`: they start again; campaigns whose time has
+/// passed start within the next minute. `trigger`: campaigns that are due start now, and a run of the sender begins.
 #[utoipa::path(
-    post, path = "/api/broadcast/scheduler/{id}", tag = "queue", security(("bearer" = [])),
-    params(("id" = String, Path, description = "`start`, `stop` or `trigger`")),
-    responses(
-        (status = 200, body = Scheduler), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    )
+    post, path = "/api/broadcast/scheduler/{id}", tag = "queue",
+    params(("id" = inline(SchedulerAction), Path, description = "What the scheduler shall do")),
+    responses((status = 200, body = Scheduler)),
 )]
 pub(crate) async fn control_scheduler(
     permitted: Permitted<QueueManage>,
@@ -63,14 +66,13 @@ pub(crate) async fn control_scheduler(
     Ok(scheduler)
 }
 
-/// Whether the scheduler runs, and what waits for it. Whatever the word, nothing is changed.
+/// Show the scheduler.
+///
+/// The answer says whether the scheduler runs and what waits for it. The word in the path changes nothing.
 #[utoipa::path(
-    get, path = "/api/broadcast/scheduler/{id}", tag = "queue", security(("bearer" = [])),
-    params(("id" = String, Path, description = "`start`, `stop` or `trigger`")),
-    responses(
-        (status = 200, body = Scheduler), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    )
+    get, path = "/api/broadcast/scheduler/{id}", tag = "queue",
+    params(("id" = inline(SchedulerAction), Path, description = "Any of the words; nothing is changed")),
+    responses((status = 200, body = Scheduler)),
 )]
 pub(crate) async fn show_scheduler(
     permitted: Permitted<QueueView>,

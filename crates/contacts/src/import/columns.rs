@@ -48,11 +48,14 @@ const OPT_OUT_NAMES: &[&str] = &[
 
 /// One column of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ImportColumn)]
 pub(crate) struct Column {
     /// As the file names it.
+    #[schema(example = "Kota")]
     pub(super) column: String,
     /// `phone_number`, `name`, `email`, `language`, `tags`, `labels`, `owner`, `opted_out`, or `custom_fields.<key>`; null
     /// leaves it out.
+    #[schema(example = "custom_fields.city")]
     pub(super) field: Option<String>,
 }
 

@@ -1,8 +1,7 @@
 //! `GET /api/crm/contacts/import`: imports, how far one is, and what was wrong with its rows.
 
+use axum::Json;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
@@ -12,12 +11,13 @@ use uuid::Uuid;
 
 use super::columns::Column;
 use super::submission::OnExisting;
-use crm_core::app::App;
 use crm_core::caller::{Caller, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::QueryParameters;
 use crm_core::paging::{PageNumber, Paged, Rows, default_limit, first_page, page_number, page_size};
 use crm_core::permissions::ContactsImport;
+use crm_core::routes;
 use crm_core::text::Language;
 use tables::file_import::row_problem::text_of;
 use tables::table_export::{TableExport, TableFormat, download};
@@ -25,13 +25,23 @@ use tables::table_export::{TableExport, TableFormat, download};
 /// Rows of one call to the database.
 const PAGE: u32 = 1000;
 
+crm_core::words! {
+    /// The state of an import.
+    pub(crate) ImportStatus = "importing", "finished", "failed";
+    /// Why an import failed.
+    pub(crate) ImportFailure = "file_unreadable", "gave_up";
+}
+
 /// An import of contacts, and how far it is.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ImportProgress {
     id: Uuid,
+    #[schema(example = "kontak.csv")]
     file_name: String,
     /// Of a dry run: to be given to `POST`, to import the same file. It stays for a day.
+    #[schema(example = "3f0c7a52-6a0b-4f0e-9c3c-0d9f1c5d2b10/kontak.csv")]
     storage_path: String,
+    #[schema(example = "ID")]
     country: String,
     /// What each column was taken for.
     mapping: Vec<Column>,
@@ -39,8 +49,10 @@ pub(crate) struct ImportProgress {
     /// Nothing is written: the counts are what would be.
     dry_run: bool,
     /// `importing`, `finished` or `failed`
+    #[schema(value_type = ImportStatus)]
     status: String,
     /// `file_unreadable` or `gave_up`
+    #[schema(value_type = Option<ImportFailure>)]
     status_reason: Option<String>,
     progress_percent: f64,
     total_rows: u64,
@@ -82,23 +94,26 @@ struct StoredError {
     first_line: Option<u32>,
 }
 
-pub(super) fn router() -> Router<App> {
-    Router::new().route("/api/crm/contacts/import", get(list_contact_imports))
+pub(super) fn router() -> Routes {
+    Routes::new().routes(routes!(list_contact_imports))
 }
 
-/// The imports, the latest first; with `id` one of them; with `errors` the rows of it that were not taken, as a table.
+/// List the imports of contacts.
+///
+/// The latest import comes first. With `id` the list has only that import. With `id` and `errors` the answer is a file
+/// with the rows that were not imported.
 #[utoipa::path(
-    get, path = "/api/crm/contacts/import", tag = "contacts", security(("bearer" = [])),
+    get, path = "/api/crm/contacts/import", tag = "contacts",
     params(
-        ("id" = Option<Uuid>, Query), ("errors" = Option<TableFormat>, Query),
-        ("page" = Option<u32>, Query, description = "From 1", minimum = 1),
-        ("limit" = Option<u32>, Query, description = "Rows of a page, by default 20", minimum = 1, maximum = 100),
+        ("id" = Option<Uuid>, Query, description = "Only this import"),
+        ("errors" = inline(Option<TableFormat>), Query, description = "With `id`: answers with a file of the rows that were not imported"),
+        ("page" = Option<u32>, Query, description = "The page to list, from 1", minimum = 1),
+        ("limit" = Option<u32>, Query, description = "The most entries of a page; 20 if left out", minimum = 1, maximum = 100),
     ),
     responses(
         (status = 200, content((Paged<ImportProgress> = "application/json"), (String = "text/csv"))),
-        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+        (status = 404, description = "not_found"),
+    ),
 )]
 pub(crate) async fn list_contact_imports(
     permitted: Permitted<ContactsImport>,

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request, State};
 use axum::http::{StatusCode, header};
-use axum::routing::post;
-use axum::{Json, Router};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -21,9 +20,12 @@ use crate::fields::ContactField;
 use crm_core::app::App;
 use crm_core::background::Background;
 use crm_core::caller::{Caller, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::contract::{Argument, Contract};
+use crm_core::error::ApiError;
 use crm_core::json_body::{JsonBody, created};
 use crm_core::permissions::ContactsImport;
+use crm_core::routes;
 use crm_core::text::Text;
 use tables::file_import::file::{self, FetchError};
 use tables::file_import::{self, inspection};
@@ -44,7 +46,9 @@ pub(crate) struct NewContactImport {
     /// A CSV file as text.
     file: Option<String>,
     /// A file that was uploaded to an address of `PUT /api/crm/contacts/import`, or that a dry run has read.
+    #[schema(example = "3f0c7a52-6a0b-4f0e-9c3c-0d9f1c5d2b10/kontak.csv")]
     storage_path: Option<String>,
+    #[schema(example = "kontak.csv")]
     file_name: Option<String>,
     /// Fields by the names of columns; null leaves one out. Columns that are not named go by what they are called.
     #[serde(default)]
@@ -63,6 +67,7 @@ pub(crate) struct NewContactImport {
 /// What becomes of contacts that are there already.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = OnExistingContact)]
 pub(crate) enum OnExisting {
     #[default]
     Update,
@@ -73,27 +78,29 @@ pub(crate) enum OnExisting {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ContactUpload {
     /// Takes the file by `PUT`, once, without further credentials, for two hours: up to 10 MB.
+    #[schema(
+        format = "uri",
+        example = "https://project.supabase.co/storage/v1/object/upload/sign/imports/kontak.csv?token=..."
+    )]
     upload_url: String,
     /// To be given to `POST /api/crm/contacts/import` when the file is there.
+    #[schema(example = "3f0c7a52-6a0b-4f0e-9c3c-0d9f1c5d2b10/kontak.csv")]
     storage_path: String,
 }
 
-pub(super) fn router() -> Router<App> {
-    Router::new()
-        .route(
-            "/api/crm/contacts/import",
-            post(begin_contact_import).put(begin_contact_upload),
-        )
+pub(super) fn router() -> Routes {
+    Routes::new()
+        .routes(routes!(begin_contact_import, begin_contact_upload))
         .layer(DefaultBodyLimit::max(MAX_BODY))
 }
 
-/// Gives an address to upload a file to that is larger than a request may be (4.5 MB).
+/// Get an address to upload a contact file to.
+///
+/// Use it for files that are larger than a request may be (4.5 MB). `PUT` the file to `upload_url`, then start the
+/// import with `storage_path`.
 #[utoipa::path(
-    put, path = "/api/crm/contacts/import", tag = "contacts", security(("bearer" = [])),
-    responses(
-        (status = 201, body = ContactUpload), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 503, body = ErrorBody),
-    )
+    put, path = "/api/crm/contacts/import", tag = "contacts",
+    responses((status = 201, body = ContactUpload)),
 )]
 pub(crate) async fn begin_contact_upload(
     permitted: Permitted<ContactsImport>,
@@ -112,16 +119,15 @@ pub(crate) async fn begin_contact_upload(
     }))
 }
 
-/// Imports contacts from a CSV or XLSX file of up to 10 MB and 200,000 rows. The first row names the columns. The file is
-/// read behind the answer: `GET` tells how far it is.
+/// Import contacts from a file.
+///
+/// The file is CSV or XLSX with up to 10 MB and 200,000 rows; its first row names the columns. The import continues
+/// after the answer, and `GET /api/crm/contacts/import` reports its progress. With `dry_run` nothing is written and the
+/// counts say what an import would do.
 #[utoipa::path(
-    post, path = "/api/crm/contacts/import", tag = "contacts", security(("bearer" = [])),
+    post, path = "/api/crm/contacts/import", tag = "contacts",
     request_body(content((NewContactImport = "application/json"), (NewContactImport = "multipart/form-data"))),
-    responses(
-        (status = 201, body = ImportProgress), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-        (status = 403, body = ErrorBody), (status = 409, description = "`file_in_use`", body = ErrorBody),
-        (status = 413, body = ErrorBody), (status = 415, body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+    responses((status = 201, body = ImportProgress), (status = 409, description = "file_in_use")),
 )]
 pub(crate) async fn begin_contact_import(
     permitted: Permitted<ContactsImport>,
@@ -285,4 +291,10 @@ fn unreadable(status: StatusCode) -> ApiError {
         "unreadable_body",
         Text::new("The form cannot be read.", "Formulir tidak dapat dibaca."),
     )
+}
+
+impl Argument for Submission {
+    fn state(contract: &mut Contract) {
+        JsonBody::<()>::state(contract);
+    }
 }

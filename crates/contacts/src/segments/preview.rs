@@ -1,19 +1,19 @@
 //! `POST /api/crm/segments/preview`: whom a filter would leave.
 
-use axum::routing::post;
-use axum::{Json, Router};
+use axum::Json;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crm_core::app::App;
 use crm_core::caller::Permitted;
 use crm_core::contact_filter::ContactTree;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::JsonBody;
 use crm_core::permissions::SegmentsView;
+use crm_core::routes;
 
 /// A filter to try.
 #[derive(Deserialize, ToSchema)]
@@ -34,26 +34,28 @@ pub(crate) struct SegmentPreview {
 #[derive(Serialize, Deserialize, ToSchema)]
 struct PreviewContact {
     id: Uuid,
+    #[schema(example = "Sari Dewi")]
     name: Option<String>,
+    #[schema(example = "+6281234567890")]
     phone_number: Option<String>,
     email: Option<String>,
+    #[schema(example = json!(["grosir"]))]
     tags: Vec<String>,
     created_at: DateTime<Utc>,
 }
 
 /// `/api/crm/segments/preview`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/crm/segments/preview", post(preview_segment))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(preview_segment))
 }
 
-/// Counts the contacts that a filter leaves, and shows the newest of them; nothing is saved.
+/// Try a filter of contacts.
+///
+/// The answer counts the contacts that pass the filter and shows the 20 newest. Nothing is saved.
 #[utoipa::path(
-    post, path = "/api/crm/segments/preview", tag = "segments", security(("bearer" = [])),
+    post, path = "/api/crm/segments/preview", tag = "segments",
     request_body = FilterToTry,
-    responses(
-        (status = 200, body = SegmentPreview), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 422, description = "`invalid_filter`, naming the place: `filter.all[1].value`", body = ErrorBody),
-    )
+    responses((status = 200, body = SegmentPreview), (status = 422, description = "invalid_filter")),
 )]
 pub(crate) async fn preview_segment(
     permitted: Permitted<SegmentsView>,

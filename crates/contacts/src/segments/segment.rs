@@ -1,22 +1,22 @@
 //! `GET`, `PATCH` and `DELETE /api/crm/segments/{id}`, and what a segment looks like.
 
+use axum::Json;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crm_core::app::App;
 use crm_core::caller::Permitted;
 use crm_core::contact_filter::ContactTree;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::field_rules::{optional_text, required_text};
 use crm_core::json_body::JsonBody;
 use crm_core::path_id::PathId;
 use crm_core::permissions::{SegmentsDelete, SegmentsUpdate, SegmentsView};
+use crm_core::routes;
 
 const MAX_NAME: usize = 100;
 const MAX_DESCRIPTION: usize = 500;
@@ -25,7 +25,9 @@ const MAX_DESCRIPTION: usize = 500;
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct Segment {
     id: Uuid,
+    #[schema(example = "Pelanggan setia")]
     name: String,
+    #[schema(example = "Membeli dalam 30 hari terakhir")]
     description: String,
     filter: ContactTree,
     /// How many contacts it leaves now, of those the caller may see. Null where nobody counted, or with a `problem`.
@@ -50,6 +52,7 @@ struct SegmentProblem {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewSegment {
+    #[schema(example = "Pelanggan setia")]
     name: String,
     #[serde(default)]
     description: String,
@@ -61,6 +64,7 @@ pub(crate) struct NewSegment {
 #[serde(deny_unknown_fields)]
 pub(crate) struct SegmentChanges {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "Pelanggan setia")]
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
@@ -94,21 +98,17 @@ impl SegmentChanges {
 }
 
 /// `/api/crm/segments/{id}`.
-pub fn router() -> Router<App> {
-    Router::new().route(
-        "/api/crm/segments/{id}",
-        get(get_segment).patch(update_segment).delete(delete_segment),
-    )
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(get_segment, update_segment, delete_segment))
 }
 
-/// One segment, counted.
+/// Get one segment.
+///
+/// The answer has the number of contacts that pass the filter now.
 #[utoipa::path(
-    get, path = "/api/crm/segments/{id}", tag = "segments", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
-    responses(
-        (status = 200, body = Segment), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    )
+    get, path = "/api/crm/segments/{id}", tag = "segments",
+    params(("id" = Uuid, Path, description = "The id of the segment")),
+    responses((status = 200, body = Segment), (status = 422, description = "invalid_filter")),
 )]
 pub(crate) async fn get_segment(
     permitted: Permitted<SegmentsView>,
@@ -122,15 +122,18 @@ pub(crate) async fn get_segment(
     segment.map(Json).ok_or_else(ApiError::not_found)
 }
 
-/// Changes a segment. Lists and campaigns that were made of it keep their people.
+/// Change a segment.
+///
+/// Lists and campaigns that were made from the segment keep their people. Fields that are left out stay as they are.
 #[utoipa::path(
-    patch, path = "/api/crm/segments/{id}", tag = "segments", security(("bearer" = [])),
-    params(("id" = Uuid, Path)), request_body = SegmentChanges,
+    patch, path = "/api/crm/segments/{id}", tag = "segments",
+    params(("id" = Uuid, Path, description = "The id of the segment")),
+    request_body = SegmentChanges,
     responses(
-        (status = 200, body = Segment), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 409, description = "`name_taken`", body = ErrorBody),
-        (status = 422, description = "`invalid_filter`, naming the place: `filter.all[1].value`", body = ErrorBody),
-    )
+        (status = 200, body = Segment),
+        (status = 409, description = "name_taken"),
+        (status = 422, description = "invalid_filter"),
+    ),
 )]
 pub(crate) async fn update_segment(
     permitted: Permitted<SegmentsUpdate>,
@@ -147,14 +150,13 @@ pub(crate) async fn update_segment(
     ))
 }
 
-/// Deletes a segment. Lists and campaigns that were made of it keep their people.
+/// Delete a segment.
+///
+/// Lists and campaigns that were made from the segment keep their people.
 #[utoipa::path(
-    delete, path = "/api/crm/segments/{id}", tag = "segments", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
-    responses(
-        (status = 204), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    )
+    delete, path = "/api/crm/segments/{id}", tag = "segments",
+    params(("id" = Uuid, Path, description = "The id of the segment")),
+    responses((status = 204)),
 )]
 pub(crate) async fn delete_segment(
     permitted: Permitted<SegmentsDelete>,

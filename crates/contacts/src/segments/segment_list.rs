@@ -1,19 +1,19 @@
 //! `GET` and `POST /api/crm/segments`.
 
+use axum::Json;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::segment::{NewSegment, Segment, SegmentChanges};
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::field_rules::optional_text;
 use crm_core::json_body::{JsonBody, QueryParameters, created, truth};
 use crm_core::paging::{PageNumber, Paged, Rows, default_limit, first_page, page_number, page_size};
 use crm_core::permissions::{SegmentsCreate, SegmentsView};
+use crm_core::routes;
 
 /// What to list.
 #[derive(Deserialize)]
@@ -28,23 +28,22 @@ pub(crate) struct Filter {
 }
 
 /// `/api/crm/segments`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/crm/segments", get(list_segments).post(create_segment))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(list_segments, create_segment))
 }
 
-/// The segments of the caller's tenant by name, each with how many contacts it leaves now.
+/// List the segments.
+///
+/// The segments are sorted by name. Each has the number of contacts that pass its filter now, unless `counts=false`.
 #[utoipa::path(
-    get, path = "/api/crm/segments", tag = "segments", security(("bearer" = [])),
+    get, path = "/api/crm/segments", tag = "segments",
     params(
         ("search" = Option<String>, Query, description = "A part of the name"),
-        ("counts" = Option<bool>, Query, description = "`false` counts nobody, and is faster"),
-        ("page" = Option<u32>, Query, description = "From 1", minimum = 1),
-        ("limit" = Option<u32>, Query, description = "Rows of a page, by default 20", minimum = 1, maximum = 100),
+        ("counts" = Option<bool>, Query, description = "`false` counts no contacts, and is faster"),
+        ("page" = Option<u32>, Query, description = "The page to list, from 1", minimum = 1),
+        ("limit" = Option<u32>, Query, description = "The most entries of a page; 20 if left out", minimum = 1, maximum = 100),
     ),
-    responses(
-        (status = 200, body = Paged<Segment>), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+    responses((status = 200, body = Paged<Segment>), (status = 422, description = "invalid_filter")),
 )]
 pub(crate) async fn list_segments(
     permitted: Permitted<SegmentsView>,
@@ -69,14 +68,19 @@ pub(crate) async fn list_segments(
     Ok(Json(rows.into_page(PageNumber { page, limit })))
 }
 
-/// Saves a filter of contacts by a name. A filter has at most 5 levels and 50 comparisons.
+/// Create a segment.
+///
+/// A segment is a saved filter of contacts with at most 5 levels and 50 comparisons. A wrong filter is refused with
+/// `invalid_filter`, and `fields` names the place, for example `filter.all[1].value`.
 #[utoipa::path(
-    post, path = "/api/crm/segments", tag = "segments", security(("bearer" = [])), request_body = NewSegment,
+    post, path = "/api/crm/segments", tag = "segments",
+    request_body = NewSegment,
     responses(
-        (status = 201, body = Segment), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 409, description = "`name_taken`", body = ErrorBody),
-        (status = 422, description = "`invalid_filter`, naming the place: `filter.all[1].value`", body = ErrorBody),
-    )
+        (status = 201, body = Segment),
+        (status = 404, description = "not_found"),
+        (status = 409, description = "name_taken"),
+        (status = 422, description = "invalid_filter"),
+    ),
 )]
 pub(crate) async fn create_segment(
     permitted: Permitted<SegmentsCreate>,

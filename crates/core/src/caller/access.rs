@@ -21,15 +21,19 @@ pub struct Access {
     pub(crate) kind: CallerKind,
     /// The person's id, or the key's.
     pub user_id: Uuid,
+    #[schema(example = "Putri Ayu")]
     pub(crate) display_name: String,
     /// The language of the person: `id` or `en`.
+    #[schema(value_type = crate::words::LanguageCode)]
     pub(crate) locale: String,
     /// The caller's organisation.
     pub tenant: TenantSummary,
     pub(crate) roles: Vec<RoleSummary>,
     /// Keys such as `messages.send`, inherited ones included, without those of disabled modules.
+    #[schema(example = json!(["conversations.view", "messages.send"]))]
     pub(crate) permissions: Vec<String>,
     /// The modules that are enabled.
+    #[schema(example = json!(["inbox", "broadcast"]))]
     pub(crate) modules: Vec<String>,
     #[serde(skip_serializing)]
     pub(crate) disabled_permissions: Vec<String>,
@@ -51,11 +55,15 @@ pub enum CallerKind {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct TenantSummary {
     pub id: Uuid,
+    #[schema(example = "Kopi Senja")]
     name: String,
+    #[schema(example = "kopi-senja")]
     slug: String,
     /// IANA name, for example `Asia/Jakarta`: times are shown in it.
+    #[schema(example = "Asia/Jakarta")]
     pub(crate) timezone: String,
     /// `id` or `en`
+    #[schema(value_type = crate::words::LanguageCode)]
     locale: String,
 }
 
@@ -63,9 +71,12 @@ pub struct TenantSummary {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct RoleSummary {
     id: Uuid,
+    #[schema(example = "agent")]
     key: String,
+    #[schema(example = "Agent")]
     name: String,
     /// 10 is the highest.
+    #[schema(example = 5)]
     level: u8,
 }
 

@@ -5,10 +5,12 @@ use std::marker::PhantomData;
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use serde_json::{Value, json};
 
 use super::Caller;
 use super::access::Access;
 use crate::app::App;
+use crate::contract::{self, Argument, Contract};
 use crate::error::ApiError;
 use crate::permissions::Permission;
 use crate::text::Text;
@@ -42,6 +44,43 @@ impl Verdict {
 pub trait Requirement: Send {
     /// The verdict on a caller with this access.
     fn of(access: &Access) -> Verdict;
+
+    /// The same for the document of the API.
+    fn needed() -> Needed;
+}
+
+/// A requirement as the document states it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Needed {
+    /// One permission.
+    One(&'static str),
+    /// At least one of these.
+    AnyOf(Vec<Needed>),
+    /// All of these.
+    AllOf(Vec<Needed>),
+}
+
+impl Needed {
+    pub(crate) fn to_json(&self) -> Value {
+        let several = |needed: &[Self]| needed.iter().map(Self::to_json).collect::<Vec<_>>();
+        match self {
+            Self::One(key) => json!(key),
+            Self::AnyOf(needed) => json!({ "any": several(needed) }),
+            Self::AllOf(needed) => json!({ "all": several(needed) }),
+        }
+    }
+
+    pub(crate) fn in_words(&self) -> String {
+        let several = |needed: &[Self], word: &str| {
+            let needed: Vec<String> = needed.iter().map(Self::in_words).collect();
+            needed.join(word)
+        };
+        match self {
+            Self::One(key) => format!("`{key}`"),
+            Self::AnyOf(needed) => several(needed, " or "),
+            Self::AllOf(needed) => several(needed, " and "),
+        }
+    }
 }
 
 impl<P: Permission> Requirement for P {
@@ -53,6 +92,10 @@ impl<P: Permission> Requirement for P {
         } else {
             Verdict::Forbidden
         }
+    }
+
+    fn needed() -> Needed {
+        Needed::One(P::KEY)
     }
 }
 
@@ -71,6 +114,10 @@ macro_rules! combined {
                     .find(|verdict| verdicts.contains(verdict))
                     .unwrap_or(Verdict::Forbidden)
             }
+
+            fn needed() -> Needed {
+                Needed::AnyOf(vec![$($name::needed()),+])
+            }
         }
 
         impl<$($name: Requirement),+> Requirement for AllOf<($($name,)+)> {
@@ -80,6 +127,10 @@ macro_rules! combined {
                     .into_iter()
                     .find(|verdict| verdicts.contains(verdict))
                     .unwrap_or(Verdict::Allowed)
+            }
+
+            fn needed() -> Needed {
+                Needed::AllOf(vec![$($name::needed()),+])
             }
         }
     };
@@ -103,5 +154,18 @@ impl<R: Requirement> FromRequestParts<App> for Permitted<R> {
             caller: Caller::identify(parts, app, R::of).await?,
             requirement: PhantomData,
         })
+    }
+}
+
+impl<R: Requirement> Argument for Permitted<R> {
+    fn state(contract: &mut Contract) {
+        contract.access = contract::Access::Permission(R::needed());
+        contract.refuses(&[
+            &contract::UNAUTHORIZED,
+            &contract::FORBIDDEN,
+            &contract::ACCESS_CHANGED,
+            &contract::TOO_MANY,
+            &contract::UNAVAILABLE,
+        ]);
     }
 }

@@ -1,28 +1,41 @@
 //! `GET /api/health`: the service and what it stands on.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use chrono::{NaiveDate, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crm_core::app::App;
+use crm_core::contract::Routes;
 use crm_core::rate_limit::{Limited, PublicRoute};
+use crm_core::routes;
+
+crm_core::words! {
+    /// The state of the service.
+    pub(crate) HealthStatus = "ok", "degraded";
+    /// The state of the database.
+    pub(crate) DatabaseHealth = "ok", "unavailable";
+    /// The state of Redis.
+    pub(crate) RedisHealth = "ok", "unavailable", "not_configured";
+}
 
 /// Health of the service.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ServiceHealth {
     /// `ok`, or `degraded` when the database is away. Redis is a cache: without it the service goes on.
-    #[schema(example = "ok")]
+    #[schema(example = "ok", value_type = HealthStatus)]
     status: &'static str,
     /// Version of this software.
+    #[schema(example = "0.1.0")]
     version: &'static str,
     /// `ok` or `unavailable`
+    #[schema(value_type = DatabaseHealth)]
     database: &'static str,
     /// `ok`, `unavailable` or `not_configured`
+    #[schema(value_type = RedisHealth)]
     redis: &'static str,
     meta: GraphHealth,
 }
@@ -46,14 +59,17 @@ impl PublicRoute for Health {
 }
 
 /// `/api/health`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/health", get(service_health))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(service_health))
 }
 
-/// Whether the service and its database answer. 503 when the database does not.
+/// Report whether the service is healthy.
+///
+/// Monitoring can call this without credentials. The status is 503 with the same body if the database does not answer.
+/// Redis is a cache: without it the service continues.
 #[utoipa::path(
     get, path = "/api/health", tag = "health",
-    responses((status = 200, body = ServiceHealth), (status = 503, body = ServiceHealth))
+    responses((status = 200, body = ServiceHealth), (status = 503, body = ServiceHealth)),
 )]
 pub(crate) async fn service_health(State(app): State<App>, _: Limited<Health>) -> Response {
     let (database, redis) = tokio::join!(database(&app), redis(&app));

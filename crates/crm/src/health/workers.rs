@@ -1,27 +1,33 @@
 //! `GET /api/health/workers`: is the background work keeping up?
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crm_core::app::App;
+use crm_core::contract::Routes;
 use crm_core::error::{ApiError, ErrorBody};
 use crm_core::rate_limit::{Limited, PublicRoute};
+use crm_core::routes;
 
 /// Recipients that wait longer than this without anyone sending: cron has missed two of its minutes.
 const LATE_SECONDS: f64 = 150.0;
+
+crm_core::words! {
+    /// The state of the background work.
+    pub(crate) WorkersStatus = "ok", "late", "resting";
+}
 
 /// Health of the background work, of all tenants together.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct WorkersHealth {
     /// `ok`; `late` when recipients wait and nobody sends; `resting` when some wait only because Meta does not answer
     /// for their number.
-    #[schema(example = "ok")]
+    #[schema(example = "ok", value_type = WorkersStatus)]
     status: &'static str,
     #[serde(flatten)]
     facts: WorkerFacts,
@@ -66,6 +72,17 @@ struct CronRun {
     seconds_ago: f64,
 }
 
+/// Late workers, or a database that does not answer.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it only describes the answer")]
+pub(crate) enum WorkersTrouble {
+    /// Recipients wait and no sender is at work.
+    Late(WorkersHealth),
+    /// The database does not answer.
+    Unavailable(ErrorBody),
+}
+
 /// What requests are counted under.
 pub(crate) struct Workers;
 
@@ -74,17 +91,17 @@ impl PublicRoute for Workers {
 }
 
 /// `/api/health/workers`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/health/workers", get(workers_health))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(workers_health))
 }
 
-/// Whether campaigns are being sent. 503 when recipients wait and nobody sends.
+/// Report whether campaigns are being sent.
+///
+/// Monitoring can call this without credentials. The status is 503 with the same body if recipients wait and no sender
+/// is at work.
 #[utoipa::path(
     get, path = "/api/health/workers", tag = "health",
-    responses(
-        (status = 200, body = WorkersHealth),
-        (status = 503, description = "Late (the same body), or the database is away", body = ErrorBody),
-    )
+    responses((status = 200, body = WorkersHealth), (status = 503, body = WorkersTrouble)),
 )]
 pub(crate) async fn workers_health(
     State(app): State<App>,

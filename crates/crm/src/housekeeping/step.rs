@@ -18,6 +18,7 @@ const FETCH_TIME: Duration = Duration::from_secs(40);
 /// One part of housekeeping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = HousekeepingStep)]
 pub(crate) enum Step {
     /// The number of the environment is there.
     DefaultNumber,
@@ -49,7 +50,7 @@ pub(crate) struct StepReport {
     step: Step,
     ok: bool,
     /// What it counted.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value, example = json!({"deleted": 12}))]
     result: Value,
 }
 

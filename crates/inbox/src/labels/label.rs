@@ -15,18 +15,23 @@ pub(super) const LONGEST_DESCRIPTION: usize = 200;
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct Label {
     id: Uuid,
+    #[schema(example = "VIP")]
     name: String,
     /// `#rrggbb`
+    #[schema(example = "#dc2626")]
     color: String,
+    #[schema(example = "Pelanggan tetap")]
     description: String,
     created_by: Option<Uuid>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     /// In lists: how many conversations the caller sees that have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     conversations: Option<u64>,
     /// In lists: how many contacts the caller sees that have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     contacts: Option<u64>,
 }
 

@@ -1,27 +1,27 @@
 //! `PATCH` and `DELETE /api/crm/labels/{id}`.
 
+use axum::Json;
 use axum::http::StatusCode;
-use axum::routing::patch;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
 use super::label::{LONGEST_DESCRIPTION, LONGEST_NAME, Label, check_color};
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::field_rules::{optional_text, required_text};
 use crm_core::json_body::JsonBody;
 use crm_core::path_id::PathId;
 use crm_core::permissions::{LabelsDelete, LabelsUpdate};
+use crm_core::routes;
 
 /// What to change; what is not named stays.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LabelChanges {
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 50)]
+    #[schema(max_length = 50, example = "VIP")]
     name: Option<String>,
     /// `#rrggbb`
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,20 +32,18 @@ pub(crate) struct LabelChanges {
 }
 
 /// `/api/crm/labels/{id}`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/crm/labels/{id}", patch(update_label).delete(delete_label))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(update_label, delete_label))
 }
 
-/// Renames or recolours a label, wherever it is worn.
+/// Change a label.
+///
+/// A new name or colour shows wherever the label is used. Fields that are left out stay as they are.
 #[utoipa::path(
-    patch, path = "/api/crm/labels/{id}", tag = "labels", security(("bearer" = [])),
-    params(("id" = Uuid, Path)), request_body = LabelChanges,
-    responses(
-        (status = 200, body = Label),
-        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 409, description = "`name_taken`", body = ErrorBody),
-        (status = 415, body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+    patch, path = "/api/crm/labels/{id}", tag = "labels",
+    params(("id" = Uuid, Path, description = "The id of the label")),
+    request_body = LabelChanges,
+    responses((status = 200, body = Label), (status = 409, description = "name_taken")),
 )]
 pub(crate) async fn update_label(
     permitted: Permitted<LabelsUpdate>,
@@ -66,14 +64,13 @@ pub(crate) async fn update_label(
     Ok(Json(database.rpc("update_label", &arguments).await?))
 }
 
-/// Removes a label from everything that wears it.
+/// Delete a label.
+///
+/// The label is removed from every conversation and contact that has it.
 #[utoipa::path(
-    delete, path = "/api/crm/labels/{id}", tag = "labels", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
-    responses(
-        (status = 204), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    )
+    delete, path = "/api/crm/labels/{id}", tag = "labels",
+    params(("id" = Uuid, Path, description = "The id of the label")),
+    responses((status = 204)),
 )]
 pub(crate) async fn delete_label(
     permitted: Permitted<LabelsDelete>,

@@ -1,19 +1,19 @@
 //! `GET` and `POST /api/crm/labels`.
 
+use axum::Json;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
 use super::label::{LONGEST_DESCRIPTION, LONGEST_NAME, Label, check_color};
-use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::field_rules::{optional_text, required_text};
 use crm_core::json_body::{JsonBody, created};
 use crm_core::permissions::{LabelsCreate, LabelsView};
+use crm_core::routes;
 
 /// Every label of the tenant.
 #[derive(Serialize, ToSchema)]
@@ -27,24 +27,25 @@ pub(crate) struct Labels {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewLabel {
-    #[schema(max_length = 50)]
+    #[schema(max_length = 50, example = "VIP")]
     name: String,
     /// `#rrggbb`
+    #[schema(example = "#dc2626")]
     color: Option<String>,
     #[schema(max_length = 200)]
     description: Option<String>,
 }
 
 /// `/api/crm/labels`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/crm/labels", get(list_labels).post(create_label))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(list_labels, create_label))
 }
 
-/// The labels by name, with how often each is used.
-#[utoipa::path(
-    get, path = "/api/crm/labels", tag = "labels", security(("bearer" = [])),
-    responses((status = 200, body = Labels), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody))
-)]
+/// List the labels.
+///
+/// The labels are sorted by name. Each has the number of conversations and contacts that use it, as far as the caller
+/// may see them.
+#[utoipa::path(get, path = "/api/crm/labels", tag = "labels", responses((status = 200, body = Labels)))]
 pub(crate) async fn list_labels(permitted: Permitted<LabelsView>) -> Result<Json<Labels>, ApiError> {
     let data: Vec<Label> = permitted.caller.database().rpc("list_labels", &json!({})).await?;
     Ok(Json(Labels {
@@ -53,16 +54,13 @@ pub(crate) async fn list_labels(permitted: Permitted<LabelsView>) -> Result<Json
     }))
 }
 
-/// Makes a label. Names are told apart without regard to case.
+/// Create a label.
+///
+/// Names are compared without regard to upper and lower case.
 #[utoipa::path(
-    post, path = "/api/crm/labels", tag = "labels", security(("bearer" = [])),
+    post, path = "/api/crm/labels", tag = "labels",
     request_body(content = NewLabel, example = json!({"name": "VIP", "color": "#dc2626"})),
-    responses(
-        (status = 201, body = Label),
-        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 409, description = "`name_taken` or `too_many`", body = ErrorBody),
-        (status = 415, body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+    responses((status = 201, body = Label), (status = 409, description = "name_taken, too_many")),
 )]
 pub(crate) async fn create_label(
     permitted: Permitted<LabelsCreate>,

@@ -2,10 +2,9 @@
 
 use std::borrow::Cow;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use axum::routing::post;
-use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -20,9 +19,11 @@ use crate::message::Message;
 use crm_core::app::App;
 use crm_core::background::Background;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::field_rules::optional_text;
 use crm_core::json_body::{JsonBody, from_value};
+use crm_core::routes;
 use crm_core::text::Text;
 use tables::phone_input::normalise_phone;
 
@@ -37,33 +38,38 @@ pub(crate) struct AddressedMessage {
     /// The number it goes out from. By default the one last used with the contact, or the first that is connected.
     session_id: Option<Uuid>,
     /// How the contact is named, if it is new.
+    #[schema(example = "Rina")]
     name: Option<String>,
     #[serde(flatten)]
     _message: MessageInput,
 }
 
 /// `/api/whatsapp/messages`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/whatsapp/messages", post(send_to))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(send_to))
 }
 
-/// Sends a message to a contact or a phone number; contact and conversation are made where there are none. Anything
-/// but an approved template needs a customer who wrote within 24 hours. Otherwise as a message into a conversation.
+/// Send a message to a contact or a phone number.
+///
+/// The contact and the conversation are created if they do not exist. Unless the customer wrote within 24 hours, only
+/// an approved template can be sent. Everything else is as in `POST /api/conversations/{id}/messages`.
 #[utoipa::path(
-    post, path = "/api/whatsapp/messages", tag = "whatsapp", security(("bearer" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "Up to 200 characters")),
+    post, path = "/api/whatsapp/messages", tag = "whatsapp",
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "A key of up to 200 characters that makes the request safe to repeat"),
+    ),
     request_body(content = AddressedMessage, example = json!({
         "to": "+6281234567890", "type": "template",
         "template": {"name": "order_ready", "language": "id", "variables": ["Rina"]},
     })),
     responses(
-        (status = 201, body = Message), (status = 200, description = "Repeated", body = Message),
-        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 409, description = "`window_closed`, `number_unavailable`, `contact_blocked`, `contact_opted_out` or \
-            `contact_unreachable`", body = ErrorBody),
-        (status = 415, body = ErrorBody), (status = 422, body = ErrorBody),
-        (status = 503, description = "`meta_unavailable`: Meta does not answer at the moment", body = ErrorBody),
-    )
+        (status = 201, body = Message),
+        (status = 200, description = "Repeated", body = Message),
+        (status = 404, description = "not_found"),
+        (status = 409, description = "window_closed, number_unavailable, contact_blocked, contact_opted_out, contact_unreachable"),
+        (status = 422, description = "template_not_approved"),
+        (status = 503, description = "meta_unavailable"),
+    ),
 )]
 pub(crate) async fn send_to(
     State(app): State<App>,

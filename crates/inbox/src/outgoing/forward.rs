@@ -1,8 +1,7 @@
 //! `POST /api/messages/{id}/forward`: to other conversations.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::post;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -13,10 +12,12 @@ use crate::message::Message;
 use crm_core::app::App;
 use crm_core::background::Background;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::JsonBody;
 use crm_core::path_id::PathId;
 use crm_core::permissions::MessagesForward;
+use crm_core::routes;
 use crm_core::text::Text;
 use media::give_to_numbers;
 
@@ -25,6 +26,7 @@ const MAX_TARGETS: usize = 20;
 /// Where to.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ForwardTargets)]
 pub(crate) struct Targets {
     #[schema(min_items = 1, max_items = 20)]
     conversation_ids: Vec<Uuid>,
@@ -41,6 +43,7 @@ pub(crate) struct Forwarded {
 pub(crate) struct ForwardOutcome {
     conversation_id: Uuid,
     /// `created`, or the code of a refusal such as `window_closed`, `not_found` or `not_forwardable`.
+    #[schema(example = "created")]
     outcome: String,
     /// The message, on its way; Realtime tells how it fares.
     message: Option<Message>,
@@ -54,21 +57,23 @@ struct Answer {
 }
 
 /// `/api/messages/{id}/forward`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/messages/{id}/forward", post(forward_message))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(forward_message))
 }
 
-/// Sends what a message says on to other conversations: text, places, contacts and files, also those that customers sent.
-/// Each conversation has its own window.
+/// Forward a message.
+///
+/// The content goes to up to 20 other conversations: text, locations, contacts and files, also those that customers
+/// sent. Each conversation has an outcome of its own, because each has its own 24-hour window.
 #[utoipa::path(
-    post, path = "/api/messages/{id}/forward", tag = "conversations", security(("bearer" = [])),
-    params(("id" = Uuid, Path)), request_body = Targets,
+    post, path = "/api/messages/{id}/forward", tag = "conversations",
+    params(("id" = Uuid, Path, description = "The id of the message")),
+    request_body = Targets,
     responses(
         (status = 200, body = Forwarded),
-        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 409, description = "`not_forwardable`", body = ErrorBody),
-        (status = 415, body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+        (status = 409, description = "not_forwardable"),
+        (status = 503, description = "meta_unavailable"),
+    ),
 )]
 pub(crate) async fn forward_message(
     State(app): State<App>,

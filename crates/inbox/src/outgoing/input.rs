@@ -73,6 +73,7 @@ enum MessageKind {
 enum TextInput {
     Body(String),
     Options {
+        #[schema(example = "Halo!")]
         body: String,
         /// Whether WhatsApp shows a preview of the first link.
         preview_url: Option<bool>,
@@ -83,6 +84,7 @@ enum TextInput {
 #[derive(Deserialize, ToSchema)]
 struct ContextInput {
     /// Our id of the message, or Meta's.
+    #[schema(example = "wamid.HBgNNjI4MTIzNDU2Nzg5MBUCABEYEjZ")]
     message_id: String,
 }
 

@@ -1,9 +1,8 @@
 //! `POST /api/conversations/{id}/messages`: a message into a conversation.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use axum::routing::post;
-use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -17,16 +16,19 @@ use crate::message::Message;
 use crm_core::app::App;
 use crm_core::background::Background;
 use crm_core::caller::{AnyOf, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::{JsonBody, created, from_value};
 use crm_core::path_id::PathId;
 use crm_core::permissions::{MessagesSend, MessagesSendMedia, MessagesSendTemplate};
+use crm_core::routes;
 
 /// Which right it takes depends on the kind of message; the database asks for that one.
 pub(super) type MaySend = AnyOf<(MessagesSend, MessagesSendMedia, MessagesSendTemplate)>;
 
 /// A message, and when it is to be sent.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = NewMessage)]
 pub(crate) struct Reply {
     /// Up to 30 days ahead; without it the message is sent now. It takes `messages.schedule`.
     send_at: Option<DateTime<Utc>>,
@@ -43,25 +45,30 @@ struct Scheduled {
     message: Message,
 }
 
-pub(crate) fn router() -> Router<App> {
-    Router::new().route("/api/conversations/{id}/messages", post(send_message))
+pub(crate) fn router() -> Routes {
+    Routes::new().routes(routes!(send_message))
 }
 
-/// Sends a message: anything within 24 hours after the customer last wrote, an approved template at any time. The
-/// message is stored before Meta is asked; the answer tells its state: usually `sent`, `failed` with Meta's reason,
-/// `unknown` when Meta's answer was lost, `sending` when Meta takes long. A repeated `Idempotency-Key` answers 200
-/// with the message made first, for 24 hours. With `send_at` the answer is `pending`, and `DELETE /api/messages/{id}`
-/// cancels it; what cannot be sent then, because the window is closed, fails with the reason.
+/// Send a message in a conversation.
+///
+/// Within 24 hours after the customer last wrote anything can be sent, at any other time only an approved template. The
+/// message is stored before Meta is asked. Its `status` in the answer is usually `sent`; it is `failed` with Meta's
+/// reason, `unknown` if Meta's answer was lost, and `sending` if Meta takes long.
+///
+/// A request that repeats an `Idempotency-Key` within 24 hours answers 200 with the first message. With `send_at` the
+/// message is sent later: the answer has status `pending`, `DELETE /api/messages/{id}` cancels it, and a message that
+/// cannot be sent at that time fails with the reason. Media, templates and scheduling need `messages.send_media`,
+/// `messages.send_template` and `messages.schedule`.
 #[utoipa::path(
-    post, path = "/api/conversations/{id}/messages", tag = "conversations", security(("bearer" = [])),
+    post, path = "/api/conversations/{id}/messages", tag = "conversations",
     params(
-        ("id" = Uuid, Path),
-        ("Idempotency-Key" = Option<String>, Header, description = "Up to 200 characters"),
+        ("id" = Uuid, Path, description = "The id of the conversation"),
+        ("Idempotency-Key" = Option<String>, Header, description = "A key of up to 200 characters that makes the request safe to repeat"),
     ),
     request_body(content = Reply, examples(
         ("text" = (value = json!({"type": "text", "text": {"body": "Halo!"}}))),
-        ("image" = (value = json!({"type": "image", "image": {"id": "<id of an upload>", "caption": "Menu"}}))),
-        ("reaction" = (value = json!({"type": "reaction", "reaction": {"message_id": "<id>", "emoji": "👍"}}))),
+        ("image" = (value = json!({"type": "image", "image": {"id": "3f0c7a52-6a0b-4f0e-9c3c-0d9f1c5d2b10", "caption": "Menu"}}))),
+        ("reaction" = (value = json!({"type": "reaction", "reaction": {"message_id": "3f0c7a52-6a0b-4f0e-9c3c-0d9f1c5d2b10", "emoji": "👍"}}))),
         ("buttons" = (value = json!({"type": "interactive", "interactive": {
             "type": "button", "body": {"text": "Jadi pesan?"},
             "action": {"buttons": [{"reply": {"id": "yes", "title": "Ya"}}, {"reply": {"id": "no", "title": "Tidak"}}]},
@@ -71,14 +78,12 @@ pub(crate) fn router() -> Router<App> {
         }}))),
     )),
     responses(
-        (status = 201, body = Message), (status = 200, description = "Repeated", body = Message),
-        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-        (status = 409, description = "`window_closed`, `number_unavailable`, `contact_blocked`, `contact_opted_out` or \
-            `contact_unreachable`", body = ErrorBody),
-        (status = 415, body = ErrorBody), (status = 422, body = ErrorBody),
-        (status = 503, description = "`meta_unavailable`: Meta does not answer at the moment", body = ErrorBody),
-    )
+        (status = 201, body = Message),
+        (status = 200, description = "Repeated", body = Message),
+        (status = 409, description = "window_closed, number_unavailable, contact_blocked, contact_opted_out, contact_unreachable"),
+        (status = 422, description = "template_not_approved"),
+        (status = 503, description = "meta_unavailable"),
+    ),
 )]
 pub(crate) async fn send_message(
     State(app): State<App>,

@@ -1,9 +1,8 @@
 //! `POST /api/messages/{id}/resend`: once more, because somebody wants it.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use axum::routing::post;
-use axum::{Json, Router};
 use serde_json::json;
 
 use super::delivery::{CreatedMessage, deliver};
@@ -13,29 +12,33 @@ use crate::message::Message;
 use crm_core::app::App;
 use crm_core::background::Background;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::path_id::PathId;
+use crm_core::routes;
 
 /// `/api/messages/{id}/resend`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/messages/{id}/resend", post(resend_message))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(resend_message))
 }
 
-/// Sends a message again that failed, or whose outcome is unknown: the customer may then have it twice. It is a message
-/// of its own, with `metadata.resend_of`.
+/// Send a failed message again.
+///
+/// Messages that failed, and messages whose outcome is unknown, can be sent again; the customer may then get the latter
+/// twice. The new message has `metadata.resend_of`.
 #[utoipa::path(
-    post, path = "/api/messages/{id}/resend", tag = "conversations", security(("bearer" = [])),
+    post, path = "/api/messages/{id}/resend", tag = "conversations",
     params(
-        ("id" = Uuid, Path),
-        ("Idempotency-Key" = Option<String>, Header, description = "Up to 200 characters"),
+        ("id" = Uuid, Path, description = "The id of the message"),
+        ("Idempotency-Key" = Option<String>, Header, description = "A key of up to 200 characters that makes the request safe to repeat"),
     ),
     responses(
-        (status = 201, body = Message), (status = 200, description = "Repeated", body = Message),
-        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
-        (status = 409, description = "`message_not_failed`, `already_resent`, `window_closed` or `number_unavailable`", body = ErrorBody),
-        (status = 422, body = ErrorBody),
-        (status = 503, description = "`meta_unavailable`", body = ErrorBody),
-    )
+        (status = 201, body = Message),
+        (status = 200, description = "Repeated", body = Message),
+        (status = 409, description = "message_not_failed, already_resent, window_closed, number_unavailable, contact_blocked, contact_opted_out, contact_unreachable"),
+        (status = 422, description = "invalid_field, template_not_approved"),
+        (status = 503, description = "meta_unavailable"),
+    ),
 )]
 pub(crate) async fn resend_message(
     State(app): State<App>,

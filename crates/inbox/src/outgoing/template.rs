@@ -16,6 +16,7 @@ use crm_core::text::Text;
 
 /// An approved template and its values, either as `variables` or as `components` in Meta's shape.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = TemplateMessage)]
 pub(crate) struct TemplateInput {
     #[schema(example = "order_ready")]
     name: String,
@@ -24,7 +25,7 @@ pub(crate) struct TemplateInput {
     #[schema(value_type = String, example = "id")]
     language: String,
     /// A list in the order of header, body and buttons, or an object by name.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Value>, example = json!(["Rina"]))]
     variables: Option<Variables>,
     /// `[{"type": "body", "parameters": [{"type": "text", "text": "..."}]}]`
     #[schema(value_type = Option<Vec<Object>>)]

@@ -1,21 +1,21 @@
 //! `GET`, `PATCH` and `DELETE /api/quick-replies/{id}`, and what a quick reply looks like.
 
+use axum::Json;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crm_core::app::App;
 use crm_core::caller::{AnyOf, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::field_rules::{optional_text, required_text};
 use crm_core::json_body::{JsonBody, given};
 use crm_core::path_id::PathId;
 use crm_core::permissions::{QuickRepliesCreate, QuickRepliesDelete, QuickRepliesUpdate, QuickRepliesView};
+use crm_core::routes;
 
 /// A prepared answer.
 #[derive(Serialize, Deserialize, ToSchema)]
@@ -25,13 +25,17 @@ pub(crate) struct QuickReply {
     /// Without its slash.
     #[schema(example = "halo")]
     shortcut: String,
+    #[schema(example = "Sapaan")]
     title: String,
     /// With variables: `{{contact.name}}`, `{{contact.first_name}}`, `{{contact.last_name}}`, `{{contact.phone_number}}`,
     /// `{{contact.email}}`, `{{contact.custom.<field>}}`, `{{agent.name}}`, `{{agent.first_name}}`, `{{agent.last_name}}`,
     /// `{{agent.email}}`, `{{tenant.name}}`.
+    #[schema(example = "Halo {{contact.name}}, saya {{agent.name}}.")]
     content: String,
     /// The variables in it.
+    #[schema(example = json!(["contact.name", "agent.name"]))]
     variables: Vec<String>,
+    #[schema(example = "Umum")]
     category: Option<String>,
     media: Option<QuickReplyMedia>,
     /// How often it was filled in for a conversation.
@@ -45,6 +49,7 @@ pub(crate) struct QuickReply {
 /// Whose it is: everybody's, or one's own.
 #[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = QuickReplyScope)]
 pub(super) enum Scope {
     Shared,
     Personal,
@@ -61,12 +66,14 @@ pub(super) struct QuickReplyMedia {
     pub(super) path: String,
     /// What a document is called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "menu.pdf", nullable = false)]
     pub(super) filename: Option<String>,
 }
 
 /// Meta's name of the type.
 #[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = QuickReplyMediaKind)]
 pub(super) enum MediaKind {
     Image,
     Video,
@@ -80,10 +87,13 @@ pub(super) enum MediaKind {
 pub(crate) struct NewQuickReply {
     scope: Option<Scope>,
     /// 1 to 40 letters, digits, hyphens and underscores; with or without `/` before it.
+    #[schema(example = "/halo")]
     shortcut: String,
     #[serde(default)]
+    #[schema(example = "Sapaan")]
     title: String,
     #[serde(default)]
+    #[schema(example = "Halo {{contact.name}}, saya {{agent.name}}.")]
     content: String,
     category: Option<String>,
     media: Option<QuickReplyMedia>,
@@ -98,12 +108,15 @@ pub(crate) struct QuickReplyChanges {
     #[serde(skip_serializing_if = "Option::is_none")]
     shortcut: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "Sapaan")]
     title: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<String>,
+    /// Null removes the category.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     category: Option<Option<String>>,
+    /// Null removes the file.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<QuickReplyMedia>)]
     media: Option<Option<QuickReplyMedia>>,
@@ -148,23 +161,17 @@ impl QuickReplyChanges {
 }
 
 /// `/api/quick-replies/{id}`.
-pub fn router() -> Router<App> {
-    Router::new().route(
-        "/api/quick-replies/{id}",
-        get(get_quick_reply)
-            .patch(update_quick_reply)
-            .delete(delete_quick_reply),
-    )
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(get_quick_reply, update_quick_reply, delete_quick_reply))
 }
 
-/// One quick reply, of everybody's or of one's own.
+/// Get one quick reply.
+///
+/// Shared quick replies and the caller's own ones can be read.
 #[utoipa::path(
-    get, path = "/api/quick-replies/{id}", tag = "quick-replies", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
-    responses(
-        (status = 200, body = QuickReply), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    )
+    get, path = "/api/quick-replies/{id}", tag = "quick-replies",
+    params(("id" = Uuid, Path, description = "The id of the quick reply")),
+    responses((status = 200, body = QuickReply)),
 )]
 pub(crate) async fn get_quick_reply(
     permitted: Permitted<QuickRepliesView>,
@@ -178,15 +185,19 @@ pub(crate) async fn get_quick_reply(
     reply.map(Json).ok_or_else(ApiError::not_found)
 }
 
-/// Changes a quick reply: one's own with `quick_replies.create`, everybody's with `quick_replies.update`.
+/// Change a quick reply.
+///
+/// `quick_replies.create` allows to change one's own quick replies, `quick_replies.update` the shared ones. Fields that
+/// are left out stay as they are.
 #[utoipa::path(
-    patch, path = "/api/quick-replies/{id}", tag = "quick-replies", security(("bearer" = [])),
-    params(("id" = Uuid, Path)), request_body = QuickReplyChanges,
+    patch, path = "/api/quick-replies/{id}", tag = "quick-replies",
+    params(("id" = Uuid, Path, description = "The id of the quick reply")),
+    request_body = QuickReplyChanges,
     responses(
-        (status = 200, body = QuickReply), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 409, description = "`shortcut_taken`", body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+        (status = 200, body = QuickReply),
+        (status = 409, description = "shortcut_taken"),
+        (status = 422, description = "unknown_variable"),
+    ),
 )]
 pub(crate) async fn update_quick_reply(
     permitted: Permitted<AnyOf<(QuickRepliesCreate, QuickRepliesUpdate)>>,
@@ -203,14 +214,13 @@ pub(crate) async fn update_quick_reply(
     ))
 }
 
-/// Deletes a quick reply: one's own with `quick_replies.create`, everybody's with `quick_replies.delete`.
+/// Delete a quick reply.
+///
+/// `quick_replies.create` allows to delete one's own quick replies, `quick_replies.delete` the shared ones.
 #[utoipa::path(
-    delete, path = "/api/quick-replies/{id}", tag = "quick-replies", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
-    responses(
-        (status = 204), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    )
+    delete, path = "/api/quick-replies/{id}", tag = "quick-replies",
+    params(("id" = Uuid, Path, description = "The id of the quick reply")),
+    responses((status = 204)),
 )]
 pub(crate) async fn delete_quick_reply(
     permitted: Permitted<AnyOf<(QuickRepliesCreate, QuickRepliesDelete)>>,

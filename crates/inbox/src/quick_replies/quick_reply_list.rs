@@ -1,20 +1,20 @@
 //! `GET` and `POST /api/quick-replies`.
 
+use axum::Json;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
 use super::quick_reply::{NewQuickReply, QuickReply, QuickReplyChanges};
-use crm_core::app::App;
 use crm_core::caller::{AnyOf, Permitted};
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::field_rules::optional_text;
 use crm_core::json_body::{JsonBody, QueryParameters, created};
 use crm_core::paging::{default_limit, first_page, page_number, page_size};
 use crm_core::permissions::{QuickRepliesCreate, QuickRepliesUpdate, QuickRepliesView};
+use crm_core::routes;
 
 /// What to list.
 #[derive(Deserialize)]
@@ -34,6 +34,7 @@ pub(crate) struct Filter {
 /// Whose.
 #[derive(Clone, Copy, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = QuickReplyScopeFilter)]
 enum ScopeFilter {
     Shared,
     Personal,
@@ -44,6 +45,7 @@ enum ScopeFilter {
 /// What comes first.
 #[derive(Clone, Copy, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = QuickReplySort)]
 enum Sort {
     /// The most used.
     #[default]
@@ -65,8 +67,11 @@ struct Rows {
 pub(crate) struct QuickReplyPage {
     data: Vec<QuickReply>,
     /// How many there are on all pages.
+    #[schema(example = 1)]
     total: u64,
+    #[schema(example = 1)]
     page: u32,
+    #[schema(example = 20)]
     limit: u32,
     /// The categories there are within the scope, whatever is searched for.
     categories: Vec<QuickReplyCategory>,
@@ -75,31 +80,30 @@ pub(crate) struct QuickReplyPage {
 /// A category, and how many quick replies are in it.
 #[derive(Serialize, Deserialize, ToSchema)]
 struct QuickReplyCategory {
+    #[schema(example = "Umum")]
     name: String,
     count: u64,
 }
 
 /// `/api/quick-replies`.
-pub fn router() -> Router<App> {
-    Router::new().route(
-        "/api/quick-replies",
-        get(list_quick_replies).post(create_quick_reply),
-    )
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(list_quick_replies, create_quick_reply))
 }
 
-/// The quick replies of everybody and one's own.
+/// List the quick replies.
+///
+/// The list has the shared quick replies and the caller's own ones.
 #[utoipa::path(
-    get, path = "/api/quick-replies", tag = "quick-replies", security(("bearer" = [])),
+    get, path = "/api/quick-replies", tag = "quick-replies",
     params(
-        ("search" = Option<String>, Query, description = "A part of shortcut, title or text"),
-        ("category" = Option<String>, Query), ("scope" = Option<ScopeFilter>, Query), ("sort" = Option<Sort>, Query),
-        ("page" = Option<u32>, Query, description = "From 1", minimum = 1),
-        ("limit" = Option<u32>, Query, description = "Rows of a page, by default 20", minimum = 1, maximum = 100),
+        ("search" = Option<String>, Query, description = "A part of the shortcut, the title or the text"),
+        ("category" = Option<String>, Query, description = "Only quick replies of this category"),
+        ("scope" = inline(Option<ScopeFilter>), Query, description = "Whose quick replies; `all` if left out"),
+        ("sort" = inline(Option<Sort>), Query, description = "The order; `usage` if left out"),
+        ("page" = Option<u32>, Query, description = "The page to list, from 1", minimum = 1),
+        ("limit" = Option<u32>, Query, description = "The most entries of a page; 20 if left out", minimum = 1, maximum = 100),
     ),
-    responses(
-        (status = 200, body = QuickReplyPage), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 422, body = ErrorBody),
-    )
+    responses((status = 200, body = QuickReplyPage)),
 )]
 pub(crate) async fn list_quick_replies(
     permitted: Permitted<QuickRepliesView>,
@@ -127,19 +131,21 @@ pub(crate) async fn list_quick_replies(
     }))
 }
 
-/// Makes a quick reply: for oneself with `quick_replies.create`, for everybody with `quick_replies.update`. Its file lies
-/// in bucket `broadcast-media`, in the folder of the tenant.
+/// Create a quick reply.
+///
+/// `quick_replies.create` allows personal quick replies, `quick_replies.update` shared ones. A file must be in the
+/// bucket `broadcast-media`, in the folder of the organisation.
 #[utoipa::path(
-    post, path = "/api/quick-replies", tag = "quick-replies", security(("bearer" = [])),
+    post, path = "/api/quick-replies", tag = "quick-replies",
     request_body(content = NewQuickReply, example = json!({
         "shortcut": "/halo", "title": "Sapaan", "category": "Umum", "scope": "shared",
         "content": "Halo {{contact.name}}, saya {{agent.name}} dari {{tenant.name}}.",
     })),
     responses(
-        (status = 201, body = QuickReply), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 409, description = "`shortcut_taken`", body = ErrorBody),
-        (status = 422, description = "Also `unknown_variable`", body = ErrorBody),
-    )
+        (status = 201, body = QuickReply),
+        (status = 409, description = "shortcut_taken"),
+        (status = 422, description = "unknown_variable"),
+    ),
 )]
 pub(crate) async fn create_quick_reply(
     permitted: Permitted<AnyOf<(QuickRepliesCreate, QuickRepliesUpdate)>>,

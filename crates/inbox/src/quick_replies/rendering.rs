@@ -1,8 +1,7 @@
 //! `POST /api/quick-replies/{id}/render`: a prepared answer as it reads in a conversation.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::post;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -11,11 +10,13 @@ use uuid::Uuid;
 use super::quick_reply::QuickReplyMedia;
 use crm_core::app::App;
 use crm_core::caller::Permitted;
-use crm_core::error::{ApiError, ErrorBody};
+use crm_core::contract::Routes;
+use crm_core::error::ApiError;
 use crm_core::json_body::JsonBody;
 use crm_core::path_id::PathId;
 use crm_core::permissions::QuickRepliesView;
 use crm_core::public_media::public_url;
+use crm_core::routes;
 
 /// Where it is used.
 #[derive(Deserialize, ToSchema)]
@@ -35,6 +36,7 @@ struct Filled {
 /// A quick reply with its variables filled in, to be sent as it is or changed first.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RenderedQuickReply {
+    #[schema(example = "Halo Sari, saya Putri.")]
     content: String,
     media: Option<RenderedMedia>,
     /// Variables without a value: nothing stands in their place.
@@ -47,22 +49,26 @@ pub(crate) struct RenderedQuickReply {
 struct RenderedMedia {
     #[serde(flatten)]
     media: QuickReplyMedia,
+    #[schema(
+        format = "uri",
+        example = "https://project.supabase.co/storage/v1/object/public/broadcast-media/menu.pdf"
+    )]
     link: String,
 }
 
 /// `/api/quick-replies/{id}/render`.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/quick-replies/{id}/render", post(render_quick_reply))
+pub fn router() -> Routes {
+    Routes::new().routes(routes!(render_quick_reply))
 }
 
-/// Fills in a quick reply for a conversation the caller sees, and counts that it was used. Nothing is sent.
+/// Fill in a quick reply for a conversation.
+///
+/// The variables are replaced by the values of the conversation, and the use is counted. Nothing is sent.
 #[utoipa::path(
-    post, path = "/api/quick-replies/{id}/render", tag = "quick-replies", security(("bearer" = [])),
-    params(("id" = Uuid, Path)), request_body = RenderRequest,
-    responses(
-        (status = 200, body = RenderedQuickReply), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 422, body = ErrorBody),
-    )
+    post, path = "/api/quick-replies/{id}/render", tag = "quick-replies",
+    params(("id" = Uuid, Path, description = "The id of the quick reply")),
+    request_body = RenderRequest,
+    responses((status = 200, body = RenderedQuickReply)),
 )]
 pub(crate) async fn render_quick_reply(
     State(app): State<App>,

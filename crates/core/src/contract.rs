@@ -1,0 +1,214 @@
+//! The contract of an operation, as the arguments of its handler state it: who may call it, and what it refuses.
+//!
+//! A handler cannot run without its arguments, so the document that is made from them cannot promise anything else.
+
+use std::collections::BTreeSet;
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Extension, Path, Request, State};
+use axum::http::HeaderMap;
+use utoipa::openapi::path::Paths;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::App;
+use crate::background::Background;
+use crate::caller::Needed;
+
+/// Routes with the description of their operations.
+pub type Routes = OpenApiRouter<App>;
+
+/// Where the contract of an operation waits for the document to be completed.
+pub const EXTENSION: &str = "x-contract";
+
+/// An answer that arguments of handlers give in place of the handler.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Refusal {
+    /// The name of the answer in the document.
+    pub name: &'static str,
+    /// Its status.
+    pub status: u16,
+    /// When it is given.
+    pub description: &'static str,
+    /// The codes it can have.
+    pub codes: &'static [&'static str],
+}
+
+macro_rules! refusals {
+    ($($constant:ident = $name:literal $status:literal $description:literal $codes:expr;)+) => {
+        $(
+            #[doc = $description]
+            pub static $constant: Refusal =
+                Refusal { name: $name, status: $status, description: $description, codes: &$codes };
+        )+
+        /// Every one of them.
+        pub static REFUSALS: &[&Refusal] = &[$(&$constant),+];
+    };
+}
+
+refusals! {
+    UNREADABLE_BODY = "UnreadableBody" 400 "The body cannot be read." ["invalid_json", "unreadable_body"];
+    NOT_SIGNED_IN = "NotSignedIn" 401 "The request has no valid access token." ["unauthorized"];
+    UNAUTHORIZED = "Unauthorized" 401 "The request has no valid access token or API key."
+        ["unauthorized", "unknown_api_key", "api_key_expired", "api_key_revoked"];
+    NO_TENANT = "NoTenant" 403 "The caller belongs to no organisation." ["no_tenant"];
+    FORBIDDEN = "Forbidden" 403 "The caller may not do this." ["forbidden", "module_disabled", "no_tenant"];
+    NOT_FOUND = "NotFound" 404 "There is no such thing, or the caller may not see it." ["not_found"];
+    ACCESS_CHANGED = "AccessChanged" 409 "The request conflicts with a change that was made meanwhile."
+        ["access_changed"];
+    CONFLICT = "Conflict" 409 "The request conflicts with what is stored." ["access_changed", "conflict"];
+    TOO_LARGE = "PayloadTooLarge" 413 "The body is larger than this operation reads." ["payload_too_large"];
+    NOT_JSON = "UnsupportedMediaType" 415 "The body has a content type that this operation does not read."
+        ["unsupported_media_type"];
+    INVALID = "Invalid" 422 "A field is missing or wrong; `fields` names it." ["invalid_field"];
+    TOO_MANY = "TooManyRequests" 429 "This address asks too often; `Retry-After` says when to ask again."
+        ["too_many_requests"];
+    INTERNAL = "Internal" 500 "The service failed. The failure was logged." ["internal"];
+    UNAVAILABLE = "Unavailable" 503 "A service behind this one does not answer; nothing was done." ["unavailable"];
+}
+
+/// Who may call an operation.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Access {
+    /// The arguments do not say; the annotation must.
+    #[default]
+    Unstated,
+    /// Everybody, without credentials.
+    Public,
+    /// Whoever knows the secret of the scheduler.
+    Cron,
+    /// Everybody with an account, of an organisation or not.
+    Account,
+    /// Every member of an organisation.
+    Member,
+    /// Members with these permissions.
+    Permission(Needed),
+}
+
+/// What the arguments of a handler state.
+#[derive(Debug, Default)]
+pub struct Contract {
+    /// Who may call it.
+    pub access: Access,
+    /// What it refuses.
+    pub refusals: BTreeSet<&'static Refusal>,
+}
+
+impl Contract {
+    /// Adds answers.
+    pub fn refuses(&mut self, refusals: &[&'static Refusal]) {
+        self.refusals.extend(refusals);
+    }
+
+    fn to_json(&self) -> serde_json::Value {
+        let (access, permission) = match &self.access {
+            Access::Unstated => ("unstated", None),
+            Access::Public => ("public", None),
+            Access::Cron => ("cron", None),
+            Access::Account => ("account", None),
+            Access::Member => ("member", None),
+            Access::Permission(needed) => ("permission", Some(needed)),
+        };
+        let refusals: Vec<&str> = self.refusals.iter().map(|refusal| refusal.name).collect();
+        serde_json::json!({
+            "access": access,
+            "permission": permission.map(Needed::to_json),
+            "in_words": permission.map(Needed::in_words),
+            "refusals": refusals,
+        })
+    }
+}
+
+/// An argument of a handler, and what it states.
+pub trait Argument {
+    /// Adds its part to the contract.
+    fn state(contract: &mut Contract);
+}
+
+impl<T> Argument for State<T> {
+    fn state(_: &mut Contract) {}
+}
+
+impl<T> Argument for Extension<T> {
+    fn state(_: &mut Contract) {}
+}
+
+macro_rules! silent {
+    ($($argument:ty),+) => {
+        $(impl Argument for $argument {
+            fn state(_: &mut Contract) {}
+        })+
+    };
+}
+silent!(HeaderMap, Request, Result<Bytes, BytesRejection>, Background);
+
+impl Argument for Path<String> {
+    fn state(contract: &mut Contract) {
+        contract.refuses(&[&NOT_FOUND]);
+    }
+}
+
+/// A handler, told by its arguments.
+pub trait Described<Arguments> {
+    /// What its arguments state together.
+    fn contract() -> Contract;
+}
+
+macro_rules! described {
+    ($($argument:ident)*) => {
+        impl<Handler, Answer, $($argument),*> Described<($($argument,)*)> for Handler
+        where
+            Handler: Fn($($argument),*) -> Answer,
+            $($argument: Argument),*
+        {
+            fn contract() -> Contract {
+                let mut contract = Contract::default();
+                contract.refuses(&[&INTERNAL]);
+                $($argument::state(&mut contract);)*
+                contract
+            }
+        }
+    };
+}
+described! {}
+described! { A }
+described! { A B }
+described! { A B C }
+described! { A B C D }
+described! { A B C D E }
+described! { A B C D E F }
+
+/// Leaves the contract of `handler` with its operation. [`routes!`](crate::routes) calls it.
+#[doc(hidden)]
+pub fn state_contract<Arguments, Handler: Described<Arguments>>(
+    paths: &mut Paths,
+    operation_id: &str,
+    _handler: &Handler,
+) {
+    let contract = Handler::contract().to_json();
+    let operations = paths.paths.values_mut().flat_map(|item| {
+        [
+            &mut item.get,
+            &mut item.post,
+            &mut item.put,
+            &mut item.patch,
+            &mut item.delete,
+        ]
+    });
+    for operation in operations.flatten() {
+        if operation.operation_id.as_deref() == Some(operation_id) {
+            let extensions = operation.extensions.get_or_insert_default();
+            extensions.insert(EXTENSION.to_owned(), contract.clone());
+        }
+    }
+}
+
+/// Handlers of one path, with their descriptions and contracts, for `OpenApiRouter::routes`.
+#[macro_export]
+macro_rules! routes {
+    ($($handler:ident),+ $(,)?) => {{
+        let (schemas, mut paths, methods) = $crate::utoipa_axum::routes!($($handler),+);
+        $($crate::contract::state_contract(&mut paths, stringify!($handler), &$handler);)+
+        (schemas, paths, methods)
+    }};
+}

@@ -1,0 +1,210 @@
+//! The codes of errors, and what each means: for people who write programs.
+
+/// (code, meaning), by code.
+const CODES: &[(&str, &str)] = &[
+    (
+        "access_changed",
+        "Your permissions have just changed. Please try again.",
+    ),
+    (
+        "account_blocked",
+        "Meta has blocked the WhatsApp Business account.",
+    ),
+    ("already_member", "You already belong to an organisation."),
+    ("already_resent", "This message has already been sent again."),
+    ("api_key_expired", "The API key has expired."),
+    ("api_key_revoked", "The API key has been revoked."),
+    ("campaign_state", "The state of the campaign does not allow this."),
+    ("conflict", "It conflicts with something that already exists."),
+    ("contact_blocked", "The contact is blocked."),
+    (
+        "contact_changed",
+        "The contact has changed meanwhile. Please reload it.",
+    ),
+    ("contact_exists", "This number already belongs to a contact."),
+    (
+        "contact_opted_out",
+        "The contact does not want marketing messages.",
+    ),
+    (
+        "contact_unreachable",
+        "The contact has no phone number and no WhatsApp id any more.",
+    ),
+    ("email_not_confirmed", "Please confirm your e-mail address first."),
+    (
+        "email_taken",
+        "This e-mail address already belongs to an account.",
+    ),
+    (
+        "field_values",
+        "Contacts have values that would not fit after this change.",
+    ),
+    ("file_in_use", "This file is already being imported."),
+    ("forbidden", "You may not do this."),
+    ("internal", "Something went wrong on our side."),
+    ("invalid_field", "Some fields are not valid."),
+    (
+        "invalid_filter",
+        "The filter is not valid at the place that `fields` names.",
+    ),
+    (
+        "invalid_form",
+        "The form could not be read. Send it as multipart/form-data.",
+    ),
+    ("invalid_json", "The body is not valid JSON."),
+    ("last_super_admin", "The last Super Admin cannot be removed."),
+    ("late", "Recipients wait and no sender is at work."),
+    ("list_not_ready", "The recipient list is not ready."),
+    (
+        "message_not_deletable",
+        "A reaction, an edit or a revocation is not a message of its own.",
+    ),
+    (
+        "message_not_failed",
+        "Only messages that failed, or whose outcome is unknown, can be sent again.",
+    ),
+    ("message_sending", "The message is being sent at this moment."),
+    ("meta_unavailable", "Meta does not answer at the moment."),
+    (
+        "module_dependency",
+        "The module needs another module that is switched off.",
+    ),
+    (
+        "module_disabled",
+        "Your organisation has switched this module off.",
+    ),
+    ("module_required", "Another module needs this one."),
+    ("name_taken", "This name is already in use."),
+    (
+        "no_agent_available",
+        "No person of the number's team is online and has room for another conversation.",
+    ),
+    (
+        "no_connected_number",
+        "No number of this WhatsApp Business account is connected.",
+    ),
+    (
+        "no_tenant",
+        "Your account belongs to no organisation, or has been deactivated.",
+    ),
+    ("not_forwardable", "This message cannot be forwarded."),
+    ("not_found", "There is no such thing here."),
+    ("nothing_to_retry", "Nothing is left to retry."),
+    (
+        "number_taken",
+        "This number is connected to another organisation.",
+    ),
+    (
+        "number_unavailable",
+        "The number of the conversation cannot send at the moment.",
+    ),
+    ("own_account", "You cannot do this to your own account."),
+    ("payload_too_large", "The request body is too large."),
+    (
+        "permission_not_held",
+        "You cannot give permissions that you do not hold.",
+    ),
+    (
+        "predefined_role",
+        "Predefined roles are the same for every organisation and cannot be changed.",
+    ),
+    (
+        "registration_throttled",
+        "Meta has seen too many attempts to register this number.",
+    ),
+    (
+        "resync_required",
+        "Changes since then are no longer kept. Please load everything again.",
+    ),
+    ("role_in_use", "A person or an API key still holds this role."),
+    (
+        "role_too_high",
+        "The role or the person is not below your own level.",
+    ),
+    ("shortcut_taken", "This shortcut is already in use."),
+    ("slug_taken", "This short name is already in use."),
+    (
+        "template_changed",
+        "The template has changed meanwhile. Please reload it.",
+    ),
+    (
+        "template_edit_limit",
+        "Meta allows one edit of an approved template in 24 hours, and ten in 30 days.",
+    ),
+    (
+        "template_exists",
+        "A template with this name already exists in this language.",
+    ),
+    (
+        "template_in_use",
+        "A campaign that has not ended uses this template.",
+    ),
+    ("template_not_approved", "Meta has not approved the template."),
+    (
+        "template_not_deletable",
+        "WhatsApp does not allow to delete a disabled template.",
+    ),
+    (
+        "template_not_editable",
+        "Only drafts and approved, rejected or paused templates can be changed and submitted.",
+    ),
+    ("template_refused", "Meta does not accept the template."),
+    (
+        "template_submitting",
+        "The template is being submitted at this moment.",
+    ),
+    (
+        "template_unchanged",
+        "Nothing has changed since the template was approved.",
+    ),
+    (
+        "token_key_missing",
+        "This installation cannot store access tokens: TOKEN_ENCRYPTION_KEY is not set.",
+    ),
+    ("too_many", "The maximum number has been reached."),
+    ("too_many_fields", "There are already 100 custom fields."),
+    ("too_many_requests", "Too many requests. Please wait a moment."),
+    ("unauthorized", "Please sign in."),
+    (
+        "unavailable",
+        "The service is not available at the moment. Please try again.",
+    ),
+    ("unknown_api_key", "This API key is not known."),
+    ("unknown_variable", "There is no such variable."),
+    ("unreadable_body", "The request body did not arrive completely."),
+    ("unsupported_media_type", "Send the body as application/json."),
+    (
+        "variables_unmapped",
+        "A variable of the template has no source, or a source has no variable.",
+    ),
+    (
+        "whatsapp_account_unusable",
+        "WhatsApp does not let us use this account.",
+    ),
+    ("whatsapp_busy", "WhatsApp asks to wait before the next request."),
+    (
+        "whatsapp_unreachable",
+        "WhatsApp did not answer. Please synchronise, then try again.",
+    ),
+    (
+        "window_closed",
+        "The customer last wrote more than 24 hours ago: only an approved template can be sent.",
+    ),
+    ("wrong_verify_token", "The verify token is wrong."),
+];
+
+/// What a code means, if it is one of ours.
+pub(super) fn meaning(code: &str) -> Option<&'static str> {
+    let place = CODES.binary_search_by_key(&code, |(known, _)| known).ok()?;
+    Some(CODES[place].1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CODES;
+
+    #[test]
+    fn codes_are_sorted_and_unique() {
+        assert!(CODES.is_sorted_by(|(one, _), (next, _)| one < next));
+    }
+}

@@ -1,0 +1,157 @@
+// The functions that the code calls are those of the database, and the refusals that the database raises are those that the
+// code knows.
+import assert from "node:assert/strict";
+import { globSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { after, describe, test } from "node:test";
+import postgres from "postgres";
+import { ROOT } from "../../crates/local/stack/stack.mjs";
+import { useStack } from "../stack.mjs";
+
+const stack = await useStack({ functions: false });
+const sql = postgres(stack.database_url, { max: 1, onnotice: () => {} });
+after(() => sql.end());
+
+const sources = globSync("crates/*/src/**/*.rs", { cwd: ROOT }).map((file) => ({
+  file,
+  text: readFileSync(path.join(ROOT, file), "utf8"),
+}));
+
+/** What a bracket at `start` encloses: brackets within it, and within texts, are passed over. @param {string} text @param {number} start */
+function enclosed(text, start) {
+  let depth = 0;
+  for (let at = start; at < text.length; at += 1) {
+    if (text[at] === '"') {
+      while (text[(at += 1)] !== '"') if (text[at] === "\\") at += 1;
+    } else if ("([{".includes(text[at])) {
+      depth += 1;
+    } else if (")]}".includes(text[at]) && (depth -= 1) === 0) {
+      return text.slice(start + 1, at);
+    }
+  }
+  throw new Error("a bracket is not closed");
+}
+
+/** The keys of an object that is written out in `json!({ … })`. @param {string} object */
+function keysOf(object) {
+  const keys = [];
+  for (let at = 0; at < object.length; at += 1) {
+    if ("([{".includes(object[at])) at += enclosed(object, at).length + 1;
+    else if (object[at] === '"') {
+      const end = object.indexOf('"', at + 1);
+      if (/^\s*:/.test(object.slice(end + 1))) keys.push(object.slice(at + 1, end));
+      at = end;
+    }
+  }
+  return keys;
+}
+
+/**
+ * The names of the arguments of a call, or null where they are not written out beside it.
+ * @param {string} text @param {number} start of the arguments, behind the function's name
+ */
+function argumentsOf(text, start) {
+  const given = text.slice(start);
+  if (/^&\(\)/.test(given)) return [];
+  const inline = /^&(?:serde_json::)?json!\(\s*\{/.exec(given);
+  if (inline) return keysOf(enclosed(text, start + inline[0].length - 1));
+  const variable = /^&?(\w+)/.exec(given)?.[1];
+  const before = text.slice(0, start);
+  const declared = [
+    ...before.matchAll(new RegExp(`let (?:mut )?${variable} = (?:serde_json::)?json!\\(\\s*\\{`, "g")),
+  ].at(-1);
+  if (!declared) return null;
+  // Not that of a function before this one.
+  if (/\n\}\n/.test(before.slice(declared.index))) return null;
+  const added = [...before.slice(declared.index).matchAll(new RegExp(`${variable}\\["(\\w+)"\\] =`, "g"))];
+  return [...keysOf(enclosed(text, declared.index + declared[0].length - 1)), ...added.map(([, key]) => key)];
+}
+
+/** Every call of a database function by its name. */
+function* calls() {
+  for (const { file, text } of sources) {
+    for (const match of text.matchAll(/\brpc(?:::<(?:[^<>(]|<[^<>]*>)*>)?\(\s*"(\w+)"\s*,\s*/g)) {
+      const line = text.slice(0, match.index).split("\n").length;
+      yield { place: `${file}:${line}`, name: match[1], given: argumentsOf(text, match.index + match[0].length) };
+    }
+  }
+}
+
+describe("calls of the database", () => {
+  test("every function that is called exists, and takes the arguments it is given", async () => {
+    const functions = await sql`
+      select proname as name, pronargs - pronargdefaults as required, coalesce(proargnames, '{}') as names,
+        proargmodes::text[] as modes, pronargs as count
+      from pg_proc where pronamespace = 'public'::regnamespace`;
+    const wrong = [];
+    let read = 0;
+    for (const { place, name, given } of calls()) {
+      const known = functions.filter((one) => one.name === name);
+      if (known.length !== 1) wrong.push(`${place}: ${known.length} functions are called ${name}`);
+      if (known.length !== 1 || given === null) continue;
+      read += 1;
+      const [{ names, modes, required }] = known;
+      const inputs = names.filter(
+        (/** @type {string} */ _, /** @type {number} */ nth) => !modes || "ib".includes(modes[nth]),
+      );
+      for (const key of given) if (!inputs.includes(key)) wrong.push(`${place}: ${name} has no argument ${key}`);
+      for (const key of inputs.slice(0, required))
+        if (!given.includes(key)) wrong.push(`${place}: ${name} needs ${key}`);
+    }
+    assert.deepEqual(wrong, []);
+    assert.ok(read > 130, `only ${read} calls could be read`);
+  });
+});
+
+describe("refusals of the database", async () => {
+  /** The refusals that the code knows: code -> status. @type {Map<string, number>} */
+  const known = new Map();
+  const statuses = {
+    UNAUTHORIZED: 401,
+    FORBIDDEN: 403,
+    NOT_FOUND: 404,
+    CONFLICT: 409,
+    UNPROCESSABLE_ENTITY: 422,
+    SERVICE_UNAVAILABLE: 503,
+  };
+  const table = sources.find(({ file }) => file.endsWith("/database_error.rs"))?.text ?? "";
+  for (const [, code, status, sentence] of table.matchAll(/\(\s*"(\w+)",\s*StatusCode::(\w+),\s*"([^"]+)"/g)) {
+    assert.ok(sentence.length > 10, code);
+    known.set(code, statuses[/** @type {keyof typeof statuses} */ (status)]);
+  }
+
+  /** What the functions of the database raise. */
+  const raised = [];
+  const functions = await sql`
+    select oid::regprocedure::text as name, prosrc as source from pg_proc
+    where pronamespace in ('public'::regnamespace, 'private'::regnamespace) and prosrc like '%PT%'`;
+  for (const { name, source } of functions) {
+    for (const match of source.matchAll(
+      /raise\s+(?:exception\s+)?sqlstate\s+'PT(\d{3})'((?:[^;']|'(?:[^']|'')*')*);/gi,
+    )) {
+      const detail = /detail\s*=\s*((?:[^,']|'(?:[^']|'')*')*)/i.exec(match[2])?.[1] ?? "";
+      const codes = [...detail.matchAll(/'(\w+)'/g)].map(([, code]) => code);
+      raised.push({ name, status: Number(match[1]), codes, detail: detail.trim() });
+    }
+  }
+
+  test("every refusal names a code that the code knows, with the same status", () => {
+    const wrong = [];
+    for (const { name, status, codes, detail } of raised) {
+      if (codes.length === 0) wrong.push(`${name} raises PT${status} without a code: ${detail}`);
+      for (const code of codes) {
+        if (known.get(code) !== status) wrong.push(`${name} raises ${code} as ${status}, known as ${known.get(code)}`);
+      }
+    }
+    assert.deepEqual(wrong, []);
+    assert.ok(raised.length > 200, `only ${raised.length} refusals were found`);
+  });
+
+  test("every refusal that the code knows is raised", () => {
+    const codes = new Set(raised.flatMap((one) => one.codes));
+    assert.deepEqual(
+      [...known.keys()].filter((code) => !codes.has(code)),
+      [],
+    );
+  });
+});
