@@ -46,7 +46,7 @@ describe("numbers that send at the same time", async () => {
       const rows = await holds.sql`select session_id, holder from private.sender_leases where leased_until > now()`;
       return new Set(rows.map(({ holder }) => holder)).size === 3 && rows;
     });
-    await held.letGo();
+    await held.release();
     assert.deepEqual(
       leases.map(({ session_id }) => session_id).sort(),
       campaigns.map(({ number }) => number.id).sort(),

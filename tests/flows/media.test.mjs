@@ -245,7 +245,7 @@ test("what Meta does not take is refused, and leaves nothing", async () => {
     assert.match(body.error.fields.file, expected);
     assert.equal((await app.rows("message_media", "select=id")).length, before);
   }
-  await app.refuses(422, "invalid_field", "POST", media, {
+  await app.refuses(400, "invalid_form", "POST", media, {
     as: "agent",
     raw: "--x\r\n\r\n--x--",
     headers: { "content-type": "multipart/form-data; boundary=x" },

@@ -168,7 +168,7 @@ describe("a file", () => {
     const { body } = await uploads(`nomor\n${rows.join("\n")}\n${person(7)}\n`);
     await eventually("the import is under way", async () => (await held.waiting()) > 0);
     process.kill(await processOf("broadcast-recipient-lists"), "SIGKILL");
-    await held.letGo({ cancel: true });
+    await held.release({ cancel: true });
     const { status, read_rows } = await get(body.id);
     assert.ok(status === "importing" && read_rows > 0 && read_rows < 60_000, `killed in the middle: ${read_rows}`);
 

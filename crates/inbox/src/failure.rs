@@ -18,13 +18,13 @@ pub(crate) struct Failure {
     error_title: Option<String>,
     error_details: Option<String>,
     /// The same in one place, with a sentence in the language of the request.
-    #[serde(skip_deserializing)]
+    #[serde(default)]
     #[schema(read_only)]
     error: Option<Explained>,
 }
 
 /// A failure explained.
-#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Explained {
     /// Meta's code.
     code: Option<i32>,

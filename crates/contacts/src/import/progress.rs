@@ -94,13 +94,22 @@ struct StoredError {
     first_line: Option<u32>,
 }
 
+/// The answer of the list: a page of imports, or with `id` the one import.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = ContactImportAnswer)]
+enum ImportAnswer {
+    Page(Paged<ImportProgress>),
+    Import(Box<ImportProgress>),
+}
+
 pub(super) fn router() -> Routes {
     Routes::new().routes(routes!(list_contact_imports))
 }
 
 /// List the imports of contacts.
 ///
-/// The latest import comes first. With `id` the list has only that import. With `id` and `errors` the answer is a file
+/// The latest import comes first. With `id` the answer is that import alone. With `id` and `errors` the answer is a file
 /// with the rows that were not imported.
 #[utoipa::path(
     get, path = "/api/crm/contacts/import", tag = "contacts",
@@ -111,7 +120,7 @@ pub(super) fn router() -> Routes {
         ("limit" = Option<u32>, Query, description = "The most entries of a page; 20 if left out", minimum = 1, maximum = 100),
     ),
     responses(
-        (status = 200, content((Paged<ImportProgress> = "application/json"), (String = "text/csv"))),
+        (status = 200, content((ImportAnswer = "application/json"), (String = "text/csv"))),
         (status = 404, description = "not_found"),
     ),
 )]
@@ -124,7 +133,8 @@ pub(crate) async fn list_contact_imports(
     let Some(id) = query.id else {
         let arguments = json!({ "page": page, "page_size": limit });
         let imports: Rows<ImportProgress> = caller.database().rpc("list_contact_imports", &arguments).await?;
-        return Ok(Json(imports.into_page(PageNumber { page, limit })).into_response());
+        let page = imports.into_page(PageNumber { page, limit });
+        return Ok(Json(ImportAnswer::Page(page)).into_response());
     };
     if let Some(format) = query.errors {
         return errors(caller, id, format).await;
@@ -134,7 +144,7 @@ pub(crate) async fn list_contact_imports(
         .rpc("get_contact_import", &json!({ "import_id": id }))
         .await?;
     import
-        .map(|import| Json(import).into_response())
+        .map(|import| Json(ImportAnswer::Import(Box::new(import))).into_response())
         .ok_or_else(ApiError::not_found)
 }
 
