@@ -1,5 +1,11 @@
 -- Contacts from files: read in batches that say how far they came, as recipient lists are. A dry run counts what would
 -- happen and writes nothing; its file stays for a day, to be imported then.
+--
+-- One program reads the files of both kinds (`crates/tables/src/file_import.rs`) and calls five functions of each: claim,
+-- record, release, finish, and the list of errors. The tables stay apart, because the kinds differ in what they keep:
+-- an import of contacts is a row of its own with a mapping and a dry run, while a file becomes the recipient list itself,
+-- which may be refused as a whole. Readers and errors are deleted with their import or their list by a foreign key, which
+-- one table for both kinds could not have.
 
 create table public.contact_imports (
   id uuid primary key default gen_random_uuid(),

@@ -1,7 +1,8 @@
 -- Lists of people that campaigns are sent to: from a file, given one by one, or chosen from the contacts.
 --
 -- Files become lists in batches, each in a transaction that also says how far the file has been read, so that a reader
--- that dies costs nothing and repeats nothing.
+-- that dies costs nothing and repeats nothing. Contacts are imported in the same way: `contact_imports` says what the two
+-- kinds share, and why their tables are apart.
 
 create table public.recipient_lists (
   id uuid primary key default gen_random_uuid(),

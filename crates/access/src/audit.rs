@@ -1,6 +1,6 @@
 //! Who did what.
 
 pub(crate) mod audit_log_list;
-mod csv;
+mod export;
 
 pub use audit_log_list::router as audit_logs;

@@ -1,37 +1,35 @@
 //! A campaign's recipients as a file, page by page.
 
-use axum::response::Response;
 use chrono::{DateTime, SecondsFormat, Utc};
-use futures_util::{StreamExt, stream};
+use uuid::Uuid;
 
 use super::recipient_list::{CampaignRecipient, RecipientPage, Recipients};
 use crm_core::error::ApiError;
 use crm_core::text::Language;
-use tables::table_export::{TableExport, TableFormat, download};
+use tables::table_export::PagedQuery;
 
 /// Recipients that are asked for at once.
 const PAGE: u32 = 1000;
 
-/// Everybody who is asked for, in order. The first page is read before the answer begins, so that what is wrong is told as
-/// an error.
-pub(super) async fn export(recipients: Recipients, format: TableFormat) -> Result<Response, ApiError> {
-    let first = recipients.page(None, None, PAGE).await?;
-    let table = TableExport::new(format, &columns(Language::of_request()))
-        .map_err(|_| ApiError::internal("a table cannot be begun"))?;
-    let behind = stream::unfold(Some((recipients, first.next_cursor)), |state| async move {
-        let (recipients, after) = state?;
-        // the last page has been given
-        let after = after?;
-        match recipients.page(None, Some(after), PAGE).await {
-            Ok(page) => {
-                let next = page.next_cursor;
-                Some((Ok(rows(&page)), Some((recipients, next))))
-            }
-            Err(error) => Some((Err(error), None)),
-        }
-    });
-    let pages = stream::once(std::future::ready(Ok(rows(&first)))).chain(behind);
-    Ok(download(format, "campaign-recipients", table, pages))
+impl PagedQuery for Recipients {
+    type Page = RecipientPage;
+    type Cursor = Uuid;
+
+    async fn page(&self, cursor: Option<Uuid>) -> Result<RecipientPage, ApiError> {
+        self.read(None, cursor, PAGE).await
+    }
+
+    fn next(page: &RecipientPage) -> Option<Uuid> {
+        page.next_cursor
+    }
+
+    fn columns(&self, _first: &RecipientPage) -> Vec<String> {
+        columns(Language::of_request()).map(str::to_owned).into()
+    }
+
+    fn rows(&self, page: &RecipientPage) -> Vec<Vec<String>> {
+        page.data.iter().map(row).collect()
+    }
 }
 
 fn columns(language: Language) -> [&'static str; 14] {
@@ -69,10 +67,6 @@ fn columns(language: Language) -> [&'static str; 14] {
             "pesan",
         ],
     }
-}
-
-fn rows(page: &RecipientPage) -> Vec<Vec<String>> {
-    page.data.iter().map(row).collect()
 }
 
 fn row(recipient: &CampaignRecipient) -> Vec<String> {

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::recipient_export::export;
 use crm_core::caller::{Caller, Permitted};
 use crm_core::contract::Routes;
 use crm_core::error::ApiError;
@@ -19,7 +18,7 @@ use crm_core::path_id::PathId;
 use crm_core::permissions::{BroadcastsExport, BroadcastsView};
 use crm_core::routes;
 use crm_core::text::Text;
-use tables::table_export::TableFormat;
+use tables::table_export::{TableFormat, download};
 
 crm_core::words! {
     /// Why a recipient was skipped.
@@ -112,7 +111,7 @@ pub(super) struct Recipients {
 
 impl Recipients {
     /// A page of them: by its number, or behind `after`. 404 without the campaign.
-    pub(super) async fn page(
+    pub(super) async fn read(
         &self,
         number: Option<u32>,
         after: Option<Uuid>,
@@ -209,7 +208,7 @@ pub(crate) async fn list_recipients(
         replied: filter.replied,
     };
     match filter.format {
-        Some(format) => export(recipients, format).await,
-        None => Ok(Json(recipients.page(filter.page, filter.after, filter.limit).await?).into_response()),
+        Some(format) => download(recipients, format, "campaign-recipients").await,
+        None => Ok(Json(recipients.read(filter.page, filter.after, filter.limit).await?).into_response()),
     }
 }

@@ -1,7 +1,6 @@
 //! `GET /api/crm/contacts/export`.
 
 use axum::response::Response;
-use futures_util::stream;
 use serde_json::{Value, json};
 
 use super::contact::Contact;
@@ -14,7 +13,7 @@ use crm_core::error::ApiError;
 use crm_core::json_body::QueryParameters;
 use crm_core::permissions::{ContactsExport, ContactsView};
 use crm_core::routes;
-use tables::table_export::{TableExport, TableFormat, download};
+use tables::table_export::{PagedQuery, TableFormat, download};
 
 /// Contacts of one call to the database.
 const PAGE: u32 = 500;
@@ -68,53 +67,48 @@ pub(crate) async fn export_contacts(
     permitted: Permitted<AllOf<(ContactsExport, ContactsView)>>,
     QueryParameters(query): QueryParameters<ListQuery>,
 ) -> Result<Response, ApiError> {
-    let pages = Pages {
-        filter: query.filter()?,
+    let caller = permitted.caller;
+    let filter = query.filter()?;
+    let fields: Vec<ContactField> = caller.database().rpc("list_contact_fields", &json!({})).await?;
+    let contacts = FilteredContacts {
+        filter,
         sort: query.sort,
-        caller: permitted.caller,
+        caller,
+        keys: fields.into_iter().map(|field| field.key).collect(),
     };
-    let fields: Vec<ContactField> = pages
-        .caller
-        .database()
-        .rpc("list_contact_fields", &json!({}))
-        .await?;
-    let keys: Vec<String> = fields.into_iter().map(|field| field.key).collect();
-    let columns: Vec<&str> = COLUMNS
-        .into_iter()
-        .chain(keys.iter().map(String::as_str))
-        .collect();
-    let table =
-        TableExport::new(query.format, &columns).map_err(|error| ApiError::internal(error.to_string()))?;
-    // The first page is read before the answer begins, so that what is wrong is told as an error.
-    let first = pages.page(None).await?;
-    let rows = stream::unfold(Some((pages, keys, Some(first), None)), |state| async move {
-        let (pages, keys, first, cursor) = state?;
-        let page = match first {
-            Some(page) => page,
-            None => match pages.page(cursor).await {
-                Ok(page) => page,
-                Err(error) => return Some((Err(error), None)),
-            },
-        };
-        let rows = page.rows.iter().map(|contact| row(contact, &keys)).collect();
-        let next = page.next_cursor.map(|cursor| (pages, keys, None, Some(cursor)));
-        Some((Ok(rows), next))
-    });
-    Ok(download(query.format, "contacts", table, rows))
+    download(contacts, query.format, "contacts").await
 }
 
-struct Pages {
+struct FilteredContacts {
     caller: Caller,
     filter: ContactFilter,
     sort: ContactSort,
+    /// Of the custom fields, which have a column each.
+    keys: Vec<String>,
 }
 
-impl Pages {
+impl PagedQuery for FilteredContacts {
+    type Page = ContactRows;
+    type Cursor = String;
+
     async fn page(&self, cursor: Option<String>) -> Result<ContactRows, ApiError> {
         let arguments = json!({
             "filter": self.filter, "sort": self.sort, "page_size": PAGE, "after": cursor, "counted": false,
         });
         self.caller.database().rpc("list_contacts", &arguments).await
+    }
+
+    fn next(page: &ContactRows) -> Option<String> {
+        page.next_cursor.clone()
+    }
+
+    fn columns(&self, _first: &ContactRows) -> Vec<String> {
+        let keys = self.keys.iter().cloned();
+        COLUMNS.into_iter().map(str::to_owned).chain(keys).collect()
+    }
+
+    fn rows(&self, page: &ContactRows) -> Vec<Vec<String>> {
+        page.rows.iter().map(|contact| row(contact, &self.keys)).collect()
     }
 }
 

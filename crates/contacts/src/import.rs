@@ -24,6 +24,7 @@ impl FileImport for ContactImport {
         record: "record_contact_import",
         release: "release_contact_import",
         finish: "finish_contact_import",
+        errors: "list_contact_import_errors",
     };
 
     fn columns(first: &Row, import: &Import) -> Option<(Columns, u32)> {

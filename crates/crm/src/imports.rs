@@ -15,7 +15,6 @@ use crm_core::cron_secret::CronCaller;
 use crm_core::error::ApiError;
 use crm_core::routes;
 use recipient_lists::ListImport;
-use tables::file_import::file as import_file;
 use tables::file_import::{self, Ending, FileImport};
 
 /// How long a run reads files: the function's limit in `vercel.json` leaves what is on its way the time to end.
@@ -56,7 +55,7 @@ pub(crate) async fn continue_imports(app: &App) -> Result<ImportReport, ApiError
     continue_kind::<ListImport>(app, deadline, &mut report).await?;
     continue_kind::<ContactImport>(app, deadline, &mut report).await?;
     let stale = file_import::stale_files(app.supabase()).await?;
-    import_file::forget(app, &stale).await;
+    file_import::forget(app, &stale).await;
     Ok(report)
 }
 

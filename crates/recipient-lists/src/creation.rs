@@ -5,13 +5,11 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
-use bytes::Bytes;
 use serde_json::json;
-use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::given_recipient::{self, GivenRecipient};
-use super::import::{self, ListImport};
+use super::import::{Inspection, ListImport};
 use super::list_source::ContactFilter;
 use super::recipient_list::RecipientList;
 use super::submission::{NewRecipientList, NewRecipientListForm, OnError, People, Submission};
@@ -24,18 +22,11 @@ use crm_core::json_body::created;
 use crm_core::permissions::{ContactsView, RecipientListsCreate, RecipientListsImport};
 use crm_core::routes;
 use crm_core::text::Text;
-use tables::file_import::file::{self as import_file, FetchError};
 use tables::file_import::row_problem::{RowProblem, text_of};
-use tables::file_import::{self, inspection};
+use tables::file_import::{MAX_BODY, NewFile, kept_name};
 
-/// As much as Vercel lets through.
-const MAX_BODY: usize = 4_500_000;
 /// Problems that one answer names.
 const MAX_PROBLEMS: usize = 50;
-/// How long a file is read behind the answer: the function's limit in `vercel.json` leaves what is on its way the time to
-/// end, and cron goes on.
-const READING_TIME: Duration = Duration::from_secs(40);
-const MAX_FILE_NAME: usize = 200;
 /// A file of so few rows is read before the answer, so that the list can be used at once.
 const ROWS_TO_WAIT_FOR: usize = 2000;
 /// How long an answer waits for it.
@@ -83,32 +74,27 @@ pub(crate) async fn create_recipient_list(
         People::Contacts(filter) => from_contacts(&caller, &name, filter).await?,
         People::File { bytes, file_name } => {
             caller.require::<RecipientListsImport>()?;
-            let path = import_file::new_path(caller.access.tenant.id);
+            let file = NewFile::in_request(&caller, bytes);
             let import = NewImport {
                 name,
-                path,
+                file,
                 file_name,
                 on_error,
                 country,
-                field: "file",
-                is_stored: false,
             };
-            import.begin(&caller, &app, bytes, &background).await?
+            import.begin(&caller, &app, &background).await?
         }
         People::Uploaded { path, file_name } => {
             caller.require::<RecipientListsImport>()?;
-            let bytes = fetch(&caller, &app, &path).await?;
-            let field = "storage_path";
+            let file = NewFile::uploaded(&app, &caller, path).await?;
             let import = NewImport {
                 name,
-                path,
+                file,
                 file_name,
                 on_error,
                 country,
-                field,
-                is_stored: true,
             };
-            import.begin(&caller, &app, bytes, &background).await?
+            import.begin(&caller, &app, &background).await?
         }
     };
     Ok(created(list))
@@ -152,31 +138,12 @@ async fn from_contacts(
         .await
 }
 
-/// A file that was uploaded to an address of ours. One of another tenant is as if it were not there.
-async fn fetch(caller: &Caller, app: &App, path: &str) -> Result<Bytes, ApiError> {
-    let missing = || {
-        let problem = Text::new("there is no such file", "tidak ada berkas seperti itu");
-        ApiError::field("storage_path", problem)
-    };
-    if !import_file::is_path_of(caller.access.tenant.id, path) {
-        return Err(missing());
-    }
-    import_file::fetch(app, path).await.map_err(|error| match error {
-        FetchError::Missing => missing(),
-        FetchError::TooLarge => ApiError::field("storage_path", inspection::too_long()),
-        FetchError::Unavailable(source) => ApiError::unavailable(source),
-    })
-}
-
 struct NewImport {
     name: String,
-    path: String,
+    file: NewFile,
     file_name: String,
     on_error: Option<OnError>,
     country: String,
-    /// Which field of the request the file is.
-    field: &'static str,
-    is_stored: bool,
 }
 
 impl NewImport {
@@ -184,38 +151,21 @@ impl NewImport {
         self,
         caller: &Caller,
         app: &App,
-        bytes: Bytes,
         background: &Background,
     ) -> Result<RecipientList, ApiError> {
-        let found = import::inspect(bytes.clone(), self.country.clone(), self.field).await?;
-        if !self.is_stored {
-            let stored = import_file::store(app, &self.path, bytes.clone()).await;
-            stored.map_err(|error| ApiError::unavailable(error.to_string()))?;
-        }
-        let file_name: String = self
-            .file_name
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(MAX_FILE_NAME)
-            .collect();
+        let found = Inspection::of(&self.file, self.country.clone()).await?;
+        self.file.store(app).await?;
         let arguments = json!({
-            "name": self.name, "file_path": self.path, "file_name": file_name, "columns": found.columns,
-            "total_rows": found.total_rows, "on_error": self.on_error.unwrap_or(OnError::Keep),
-            "country": self.country,
+            "name": self.name, "file_path": self.file.path(), "file_name": kept_name(&self.file_name),
+            "columns": found.columns, "total_rows": found.total_rows,
+            "on_error": self.on_error.unwrap_or(OnError::Keep), "country": self.country,
         });
         let list: RecipientList = caller
             .database()
             .rpc("begin_recipient_import", &arguments)
             .await?;
-        let (app, id) = (app.clone(), list.id());
-        let (reading, ended) = oneshot::channel::<()>();
-        background.run(async move {
-            let deadline = Instant::now() + READING_TIME;
-            if let Err(error) = file_import::run::<ListImport>(&app, Some(id), Some(bytes), deadline).await {
-                log::warn!("the import of list {id} goes on later: {}", error.source_text());
-            }
-            drop(reading);
-        });
+        let id = list.id();
+        let ended = self.file.read_behind_answer::<ListImport>(app, background, id);
         if found.total_rows > ROWS_TO_WAIT_FOR {
             return Ok(list);
         }

@@ -5,9 +5,9 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
-use super::csv_export::{LinePage, Lines};
-use crm_core::caller::Permitted;
+use crm_core::caller::{Caller, Permitted};
 use crm_core::contract::Routes;
 use crm_core::error::ApiError;
 use crm_core::field_rules::optional_text;
@@ -16,7 +16,10 @@ use crm_core::paging::{PageNumber, Paged, Rows, default_limit, first_page, page_
 use crm_core::path_id::PathId;
 use crm_core::permissions::{RecipientListsExport, RecipientListsView};
 use crm_core::routes;
-use tables::csv_table;
+use tables::table_export::{PagedQuery, TableFormat, download};
+
+/// Entries that a download asks for at once.
+const PAGE: u32 = 1000;
 
 /// Somebody on a list.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -41,13 +44,64 @@ struct EntryPage {
     rows: Rows<ListEntry>,
 }
 
-impl LinePage for EntryPage {
-    fn behind(&self) -> Option<Value> {
-        self.rows
-            .rows
-            .last()
-            .map(|entry| json!({ "after_line": entry.line }))
+/// The entries of a list that are asked for.
+struct Entries {
+    caller: Caller,
+    list: Uuid,
+    search: Option<String>,
+}
+
+impl Entries {
+    /// A page of those behind a line. 404 without the list.
+    async fn read(&self, number: PageNumber, after_line: u32) -> Result<EntryPage, ApiError> {
+        let arguments = json!({
+            "list_id": self.list, "search": self.search, "page": number.page, "page_size": number.limit,
+            "after_line": after_line,
+        });
+        let page: Option<EntryPage> = self
+            .caller
+            .database()
+            .rpc("list_recipient_list_entries", &arguments)
+            .await?;
+        page.ok_or_else(ApiError::not_found)
     }
+}
+
+impl PagedQuery for Entries {
+    type Page = EntryPage;
+    /// The line of the last entry.
+    type Cursor = u32;
+
+    async fn page(&self, cursor: Option<u32>) -> Result<EntryPage, ApiError> {
+        let number = PageNumber { page: 1, limit: PAGE };
+        self.read(number, cursor.unwrap_or_default()).await
+    }
+
+    fn next(page: &EntryPage) -> Option<u32> {
+        page.rows.rows.last().map(|entry| entry.line)
+    }
+
+    fn columns(&self, first: &EntryPage) -> Vec<String> {
+        let fixed = ["contacts_name", "phone_number"].map(str::to_owned);
+        fixed.into_iter().chain(first.columns.iter().cloned()).collect()
+    }
+
+    fn rows(&self, page: &EntryPage) -> Vec<Vec<String>> {
+        page.rows
+            .rows
+            .iter()
+            .map(|entry| row(entry, &page.columns))
+            .collect()
+    }
+}
+
+fn row(entry: &ListEntry, columns: &[String]) -> Vec<String> {
+    let text = |column: &String| entry.variables.get(column).and_then(Value::as_str);
+    let variables = columns
+        .iter()
+        .map(|column| text(column).unwrap_or_default().to_owned());
+    let fixed = [entry.name.clone().unwrap_or_default(), entry.phone_number.clone()];
+    fixed.into_iter().chain(variables).collect()
 }
 
 /// What to list.
@@ -103,44 +157,14 @@ pub(crate) async fn list_recipient_list_entries(
     if filter.format == Format::Csv {
         caller.require::<RecipientListsExport>()?;
     }
-    let arguments = json!({ "search": search });
-    let lines = Lines {
-        caller,
-        function: "list_recipient_list_entries",
-        list,
-        arguments,
-    };
+    let entries = Entries { caller, list, search };
     if filter.format == Format::Csv {
-        return lines.export("recipients.csv", head, table).await;
+        return download(entries, TableFormat::Csv, "recipients").await;
     }
-    let Filter { page, limit, .. } = filter;
-    let entries: EntryPage = lines.page(page, limit, None).await?;
-    Ok(Json(entries.rows.into_page(PageNumber { page, limit })).into_response())
-}
-
-fn head(page: &EntryPage) -> String {
-    let mut head = String::new();
-    let fixed = ["contacts_name", "phone_number"];
-    let cells: Vec<&str> = fixed
-        .into_iter()
-        .chain(page.columns.iter().map(String::as_str))
-        .collect();
-    csv_table::push_line(&mut head, &cells);
-    head
-}
-
-fn table(page: &EntryPage) -> String {
-    let mut table = String::new();
-    for entry in &page.rows.rows {
-        let mut cells = vec![entry.name.as_deref().unwrap_or_default(), &entry.phone_number];
-        cells.extend(page.columns.iter().map(|column| {
-            entry
-                .variables
-                .get(column)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-        }));
-        csv_table::push_line(&mut table, &cells);
-    }
-    table
+    let number = PageNumber {
+        page: filter.page,
+        limit: filter.limit,
+    };
+    let found = entries.read(number, 0).await?;
+    Ok(Json(found.rows.into_page(number)).into_response())
 }

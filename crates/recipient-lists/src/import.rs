@@ -2,14 +2,12 @@
 
 use std::ops::Not;
 
-use bytes::Bytes;
-
 use super::row_reader::{Columns, Entry};
 use crm_core::error::ApiError;
 use crm_core::text::Text;
 use tables::file_import::inspection;
 use tables::file_import::row_problem::RowProblem;
-use tables::file_import::{FileImport, Import, ImportFunctions};
+use tables::file_import::{FileImport, Import, ImportFunctions, NewFile};
 use tables::table_file::Row;
 
 /// Files that become recipient lists.
@@ -24,6 +22,7 @@ impl FileImport for ListImport {
         record: "record_recipient_import",
         release: "release_recipient_import",
         finish: "finish_recipient_import",
+        errors: "list_recipient_list_errors",
     };
 
     fn columns(first: &Row, import: &Import) -> Option<(Columns, u32)> {
@@ -45,15 +44,13 @@ pub(super) struct Inspection {
     pub(super) total_rows: usize,
 }
 
-/// Looks through a file before it is imported: what is wrong with all of it is told at once. `field` is named in what is
-/// told.
-pub(super) async fn inspect(
-    bytes: Bytes,
-    country: String,
-    field: &'static str,
-) -> Result<Inspection, ApiError> {
-    let found = inspection::inspect(bytes, field, move |first| variables(first, &country)).await;
-    found.map(|(columns, total_rows)| Inspection { columns, total_rows })
+impl Inspection {
+    /// Looks through a file before it is imported: what is wrong with all of it is told at once.
+    pub(super) async fn of(file: &NewFile, country: String) -> Result<Self, ApiError> {
+        let found = file.inspect(move |first| variables(first, &country)).await?;
+        let (columns, total_rows) = found;
+        Ok(Self { columns, total_rows })
+    }
 }
 
 fn variables(first: &Row, country: &str) -> Result<(Vec<String>, bool), Text> {
@@ -64,6 +61,8 @@ fn variables(first: &Row, country: &str) -> Result<(Vec<String>, bool), Text> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
     use crm_core::text::Language;
 

@@ -3,7 +3,6 @@
 //! A file lies in Storage while it becomes a list: see [`tables::file_import`].
 
 pub(crate) mod creation;
-mod csv_export;
 pub(crate) mod entry_list;
 pub(crate) mod given_recipient;
 mod import;

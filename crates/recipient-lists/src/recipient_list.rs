@@ -20,7 +20,7 @@ use crm_core::json_body::JsonBody;
 use crm_core::path_id::PathId;
 use crm_core::permissions::{RecipientListsCreate, RecipientListsDelete, RecipientListsView};
 use crm_core::routes;
-use tables::file_import::file as import_file;
+use tables::file_import;
 
 const MAX_NAME: usize = 200;
 
@@ -167,6 +167,6 @@ pub(crate) async fn delete_recipient_list(
         .database()
         .rpc("delete_recipient_list", &json!({ "list_id": id }))
         .await?;
-    background.run(async move { import_file::forget(&app, file.as_slice()).await });
+    background.run(async move { file_import::forget(&app, file.as_slice()).await });
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,73 +1,21 @@
 //! `GET /api/broadcast/recipient-lists/{id}/errors`: rows that are not on a list, and why.
 
 use axum::Json;
-use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::csv_export::{LinePage, Lines};
+use super::import::ListImport;
 use crm_core::caller::Permitted;
 use crm_core::contract::Routes;
 use crm_core::error::ApiError;
 use crm_core::json_body::QueryParameters;
-use crm_core::paging::{PageNumber, Paged, Rows, default_limit, first_page, page_number, page_size};
+use crm_core::paging::{PageNumber, Paged, default_limit, first_page, page_number, page_size};
 use crm_core::path_id::PathId;
 use crm_core::permissions::RecipientListsView;
 use crm_core::routes;
-use crm_core::text::Language;
-use tables::csv_table;
-use tables::file_import::row_problem::text_of;
-
-/// What is wrong with one value of a row.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct RowError {
-    /// The row, as an editor or a spreadsheet shows it; of recipients given one by one their place, from 1.
-    line: u32,
-    /// The column, as the file names it. Empty where it is the row.
-    #[schema(example = "phone")]
-    column: String,
-    #[schema(example = "0812")]
-    value: String,
-    /// For programs, such as `phone_invalid` or `duplicate`.
-    #[schema(example = "phone_invalid")]
-    code: String,
-    /// For people, in the language of `Accept-Language`.
-    #[schema(example = "is not a phone number")]
-    reason: String,
-}
-
-#[derive(Deserialize)]
-struct StoredError {
-    line: u32,
-    field: String,
-    code: String,
-    value: String,
-    first_line: Option<u32>,
-}
-
-impl StoredError {
-    fn told(self, language: Language) -> RowError {
-        let reason = text_of(&self.code, self.first_line)
-            .in_language(language)
-            .to_owned();
-        RowError {
-            line: self.line,
-            column: self.field,
-            value: self.value,
-            code: self.code,
-            reason,
-        }
-    }
-}
-
-impl LinePage for Rows<StoredError> {
-    fn behind(&self) -> Option<Value> {
-        let last = self.rows.last()?;
-        Some(json!({ "after_line": last.line, "after_field": last.field }))
-    }
-}
+use tables::file_import::row_error::{RowError, RowErrors};
+use tables::table_export::TableFormat;
 
 /// What to list.
 #[derive(Deserialize)]
@@ -113,57 +61,11 @@ pub(crate) async fn list_recipient_list_errors(
     permitted: Permitted<RecipientListsView>,
     PathId(list): PathId,
     QueryParameters(filter): QueryParameters<Filter>,
-    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let language = headers
-        .get(header::ACCEPT_LANGUAGE)
-        .and_then(|value| value.to_str().ok());
-    let language = Language::from_accept_language(language.unwrap_or_default());
-    let lines = Lines {
-        caller: permitted.caller,
-        function: "list_recipient_list_errors",
-        list,
-        arguments: json!({}),
-    };
-    if filter.format == Format::Csv {
-        return lines
-            .export(
-                "errors.csv",
-                |_| head(language),
-                move |page| table(page, language),
-            )
-            .await;
+    let errors = RowErrors::of::<ListImport>(permitted.caller, list);
+    let Filter { page, limit, format } = filter;
+    match format {
+        Format::Csv => errors.download(TableFormat::Csv).await,
+        Format::Json => Ok(Json(errors.page(PageNumber { page, limit }).await?).into_response()),
     }
-    let Filter { page, limit, .. } = filter;
-    let Rows { rows, total } = lines.page::<Rows<StoredError>>(page, limit, None).await?;
-    let rows = rows.into_iter().map(|error| error.told(language)).collect();
-    Ok(Json(Rows { rows, total }.into_page(PageNumber { page, limit })).into_response())
-}
-
-fn head(language: Language) -> String {
-    let mut head = String::new();
-    let cells = match language {
-        Language::English => ["line", "column", "value", "reason"],
-        Language::Indonesian => ["baris", "kolom", "isi", "alasan"],
-    };
-    csv_table::push_line(&mut head, &cells);
-    head
-}
-
-fn table(page: &Rows<StoredError>, language: Language) -> String {
-    let mut table = String::new();
-    for error in &page.rows {
-        let reason = text_of(&error.code, error.first_line);
-        let line = error.line.to_string();
-        csv_table::push_line(
-            &mut table,
-            &[
-                line.as_str(),
-                &error.field,
-                &error.value,
-                reason.in_language(language),
-            ],
-        );
-    }
-    table
 }

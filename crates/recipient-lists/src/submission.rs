@@ -1,12 +1,9 @@
 //! What makes a list: JSON, or a form with a file.
 
-use axum::extract::multipart::{Field, MultipartError};
-use axum::extract::{FromRequest, Multipart, Request};
-use axum::http::{StatusCode, header};
+use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use whatsapp::phone;
 
 use super::given_recipient::GivenRecipient;
 use super::list_source::ContactFilter;
@@ -16,7 +13,8 @@ use crm_core::contract::{Argument, Contract};
 use crm_core::error::ApiError;
 use crm_core::json_body::JsonBody;
 use crm_core::text::Text;
-use tables::phone_number::DEFAULT_COUNTRY;
+use tables::country::checked_country;
+use tables::file_import::form::Form;
 
 /// What becomes of the good rows when there are bad ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -117,15 +115,9 @@ impl FromRequest<App> for Submission {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Self::Rejection> {
-        let content_type = request
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok());
-        if content_type.is_some_and(|value| value.to_ascii_lowercase().starts_with("multipart/form-data")) {
-            let form = Multipart::from_request(request, app)
-                .await
-                .map_err(|_| unreadable(StatusCode::BAD_REQUEST))?;
-            return read_form(form).await;
+        if Form::is_sent_by(&request) {
+            let names = ["name", "source", "on_error", "country"];
+            return read_form(Form::read(request, &names).await?);
         }
         let JsonBody(list) = JsonBody::<NewRecipientList>::from_request(request, app).await?;
         read_json(list)
@@ -177,24 +169,9 @@ fn read_json(list: NewRecipientList) -> Result<Submission, ApiError> {
     })
 }
 
-async fn read_form(mut form: Multipart) -> Result<Submission, ApiError> {
-    let (mut name, mut source, mut file, mut on_error, mut country) = (None, None, None, None, None);
-    while let Some(field) = form.next_field().await.map_err(|error| broken(&error))? {
-        match field.name().unwrap_or_default() {
-            "file" => {
-                let file_name = field.file_name().unwrap_or_default().to_owned();
-                let bytes = field.bytes().await.map_err(|error| broken(&error))?;
-                file = Some(People::File { bytes, file_name });
-            }
-            "name" => name = Some(text(field).await?),
-            "source" => source = Some(text(field).await?),
-            "on_error" => on_error = Some(text(field).await?),
-            "country" => country = Some(text(field).await?),
-            _ => {}
-        }
-    }
+fn read_form(mut form: Form) -> Result<Submission, ApiError> {
     let required = |field: &str| ApiError::required(field);
-    let on_error = match on_error.as_deref().map(str::trim) {
+    let on_error = match form.take("on_error").as_deref().map(str::trim) {
         None | Some("") => None,
         Some("keep") => Some(OnError::Keep),
         Some("refuse") => Some(OnError::Refuse),
@@ -203,50 +180,22 @@ async fn read_form(mut form: Multipart) -> Result<Submission, ApiError> {
             return Err(ApiError::field("on_error", problem));
         }
     };
+    let file = form.file.take().map(|file| People::File {
+        bytes: file.bytes,
+        file_name: file.name,
+    });
     // Beside a file it says nothing more.
+    let source = form.take("source");
     let contacts = || {
         matches!(source.map(SourceKind::try_from), Some(Ok(SourceKind::Contacts)))
             .then(|| People::Contacts(ContactFilter::default()))
     };
     Ok(Submission {
-        name: checked_name(&name.ok_or_else(|| required("name"))?)?,
+        name: checked_name(&form.take("name").ok_or_else(|| required("name"))?)?,
         people: file.or_else(contacts).ok_or_else(|| required("file"))?,
         on_error,
-        country: checked_country(country.as_deref())?,
+        country: checked_country(form.take("country").as_deref())?,
     })
-}
-
-async fn text(field: Field<'_>) -> Result<String, ApiError> {
-    field.text().await.map_err(|error| broken(&error))
-}
-
-fn checked_country(code: Option<&str>) -> Result<String, ApiError> {
-    let code = code.map(str::trim).filter(|code| !code.is_empty());
-    let code = code.unwrap_or(DEFAULT_COUNTRY).to_ascii_uppercase();
-    // Whoever reads numbers knows the codes: a number that is right everywhere shows whether this is one.
-    if phone::wa_id("+6281234567890", &code).is_ok() {
-        return Ok(code);
-    }
-    let problem = Text::new(
-        "must be a country code such as ID",
-        "harus berupa kode negara, misalnya ID",
-    );
-    Err(ApiError::field("country", problem))
-}
-
-fn broken(error: &MultipartError) -> ApiError {
-    unreadable(error.status())
-}
-
-fn unreadable(status: StatusCode) -> ApiError {
-    if status == StatusCode::PAYLOAD_TOO_LARGE {
-        return ApiError::too_large();
-    }
-    ApiError::new(
-        StatusCode::BAD_REQUEST,
-        "unreadable_body",
-        Text::new("The form cannot be read.", "Formulir tidak dapat dibaca."),
-    )
 }
 
 impl Argument for Submission {

@@ -4,14 +4,21 @@
 //! has been read. A reader that dies costs nothing: cron goes on where it stopped. [`FileImport`] is what differs.
 
 pub mod column_names;
-pub mod file;
+mod file;
+pub mod form;
+mod import_address;
 pub mod inspection;
+mod new_file;
 mod queue;
 mod reading;
+pub mod row_error;
 pub mod row_problem;
 
 use serde::Serialize;
 
+pub use file::forget;
+pub use import_address::{ImportAddress, new_address};
+pub use new_file::{MAX_BODY, NewFile, kept_name};
 pub use queue::{Import, ImportFunctions, stale_files};
 pub use reading::{Ending, run};
 

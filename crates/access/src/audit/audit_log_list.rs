@@ -1,17 +1,14 @@
 //! `GET /api/audit-logs`, as pages or as CSV.
 
 use axum::Json;
-use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures_util::stream;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::csv;
+use super::export::AuditLogs;
 use crm_core::caller::{Caller, Permitted};
 use crm_core::contract::Routes;
 use crm_core::error::ApiError;
@@ -20,10 +17,7 @@ use crm_core::json_body::QueryParameters;
 use crm_core::paging::{default_limit, page_size};
 use crm_core::permissions::{AuditExport, AuditView};
 use crm_core::routes;
-use tables::csv_table;
-
-/// Entries of the log are exported in pieces of so many.
-const EXPORT_PAGE: u32 = 1000;
+use tables::table_export::{TableFormat, download};
 
 crm_core::words! {
     /// Who acted.
@@ -64,13 +58,13 @@ pub(crate) struct AuditLog {
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct AuditLogPage {
     #[serde(rename(deserialize = "rows"))]
-    data: Vec<AuditLog>,
+    pub(super) data: Vec<AuditLog>,
     /// To be given as `before`, for the page below. Null on the last page.
-    next_cursor: Option<String>,
+    pub(super) next_cursor: Option<String>,
 }
 
 /// What to list.
-#[derive(Clone, Deserialize)]
+#[derive(Deserialize)]
 pub(crate) struct Filter {
     actor: Option<Uuid>,
     action: Option<String>,
@@ -79,7 +73,7 @@ pub(crate) struct Filter {
     since: Option<DateTime<Utc>>,
     until: Option<DateTime<Utc>>,
     #[serde(default, deserialize_with = "cursor")]
-    before: Option<i64>,
+    pub(super) before: Option<i64>,
     #[serde(default = "default_limit", deserialize_with = "page_size")]
     limit: u32,
     #[serde(default)]
@@ -141,12 +135,13 @@ pub(crate) async fn list_audit_logs(
     let caller = permitted.caller;
     if filter.format == Format::Csv {
         caller.require::<AuditExport>()?;
-        return export(caller, filter).await;
+        return download(AuditLogs { caller, filter }, TableFormat::Csv, "audit-logs").await;
     }
     Ok(Json(read_page(&caller, &filter, filter.before, filter.limit).await?).into_response())
 }
 
-async fn read_page(
+/// The page of the log below the entry `before`.
+pub(super) async fn read_page(
     caller: &Caller,
     filter: &Filter,
     before: Option<i64>,
@@ -157,33 +152,4 @@ async fn read_page(
         "since": filter.since, "until": filter.until, "before_id": before, "page_size": size,
     });
     caller.database().rpc("list_audit_logs", &arguments).await
-}
-
-/// Streams the log page by page: its length does not matter. The first page is read before the answer begins, so that
-/// what is wrong is told as an error.
-async fn export(caller: Caller, filter: Filter) -> Result<Response, ApiError> {
-    let first = read_page(&caller, &filter, filter.before, EXPORT_PAGE).await?;
-    let head = csv::header();
-    let rest = stream::unfold(Some((caller, filter, first)), |state| async move {
-        let (caller, filter, page) = state?;
-        let lines = Ok::<_, std::io::Error>(Bytes::from(csv::lines(&page.data)));
-        let next = match page.next_cursor.and_then(|cursor| cursor.parse().ok()) {
-            None => None,
-            Some(cursor) => match read_page(&caller, &filter, Some(cursor), EXPORT_PAGE).await {
-                Ok(page) => Some((caller, filter, page)),
-                Err(error) => {
-                    log::error!("an export of the audit log breaks off: {}", error.code());
-                    // A shortened file must not look like a whole one.
-                    return Some((Err(std::io::Error::other("the export broke off")), None));
-                }
-            },
-        };
-        Some((lines, next))
-    });
-    let body = stream::once(async move { Ok(Bytes::from(head)) });
-    Ok((
-        csv_table::headers("audit-logs.csv"),
-        Body::from_stream(futures_util::StreamExt::chain(body, rest)),
-    )
-        .into_response())
 }

@@ -3,27 +3,23 @@
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
-use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::ContactImport;
 use super::columns::Column;
 use super::submission::OnExisting;
-use crm_core::caller::{Caller, Permitted};
+use crm_core::caller::Permitted;
 use crm_core::contract::Routes;
 use crm_core::error::ApiError;
 use crm_core::json_body::QueryParameters;
 use crm_core::paging::{PageNumber, Paged, Rows, default_limit, first_page, page_number, page_size};
 use crm_core::permissions::ContactsImport;
 use crm_core::routes;
-use crm_core::text::Language;
-use tables::file_import::row_problem::text_of;
-use tables::table_export::{TableExport, TableFormat, download};
-
-/// Rows of one call to the database.
-const PAGE: u32 = 1000;
+use tables::file_import::row_error::RowErrors;
+use tables::table_export::TableFormat;
 
 crm_core::words! {
     /// The state of an import.
@@ -85,15 +81,6 @@ pub(crate) struct ImportQuery {
     limit: u32,
 }
 
-#[derive(Deserialize)]
-struct StoredError {
-    line: u32,
-    field: String,
-    code: String,
-    value: String,
-    first_line: Option<u32>,
-}
-
 /// The answer of the list: a page of imports, or with `id` the one import.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
@@ -137,7 +124,7 @@ pub(crate) async fn list_contact_imports(
         return Ok(Json(ImportAnswer::Page(page)).into_response());
     };
     if let Some(format) = query.errors {
-        return errors(caller, id, format).await;
+        return RowErrors::of::<ContactImport>(caller, id).download(format).await;
     }
     let import: Option<ImportProgress> = caller
         .database()
@@ -146,47 +133,4 @@ pub(crate) async fn list_contact_imports(
     import
         .map(|import| Json(ImportAnswer::Import(Box::new(import))).into_response())
         .ok_or_else(ApiError::not_found)
-}
-
-async fn errors(caller: Caller, id: Uuid, format: TableFormat) -> Result<Response, ApiError> {
-    let language = Language::of_request();
-    let columns = match language {
-        Language::English => ["line", "column", "value", "reason"],
-        Language::Indonesian => ["baris", "kolom", "isi", "alasan"],
-    };
-    let table = TableExport::new(format, &columns).map_err(|error| ApiError::internal(error.to_string()))?;
-    // The first page is read before the answer begins, so that what is wrong is told as an error.
-    let first = error_page(&caller, id, (0, String::new())).await?;
-    let rows = stream::unfold(Some((caller, first)), move |state| async move {
-        let (caller, page) = state?;
-        let last = page.last()?;
-        let place = (last.line, last.field.clone());
-        let rows = page.iter().map(|error| told(error, language)).collect();
-        match error_page(&caller, id, place).await {
-            Ok(next) => Some((Ok(rows), Some((caller, next)))),
-            Err(error) => Some((Err(error), None)),
-        }
-    });
-    Ok(download(format, "errors", table, rows))
-}
-
-async fn error_page(caller: &Caller, id: Uuid, behind: (u32, String)) -> Result<Vec<StoredError>, ApiError> {
-    let arguments = json!({
-        "import_id": id, "page": 1, "page_size": PAGE, "after_line": behind.0, "after_field": behind.1,
-    });
-    let page: Option<Rows<StoredError>> = caller
-        .database()
-        .rpc("list_contact_import_errors", &arguments)
-        .await?;
-    page.map(|page| page.rows).ok_or_else(ApiError::not_found)
-}
-
-fn told(error: &StoredError, language: Language) -> Vec<String> {
-    let reason = text_of(&error.code, error.first_line);
-    vec![
-        error.line.to_string(),
-        error.field.clone(),
-        error.value.clone(),
-        reason.in_language(language).to_owned(),
-    ]
 }

@@ -1,16 +1,11 @@
 //! `POST` and `PUT /api/crm/contacts/import`: a file to import, and where to put a large one.
 
-use std::time::Duration;
-
 use axum::Json;
-use axum::extract::multipart::{Field, MultipartError};
-use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request, State};
-use axum::http::{StatusCode, header};
+use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
+use axum::http::StatusCode;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use supabase::StorageError;
-use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::ContactImport;
@@ -19,7 +14,7 @@ use super::progress::ImportProgress;
 use crate::fields::ContactField;
 use crm_core::app::App;
 use crm_core::background::Background;
-use crm_core::caller::{Caller, Permitted};
+use crm_core::caller::Permitted;
 use crm_core::contract::Routes;
 use crm_core::contract::{Argument, Contract};
 use crm_core::error::ApiError;
@@ -27,17 +22,10 @@ use crm_core::json_body::{JsonBody, created};
 use crm_core::permissions::ContactsImport;
 use crm_core::routes;
 use crm_core::text::Text;
-use tables::file_import::file::{self, FetchError};
-use tables::file_import::{self, inspection};
-use tables::phone_number::{self, DEFAULT_COUNTRY};
+use tables::country::checked_country;
+use tables::file_import::form::Form;
+use tables::file_import::{self, ImportAddress, MAX_BODY, NewFile, inspection};
 use tables::table_file::Row;
-
-/// As much as Vercel lets through.
-const MAX_BODY: usize = 4_500_000;
-/// How long a file is read behind the answer: the function's limit in `vercel.json` leaves what is on its way the time to
-/// end, and cron goes on.
-const READING_TIME: Duration = Duration::from_secs(40);
-const MAX_FILE_NAME: usize = 200;
 
 /// A file to import. As a form: `file` with the same further fields, `mapping` as JSON.
 #[derive(Default, Deserialize, ToSchema)]
@@ -74,20 +62,6 @@ pub(crate) enum OnExisting {
     Skip,
 }
 
-/// Where a file can be put.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct ContactUpload {
-    /// Takes the file by `PUT`, once, without further credentials, for two hours: up to 10 MB.
-    #[schema(
-        format = "uri",
-        example = "https://project.supabase.co/storage/v1/object/upload/sign/imports/kontak.csv?token=..."
-    )]
-    upload_url: String,
-    /// To be given to `POST /api/crm/contacts/import` when the file is there.
-    #[schema(example = "3f0c7a52-6a0b-4f0e-9c3c-0d9f1c5d2b10/kontak.csv")]
-    storage_path: String,
-}
-
 pub(super) fn router() -> Routes {
     Routes::new()
         .routes(routes!(begin_contact_import, begin_contact_upload))
@@ -100,23 +74,14 @@ pub(super) fn router() -> Routes {
 /// import with `storage_path`.
 #[utoipa::path(
     put, path = "/api/crm/contacts/import", tag = "contacts",
-    responses((status = 201, body = ContactUpload)),
+    responses((status = 201, body = ImportAddress)),
 )]
 pub(crate) async fn begin_contact_upload(
     permitted: Permitted<ContactsImport>,
     State(app): State<App>,
-) -> Result<(StatusCode, Json<ContactUpload>), ApiError> {
-    let storage_path = file::new_path(permitted.caller.access.tenant.id);
-    let upload_url = file::sign_upload(&app, &storage_path)
-        .await
-        .map_err(|error| match error {
-            StorageError::Unavailable(source) => ApiError::unavailable(source.to_string()),
-            other => ApiError::internal(other.to_string()),
-        })?;
-    Ok(created(ContactUpload {
-        upload_url,
-        storage_path,
-    }))
+) -> Result<(StatusCode, Json<ImportAddress>), ApiError> {
+    let address = file_import::new_address(&app, &permitted.caller).await?;
+    Ok(created(address))
 }
 
 /// Import contacts from a file.
@@ -137,16 +102,10 @@ pub(crate) async fn begin_contact_import(
 ) -> Result<(StatusCode, Json<ImportProgress>), ApiError> {
     let caller = permitted.caller;
     let Submission { options, bytes } = submission;
-    let country = options.country.as_deref().map_or(DEFAULT_COUNTRY, str::trim);
-    let country = checked_country(country)?;
-    let (path, bytes, field, is_stored) = match (bytes, &options.storage_path) {
-        (Some(bytes), None) => (file::new_path(caller.access.tenant.id), bytes, "file", false),
-        (None, Some(path)) => (
-            path.clone(),
-            fetch(&caller, &app, path).await?,
-            "storage_path",
-            true,
-        ),
+    let country = checked_country(options.country.as_deref())?;
+    let file = match (bytes, options.storage_path) {
+        (Some(bytes), None) => NewFile::in_request(&caller, bytes),
+        (None, Some(path)) => NewFile::uploaded(&app, &caller, path).await?,
         _ => {
             let problem = Text::new(
                 "give either a file or a `storage_path`",
@@ -157,32 +116,16 @@ pub(crate) async fn begin_contact_import(
     };
     let fields: Vec<ContactField> = caller.database().rpc("list_contact_fields", &json!({})).await?;
     let chosen = options.mapping;
-    let (judged, total_rows) =
-        inspection::inspect(bytes.clone(), field, move |first| judge(first, &chosen, &fields)).await?;
+    let (judged, total_rows) = file.inspect(move |first| judge(first, &chosen, &fields)).await?;
     let mapping = judged.map_err(|(field, problem)| ApiError::field(field, problem))?;
-    if !is_stored {
-        let stored = file::store(&app, &path, bytes.clone()).await;
-        stored.map_err(|error| ApiError::unavailable(error.to_string()))?;
-    }
-    let name = options.file_name.unwrap_or_default();
-    let name: String = name
-        .chars()
-        .filter(|character| !character.is_control())
-        .take(MAX_FILE_NAME)
-        .collect();
+    file.store(&app).await?;
+    let name = file_import::kept_name(&options.file_name.unwrap_or_default());
     let arguments = json!({ "import": {
-        "storage_path": path, "file_name": name, "country": country, "mapping": mapping, "total_rows": total_rows,
-        "on_existing": options.on_existing, "dry_run": options.dry_run,
+        "storage_path": file.path(), "file_name": name, "country": country, "mapping": mapping,
+        "total_rows": total_rows, "on_existing": options.on_existing, "dry_run": options.dry_run,
     }});
     let import: ImportProgress = caller.database().rpc("begin_contact_import", &arguments).await?;
-    let id = import.id();
-    background.run(async move {
-        let deadline = Instant::now() + READING_TIME;
-        let run = file_import::run::<ContactImport>(&app, Some(id), Some(bytes), deadline);
-        if let Err(error) = run.await {
-            log::warn!("the import {id} goes on later: {}", error.source_text());
-        }
-    });
+    drop(file.read_behind_answer::<ContactImport>(&app, &background, import.id()));
     Ok(created(import))
 }
 
@@ -199,33 +142,6 @@ fn judge(first: &Row, chosen: &Chosen, fields: &[ContactField]) -> Result<(Judge
     Ok((Ok(columns.into_mapping()), false))
 }
 
-/// A file that was uploaded to an address of ours. One of another tenant is as if it were not there.
-async fn fetch(caller: &Caller, app: &App, path: &str) -> Result<Bytes, ApiError> {
-    let refused = |problem: Text| ApiError::field("storage_path", problem);
-    let missing = || refused(Text::new("there is no such file", "tidak ada berkas seperti itu"));
-    if !file::is_path_of(caller.access.tenant.id, path) {
-        return Err(missing());
-    }
-    file::fetch(app, path).await.map_err(|error| match error {
-        FetchError::Missing => missing(),
-        FetchError::TooLarge => refused(inspection::too_long()),
-        FetchError::Unavailable(source) => ApiError::unavailable(source),
-    })
-}
-
-fn checked_country(code: &str) -> Result<String, ApiError> {
-    let code = code.to_ascii_uppercase();
-    // Whoever reads numbers knows the codes: a number that is right everywhere shows whether this is one.
-    if phone_number::read("+6281234567890", &code).is_ok() {
-        return Ok(code);
-    }
-    let problem = Text::new(
-        "must be a country code such as ID",
-        "harus berupa kode negara, misalnya ID",
-    );
-    Err(ApiError::field("country", problem))
-}
-
 /// What is to be imported, as it came.
 pub(crate) struct Submission {
     options: NewContactImport,
@@ -236,15 +152,8 @@ impl FromRequest<App> for Submission {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Self::Rejection> {
-        let content_type = request
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok());
-        if content_type.is_some_and(|value| value.to_ascii_lowercase().starts_with("multipart/form-data")) {
-            let form = Multipart::from_request(request, app)
-                .await
-                .map_err(|_| unreadable(StatusCode::BAD_REQUEST))?;
-            return read_form(form).await;
+        if Form::is_sent_by(&request) {
+            return read_form(Form::read(request, &FORM_FIELDS).await?);
         }
         let JsonBody(mut options) = JsonBody::<NewContactImport>::from_request(request, app).await?;
         let bytes = options.file.take().map(Bytes::from);
@@ -252,45 +161,25 @@ impl FromRequest<App> for Submission {
     }
 }
 
-async fn read_form(mut form: Multipart) -> Result<Submission, ApiError> {
-    let (mut bytes, mut options) = (None, json!({}));
-    while let Some(field) = form.next_field().await.map_err(|error| broken(&error))? {
-        let name = field.name().unwrap_or_default().to_owned();
-        match name.as_str() {
-            "file" => {
-                options["file_name"] = field.file_name().unwrap_or_default().into();
-                bytes = Some(field.bytes().await.map_err(|error| broken(&error))?);
-            }
-            "storage_path" | "on_existing" | "country" => options[name] = text(field).await?.into(),
-            "mapping" | "dry_run" => {
-                let value = text(field).await?;
-                options[&name] = serde_json::from_str(&value)
-                    .map_err(|_| ApiError::field(&*name, Text::new("must be JSON", "harus berupa JSON")))?;
-            }
-            _ => {}
-        }
+const FORM_FIELDS: [&str; 5] = ["storage_path", "on_existing", "country", "mapping", "dry_run"];
+
+fn read_form(mut form: Form) -> Result<Submission, ApiError> {
+    let mut options = json!({});
+    for name in FORM_FIELDS {
+        let Some(text) = form.take(name) else { continue };
+        options[name] = if matches!(name, "mapping" | "dry_run") {
+            serde_json::from_str(&text)
+                .map_err(|_| ApiError::field(name, Text::new("must be JSON", "harus berupa JSON")))?
+        } else {
+            text.into()
+        };
     }
+    let bytes = form.file.map(|file| {
+        options["file_name"] = file.name.into();
+        file.bytes
+    });
     let options = crm_core::json_body::from_value(options)?;
     Ok(Submission { options, bytes })
-}
-
-async fn text(field: Field<'_>) -> Result<String, ApiError> {
-    field.text().await.map_err(|error| broken(&error))
-}
-
-fn broken(error: &MultipartError) -> ApiError {
-    unreadable(error.status())
-}
-
-fn unreadable(status: StatusCode) -> ApiError {
-    if status == StatusCode::PAYLOAD_TOO_LARGE {
-        return ApiError::too_large();
-    }
-    ApiError::new(
-        StatusCode::BAD_REQUEST,
-        "unreadable_body",
-        Text::new("The form cannot be read.", "Formulir tidak dapat dibaca."),
-    )
 }
 
 impl Argument for Submission {

@@ -7,12 +7,12 @@ use uuid::Uuid;
 use crm_core::app::App;
 
 /// The longest file that is read.
-pub(crate) const MAX_FILE: usize = 10 * 1024 * 1024;
+pub(super) const MAX_FILE: usize = 10 * 1024 * 1024;
 const BUCKET: &str = "imports";
 
 /// A file did not come.
 #[derive(Debug, thiserror::Error)]
-pub enum FetchError {
+pub(super) enum FetchError {
     /// Storage has no such file.
     #[error("there is no such file")]
     Missing,
@@ -25,24 +25,24 @@ pub enum FetchError {
 }
 
 /// A new place for a file of a tenant.
-pub fn new_path(tenant: Uuid) -> String {
+pub(super) fn new_path(tenant: Uuid) -> String {
     format!("{tenant}/{}", Uuid::new_v4())
 }
 
 /// Whether a path is one that [`new_path`] gave this tenant.
-pub fn is_path_of(tenant: Uuid, path: &str) -> bool {
+pub(super) fn is_path_of(tenant: Uuid, path: &str) -> bool {
     path.split_once('/').is_some_and(|(folder, file)| {
         folder == tenant.to_string() && Uuid::parse_str(file).is_ok_and(|id| id.to_string() == file)
     })
 }
 
 /// An address to which one file can be uploaded.
-pub async fn sign_upload(app: &App, path: &str) -> Result<String, StorageError> {
+pub(super) async fn sign_upload(app: &App, path: &str) -> Result<String, StorageError> {
     app.supabase().storage().sign_upload(BUCKET, path).await
 }
 
 /// Puts a file where readers find it.
-pub async fn store(app: &App, path: &str, bytes: Bytes) -> Result<(), StorageError> {
+pub(super) async fn store(app: &App, path: &str, bytes: Bytes) -> Result<(), StorageError> {
     let object = NewObject {
         bucket: BUCKET,
         path,
@@ -53,7 +53,7 @@ pub async fn store(app: &App, path: &str, bytes: Bytes) -> Result<(), StorageErr
 }
 
 /// A file.
-pub async fn fetch(app: &App, path: &str) -> Result<Bytes, FetchError> {
+pub(super) async fn fetch(app: &App, path: &str) -> Result<Bytes, FetchError> {
     let unavailable = |error: String| FetchError::Unavailable(error);
     let mut answer = match app.supabase().storage().download(BUCKET, path).await {
         Ok(answer) => answer,

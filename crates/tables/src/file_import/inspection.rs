@@ -15,7 +15,7 @@ const MAX_ROWS: usize = 200_000;
 
 /// Looks through a file. `columns` reads its first row, and says whether that is one of the data too. Answers with what
 /// it made of it, and how many rows there are. `field` is named in what is told.
-pub async fn inspect<T: Send + 'static>(
+pub(super) async fn inspect<T: Send + 'static>(
     bytes: Bytes,
     field: &'static str,
     columns: impl FnOnce(&Row) -> Result<(T, bool), Text> + Send + 'static,
@@ -66,7 +66,7 @@ pub fn without_numbers() -> Text {
 }
 
 /// The file is longer than is read.
-pub fn too_long() -> Text {
+pub(super) fn too_long() -> Text {
     Text::new("must not exceed 10 MB", "tidak boleh lebih dari 10 MB")
 }
 

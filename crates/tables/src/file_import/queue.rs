@@ -23,6 +23,8 @@ pub struct ImportFunctions {
     pub release: &'static str,
     /// The function that ends an import.
     pub finish: &'static str,
+    /// The function that lists the rows that were not taken, for people: without a holder.
+    pub errors: &'static str,
 }
 
 /// One reader's view of what is to be imported.

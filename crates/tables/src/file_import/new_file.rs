@@ -1,0 +1,117 @@
+//! A file on its way from a request to its reader.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::file::{self, FetchError};
+use super::{FileImport, inspection, reading};
+use crate::table_file::Row;
+use crm_core::app::App;
+use crm_core::background::Background;
+use crm_core::caller::Caller;
+use crm_core::error::ApiError;
+use crm_core::text::Text;
+
+/// The longest body of a request with a file: as much as Vercel lets through.
+pub const MAX_BODY: usize = 4_500_000;
+/// How long a file is read behind the answer: the function's limit in `vercel.json` leaves what is on its way the time to
+/// end, and cron goes on.
+const READING_TIME: Duration = Duration::from_secs(40);
+const MAX_FILE_NAME: usize = 200;
+
+/// A file that a request gives. It is inspected and stored before its import begins, and read behind the answer.
+pub struct NewFile {
+    bytes: Bytes,
+    path: String,
+    /// Which field of the request it is.
+    field: &'static str,
+    is_stored: bool,
+}
+
+impl NewFile {
+    /// A file in the body of a request.
+    pub fn in_request(caller: &Caller, bytes: Bytes) -> Self {
+        Self {
+            bytes,
+            path: file::new_path(caller.access.tenant.id),
+            field: "file",
+            is_stored: false,
+        }
+    }
+
+    /// A file that was uploaded to an address of ours. One of another tenant is as if it were not there.
+    pub async fn uploaded(app: &App, caller: &Caller, path: String) -> Result<Self, ApiError> {
+        let field = "storage_path";
+        let missing = || {
+            let problem = Text::new("there is no such file", "tidak ada berkas seperti itu");
+            ApiError::field(field, problem)
+        };
+        if !file::is_path_of(caller.access.tenant.id, &path) {
+            return Err(missing());
+        }
+        let bytes = file::fetch(app, &path).await.map_err(|error| match error {
+            FetchError::Missing => missing(),
+            FetchError::TooLarge => ApiError::field(field, inspection::too_long()),
+            FetchError::Unavailable(source) => ApiError::unavailable(source),
+        })?;
+        Ok(Self {
+            bytes,
+            path,
+            field,
+            is_stored: true,
+        })
+    }
+
+    /// Where it lies in Storage, or will lie.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Looks through the file: see [`inspection::inspect`].
+    pub async fn inspect<T: Send + 'static>(
+        &self,
+        columns: impl FnOnce(&Row) -> Result<(T, bool), Text> + Send + 'static,
+    ) -> Result<(T, usize), ApiError> {
+        inspection::inspect(self.bytes.clone(), self.field, columns).await
+    }
+
+    /// Puts the file where readers find it, if it is not there yet.
+    pub async fn store(&self, app: &App) -> Result<(), ApiError> {
+        if self.is_stored {
+            return Ok(());
+        }
+        let stored = file::store(app, &self.path, self.bytes.clone()).await;
+        stored.map_err(|error| ApiError::unavailable(error.to_string()))
+    }
+
+    /// Reads the file into the import `id` behind the answer. What is given back ends when the reading ends.
+    pub fn read_behind_answer<I: FileImport>(
+        self,
+        app: &App,
+        background: &Background,
+        id: Uuid,
+    ) -> oneshot::Receiver<()> {
+        let app = app.clone();
+        let (until_read, ended) = oneshot::channel();
+        background.run(async move {
+            let deadline = Instant::now() + READING_TIME;
+            if let Err(error) = reading::run::<I>(&app, Some(id), Some(self.bytes), deadline).await {
+                log::warn!("the import {id} goes on later: {}", error.source_text());
+            }
+            drop(until_read);
+        });
+        ended
+    }
+}
+
+/// What a file is called, as it is kept.
+pub fn kept_name(name: &str) -> String {
+    name.chars()
+        .filter(|character| !character.is_control())
+        .take(MAX_FILE_NAME)
+        .collect()
+}

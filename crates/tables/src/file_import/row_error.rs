@@ -1,0 +1,147 @@
+//! Rows of a file that were not taken, as people see them: pages, or all of them as a file.
+
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::row_problem::text_of;
+use super::{FileImport, ImportFunctions};
+use crate::table_export::{PagedQuery, TableFormat, download};
+use crm_core::caller::Caller;
+use crm_core::error::ApiError;
+use crm_core::paging::{PageNumber, Paged, Rows};
+use crm_core::text::Language;
+
+/// Rows that a download asks for at once.
+const PAGE: u32 = 1000;
+
+/// What is wrong with one value of a row.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RowError {
+    /// The row, as an editor or a spreadsheet shows it; of recipients given one by one their place, from 1.
+    line: u32,
+    /// The column, as the file names it. Empty where it is the row.
+    #[schema(example = "phone")]
+    column: String,
+    #[schema(example = "0812")]
+    value: String,
+    /// For programs, such as `phone_invalid` or `duplicate`.
+    #[schema(example = "phone_invalid")]
+    code: String,
+    /// For people, in the language of `Accept-Language`.
+    #[schema(example = "is not a phone number")]
+    reason: String,
+}
+
+/// An error as the database keeps it.
+#[derive(Deserialize)]
+struct StoredError {
+    line: u32,
+    field: String,
+    code: String,
+    value: String,
+    first_line: Option<u32>,
+}
+
+impl StoredError {
+    fn in_language(&self, language: Language) -> RowError {
+        RowError {
+            line: self.line,
+            column: self.field.clone(),
+            value: self.value.clone(),
+            code: self.code.clone(),
+            reason: text_of(&self.code, self.first_line)
+                .in_language(language)
+                .to_owned(),
+        }
+    }
+}
+
+/// The errors of one import, in the language of the request.
+pub struct RowErrors {
+    caller: Caller,
+    functions: ImportFunctions,
+    id: Uuid,
+    language: Language,
+}
+
+impl RowErrors {
+    /// The errors of the import `id`, for those who may see it.
+    pub fn of<I: FileImport>(caller: Caller, id: Uuid) -> Self {
+        Self {
+            caller,
+            functions: I::FUNCTIONS,
+            id,
+            language: Language::of_request(),
+        }
+    }
+
+    /// A page of them. 404 without the import.
+    pub async fn page(&self, number: PageNumber) -> Result<Paged<RowError>, ApiError> {
+        let Rows { rows, total } = self.read(number, json!({})).await?;
+        let rows = rows
+            .iter()
+            .map(|error| error.in_language(self.language))
+            .collect();
+        Ok(Rows { rows, total }.into_page(number))
+    }
+
+    /// All of them as a file. 404 without the import.
+    pub async fn download(self, format: TableFormat) -> Result<Response, ApiError> {
+        download(EveryError(self), format, "errors").await
+    }
+
+    async fn read(&self, number: PageNumber, behind: Value) -> Result<Rows<StoredError>, ApiError> {
+        let mut arguments = behind;
+        arguments[self.functions.id] = json!(self.id);
+        arguments["page"] = json!(number.page);
+        arguments["page_size"] = json!(number.limit);
+        let page: Option<Rows<StoredError>> = self
+            .caller
+            .database()
+            .rpc(self.functions.errors, &arguments)
+            .await?;
+        page.ok_or_else(ApiError::not_found)
+    }
+}
+
+/// Every error of an import.
+struct EveryError(RowErrors);
+
+impl PagedQuery for EveryError {
+    type Page = Rows<StoredError>;
+    /// The line and the column of the last error.
+    type Cursor = (u32, String);
+
+    async fn page(&self, cursor: Option<(u32, String)>) -> Result<Rows<StoredError>, ApiError> {
+        let (line, field) = cursor.unwrap_or_default();
+        let behind = json!({ "after_line": line, "after_field": field });
+        let number = PageNumber { page: 1, limit: PAGE };
+        self.0.read(number, behind).await
+    }
+
+    fn next(page: &Rows<StoredError>) -> Option<(u32, String)> {
+        let last = page.rows.last()?;
+        Some((last.line, last.field.clone()))
+    }
+
+    fn columns(&self, _first: &Rows<StoredError>) -> Vec<String> {
+        let columns = match self.0.language {
+            Language::English => ["line", "column", "value", "reason"],
+            Language::Indonesian => ["baris", "kolom", "isi", "alasan"],
+        };
+        columns.map(str::to_owned).into()
+    }
+
+    fn rows(&self, page: &Rows<StoredError>) -> Vec<Vec<String>> {
+        page.rows
+            .iter()
+            .map(|error| {
+                let error = error.in_language(self.0.language);
+                vec![error.line.to_string(), error.column, error.value, error.reason]
+            })
+            .collect()
+    }
+}

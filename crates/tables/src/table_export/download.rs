@@ -1,0 +1,143 @@
+//! The answer of a query as a download, page by page: the one way in which tables leave.
+
+use std::io;
+
+use axum::body::Body;
+use axum::http::{HeaderName, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+
+use super::{TableExport, TableFormat};
+use crate::csv_table;
+use crm_core::error::ApiError;
+
+/// A query whose whole answer is downloaded.
+pub trait PagedQuery: Send + Sync + 'static {
+    /// Rows as the database answers them.
+    type Page: Send;
+    /// Where a page ends.
+    type Cursor: Send;
+
+    /// The page behind `cursor`, or the first one.
+    fn page(&self, cursor: Option<Self::Cursor>)
+    -> impl Future<Output = Result<Self::Page, ApiError>> + Send;
+
+    /// Where the next page begins; nothing behind the last one.
+    fn next(page: &Self::Page) -> Option<Self::Cursor>;
+
+    /// The names of the columns, for the first row of the table.
+    fn columns(&self, first: &Self::Page) -> Vec<String>;
+
+    /// The cells of each row of a page, in the order of the columns.
+    fn rows(&self, page: &Self::Page) -> Vec<Vec<String>>;
+}
+
+/// Everything that a query finds, as a file that is called `name` with the format's ending. The first page is read before
+/// the answer begins, so that a refusal is an error of the API. A page that fails later breaks the download off, so that a
+/// shortened file does not look like a whole one. Memory is bounded by a page. `name` has no characters that a header
+/// cannot hold.
+pub async fn download<Q: PagedQuery>(
+    query: Q,
+    format: TableFormat,
+    name: &'static str,
+) -> Result<Response, ApiError> {
+    let first = query.page(None).await?;
+    let table = TableExport::new(format, &query.columns(&first))
+        .map_err(|error| ApiError::internal(error.to_string()))?;
+    let state = Some((query, table, Next::Read(first)));
+    let pieces = stream::unfold(state, move |state| async move {
+        let (query, mut table, next) = state?;
+        let page = match next {
+            Next::Read(page) => page,
+            Next::Behind(cursor) => match query.page(Some(cursor)).await {
+                Ok(page) => page,
+                Err(error) => {
+                    log::error!("the download of {name} breaks off: {}", error.code());
+                    return Some((Err(io::Error::other("the download broke off")), None));
+                }
+            },
+            Next::End => return Some((table.finish(), None)),
+        };
+        if let Err(error) = query.rows(&page).iter().try_for_each(|row| table.push(row)) {
+            return Some((Err(error), None));
+        }
+        let next = Q::next(&page).map_or(Next::End, Next::Behind);
+        Some((Ok(table.take()), Some((query, table, next))))
+    });
+    Ok((headers(format, name), Body::from_stream(pieces)).into_response())
+}
+
+/// What comes next in a download.
+enum Next<P, C> {
+    Read(P),
+    Behind(C),
+    End,
+}
+
+fn headers(format: TableFormat, name: &str) -> [(HeaderName, String); 2] {
+    match format {
+        TableFormat::Csv => csv_table::headers(&format!("{name}.csv")),
+        TableFormat::Xlsx => [
+            (
+                header::CONTENT_TYPE,
+                "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet".to_owned(),
+            ),
+            (
+                header::CONTENT_DISPOSITION,
+                format!("attachment; filename=\"{name}.xlsx\""),
+            ),
+        ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pages with a row each, of which one may fail.
+    struct People {
+        pages: u32,
+        failing: Option<u32>,
+    }
+
+    impl PagedQuery for People {
+        type Page = (u32, bool);
+        type Cursor = u32;
+
+        async fn page(&self, cursor: Option<u32>) -> Result<Self::Page, ApiError> {
+            let page = cursor.unwrap_or(1);
+            if self.failing == Some(page) {
+                return Err(ApiError::not_found());
+            }
+            Ok((page, page < self.pages))
+        }
+
+        fn next(page: &Self::Page) -> Option<u32> {
+            page.1.then_some(page.0 + 1)
+        }
+
+        fn columns(&self, _first: &Self::Page) -> Vec<String> {
+            vec!["nama".to_owned()]
+        }
+
+        fn rows(&self, page: &Self::Page) -> Vec<Vec<String>> {
+            vec![vec![format!("Ani {}", page.0)]]
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_that_fails_breaks_the_download_off() {
+        let people = |pages, failing| download(People { pages, failing }, TableFormat::Csv, "people");
+        let whole = people(2, None).await.unwrap();
+        assert_eq!(
+            whole.headers()[header::CONTENT_DISPOSITION],
+            "attachment; filename=\"people.csv\""
+        );
+        let whole = axum::body::to_bytes(whole.into_body(), 1000).await.unwrap();
+        assert_eq!(whole, "\u{feff}nama\r\nAni 1\r\nAni 2\r\n".as_bytes());
+
+        let broken = people(2, Some(2)).await.unwrap();
+        assert!(axum::body::to_bytes(broken.into_body(), 1000).await.is_err());
+        assert_eq!(people(2, Some(1)).await.unwrap_err().code(), "not_found");
+    }
+}
