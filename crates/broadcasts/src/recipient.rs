@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 use whatsapp::template::Variables;
 
 use crm_core::text::Text;
-use tables::phone_input::normalise_phone;
+use tables::phone_number;
 
 /// A recipient: `"+62 812-3456-7890"`, or with a name and what fills the template.
 #[derive(Deserialize, ToSchema)]
@@ -14,10 +14,10 @@ use tables::phone_input::normalise_phone;
     expecting = "must be a phone number or an object with `phone_number`"
 )]
 pub(super) enum RecipientInput {
-    /// A phone number with its country code.
+    /// A phone number with its country code; one that begins with 0 is Indonesian.
     Number(String),
     Person {
-        /// A phone number with its country code; `+`, spaces, dashes, dots and brackets do not matter.
+        /// A phone number with its country code; one that begins with 0 is Indonesian. `+`, spaces, dashes, dots and brackets do not matter.
         #[serde(
             alias = "phone",
             alias = "number",
@@ -79,7 +79,8 @@ impl RecipientInput {
             );
             return Err(("name", problem));
         }
-        let wa_id = normalise_phone(&number).map_err(|problem| ("phone_number", problem))?;
+        let wa_id =
+            phone_number::read_addressed(&number).map_err(|problem| ("phone_number", problem.text()))?;
         Ok(Recipient {
             wa_id,
             name,
@@ -104,5 +105,20 @@ mod tests {
             .collect();
         assert_eq!(list[0].wa_id, "6281234567890");
         assert_eq!(list[1].name.as_deref(), Some("Ani"));
+    }
+
+    #[test]
+    fn a_number_may_be_written_as_people_write_it_at_home() {
+        for written in [
+            "0812-3456-7890",
+            "+62 812 3456 7890",
+            "0062 81234567890",
+            "62 (812) 34567890",
+        ] {
+            let recipient = RecipientInput::Number(written.to_owned()).checked().unwrap();
+            assert_eq!(recipient.wa_id, "6281234567890", "{written}");
+        }
+        let refused = RecipientInput::Number("0812".to_owned()).checked();
+        assert!(matches!(refused, Err(("phone_number", _))));
     }
 }

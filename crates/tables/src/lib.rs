@@ -3,7 +3,6 @@
 pub mod country;
 pub mod csv_table;
 pub mod file_import;
-pub mod phone_input;
 pub mod phone_number;
 pub mod table_export;
 pub mod table_file;

@@ -1,6 +1,14 @@
-//! Phone numbers as spreadsheets write them, and what is wrong with those that are none.
+//! Phone numbers as people, programs and spreadsheets write them: the one place that reads them.
+//!
+//! | Written | Read as |
+//! |---|---|
+//! | `+62 812…`, `0062 812…` | the country code follows |
+//! | `0812…` | a number of the country that the request or the file names, otherwise of [`DEFAULT_COUNTRY`] |
+//! | `62812…`, `812…` | both meanings are tried; which one goes first is what [`read`] and [`read_addressed`] differ in |
+//!
+//! Spaces, dashes, dots and brackets do not matter, nor does what spreadsheets add. A number that no country has is refused.
 
-use whatsapp::phone;
+use whatsapp::phone::{self, BareDigits};
 
 use crm_core::text::Text;
 
@@ -71,8 +79,20 @@ impl PhoneProblem {
     }
 }
 
-/// A phone number as WhatsApp writes it: digits with the country code. Numbers without one are from `country`.
+/// A phone number of a table or a form, as WhatsApp writes it: digits with the country code. Numbers without one are from
+/// `country`. Spreadsheets drop a 0 at the beginning, so `812…` is a mobile number of `country` if it has such a number.
 pub fn read(written: &str, country: &str) -> Result<String, PhoneProblem> {
+    read_as(written, country, BareDigits::National)
+}
+
+/// A phone number that a message is addressed to, as WhatsApp writes it. Numbers that begin with 0 are from
+/// [`DEFAULT_COUNTRY`]. Programs hand on WhatsApp's own form, so `852…` is a number of Hong Kong and not an Indonesian
+/// mobile number without its 0.
+pub fn read_addressed(written: &str) -> Result<String, PhoneProblem> {
+    read_as(written, DEFAULT_COUNTRY, BareDigits::International)
+}
+
+fn read_as(written: &str, country: &str, bare: BareDigits) -> Result<String, PhoneProblem> {
     let visible: String = written.chars().filter(|character| !is_mark(*character)).collect();
     // Spreadsheets mark a number that is meant as text with an apostrophe.
     let written = visible.trim().trim_start_matches(['\'', '’', '`']).trim_start();
@@ -81,7 +101,7 @@ pub fn read(written: &str, country: &str) -> Result<String, PhoneProblem> {
     }
     let expanded = expanded(written)?;
     let number = expanded.as_deref().unwrap_or(written);
-    phone::wa_id(number, country).map_err(|_| problem_of(number))
+    phone::wa_id(number, country, bare).map_err(|_| problem_of(number))
 }
 
 /// Address books put marks of direction around numbers, which nobody sees.
@@ -94,6 +114,7 @@ fn problem_of(number: &str) -> PhoneProblem {
     if number.contains(|character: char| {
         !character.is_ascii_digit() && (character.is_alphanumeric() || "/,;=&".contains(character))
     }) || digits == 0
+        || has_plus_behind_digit(number)
     {
         PhoneProblem::NotANumber
     } else if (8..=15).contains(&digits) {
@@ -101,6 +122,13 @@ fn problem_of(number: &str) -> PhoneProblem {
     } else {
         PhoneProblem::WrongLength
     }
+}
+
+/// Two numbers in one cell.
+fn has_plus_behind_digit(number: &str) -> bool {
+    number
+        .trim_start_matches(|character: char| !character.is_ascii_digit())
+        .contains('+')
 }
 
 /// What a spreadsheet made of a number, undone: `6.281234567890E+12`, `6281234567890.0`, `6,281,234,567,890`.
@@ -172,6 +200,42 @@ mod tests {
             assert_eq!(read(written, "ID").as_deref(), Ok("6281234567890"), "{written}");
         }
         assert_eq!(read("0412 345 678", "AU").as_deref(), Ok("61412345678"));
+    }
+
+    #[test]
+    fn one_number_whoever_gives_it_to_us() {
+        for written in [
+            "081234567890",
+            "0812-3456-7890",
+            " (0812) 3456.7890 ",
+            "+62 812-3456-7890",
+            "+62 (0)812 3456 7890",
+            "(+62) 812 3456 7890",
+            "0062 812 3456 7890",
+            "6281234567890",
+            "(62) 812.3456.7890",
+            " 62\u{a0}81234567890 ",
+        ] {
+            assert_eq!(read(written, "ID").as_deref(), Ok("6281234567890"), "{written}");
+            assert_eq!(
+                read_addressed(written).as_deref(),
+                Ok("6281234567890"),
+                "{written}"
+            );
+        }
+        assert_eq!(read_addressed("85291234567").as_deref(), Ok("85291234567"));
+        assert_eq!(read_addressed("021 5678 1234").as_deref(), Ok("622156781234"));
+        for written in [
+            "",
+            "0812",
+            "62812x345",
+            "1234567",
+            "1234567890123456",
+            "62+812345678",
+        ] {
+            assert!(read(written, "ID").is_err(), "{written}");
+            assert!(read_addressed(written).is_err(), "{written}");
+        }
     }
 
     #[test]

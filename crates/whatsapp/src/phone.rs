@@ -14,34 +14,53 @@ use phonenumber::{Mode, PhoneNumber, Type, parse};
 #[error("not a phone number")]
 pub struct NotAPhoneNumber;
 
+/// How digits are read that begin neither with `+` nor with 0. Both meanings are tried; this one goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BareDigits {
+    /// A mobile number of the country, without its 0. Spreadsheets drop that 0, so `812…` is more likely a domestic mobile
+    /// number than a number in Japan.
+    National,
+    /// A number with its country code, as programs hand it on.
+    International,
+}
+
 /// Normalises a phone number to digits with the country code and without `+`: `0812-3456-7890` in `ID`
 /// becomes `6281234567890`. `country` is the ISO 3166 code that applies to numbers without a country code.
-pub fn wa_id(text: &str, country: &str) -> Result<String, NotAPhoneNumber> {
+pub fn wa_id(text: &str, country: &str, bare: BareDigits) -> Result<String, NotAPhoneNumber> {
     let country: Id = country.parse().map_err(|_| NotAPhoneNumber)?;
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-    let is_written_as_number = text.chars().all(|char| {
-        char.is_ascii_digit() || char.is_whitespace() || "+-().\u{2010}\u{2011}\u{2013}\u{a0}".contains(char)
-    });
-    if !is_written_as_number || !(6..=17).contains(&digits.len()) {
+    let prefix: String = text.chars().take_while(|char| !char.is_ascii_digit()).collect();
+    let pluses = |text: &str| text.matches('+').count();
+    // A `+` between digits joins two numbers.
+    if !text.chars().all(is_part_of_number)
+        || pluses(text) > pluses(&prefix)
+        || !(6..=17).contains(&digits.len())
+    {
         return Err(NotAPhoneNumber);
     }
-    let text = text.trim();
-    let international = text
-        .starts_with('+')
+    let international = (pluses(&prefix) > 0)
         .then_some(&*digits)
         .or_else(|| digits.strip_prefix("00"));
+    let national = || valid(&digits, Some(country));
     let number = match international {
         Some(digits) => parse_international(digits),
-        // Spreadsheets drop the leading 0 of national numbers: 812… is more likely a domestic mobile than a
-        // number in Japan.
-        None => valid(&digits, Some(country))
-            .filter(|number| digits.starts_with('0') || is_mobile(number))
-            .or_else(|| parse_international(&digits))
-            .or_else(|| valid(&digits, Some(country))),
+        None if digits.starts_with('0') => national(),
+        None => match bare {
+            BareDigits::National => national().filter(is_mobile),
+            BareDigits::International => None,
+        }
+        .or_else(|| parse_international(&digits))
+        .or_else(national),
     };
     let number = number.ok_or(NotAPhoneNumber)?;
     let formatted = number.format().mode(Mode::E164).to_string();
     Ok(formatted.trim_start_matches('+').to_owned())
+}
+
+fn is_part_of_number(char: char) -> bool {
+    char.is_ascii_digit()
+        || char.is_whitespace()
+        || matches!(char, '+' | '-' | '(' | ')' | '.' | '\u{2010}'..='\u{2015}')
 }
 
 /// Reads digits that begin with a country code. Also reads forms that are no longer in use.
@@ -82,7 +101,11 @@ fn valid(text: &str, country: Option<Id>) -> Option<PhoneNumber> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{NotAPhoneNumber, wa_id};
+    use super::{BareDigits, NotAPhoneNumber};
+
+    fn wa_id(text: &str, country: &str) -> Result<String, NotAPhoneNumber> {
+        super::wa_id(text, country, BareDigits::National)
+    }
 
     #[test]
     fn numbers_are_normalised_from_all_common_forms() {
@@ -104,6 +127,7 @@ mod tests {
             ("65 8123 4567", "6581234567"),
             ("021 5678 1234", "622156781234"),
             ("+1 415 555 2671", "14155552671"),
+            ("(+62) 812\u{2014}3456\u{2012}7890", "6281234567890"),
         ] {
             assert_eq!(wa_id(text, "ID").as_deref(), Ok(expected), "{text}");
         }
@@ -124,10 +148,32 @@ mod tests {
             "08123456789012345678",
             "+62 812",
             "call 0812-3456-7890",
+            "62+81234567890",
+            "0812345678+0812345679",
         ] {
             assert_eq!(wa_id(text, "ID"), Err(NotAPhoneNumber), "{text}");
         }
         assert_eq!(wa_id("081234567890", "nowhere"), Err(NotAPhoneNumber));
+    }
+
+    #[test]
+    fn bare_digits_are_read_by_where_they_come_from() {
+        use BareDigits::{International, National};
+        for (text, bare, expected) in [
+            // Hong Kong's 852, and a prefix of Indonesian mobile numbers
+            ("85291234567", International, "85291234567"),
+            ("85291234567", National, "6285291234567"),
+            ("+85291234567", National, "85291234567"),
+            ("6281234567890", International, "6281234567890"),
+            ("81234567890123", International, "NotAPhoneNumber"),
+            // No country but Indonesia has such a number.
+            ("89612345678", International, "6289612345678"),
+            ("0852 9123 4567", International, "6285291234567"),
+        ] {
+            let read = super::wa_id(text, "ID", bare);
+            let read = read.unwrap_or_else(|problem| format!("{problem:?}"));
+            assert_eq!(read, expected, "{text} {bare:?}");
+        }
     }
 
     proptest! {

@@ -1,7 +1,5 @@
 //! `POST /api/whatsapp/messages`: a message to a contact or a phone number.
 
-use std::borrow::Cow;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -25,12 +23,12 @@ use crm_core::field_rules::optional_text;
 use crm_core::json_body::{JsonBody, from_value};
 use crm_core::routes;
 use crm_core::text::Text;
-use tables::phone_input::normalise_phone;
+use tables::phone_number;
 
 /// A message and who gets it: `to` or `contact_id`.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct AddressedMessage {
-    /// A phone number with its country code; Indonesian mobile numbers may begin with 08.
+    /// A phone number with its country code; one that begins with 0 is Indonesian.
     #[schema(example = "+6281234567890")]
     to: Option<String>,
     /// A contact of ours.
@@ -85,8 +83,8 @@ pub(crate) async fn send_to(
     let key = idempotency_key(&headers)?;
     let wa_id = match (&addressed.to, addressed.contact_id) {
         (Some(number), None) => {
-            let number = with_country_code(number);
-            Some(normalise_phone(&number).map_err(|problem| ApiError::field("to", problem))?)
+            let read = phone_number::read_addressed(number);
+            Some(read.map_err(|problem| ApiError::field("to", problem.text()))?)
         }
         (None, Some(_)) => None,
         _ => {
@@ -121,33 +119,4 @@ pub(crate) async fn send_to(
     });
     let made: CreatedMessage = caller.database().rpc("create_message_to", &arguments).await?;
     deliver(app, &background, made).await
-}
-
-/// An Indonesian mobile number as people there write it begins with 08; any other needs its country code.
-fn with_country_code(number: &str) -> Cow<'_, str> {
-    let number = number.trim();
-    let number = number.strip_prefix("00").unwrap_or(number);
-    match number.strip_prefix("08") {
-        Some(rest) if rest.chars().filter(char::is_ascii_digit).count() >= 8 => format!("628{rest}").into(),
-        _ => number.into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::with_country_code;
-
-    #[test]
-    fn numbers_written_at_home_get_their_country_code() {
-        for (number, expected) in [
-            ("0812-3456-7890", "62812-3456-7890"),
-            (" 081234567890", "6281234567890"),
-            ("0062 812 3456 7890", "62 812 3456 7890"),
-            ("0812", "0812"),
-            ("021 5678 1234", "021 5678 1234"),
-            ("+62 812 3456 7890", "+62 812 3456 7890"),
-        ] {
-            assert_eq!(with_country_code(number), expected);
-        }
-    }
 }
