@@ -61,10 +61,26 @@ function argumentsOf(text, start) {
     ...before.matchAll(new RegExp(`let (?:mut )?${variable} = (?:serde_json::)?json!\\(\\s*\\{`, "g")),
   ].at(-1);
   if (!declared) return null;
-  // Not that of a function before this one.
-  if (/\n\}\n/.test(before.slice(declared.index))) return null;
-  const added = [...before.slice(declared.index).matchAll(new RegExp(`${variable}\\["(\\w+)"\\] =`, "g"))];
+  if (endsWithin(before.slice(declared.index))) return null;
+  const added = [...before.matchAll(new RegExp(`${variable}\\["(\\w+)"\\] =`, "g"))].filter(
+    ({ index }) => index > declared.index && !endsWithin(before.slice(index)),
+  );
   return [...keysOf(enclosed(text, declared.index + declared[0].length - 1)), ...added.map(([, key]) => key)];
+}
+
+/** Whether the block that a text begins in ends within it. @param {string} text */
+function endsWithin(text) {
+  let depth = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    if (text[at] === '"') {
+      while (text[(at += 1)] !== '"') if (text[at] === "\\") at += 1;
+    } else if (text[at] === "{") {
+      depth += 1;
+    } else if (text[at] === "}" && (depth -= 1) < 0) {
+      return true;
+    }
+  }
+  return false;
 }
 
 /** Every call of a database function by its name. */
@@ -114,7 +130,7 @@ describe("refusals of the database", async () => {
     UNPROCESSABLE_ENTITY: 422,
     SERVICE_UNAVAILABLE: 503,
   };
-  const table = sources.find(({ file }) => file.endsWith("/database_error.rs"))?.text ?? "";
+  const table = sources.find(({ file }) => file === "crates/core/src/refusals.rs")?.text ?? "";
   for (const [, code, status, sentence] of table.matchAll(/\(\s*"(\w+)",\s*StatusCode::(\w+),\s*"([^"]+)"/g)) {
     assert.ok(sentence.length > 10, code);
     known.set(code, statuses[/** @type {keyof typeof statuses} */ (status)]);
@@ -130,7 +146,7 @@ describe("refusals of the database", async () => {
       /raise\s+(?:exception\s+)?sqlstate\s+'PT(\d{3})'((?:[^;']|'(?:[^']|'')*')*);/gi,
     )) {
       const detail = /detail\s*=\s*((?:[^,']|'(?:[^']|'')*')*)/i.exec(match[2])?.[1] ?? "";
-      const codes = [...detail.matchAll(/'(\w+)'/g)].map(([, code]) => code);
+      const codes = [...detail.matchAll(/'([a-z_]+)'/g)].map(([, code]) => code);
       raised.push({ name, status: Number(match[1]), codes, detail: detail.trim() });
     }
   }

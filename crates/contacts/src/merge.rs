@@ -61,6 +61,7 @@ pub(crate) struct Moves {
     messages: u64,
     /// Campaigns the other contact was in: what was done with them counts for this one.
     #[serde(default)]
+    #[schema(required)]
     campaigns: u64,
     notes: u64,
     consents: u64,

@@ -76,7 +76,11 @@ pub fn router() -> Routes {
         ("after" = Option<String>, Query, description = "The `sequence` of the last event or of the last answer"),
         ("limit" = Option<u32>, Query, description = "About how many changes to look at; 500 if left out", minimum = 1, maximum = 1000),
     ),
-    responses((status = 200, body = Changes), (status = 409, description = "resync_required")),
+    responses(
+        (status = 200, body = Changes),
+        (status = 403, description = "forbidden"),
+        (status = 409, description = "resync_required"),
+    ),
 )]
 pub(crate) async fn list_changes(
     caller: Caller,

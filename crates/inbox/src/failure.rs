@@ -1,7 +1,8 @@
 //! Why a message failed, for programs and for people.
 
+use serde::de::IgnoredAny;
 use serde::ser::SerializeStruct;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 use whatsapp::error_codes::{Locale, explain};
 
@@ -18,13 +19,18 @@ pub(crate) struct Failure {
     error_title: Option<String>,
     error_details: Option<String>,
     /// The same in one place, with a sentence in the language of the request.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "never")]
     #[schema(read_only)]
     error: Option<Explained>,
 }
 
+/// The explanation depends on the language of the request, so it is made when the failure is written.
+fn never<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Explained>, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| None)
+}
+
 /// A failure explained.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Explained {
     /// Meta's code.
     code: Option<i32>,

@@ -176,7 +176,7 @@ pub fn router() -> Routes {
 /// Get one connected number.
 ///
 /// The answer has what Meta reports about the number, its circuit breaker, its assignment settings, and what became of
-/// its messages in the last 24 hours.
+/// its messages in the last 24 hours and the last 7 days.
 #[utoipa::path(
     get, path = "/api/whatsapp/sessions/{id}", tag = "whatsapp",
     params(

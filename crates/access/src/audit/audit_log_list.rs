@@ -45,8 +45,10 @@ pub(crate) struct AuditLog {
     #[schema(example = "3f0c7a52-6a0b-4f0e-9c3c-0d9f1c5d2b10")]
     pub(super) entity_id: Option<String>,
     /// What was changed or deleted, with secrets masked.
+    #[schema(required)]
     pub(super) before: Option<Value>,
     /// What was created, or what a change made of it.
+    #[schema(required)]
     pub(super) after: Option<Value>,
     #[schema(example = "9b2f4c1e")]
     pub(super) request_id: Option<String>,

@@ -70,6 +70,17 @@ impl ImportProgress {
     }
 }
 
+/// A page of imports, or one import.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = ContactImportAnswer)]
+pub(crate) enum ImportAnswer {
+    /// Without `id`.
+    Page(Paged<ImportProgress>),
+    /// With `id`.
+    One(ImportProgress),
+}
+
 /// Which import, and what of it.
 #[derive(Deserialize)]
 pub(crate) struct ImportQuery {
@@ -81,23 +92,14 @@ pub(crate) struct ImportQuery {
     limit: u32,
 }
 
-/// The answer of the list: a page of imports, or with `id` the one import.
-#[derive(Serialize, ToSchema)]
-#[serde(untagged)]
-#[schema(as = ContactImportAnswer)]
-enum ImportAnswer {
-    Page(Paged<ImportProgress>),
-    Import(Box<ImportProgress>),
-}
-
 pub(super) fn router() -> Routes {
     Routes::new().routes(routes!(list_contact_imports))
 }
 
 /// List the imports of contacts.
 ///
-/// The latest import comes first. With `id` the answer is that import alone. With `id` and `errors` the answer is a file
-/// with the rows that were not imported.
+/// The latest import comes first. With `id` the answer is that import. With `id` and `errors` the answer is a file with
+/// the rows that were not imported.
 #[utoipa::path(
     get, path = "/api/crm/contacts/import", tag = "contacts",
     params(
@@ -107,7 +109,11 @@ pub(super) fn router() -> Routes {
         ("limit" = Option<u32>, Query, description = "The most entries of a page; 20 if left out", minimum = 1, maximum = 100),
     ),
     responses(
-        (status = 200, content((ImportAnswer = "application/json"), (String = "text/csv"))),
+        (status = 200, content(
+            (ImportAnswer = "application/json"),
+            (String = "text/csv"),
+            (String = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        )),
         (status = 404, description = "not_found"),
     ),
 )]
@@ -131,6 +137,6 @@ pub(crate) async fn list_contact_imports(
         .rpc("get_contact_import", &json!({ "import_id": id }))
         .await?;
     import
-        .map(|import| Json(ImportAnswer::Import(Box::new(import))).into_response())
+        .map(|import| Json(ImportAnswer::One(import)).into_response())
         .ok_or_else(ApiError::not_found)
 }

@@ -79,7 +79,7 @@ pub(crate) fn router() -> Routes {
     )),
     responses(
         (status = 201, body = Message),
-        (status = 200, description = "Repeated", body = Message),
+        (status = 200, description = "The message of the first request with this key", body = Message),
         (status = 409, description = "window_closed, number_unavailable, contact_blocked, contact_opted_out, contact_unreachable"),
         (status = 422, description = "template_not_approved"),
         (status = 503, description = "meta_unavailable"),

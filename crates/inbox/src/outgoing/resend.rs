@@ -34,7 +34,7 @@ pub fn router() -> Routes {
     ),
     responses(
         (status = 201, body = Message),
-        (status = 200, description = "Repeated", body = Message),
+        (status = 200, description = "The message of the first request with this key", body = Message),
         (status = 409, description = "message_not_failed, already_resent, window_closed, number_unavailable, contact_blocked, contact_opted_out, contact_unreachable"),
         (status = 422, description = "invalid_field, template_not_approved"),
         (status = 503, description = "meta_unavailable"),
