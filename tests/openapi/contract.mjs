@@ -34,7 +34,7 @@ export class Contract {
    */
   check(method, url, { status, type, body }) {
     // The platform answers in place of a function that died or took too long.
-    if (body?.error?.code?.startsWith("function_")) return;
+    if (status >= 500 && String(body?.error?.code).startsWith("function_")) return;
     const [pathname] = url.split("?");
     const known = this.paths.find(({ pattern }) => pattern.test(pathname));
     const what = `${method} ${pathname} answered ${status}`;
