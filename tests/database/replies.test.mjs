@@ -56,6 +56,7 @@ describe("a reply", () => {
     const { number, agent, conversation, contact } = await newInbox();
     const { message, ...answer } = await replies(agent, conversation, { text: "Ada!" });
     assert.deepEqual(answer, {
+      behind: false,
       repeated: false,
       phone_number_id: number.meta_phone_number_id,
       wa_id: contact.wa_id,

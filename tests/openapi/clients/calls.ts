@@ -82,7 +82,7 @@ export async function callAll(
       name: `Promo ${unique}`,
       template_id: things.templateId,
       draft: true,
-      recipients: [`+62812${things.phone}1`, { phone_number: `+62812${things.phone}2`, variables: ["Ani"] }],
+      recipients: ["1", "2"].map((last) => ({ phone_number: `+62812${things.phone}${last}`, variables: ["Ani"] })),
     },
   });
   await api.POST("/api/broadcast/recipient-lists", {
