@@ -5,7 +5,7 @@ use std::io::Write;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 /// The crates that log. Libraries stay silent: they log addresses and headers.
-const OURS: [&str; 16] = [
+const OURS: [&str; 15] = [
     "access",
     "automations",
     "broadcasts",
@@ -17,7 +17,6 @@ const OURS: [&str; 16] = [
     "inbox",
     "media",
     "numbers",
-    "recipient_lists",
     "sending",
     "tables",
     "templates",
