@@ -78,7 +78,7 @@ pub(crate) enum ImportAnswer {
     /// Without `id`.
     Page(Paged<ImportProgress>),
     /// With `id`.
-    One(ImportProgress),
+    One(Box<ImportProgress>),
 }
 
 /// Which import, and what of it.
@@ -137,6 +137,6 @@ pub(crate) async fn list_contact_imports(
         .rpc("get_contact_import", &json!({ "import_id": id }))
         .await?;
     import
-        .map(|import| Json(ImportAnswer::One(import)).into_response())
+        .map(|import| Json(ImportAnswer::One(Box::new(import))).into_response())
         .ok_or_else(ApiError::not_found)
 }
