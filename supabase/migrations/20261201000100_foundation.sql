@@ -1,13 +1,13 @@
--- What every other file builds on: the schema `private`, what is granted by default (nothing), extensions, and small
--- functions that belong to no subject.
+-- The foundation of all other files: the schema `private`, default privileges, extensions, and small functions that
+-- belong to no single subject.
 
--- Nothing in `public` is reachable because it exists: every grant below and in later files is by name.
+-- No role reaches an object of `public` by default: this file and later ones grant each right by name.
 alter default privileges in schema public revoke all on tables from anon, authenticated;
 alter default privileges in schema public revoke all on sequences from anon, authenticated;
 alter default privileges in schema public revoke all on functions from anon, authenticated;
 alter default privileges revoke execute on functions from public;
 
--- Helpers of policies and functions: not exposed by PostgREST.
+-- Schema `private` holds the functions that policies and other functions call. PostgREST does not expose it.
 create schema private;
 grant usage on schema private to anon, authenticated, service_role;
 alter default privileges in schema private grant all on tables to service_role;
@@ -26,18 +26,18 @@ $$;
 
 create function private.meta_time(seconds bigint) returns timestamptz
 language sql stable set search_path = '' as $$
-  -- A clock that is absurdly ahead must not pin a conversation to the top for ever.
+  -- The limit keeps a clock that is far ahead from pinning a conversation to the top.
   select case when seconds between 1 and extract(epoch from now())::bigint + 86400
     then to_timestamp(seconds) else now() end;
 $$;
 
--- A list, or none where Meta sent something else.
+-- Returns the value if it is an array, and an empty array otherwise.
 create function private.json_list(value jsonb) returns jsonb
 language sql immutable parallel safe set search_path = '' as $$
   select case jsonb_typeof(value) when 'array' then value else '[]' end;
 $$;
 
--- A text as it is compared: without case and accents. Most texts are plain, and plainly done.
+-- Normalizes a text for comparison: without case and accents. Plain texts take a fast path.
 create function private.fold_text(words text) returns text
 language sql immutable strict parallel safe set search_path = '' as $$
   select case when octet_length(words) = char_length(words) then lower(words)
@@ -46,8 +46,8 @@ language sql immutable strict parallel safe set search_path = '' as $$
     ) end;
 $$;
 
--- What a message is found by: its words, and the month it is of within its tenant, so that a search goes from month to
--- month and ends when it has enough. Campaigns are not searched.
+-- Searches read messages month by month within a tenant and stop when they have enough results. This function numbers
+-- the months. Campaign messages are not searched.
 create function private.month_of(moment timestamptz) returns integer
 language plpgsql immutable strict parallel safe set search_path = '' as $$
 begin
@@ -60,7 +60,7 @@ language sql immutable set search_path = '' as $$
   select array(select distinct e::uuid from jsonb_array_elements_text(coalesce(nullif(list, 'null'), '[]')) e);
 $$;
 
--- A list, or the one thing that should have been in one.
+-- Returns the value if it is an array, and an array with that one value otherwise.
 create function private.json_elements(value jsonb) returns jsonb
 language sql immutable parallel safe set search_path = '' as $$
   select case jsonb_typeof(value) when 'array' then value when 'object' then jsonb_build_array(value) else '[]' end;

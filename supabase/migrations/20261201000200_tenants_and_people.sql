@@ -1,9 +1,9 @@
--- Organisations and their people: sign-up, settings, invitations, agents.
+-- Organisations and their people: sign-up, settings, invitations and agents.
 --
--- A user belongs to one tenant through `profiles`; nothing a user can edit decides it. Tenant ids are carried in every
--- foreign key between business tables, so that no row can ever point into another tenant, whoever writes it.
+-- A user belongs to one tenant through `profiles`, and users cannot change that row's tenant. Every foreign key between
+-- business tables carries the tenant's id, so a row can never point into another tenant.
 
--- Some functions below name what is created after them.
+-- Some functions below name objects that later statements create.
 set check_function_bodies = off;
 
 create table public.tenants (
@@ -15,16 +15,16 @@ create table public.tenants (
   agents_see_unassigned boolean not null default true,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
-  -- {"monday": [{"from": "09:00", "to": "17:00"}], ...} in the tenant's time zone; empty: always open
+  -- {"monday": [{"from": "09:00", "to": "17:00"}], ...} in the tenant's time zone; empty means always open
   business_hours jsonb not null default '{}' check (jsonb_typeof(business_hours) = 'object'),
   audit_retention_days integer not null default 365 check (audit_retention_days between 30 and 3650),
-  -- words that, alone in a message, end or renew a customer's consent to marketing
+  -- a message that consists of one of these words ends or renews the customer's consent to marketing
   opt_out_keywords text[] not null default
     '{STOP,BERHENTI,UNSUBSCRIBE,BATAL BERLANGGANAN,STOP PROMO,OPT OUT,STOP PROMOTIONS,STOP PROMOSI,HENTIKAN PROMOSI}'
     check (cardinality(opt_out_keywords) <= 50),
   opt_in_keywords text[] not null default '{START,MULAI,SUBSCRIBE,BERLANGGANAN,OPT IN}'
     check (cardinality(opt_in_keywords) <= 50),
-  -- nothing scheduled starts while it is set: the tenant has stopped its scheduler
+  -- set while the tenant has stopped its scheduler: no scheduled campaign starts
   scheduler_stopped_at timestamptz
 );
 
@@ -61,10 +61,10 @@ create index invitations_invited_by_idx on public.invitations (invited_by, tenan
 create unique index invitations_open_idx on public.invitations (tenant_id, email)
   where accepted_at is null and withdrawn_at is null;
 
--- The caller's tenant. Null for a stranger, for a deactivated or banned person, for a key that is revoked or has expired:
--- every policy turns that into "nothing". This and what follows is asked by every statement: plpgsql keeps the plans, where
--- sql would make them anew each time.
--- Security definer: it is what the policy of `profiles` itself is made of.
+-- The caller's tenant. It is null for a stranger, a deactivated or banned person, and a revoked or expired key, so
+-- every policy then returns no rows. Every statement calls this function and the next ones. They are written in plpgsql
+-- because it keeps their plans.
+-- Security definer: the policy of `profiles` calls it.
 create function private.tenant_id() returns uuid
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -85,8 +85,8 @@ begin
 end;
 $$;
 
--- The caller as a person: null for an API key, which no column of people may name.
--- Security definer: policies ask it, also those of the table that it reads.
+-- The caller's user id; null for an API key, because columns that reference people cannot hold one.
+-- Security definer: policies call it, also those of the table that it reads.
 create function private.person_id() returns uuid
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -104,14 +104,14 @@ begin
 end;
 $$;
 
--- The keywords are settings like others.
+-- The tenant as the API shows it, including its consent keywords.
 create function private.tenant_json(t public.tenants) returns jsonb
 language sql stable set search_path = '' as $$
   select to_jsonb(t) - 'scheduler_stopped_at';
 $$;
 
--- Sign-up: the organisation and its Super Admin, together or not at all. For somebody who is signed in, has confirmed
--- their address and belongs nowhere yet. Without `slug` one is made from the name.
+-- Signs an organisation up: creates the tenant and its Super Admin in one transaction. The caller must be signed in,
+-- have a confirmed address and belong to no tenant. A missing `slug` is made from the name.
 -- Security definer: clients have no right to write people, roles of people and tenants.
 create function public.create_tenant(
   name text, slug text default null, timezone text default 'Asia/Jakarta', locale text default 'id',
@@ -123,7 +123,7 @@ declare
   base text;
   made public.tenants;
 begin
-  -- one sign-up of a person at a time
+  -- serializes concurrent sign-ups of one person
   perform 1 from auth.users u
   where u.id = person and u.email_confirmed_at is not null and (u.banned_until is null or u.banned_until <= now())
   for update;
@@ -170,7 +170,7 @@ begin
 end;
 $$;
 
--- Changes what is named in `changes`: name, slug, timezone, locale, business_hours, agents_see_unassigned,
+-- Changes the settings that `changes` names: name, slug, timezone, locale, business_hours, agents_see_unassigned,
 -- audit_retention_days, opt_out_keywords, opt_in_keywords.
 -- Security definer: clients have no right to write tenants.
 create function public.update_tenant(changes jsonb) returns jsonb
@@ -229,7 +229,8 @@ language sql stable security definer set search_path = '' as $$
   from auth.users u where u.id = p.user_id;
 $$;
 
--- People by name; `search` is part of a name or address, `active` null for everybody.
+-- Lists people by name. `search` matches a part of a name or address; a null `active` lists active and deactivated
+-- people.
 -- Security definer: clients have no right to read `auth.users`.
 create function public.list_agents(search text, active boolean, page integer, page_size integer) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
@@ -271,8 +272,8 @@ begin
 end;
 $$;
 
--- Invites somebody, or renews an open invitation. Answers with the invitation and what Auth knows of the address:
--- `registered_user_id` for somebody who confirmed it, `unconfirmed_user_id` for somebody who did not.
+-- Invites a person, or renews an open invitation. Returns the invitation and what Auth knows about the address:
+-- `registered_user_id` if the address is confirmed, `unconfirmed_user_id` if it is not.
 -- Security definer: clients have no right to write invitations.
 create function public.invite_agent(email text, display_name text, role_ids uuid[], locale text default null)
 returns jsonb
@@ -291,7 +292,7 @@ begin
   where u.email = address
   limit 1;
   if person.tenant_id is not null then
-    -- The same words whoever they belong to: other tenants' people are not ours to name.
+    -- The message is the same for every tenant: it must not reveal that the address belongs to another one.
     raise sqlstate 'PT409' using message = 'This address already belongs to an account.', detail = 'email_taken',
       hint = 'email';
   end if;
@@ -312,7 +313,7 @@ begin
 end;
 $$;
 
--- Makes the invited account a member, with the roles of the invitation: for the server, once Auth has the account.
+-- Makes the invited account a member with the roles of the invitation. The server calls it once Auth has the account.
 -- Security definer: the service reads no accounts of Auth.
 create function public.complete_invitation(invitation_id uuid, user_id uuid) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -327,7 +328,7 @@ begin
   ) then
     raise sqlstate 'PT404' using message = 'There is no such invitation.', detail = 'not_found';
   end if;
-  -- what follows is done by whoever invited
+  -- the audit log names the inviter for the changes below
   perform set_config('app.actor_id', coalesce(invitation.invited_by::text, ''), true);
   insert into public.profiles (user_id, tenant_id, display_name, locale)
   values (complete_invitation.user_id, invitation.tenant_id, invitation.display_name, invitation.locale)
@@ -345,7 +346,7 @@ begin
 end;
 $$;
 
--- Takes back what could not be completed.
+-- Deletes an invitation that could not be completed.
 -- Security definer: clients have no right to write invitations.
 create function public.withdraw_invitation(invitation_id uuid) returns void
 language plpgsql security definer set search_path = '' as $$
@@ -357,7 +358,7 @@ begin
 end;
 $$;
 
--- Open conversations of somebody go to a colleague, or back to everybody; nobody is handed what they could not see.
+-- Passes a person's open conversations to a successor, or unassigns them where the successor may not see them.
 create function private.hand_over(person uuid, successor uuid) returns integer
 language plpgsql set search_path = '' as $$
 begin
@@ -376,9 +377,9 @@ begin
 end;
 $$;
 
--- Changes what is named in `changes`: display_name, locale, active, role_ids, reassign_to, availability. Who is
--- deactivated loses every session, and their open conversations go to `reassign_to` or back to everybody. Availability is
--- one's own to say, and of those who distribute work.
+-- Changes the fields that `changes` names: display_name, locale, active, role_ids, reassign_to, availability. A
+-- deactivated person loses every session, and their open conversations go to `reassign_to` or become unassigned. People
+-- set their own availability; people who may assign conversations set it for others.
 -- Security definer: clients have no right to write people.
 create function public.update_agent(user_id uuid, changes jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -426,7 +427,7 @@ begin
 end;
 $$;
 
--- Makes an account a member: for the operator's command line.
+-- Makes an account a member. The operator's command line calls it.
 create function public.add_member(
   tenant_id uuid, user_id uuid, display_name text, role_keys text[], locale text default null
 ) returns jsonb
@@ -454,7 +455,7 @@ begin
 end;
 $$;
 
--- `id` is that of the number, or of the tenant. What it is now is read from the settings.
+-- Broadcasts changed settings of a number or a tenant; `id` names it. Clients then read the settings.
 create function private.announce_settings() returns trigger
 language plpgsql set search_path = '' as $$
 declare
@@ -474,7 +475,7 @@ begin
     tenant := new.tenant_id;
     about := coalesce(new.session_id, new.tenant_id);
   end if;
-  -- a tenant that is being deleted has nobody to tell
+  -- a tenant that is being deleted has no audience
   if exists (select 1 from public.tenants t where t.id = tenant) then
     perform private.tell(tenant, 'settings', null, 'settings.updated', jsonb_build_object('id', about));
   end if;

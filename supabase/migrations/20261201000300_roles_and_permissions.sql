@@ -1,13 +1,13 @@
--- What can be permitted; which role holds what; how roles inherit; and who holds which role.
+-- Permissions, the roles that hold them, how roles inherit, and the roles of each person.
 --
--- A role holds what it is granted, and what the predefined roles of lower levels hold, unless it is taken away:
--- of all mentions of a permission the one nearest to the role decides. What follows from that is kept in
--- `private.role_holdings`, which triggers renew, so that asking is one look-up. Whether a user may do something is
--- answered by `private.has_permission`, for policies and for the API alike.
+-- A role holds the permissions granted to it and those of the predefined roles of lower levels, except those taken away
+-- from it. If several roles mention a permission, the mention nearest to the role decides. Triggers keep the result in
+-- `private.role_holdings`, so a check is one look-up. `private.has_permission` answers whether the caller may do
+-- something, for policies and for the API.
 --
--- The rules for managing them, for whoever asks: nobody grants a permission they lack, changes a role at or above their
--- own level, acts on somebody at or above it, or on their own roles; a Super Admin may act on Super Admins, but the last
--- one stays.
+-- Callers who manage roles follow these rules. They cannot grant a permission they lack. They cannot change a role at
+-- or above their own level, act on a person at or above it, or change their own roles. A Super Admin may act on Super
+-- Admins, but each tenant keeps its last one.
 
 create table public.roles (
   id uuid primary key default gen_random_uuid(),
@@ -20,7 +20,7 @@ create table public.roles (
   name_id text,
   description text not null default '' check (char_length(description) <= 500),
   description_id text,
-  -- whether it holds what the predefined roles of lower levels hold
+  -- true: the role also holds the permissions of the predefined roles of lower levels
   inherits boolean not null default true,
   unique nulls not distinct (tenant_id, key),
   constraint roles_name_check check (char_length(name) between 1 and 100)
@@ -30,7 +30,7 @@ create table public.permissions (
   permission_key text primary key check (permission_key ~ '^[a-z_]+\.[a-z_]+$'),
   permission_name text not null,
   category text not null,
-  -- With defaults: an extension adds a permission by its key, name and category.
+  -- The columns have defaults: an extension adds a permission by its key, name and category.
   permission_name_id text not null default '',
   description text not null default '',
   description_id text not null default '',
@@ -41,7 +41,7 @@ create index permissions_module_id_idx on public.permissions (module_id);
 create table public.role_permissions (
   role_id uuid not null references public.roles (id) on delete cascade,
   permission_key text not null references public.permissions (permission_key) on delete cascade,
-  -- false: taken away, though a lower role holds it
+  -- false: taken away, even if a lower role holds it
   granted boolean not null default true,
   primary key (role_id, permission_key)
 );
@@ -55,7 +55,7 @@ create table public.user_roles (
 );
 create index user_roles_role_id_idx on public.user_roles (role_id);
 
--- What each role holds when everything is counted.
+-- The permissions that each role holds in effect.
 create table private.role_holdings (
   role_id uuid not null references public.roles (id) on delete cascade,
   permission_key text not null references public.permissions (permission_key) on delete cascade,
@@ -79,9 +79,9 @@ create table public.permission_templates (
   unique nulls not distinct (tenant_id, key)
 );
 
--- May the caller do this? The one answer for policies, functions and the API. A disabled module takes its
--- permissions with it.
--- Security definer: a caller need not be able to read roles to have them.
+-- Whether the caller has a permission. Policies, functions and the API all ask here. Disabling a module disables its
+-- permissions.
+-- Security definer: callers may have roles that they have no right to read.
 create function private.has_permission(wanted text) returns boolean
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -95,12 +95,12 @@ begin
 end;
 $$;
 
--- Counts anew what these roles hold; null: all of them.
+-- Recomputes the effective permissions of these roles; null recomputes all roles.
 create function private.renew_holdings(changed uuid[]) returns void
 language plpgsql set search_path = '' as $$
 begin
-  -- Two changes of a tenant side by side would each miss the other's: `renew_access`, which comes first by its name,
-  -- has them wait for each other. Whoever counts all roles waits for everybody.
+  -- Two concurrent changes in one tenant would miss each other. Trigger `renew_access` runs first because of its name
+  -- and makes them wait for each other. A recomputation of all roles waits for all changes.
   if changed is null then
     perform pg_advisory_xact_lock(hashtextextended('private.role_holdings', 0));
   else
@@ -146,7 +146,7 @@ begin
       touched := null;
     end if;
   end if;
-  -- a statement may have touched no row
+  -- the statement may have touched no row
   if touched is distinct from '{}' then
     perform private.renew_holdings(touched);
   end if;
@@ -154,7 +154,7 @@ begin
 end;
 $$;
 
--- Security definer: policies ask it, also those of the tables that it reads.
+-- Security definer: policies call it, also those of the tables that it reads.
 create function private.caller_roles() returns setof uuid
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -167,7 +167,7 @@ begin
 end;
 $$;
 
--- A role is predefined or of the same tenant as whoever holds it.
+-- A person may only hold a predefined role or a role of their own tenant.
 create function private.refuse_foreign_role() returns trigger
 language plpgsql set search_path = '' as $$
 declare
@@ -194,7 +194,7 @@ begin
 end;
 $$;
 
--- 0 without a role.
+-- The highest level among the caller's roles, or 0 without a role.
 create function private.caller_level() returns integer
 language sql stable set search_path = '' as $$
   select coalesce(max(r.level), 0) from public.roles r where r.id in (select private.caller_roles());
@@ -207,7 +207,8 @@ language sql stable set search_path = '' as $$
   where ur.user_id = person;
 $$;
 
--- What a role holds and the caller does not. Disabled modules do not matter here: they may be enabled tomorrow.
+-- The permissions that a role holds and the caller lacks. Permissions of disabled modules count, because a module can
+-- be enabled again.
 create function private.beyond_caller(role uuid) returns text[]
 language sql stable set search_path = '' as $$
   select array(
@@ -231,7 +232,7 @@ begin
 end;
 $$;
 
--- Refuses unless the caller may give all of these roles to somebody.
+-- Refuses unless the caller may grant all of these roles.
 create function private.require_grantable(role_ids uuid[], field text default 'role_ids') returns void
 language plpgsql stable set search_path = '' as $$
 declare
@@ -259,13 +260,13 @@ begin
 end;
 $$;
 
--- Refuses unless the caller may act on this person. Answers with the profile, locked.
+-- Refuses unless the caller may act on this person. Returns the profile, locked.
 create function private.require_subordinate(person uuid) returns public.profiles
 language plpgsql set search_path = '' as $$
 declare
   profile public.profiles;
 begin
-  -- People of a tenant are changed one at a time, and what the caller may do is looked at again after the wait.
+  -- One transaction at a time changes the people of a tenant. The caller's rights are checked again after the wait.
   perform 1 from public.tenants t where t.id = private.tenant_id() for no key update;
   select p.* into profile from public.profiles p
   where p.user_id = person and p.tenant_id = private.tenant_id()
@@ -283,11 +284,12 @@ begin
 end;
 $$;
 
--- A tenant that has a Super Admin keeps one, whoever changes what. `leaving` does not count.
+-- Keeps at least one Super Admin in a tenant that has one. The person in `leaving` does not count.
 create function private.require_a_super_admin(tenant uuid, leaving uuid) returns void
 language plpgsql set search_path = '' as $$
 begin
-  -- Two who remove each other must not both succeed. A tenant that is being deleted is not there any more.
+  -- The lock keeps two Super Admins from removing each other at the same time. A tenant that is being deleted has no
+  -- row left.
   perform 1 from public.tenants t where t.id = tenant for no key update;
   if found and not exists (
     select 1
@@ -356,7 +358,7 @@ begin
 end;
 $$;
 
--- Null when there is none of that id for the caller.
+-- Null if the caller's tenant has no such role.
 -- Security definer: clients have no right to call `private.role_json`.
 create function public.get_role(role_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
@@ -369,7 +371,7 @@ begin
 end;
 $$;
 
--- Puts the permissions of a role in the place of what it had. `template` names a set to take them from.
+-- Replaces the permissions of a role. `template` names a permission template to take them from.
 create function private.set_role_permissions(role uuid, granted text[], taken_away text[], template text)
 returns void
 language plpgsql set search_path = '' as $$
@@ -400,7 +402,7 @@ begin
       hint = 'taken_away';
   end if;
 
-  -- Only what changes is written: the audit log tells what was meant.
+  -- Only differences are written, so the audit log shows exactly the change.
   if wanted is not null then
     delete from public.role_permissions rp
     where rp.role_id = role and rp.granted and rp.permission_key <> all (wanted);
@@ -432,7 +434,7 @@ begin
 end;
 $$;
 
--- A role of the tenant. `permissions` and `template` are two ways to say what it holds.
+-- Creates a role of the tenant. Its permissions come from `permissions` or from `template`.
 -- Security definer: clients have no right to write roles.
 create function public.create_role(
   name text, level integer, description text default '', inherits boolean default true,
@@ -475,7 +477,7 @@ begin
 end;
 $$;
 
--- The role, locked, if the caller may change it.
+-- Returns the role, locked, if the caller may change it.
 create function private.require_changeable_role(role_id uuid) returns public.roles
 language plpgsql set search_path = '' as $$
 declare
@@ -500,7 +502,7 @@ begin
 end;
 $$;
 
--- Changes what is named in `changes`: name, description, level, inherits, permissions, taken_away, template.
+-- Changes the fields that `changes` names: name, description, level, inherits, permissions, taken_away, template.
 -- Security definer: clients have no right to write roles.
 create function public.update_role(role_id uuid, changes jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -547,7 +549,7 @@ begin
 end;
 $$;
 
--- Refused while anybody holds it.
+-- Refuses while a person, a key or an invitation holds the role.
 -- Security definer: clients have no right to write API keys and roles.
 create function public.delete_role(role_id uuid) returns void
 language plpgsql security definer set search_path = '' as $$
@@ -562,7 +564,7 @@ begin
     raise sqlstate 'PT409' using message = 'Somebody, or an API key, holds this role: give them another first.',
       detail = 'role_in_use';
   end if;
-  -- keys that can never be used again need no role of their own
+  -- expired and revoked keys need no role of their own
   update public.api_keys k set role_id = '00000000-0000-4000-8000-000000000001' where k.role_id = role.id;
   delete from public.roles r where r.id = role.id;
 end;
@@ -606,7 +608,7 @@ begin
 end;
 $$;
 
--- A set of the tenant's own, made or replaced by its key.
+-- Creates a permission template of the tenant, or replaces the one with the same key.
 -- Security definer: clients have no right to write permission templates.
 create function public.save_permission_template(key text, name text, permissions text[], description text default '')
 returns jsonb
@@ -653,7 +655,7 @@ begin
 end;
 $$;
 
--- Somebody's roles and what follows from them. Null when there is no such person in the tenant.
+-- The roles of a person and the resulting permissions. Null if the tenant has no such person.
 -- Security definer: clients have no right to read `private.role_holdings`.
 create function public.get_user_access(user_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
@@ -679,7 +681,7 @@ begin
 end;
 $$;
 
--- Gives somebody these roles in place of those they have.
+-- Replaces the roles of a person.
 -- Security definer: clients have no right to write roles of people.
 create function public.set_user_roles(user_id uuid, role_ids uuid[]) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -689,7 +691,7 @@ begin
   perform private.require('rbac.manage_users');
   person := private.require_subordinate(set_user_roles.user_id);
   perform private.require_grantable(set_user_roles.role_ids);
-  -- First what is new: the last Super Admin must not be missed in between.
+  -- New roles are inserted first: otherwise the last Super Admin would be missing for a moment.
   insert into public.user_roles (user_id, role_id)
   select distinct person.user_id, w.id from unnest(set_user_roles.role_ids) as w (id)
   on conflict do nothing;
@@ -699,7 +701,7 @@ begin
 end;
 $$;
 
--- May somebody do this, whoever asks? For what concerns other people than the caller.
+-- Whether a person has a permission, independent of the caller.
 -- Security definer: it reads from `auth.users` whether a person is banned.
 create function private.person_may(person uuid, wanted text) returns boolean
 language plpgsql stable security definer set search_path = '' as $$
@@ -742,7 +744,7 @@ create trigger keep_a_super_admin_active after update on public.profiles
     old.deactivated_at is null and (new.deactivated_at is not null or new.tenant_id <> old.tenant_id)
   )
   execute function private.keep_a_super_admin();
--- before: its roles go with it
+-- runs before the deletion, because the person's roles are deleted with it
 create trigger keep_a_super_admin before delete on public.profiles
   for each row when (old.deactivated_at is null)
   execute function private.keep_a_super_admin();
@@ -816,7 +818,7 @@ grant execute on function
   public.set_user_roles(uuid, uuid[])
 to authenticated;
 
--- The predefined roles, what can be permitted, and the lowest role that holds it.
+-- The predefined roles, all permissions, and the lowest role that holds each.
 insert into public.roles (id, key, name, name_id, level, description, description_id) values
   ('00000000-0000-4000-8000-000000000010', 'super_admin', 'Super Admin', 'Super Admin', 10,
     'Owns the organisation: may do everything.', 'Pemilik organisasi: boleh melakukan semuanya.'),
@@ -839,7 +841,7 @@ insert into public.roles (id, key, name, name_id, level, description, descriptio
   ('00000000-0000-4000-8000-000000000001', 'restricted', 'Restricted', 'Terbatas', 1,
     'Sees the own profile only.', 'Hanya melihat profil sendiri.');
 
--- `level`: the lowest predefined role that holds it.
+-- `level`: of the lowest predefined role that holds the permission.
 create temporary table listed (
   permission_key text, module_id text, level integer, permission_name text, permission_name_id text,
   description text, description_id text

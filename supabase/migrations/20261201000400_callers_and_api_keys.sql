@@ -1,11 +1,11 @@
--- Who is calling: a person by an access token, or an integration by an API key; and what that caller may do.
+-- Callers and their rights: people with access tokens, and integrations with API keys.
 
--- Keys for integrations. What opens them is kept apart, as a hash, where no client reaches it.
+-- API keys of integrations. The hash of a key is kept in a private table, which clients cannot read.
 create table public.api_keys (
   id uuid primary key default gen_random_uuid(),
   tenant_id uuid not null references public.tenants (id) on delete cascade,
   name text not null check (char_length(name) between 1 and 100),
-  -- how the key begins, for people to tell keys apart
+  -- the first characters of the key, by which people recognise it
   prefix text not null,
   role_id uuid not null references public.roles (id),
   created_by uuid,
@@ -30,7 +30,7 @@ create table private.api_key_secrets (
   key_hash bytea not null unique
 );
 
--- Where a key has been used from.
+-- The IP addresses from which a key has been used.
 create table private.api_key_places (
   api_key_id uuid not null references public.api_keys (id) on delete cascade,
   ip text not null,
@@ -39,13 +39,13 @@ create table private.api_key_places (
   primary key (api_key_id, ip)
 );
 
--- Goes up whenever what somebody of the tenant may do could have changed.
+-- A version number per tenant. It increases when the rights of a person or a key of the tenant may have changed.
 create table private.access_versions (
   tenant_id uuid primary key references public.tenants (id) on delete cascade,
   version bigint not null default 1
 );
 
--- Everything a request must know about its caller, in one call. Null for a caller without a tenant.
+-- Everything a request needs to know about its caller, in one call. Null for a caller without a tenant.
 -- Security definer: clients have no right to read `private.role_holdings`.
 create function public.current_access() returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
@@ -78,7 +78,7 @@ begin
         where h.role_id = any (roles) and d.module_id <> all (disabled)
       ), '[]'),
       'modules', (select jsonb_agg(m.id order by m.id) from public.modules m where m.id <> all (disabled)),
-      -- of modules that are switched off, whoever would hold them
+      -- permissions of modules that are switched off
       'disabled_permissions', coalesce((
         select jsonb_agg(d.permission_key order by d.permission_key)
         from public.permissions d where d.module_id = any (disabled)
@@ -131,14 +131,14 @@ begin
     else tenants := array(select distinct c.tenant_id from changed c);
   end case;
   insert into private.access_versions as v (tenant_id)
-  -- a tenant that is being deleted takes its rows with it
+  -- a tenant that is being deleted has no row left to lock
   select t.id from public.tenants t where t.id = any (tenants) order by t.id
   on conflict (tenant_id) do update set version = v.version + 1;
   return null;
 end;
 $$;
 
--- The key with which a request without a token came. Refused in words: integrations have people who read them.
+-- The API key of a request without a token. The refusals are sentences, because developers of integrations read them.
 -- Security definer: it looks a key up by its hash, which clients have no right to read.
 create function private.api_key_of(key text) returns uuid
 language plpgsql stable security definer set search_path = '' as $$
@@ -161,9 +161,9 @@ begin
 end;
 $$;
 
--- What PostgREST runs before each request (https://docs.postgrest.org/en/stable/references/transactions.html):
--- turns the key of a request without a token into its identity, so that row level security holds for it as for
--- a person; and refuses a caller whose rights changed since the API last read them.
+-- PostgREST runs this before each request (https://docs.postgrest.org/en/stable/references/transactions.html). It turns
+-- the API key of a request without a token into an identity, so that row level security applies to keys as it does to
+-- people. It also refuses a caller whose rights have changed since the API last read them.
 create function private.begin_request() returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -177,7 +177,8 @@ begin
       'sub', private.api_key_of(key), 'role', 'authenticated', 'aud', 'authenticated', 'api_key', true
     )::text, true);
     perform set_config('role', 'authenticated', true);
-    -- PostgREST has applied the time limit of `anon`, or the longer one of the called function. A key has as long as a person.
+    -- PostgREST has applied the time limit of `anon`, or the longer one of the called function. A key gets the limit of
+    -- a person.
     select split_part(s.setting, '=', 2) into time_limit
     from pg_catalog.pg_roles r cross join lateral unnest(r.rolconfig) as s (setting)
     where r.rolname = 'authenticated' and s.setting like 'statement\_timeout=%';
@@ -186,7 +187,7 @@ begin
       perform set_config('statement_timeout', time_limit, true);
     end if;
   end if;
-  -- In two steps: an expression that names a function needs the right to it, even where it is not called.
+  -- Two steps: Postgres checks the right to every function in an expression, even to one that it does not call.
   if version is not null and current_user = 'authenticated' then
     if version is distinct from private.access_version()::text then
       raise sqlstate 'PT409' using message = 'What the caller may do has changed.', detail = 'access_changed';
@@ -229,7 +230,7 @@ begin
 end;
 $$;
 
--- A new key, shown this once.
+-- Creates a key. The response is the only place where it is shown.
 -- Security definer: clients have no right to write API keys and keys.
 create function public.create_api_key(name text, role_id uuid, expires_at timestamptz default null) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -272,7 +273,7 @@ begin
 end;
 $$;
 
--- A key was used: when, and from where. A place it was not used from before is a security event, but for its first.
+-- Records the time and the address of a use. A new address is a security event, except the first address of a key.
 create function public.note_api_key_use(key_id uuid, ip text) returns void
 language plpgsql set search_path = '' as $$
 declare

@@ -1,4 +1,4 @@
--- The modules of the product, and which of them a tenant has switched off.
+-- The modules of the product, and which of them each tenant has switched off.
 
 create table public.modules (
   id text primary key check (id ~ '^[a-z]+(-[a-z]+)*$'),
@@ -7,15 +7,15 @@ create table public.modules (
   description text not null,
   description_id text not null,
   version text not null default '1.0.0' check (version ~ '^[0-9]+\.[0-9]+\.[0-9]+$'),
-  -- the product does not work without it: cannot be disabled
+  -- true: the product does not work without this module, so it cannot be disabled
   is_core boolean not null default false,
-  -- its routes, by how they begin
+  -- prefixes of its routes
   routes text[] not null,
-  -- modules it needs
+  -- modules that this module needs
   dependencies text[] not null default '{}'
 );
 
--- Modules a tenant has switched off; what is not listed is on.
+-- The modules a tenant has switched off. All other modules are on.
 create table public.tenant_modules (
   tenant_id uuid not null references public.tenants (id) on delete cascade,
   module_id text not null references public.modules (id) on delete cascade,
@@ -69,7 +69,7 @@ begin
 end;
 $$;
 
--- Switches a module on or off for the tenant. Its data stays.
+-- Switches a module on or off for the tenant. The module's data stays.
 -- Security definer: clients have no right to write modules.
 create function public.set_module(module_id text, enabled boolean) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -83,7 +83,7 @@ begin
   if not found then
     raise sqlstate 'PT404' using message = 'There is no such module.', detail = 'not_found';
   end if;
-  -- Modules depend on each other: one change at a time.
+  -- Modules depend on each other, so one transaction at a time changes them.
   perform 1 from public.tenants t where t.id = tenant for no key update;
   if not set_module.enabled then
     if module.is_core then

@@ -1,12 +1,12 @@
--- The audit log: who changed what, and what was refused. Written by triggers in the transaction of the change;
--- nobody changes or removes what is written, but its retention ends it.
+-- The audit log: changes and refusals, and who caused them. Triggers write it in the transaction of the change. Entries
+-- are never changed. They are removed only at the end of the tenant's retention period.
 
 create table public.audit_logs (
   id bigint generated always as identity primary key,
-  -- no foreign keys: the log outlives what it tells of
+  -- no foreign keys: entries outlive the rows they describe
   tenant_id uuid not null,
   occurred_at timestamptz not null default clock_timestamp(),
-  -- system: cron, a webhook of Meta, or the operator
+  -- system: cron, a webhook from Meta, or the operator
   actor_type text not null check (actor_type in ('user', 'api_key', 'system')),
   actor_id uuid,
   actor_name text,
@@ -14,7 +14,7 @@ create table public.audit_logs (
   action text not null,
   entity text,
   entity_id text,
-  -- the row, of a change only what changed; secrets and what customers write are masked
+  -- the row; of an update only the changed columns. Secrets and texts of customers are masked
   before jsonb,
   after jsonb,
   request_id text,
@@ -30,7 +30,7 @@ create index audit_logs_number_before_idx on public.audit_logs (tenant_id, (befo
 create index audit_logs_number_after_idx on public.audit_logs (tenant_id, (after ->> 'wa_id'))
   where entity in ('recipient_list_entries', 'contacts') and after ->> 'wa_id' is not null;
 
--- The log keeps that something happened, when and by whom; of an erased person it forgets what.
+-- Allows only one change of an entry: erasing the personal data of a contact. The action, its time and its actor stay.
 create function private.keep_audit_logs() returns trigger
 language plpgsql set search_path = '' as $$
 begin
@@ -44,7 +44,7 @@ begin
 end;
 $$;
 
--- Whom a change is put down to. A server acting for somebody says so in `app.actor_id`.
+-- The actor of a change. A server that acts for a person sets `app.actor_id`.
 -- Security definer: it reads the address of a person from `auth.users`.
 create function private.actor(out actor_type text, out actor_id uuid, out actor_name text)
 language plpgsql stable security definer set search_path = '' as $$
@@ -69,7 +69,7 @@ language sql stable set search_path = '' as $$
   select left((nullif(current_setting('request.headers', true), '')::json) ->> name, 200);
 $$;
 
--- Secrets by their names; what people write to each other stays where it is, and the log says that they did.
+-- Masks secrets, by the names of their columns, and the texts of messages and notes.
 create function private.masked(entity text, changed jsonb) returns jsonb
 language sql immutable set search_path = '' as $$
   select coalesce(jsonb_object_agg(
@@ -87,7 +87,7 @@ language sql immutable set search_path = '' as $$
   from jsonb_each(changed) e;
 $$;
 
--- Whose row it is; null for what belongs to nobody, or to a tenant that is being deleted.
+-- The tenant of a row; null for a row without a tenant, or whose tenant is being deleted.
 create function private.tenant_of(entity text, changed jsonb) returns uuid
 language sql stable set search_path = '' as $$
   select case entity
@@ -102,11 +102,10 @@ language sql stable set search_path = '' as $$
   end;
 $$;
 
--- Writes what a statement changed. Arguments: the columns of the key, separated by commas, then
---   people    only what people and integrations do is written: for tables that machines fill, whose rows are their
---             own history
---   -column   a change of it alone is none
--- A statement that touches more than 1000 rows is one entry for each tenant, with the number of its rows.
+-- Writes the changes of a statement to the log. Arguments: the key columns, separated by commas, then
+--   people    log only the changes of people and integrations: for tables that programs fill, whose rows are their own history
+--   -column   ignore changes of this column alone
+-- A statement that touches more than 1000 rows becomes one entry per tenant, with the number of rows.
 -- Security definer: no caller has the right to write the audit log.
 create function private.audit() returns trigger
 language plpgsql security definer set search_path = '' as $$
@@ -196,7 +195,7 @@ begin
 end;
 $$;
 
--- Has the changes of a table written to the log. Said again, it replaces what was said before.
+-- Makes the log record the changes of a table. A second call replaces the options of the first.
 create function private.audit_table(name text, variadic options text[]) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -211,8 +210,8 @@ begin
 end;
 $$;
 
--- Security events: not changes, but what was refused or seen. The tenant is that of the actor. The same event of
--- the same actor is written once a minute.
+-- Records a security event, such as a refusal. The event belongs to the tenant of its actor. A repetition by the same
+-- actor within a minute is not recorded.
 -- Security definer: the service has no right to write the audit log.
 create function private.record_event(
   action text, actor_type text, actor_id uuid, entity text, entity_id text, details jsonb
@@ -245,7 +244,7 @@ begin
 end;
 $$;
 
--- What the API refused: for the server.
+-- Records a refusal by the API. Only the server calls it.
 create function public.record_refusal(action text, actor_type text, actor_id uuid, route text, reason text)
 returns void
 language sql set search_path = '' as $$
@@ -254,8 +253,8 @@ language sql set search_path = '' as $$
   );
 $$;
 
--- Supabase Auth's hook after each check of a password
--- (https://supabase.com/docs/guides/auth/auth-hooks/password-verification-hook): a wrong one is a security event.
+-- The hook that Supabase Auth calls after each check of a password
+-- (https://supabase.com/docs/guides/auth/auth-hooks/password-verification-hook). A wrong password is a security event.
 -- Security definer: the role of Auth reaches none of our tables.
 create function public.hook_password_verification_attempt(event jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -270,7 +269,7 @@ begin
 end;
 $$;
 
--- One page of the log, newest first. `before_id` is the `next_cursor` of the page above.
+-- One page of the log, newest first. `before_id` is the `next_cursor` of the previous page.
 create function public.list_audit_logs(
   actor uuid default null, action text default null, entity text default null, entity_id text default null,
   since timestamptz default null, until timestamptz default null, before_id bigint default null,
@@ -306,8 +305,8 @@ begin
 end;
 $$;
 
--- Ends what is older than its tenant wants it kept (of a tenant that is gone, than a year), at most `batch` entries of a
--- tenant and five times as many in all at once. Answers with how many.
+-- Deletes entries older than the tenant's retention period; entries of a deleted tenant are kept for a year. One call
+-- deletes at most `batch` entries of a tenant and five times as many in total. Returns the number of deleted entries.
 -- Security definer: the service has no right to remove entries of the audit log.
 create function public.prune_audit_logs(batch integer default 10000) returns bigint
 language plpgsql security definer set search_path = '' as $$
@@ -332,7 +331,7 @@ begin
       order by l.occurred_at
       limit batch
     ) o
-    -- A statement of the service ends after 8 s, and then nothing would be removed. The next hour goes on.
+    -- A statement of the service may run for 8 s. The limit leaves the rest to the next hour's run.
     limit 5 * batch::bigint
   )
   delete from public.audit_logs l using old where l.id = old.id;

@@ -1,25 +1,26 @@
--- Live updates. The database tells private topics what changed, so that a change by anyone reaches everyone
--- who may see it and nobody else:
---   tenant:<tenant>             those who see every conversation; campaign progress too
---   tenant:<tenant>:unassigned  agents, where the tenant shows them what is unassigned
---   agent:<user>                an agent's own conversations
--- and tenant:<tenant>:settings, :agents, :reports and :contacts for what their names say.
--- What was told is kept for a while: a client that was away catches up with what it missed, as it is now.
+-- Live updates. The database broadcasts each change to the private topics of the people who may see it:
+--   tenant:<tenant>             people who see every conversation; also campaign progress
+--   tenant:<tenant>:unassigned  agents, if the tenant shows them unassigned conversations
+--   agent:<user>                the agent's own conversations
+-- The topics tenant:<tenant>:settings, :agents, :reports and :contacts carry changes of those subjects. Broadcasts are
+-- also recorded for three days, so that a client that was disconnected can read the current state of everything it
+-- missed.
 
--- Some functions below name what is created after them.
+-- Some functions below name objects that later statements create.
 set check_function_bodies = off;
 
--- What was told, for clients that were away. Ordered by transaction: a client that has heard everything below a number
--- asks for what is from it on, and may hear some of it twice, but misses nothing, however long a transaction took.
+-- Recorded broadcasts, for clients that were disconnected. They are ordered by transaction. A client that has received
+-- every change below a sequence asks for the changes from there on. It may receive some changes twice, but misses none,
+-- even if a transaction took long.
 create table private.changes (
   id bigint generated always as identity primary key,
   xid xid8 not null default pg_current_xact_id(),
   tenant_id uuid not null references public.tenants (id) on delete cascade,
-  -- who was told: see private.tell
+  -- the recipients: see private.tell
   audience text not null,
   assigned_to uuid,
   event text not null,
-  -- what changed, by the part of the event before the dot
+  -- the id of the changed entity; the part of the event before the dot says its kind
   entity_id uuid not null,
   changed_at timestamptz not null default now()
 );
@@ -27,22 +28,22 @@ create index changes_changed_at_idx on private.changes using brin (changed_at);
 create index changes_place_idx on private.changes (tenant_id, xid, id)
   include (audience, assigned_to, event, entity_id);
 
--- How each kind of thing is read: the name of a function of its id that runs in the caller's name, and answers null to who
--- may not see it. By the part of the event before the dot, or by the whole event where it differs. A name, not `regproc`:
--- pg_upgrade refuses databases with columns of that type.
+-- How clients read each kind of entity: the name of a function that takes an id, runs with the caller's rights, and
+-- returns null if the caller may not see the entity. The key is the part of the event before the dot, or the whole
+-- event where that one has a reader of its own. The name is a text because pg_upgrade refuses databases with columns of
+-- type `regproc`.
 create table private.live_kinds (
   kind text primary key,
   reader text not null check (reader ~ '^(public|private)\.[a-z_]+$')
 );
 
--- Through which transaction what was told is kept no more.
+-- The last transaction whose broadcasts have been deleted.
 create table private.changes_pruned (
   one_row boolean primary key default true check (one_row),
   through xid8 not null
 );
 
--- May the caller listen to this topic? What is said of conversations is said on their topics: they take the right to read
--- messages.
+-- Whether the caller may listen to this topic. Topics of conversations require the permission to read messages.
 -- Security definer: it reads who the caller is.
 create function private.may_listen(topic text) returns boolean
 language sql stable security definer set search_path = '' as $$
@@ -63,21 +64,22 @@ language sql stable security definer set search_path = '' as $$
   end;
 $$;
 
--- Tells everyone who may see a conversation that is assigned like this. Security definer: whoever changes a
--- row need not be able to send to topics.
+-- Broadcasts an event to everyone who may see a conversation with this assignee.
+-- Security definer: a person who changes a row may have no right to send to topics.
 create function private.announce(tenant uuid, assignee uuid, event text, payload jsonb) returns void
 language sql set search_path = '' as $$
   select private.tell(tenant, 'conversations', assignee, event, payload);
 $$;
 
--- Tells an audience of a change, now and when it asks later (`private.changes`). `payload` has the `id` of what changed;
--- it is sent with `sequence`: the number to ask from after a loss of connection. Everything below it was told before.
---   conversations   who sees a conversation assigned to `assignee` (or to nobody)
---   unassigned      agents who see what is unassigned
+-- Records a change and broadcasts it to an audience. The `payload` has the `id` of the changed entity. The broadcast
+-- adds `sequence`, from which a client asks for changes after it loses its connection: every change below it has been
+-- sent.
+--   conversations   people who see a conversation that is assigned to `assignee`, or unassigned if that is null
+--   unassigned      agents who see unassigned conversations
 --   agent           `assignee`
---   tenant          who sees every conversation
---   anything else   who may view it: `labels` is told to holders of `labels.view`, on topic tenant:<tenant>:labels
--- Security definer: whoever changes a row need not be able to send to topics.
+--   tenant          people who see every conversation
+--   anything else   people with the permission to view it: `labels` goes to holders of `labels.view`, on tenant:<tenant>:labels
+-- Security definer: a person who changes a row may have no right to send to topics.
 create function private.tell(tenant uuid, audience text, assignee uuid, event text, payload jsonb) returns void
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -99,9 +101,10 @@ begin
 end;
 $$;
 
--- What the caller was to be told from a transaction on: [{"kind", "event", "id", "reader"}], each thing once, in the order
--- of the last word on it. No transaction is cut: `next` is where to go on, null at the end.
--- Security definer: nobody reads the table.
+-- The changes for the caller from a transaction on: [{"kind", "event", "id", "reader"}]. Each entity appears once, in
+-- the order of its latest change. Transactions are never split between pages. `next` is where the next page begins, or
+-- null.
+-- Security definer: clients have no right to read the table.
 create function private.changes_from(place xid8, most integer, out entries jsonb, out next text)
 language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -114,7 +117,7 @@ declare
     select split_part(p.permission_key, '.', 1) from public.permissions p
     where p.permission_key like '%.view' and private.has_permission(p.permission_key)
   );
-  -- the last transaction that is told whole
+  -- the last transaction of this page
   edge xid8;
 begin
   select c.xid into edge from private.changes c
@@ -122,7 +125,7 @@ begin
   order by c.xid, c.id
   offset most limit 1;
   if edge is not null then
-    -- a transaction that is larger than a page is one
+    -- a transaction that is larger than a page is returned whole
     next := case when edge = place then ((edge::text)::numeric + 1)::text else edge::text end;
   end if;
   select jsonb_agg(jsonb_build_object('kind', t.kind, 'event', t.event, 'id', t.entity_id, 'reader', (
@@ -158,10 +161,10 @@ language sql stable security definer set search_path = '' as $$
   where private.tenant_id() is not null;
 $$;
 
--- What the caller missed since a `sequence`, each thing once and as it is now; without one, the sequence to begin with. A
--- thing the caller sees no more, or that is gone, is told as `<kind>.removed`.
--- Everything below the oldest transaction that is still open has been told, and nothing from it on is sure to have been:
--- that is the sequence. Pages of one catching-up keep the sequence they began with beside where they are.
+-- The current state of every entity that changed since a `sequence`, each once. Without a sequence it returns the one
+-- to begin with. An entity that is deleted, or that the caller no longer may see, appears as `<kind>.removed`. The
+-- sequence is the oldest transaction that is still open: all changes below it have been broadcast. A cursor keeps the
+-- sequence of its first page next to its position.
 create function public.list_changes(after text default null, page_size integer default 500) returns jsonb
 language plpgsql stable set search_path = '' as $$
 declare
@@ -218,7 +221,7 @@ begin
 end;
 $$;
 
--- What was told more than three days ago. Answers with how many.
+-- Deletes changes that were recorded more than three days ago. Returns their number.
 create function public.prune_changes(batch integer default 50000) returns bigint
 language plpgsql set search_path = '' as $$
 declare
@@ -228,7 +231,7 @@ declare
   last xid8;
 begin
   for i in 1..20 loop
-    -- A statement of the service ends after 8 s, and then nothing would be removed. The next hour goes on.
+    -- A statement of the service may run for 8 s. The limit leaves the rest to the next hour's run.
     exit when clock_timestamp() > began + interval '3 seconds';
     with old as (
       delete from private.changes c
@@ -248,8 +251,8 @@ begin
 end;
 $$;
 
--- Who is looking at a conversation, or writing in it, is told among those who see it: on conversation:<id>, by presence
--- and broadcast of the clients themselves.
+-- Whether the caller may join conversation:<id>. There, clients show each other by presence and broadcast who is
+-- viewing a conversation or writing in it.
 -- Security definer: clients have no right to call `private.sees_assigned_to`.
 create function private.may_meet(topic text) returns boolean
 language plpgsql stable security definer set search_path = '' as $$

@@ -1,7 +1,7 @@
--- Connected numbers: their health as Meta tells it, and how they come and go.
+-- Connected numbers: their health as reported by Meta, and how a tenant connects and removes them.
 --
--- A number belongs to one tenant. What makes it so has been checked with Meta before it gets here: the functions
--- that connect are the service's alone, or anybody could claim a number by its id.
+-- A number belongs to one tenant. Only the service may call the functions that connect a number, because the API first
+-- checks with Meta that the tenant owns it.
 
 create table public.whatsapp_sessions (
   id uuid primary key default gen_random_uuid(),
@@ -10,60 +10,59 @@ create table public.whatsapp_sessions (
   meta_phone_number_id text unique check (meta_phone_number_id ~ '^[0-9]{1,32}$'),
   meta_business_account_id text not null check (meta_business_account_id ~ '^[0-9]{1,32}$'),
   display_phone_number text not null default '',
-  -- connected: receives and sends. paused: a person stopped sending. broken: Meta refuses our token or has
-  -- blocked the account (`status_reason` says which). disconnected: a person took it out of use; what was said
-  -- stays.
+  -- connected: receives and sends. paused: a person stopped sending. broken: Meta refuses our token or has blocked the
+  -- account; `status_reason` says which. disconnected: a person took the number out of use; its messages stay.
   status text not null default 'connected' check (status in ('connected', 'paused', 'broken', 'disconnected')),
   status_reason text,
-  -- The pace of campaigns. 10 is gentle on a number's quality; Meta allows 80, and 1000 to large senders.
+  -- The pace of campaigns. The default of 10 protects a number's quality. Meta allows 80, and 1000 for large senders.
   messages_per_second integer not null default 10 check (messages_per_second between 1 and 1000),
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   -- GREEN, YELLOW, RED or UNKNOWN
   quality_rating text,
-  -- of the whole business portfolio, as Meta's API has it: TIER_250, TIER_2K, TIER_10K, TIER_100K, TIER_UNLIMITED
+  -- the limit of the whole business portfolio, in Meta's terms: TIER_250, TIER_2K, TIER_10K, TIER_100K, TIER_UNLIMITED
   messaging_limit text,
   verified_name text,
   -- APPROVED, DECLINED, PENDING_REVIEW, ...
   name_status text,
   -- STANDARD or HIGH
   throughput_level text,
-  -- CONNECTED, FLAGGED, RESTRICTED, BANNED, ...: Meta's own word
+  -- Meta's status: CONNECTED, FLAGGED, RESTRICTED, BANNED, ...
   meta_status text,
   health_checked_at timestamptz,
-  -- why it is broken, in one word: account_disabled, account_restricted, account_deleted, account_disconnected. Others
-  -- come from those who find them. `status_reason` says it in the tenant's language.
+  -- the reason for `broken` as a code: account_disabled, account_restricted, account_deleted, account_disconnected, or
+  -- a code of the caller that found the number broken. `status_reason` explains it in the tenant's language.
   status_code text,
-  -- what it was before Meta blocked it
+  -- the status before Meta blocked the number
   status_before text check (status_before in ('connected', 'paused')),
-  -- what Meta's latest notices say: of the account's standing, and of its connection with us. Null: nothing is wrong.
+  -- Meta's latest notices: about the account's standing, and about its connection with us. Null: no problem is known.
   account_standing text check (account_standing in ('account_disabled', 'account_restricted')),
   account_connection text
     check (account_connection in ('account_deleted', 'account_disconnected')),
-  -- the times of the notices that were followed: an older one that comes late, or again, changes nothing
+  -- the times of the notices that were applied: an older or repeated notice changes nothing
   account_standing_at timestamptz,
   account_connection_at timestamptz,
   quality_at timestamptz,
   limit_at timestamptz,
   name_at timestamptz,
-  -- why the last check told nothing
+  -- the error of the last health check
   health_error text,
-  -- environment: META_WHATSAPP_TOKEN serves it. own: see private.session_tokens
+  -- environment: uses META_WHATSAPP_TOKEN. own: uses a token in private.session_tokens
   access_source text not null default 'environment' check (access_source in ('environment', 'own')),
   access_status text not null default 'unchecked'
     check (access_status in ('unchecked', 'valid', 'invalid')),
-  -- when it was last given a token of its own
+  -- when the number last received a token of its own
   access_changed_at timestamptz,
-  -- the id of a deleted number, which somebody else may connect since
+  -- the id of a deleted number; another tenant may have connected it since
   former_phone_number_id text check (former_phone_number_id ~ '^[0-9]{1,32}$'),
   deleted_at timestamptz,
-  -- how new and reopened conversations of the number that nobody has find somebody
+  -- how new and reopened conversations of the number are assigned
   assignment text not null default 'manual' check (assignment in ('manual', 'round_robin', 'least_busy')),
-  -- who has as many open conversations gets no more by themselves
+  -- automatic assignment skips people with this many open conversations
   assignment_max_open integer check (assignment_max_open between 1 and 1000),
-  -- when what `account_standing` says is over; null: when Meta says so
+  -- when `account_standing` ends; null: Meta will report the end
   account_standing_until timestamptz,
-  -- until when Meta issued its own token, as somebody told; null: it does not expire
+  -- when Meta's token for the number expires, as entered by a person; null: it does not expire
   access_expires_at timestamptz,
   unique (id, tenant_id),
   check ((meta_phone_number_id is null) = (deleted_at is not null))
@@ -93,7 +92,7 @@ language sql stable set search_path = '' as $$
   );
 $$;
 
--- Tells the tenant of a number that changed; health that was only confirmed is no news.
+-- Broadcasts changes of a number to its tenant. A health check that found no difference is not broadcast.
 create function private.announce_number() returns trigger
 language plpgsql set search_path = '' as $$
 begin
@@ -102,7 +101,7 @@ begin
 end;
 $$;
 
--- The caller's numbers. Those that were deleted are not listed; what was said with them still names them.
+-- The caller's numbers. Deleted numbers are not listed, although their conversations still refer to them.
 create function public.list_numbers() returns jsonb
 language sql stable set search_path = '' as $$
   select coalesce(jsonb_agg(private.number_json(s) order by s.created_at, s.id), '[]')
@@ -115,7 +114,7 @@ language sql stable set search_path = '' as $$
   select private.number_json(s) from public.whatsapp_sessions s where s.id = get_number.session_id;
 $$;
 
--- A number of the caller's tenant, locked, if the caller may change it.
+-- Returns a number of the caller's tenant, locked, if the caller may change it.
 create function private.own_number(session_id uuid) returns public.whatsapp_sessions
 language plpgsql set search_path = '' as $$
 declare
@@ -134,8 +133,8 @@ begin
 end;
 $$;
 
--- What a person changes of a number: {"name", "messages_per_second", "action"}, each if present. To connect one that is
--- broken or disconnected Meta is asked first: see connect_number.
+-- Changes a number: {"name", "messages_per_second", "action"}, all optional. A broken or disconnected number is
+-- connected by `connect_number`, because the API must ask Meta first.
 -- Security definer: clients have no right to write numbers.
 create function public.change_number(session_id uuid, changes jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -186,8 +185,8 @@ begin
 end;
 $$;
 
--- Takes a number out for good. Conversations and messages stay; its token goes, and its id is free for others.
--- Answers with its account, and whether another number of ours is on that account.
+-- Deletes a number. Its conversations and messages stay, its token is deleted, and its id becomes free for other
+-- tenants. Returns its account, and whether another of our numbers uses that account.
 -- Security definer: clients have no right to write numbers.
 create function public.delete_number(session_id uuid) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -209,9 +208,10 @@ begin
 end;
 $$;
 
--- Under which id a number of the caller's is or will be kept: {"session_id", "access_source"}, the latter of one that
--- was connected before and gets its history back. Refused when it is another tenant's.
--- Security definer: another tenant's number is not seen, and yet in the way.
+-- The session id under which a number of the caller is or will be stored: {"session_id", "access_source"}.
+-- `access_source` is set for a number that was connected before and gets its history back. Refuses a number of another
+-- tenant.
+-- Security definer: the caller cannot see another tenant's number, which still blocks the connection.
 create function public.number_place(phone_number_id text) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -235,9 +235,9 @@ begin
 end;
 $$;
 
--- What Meta says about a number, into its row: {"display_phone_number", "verified_name", "quality_rating", "status",
--- "name_status", "throughput": {"level"}, "whatsapp_business_manager_messaging_limit"}. What Meta leaves out stays. A number
--- that Meta has banned is broken until the ban is lifted: everything sent from it would be refused.
+-- Stores Meta's report about a number: {"display_phone_number", "verified_name", "quality_rating", "status",
+-- "name_status", "throughput": {"level"}, "whatsapp_business_manager_messaging_limit"}. Missing fields stay unchanged.
+-- A number that Meta has banned becomes broken until Meta lifts the ban, because Meta refuses everything sent from it.
 create function private.take_health(session uuid, health jsonb) returns void
 language sql set search_path = '' as $$
   update public.whatsapp_sessions s
@@ -279,7 +279,7 @@ language sql set search_path = '' as $$
   where s.id = session and t.id = s.tenant_id;
 $$;
 
--- The number that the environment names, for the tenant it names: made once. One that was deleted stays deleted.
+-- Creates the number of the environment for the tenant of the environment, once. A deleted number is not created again.
 create function public.ensure_default_number(tenant_id uuid, phone_number_id text, business_account_id text)
 returns uuid
 language sql set search_path = '' as $$
@@ -294,7 +294,7 @@ language sql set search_path = '' as $$
   returning id;
 $$;
 
--- Numbers whose health was not asked for since `older_than`, with what it takes to ask.
+-- Numbers whose health was last checked before `older_than`, with the credentials for a check.
 create function public.numbers_to_check(older_than timestamptz, page_size integer, only_session uuid default null)
 returns jsonb
 language sql stable set search_path = '' as $$
@@ -312,7 +312,7 @@ language sql stable set search_path = '' as $$
   ) n;
 $$;
 
--- What a check told: Meta's health, or why there is none. A token that Meta refuses breaks the number.
+-- Records the result of a health check: Meta's report, or an error. A refused token marks the number as broken.
 create function public.record_number_health(
   session_id uuid, health jsonb default null, problem text default null, token_invalid boolean default false
 ) returns jsonb
@@ -337,7 +337,7 @@ begin
 end;
 $$;
 
--- The number a first message goes out from: the one named, or the one last used with the contact, or the first.
+-- The number that sends a first message: the named one, else the one last used with the contact, else the first.
 create function private.number_for(contact uuid, named uuid) returns public.whatsapp_sessions
 language plpgsql stable set search_path = '' as $$
 declare
@@ -400,7 +400,7 @@ begin
       status_reason = null,
       status_code = null,
       status_before = null,
-      -- subscribed again by now
+      -- the account is subscribed again
       account_connection = null,
       deleted_at = null,
       former_phone_number_id = null
@@ -428,7 +428,8 @@ begin
 end;
 $$;
 
--- `number`, or where its account lacks the template that `payload` names, the oldest connected number whose account has it.
+-- Returns `number`, unless its account lacks the template that `payload` names: then the oldest connected number whose
+-- account has it.
 create function private.number_with_template(number public.whatsapp_sessions, payload jsonb)
 returns public.whatsapp_sessions
 language plpgsql stable set search_path = '' as $$

@@ -1,20 +1,21 @@
--- The access tokens of numbers, and a circuit breaker for each number, shared by every function: while Meta does not
--- answer, nothing is thrown at it.
+-- The access tokens of numbers, and a circuit breaker for each number. All functions share the breaker, so that they
+-- stop sending while Meta does not answer.
 --
---   closed     all is well, or nothing failed yet
---   open       ten sends in a row brought no answer: nobody sends until `open_until`
---   half_open  that time is over: one send at a time tries it out, by whoever took the trial
+--   closed     sends go out
+--   open       ten sends in a row brought no answer: no sends until `open_until`
+--   half_open  that time is over: one caller at a time holds the trial and sends one message
 --
--- Refusals are answers: only lost answers and unreachable servers count. The clock is the database's.
+-- A refusal by Meta is an answer. Only timeouts and unreachable servers count as failures. All times are the
+-- database's.
 
--- Some functions below name what is created after them.
+-- Some functions below name objects that later statements create.
 set check_function_bodies = off;
 
--- Access tokens of numbers, sealed by the API with a key that the database does not know.
+-- Access tokens of numbers. The API encrypts them with a key that the database does not have.
 create table private.session_tokens (
   session_id uuid primary key references public.whatsapp_sessions (id) on delete cascade,
   sealed text not null,
-  -- which key sealed it: tells what a rotation has still to do
+  -- the key that encrypted the token; a rotation finds the remaining tokens by it
   key_id text not null,
   updated_at timestamptz not null default now()
 );
@@ -23,26 +24,26 @@ create index session_tokens_key_idx on private.session_tokens (key_id, session_i
 create table private.number_breakers (
   session_id uuid primary key references public.whatsapp_sessions (id) on delete cascade,
   state text not null default 'closed' check (state in ('closed', 'open', 'half_open')),
-  -- in a row
+  -- consecutive failures
   failures integer not null default 0,
-  -- how often it opened since it was last closed: each time it stays open twice as long
+  -- how often the breaker opened since it was last closed; each time it stays open twice as long
   opened integer not null default 0,
   open_until timestamptz,
-  -- who tries it out must have told by then
+  -- the holder of the trial must report before this time
   trial_until timestamptz,
   changed_at timestamptz not null default now()
 );
 create index number_breakers_troubled_idx on private.number_breakers (state) where state <> 'closed';
 
--- Whether the same call may succeed another time: it lost against another, or the database is in trouble. A row that is
--- there already or no more may be another's doing, until `patient`.
+-- Whether a retry may succeed: the call lost against a concurrent one, or the database has a temporary problem.
+-- Duplicate and missing rows can also be caused by a concurrent call, so they count only if `patient` is set.
 create function private.is_transient(state text, patient boolean) returns boolean
 language sql immutable set search_path = '' as $$
   select left(state, 2) in ('08', '25', '40', '42', '53', '55', '57', '58', 'XX', 'F0')
     or (not patient and state in ('23503', '23505', 'P0002'));
 $$;
 
--- Sealed tokens that another key than this one sealed, a page at a time.
+-- One page of the tokens that are encrypted with another key than `current_key`.
 create function public.list_session_tokens(current_key text, after uuid, page_size integer) returns jsonb
 language sql stable set search_path = '' as $$
   select coalesce(jsonb_agg(jsonb_build_object('session_id', p.session_id, 'sealed', p.sealed, 'key_id', p.key_id)), '[]')
@@ -54,7 +55,8 @@ language sql stable set search_path = '' as $$
   ) p;
 $$;
 
--- Puts a token sealed anew in the place of the one it was opened from. False when that has been replaced since.
+-- Replaces a token by the same token encrypted with a new key. Returns false if the stored token has changed since it
+-- was read.
 create function public.reseal_session_token(session_id uuid, was text, sealed text, key_id text) returns boolean
 language plpgsql set search_path = '' as $$
 begin
@@ -65,7 +67,7 @@ begin
 end;
 $$;
 
--- Whether nobody may send for the number at the moment.
+-- Whether the breaker of a number currently stops all sends.
 create function private.breaker_holds(session uuid) returns boolean
 language sql stable set search_path = '' as $$
   select exists (
@@ -86,8 +88,8 @@ language sql stable set search_path = '' as $$
   ), jsonb_build_object('state', 'closed', 'failures', 0, 'open_until', null, 'changed_at', null));
 $$;
 
--- What it takes to send for a number: {"sealed", "key_id"} of its own token or nulls, and whether the breaker lets
--- through. Where it has been open long enough, the asker who is about to send takes the trial.
+-- The credentials for sending: {"sealed", "key_id"} of the number's own token, or nulls, and whether the breaker allows
+-- a send. If the breaker has been open long enough, a caller that is about to send takes the trial.
 create function public.number_access(session_id uuid, sending boolean default true) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -119,7 +121,7 @@ begin
 end;
 $$;
 
--- Tells how sends ended: how many brought no answer, and whether any did. Answers with the state that follows.
+-- Records the outcome of sends: how many brought no answer, and whether any was answered. Returns the new state.
 create function public.note_sends(session_id uuid, failed integer, answered boolean) returns text
 language plpgsql set search_path = '' as $$
 declare
@@ -144,7 +146,7 @@ begin
     breaker.trial_until := null;
   else
     breaker.failures := breaker.failures + failed;
-    -- What was on its way while it opened says nothing new.
+    -- Sends that were already under way when the breaker opened do not count.
     if breaker.state = 'half_open' or (breaker.state = 'closed' and breaker.failures >= 10) then
       breaker.state := 'open';
       breaker.open_until := now() + least(interval '30 seconds' * 2 ^ breaker.opened, interval '5 minutes');
@@ -171,7 +173,7 @@ begin
 end;
 $$;
 
--- How many numbers rest, without a word about whose they are.
+-- The number of open breakers, without naming their numbers.
 create function public.breaker_health() returns jsonb
 language sql stable set search_path = '' as $$
   select jsonb_build_object(
@@ -183,15 +185,15 @@ language sql stable set search_path = '' as $$
   where b.state <> 'closed';
 $$;
 
--- How messages of a number fared in the last day and week: counts, shares, and seconds from one state to the next. Meta has
--- accepted what has an id of Meta's, also where it could not deliver it later: those are what the rate of delivery is about.
+-- Delivery figures of a number: counts, rates, and seconds between states. A message with an id from Meta was accepted,
+-- even if Meta could not deliver it later. The delivery rate refers to accepted messages.
 create function private.delivery_since(session uuid, since timestamptz) returns jsonb
 language sql stable set search_path = '' as $$
   with sent as (
     select
       m.status, m.whatsapp_message_id is not null as accepted, m.delivered_at is not null as delivered,
       m.read_at is not null as read,
-      -- Meta tells whole seconds, we do not
+      -- Meta reports whole seconds, our times are finer
       extract(epoch from greatest(m.delivered_at - m.sent_at, case when m.delivered_at is not null then interval '0' end))
         as to_delivered,
       extract(epoch from greatest(
@@ -226,7 +228,7 @@ language sql stable set search_path = '' as $$
   from figures;
 $$;
 
--- Breaker and delivery figures of one of the caller's numbers.
+-- The breaker and the delivery figures of one of the caller's numbers.
 -- Security definer: the figures count every message of the number, also those of colleagues.
 create function public.number_delivery(session_id uuid) returns jsonb
 language sql stable security definer set search_path = '' as $$
@@ -240,7 +242,7 @@ language sql stable security definer set search_path = '' as $$
     and private.has_permission('numbers.view');
 $$;
 
--- The sealed token by which a number's account is reached; its breaker is about messages.
+-- The encrypted token for a number's account. The breaker does not apply, because it concerns messages only.
 create function public.number_token(session_id uuid) returns jsonb
 language sql stable set search_path = '' as $$
   select jsonb_build_object(

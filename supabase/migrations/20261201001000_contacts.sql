@@ -1,12 +1,13 @@
--- Contacts: the people a tenant writes with, what it keeps about them, and how they are found: by any part of a name, an
--- address or a tag, by a number in any spelling, and by the tenant's own fields; answered from indexes.
+-- Contacts: the people a tenant writes with, the data it keeps about them, and the search for them. A search finds any
+-- part of a name, an address or a tag, a phone number in any spelling, and values of the tenant's own fields. Indexes
+-- answer it.
 
--- Some functions below name what is created after them.
+-- Some functions below name objects that later statements create.
 set check_function_bodies = off;
 
--- The same for every form of one number. WhatsApp's own ids keep old forms: Brazilian mobiles without the ninth digit,
--- Mexican ones with a 1, Argentinian ones with or without the 9. A Brazilian 9 is only left out where a landline cannot
--- be meant.
+-- The same key for every form of one phone number. WhatsApp keeps old forms as ids: Brazilian mobiles without the ninth
+-- digit, Mexican numbers with a 1, Argentinian ones with or without the 9. The Brazilian 9 is removed only where the
+-- number cannot be a landline.
 create function private.phone_key(wa_id text) returns text
 language sql immutable strict parallel safe set search_path = '' as $$
   select case
@@ -18,7 +19,7 @@ language sql immutable strict parallel safe set search_path = '' as $$
   end;
 $$;
 
--- Everything of a contact that a search finds, each word behind a space.
+-- The searchable text of a contact: its words, each after a space.
 create function private.contact_words(
   name text, profile_name text, username text, email text, tags text[], wa_id text
 ) returns text
@@ -32,19 +33,20 @@ $$;
 create table public.contacts (
   id uuid primary key default gen_random_uuid(),
   tenant_id uuid not null references public.tenants (id) on delete cascade,
-  -- digits without `+`; absent while Meta hides the phone number
+  -- digits without `+`; null while Meta hides the phone number
   wa_id text check (wa_id ~ '^[0-9]{1,20}$'),
   -- Meta's business-scoped user id (`CC.xxxx`)
   user_id text check (char_length(user_id) between 1 and 160),
   username text,
-  -- what WhatsApp says; `name` is what a person of the tenant typed, and wins
+  -- the name in WhatsApp; `name` is entered by the tenant and takes precedence
   profile_name text,
   name text check (char_length(name) <= 200),
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   marketing_opted_out_at timestamptz,
   phone_key text generated always as (private.phone_key(wa_id)) stored,
-  -- when the person was last seen under this user id and this name: what is older and comes late does not replace it
+  -- when the person was last seen with this user id and this profile name: older data that arrives late does not
+  -- replace it
   user_id_at timestamptz,
   profile_at timestamptz,
   email text check (char_length(email) <= 254),
@@ -52,11 +54,11 @@ create table public.contacts (
   tags text[] not null default '{}' check (cardinality(tags) <= 50),
   custom_fields jsonb not null default '{}' check (jsonb_typeof(custom_fields) = 'object'),
   owner_id uuid,
-  -- we send them nothing more, and Meta lets nothing of theirs through
+  -- we send this contact nothing, and Meta does not deliver their messages
   blocked_at timestamptz,
-  -- The personal data is gone and nobody is shown it any more: the row stays for what is counted.
+  -- The personal data is deleted and the contact is hidden. The row stays for counts.
   erased_at timestamptz,
-  -- Kept beside them: asking for each candidate anew takes most of a search.
+  -- A stored column: computing the words for each candidate would take most of a search's time.
   search_words text
     generated always as (private.contact_words(name, profile_name, username, email, tags, wa_id)) stored,
   unique (tenant_id, wa_id),
@@ -81,15 +83,15 @@ create index contacts_opted_out_idx on public.contacts (tenant_id, created_at de
 create index contacts_blocked_idx on public.contacts (tenant_id, created_at desc, id desc) where blocked_at is not null;
 create index contacts_email_idx on public.contacts (tenant_id, lower(email)) where email is not null;
 
--- The fields that a tenant keeps of its contacts. Values stand in `contacts.custom_fields`, by key: strings for text,
--- choice and date (YYYY-MM-DD), numbers, true and false.
+-- The contact fields that a tenant defines. Their values are in `contacts.custom_fields` by key: strings for text,
+-- choice and date (YYYY-MM-DD), numbers, and booleans.
 create table public.contact_fields (
   id uuid primary key default gen_random_uuid(),
   tenant_id uuid not null references public.tenants (id) on delete cascade,
   key text not null check (key ~ '^[a-z][a-z0-9_]{0,39}$'),
   name text not null check (char_length(name) between 1 and 100),
   type text not null check (type in ('text', 'number', 'boolean', 'date', 'choice')),
-  -- what can be chosen
+  -- the permitted choices
   choices text[] not null default '{}',
   position integer not null default 0,
   created_at timestamptz not null default now(),
@@ -112,9 +114,9 @@ create index contact_notes_contact_idx on public.contact_notes (contact_id, tena
 create index contact_notes_tenant_idx on public.contact_notes (tenant_id);
 create index contact_notes_created_by_idx on public.contact_notes (created_by, tenant_id) where created_by is not null;
 
--- The contacts of a tenant that a filter leaves. What contacts can be chosen by is decided here and nowhere else:
--- `search`, `created_since`, `created_until`, `wrote_since`, `session_id` (has a conversation with that number), `tag`,
--- `label`, `segment_id`, and `segment`: a filter as segments have it.
+-- The contacts of a tenant that match a filter. This function is the only place that decides how contacts can be
+-- selected: `search`, `created_since`, `created_until`, `wrote_since`, `session_id` (has a conversation with that
+-- number), `tag`, `label`, `segment_id`, and `segment` (the filter of a segment).
 create function private.contacts_matching(tenant uuid, filter jsonb) returns setof uuid
 language plpgsql stable set search_path = '' as $$
 declare
@@ -122,7 +124,7 @@ declare
   conditions text := 'true';
   pattern text;
 begin
-  -- as the list of contacts is searched
+  -- the same search as in the list of contacts
   foreach pattern in array private.search_patterns(coalesce(filter ->> 'search', '')) loop
     conditions := conditions || format(' and c.search_words like %L', pattern);
   end loop;
@@ -168,17 +170,17 @@ begin
 end;
 $$;
 
--- What contacts are sorted by when they are sorted by name.
+-- The key by which contacts are sorted by name.
 create function private.contact_sort_name(name text, profile_name text, username text, wa_id text) returns text
 language sql immutable parallel safe set search_path = '' as $$
   select private.fold_text(left(trim(coalesce(name, profile_name, username, wa_id, '')), 200)) collate "C";
 $$;
 
--- What words must be like: all of them, each anywhere in a contact's words, but one or two letters at the beginning of
--- a word. A number is its digits, without the zeros before it: those stand where others write the country code. It is found
--- in either of its forms: WhatsApp's ids of Brazil, Mexico and Argentina differ from the numbers people write by a digit
--- after the country code (as private.phone_key knows), and +62 is often followed by the 0 used at home.
--- A search without a word in it, of accents alone, finds nobody.
+-- The patterns that a contact's words must match. All of them must match: one or two letters at the beginning of a
+-- word, longer ones anywhere. A phone number becomes its digits without leading zeros, because the contact may have a
+-- country code there. Both forms of a number match: WhatsApp's ids in Brazil, Mexico and Argentina differ from written
+-- numbers by a digit after the country code (see private.phone_key), and +62 is often followed by the domestic 0. A
+-- search that contains no word, only accents, finds no contact.
 create function private.search_patterns(search text) returns text[]
 language sql immutable parallel safe set search_path = '' as $$
   with words as (
@@ -200,7 +202,7 @@ language sql immutable parallel safe set search_path = '' as $$
   where w <> '';
 $$;
 
--- The one rule of who sees a contact, as the policy has it, for functions that pass row level security.
+-- Whether the caller sees a contact: the rule of the policy, for functions that bypass row level security.
 create function private.sees_contact(c public.contacts) returns boolean
 language sql stable set search_path = '' as $$
   select c.erased_at is null and c.tenant_id = private.tenant_id() and (
@@ -212,7 +214,7 @@ language sql stable set search_path = '' as $$
   );
 $$;
 
--- A contact that the caller sees, locked.
+-- Returns a contact that the caller sees, locked.
 create function private.own_contact(contact_id uuid) returns public.contacts
 language plpgsql set search_path = '' as $$
 declare
@@ -228,7 +230,7 @@ begin
 end;
 $$;
 
--- A contact without what not everybody sees who sees the contact.
+-- A contact without the parts that need further permissions.
 create function private.contact_row_json(c public.contacts) returns jsonb
 language sql stable set search_path = '' as $$
   select jsonb_build_object(
@@ -255,13 +257,13 @@ language sql stable set search_path = '' as $$
   );
 $$;
 
--- A filter as a condition on `c`, for contacts that the caller may see. `filter` may have
+-- Translates a filter into a condition on `c`, limited to contacts that the caller may see. `filter` may have
 --   search      words, or a part of a number
 --   label_id, tag, segment_id
---   owner       `me`, `none` or who
+--   owner       `me`, `none` or a person's id
 --   opted_out, blocked
---   fields      {"<key>": <value>}: all of them
--- Every value is quoted; there is nothing of the caller's in it besides.
+--   fields      {"<key>": <value>}: all must match
+-- Every value of the caller is quoted.
 create function private.contact_condition(filter jsonb) returns text
 language plpgsql stable set search_path = '' as $$
 declare
@@ -330,10 +332,10 @@ begin
 end;
 $$;
 
--- One page of the contacts that a filter leaves, with what is given a `cursor` behind another page. `sort`:
---   newest         by when they were added
---   name           as they are shown
---   last_activity  by their last message; those without one are left out
+-- One page of the contacts that match a filter. With `cursor`, the page after another one. `sort`:
+--   newest         by creation, the newest first
+--   name           by the displayed name
+--   last_activity  by the last message; contacts without messages are omitted
 -- Without `counted` there is no total.
 -- Security definer: no index could be used under row level security; the same rule is in `private.contact_condition`.
 create function public.list_contacts(
@@ -421,7 +423,7 @@ begin
 end;
 $$;
 
--- Null when there is none, or none the caller may see.
+-- Null if the contact does not exist or the caller may not see it.
 -- Security definer: clients have no right to call `private.contact_json`.
 create function public.get_contact(contact_id uuid) returns jsonb
 language sql stable security definer set search_path = '' as $$
@@ -434,7 +436,7 @@ language sql stable set search_path = '' as $$
   select to_jsonb(f) - 'tenant_id';
 $$;
 
--- Whether a field may have a value.
+-- Whether a value is valid for a field.
 create function private.is_field_value(type text, choices text[], value jsonb) returns boolean
 language plpgsql immutable set search_path = '' as $$
 begin
@@ -453,13 +455,13 @@ exception when datetime_field_overflow or invalid_datetime_format then
 end;
 $$;
 
--- Refuses values that the tenant has no fields for. Null means: none.
+-- Refuses values for fields that the tenant does not have. A null value removes the field's value.
 create function private.check_custom_fields(tenant uuid, given jsonb) returns void
 language plpgsql set search_path = '' as $$
 declare
   wrong record;
 begin
-  -- what a field is stays until the values are written
+  -- locks the definitions of the fields until the values are written
   perform 1 from public.contact_fields f
   where f.tenant_id = check_custom_fields.tenant and f.key in (select jsonb_object_keys(given))
   order by f.id
@@ -498,7 +500,7 @@ declare
   made public.contact_fields;
 begin
   perform private.require('contacts.manage_fields');
-  -- one at a time, for the limit to hold
+  -- serialized, so that concurrent calls cannot exceed the limit
   perform 1 from public.tenants t where t.id = tenant for update;
   if (select count(*) from public.contact_fields f where f.tenant_id = tenant) >= 100 then
     raise sqlstate 'PT409' using message = 'There are 100 fields already.', detail = 'too_many_fields';
@@ -515,8 +517,8 @@ begin
 end;
 $$;
 
--- Changes what is named of a field: `name`, `type`, `choices`, `position`. Values that contacts have must fit what it
--- becomes; of a text, every value does.
+-- Changes the properties of a field that `changes` names: `name`, `type`, `choices`, `position`. Existing values must
+-- fit the new type. Every value fits type text.
 -- Security definer: clients have no right to write contacts and fields.
 -- Time limit: a choice that is renamed or removed changes every contact that has it.
 create function public.update_contact_field(field_id uuid, changes jsonb) returns jsonb
@@ -569,7 +571,7 @@ begin
 end;
 $$;
 
--- Ends a field, and its values with it.
+-- Deletes a field and its values.
 -- Security definer: clients have no right to write contacts and fields.
 -- Time limit: it changes every contact that has a value.
 create function public.delete_contact_field(field_id uuid) returns void
@@ -589,7 +591,7 @@ begin
 end;
 $$;
 
--- Tags in their order, each once, whatever its capital letters.
+-- Sorts tags and removes duplicates that differ only in case.
 create function private.clean_tags(tags text[]) returns text[]
 language sql immutable set search_path = '' as $$
   select coalesce(array_agg(t.tag order by t.nth), '{}')
@@ -601,7 +603,7 @@ language sql immutable set search_path = '' as $$
   ) t;
 $$;
 
--- Refuses an owner who is not one of the tenant's active people.
+-- Refuses an owner who is not an active person of the tenant.
 create function private.check_owner(tenant uuid, owner uuid) returns void
 language plpgsql stable set search_path = '' as $$
 begin
@@ -613,7 +615,7 @@ begin
 end;
 $$;
 
--- Refuses labels that are not the tenant's.
+-- Refuses labels of other tenants.
 create function private.check_labels(tenant uuid, labels uuid[]) returns void
 language plpgsql stable set search_path = '' as $$
 begin
@@ -626,8 +628,8 @@ begin
 end;
 $$;
 
--- Gives a contact what `changes` names: `name`, `email`, `language`, `tags`, `custom_fields` (by key, null ends one),
--- `owner_id`, `label_ids`.
+-- Changes the fields of a contact that `changes` names: `name`, `email`, `language`, `tags`, `custom_fields` (by key;
+-- null removes a value), `owner_id`, `label_ids`.
 create function private.change_contact(contact public.contacts, changes jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -669,8 +671,8 @@ begin
 end;
 $$;
 
--- Adds a contact. `contact` is {"wa_id", ...} with what `private.change_contact` takes. Answers with {"contact"}, or with
--- {"existing"} where the number is a contact's already: its id, null if the caller may not see it.
+-- Adds a contact. `contact` is {"wa_id", ...} with the fields of `private.change_contact`. Returns {"contact"}, or
+-- {"existing"} if a contact already has the number: its id, or null if the caller may not see it.
 -- Security definer: clients have no right to write contacts.
 create function public.create_contact(contact jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -692,7 +694,7 @@ begin
 end;
 $$;
 
--- Changes what is named of a contact. With `unless_changed_since` only while it is as it was then (`updated_at`).
+-- Changes a contact. With `unless_changed_since` the change requires that `updated_at` still has that value.
 -- Security definer: clients have no right to call `private.change_contact`.
 create function public.update_contact(contact_id uuid, changes jsonb, unless_changed_since timestamptz default null)
 returns jsonb
@@ -701,7 +703,7 @@ declare
   contact public.contacts;
 begin
   perform private.require('contacts.update');
-  -- fields are held before contacts, as by who changes a field
+  -- fields are locked before contacts, in the same order as by a change of a field
   if changes ? 'custom_fields' then
     perform private.check_custom_fields(private.tenant_id(), changes -> 'custom_fields');
   end if;
@@ -714,9 +716,9 @@ begin
 end;
 $$;
 
--- Does one thing with many contacts: those named, or those a filter leaves. `action`: `add_tags`, `remove_tags`
--- (`tags`), `add_labels`, `remove_labels` (`label_ids`), `set_owner` (`owner_id`). Contacts the caller may not see are
--- passed over, and so are tags beyond a contact's fifty. Answers with {"matched", "changed"}.
+-- Applies one action to the named contacts, or to those that match a filter. `action`: `add_tags`, `remove_tags`
+-- (`tags`), `add_labels`, `remove_labels` (`label_ids`), `set_owner` (`owner_id`). It skips contacts that the caller
+-- may not see, and tags beyond a contact's limit of fifty. Returns {"matched", "changed"}.
 -- Security definer: clients have no right to write contacts and labels.
 -- Time limit: it changes every contact that matches.
 create function public.change_contacts(contact_ids uuid[], filter jsonb, action text, options jsonb) returns jsonb
@@ -781,7 +783,7 @@ language sql stable set search_path = '' as $$
   ));
 $$;
 
--- One page of a contact's notes, the latest first; null without the contact.
+-- One page of a contact's notes, the newest first; null without the contact.
 -- Security definer: clients have no right to call `private.contact_note_json`.
 create function public.list_contact_notes(contact_id uuid, page integer, page_size integer) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
@@ -822,7 +824,7 @@ begin
 end;
 $$;
 
--- Removes a note of one's own, or anybody's with `notes.delete`.
+-- Deletes a note of the caller, or with `notes.delete` any note.
 -- Security definer: clients have no right to write notes.
 create function public.delete_contact_note(contact_id uuid, note_id uuid) returns void
 language plpgsql security definer set search_path = '' as $$
@@ -840,8 +842,8 @@ begin
 end;
 $$;
 
--- Blocks a contact, or ends that. Answers with {"contact", "numbers"}: whom Meta is to be told of, at which of our
--- numbers: [{"session_id", "phone_number_id", "user"}].
+-- Blocks or unblocks a contact. Returns {"contact", "numbers"}. The API passes the change on to Meta for these numbers
+-- of ours: [{"session_id", "phone_number_id", "user"}].
 -- Security definer: clients have no right to write contacts.
 create function public.block_contact(contact_id uuid, blocked boolean) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -867,9 +869,9 @@ begin
 end;
 $$;
 
--- Tells who may view contacts of a change. What only says "seen again" is none, nor is a recipient of a campaign whom
--- nobody has seen yet; a statement that touches many is told once, and clients read their page again; an import tells of
--- itself.
+-- Broadcasts a change to people who may view contacts. Updates of "last seen" columns are not broadcast, nor are
+-- campaign recipients who never wrote. A statement that changes many contacts is broadcast once, and clients reload
+-- their page. Imports broadcast their own progress.
 -- Security definer: it also runs when Auth removes an account, and the role of Auth has no rights here.
 create function private.announce_contacts() returns trigger
 language plpgsql security definer set search_path = '' as $$
@@ -900,7 +902,7 @@ begin
 end;
 $$;
 
--- A row that is no more was merged into another one, or its tenant is gone.
+-- A deleted row was merged into another contact, or its tenant was deleted.
 create function private.announce_deleted_contacts() returns trigger
 language plpgsql set search_path = '' as $$
 begin
@@ -910,7 +912,7 @@ begin
 end;
 $$;
 
--- Notes are told by their contact's id, to those who may view contacts.
+-- A change of a note is broadcast with the id of its contact, to people who may view contacts.
 create function private.announce_contact_note() returns trigger
 language plpgsql set search_path = '' as $$
 declare
@@ -924,15 +926,15 @@ begin
 end;
 $$;
 
--- The last digits of a number: what stays the same however its beginning is written.
+-- The last digits of a number, which are the same in all its spellings.
 create function private.phone_tail(wa_id text) returns text
 language sql immutable strict parallel safe set search_path = '' as $$
   select right(wa_id, 8);
 $$;
 
--- One page of a contact's history, the latest first: messages and campaigns, consents, notes, what was done with the
--- conversations, and changes by the names of what changed; each as far as the caller may see it. Null without the contact.
--- `after` is the `next_cursor` of the page above.
+-- One page of a contact's history, the newest first: messages, campaigns, consents, notes, events of the conversations,
+-- and the names of changed fields. Each entry appears only if the caller may see it. Null without the contact. `after`
+-- is the `next_cursor` of the previous page.
 -- Security definer: clients have no right to call `private.contact_note_json`.
 create function public.list_contact_timeline(contact_id uuid, page_size integer, after text default null) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
@@ -1026,7 +1028,7 @@ begin
         ) as details
         from public.audit_logs l
         where l.tenant_id = tenant and l.entity = 'contacts' and l.entity_id = contact.id::text and l.actor_type <> 'system'
-          -- what somebody allows is told with their consent
+          -- consent entries already show changes of consent
           and (l.action <> 'contacts.updated' or l.after - '{marketing_opted_out_at,updated_at}'::text[] <> '{}')
           and (l.occurred_at, md5(l.id::text)::uuid) < (before_at, before_id)
         order by l.occurred_at desc, md5(l.id::text)::uuid desc
@@ -1071,7 +1073,7 @@ language sql stable set search_path = '' as $$
   select private.contact_field_json(f) from public.contact_fields f where f.id = live_contact_field.id;
 $$;
 
--- The forms of a number that stands in lists and campaigns, by its key.
+-- All forms of a number in recipient lists and campaigns, from its key.
 create function private.phone_forms(phone_key text) returns text[]
 language sql immutable strict parallel safe set search_path = '' as $$
   select array_remove(array[
@@ -1083,7 +1085,7 @@ language sql immutable strict parallel safe set search_path = '' as $$
   ], null);
 $$;
 
--- Digits as WhatsApp writes them: who leaves the country code out is at home.
+-- Adds Indonesia's country code to digits that have none, as WhatsApp writes numbers.
 create function private.with_country_code(digits text) returns text
 language sql immutable strict parallel safe set search_path = '' as $$
   select case
@@ -1093,8 +1095,9 @@ language sql immutable strict parallel safe set search_path = '' as $$
   end;
 $$;
 
--- What a contact's words must be like whose name, address or number holds this: for the index to find them. Of texts that
--- are more than plain letters the words may differ, and of one or two letters it knows too many.
+-- A pattern by which the index finds contacts whose name, address or number contains the text. It is null for texts
+-- with other characters than plain letters, because the stored words may differ, and for one or two letters, which
+-- match too many.
 create function private.indexed_words(plain text) returns text
 language sql immutable strict parallel safe set search_path = '' as $$
   select case
@@ -1104,7 +1107,7 @@ language sql immutable strict parallel safe set search_path = '' as $$
   end;
 $$;
 
--- A value as a field of another type has it; null where it does not fit.
+-- Converts a value to the type of another field; null if it does not fit.
 create function private.field_value_as(type text, choices text[], value jsonb) returns jsonb
 language sql immutable parallel safe set search_path = '' as $$
   select case
@@ -1118,7 +1121,7 @@ language sql immutable parallel safe set search_path = '' as $$
   end;
 $$;
 
--- The digits of a whole number as a pattern for both its forms; others as they are.
+-- A pattern that matches both forms of a whole phone number; other digits are returned unchanged.
 create function private.written_number(digits text) returns text
 language sql immutable parallel safe set search_path = '' as $$
   select case
@@ -1159,7 +1162,7 @@ alter table public.contacts enable row level security;
 alter table public.contact_fields enable row level security;
 alter table public.contact_notes enable row level security;
 
--- whoever sees any contact sees what its fields mean
+-- people who see any contact may read the definitions of the fields
 create policy "members read the fields of contacts" on public.contact_fields for select to authenticated
   using (
     tenant_id = (select private.tenant_id())

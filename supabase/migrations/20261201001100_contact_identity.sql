@@ -1,11 +1,12 @@
--- One person is one contact: known by phone number in any of the forms WhatsApp and people write it, by Meta's user id,
--- or by both; whoever turns out to be known twice is merged, and a changed number takes its history along. A number that
--- was given up and taken up again, told in whatever order, leaves one person.
+-- One contact per person. A contact is known by phone number in any form, by Meta's user id, or by both. Two contacts
+-- that prove to be the same person are merged, and a changed number keeps its history. Notices may arrive in any order:
+-- a number that was given up and taken again still results in one contact.
 
--- Some functions below name what is created after them.
+-- Some functions below name objects that later statements create.
 set check_function_bodies = off;
 
--- Numbers and user ids a contact had, and until when: what was sent under them before belongs to the contact still.
+-- Earlier numbers and user ids of a contact, and when they ended. Messages sent under them before that time belong to
+-- the contact.
 create table private.former_identities (
   id bigint generated always as identity primary key,
   tenant_id uuid not null references public.tenants (id) on delete cascade,
@@ -21,14 +22,15 @@ create index former_identities_user_idx on private.former_identities (tenant_id,
 create index former_identities_contact_idx on private.former_identities (contact_id, tenant_id);
 create index former_identities_phone_idx on private.former_identities (tenant_id, phone_key, until) where phone_key is not null;
 
--- Contacts of people Meta names: known by phone number, by Meta's user id, or both. `people` is a list of {"tenant_id",
--- "wa_id"?, "user_id"?, "profile_name"?, "username"?, "at", "nth"}; of several namings of a person the latest counts.
+-- Creates or updates the contacts of people Meta names by phone number, user id, or both. `people` is a list of
+-- {"tenant_id", "wa_id"?, "user_id"?, "profile_name"?, "username"?, "at", "nth"}. If a person appears several times,
+-- the latest entry counts.
 create function private.upsert_contacts(people jsonb) returns void
 language plpgsql set search_path = '' as $$
 declare
   pair record;
 begin
-  -- Who shows number and id together, and was not known by both: rare, and once in a lifetime.
+  -- People who show a number and an id together for the first time. This is rare: about once per person.
   for pair in
     select p.tenant_id, p.wa_id, p.user_id, p.at, by_phone.id as by_phone, by_user.id as by_user,
       by_user.wa_id as old_wa_id, by_user.user_id_at as old_at
@@ -53,7 +55,7 @@ begin
     elsif pair.old_wa_id is null then
       perform private.give_phone(pair.by_user, pair.wa_id);
     elsif pair.old_at is null or pair.old_at <= pair.at then
-      -- below it goes to the number it was seen with last
+      -- the loop below gives the id to the contact with the number it was seen with last
       perform private.remember_identity(pair.by_user, null, pair.user_id, coalesce(pair.old_at, pair.at));
       update public.contacts c set user_id = null, user_id_at = null where c.id = pair.by_user;
     end if;
@@ -67,7 +69,7 @@ begin
   from (
     select
       p.*,
-      -- A user id is one contact's: where it comes with several phone numbers, the last has it.
+      -- A user id belongs to one contact. If it comes with several phone numbers, the last one gets it.
       p.user_id is not null and p.place = max(p.place) over (partition by p.tenant_id, p.user_id) and not exists (
         select 1 from public.contacts o where o.tenant_id = p.tenant_id and o.user_id = p.user_id
       ) as has_user_id
@@ -90,7 +92,7 @@ begin
   ) p
   order by p.tenant_id, p.key
   on conflict (tenant_id, phone_key) do update set
-    -- the form WhatsApp uses now
+    -- the form that WhatsApp uses now
     wa_id = excluded.wa_id,
     profile_name = case when c.profile_at > excluded.profile_at then coalesce(c.profile_name, excluded.profile_name)
       else coalesce(excluded.profile_name, c.profile_name) end,
@@ -100,7 +102,7 @@ begin
     user_id = coalesce(c.user_id, excluded.user_id),
     user_id_at = case when c.user_id is null or c.user_id = excluded.user_id
       then greatest(c.user_id_at, excluded.user_id_at) else c.user_id_at end
-  -- not for each message: a row that only says "still" is worth writing once a day
+  -- An unchanged row is written at most once a day, not for each message.
   where excluded.wa_id <> c.wa_id
     or (c.user_id is null and excluded.user_id is not null)
     or excluded.user_id_at > coalesce(c.user_id_at, '-infinity') + interval '1 day'
@@ -140,8 +142,8 @@ begin
 end;
 $$;
 
--- Gives a contact a phone number, or the form of it that WhatsApp uses. Answers with the contact that has it now:
--- another one, if that turned out to be the same person.
+-- Gives a contact a phone number, or the form that WhatsApp uses. Returns the contact that has the number now: another
+-- one, if both were the same person.
 create function private.give_phone(contact uuid, new_wa_id text) returns uuid
 language plpgsql set search_path = '' as $$
 declare
@@ -160,7 +162,7 @@ begin
 end;
 $$;
 
--- What a contact was known by until then.
+-- Records an earlier number or user id of a contact.
 create function private.remember_identity(contact uuid, old_phone_key text, old_user_id text, at timestamptz) returns void
 language sql set search_path = '' as $$
   insert into private.former_identities (tenant_id, contact_id, phone_key, user_id, until)
@@ -171,8 +173,8 @@ language sql set search_path = '' as $$
     set until = greatest(former_identities.until, excluded.until);
 $$;
 
--- Gives a contact the user id it was seen with at that time. Whoever had it is the same person, unless known by another
--- phone number: then the id is that one's who was seen with it last.
+-- Gives a contact the user id it was seen with at that time. A contact that already had the id is the same person and
+-- is merged, unless it has another phone number: then the contact that was seen with the id last gets it.
 create function private.give_user_id(contact uuid, new_user_id text, at timestamptz) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -187,7 +189,7 @@ begin
 
   select c.* into holder from public.contacts c where c.tenant_id = known.tenant_id and c.user_id = new_user_id for update;
   if holder.id is not null and holder.wa_id is null then
-    -- its id is free before it is given on
+    -- the merge frees the id before it is assigned below
     perform private.merge_contacts(kept => contact, gone => holder.id);
   elsif holder.id is not null and holder.user_id_at > at then
     return;
@@ -205,7 +207,7 @@ begin
 end;
 $$;
 
--- The contact of somebody Meta names, as the person was known at that time.
+-- The contact of a person Meta names, by the identity the person had at that time.
 create function private.find_contact(tenant uuid, wa_id text, user_id text, at timestamptz) returns uuid
 language sql stable set search_path = '' as $$
   select coalesce(
@@ -232,7 +234,7 @@ language sql stable set search_path = '' as $$
   );
 $$;
 
--- Gives what was said with a contact until then to another one: the number has changed hands since.
+-- Moves the messages of a contact up to a time to another contact, because the number has changed hands since.
 create function private.hand_down(contact uuid, heir uuid, at timestamptz) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -263,7 +265,7 @@ begin
     update public.messages m set conversation_id = place.id, idempotency_key = null
     where m.conversation_id = thread.id and m.tenant_id = thread.tenant_id and m.occurred_at <= at;
 
-    -- What was not read there is new here: it opens a pending conversation, as if the customer had written here.
+    -- Unread messages count as new here: they open a pending conversation, as a message of the customer would.
     update public.conversations v
     set
       unread_count = v.unread_count + moved,
@@ -295,7 +297,7 @@ begin
 end;
 $$;
 
--- A person tells through WhatsApp that their number or their user id has changed. Safe to repeat.
+-- Applies a notice from WhatsApp that a person's number or user id has changed. Safe to repeat.
 create function private.carry_over(contact uuid, notice jsonb, old_wa_id text, at timestamptz) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -314,7 +316,7 @@ begin
     if former_user_id is null and new_user_id is distinct from known.user_id then
       former_user_id := known.user_id;
     end if;
-    -- The new number may itself have been left since.
+    -- The new number may also have been given up since.
     holder := private.find_contact(known.tenant_id, new_wa_id, null, at);
     if known.phone_key = private.phone_key(old_wa_id) and exists (
       select 1
@@ -325,7 +327,7 @@ begin
           or (m.type = 'system' and m.payload #>> '{system,type}' = 'user_changed_number' and private.phone_key(
             ltrim(coalesce(m.payload #>> '{system,new_wa_id}', m.payload #>> '{system,wa_id}'), '+')) = known.phone_key))
     ) then
-      -- This came late, and somebody else writes from the old number by now, or the same person again.
+      -- A late notice: by now another person, or the same person again, writes from the old number.
       if holder is null then
         insert into public.contacts (tenant_id, wa_id) values (known.tenant_id, new_wa_id) returning id into holder;
       end if;
@@ -343,7 +345,7 @@ begin
   end if;
 
   if former_user_id is not null and former_user_id is distinct from new_user_id then
-    -- Known under the old id alone, from before the change.
+    -- A contact known only by the old user id, from before the change.
     select c.id into holder from public.contacts c
     where c.tenant_id = known.tenant_id and c.user_id = former_user_id and c.wa_id is null and c.id <> person;
     if holder is not null then
@@ -359,8 +361,8 @@ begin
 end;
 $$;
 
--- What Meta tells about the recipients of our messages: the number behind the one we dialled, the id behind the number.
--- `known` is a list of {"contact_id", "wa_id"?, "user_id"?, "at"}.
+-- Stores identities that Meta reports for recipients of our messages: the number behind the one we dialled, and the
+-- user id of the number. `known` is a list of {"contact_id", "wa_id"?, "user_id"?, "at"}.
 create function private.learn_recipients(known jsonb) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -395,7 +397,7 @@ begin
 end;
 $$;
 
--- Notices among fresh messages that tell of a changed identity. One may name the person in its body only.
+-- Applies the notices of changed identities among new messages. Some notices name the person only in their body.
 create function private.follow_notices(fresh uuid[]) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -407,7 +409,7 @@ begin
     where m.id = any (fresh) and m.type = 'system' and jsonb_typeof(m.payload -> 'system') = 'object'
     order by m.occurred_at, m.created_at
   loop
-    -- An earlier notice may have moved it.
+    -- An earlier notice may have moved the conversation to another contact.
     perform private.carry_over(v.contact_id, notice.payload -> 'system',
       ltrim(coalesce(notice.payload ->> 'from', notice.payload #>> '{system,customer}'), '+'),
       notice.occurred_at)

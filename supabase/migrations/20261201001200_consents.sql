@@ -1,4 +1,4 @@
--- What people allow us to send them. Every word of theirs is kept; what holds follows from the latest.
+-- Consents: what people allow us to send them. Every statement of theirs is kept, and the latest one counts.
 
 create table public.contact_consents (
   id uuid primary key default gen_random_uuid(),
@@ -7,7 +7,7 @@ create table public.contact_consents (
   purpose text not null default 'marketing' check (purpose in ('marketing')),
   state text not null check (state in ('opted_in', 'opted_out')),
   source text not null check (source in ('meta_preference', 'keyword', 'person', 'import', 'error_131050')),
-  -- what shows it: the element as Meta sent it, the words of the customer, who entered it
+  -- the evidence: Meta's element, the customer's words, or the person who entered it
   proof jsonb not null default '{}',
   occurred_at timestamptz not null default now(),
   created_at timestamptz not null default now(),
@@ -17,7 +17,7 @@ create table public.contact_consents (
 create index contact_consents_contact_idx on public.contact_consents (contact_id, tenant_id);
 create index contact_consents_tenant_idx on public.contact_consents (tenant_id);
 
--- What holds now. Of two words at the same moment the "no" counts.
+-- Computes the current consent. Of two statements at the same moment, the refusal counts.
 create function private.settle_consents(contacts uuid[]) returns void
 language sql set search_path = '' as $$
   update public.contacts c
@@ -33,8 +33,8 @@ language sql set search_path = '' as $$
   where c.id = i.id and c.marketing_opted_out_at is distinct from l.opted_out_at;
 $$;
 
--- Keeps consents. `consents` is a list of {"tenant_id", "contact_id", "state", "source", "proof"?, "occurred_at"}. Safe
--- to repeat.
+-- Stores consents. `consents` is a list of {"tenant_id", "contact_id", "state", "source", "proof"?, "occurred_at"}.
+-- Safe to repeat.
 create function private.record_consents(consents jsonb) returns void
 language plpgsql set search_path = '' as $$
 begin
@@ -51,13 +51,13 @@ begin
 end;
 $$;
 
--- Whether a contact wants no marketing.
+-- Whether a contact has opted out of marketing.
 create function private.opted_out(c public.contacts) returns boolean
 language sql immutable set search_path = '' as $$
   select c.marketing_opted_out_at is not null;
 $$;
 
--- A message as keywords are compared: capital letters, and what stands between words as one space.
+-- Normalizes a message for comparison with keywords: lower case, and one space between words.
 create function private.keyword_of(words text) returns text
 language sql immutable parallel safe set search_path = '' as $$
   select upper(btrim(regexp_replace(left(words, 200), '[^[:alnum:]]+', ' ', 'g')));
@@ -68,7 +68,7 @@ language sql stable set search_path = '' as $$
   select to_jsonb(k) - 'tenant_id' - 'contact_id';
 $$;
 
--- What a contact has said about marketing, the latest first; null without the contact.
+-- A contact's consents to marketing, the newest first; null without the contact.
 -- Security definer: clients have no right to call `private.consent_json`.
 create function public.list_contact_consents(contact_id uuid) returns jsonb
 language sql stable security definer set search_path = '' as $$
@@ -84,7 +84,7 @@ language sql stable security definer set search_path = '' as $$
   where c.id = list_contact_consents.contact_id and c.tenant_id = private.tenant_id() and private.sees_contact(c);
 $$;
 
--- Records what a contact has said elsewhere: on the phone, in a shop, on paper. `note` says where.
+-- Records a consent given outside of WhatsApp: on the phone, in a shop, on paper. `note` says where.
 -- Security definer: clients have no right to call `private.actor`.
 create function public.record_contact_consent(contact_id uuid, state text, note text default null) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -106,8 +106,8 @@ begin
 end;
 $$;
 
--- Meta's field `user_preferences`: who wants no more marketing, or wants it again. It also tells of people who never
--- wrote: their word is kept all the same. Answers with the reason where a word is nobody's, or with null.
+-- Handles Meta's field `user_preferences`: people who stop or resume marketing. Consents of people who never wrote are
+-- kept as well. Returns the reason if an entry names no person, otherwise null.
 create function private.ingest_preferences(session public.whatsapp_sessions, notice jsonb) returns text
 language plpgsql set search_path = '' as $$
 declare
@@ -140,7 +140,7 @@ begin
         as user_id
   ) who
   where p.value ->> 'category' = 'marketing_messages' and lower(p.value ->> 'value') in ('stop', 'resume', 'signup');
-  -- somebody who cannot be costs nobody else's word
+  -- an entry without a person is skipped and does not affect the others
   select jsonb_agg(w) filter (where coalesce(w ->> 'wa_id', w ->> 'user_id') is not null),
     case when bool_or(coalesce(w ->> 'wa_id', w ->> 'user_id') is null) then 'no_sender' end
   into words, reason

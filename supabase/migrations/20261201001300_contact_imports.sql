@@ -1,11 +1,11 @@
--- Contacts from files: read in batches that say how far they came, as recipient lists are. A dry run counts what would
--- happen and writes nothing; its file stays for a day, to be imported then.
+-- Imports of contacts from files. Files are read in batches that record their progress, like recipient lists. A dry run
+-- counts the effects and writes nothing; its file stays for a day, so that it can be imported.
 --
--- One program reads the files of both kinds (`crates/tables/src/file_import.rs`) and calls five functions of each: claim,
--- record, release, finish, and the list of errors. The tables stay apart, because the kinds differ in what they keep:
--- an import of contacts is a row of its own with a mapping and a dry run, while a file becomes the recipient list itself,
--- which may be refused as a whole. Readers and errors are deleted with their import or their list by a foreign key, which
--- one table for both kinds could not have.
+-- One program reads the files of both kinds (`crates/tables/src/file_import.rs`). It calls five functions of each kind:
+-- claim, record, release, finish, and the list of errors. The tables are separate because the kinds keep different
+-- data. An import of contacts is a row of its own with a mapping and a dry run. A file of recipients becomes the
+-- recipient list itself, and may be refused as a whole. A foreign key deletes readers and errors with their import or
+-- their list, which one table for both kinds could not have.
 
 create table public.contact_imports (
   id uuid primary key default gen_random_uuid(),
@@ -13,15 +13,15 @@ create table public.contact_imports (
   file_name text not null default '' check (char_length(file_name) <= 200),
   -- in bucket `imports`
   storage_path text not null,
-  -- where numbers without a country code are from
+  -- the country of numbers without a country code
   country text not null check (country ~ '^[A-Z]{2}$'),
-  -- what each column is: [{"column", "field"}]; `field` is phone_number, name, email, language, tags, labels, owner,
-  -- custom_fields.<key>, or null for one that is left out
+  -- the meaning of each column: [{"column", "field"}]; `field` is phone_number, name, email, language, tags, labels,
+  -- owner, custom_fields.<key>, or null for a column that is not imported
   mapping jsonb not null check (jsonb_typeof(mapping) = 'array'),
   on_existing text not null default 'update' check (on_existing in ('update', 'skip')),
   dry_run boolean not null default false,
   status text not null default 'importing' check (status in ('importing', 'finished', 'failed')),
-  -- why it failed, for programs
+  -- the reason for a failure, as a code
   status_reason text,
   total_rows integer not null default 0 check (total_rows >= 0),
   read_rows integer not null default 0,
@@ -39,7 +39,7 @@ create table public.contact_imports (
 create index contact_imports_list_idx on public.contact_imports (tenant_id, created_at desc, id);
 create index contact_imports_created_by_idx on public.contact_imports (created_by, tenant_id) where created_by is not null;
 
--- Rows that were not taken, and why.
+-- Rejected rows and the reasons.
 create table public.contact_import_errors (
   import_id uuid not null,
   tenant_id uuid not null,
@@ -53,7 +53,7 @@ create table public.contact_import_errors (
   foreign key (import_id, tenant_id) references public.contact_imports (id, tenant_id) on delete cascade
 );
 
--- How far a file has been read, and who is reading.
+-- The position up to which a file has been read, and its current reader.
 create table private.contact_import_readers (
   import_id uuid not null,
   tenant_id uuid not null,
@@ -86,8 +86,8 @@ begin
 end;
 $$;
 
--- Begins to import a file that lies in bucket `imports`, in the folder of the tenant. `import` is {"storage_path",
--- "file_name", "country", "mapping", "total_rows", "on_existing", "dry_run"}.
+-- Starts the import of a file in bucket `imports`, in the tenant's folder. `import` is {"storage_path", "file_name",
+-- "country", "mapping", "total_rows", "on_existing", "dry_run"}.
 -- Security definer: clients have no right to write imports.
 create function public.begin_contact_import(import jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -140,13 +140,13 @@ language sql stable set search_path = '' as $$
   );
 $$;
 
--- Null when there is none, or none the caller may see.
+-- Null if the import does not exist or the caller may not see it.
 create function public.get_contact_import(import_id uuid) returns jsonb
 language sql stable set search_path = '' as $$
   select private.contact_import_json(i) from public.contact_imports i where i.id = get_contact_import.import_id;
 $$;
 
--- One page of the rows that were not taken, and why; null without the import.
+-- One page of the rejected rows and the reasons; null without the import.
 create function public.list_contact_import_errors(
   import_id uuid, page integer, page_size integer, after_line integer default 0, after_field text default ''
 ) returns jsonb
@@ -169,7 +169,7 @@ language sql stable set search_path = '' as $$
   where i.id = list_contact_import_errors.import_id;
 $$;
 
--- Hands an import to a reader, for as long as the lease lasts; null when none waits.
+-- Assigns an import to a reader until the lease ends; null if none waits.
 create function public.claim_contact_import(holder uuid, lease_seconds integer, import_id uuid default null) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -201,7 +201,7 @@ begin
 end;
 $$;
 
--- What a cell says to a field; null where it says nothing the field can have.
+-- Converts a cell to the type of a field; null if the cell holds no valid value.
 create function private.read_field_value(type text, choices text[], cell text) returns jsonb
 language plpgsql immutable set search_path = '' as $$
 begin
@@ -226,7 +226,7 @@ begin
       return (select to_jsonb(c) from unnest(choices) c where lower(c) = lower(cell) limit 1);
     when 'text' then
       return to_jsonb(left(cell, 1000));
-    -- a field that is gone since the import began
+    -- a field that was deleted after the import began
     else
       return null;
   end case;
@@ -235,8 +235,9 @@ exception when datetime_field_overflow or invalid_datetime_format then
 end;
 $$;
 
--- Keeps a batch, or only counts it. `entries` are {"line", "wa_id", "name"?, "email"?, "language"?, "tags"?, "labels"?
--- (names), "owner"? (an address or a name), "opted_out"? and since when "opted_out_at"?, "fields"? (cells by key)}.
+-- Stores a batch, or only counts it in a dry run. `entries` are {"line", "wa_id", "name"?, "email"?, "language"?,
+-- "tags"?, "labels"? (names), "owner"? (an address or a name), "opted_out"? and its time "opted_out_at"?, "fields"?
+-- (cells by key)}.
 -- Security definer: it reads people's addresses, which the service does not.
 create function private.import_contacts(import public.contact_imports, entries jsonb, errors jsonb) returns void
 language plpgsql security definer set search_path = '' as $$
@@ -248,7 +249,7 @@ declare
   known integer := 0;
   fresh integer := 0;
 begin
-  -- what a field is stays until the values are written
+  -- locks the definitions of the fields until the values are written
   perform 1 from public.contact_fields f where f.tenant_id = import.tenant_id order by f.id for share;
   with given as materialized (
     select e.value as entry, (e.value ->> 'line')::integer as line, private.phone_key(e.value ->> 'wa_id') as key
@@ -357,7 +358,7 @@ begin
     cross join unnest(g.label_ids) l
     where import.on_existing = 'update' or c.id = any (coalesce(made, '{}'))
     on conflict do nothing;
-    -- who said no elsewhere has said no; a later yes of theirs holds
+    -- an opt-out in the file counts; a later opt-in of the person replaces it
     select jsonb_agg(jsonb_build_object(
       'tenant_id', import.tenant_id, 'contact_id', c.id, 'state', 'opted_out', 'source', 'import',
       'proof', jsonb_build_object('import_id', import.id, 'line', g.line, 'recorded_by', import.created_by),
@@ -386,8 +387,8 @@ begin
 end;
 $$;
 
--- Keeps a batch: the rows after `after_line` up to `through_line`. False when the import is another reader's by now, or
--- gone. Safe to repeat.
+-- Stores a batch: the rows after `after_line` up to `through_line`. Returns false if another reader has the import by
+-- now, or it is gone. Safe to repeat.
 create function public.record_contact_import(
   import_id uuid, holder uuid, after_line integer, through_line integer, entries jsonb, errors jsonb, lease_seconds integer
 ) returns boolean
@@ -412,7 +413,7 @@ begin
 end;
 $$;
 
--- Gives an import back before its end, for another reader to go on at once.
+-- Releases an import before its lease ends, so that another reader continues at once.
 create function public.release_contact_import(import_id uuid, holder uuid) returns void
 language sql set search_path = '' as $$
   update private.contact_import_readers r
@@ -420,7 +421,7 @@ language sql set search_path = '' as $$
   where r.import_id = release_contact_import.import_id and r.holder = release_contact_import.holder;
 $$;
 
--- Ends an import. Answers with the file, where it is not needed any more.
+-- Ends an import. Returns the path of the file if it is no longer needed.
 create function public.finish_contact_import(import_id uuid, holder uuid, failure text default null) returns text
 language plpgsql set search_path = '' as $$
 declare

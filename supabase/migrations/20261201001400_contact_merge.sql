@@ -1,10 +1,10 @@
--- Contacts that are one person: how they are found, what would become of them, and how two become one.
+-- Merging: finding contacts that are the same person, previewing a merge, and merging two contacts.
 
--- Some functions below name what is created after them.
+-- Some functions below name objects that later statements create.
 set check_function_bodies = off;
 
--- Lets everything that names `gone` name `kept`. Tables are found by their foreign keys, so that one that is added
--- later is not forgotten; a row that `kept` has already is dropped.
+-- Changes all references from `gone` to `kept`. It finds tables by their foreign keys, so it includes tables that are
+-- added later. It drops a row if `kept` already has the same one.
 create function private.move_references(target regclass, gone uuid, kept uuid) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -38,7 +38,8 @@ begin
 end;
 $$;
 
--- One conversation out of two with the same person and number. Who has read one of them only has something to read.
+-- Merges two conversations with the same person and number. A person who has read only one of them sees the result as
+-- unread.
 create function private.merge_conversations(kept uuid, gone uuid) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -75,7 +76,7 @@ begin
       and m.target_message_id is null and not m.metadata ? 'source'
   );
 
-  -- Whichever asks for more attention. A blocked contact's conversation asks for none: it stays as it is.
+  -- The more urgent state wins. The conversation of a blocked contact keeps its state, because it needs no attention.
   update public.conversations v
   set
     unread_count = n.unread_count,
@@ -115,14 +116,13 @@ begin
   insert into public.conversation_events (tenant_id, conversation_id, kind, actor_id, details)
   values (old.tenant_id, kept, 'merged', private.person_id(), jsonb_build_object('merged', gone));
 
-  -- Clients may have the conversation that is no more on their screens.
+  -- Clients may still show the conversation that no longer exists.
   perform private.announce(old.tenant_id, old.assigned_to, 'conversation.merged',
     jsonb_build_object('id', gone, 'merged_into', kept));
 end;
 $$;
 
--- One contact out of two that are the same person. What `kept` knows stays; `gone` fills the gaps, and tags are put
--- together.
+-- Merges two contacts of the same person. Values of `kept` stay, values of `gone` fill its gaps, and tags are combined.
 create function private.merge_contacts(kept uuid, gone uuid) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -149,7 +149,7 @@ begin
   loop
     perform private.merge_conversations(pair.kept, pair.gone);
   end loop;
-  -- known by the same number or id before: until the later of the two
+  -- both had the same number or id before: keep the later end
   update private.former_identities k set until = g.until
   from private.former_identities g
   where k.contact_id = kept and g.contact_id = gone and g.tenant_id = k.tenant_id and g.until > k.until
@@ -157,7 +157,7 @@ begin
   perform private.move_references('public.contacts', gone, kept);
   delete from public.contacts c where c.id = gone;
 
-  -- Every column that may be empty, also those of later migrations; objects are put together.
+  -- All nullable columns, including those of later migrations. Objects are combined.
   select string_agg(
     case when a.atttypid = 'jsonb'::regtype
       then format('%1$I = case when jsonb_typeof(c.%1$I) = ''object'' and jsonb_typeof(($1).%1$I) = ''object''
@@ -171,7 +171,7 @@ begin
   execute format('update public.contacts c set %s, created_at = least(c.created_at, ($1).created_at),
     tags = (private.clean_tags(c.tags || ($1).tags))[1:50] where c.id = $2', gaps)
     using old, kept;
-  -- the name the person was last seen with
+  -- the profile name the person was last seen with
   update public.contacts c
   set profile_name = coalesce(old.profile_name, c.profile_name), username = coalesce(old.username, c.username),
     profile_at = old.profile_at
@@ -180,7 +180,7 @@ begin
 end;
 $$;
 
--- When a customer last wrote in the sense of Meta's window, read from the messages.
+-- The last message of a customer that opens Meta's 24-hour window.
 create function private.last_inbound(conversation uuid, tenant uuid) returns timestamptz
 language sql stable set search_path = '' as $$
   select max(m.occurred_at) from public.messages m
@@ -188,7 +188,7 @@ language sql stable set search_path = '' as $$
     and not m.metadata ?| array['source', 'group_id'] and m.type not in ('system', 'request_welcome', 'edit', 'revoke');
 $$;
 
--- What can be chosen of two contacts.
+-- The fields whose values can be chosen in a merge.
 create function private.mergeable(c public.contacts) returns jsonb
 language sql stable set search_path = '' as $$
   select jsonb_build_object(
@@ -199,9 +199,9 @@ language sql stable set search_path = '' as $$
   ), '{}');
 $$;
 
--- What would become of a contact with which another one is merged: each field with both values and what results, what
--- moves, and what is lost. A number or an id of the other one that cannot be kept beside one's own begins a new contact
--- when it writes again: `lost_identities`.
+-- The result of a merge before it happens: both values of each field and the result, the rows that move, and the data
+-- that is lost. `lost_identities` are numbers and ids of the other contact that the result cannot keep. They start a
+-- new contact when they write again.
 -- Security definer: clients have no right to call `private.clean_tags`.
 create function public.preview_contact_merge(contact_id uuid, other_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
@@ -264,8 +264,8 @@ begin
 end;
 $$;
 
--- Merges `other_id` into a contact, which keeps its id. `fields` names those to take from the other one, as the preview
--- calls them. Answers with the contact.
+-- Merges `other_id` into a contact, which keeps its id. `fields` names the fields to take from the other contact, as in
+-- the preview. Returns the contact.
 -- Security definer: clients have no right to write contacts.
 create function public.merge_contact(contact_id uuid, other_id uuid, fields text[] default '{}') returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -291,7 +291,7 @@ begin
   end if;
 
   perform private.merge_contacts(one.id, other.id);
-  -- a "no" of either one holds until there is a later "yes" of the person
+  -- a refusal of either contact counts until the person consents later
   update public.contacts c
   set
     name = case when 'name' = any (fields) then other.name else c.name end,
@@ -305,7 +305,7 @@ begin
       where 'custom_fields.' || e.key = any (fields)
     ), '{}')
   where c.id = one.id and cardinality(fields) > 0;
-  -- what comes late under the number that was given up belongs to the same person still
+  -- late messages under the number that was given up still belong to this person
   perform private.remember_identity(one.id, k.phone_key, null, now())
   from unnest(array[one.phone_key, other.phone_key]) as k (phone_key)
   where k.phone_key <> (select c.phone_key from public.contacts c where c.id = one.id);
@@ -313,9 +313,9 @@ begin
 end;
 $$;
 
--- Pairs of contacts that may be one person, the surest first within a page of contacts by when they were added: the same
--- address; the same last digits; the same name, where both are so called by the tenant. `after` is the contact that
--- another page ended with. Answers with {"rows": [{"contact", "other", "reasons"}], "next_cursor"}.
+-- Pairs of contacts that may be the same person, the most likely first within a page of contacts by creation. Reasons:
+-- the same address, the same last digits, or the same name if the tenant entered both. `after` is the last contact of
+-- the previous page. Returns {"rows": [{"contact", "other", "reasons"}], "next_cursor"}.
 -- Security definer: clients have no right to call `private.contact_json`.
 create function public.list_contact_duplicates(page_size integer, after uuid default null) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
@@ -339,14 +339,14 @@ begin
     where c.tenant_id = tenant and c.erased_at is null
       and (place.id is null or (c.created_at, c.id) < (place.created_at, place.id))
     order by c.created_at desc, c.id desc
-    -- looked at in one call, however few pairs there are
+    -- a limit on the contacts examined per call
     limit 2000
   ),
   found as (
     select p.id, p.created_at, o.id as other, array_agg(distinct o.reason) as reasons
     from page p
     cross join lateral (
-      -- by an order that no index has: one would be read from end to end where the planner hopes for many
+      -- This order has no index on purpose: the planner would scan one from end to end, expecting many matches.
       (
         select c.id, 'email' as reason from public.contacts c
         where c.tenant_id = tenant and c.email is not null and lower(c.email) = lower(p.email)
@@ -371,7 +371,7 @@ begin
       )
     ) o
     group by p.id, p.created_at, o.id
-    -- a name alone is borne by many: it counts where one of the two has no number, or the numbers are much alike
+    -- many people share a name: it counts only if one contact has no number, or the numbers are very similar
     having array_agg(distinct o.reason) <> '{name}' or exists (
       select 1 from public.contacts a, public.contacts b
       where a.id = p.id and b.id = o.id

@@ -1,8 +1,8 @@
--- A contact that is deleted: the personal data goes, what was counted stays. docs/contacts.md says to users what this is.
--- What is kept about a person is found under every number they had, in every form, and among the contacts that were
--- merged into theirs: to be handed out, and to be erased.
+-- Deletion of contacts: the personal data is deleted, and the counts stay. docs/contacts.md explains this to users. The
+-- data of a person is found under all their numbers, in every form, and among contacts that were merged into theirs.
+-- The same search serves to export the data and to erase it.
 
--- Files in Storage that are to be removed, until they are.
+-- Files that still have to be deleted from Storage.
 create table private.files_to_remove (
   bucket text not null,
   path text not null,
@@ -10,7 +10,7 @@ create table private.files_to_remove (
   primary key (bucket, path)
 );
 
--- JSON without the elements of lists that name somebody.
+-- JSON without the list elements that name a person.
 create function private.without_person(value jsonb, names text[]) returns jsonb
 language plpgsql immutable set search_path = '' as $$
 begin
@@ -33,8 +33,8 @@ begin
 end;
 $$;
 
--- A kept delivery without what it tells a tenant about somebody; other tenants' parts stay as they came. One that is no
--- JSON is emptied.
+-- A stored delivery without the parts that a tenant received about a person. Parts of other tenants stay unchanged. A
+-- delivery that is not valid JSON is emptied.
 create function private.delivery_without(body text, numbers text[], accounts text[], names text[]) returns text
 language plpgsql immutable set search_path = '' as $$
 declare
@@ -65,9 +65,9 @@ begin
 end;
 $$;
 
--- Erases a person, and answers with how much there was. What stays is counted and says nothing about anybody: rows of
--- messages and of campaigns' recipients with their times, kinds and states. A number that a column needs is replaced by
--- one that nobody can have and that has nothing to do with it: it begins with 0.
+-- Erases a person and returns how much was erased. The remaining rows of messages and campaign recipients hold only
+-- times, kinds and states. A required number is replaced by a random one that begins with 0, which no phone number
+-- does.
 -- Security definer: the service has no right to change entries of the audit log.
 create function private.erase_contact(contact public.contacts) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -85,7 +85,7 @@ declare
   -- contacts that were merged into this one
   merged_ids text[];
   media_ids text[];
-  -- of the number in every form that a list or a campaign may have it in
+  -- the number in every form that a recipient list or a campaign may contain
   numbers text[];
   names text[];
   deliveries bigint[];
@@ -117,7 +117,7 @@ begin
       and (l.before ->> 'wa_id' = any (numbers) or l.before ->> 'user_id' = any (names))
   );
 
-  -- Kept deliveries are found by their time, which is that of what was stored from them.
+  -- Stored deliveries are found by time, which they share with the rows stored from them.
   deliveries := array(
     select w.id
     from (
@@ -175,7 +175,7 @@ begin
     context_message_id = null, idempotency_key = null, error_details = null,
     status = case when m.status in ('pending', 'queued') then 'failed' else m.status end,
     failed_at = case when m.status in ('pending', 'queued') then now() else m.failed_at end,
-    -- what campaigns and statistics are counted by
+    -- campaigns and statistics are counted by these members
     metadata = (
       select coalesce(jsonb_object_agg(e.key, e.value), '{}') from jsonb_each(m.metadata) e
       where e.key in ('source', 'broadcast_campaign_id', 'broadcast_recipient_id')
@@ -199,7 +199,7 @@ begin
   delete from public.recipient_list_entries e where e.tenant_id = tenant and e.wa_id = any (numbers);
   get diagnostics touched = row_count;
   answer := answer || jsonb_build_object('list_entries', touched);
-  -- in whichever form the file had them
+  -- in any form that the file contained
   update public.recipient_list_errors e set value = ''
   where e.tenant_id = tenant and private.written_tail(e.value) = any (array(select right(n, 8) from unnest(numbers) n));
   update public.contact_import_errors e set value = ''
@@ -209,9 +209,9 @@ begin
   delete from public.contact_notes n where n.contact_id = contact.id and n.tenant_id = tenant;
   delete from public.contact_consents k where k.contact_id = contact.id and k.tenant_id = tenant;
   delete from private.former_identities f where f.contact_id = contact.id and f.tenant_id = tenant;
-  -- notes of conversations are about the person as well
+  -- notes of conversations are also about the person
   delete from public.conversation_notes n where n.conversation_id = any (conversation_ids) and n.tenant_id = tenant;
-  -- Without a last message no list shows it.
+  -- A conversation without a last message appears in no list.
   update public.conversations v
   set
     status = 'resolved', snoozed_until = null, unread_count = 0, heard_since = null, waiting_since = null,
@@ -238,7 +238,7 @@ begin
     or (l.entity = 'contact_consents' and l.entity_id = any (consent_ids))
     or (l.entity = 'message_media' and l.entity_id = any (media_ids))
   );
-  -- who was put on lists is told by the number
+  -- audit entries of recipient lists contain the number
   update public.audit_logs l
   set before = null, after = '{"erased": true}'
   where l.id = any (array(
@@ -257,7 +257,7 @@ begin
 end;
 $$;
 
--- Deletes a contact. Answers with how much was erased.
+-- Deletes a contact. Returns how much was erased.
 -- Security definer: clients have no right to call `private.erase_contact`.
 create function public.delete_contact(contact_id uuid) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -267,7 +267,7 @@ begin
 end;
 $$;
 
--- The same as an answer to a person who asks for it.
+-- Does the same at the request of the person.
 -- Security definer: clients have no right to call `private.erase_contact`.
 create function public.erase_contact(contact_id uuid) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -277,8 +277,8 @@ begin
 end;
 $$;
 
--- Deletes contacts: those named, or those a filter leaves; at most 100 of them in one call. Answers with {"matched",
--- "changed"}: where they differ, call again.
+-- Deletes the named contacts, or those that match a filter; at most 100 in one call. Returns {"matched", "changed"}. If
+-- they differ, call again.
 -- Security definer: clients have no right to call `private.contact_condition`.
 -- Time limit: it erases a batch of contacts with their messages.
 create function public.delete_contacts(contact_ids uuid[], filter jsonb) returns jsonb
@@ -298,7 +298,8 @@ begin
 end;
 $$;
 
--- Files to remove from Storage, the oldest first: [{"bucket", "path"}]. Said again until `note_files_removed`.
+-- Files to delete from Storage, the oldest first: [{"bucket", "path"}]. They are returned again until
+-- `note_files_removed`.
 create function public.files_to_remove(batch integer) returns jsonb
 language sql stable set search_path = '' as $$
   select coalesce(jsonb_agg(jsonb_build_object('bucket', f.bucket, 'path', f.path)), '[]')
@@ -310,7 +311,7 @@ language sql set search_path = '' as $$
   delete from private.files_to_remove f where f.bucket = note_files_removed.bucket and f.path = any (paths);
 $$;
 
--- Everything that is kept about one person, but for their messages: `list_contact_data_messages` has those.
+-- All data about one person except their messages, which `list_contact_data_messages` returns.
 -- Security definer: clients have no right to read `private.former_identities`.
 create function public.get_contact_data(contact_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
@@ -378,7 +379,7 @@ begin
 end;
 $$;
 
--- A contact's messages in the order they were stored, with their files, a page at a time.
+-- A page of a contact's messages and their files, in the order they were stored.
 -- Security definer: clients have no right to call `private.sees_contact`.
 create function public.list_contact_data_messages(contact_id uuid, page_size integer, after timestamptz default null, after_id uuid default null)
 returns jsonb
@@ -417,7 +418,7 @@ begin
 end;
 $$;
 
--- The numbers a contact has and had, in every form that a list or a campaign may have them in.
+-- The current and earlier numbers of a contact, in every form that a recipient list or a campaign may contain.
 create function private.contact_numbers(contact public.contacts) returns text[]
 language sql stable set search_path = '' as $$
   select coalesce(array_agg(distinct f), '{}')
@@ -431,7 +432,7 @@ language sql stable set search_path = '' as $$
   where f is not null;
 $$;
 
--- The last digits of what may be a number, however it is written.
+-- The last digits of a value that may be a phone number, in any spelling.
 create function private.written_tail(value text) returns text
 language sql immutable strict parallel safe set search_path = '' as $$
   select case when char_length(d.digits) >= 8 then right(d.digits, 8) end

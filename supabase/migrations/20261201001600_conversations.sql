@@ -1,7 +1,7 @@
--- What a conversation is besides its messages: its state, how urgent it is, since when the customer waits, who has read
--- how far, and what was done with it. Rows are filtered by the policies: a caller gets what the caller may see.
+-- The state of a conversation: its status, its priority, how long the customer has been waiting, how far each person
+-- has read, and its history. The policies filter rows, so callers get only what they may see.
 
--- Some functions below name what is created after them.
+-- Some functions below name objects that later statements create.
 set check_function_bodies = off;
 
 create table public.conversations (
@@ -16,25 +16,25 @@ create table public.conversations (
   last_message_preview text,
   last_message_direction text check (last_message_direction in ('inbound', 'outbound')),
   last_inbound_at timestamptz,
-  -- until then free-form messages are allowed: 24 hours after the customer last wrote
+  -- free-form messages are allowed until then: 24 hours after the customer last wrote
   window_expires_at timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
-  -- so that clients can name a message that has no words in their own language; `revoke`: it was taken back
+  -- clients use the type to name a message without text in their own language; `revoke`: the message was taken back
   last_message_type text,
-  -- the advertisement or post that brought the customer, as it came with the latest message that names one
+  -- the advertisement or post that brought the customer, from the latest message that names one
   referral jsonb,
   referral_at timestamptz,
-  -- the last message of the customer that Meta was told to be read
+  -- the last message of the customer that was reported to Meta as read
   read_message_id uuid,
   priority text not null default 'none' check (priority in ('none', 'low', 'medium', 'high', 'urgent')),
   priority_rank smallint not null generated always as (case priority
     when 'urgent' then 4 when 'high' then 3 when 'medium' then 2 when 'low' then 1 else 0 end) stored,
   snoozed_until timestamptz,
-  -- since when the customer has the last word and nobody settled it
+  -- when the customer's first unanswered message came; null after an answer or a resolution
   waiting_since timestamptz,
-  -- since when there is something of the customer that whoever never opened the conversation has not seen: from the
-  -- first message after it was resolved. Null when there is nothing.
+  -- when the first message came that a person who never opened the conversation has not seen; null if there is none.
+  -- The time starts anew after the conversation was resolved.
   heard_since timestamptz,
   unique (session_id, contact_id),
   unique (id, tenant_id),
@@ -61,7 +61,7 @@ create index conversations_snoozed_idx on public.conversations (snoozed_until) w
 create index conversations_unread_idx on public.conversations (tenant_id, last_message_at desc, id desc)
   include (assigned_to) where heard_since is not null;
 
--- What was done with a conversation, by whom. `details` say what from and what to.
+-- The history of a conversation: each action, its actor, and in `details` the old and new values.
 create table public.conversation_events (
   id uuid primary key default gen_random_uuid(),
   tenant_id uuid not null references public.tenants (id) on delete cascade,
@@ -69,7 +69,7 @@ create table public.conversation_events (
   kind text not null check (kind in (
     'status_changed', 'assigned', 'unassigned', 'priority_changed', 'label_added', 'label_removed', 'merged'
   )),
-  -- null: nobody did it by hand, or an integration did
+  -- null: an automatic action, or an integration
   actor_id uuid,
   details jsonb not null default '{}',
   occurred_at timestamptz not null default clock_timestamp(),
@@ -88,7 +88,7 @@ create table public.conversation_reads (
   user_id uuid not null,
   tenant_id uuid not null references public.tenants (id) on delete cascade,
   read_through timestamptz not null,
-  -- the person wants to come back to it
+  -- the person marked it as unread, to come back to it
   marked_unread boolean not null default false,
   primary key (conversation_id, user_id),
   foreign key (conversation_id, tenant_id) references public.conversations (id, tenant_id) on delete cascade,
@@ -100,8 +100,8 @@ create index conversation_reads_tenant_idx on public.conversation_reads (tenant_
 create index conversation_reads_unread_idx on public.conversation_reads (user_id, tenant_id, conversation_id)
   where marked_unread;
 
--- Do agents of the caller's tenant see the conversations that have no assignee?
--- Security definer: policies ask it, and the table that it reads has a policy.
+-- Whether agents of the caller's tenant see conversations without an assignee.
+-- Security definer: policies call it, and the table that it reads has a policy.
 create function private.sees_unassigned() returns boolean
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -119,14 +119,14 @@ begin
 end;
 $$;
 
--- Null when there is none, or none the caller may see.
+-- Null if the conversation does not exist or the caller may not see it.
 create function public.get_conversation(conversation_id uuid) returns jsonb
 language sql stable set search_path = '' as $$
   select private.conversation_json(v) from public.conversations v where v.id = get_conversation.conversation_id;
 $$;
 
--- Who sees it no more is told so: those who hold an agent's or the unassigned topic have no other way to know. Whoever
--- sees every conversation keeps it.
+-- Notifies people who lose sight of a conversation: listeners to an agent's topic or the unassigned topic would not
+-- notice otherwise. People who see every conversation keep it.
 -- Security definer: it also runs when Auth removes an account, and the role of Auth has no rights here.
 create function private.announce_conversations() returns trigger
 language plpgsql security definer set search_path = '' as $$
@@ -153,15 +153,15 @@ begin
 end;
 $$;
 
--- What the inbox shows of a conversation: the newest of its thread, but not what a machine says (messages of campaigns do not
--- fill the inbox), nor what is to be said later, nor what was deleted.
+-- The last message as the inbox shows it: the newest of the thread, except automatic messages and messages of
+-- campaigns, scheduled messages and deleted ones.
 create function private.last_message(conversation uuid, tenant uuid) returns table (
   occurred_at timestamptz, preview text, type text, direction text
 )
 language sql stable set search_path = '' as $$
   select
     m.occurred_at,
-    -- a sign that needs no translation
+    -- a symbol that needs no translation
     case when m.revoked_at is null and m.deleted_at is null then left(m.content, 200) else '🚫' end,
     case when m.deleted_at is not null then 'deleted' when m.revoked_at is null then m.type else 'revoke' end,
     m.direction
@@ -173,7 +173,7 @@ language sql stable set search_path = '' as $$
   limit 1;
 $$;
 
--- Shows again what is the last message of each conversation, after messages were edited, deleted or moved.
+-- Updates the last message of conversations after messages were edited, deleted or moved.
 create function private.refresh_conversations(ids uuid[]) returns void
 language plpgsql set search_path = '' as $$
 begin
@@ -194,7 +194,8 @@ begin
 end;
 $$;
 
--- The one rule of who sees a conversation, as the policy has it, for functions that pass row level security.
+-- Whether the caller sees conversations of this assignee: the rule of the policy, for functions that bypass row level
+-- security.
 create function private.sees_assigned_to(assignee uuid) returns boolean
 language sql stable set search_path = '' as $$
   select private.has_permission('conversations.view_all')
@@ -204,7 +205,7 @@ language sql stable set search_path = '' as $$
     end);
 $$;
 
--- A conversation of the caller's tenant that the caller sees, locked.
+-- Returns a conversation that the caller sees, locked.
 create function private.own_conversation(conversation_id uuid) returns public.conversations
 language plpgsql set search_path = '' as $$
 declare
@@ -220,8 +221,8 @@ begin
 end;
 $$;
 
--- Marks a conversation as read; reading takes the right to read. Answers with the message Meta is to be told of, if it was
--- not told yet: {"session_id", "phone_number_id", "wamid"}.
+-- Marks a conversation as read. Returns the message to report to Meta as read, if it was not reported yet:
+-- {"session_id", "phone_number_id", "wamid"}.
 -- Security definer: clients have no right to write conversations.
 create function public.read_conversation(conversation_id uuid) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -251,7 +252,7 @@ begin
 end;
 $$;
 
--- Security definer: whoever changes a conversation has no right to its history.
+-- Security definer: a person who changes a conversation has no right to write its history.
 create function private.note_conversation_changes() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -275,7 +276,8 @@ begin
 end;
 $$;
 
--- Until the moment it is called, not until the request began: who waited for the conversation has read what came meanwhile.
+-- The time is that of the call, not of the request: after waiting for the lock, the caller also sees the messages that
+-- came meanwhile.
 create function private.keep_read(conversation public.conversations, unread boolean) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -291,8 +293,9 @@ begin
 end;
 $$;
 
--- How many messages of the customer the caller has not read, up to 100; what nobody has read, for who never opened it.
--- By when they came in: Meta's time of a message that was held back is older than what was read before it.
+-- The number of the customer's messages that the caller has not read, up to 100. For a caller who never opened the
+-- conversation it counts messages that no person has read. It compares the times of arrival, because Meta may deliver
+-- an old message late.
 -- Security definer: it counts messages without asking the policy for each row.
 create function private.unread_for_caller(v public.conversations) returns integer
 language plpgsql stable security definer set search_path = '' as $$
@@ -324,7 +327,7 @@ begin
 end;
 $$;
 
--- What is shown of a conversation besides its own row: its labels, its customer's name.
+-- Broadcasts conversations after a change of data shown with them, such as labels and the customer's name.
 create function private.announce_conversations_by_id(ids uuid[]) returns void
 language sql set search_path = '' as $$
   select private.announce(v.tenant_id, v.assigned_to, 'conversation.updated', private.told_conversation(v))
@@ -333,8 +336,8 @@ language sql set search_path = '' as $$
   order by v.id;
 $$;
 
--- Those that changed are found before their conversations are looked for. Asked for together with a limit, the planner
--- compares every old row with every new one, for it hopes to have enough soon.
+-- The changed contacts are selected first, then their conversations. In one query with a limit, the planner would
+-- compare every old row with every new one.
 -- Security definer: it also runs when Auth removes an account, and the role of Auth has no rights here.
 create function private.announce_contact_of_conversations() returns trigger
 language plpgsql security definer set search_path = '' as $$
@@ -350,7 +353,7 @@ begin
     perform private.announce_conversations_by_id(array(
       select v.id from public.conversations v
       where v.contact_id = any (ids)
-      -- an import that renames everybody is news to nobody's screen
+      -- an import may rename many contacts: the limit keeps it from flooding clients
       limit 500
     ));
   end if;
@@ -358,7 +361,7 @@ begin
 end;
 $$;
 
--- Changes what is named in `changes`: status, snoozed_until (with status snoozed), priority.
+-- Changes the fields that `changes` names: status, snoozed_until (with status snoozed), priority.
 -- Security definer: clients have no right to write conversations.
 create function public.update_conversation(conversation_id uuid, changes jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -380,7 +383,7 @@ begin
   elsif until <= now() then
     raise sqlstate 'PT422' using message = 'This time has passed.', detail = 'invalid_field', hint = 'snoozed_until';
   end if;
-  -- Only what this permission is for: whom it is assigned to is another one's matter.
+  -- Only these fields: the assignment needs a permission of its own.
   perform private.change_conversations(array[conversation.id], jsonb_build_object(
     'status', state, 'snoozed_until', until, 'priority', changes ->> 'priority'
   ));
@@ -389,7 +392,7 @@ begin
 end;
 $$;
 
--- Removes a conversation with its messages. Answers with the paths of files that nothing else needs.
+-- Deletes a conversation with its messages. Returns the paths of files that no other row needs.
 -- Security definer: clients have no right to write conversations.
 create function public.delete_conversation(conversation_id uuid) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -415,7 +418,7 @@ begin
 end;
 $$;
 
--- Snoozed conversations whose time has come. Answers with how many.
+-- Opens snoozed conversations whose time has come. Returns their number.
 create function public.wake_conversations() returns integer
 language sql set search_path = '' as $$
   select private.change_conversations(array(
@@ -427,7 +430,7 @@ language sql set search_path = '' as $$
   ), '{"status": "open"}');
 $$;
 
--- Puts a conversation back among the unread, for everybody and for the caller. What Meta was told stays.
+-- Marks a conversation as unread for all people. Meta keeps the read receipt.
 -- Security definer: clients have no right to write conversations.
 create function public.unread_conversation(conversation_id uuid) returns void
 language plpgsql security definer set search_path = '' as $$
@@ -437,15 +440,16 @@ begin
   perform private.require('messages.view');
   conversation := private.own_conversation(unread_conversation.conversation_id);
   perform private.keep_read(conversation, true);
-  -- A blocked contact's conversation asks for no attention of the others. The state stays: the customer did not write.
+  -- A blocked contact's conversation needs no attention from colleagues. The status stays, because the customer did not
+  -- write.
   update public.conversations v set unread_count = 1, heard_since = coalesce(v.heard_since, now())
   where v.id = conversation.id and v.unread_count = 0
     and not exists (select 1 from public.contacts c where c.id = v.contact_id and c.blocked_at is not null);
 end;
 $$;
 
--- A page of what was done with a conversation, the newest first. `before` is the last event of the page above. Null when
--- there is no such conversation, or none the caller may see.
+-- One page of a conversation's history, the newest first. `before` is the last event of the previous page. Null if the
+-- conversation does not exist or the caller may not see it.
 create function public.list_conversation_events(conversation_id uuid, before uuid, page_size integer) returns jsonb
 language plpgsql stable set search_path = '' as $$
 declare
@@ -482,9 +486,10 @@ begin
 end;
 $$;
 
--- One action on up to 200 conversations: resolve, reopen, pending, snooze (until), assign (user_id or strategy), unassign, label and unlabel
--- (label_ids), read, unread, priority. Answers [{"id", "outcome"}], in the order asked: `done`, or the code of the refusal; what the
--- caller may not see is `not_found`.
+-- Applies one action to up to 200 conversations: resolve, reopen, pending, snooze (until), assign (user_id or
+-- strategy), unassign, label and unlabel (label_ids), read, unread, priority. Returns [{"id", "outcome"}] in the
+-- requested order. The outcome is `done` or the code of the refusal, and `not_found` for conversations that the caller
+-- may not see.
 create function public.act_on_conversations(ids uuid[], action text, options jsonb default '{}') returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -493,7 +498,7 @@ declare
   code text;
 begin
   perform private.require('conversations.view');
-  -- in one order, so that two at once wait instead of dying
+  -- a fixed order, so that two concurrent calls wait instead of deadlocking
   for conversation in select distinct w from unnest(act_on_conversations.ids) w order by w loop
     begin
       case act_on_conversations.action
@@ -529,8 +534,8 @@ begin
 end;
 $$;
 
--- The conversations that are read for the caller though the customer was heard, and those that are unread because the
--- caller opened them before.
+-- `settled`: conversations with unseen messages that the caller has read. `flagged`: conversations that the caller
+-- marked as unread.
 -- Security definer: clients have no right to read `public.conversation_reads` past its policy row by row.
 create function private.read_by_caller(out settled uuid[], out flagged uuid[])
 language plpgsql stable security definer set search_path = '' as $$
@@ -550,7 +555,7 @@ begin
 end;
 $$;
 
--- What a conversation's own row says of it.
+-- The part of a conversation's JSON that comes from its own row.
 create function private.conversation_row(v public.conversations) returns jsonb
 language plpgsql stable set search_path = '' as $$
 begin
@@ -582,7 +587,7 @@ begin
 end;
 $$;
 
--- A conversation as everybody is told of it: what it has does not depend on the rights of whoever changed it.
+-- A conversation as it is broadcast: its content does not depend on the rights of the person who changed it.
 create function private.told_conversation(v public.conversations) returns jsonb
 language plpgsql stable set search_path = '' as $$
 begin

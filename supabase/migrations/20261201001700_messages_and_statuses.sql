@@ -1,7 +1,7 @@
 -- Messages and the history of their delivery.
 --
--- Reactions, edits and revocations change the message they are about. Each is kept as the row it came as; what the
--- target shows follows from all of them, so neither their order nor whether the target came first matters.
+-- Reactions, edits and revocations change the message they refer to. Each is stored as a row of its own. The target is
+-- computed from all of them, so it does not matter in which order they arrive, or whether the target arrives first.
 
 create table public.messages (
   id uuid primary key default gen_random_uuid(),
@@ -13,13 +13,13 @@ create table public.messages (
   status text not null default 'pending' check (status in (
     'received', 'pending', 'queued', 'sending', 'sent', 'delivered', 'read', 'played', 'failed', 'unknown'
   )),
-  -- what a person reads: the text, or a preview of anything else
+  -- the text, or a preview of other content
   content text,
-  -- inbound: the element as Meta sent it; outbound: what we ask Meta to send
+  -- inbound: the element from Meta; outbound: the request to Meta
   payload jsonb not null default '{}',
   metadata jsonb not null default '{}',
   whatsapp_message_id text,
-  -- the wamid this message answers
+  -- the wamid of the message this one answers
   context_message_id text,
   sent_by uuid,
   idempotency_key text check (char_length(idempotency_key) between 1 and 200),
@@ -27,28 +27,28 @@ create table public.messages (
   error_title text,
   error_details text,
   pricing jsonb,
-  -- where the message stands in its thread: Meta's time for inbound, ours for outbound
+  -- the position in the thread: Meta's time for inbound messages, ours for outbound ones
   occurred_at timestamptz not null default now(),
   sent_at timestamptz,
   delivered_at timestamptz,
   read_at timestamptz,
   failed_at timestamptz,
   created_at timestamptz not null default now(),
-  -- the wamid of the message this one reacts to, edits or takes back
+  -- the wamid of the message that this one reacts to, edits or revokes
   target_message_id text generated always as (nullif(left(case type
     when 'reaction' then payload #>> '{reaction,message_id}'
     when 'edit' then payload #>> '{edit,original_message_id}'
     when 'revoke' then payload #>> '{revoke,original_message_id}'
   end, 512), '')) stored,
-  -- on a target: the reactions that stand, [{"emoji", "direction", "occurred_at", "message_id"}]
+  -- on a target: the current reactions, [{"emoji", "direction", "occurred_at", "message_id"}]
   reactions jsonb not null default '[]',
   edited_at timestamptz,
   revoked_at timestamptz,
-  -- what it said before it was edited or revoked
+  -- the content before it was edited or revoked
   original_content text,
-  -- removed here; the customer keeps it
+  -- deleted here; the customer keeps the message
   deleted_at timestamptz,
-  -- when a message that is `pending` is to be sent
+  -- when a `pending` message is to be sent
   send_at timestamptz,
   -- wamids are unique per number only
   unique (session_id, whatsapp_message_id),
@@ -58,9 +58,9 @@ create table public.messages (
   foreign key (conversation_id, tenant_id) references public.conversations (id, tenant_id) on delete cascade,
   foreign key (sent_by, tenant_id) references public.profiles (user_id, tenant_id) on delete set null (sent_by)
 );
--- A thread in its order, and the foreign key. With the tenant, which the policy asks for: without it the planner takes
--- an index that has it and sorts the whole thread. Meta tells whole seconds: within one, messages stand in the order
--- they came in.
+-- Orders a thread and serves the foreign key. It contains the tenant, because the policy filters by it: otherwise the
+-- planner takes an index that contains the tenant and sorts the whole thread. Meta reports whole seconds, so messages
+-- of one second are ordered by their arrival.
 create index messages_thread_idx
   on public.messages (conversation_id, tenant_id, occurred_at desc, created_at desc, id desc);
 create index messages_tenant_idx on public.messages (tenant_id, created_at desc);
@@ -69,7 +69,7 @@ create index messages_sent_by_idx on public.messages (sent_by, tenant_id) where 
 create index messages_sending_idx on public.messages (created_at) where status = 'sending';
 create index messages_target_idx on public.messages (session_id, target_message_id)
   where target_message_id is not null;
--- How messages of a number fared in the last day and week: counts, shares, and seconds from one state to the next.
+-- For private.delivery_since: delivery figures of the last day and week.
 create index messages_outbound_idx on public.messages (session_id, created_at) where direction = 'outbound';
 create index messages_templates_sent_idx on public.messages (session_id, sent_at)
   where direction = 'outbound' and type = 'template' and sent_at is not null;
@@ -82,7 +82,7 @@ create table public.message_status_events (
   id bigint generated always as identity primary key,
   tenant_id uuid not null references public.tenants (id) on delete cascade,
   session_id uuid not null,
-  -- null while we do not know the message: the event came first, or was sent by other means
+  -- null while the message is unknown: the event arrived first, or the message was sent by other means
   message_id uuid references public.messages (id) on delete cascade,
   whatsapp_message_id text not null,
   status text not null,
@@ -93,7 +93,7 @@ create table public.message_status_events (
   error_details text,
   pricing jsonb,
   payload jsonb not null default '{}',
-  -- a redelivery is the same event
+  -- a redelivered event is stored once
   unique (session_id, whatsapp_message_id, status, occurred_at),
   foreign key (session_id, tenant_id) references public.whatsapp_sessions (id, tenant_id) on delete cascade
 );
@@ -103,9 +103,9 @@ create index message_status_events_tenant_idx on public.message_status_events (t
 create index message_status_events_unmatched_idx on public.message_status_events (received_at)
   where message_id is null;
 
--- The state of a message follows from the set of its events, whatever the order they came in: `failed` is
--- final unless the message was delivered before it; otherwise the furthest state holds. Statuses we do not
--- know are kept as history and change nothing. Callers hold the rows' locks.
+-- Computes the state of messages from all their events, in whatever order those arrived. `failed` is final unless the
+-- message was delivered before it. Otherwise the furthest state counts. Unknown statuses are kept as history and change
+-- nothing. The caller holds the rows' locks.
 create function private.settle_messages(ids uuid[]) returns void
 language plpgsql set search_path = '' as $$
 begin
@@ -113,7 +113,7 @@ begin
     return;
   end if;
 
-  -- Materialised: a plan made while the tables were small would gather them anew for each message.
+  -- Materialised: a plan made while the tables were small would aggregate the events again for each message.
   with facts as materialized (
     select
       e.message_id,
@@ -170,21 +170,21 @@ begin
 end;
 $$;
 
--- What somebody took back is not shown any more; `get_message` has it in the history.
+-- A message for clients. The content of a revoked message is hidden; `get_message` returns it in the history.
 create function private.message_json(m public.messages) returns jsonb
 language sql stable set search_path = '' as $$
   select to_jsonb(m) - 'tenant_id' - 'idempotency_key' - 'original_content'
     || case when m.revoked_at is null then '{}'::jsonb else jsonb_build_object('payload', '{}'::jsonb) end;
 $$;
 
--- Messages of the history are many and old: nobody's screen waits for them.
+-- Messages of the history are not broadcast: they are many and old.
 -- Security definer: it also runs when Auth removes an account, and the role of Auth has no rights here.
 create function private.announce_messages() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
   perform private.announce(
     m.tenant_id, v.assigned_to, case tg_op when 'INSERT' then 'message.created' else 'message.updated' end,
-    -- the thread shows the text; the full element is read with the message
+    -- the thread shows the text; clients read the full element with the message
     private.message_json(m) - 'payload'
   )
   from changed c
@@ -196,7 +196,7 @@ begin
 end;
 $$;
 
--- Whether a thread shows the row by itself. One whose target we have is shown on its target.
+-- Whether the thread shows a row as a message of its own. A row whose target we have is shown at its target.
 create function private.stands_alone(session uuid, target_wamid text) returns boolean
 language sql stable set search_path = '' as $$
   select target_wamid is null or not exists (
@@ -204,8 +204,8 @@ language sql stable set search_path = '' as $$
   );
 $$;
 
--- What the given messages show, from everything that is about them. Only the writer of a message can edit it or take
--- it back; each side has one reaction, and in a group each person.
+-- Recomputes these messages from everything that refers to them. Only the author of a message can edit or revoke it.
+-- Each side has one reaction; in a group each person has one.
 create function private.settle_annotations(targets uuid[]) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -307,7 +307,7 @@ begin
 end;
 $$;
 
--- An outgoing reaction may fail, and a message may get its wamid after somebody reacted to it.
+-- An outgoing reaction may fail, and a message may get its wamid only after a reaction to it has arrived.
 -- Security definer: it also runs when Auth removes an account, and the role of Auth has no rights here.
 create function private.annotate_updated() returns trigger
 language plpgsql security definer set search_path = '' as $$
@@ -337,7 +337,7 @@ begin
 end;
 $$;
 
--- What a message tells beside its body.
+-- The parts of Meta's element that are stored besides the body.
 create function private.message_metadata(element jsonb) returns jsonb
 language sql immutable set search_path = '' as $$
   select jsonb_strip_nulls(jsonb_build_object(
@@ -351,8 +351,8 @@ language sql immutable set search_path = '' as $$
   ));
 $$;
 
--- Null when there is none, or none the caller may see. What happened within one second is told in the order in which it
--- must have happened.
+-- Null if the message does not exist or the caller may not see it. Events of the same second are returned in their
+-- logical order.
 create function public.get_message(message_id uuid) returns jsonb
 language sql stable set search_path = '' as $$
   select private.message_json(m) || jsonb_build_object(
@@ -378,7 +378,7 @@ language sql stable set search_path = '' as $$
   where m.id = get_message.message_id;
 $$;
 
--- The states of those of the given messages that the caller may see, in the order they were asked for.
+-- The states of the given messages that the caller may see, in the given order.
 create function public.message_statuses(ids uuid[]) returns jsonb
 language sql stable set search_path = '' as $$
   select coalesce(jsonb_agg(jsonb_build_object(
@@ -390,7 +390,7 @@ language sql stable set search_path = '' as $$
   join public.messages m on m.id = i.id;
 $$;
 
--- What was deleted stays empty, whatever is told of it later.
+-- Keeps a deleted message empty, whatever later events say.
 create function private.keep_deleted() returns trigger
 language plpgsql set search_path = '' as $$
 begin
@@ -402,7 +402,7 @@ begin
 end;
 $$;
 
--- A message of a conversation that the caller sees, both locked.
+-- Returns a message of a conversation that the caller sees, both locked.
 create function private.own_message(message_id uuid) returns public.messages
 language plpgsql set search_path = '' as $$
 declare
@@ -422,9 +422,9 @@ exception when sqlstate 'PT404' then
 end;
 $$;
 
--- Removes what a message says, here and nowhere else; what is to be sent later is not sent. Who scheduled it may take it
--- back; else it takes the right to delete. The members of `metadata` that say what a message is stay when it is deleted, and
--- are nobody's data. Answers with the message and the paths of files that nothing else needs.
+-- Deletes the content of a message, here but not at the customer. A scheduled message is not sent. Its author may
+-- cancel it; all other deletions need the permission to delete. Members of `metadata` that describe the message's kind
+-- stay, because they are not personal data. Returns the message and the paths of files that no other row needs.
 -- Security definer: clients have no right to write messages.
 create function public.delete_message(message_id uuid) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -456,7 +456,7 @@ begin
     update public.message_media f
     set state = 'gone', storage_path = null, file_name = f.kind, sha256 = null, last_error = null
     where f.message_id = message.id;
-    -- what it said before, or after, it was edited
+    -- versions before and after an edit
     update public.messages e
     set content = null, original_content = null,
       payload = jsonb_build_object('edit', jsonb_build_object('original_message_id', e.target_message_id))
@@ -466,7 +466,7 @@ begin
       deleted_at = now(),
       status = case when m.status = 'pending' and m.send_at is not null then 'failed' else m.status end,
       error_title = case when m.status = 'pending' and m.send_at is not null then 'Cancelled' else m.error_title end,
-      -- it has no time to come any more
+      -- a cancelled message leaves the schedule
       occurred_at = case when m.status = 'pending' and m.send_at is not null then now() else m.occurred_at end,
       metadata = (
         select coalesce(jsonb_object_agg(e.key, e.value), '{}') from jsonb_each(m.metadata) e

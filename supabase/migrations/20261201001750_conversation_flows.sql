@@ -1,13 +1,13 @@
--- What becomes of a conversation, in three functions that are called by name and read from top to bottom:
--- `receive_into_conversations` for what customers write, `send_into_conversation` for what is said to them, and
--- `change_conversations` for what people decide. No trigger decides anything about a conversation: triggers only record a
--- change (the history, the audit log), announce it and note its time.
+-- The flows that change a conversation, in three functions: `receive_into_conversations` for messages from customers,
+-- `send_into_conversation` for messages to them, and `change_conversations` for decisions of people. Triggers decide
+-- nothing about a conversation. They record changes in the history and the audit log, broadcast them, and set
+-- `updated_at`.
 
--- Some functions below name what is created after them.
+-- Some functions below name objects that later statements create.
 set check_function_bodies = off;
 
--- Since when the customer waits: from their first message that has no answer, until the conversation is answered or
--- resolved. A notice of the platform changes nothing.
+-- When the customer's waiting time began: with the first message that has no answer. It ends when the conversation is
+-- answered or resolved. Notices of the platform change nothing.
 create function private.waiting_since(
   status text, last_message_direction text, last_message_type text, last_message_at timestamptz, waiting_since timestamptz
 ) returns timestamptz
@@ -19,7 +19,7 @@ language sql immutable set search_path = '' as $$
   end;
 $$;
 
--- A delivery's effect on one conversation: what the conversation was (`was_...`), and what it becomes.
+-- The effect of a delivery on one conversation: its state before (`was_...`) and after.
 create type private.reception as (
   conversation_id uuid,
   tenant_id uuid,
@@ -45,15 +45,17 @@ create type private.reception as (
   referral_at timestamptz
 );
 
--- Decides what the conversations of these messages become. Nothing is written here. The caller holds the conversations.
+-- Decides how these messages change their conversations. It writes nothing. The caller holds the locks of the
+-- conversations.
 --
--- Live messages of the customer count as unread, open the conversation and its 24-hour window. Not all of them do all of it:
---   * a reaction, an edit and a revocation ask for no attention;
+-- Live messages of the customer count as unread and open the conversation and its 24-hour window, with these
+-- exceptions:
+--   * reactions, edits and revocations need no attention;
 --   * notices of the platform (`system`, `request_welcome`) open no window and leave a pending conversation pending;
---   * an edit, a revocation and a message in a group open no window;
---   * a score alone leaves a resolved conversation resolved and read;
---   * a blocked contact's message leaves the conversation as it was: it is shown, and asks for no attention.
--- Echoes of the phone app answer what came before them. The history changes only what the list shows last.
+--   * edits, revocations and messages in a group open no window;
+--   * a message that is only a satisfaction score leaves a resolved conversation resolved and read;
+--   * a blocked contact's message is shown and changes nothing else.
+-- Echoes of the phone app answer earlier messages. Messages of the history only change the last message in the list.
 create function private.decide_reception(stored uuid[]) returns setof private.reception
 language sql stable set search_path = '' as $$
   with news as (
@@ -91,7 +93,7 @@ language sql stable set search_path = '' as $$
   counted as (
     select m.*, case
       when m.is_score_alone then (m.was).unread_count
-      -- an answer from the phone app: what was asked before it has been read there
+      -- an answer from the phone app: earlier messages were read there
       when m.answered_at >= coalesce(greatest((m.was).last_inbound_at, m.last_inbound_at), '-infinity') then 0
       else (m.was).unread_count + m.unread
     end as unread_count
@@ -125,25 +127,25 @@ language sql stable set search_path = '' as $$
   from opened o;
 $$;
 
--- Everything that follows from messages that were just stored: what customers wrote, what the phone app echoed, and the
--- history. `stored` are all of them; `created` are those that are new, and not a placeholder that was filled. The caller
--- holds the conversations. Answers whether automatic messages were queued.
+-- Does everything that follows from newly stored messages: from customers, from the phone app, and from the history.
+-- `stored` are all of them; `created` excludes placeholders that were filled. The caller holds the locks of the
+-- conversations. Returns whether automatic messages were queued.
 create function private.receive_into_conversations(stored uuid[], created uuid[]) returns boolean
 language plpgsql set search_path = '' as $$
 declare
   received private.reception[];
 begin
-  -- 1. What the words themselves say, whatever becomes of the conversation.
+  -- 1. Effects of the texts, which do not depend on the conversation.
   perform private.record_keyword_consents(created);
   perform private.count_campaign_replies(created);
   perform private.record_satisfaction_scores(created);
   perform private.note_media(created);
 
-  -- 2. What each conversation becomes: blocked contacts, unread, reopening, the window.
+  -- 2. New states of the conversations: blocked contacts, unread, reopening, the window.
   received := array(
     select d from private.decide_reception(stored) d order by d.tenant_id, d.conversation_id
   );
-  -- 3. Who it is assigned to.
+  -- 3. Assignment.
   received := private.assign_received(received);
 
   update public.conversations v
@@ -168,21 +170,21 @@ begin
     select r.conversation_id from unnest(received) r where r.unread_count > r.was_unread_count
   ));
 
-  -- 4. What answers the customer. A chatbot will come first here: what it takes, the automatic messages leave alone.
+  -- 4. Automatic answers. A chatbot will be added before this: automatic messages skip the conversations it takes.
   return private.answer_automatically(received);
 end;
 $$;
 
--- Makes conversations unread again for everyone who has read them.
+-- Marks conversations as unread for everyone who has read them.
 create function private.mark_unread(conversation_ids uuid[]) returns void
 language sql set search_path = '' as $$
   update public.conversation_reads r set marked_unread = true
   where r.conversation_id = any (conversation_ids) and not r.marked_unread;
 $$;
 
--- Shows a message of ours as the last one of its conversation, which has been read and answered by it. A reaction only
--- shows that it has been read. Automatic messages and campaigns answer nothing: they do not come here.
--- The caller holds the conversation.
+-- Shows an outgoing message as the last one of its conversation, and marks the conversation as read and answered. A
+-- reaction only marks it as read. Automatic messages and campaigns do not count as answers and do not use this
+-- function. The caller holds the lock of the conversation.
 create function private.send_into_conversation(message public.messages) returns void
 language plpgsql set search_path = '' as $$
 begin
@@ -198,7 +200,7 @@ begin
 end;
 $$;
 
--- The person who answers has read the conversation. The caller holds it.
+-- Marks the conversation as read for the person who answers. The caller holds its lock.
 create function private.read_by_answering(message public.messages) returns void
 language sql set search_path = '' as $$
   insert into public.conversation_reads as r (conversation_id, user_id, tenant_id, read_through)
@@ -208,10 +210,10 @@ language sql set search_path = '' as $$
     set read_through = greatest(r.read_through, excluded.read_through), marked_unread = false;
 $$;
 
--- Changes what people decide about conversations, and does all that follows from it. `changes` may have "status",
--- "snoozed_until" (kept only while the status is `snoozed`), "priority" and "assigned_to" (null: nobody). The caller has
--- checked that they may be made. Conversations that are like that already are left alone. Answers with how many changed.
--- The history of the conversation and the audit log are written by the triggers that record every change.
+-- Applies decisions of people to conversations, with all consequences. `changes` may have "status", "snoozed_until"
+-- (only with status `snoozed`), "priority" and "assigned_to" (null: unassigned). The caller has checked the
+-- permissions. Conversations without a difference stay untouched. Returns the number of changed conversations. Triggers
+-- write the history and the audit log.
 create function private.change_conversations(ids uuid[], changes jsonb) returns integer
 language plpgsql set search_path = '' as $$
 declare
@@ -241,7 +243,7 @@ begin
       waiting_since = case when w.status = v.status then v.waiting_since else private.waiting_since(
         w.status, v.last_message_direction, v.last_message_type, v.last_message_at, v.waiting_since
       ) end,
-      -- what was resolved after it was read has nothing new for those who never opened it
+      -- a conversation that was read before it was resolved has nothing new for people who never opened it
       heard_since = case when w.status = 'resolved' and v.status <> 'resolved' and v.unread_count = 0 then null
         else v.heard_since end
     from wanted w

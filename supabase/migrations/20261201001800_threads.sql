@@ -1,9 +1,10 @@
--- A thread as people page through it and search it.
+-- Threads: paging through the messages of a conversation, and searching them.
 
--- A part of a thread, the newest first: the newest messages, or those `before`, `after` or `around` a message of it. With
--- `search`: those that have its words, and parts of words as well: within one thread nothing has to come from an index. With
--- `scheduled`: those that are to be sent, the next first. `older` and `newer` are what to ask with for the page before and
--- after, null at the ends. Null when there is no such conversation, or none the caller may see.
+-- A page of a thread, the newest first: the newest messages, or those `before`, `after` or `around` one of its
+-- messages. With `search`: messages that contain its words or parts of words. A thread is small enough to search
+-- without an index. With `scheduled`: messages that are scheduled, the earliest first. `older` and `newer` are the
+-- arguments for the neighbouring pages, null at the ends. Null if the conversation does not exist or the caller may not
+-- see it.
 create function public.read_thread(
   conversation_id uuid, place text, message_id uuid, search text, scheduled boolean, page_size integer
 ) returns jsonb
@@ -42,13 +43,13 @@ begin
         detail = 'invalid_field', hint = coalesce(place, 'before');
     end if;
   end if;
-  -- What is to be sent later stands before everything, and what comes meanwhile behind it: new is what came since it was
-  -- planned. Meta tells whole seconds.
+  -- A scheduled message is displayed after all others. The messages after it are those that came since it was
+  -- scheduled. Meta reports whole seconds.
   if place = 'after' and anchor.status = 'pending' and anchor.send_at is not null then
     anchor.occurred_at := anchor.created_at - interval '2 seconds';
   end if;
   if search is not null then
-    -- punctuation is no part of a word, so nothing is to be escaped
+    -- words contain no punctuation, so nothing needs escaping
     patterns := array(select '%' || w || '%' from unnest(private.search_words(search)) w);
     if patterns = '{}' then
       return jsonb_build_object('total', 0, 'older', null, 'newer', null, 'rows', '[]'::jsonb);
@@ -109,8 +110,8 @@ begin
 end;
 $$;
 
--- Whether what a message says went out by another attempt: what it was sent again from, that again, and what else was.
--- An attempt before it whose outcome nobody knows is what it was sent again for.
+-- Whether another attempt delivered the same message: the message it was resent from, that one's origin, or another
+-- resend. An earlier attempt with an unknown outcome does not count, because it is the reason for the resend.
 create function private.sent_otherwise(message public.messages) returns boolean
 language sql stable set search_path = '' as $$
   with recursive before as (

@@ -1,9 +1,9 @@
--- Who answers a conversation: by hand, in turn, or whoever has least to do. Conversations that have nobody, or somebody
--- who is no more, find somebody when the customer writes.
+-- Assignment of conversations: by hand, in turn, or to the person with the fewest open conversations. A conversation
+-- that is unassigned, or whose assignee may no longer see it, is assigned when the customer writes.
 
 create sequence private.assignment_turns;
 
--- Who takes part in a number's assignment, and when it was last their turn. Without anybody in the pool, everybody does.
+-- The people in a number's assignment pool, and when each was last chosen. An empty pool includes all people.
 create table private.assignment_members (
   session_id uuid not null,
   user_id uuid not null,
@@ -18,11 +18,10 @@ create index assignment_members_session_idx on private.assignment_members (sessi
 create index assignment_members_user_idx on private.assignment_members (user_id, tenant_id);
 create index assignment_members_tenant_idx on private.assignment_members (tenant_id);
 
--- The person whose turn it is to get a conversation of the number, or null if nobody is available. `also_open` are open
--- conversations that were decided on and are not written yet: {"<user_id>": <how many>}.
--- The person is online, may answer, is in the number's pool and has room. Without a pool, people who distribute work get
--- none, as long as there is anyone else to answer. One choice at a time in a tenant, until its transaction ends: the next
--- one counts it.
+-- The next person to get a conversation of the number, or null if none is available. `also_open` counts conversations
+-- that are decided but not written yet: {"<user_id>": <count>}. The person is online, may answer, is in the number's
+-- pool, and is below the limit. Without a pool, people who may assign conversations are chosen only if no other person
+-- can answer. One transaction at a time chooses in a tenant, so that the next one counts its result.
 create function private.next_agent(session public.whatsapp_sessions, strategy text, also_open jsonb default '{}') returns uuid
 language plpgsql set search_path = '' as $$
 declare
@@ -59,8 +58,8 @@ begin
 end;
 $$;
 
--- The person who gets a conversation that opens because the customer wrote: the one who has it, if they may still see
--- conversations, otherwise the one whose turn it is if the number assigns automatically. `also_open` as in `next_agent`.
+-- The assignee of a conversation that opens because the customer wrote: its current assignee if they may still see
+-- conversations, otherwise the next person if the number assigns automatically. `also_open` as in `next_agent`.
 create function private.assignee_of_opened(session uuid, tenant uuid, assigned_to uuid, also_open jsonb default '{}')
 returns uuid
 language plpgsql set search_path = '' as $$
@@ -71,7 +70,7 @@ begin
     return assigned_to;
   end if;
   select s.* into number from public.whatsapp_sessions s where s.id = session and s.assignment <> 'manual';
-  -- Choosing waits for everyone else who chooses in the tenant: only if there is someone to choose.
+  -- Choosing waits for all other choices in the tenant, so it happens only if there is a candidate.
   if found and exists (
     select 1 from public.profiles p
     where p.tenant_id = tenant and p.deactivated_at is null and p.availability = 'online'
@@ -82,8 +81,8 @@ begin
 end;
 $$;
 
--- Assigns the conversations that customers open: one that has nobody, and one that opens again. One after the other, so
--- that each choice knows the ones before it.
+-- Assigns conversations that customers open: unassigned ones and reopened ones. It proceeds one by one, so that each
+-- choice counts the ones before it.
 create function private.assign_received(received private.reception[]) returns private.reception[]
 language plpgsql set search_path = '' as $$
 declare
@@ -110,8 +109,8 @@ begin
 end;
 $$;
 
--- Gives a conversation to a person, or to whoever's turn it is (`strategy` round_robin or least_busy), or to nobody.
--- Without the right to assign one may take what is unassigned, and hand back what is one's own.
+-- Assigns a conversation to a person, to the next person (`strategy` round_robin or least_busy), or to none. Without
+-- the permission to assign, people may take unassigned conversations and give back their own.
 -- Security definer: clients have no right to write conversations.
 create function public.assign_conversation(conversation_id uuid, user_id uuid, strategy text default null)
 returns jsonb
@@ -151,7 +150,7 @@ begin
 end;
 $$;
 
--- How a number's conversations find somebody: {"strategy", "max_open", "pool"}.
+-- The assignment settings of a number: {"strategy", "max_open", "pool"}.
 -- Security definer: clients have no right to read `private.assignment_members`.
 create function private.assignment_json(session public.whatsapp_sessions) returns jsonb
 language sql stable security definer set search_path = '' as $$
@@ -164,13 +163,14 @@ language sql stable security definer set search_path = '' as $$
   );
 $$;
 
--- Null when there is no such number, or none the caller may see.
+-- Null if the number does not exist or the caller may not see it.
 create function public.get_assignment(session_id uuid) returns jsonb
 language sql stable set search_path = '' as $$
   select private.assignment_json(s) from public.whatsapp_sessions s where s.id = get_assignment.session_id;
 $$;
 
--- Changes what is named in `changes`: strategy, max_open (null for none), pool (a list of people; empty for everybody).
+-- Changes the settings that `changes` names: strategy, max_open (null: no limit), pool (a list of people; empty: all
+-- people).
 -- Security definer: clients have no right to write numbers.
 create function public.set_assignment(session_id uuid, changes jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$

@@ -1,4 +1,4 @@
--- Internal notes on conversations, and labels.
+-- Internal notes on conversations, and labels for conversations and contacts.
 
 create table public.labels (
   id uuid primary key default gen_random_uuid(),
@@ -51,10 +51,10 @@ create table public.conversation_notes (
   id uuid primary key default gen_random_uuid(),
   tenant_id uuid not null references public.tenants (id) on delete cascade,
   conversation_id uuid not null,
-  -- null: an integration, or somebody who is no more
+  -- null: an integration, or a person who was removed
   author_id uuid,
   content text not null check (char_length(content) between 1 and 5000),
-  -- people of the tenant who are asked to look
+  -- people who are notified of the note
   mentions uuid[] not null default '{}' check (cardinality(mentions) <= 50),
   created_at timestamptz not null default now(),
   edited_at timestamptz,
@@ -74,7 +74,7 @@ begin
   select c.tenant_id, c.conversation_id, case tg_op when 'INSERT' then 'label_added' else 'label_removed' end,
     private.person_id(), jsonb_build_object('label_id', l.id, 'name', l.name)
   from changed c
-  -- a label that goes is removed everywhere, and a conversation takes its history with it
+  -- the deletion of a label is recorded here; a deleted conversation takes its history with it
   join public.labels l on l.id = c.label_id
   join public.conversations v on v.id = c.conversation_id;
   return null;
@@ -96,7 +96,8 @@ language sql stable set search_path = '' as $$
   select to_jsonb(n) - 'tenant_id';
 $$;
 
--- To those who see the conversation: that there is a note, not what it says, which takes a right of its own.
+-- Broadcasts to people who see the conversation that a note changed. The text is not sent, because reading it needs a
+-- permission of its own.
 -- Security definer: it also runs when Auth removes an account, and the role of Auth has no rights here.
 create function private.announce_note() returns trigger
 language plpgsql security definer set search_path = '' as $$
@@ -113,8 +114,8 @@ begin
 end;
 $$;
 
--- A page of a conversation's notes, the newest first. `before` is the last note of the page above. Null when there is no
--- such conversation, or none the caller may see.
+-- One page of a conversation's notes, the newest first. `before` is the last note of the previous page. Null if the
+-- conversation does not exist or the caller may not see it.
 create function public.list_notes(conversation_id uuid, before uuid, page_size integer) returns jsonb
 language plpgsql stable set search_path = '' as $$
 declare
@@ -149,7 +150,7 @@ begin
 end;
 $$;
 
--- Refuses mentions of people who could not read the note; tells the others.
+-- Refuses mentions of people who could not read the note, and notifies the others.
 create function private.mention(note public.conversation_notes, assignee uuid, mentioned uuid[]) returns void
 language plpgsql set search_path = '' as $$
 begin
@@ -177,7 +178,7 @@ begin
 end;
 $$;
 
--- Security definer, here and below: clients have no right to write these tables.
+-- Adds a note to a conversation.
 -- Security definer: clients have no right to write notes.
 create function public.create_note(conversation_id uuid, content text, mentions uuid[] default '{}') returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -198,7 +199,7 @@ begin
 end;
 $$;
 
--- A note of a conversation the caller sees, locked.
+-- Returns a note of a conversation that the caller sees, locked.
 create function private.own_note(note_id uuid) returns public.conversation_notes
 language plpgsql set search_path = '' as $$
 declare
@@ -216,7 +217,7 @@ begin
 end;
 $$;
 
--- Only its author changes a note. Who is mentioned anew is told.
+-- Changes a note. Only its author may do so. Newly mentioned people are notified.
 -- Security definer: clients have no right to write notes.
 create function public.update_note(note_id uuid, content text default null, mentions uuid[] default null) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -244,7 +245,7 @@ begin
 end;
 $$;
 
--- One's own note, or with the right anybody's.
+-- Deletes a note of the caller, or with the permission `notes.delete` any note.
 -- Security definer: clients have no right to write notes.
 create function public.delete_note(note_id uuid) returns void
 language plpgsql security definer set search_path = '' as $$
@@ -273,7 +274,7 @@ language plpgsql security definer set search_path = '' as $$
 declare
   label constant public.labels := case tg_op when 'DELETE' then old else new end;
 begin
-  -- a tenant that is being deleted has nobody to tell
+  -- a tenant that is being deleted has no audience
   if exists (select 1 from public.tenants t where t.id = label.tenant_id) then
     perform private.tell(
       label.tenant_id, 'labels', null,
@@ -285,7 +286,7 @@ begin
 end;
 $$;
 
--- The tenant's labels by name, with how many conversations and contacts the caller sees that have them.
+-- The tenant's labels by name, with the numbers of conversations and contacts that have them and that the caller sees.
 create function public.list_labels() returns jsonb
 language sql stable set search_path = '' as $$
   select coalesce(jsonb_agg(private.label_json(l) || jsonb_build_object(
@@ -322,7 +323,7 @@ begin
 end;
 $$;
 
--- Changes what is named in `changes`: name, color, description.
+-- Changes the fields that `changes` names: name, color, description.
 -- Security definer: clients have no right to write labels.
 create function public.update_label(label_id uuid, changes jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -358,8 +359,8 @@ begin
 end;
 $$;
 
--- Puts labels on a conversation (`action` add), takes them off (remove), or has it wear these and no others (replace).
--- Answers with those it has now.
+-- Adds labels to a conversation (`action` add), removes them (remove), or replaces all of its labels (replace). Returns
+-- its labels.
 -- Security definer: clients have no right to write labels.
 create function public.label_conversation(conversation_id uuid, label_ids uuid[], action text default 'add') returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -398,8 +399,8 @@ language sql stable set search_path = '' as $$
   select private.label_json(l) from public.labels l where l.id = live_label.id;
 $$;
 
--- The conversations of the caller's tenant that have a label; row level security has the word on each.
--- Security definer: the policy of labels would look at each of them by itself.
+-- The conversations of the caller's tenant that have a label. Row level security then filters them.
+-- Security definer: the policy of labels would be evaluated for each row.
 create function private.labelled_conversations(label uuid) returns uuid[]
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -413,7 +414,7 @@ begin
 end;
 $$;
 
--- Labels of contacts are a change of the contact.
+-- A change of a contact's labels is broadcast as a change of the contact.
 create function private.announce_contact_labels() returns trigger
 language plpgsql set search_path = '' as $$
 declare
@@ -431,7 +432,7 @@ begin
 end;
 $$;
 
--- What stands around it.
+-- The labels of a conversation, for clients.
 create function private.labels_of(v public.conversations) returns jsonb
 language plpgsql stable set search_path = '' as $$
 begin

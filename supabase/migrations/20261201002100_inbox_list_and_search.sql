@@ -1,9 +1,9 @@
--- The list of conversations: filters, search, orders, and pages that stay true while messages arrive.
+-- The list of conversations: filters, search, orders, and cursors that stay valid while messages arrive.
 
--- Some functions below name what is created after them.
+-- Some functions below name objects that later statements create.
 set check_function_bodies = off;
 
--- Its words, each once, as far as a search looks.
+-- The distinct words of a text, limited to the length that searches consider.
 create function private.search_words(words text) returns text[]
 language sql immutable strict parallel safe set search_path = '' as $$
   select coalesce(array_agg(distinct left(w.word, 40)), '{}')
@@ -13,7 +13,7 @@ language sql immutable strict parallel safe set search_path = '' as $$
   where w.word <> '';
 $$;
 
--- It plans what it does once, not for each message.
+-- Written in plpgsql, which plans the queries once and not for each message.
 create function private.message_words(tenant uuid, moment timestamptz, content text) returns tsvector
 language plpgsql immutable parallel safe set search_path = '' as $$
 begin
@@ -23,7 +23,7 @@ begin
 end;
 $$;
 
--- The query that finds all these words by their beginnings; null when there are none.
+-- The query for texts with words that begin like all of these; null without words.
 create function private.word_query(words text[]) returns tsquery
 language sql immutable strict parallel safe set search_path = '' as $$
   select string_agg('''' || replace(w, '''', '') || ''':*', ' & ')::tsquery from unnest(words) w;
@@ -51,11 +51,11 @@ language sql immutable set search_path = '' as $$
   select translate(replace(encode(convert_to(place::text, 'UTF8'), 'base64'), E'\n', ''), '+/', '-_');
 $$;
 
--- The conversations the caller may see that have a message to show. `filter` has, each if present: "status" (a list),
--- "assigned_to" (a person's id, or `none`), "label", "session_id", "unread" (for the caller), "window_open", "priority",
--- "search". `sort` is newest, oldest, waiting (the customer has the last word, the longest first) or priority. Pages go by
--- number or, where there is one, by the cursor of the page before: a conversation that nothing happens to is then met
--- exactly once. Row level security holds.
+-- One page of the conversations that the caller may see and that have a message to show. `filter`, all optional:
+-- "status" (a list), "assigned_to" (a person's id, or `none`), "label", "session_id", "unread" (for the caller),
+-- "window_open", "priority", "search". `sort` is newest, oldest, waiting (customers who wait for an answer, the longest
+-- first) or priority. Pages are requested by number or by the previous page's cursor. With cursors, an unchanged
+-- conversation appears exactly once. Row level security applies.
 create function public.list_inbox(filter jsonb, sort text, cursor text, page integer, page_size integer) returns jsonb
 language plpgsql stable set search_path = '' as $$
 declare
@@ -115,8 +115,8 @@ begin
 end;
 $$;
 
--- How many conversations stand behind each tab: of those the caller may see that have a message to show. `unread` is the
--- caller's own.
+-- The number of conversations behind each tab, among those the caller may see and that have a message to show. `unread`
+-- counts for the caller.
 create function public.count_inbox() returns jsonb
 language plpgsql stable set search_path = '' as $$
 declare
@@ -146,7 +146,7 @@ begin
         select count(*) from public.conversations v
         where v.id = any (read.flagged) and v.last_message_at is not null and v.heard_since is null
       ),
-      -- of what is not resolved
+      -- among conversations that are not resolved
       'mine', coalesce(sum(s.mine) filter (where s.status <> 'resolved'), 0),
       'unassigned', coalesce(sum(s.unassigned) filter (where s.status <> 'resolved'), 0),
       'open', coalesce(sum(s.n) filter (where s.status = 'open'), 0),
@@ -159,12 +159,13 @@ begin
 end;
 $$;
 
--- What is for the caller to see beside the row.
--- Security definer: what the policies of contacts and labels say of a conversation that is seen is said here.
+-- The data shown with a conversation that comes from other tables and depends on the caller's rights.
+-- Security definer: it checks what the policies of contacts and labels would check, for a conversation that the caller
+-- sees.
 create function private.around_conversation(v public.conversations) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 declare
-  -- without a caller it is the database that reads
+  -- without a caller, the database itself reads
   nobody constant boolean := private.tenant_id() is null;
 begin
   return jsonb_build_object(
@@ -175,9 +176,9 @@ begin
 end;
 $$;
 
--- What the filter of the inbox says, as a condition on conversations `v` of the caller's: see `list_inbox`. Every value is
--- quoted; there is nothing of the caller's in it besides. That an agent sees their own is said for the index.
--- Security definer: it asks for the rights of the caller itself, for policies cost too much row by row.
+-- Translates the inbox filter into a condition on the caller's conversations `v`: see `list_inbox`. Every value of the
+-- caller is quoted. For agents it names their own conversations, so that the index serves.
+-- Security definer: it checks the rights of the caller itself, because policies are too slow row by row.
 create function private.inbox_condition(filter jsonb, sort text) returns text
 language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -238,14 +239,14 @@ begin
 end;
 $$;
 
--- Security definer: it asks for the rights of the caller itself, for policies cost too much row by row.
+-- Security definer: it checks the rights of the caller itself, because policies are too slow row by row.
 create function private.search_conversations(filter jsonb, sort text, out ids uuid[], out complete boolean)
 language plpgsql stable security definer set search_path = '' set enable_seqscan = off as $$
 declare
   tenant constant uuid := private.tenant_id();
   passes constant text := private.inbox_condition(filter, sort);
   most constant integer := 2000;
-  -- a number as WhatsApp and telephone books show it: with signs that are not typed
+  -- a phone number may contain typographic characters that people do not type
   needle constant text := translate(
     filter ->> 'search', U&'\00a0\2007\2009\202f\2010\2011\2012\2013\2014\2212\200b\200e\200f\202a\202b\202c\202d\202e\2066\2067\2068\2069\feff',
     '    ------'
@@ -253,7 +254,7 @@ declare
   phrase constant tsquery := private.word_query(private.search_words(needle));
   -- "+62 812-3456", "0812 3456" and "8123456" are one number
   patterns constant text[] := private.search_patterns(needle);
-  -- the one that finds the fewest, for the index: it is not asked for a list of them
+  -- the longest pattern has the fewest matches; the index is asked for this one only
   longest constant text := (select p from unnest(patterns) p order by char_length(p) desc limit 1);
   customers uuid[];
   month integer;
@@ -280,7 +281,7 @@ begin
         order by v.last_message_at desc limit $2)', passes
     ) into ids using customers, most + 1;
   else
-    -- where many match, the latest are soon met
+    -- if many match, a scan from the newest finds enough quickly
     execute format(
       'select array(
         select v.id from public.conversations v join public.contacts c on c.id = v.contact_id
@@ -300,7 +301,7 @@ begin
   select private.month_of(min(m.occurred_at)) into first_month from (
     select m.occurred_at from public.messages m where m.tenant_id = tenant order by m.created_at limit 1
   ) m;
-  -- a history that came in late may be older than the first message that did
+  -- a history that arrived late may be older than the first message that arrived
   first_month := greatest(first_month - 24, month - 120);
   while month >= first_month loop
     execute format(
@@ -329,9 +330,9 @@ begin
 end;
 $$;
 
--- The words, and what is left of each without what may stand before it (me-, pe-, ber-, ter-, per-, di-, ke-, se-, with the
--- first sound that me- and pe- swallow); of "INV2931" the number as well. A search looks for beginnings: what comes after
--- needs no care. What is no word at all does no harm: nobody looks for it.
+-- The words themselves and their stems without Indonesian prefixes (me-, pe-, ber-, ter-, per-, di-, ke-, se-, with the
+-- first sound that me- and pe- replace). A word like "INV2931" also yields its number. Searches match beginnings, so
+-- suffixes need no treatment. A stem that is not a real word is harmless.
 create function private.word_forms(words text[]) returns text[]
 language plpgsql immutable strict parallel safe set search_path = '' as $$
 declare
@@ -344,8 +345,8 @@ begin
   if array_to_string(words, ' ') ~ '[a-z][0-9]{3}' then
     forms := forms || array(select substring(w from '[a-z]([0-9]{3,})') from unnest(words) w where w ~ '[a-z][0-9]{3}');
   end if;
-  -- no patterns within the loop: it runs for each word of each message. One may stand before another, as in
-  -- "memperbaiki" and "keterlambatan": what is found is looked at once more.
+  -- The loop avoids patterns, because it runs for each word of each message. Two prefixes can be combined, as in
+  -- "memperbaiki" and "keterlambatan", so each stem is examined once more.
   for depth in 1..2 loop
     while place <= deepest loop
       word := forms[place];

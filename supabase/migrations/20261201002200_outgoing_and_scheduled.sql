@@ -1,23 +1,23 @@
--- Everything a person or an integration sends outside of campaigns: any kind of message, into a conversation or to a
--- number, now or later; sending again, forwarding, reading and typing.
+-- Everything that people and integrations send outside of campaigns: all kinds of messages, into a conversation or to a
+-- number, now or later; resending, forwarding, read receipts and typing indicators.
 --
--- Every outgoing message is a row before Meta hears of it, and its outcome is recorded after. Outcomes a sender reports,
--- one per message:
---   sent      Meta accepted it and gave a wamid
---   failed    Meta refused it for good
---   retry     Meta refused it for now, or was never reached: nothing went out
---   held      as retry, for no fault of this message (its number or account is the cause): no attempt is counted
---   unknown   it may have gone out. It is never repeated by itself; a status from Meta settles it
+-- Every outgoing message is stored before the request to Meta, and its outcome is recorded after it. A sender reports
+-- one outcome per message:
+--   sent      Meta accepted it and returned a wamid
+--   failed    Meta refused it permanently
+--   retry     Meta refused it temporarily, or was not reached: nothing was sent
+--   held      like retry, but the cause is the number or the account: the attempt is not counted
+--   unknown   it may have been sent. It is never repeated automatically; a status from Meta decides
 
--- Some functions below name what is created after them.
+-- Some functions below name objects that later statements create.
 set check_function_bodies = off;
 
--- What was sent under which `Idempotency-Key`, for 24 hours.
+-- The messages that were sent with an `Idempotency-Key`, for 24 hours.
 create table private.idempotency_keys (
   conversation_id uuid not null references public.conversations (id) on delete cascade,
   key text not null check (char_length(key) between 1 and 200),
   message_id uuid not null references public.messages (id) on delete cascade,
-  -- of what was asked for: the same key with something else is a mistake
+  -- a hash of the request: the same key with another request is refused
   request_hash text not null,
   created_at timestamptz not null default now(),
   primary key (conversation_id, key)
@@ -25,7 +25,7 @@ create table private.idempotency_keys (
 create index idempotency_keys_message_idx on private.idempotency_keys (message_id);
 create index idempotency_keys_created_at_idx on private.idempotency_keys (created_at);
 
--- Writes outcomes onto messages. A status that came before the outcome wins over it.
+-- Records outcomes of messages. A status from Meta that arrived first takes precedence.
 create function private.record_outcomes(results jsonb) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -37,8 +37,8 @@ begin
 
   perform 1 from public.messages m where m.id = any (touched) order by m.id for update;
 
-  -- What has its outcome keeps it: a status from Meta told more than the answer to the call, or this is recorded
-  -- twice because an answer of ours was lost on its way.
+  -- A message that has an outcome keeps it. Either a status from Meta was more precise than the response, or the same
+  -- outcome is recorded twice because our answer was lost.
   update public.messages m
   set
     status = case when r.outcome in ('retry', 'held') then 'queued' else r.outcome end,
@@ -55,7 +55,7 @@ begin
   where m.id = r.message_id and m.direction = 'outbound'
     and m.status in ('pending', 'queued', 'sending', 'unknown');
 
-  -- Statuses that came first.
+  -- Statuses that arrived before the outcome.
   update public.message_status_events e
   set message_id = m.id
   from public.messages m
@@ -63,7 +63,7 @@ begin
     and e.whatsapp_message_id = m.whatsapp_message_id and e.message_id is null;
   perform private.settle_messages(touched);
 
-  -- Meta's word that somebody wants no marketing, in its answer and not in a status of later.
+  -- Meta's response, not only a later status, can say that a person opted out of marketing.
   select jsonb_agg(jsonb_build_object(
     'tenant_id', m.tenant_id, 'contact_id', v.contact_id, 'state', 'opted_out', 'source', 'error_131050',
     'proof', jsonb_build_object('message_id', m.id), 'occurred_at', m.failed_at
@@ -76,7 +76,7 @@ begin
 end;
 $$;
 
--- Records the outcomes of replies and answers with the messages as they are now.
+-- Records the outcomes of replies and returns the current messages.
 create function public.record_replies(results jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
 begin
@@ -89,8 +89,9 @@ begin
 end;
 $$;
 
--- Whether an earlier message that a person or an integration sent into the conversation is still on its way. The messages
--- of campaigns and automatic ones have an order of their own. What has been on its way for two minutes lost its sender.
+-- Whether an earlier message by a person or an integration in the same conversation is still being sent. Campaign
+-- messages and automatic messages have an order of their own. A message that has been sending for two minutes has lost
+-- its sender.
 create function private.is_behind(m public.messages) returns boolean
 language sql stable set search_path = '' as $$
   select exists (
@@ -102,13 +103,13 @@ language sql stable set search_path = '' as $$
   );
 $$;
 
--- Whether it is a message's turn: none is on its way that was written before it.
+-- Whether a message is next: no earlier one is still being sent.
 create function public.message_is_next(message_id uuid) returns boolean
 language sql stable set search_path = '' as $$
   select not coalesce((select private.is_behind(m) from public.messages m where m.id = message_is_next.message_id), false);
 $$;
 
--- The right a kind of message takes.
+-- Whether the caller has the permission for a type of message.
 create function private.may_send(type text) returns boolean
 language sql stable set search_path = '' as $$
   select private.has_permission(case
@@ -118,7 +119,7 @@ language sql stable set search_path = '' as $$
   end);
 $$;
 
--- The wamid of a message in a conversation, named by our id or by itself.
+-- The wamid of a message in a conversation, given our id or the wamid.
 create function private.wamid_in(conversation uuid, named text, field text) returns text
 language plpgsql stable set search_path = '' as $$
 declare
@@ -137,10 +138,10 @@ begin
 end;
 $$;
 
--- Makes a message of a caller's in a conversation that the caller holds, after everything that can be known was checked:
--- the number, the contact, the 24-hour window, and for marketing the consent. Files and messages are named by our ids
--- wherever a payload has them: Meta's take their place. With `send_at` the message waits until then, and the conversation
--- stays as it is; only its author has read it.
+-- Creates an outgoing message in a conversation that the caller has locked. It first checks all that can be checked:
+-- the number, the contact, the 24-hour window, and for marketing the consent. Payloads name files and messages by our
+-- ids, which are replaced by Meta's. With `send_at` the message waits until then, and the conversation stays unchanged,
+-- except that its author has read it.
 create function private.add_outbound(
   conversation public.conversations, type text, content text, payload jsonb, reply_to text, idempotency_key text,
   send_at timestamptz default null
@@ -242,8 +243,8 @@ begin
 end;
 $$;
 
--- A message into a conversation. The same idempotency key in the same conversation answers within 24 hours with the
--- message it made before.
+-- Creates a message in a conversation. The same idempotency key in the same conversation returns the same message for
+-- 24 hours.
 -- Security definer: clients have no right to write messages.
 create function public.create_message(
   conversation_id uuid, type text, content text, payload jsonb, reply_to text default null,
@@ -260,7 +261,7 @@ begin
 end;
 $$;
 
--- The contact of a phone number, made where there is none.
+-- The contact of a phone number, created if there is none.
 create function private.contact_of(tenant uuid, phone text, called text) returns uuid
 language plpgsql set search_path = '' as $$
 declare
@@ -279,9 +280,9 @@ begin
 end;
 $$;
 
--- A message to a contact or a phone number, whose conversation is made where there is none. A repeated key finds its message
--- also where another number would be the first by now. A template belongs to one WhatsApp Business account: a message without
--- a named number goes out from a number of that account.
+-- Creates a message to a contact or a phone number, and the conversation if there is none. A repeated key finds its
+-- message even if another number would be chosen by now. A template belongs to one WhatsApp Business account: if no
+-- number is named, the message goes out from a number of that account.
 -- Security definer: clients have no right to write messages.
 create function public.create_message_to(
   session_id uuid, contact_id uuid, wa_id text, name text, type text, content text, payload jsonb,
@@ -312,7 +313,7 @@ begin
   ) then
     raise sqlstate 'PT422' using message = 'There is no such contact.', detail = 'invalid_field', hint = 'contact_id';
   end if;
-  -- where it went the first time, whatever number comes first by now
+  -- the number that was chosen the first time
   named := coalesce(create_message_to.session_id, (
     select v.session_id
     from private.idempotency_keys k join public.conversations v on v.id = k.conversation_id
@@ -349,9 +350,9 @@ begin
 end;
 $$;
 
--- A template as it may be sent from a conversation's number, or from one of the tenant's numbers: null when there is
--- none of that name and language. The account's own goes before one that is not bound to an account.
--- Security definer: who sends templates need not be able to read them all.
+-- A template that can be sent from a conversation's number, or from one of the tenant's numbers; null if none has this
+-- name and language. A template of the number's account takes precedence over one without an account.
+-- Security definer: people who send templates may have no right to list them.
 create function public.sendable_template(name text, language text, conversation_id uuid, session_id uuid)
 returns jsonb
 language sql stable security definer set search_path = '' as $$
@@ -374,8 +375,8 @@ language sql stable security definer set search_path = '' as $$
   limit 1;
 $$;
 
--- The message whose writer is shown that somebody is typing; null when there is none within the window.
--- Security definer: as for reading; row level security is asked in its own words.
+-- The message whose author is shown a typing indicator; null if there is none within the window.
+-- Security definer: as for reading receipts; it checks row level security explicitly.
 create function public.typing_target(conversation_id uuid) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -404,8 +405,8 @@ begin
 end;
 $$;
 
--- Keys of sends that may be used again: at most 100,000 at once, which take well below the 8 s that the service has.
--- Answers with how many.
+-- Deletes expired idempotency keys, at most 100,000 per call, which stays well below the 8 s limit of the service.
+-- Returns their number.
 create function public.expire_idempotency_keys() returns integer
 language plpgsql set search_path = '' as $$
 declare
@@ -424,7 +425,7 @@ begin
 end;
 $$;
 
--- A message that failed, or whose outcome is unknown, once more: a row of its own that names it. Answers as
+-- Resends a message that failed or has an unknown outcome. The new message refers to the old one. Returns the same as
 -- `create_message`.
 -- Security definer: clients have no right to write messages.
 create function public.resend_message(message_id uuid, idempotency_key text default null) returns jsonb
@@ -462,10 +463,10 @@ begin
 end;
 $$;
 
--- Sends what a message says on to other conversations: text, a place, contacts, and files that Meta or we still have, also
--- those that a customer sent.
--- Answers [{"conversation_id", "outcome"}]: `created` with what `create_message` answers as "made", or the code of the refusal with its
--- sentence as "reason"; what the caller may not see is `not_found`.
+-- Forwards the content of a message to other conversations: text, a location, contacts, and files that Meta or we still
+-- have, including those from customers. Returns [{"conversation_id", "outcome"}]. The outcome is `created`, with the
+-- result of `create_message` as "made", or the code of the refusal, with its sentence as "reason". It is `not_found`
+-- for conversations that the caller may not see.
 -- Security definer: clients have no right to write messages.
 create function public.forward_message(message_id uuid, conversation_ids uuid[]) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -510,7 +511,7 @@ begin
       else
         -- Meta knows a file by the number it was uploaded for
         upload := private.known_upload(file, conversation.session_id);
-        -- for a closed window it was not uploaded; that is the reason then
+        -- files are not uploaded for closed windows; the window is then the reason
         if upload.id is null and conversation.window_expires_at > now() then
           raise sqlstate 'PT409' using message = 'The file of this message cannot be sent on from this number.',
             detail = 'not_forwardable';
@@ -539,9 +540,9 @@ begin
 end;
 $$;
 
--- A message that is sent later, checked now as far as it can be: whether the window is open then is seen then. That somebody
--- will write opens nothing, and gives the conversation to nobody. Answers with it; the same idempotency key answers with the
--- same message, told as such.
+-- Schedules a message. Everything is checked now, except the window, which is checked when the message is sent.
+-- Scheduling does not open or assign the conversation. Returns the message; the same idempotency key returns the same
+-- message and says so.
 -- Security definer: clients have no right to write messages.
 create function public.schedule_message(
   conversation_id uuid, type text, content text, payload jsonb, send_at timestamptz, reply_to text default null,
@@ -564,7 +565,7 @@ begin
     raise sqlstate 'PT422' using message = 'A reaction cannot be scheduled.', detail = 'invalid_field', hint = 'type';
   end if;
   conversation := private.own_conversation(schedule_message.conversation_id);
-  -- The window is that of when it goes out.
+  -- The window is checked when the message is sent.
   conversation.window_expires_at := 'infinity';
   made := private.add_outbound(
     conversation, schedule_message.type, schedule_message.content, schedule_message.payload, schedule_message.reply_to,
@@ -575,10 +576,10 @@ begin
 end;
 $$;
 
--- Scheduled messages whose time has come, as `create_message` answers them. Each is handed out once: it is `sending` from
--- then on. What cannot be sent is failed with the reason, and keeps nobody else waiting; nor does a number whose breaker
--- is open. Whoever holds a conversation at the moment is not waited for: the next run has its messages. Of a conversation,
--- the first is handed out; the next one follows when it is asked for again.
+-- Returns scheduled messages that are due, in the form of `create_message`. Each is returned once and is `sending` from
+-- then on. A message that cannot be sent fails with the reason and does not delay others; neither does a number with an
+-- open breaker. The call skips conversations that are locked, and the next run takes their messages. It returns the
+-- first due message of a conversation; the next one follows in a later call.
 create function public.claim_scheduled_messages(batch integer) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -591,7 +592,7 @@ declare
 begin
   for round in 1..50 loop
     settled := false;
-    -- conversations are taken before messages, as everywhere
+    -- conversations are locked before messages, as everywhere
     conversation_ids := array(
       select v.id from public.conversations v
       where v.id = any (array(
@@ -639,7 +640,7 @@ begin
         status = case when reason is null then 'sending' else 'failed' end,
         failed_at = case when reason is not null then now() end,
         error_title = reason, occurred_at = now(),
-        -- whoever looks for sends that died counts from now
+        -- the search for dead senders counts from now
         created_at = now()
       where m.id = due.id
       returning m.* into message;
@@ -657,8 +658,8 @@ begin
 end;
 $$;
 
--- The same message with Meta's ids of files in the place of ours, wherever it names an upload: by itself, above buttons, or
--- among the values of a template.
+-- The same message with Meta's ids of files in place of ours: in a media message, in the header of buttons, and in the
+-- values of a template.
 create function private.with_uploads(body jsonb, type text, session public.whatsapp_sessions) returns jsonb
 language plpgsql stable set search_path = '' as $$
 declare
@@ -710,7 +711,7 @@ begin
 end;
 $$;
 
--- Whether a template is for marketing: unknown ones, and those of other categories, are not.
+-- Whether a template is for marketing. Unknown templates are not.
 create function private.is_marketing(body jsonb, type text, session public.whatsapp_sessions) returns boolean
 language sql stable set search_path = '' as $$
   select type = 'template' and coalesce((

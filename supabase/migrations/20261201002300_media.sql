@@ -1,8 +1,8 @@
--- Files of messages: fetched from Meta into Storage before Meta forgets them, or uploaded to be sent.
+-- Files of messages. Inbound files are fetched from Meta into Storage before Meta deletes them. Outbound files are
+-- uploaded.
 --
--- Objects lie in bucket `chat-media` under `<tenant>/<number>/<id of the row>`: no name that somebody else chose is
--- ever part of a path. Files in Storage follow their rows: what no row names any more is removed, whoever removed the
--- row.
+-- Objects are stored in bucket `chat-media` under `<tenant>/<number>/<id of the row>`, so no user-chosen name is part
+-- of a path. An object is deleted when no row refers to it any more, no matter how the last row was deleted.
 
 create table public.message_media (
   id uuid primary key default gen_random_uuid(),
@@ -12,21 +12,21 @@ create table public.message_media (
   message_id uuid references public.messages (id) on delete cascade,
   -- a person or an API key
   uploaded_by uuid,
-  -- of the file at Meta: inbound ones for 7 days, uploads for 30, and only for this number
+  -- Meta's id of the file: valid for this number, for 7 days if inbound and 30 if uploaded
   meta_media_id text,
   kind text not null check (kind in ('image', 'video', 'audio', 'document', 'sticker')),
   mime_type text,
   sha256 text,
   file_size bigint check (file_size >= 0),
-  -- harmless, whatever it was called
+  -- sanitized by private.safe_file_name
   file_name text not null,
-  -- an upload that was sent several times has a row for each, and one object
+  -- an upload that was sent several times has one row per message, and one object
   storage_path text,
-  -- pending: to be fetched. failed: given up. gone: Meta does not have it any more.
+  -- pending: to be fetched. failed: given up. gone: Meta no longer has it
   state text not null default 'pending' check (state in ('pending', 'stored', 'failed', 'gone')),
   attempts smallint not null default 0,
   next_attempt_at timestamptz not null default now(),
-  -- until then Meta keeps it
+  -- Meta keeps the file until then
   expires_at timestamptz not null,
   last_error text,
   created_at timestamptz not null default now(),
@@ -55,8 +55,8 @@ language sql immutable set search_path = '' as $$
   end;
 $$;
 
--- A name that leads nowhere, hides nothing and says what the file is: without separators, control and direction
--- characters, not begun by a dot, and ending as its type does.
+-- Makes a file name safe: without separators, control characters and direction marks, without a leading dot, and with
+-- the extension of its type.
 create function private.safe_file_name(name text, kind text, mime_type text) returns text
 language sql immutable set search_path = '' as $$
   with cleaned as (
@@ -80,7 +80,8 @@ language sql immutable set search_path = '' as $$
   from cleaned c;
 $$;
 
--- Files of new messages: what a customer sent is to be fetched; what we send was uploaded or has an address.
+-- Creates the rows of files for new messages. Inbound files still have to be fetched; outbound ones were uploaded or
+-- have a URL.
 create function private.note_media(created uuid[]) returns void
 language plpgsql set search_path = '' as $$
 begin
@@ -116,7 +117,7 @@ begin
 end;
 $$;
 
--- A file that became available, or will not: to those who see its message.
+-- Broadcasts to people who see the message that its file is available or has failed.
 create function private.announce_media() returns trigger
 language plpgsql set search_path = '' as $$
 begin
@@ -138,7 +139,7 @@ language sql stable set search_path = '' as $$
   );
 $$;
 
--- A file by its own id or its message's: null when there is none the caller may see.
+-- A file by its own id or by that of its message; null if it does not exist or the caller may not see it.
 create function public.get_media(media_id uuid) returns jsonb
 language sql stable set search_path = '' as $$
   select private.media_json(f) || jsonb_build_object('storage_path', f.storage_path)
@@ -148,8 +149,8 @@ language sql stable set search_path = '' as $$
   limit 1;
 $$;
 
--- Where an upload of the caller goes: {"id", "session_id", "phone_number_id", "storage_path", "file_name"}. Without a
--- number the tenant's first connected one is meant.
+-- The destination of an upload: {"id", "session_id", "phone_number_id", "storage_path", "file_name"}. The default is
+-- the tenant's first connected number.
 -- Security definer: clients have no right to write files.
 create function public.begin_upload(session_id uuid, kind text, mime_type text, file_name text) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -179,7 +180,7 @@ begin
 end;
 $$;
 
--- An upload that is in Storage and at Meta.
+-- Records an upload that Storage and Meta have received.
 create function public.finish_upload(upload jsonb) returns jsonb
 language sql set search_path = '' as $$
   insert into public.message_media as f (
@@ -196,7 +197,7 @@ language sql set search_path = '' as $$
   returning private.media_json(f);
 $$;
 
--- Removes a stored file for good; the message stays. Answers with the path of the object when no other row needs it.
+-- Deletes a stored file; the message stays. Returns the path of the object if no other row needs it.
 -- Security definer: clients have no right to write files.
 create function public.delete_media(media_id uuid) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -219,8 +220,8 @@ begin
 end;
 $$;
 
--- Files that are due, with what it takes to fetch them. Handed out again later, each time after a longer while, unless
--- their end is recorded.
+-- Returns files that are due, with the credentials to fetch them. A file is returned again after increasing delays
+-- until its result is recorded.
 create function public.claim_media(batch integer) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -262,8 +263,8 @@ begin
 end;
 $$;
 
--- How a fetch ended: `stored` with what was found, `gone`, or anything else with the reason, to be tried again: for as long
--- as Meta keeps the file, and given up when the next attempt would be too late.
+-- Records the result of a fetch: `stored` with its data, `gone`, or any other outcome with its reason. Other outcomes
+-- are retried while Meta keeps the file. The file is given up when the next attempt would be too late.
 create function public.finish_media(
   media_id uuid, outcome text, storage_path text default null, file_size bigint default null,
   sha256 text default null, mime_type text default null, problem text default null
@@ -297,7 +298,7 @@ begin
   insert into private.files_to_remove (bucket, path)
   select distinct 'chat-media', p.path
   from before b
-  -- one that is being fetched goes where its row says
+  -- a file that is being fetched is stored at the path of its row
   cross join lateral (
     select coalesce(b.storage_path, case b.state when 'pending' then format('%s/%s/%s', b.tenant_id, b.session_id, b.id) end)
   ) p (path)
@@ -307,7 +308,7 @@ begin
 end;
 $$;
 
--- Forgets uploads that nobody sent while Meta had them. Answers with how many.
+-- Deletes uploads that were not sent while Meta had them. Returns their number.
 create function public.prune_unsent_uploads(batch integer default 10000) returns bigint
 language plpgsql set search_path = '' as $$
 declare
@@ -334,14 +335,15 @@ language sql stable set search_path = '' as $$
   left join public.messages m on m.id = u.message_id
   where u.storage_path = file.storage_path and u.tenant_id = file.tenant_id and u.session_id = session
     and u.meta_media_id is not null and u.expires_at > now() + interval '1 minute'
-    -- by the id it came in with nothing can be sent
+    -- an inbound media id cannot be used for sending
     and (u.message_id is null or m.direction = 'outbound')
   order by u.expires_at desc
   limit 1;
 $$;
 
--- The numbers that Meta has to be given the file of a message for, before it can be sent on to these conversations: each
--- with what `finish_upload` takes, but for Meta's id. Only what the caller may send on, and to where it would go.
+-- The numbers for which a message's file has to be uploaded to Meta before it can be forwarded to these conversations.
+-- Each comes with the arguments of `finish_upload` except Meta's id. It covers only messages and conversations that the
+-- caller may forward from and to.
 -- Security definer: clients have no right to call `private.known_upload`.
 create function public.files_to_upload(message_id uuid, conversation_ids uuid[]) returns jsonb
 language plpgsql security definer set search_path = '' as $$

@@ -1,8 +1,8 @@
--- Templates from their first draft to what Meta has of them.
+-- Message templates, from the first draft to their state at Meta.
 --
--- A template Meta has not seen is a DRAFT, and changes in place. What Meta has stays as Meta has it, for campaigns send
--- it: changes wait in `draft` until Meta has taken them. The API asks Meta between a function that begins and one that
--- records; only the service records.
+-- A template that Meta has not seen is a DRAFT and is edited directly. A submitted template keeps Meta's version,
+-- because campaigns send it, and changes wait in `draft` until Meta accepts them. The API calls a function that begins,
+-- then Meta, then a function that records the result. Only the service may record.
 
 create table public.broadcast_templates (
   id uuid primary key default gen_random_uuid(),
@@ -12,35 +12,36 @@ create table public.broadcast_templates (
   name text not null check (name ~ '^[a-z0-9_]+$' and char_length(name) <= 512),
   language text not null default 'id' check (char_length(language) between 2 and 15),
   category text not null default 'MARKETING' check (category in ('MARKETING', 'UTILITY', 'AUTHENTICATION')),
-  -- as Meta names it: DRAFT is ours, for a template Meta has not seen
+  -- Meta's status, or DRAFT for a template that Meta has not seen
   status text not null default 'DRAFT',
   parameter_format text not null default 'POSITIONAL' check (parameter_format in ('POSITIONAL', 'NAMED')),
-  -- HEADER, BODY, FOOTER, BUTTONS in the shape of Meta's API
+  -- HEADER, BODY, FOOTER and BUTTONS in the format of Meta's API
   components jsonb not null default '[]' check (jsonb_typeof(components) = 'array'),
   rejected_reason text,
   quality_score text,
   created_by uuid,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
-  -- what Meta says beside the status: why it was paused, until when
+  -- details of the status: why and until when the template is paused
   status_detail text,
   status_at timestamptz,
   quality_at timestamptz,
   category_at timestamptz,
-  -- a category Meta has announced, and from when it holds
+  -- a change of category that Meta has announced, and its date
   upcoming_category text,
   upcoming_category_at timestamptz,
-  -- the sample of the header's file: in bucket `broadcast-media`, or Meta's handle of an upload
+  -- the sample file of the header: in bucket `broadcast-media`, or Meta's handle of an upload
   sample_path text check (char_length(sample_path) between 1 and 1024),
   sample_handle text check (char_length(sample_handle) between 1 and 4096),
-  -- changes Meta has not taken yet: {"category", "parameter_format", "components", "sample_path", "sample_handle"}
+  -- changes that Meta has not accepted yet: {"category", "parameter_format", "components", "sample_path",
+  -- "sample_handle"}
   draft jsonb check (jsonb_typeof(draft) = 'object'),
-  -- before Meta changed it
+  -- the category before Meta changed it
   previous_category text,
   submitted_at timestamptz,
-  -- when edits of the approved template were taken: Meta limits them
+  -- the times of accepted edits of the approved template, which Meta limits
   edited_at timestamptz[] not null default '{}',
-  -- a submission under way, from which status, and since when
+  -- a submission in progress, the status before it, and its start
   submission_id uuid,
   submitting_from text,
   submitting_since timestamptz,
@@ -57,8 +58,8 @@ create index broadcast_templates_business_account_idx
 create index broadcast_templates_meta_template_id_idx on public.broadcast_templates (tenant_id, meta_template_id);
 create unique index broadcast_templates_submission_id_idx on public.broadcast_templates (submission_id);
 
--- The body of a template with its variables filled in: what the thread shows. A list of variables begins with
--- the header's, if it takes one.
+-- The body of a template with its variables filled in, as the thread shows it. A list of variables begins with the
+-- header's, if the header has one.
 create function private.render_template(components jsonb, variables jsonb) returns text
 language plpgsql immutable set search_path = '' as $$
 declare
@@ -80,7 +81,7 @@ begin
     where v.nth > before_body;
   end if;
 
-  -- In one pass: a value may look like a placeholder itself.
+  -- In one pass, because a value may look like a placeholder.
   return (
     select string_agg(m.part[1] || coalesce(named ->> btrim(m.part[2], '{}'), m.part[2]), '' order by m.nth)
     from regexp_matches(body, '(.*?)(\{\{\w+\}\}|$)', 'g') with ordinality as m (part, nth)
@@ -88,7 +89,7 @@ begin
 end;
 $$;
 
--- For clients. `next_edit_at`: when Meta takes an edit of the approved template again.
+-- A template for clients. `next_edit_at`: when Meta accepts the next edit of the approved template.
 create function private.template_json(t public.broadcast_templates) returns jsonb
 language sql stable set search_path = '' as $$
   select to_jsonb(t) - '{tenant_id,submission_id,submitting_from,submitting_since,edited_at}'::text[]
@@ -132,14 +133,14 @@ language sql stable set search_path = '' as $$
   );
 $$;
 
--- Null when there is none, or none the caller may see.
+-- Null if the template does not exist or the caller may not see it.
 create function public.get_template(template_id uuid) returns jsonb
 language sql stable set search_path = '' as $$
   select private.template_json(t) from public.broadcast_templates t where t.id = get_template.template_id;
 $$;
 
--- The account a template is for: the one that is named, which must have a number of the tenant's, or the only one. Null
--- where there are several or none.
+-- The account of a new template: the named one, which must have a number of the tenant, or the tenant's only one. Null
+-- if there are several or none.
 create function private.template_account(tenant uuid, wanted text) returns text
 language plpgsql stable set search_path = '' as $$
 declare
@@ -158,7 +159,7 @@ begin
 end;
 $$;
 
--- A number through which an account is reached. Null where there is none.
+-- A number through which the API reaches an account; null if there is none.
 create function private.template_number(tenant uuid, account text) returns uuid
 language sql stable set search_path = '' as $$
   select s.id from public.whatsapp_sessions s
@@ -177,7 +178,7 @@ begin
 end;
 $$;
 
--- The template with this id, locked, if it is of the caller's tenant.
+-- Returns the template with this id, locked, if it belongs to the caller's tenant.
 create function private.own_template(template_id uuid) returns public.broadcast_templates
 language plpgsql set search_path = '' as $$
 declare
@@ -196,7 +197,7 @@ begin
 end;
 $$;
 
--- Security definer, here and below: clients have no right to write tables.
+-- Creates a draft.
 -- Security definer: clients have no right to write templates.
 create function public.create_template(template jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -215,7 +216,7 @@ begin
     template ->> 'language', template ->> 'category', template ->> 'parameter_format', template -> 'components',
     template ->> 'sample_path', template ->> 'sample_handle', private.person_id()
   )
-  -- one that was deleted gives its name back, and stays the template of its old campaigns
+  -- a deleted template of this name becomes a draft again; its old campaigns still refer to it
   on conflict (tenant_id, meta_business_account_id, name, language) do update
   set
     status = 'DRAFT', meta_template_id = null, category = excluded.category,
@@ -233,7 +234,7 @@ begin
 end;
 $$;
 
--- Changes a template as a whole. `expected`: when the template was last changed, as the caller knows it.
+-- Replaces the content of a template. `expected`: the time of the last change that the caller knows.
 -- Security definer: clients have no right to write templates.
 create function public.update_template(template_id uuid, template jsonb, expected timestamptz) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -297,7 +298,7 @@ begin
 end;
 $$;
 
--- Says what Meta is to be asked, and keeps others from asking meanwhile.
+-- Returns the request to Meta and blocks concurrent submissions.
 -- Security definer: clients have no right to write templates.
 create function public.begin_template_submission(template_id uuid, expected timestamptz) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -366,8 +367,8 @@ begin
 end;
 $$;
 
--- How a submission ended: {"outcome": "submitted" | "refused", "meta_template_id"?, "status"?, "category"?}. A webhook
--- may have been here first: what it said is newer.
+-- Records the result of a submission: {"outcome": "submitted" | "refused", "meta_template_id"?, "status"?,
+-- "category"?}. If a webhook came first, its status is newer and stays.
 create function public.record_template_submission(submission_id uuid, result jsonb, actor uuid) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -413,8 +414,8 @@ begin
 end;
 $$;
 
--- Says what Meta is to be asked to delete: {"ids", "session_id"?, "business_account_id"?, "name"?, "meta_template_id"?}.
--- Drafts that Meta never saw are gone at once, and then there is no session.
+-- Returns the deletion to request from Meta: {"ids", "session_id"?, "business_account_id"?, "name"?,
+-- "meta_template_id"?}. Drafts that Meta never saw are deleted at once, and the result then has no session.
 -- Security definer: clients have no right to call `private.own_template`.
 create function public.begin_template_deletion(template_id uuid, all_languages boolean) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -464,7 +465,7 @@ begin
 end;
 $$;
 
--- Templates that something refers to stay, as deleted ones.
+-- Deletes templates. Those that other rows refer to are only marked as deleted.
 create function private.remove_templates(ids uuid[]) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -488,7 +489,7 @@ begin
 end;
 $$;
 
--- The accounts whose templates are to be read, each with a number to read them by.
+-- The accounts whose templates have to be read, each with a number to read them by.
 -- Security definer: clients have no right to call `private.template_number`.
 create function public.begin_template_sync() returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -508,15 +509,15 @@ begin
 end;
 $$;
 
--- Samples come as addresses that differ each time.
+-- Removes sample files from components: Meta returns another URL for them each time.
 create function private.without_samples(components jsonb) returns jsonb
 language sql immutable set search_path = '' as $$
   select coalesce(jsonb_agg(c.value #- '{example,header_handle}' order by c.position), '[]')
   from jsonb_array_elements(components) with ordinality as c (value, position);
 $$;
 
--- Takes over all templates of an account as Meta has them: those of the tenant whose number this is. What was changed
--- after `started_at` is newer than what was read, and stays.
+-- Replaces the tenant's templates of an account by Meta's current ones. Templates that changed after `started_at` are
+-- newer than the data and stay.
 create function public.record_template_sync(
   session_id uuid, templates jsonb, started_at timestamptz, actor uuid
 ) returns jsonb
@@ -555,7 +556,7 @@ begin
       category = m.category, previous_category = coalesce(m.previous_category, t.previous_category),
       parameter_format = m.parameter_format, components = m.components, quality_score = m.quality_score,
       rejected_reason = m.rejected_reason, deleted_at = null,
-      -- a draft of what Meta turns out to have is a change to it
+      -- if Meta already has the template, its local draft becomes a change
       draft = case
         when t.status = 'DRAFT' and private.without_samples(t.components) <> private.without_samples(m.components)
         then jsonb_build_object(
@@ -615,8 +616,8 @@ begin
 end;
 $$;
 
--- What a template wants to be filled with, as named variables call it. A list of values is as long. A header's named variable
--- goes by its own name, as it is sent, and the code of an authentication template by its number.
+-- The names of a template's variables. A list of values has as many elements. A positional variable of the header is named
+-- `header_1`, a named one keeps its name, and the code of an authentication template is variable 1.
 create function private.template_variables(components jsonb) returns text[]
 language sql immutable set search_path = '' as $$
   with parts as (
@@ -642,13 +643,13 @@ language sql immutable set search_path = '' as $$
     select b.name from buttons b
     where b.type = 'COPY_CODE' or (b.type = 'URL' and b.url ~ '\{\{' and b.url !~ '^https://www[.]whatsapp[.]com/otp/')
     union all
-    -- Meta writes the text around it
+    -- Meta writes the surrounding text
     select '1' from buttons b
     where b.type = 'OTP' and not exists (select 1 from parts p where p.type = 'BODY' and p.text is not null)
   ) w;
 $$;
 
--- What a value may not hold, as far as Meta tells: see `TemplateDefinition::check`, which the sender asks.
+-- The rules for values that Meta documents. The sender checks the same rules: see `TemplateDefinition::check`.
 create function private.unfit_values(
   components jsonb, body_length integer, repeats integer, header jsonb, variables jsonb
 ) returns boolean
@@ -656,7 +657,7 @@ language sql immutable set search_path = '' as $$
   select
     jsonb_path_exists(variables, '$.* ? (@ like_regex "[\n\r\t]|     ")')
     or jsonb_path_exists(variables, '$[*] ? (@ like_regex "[\n\r\t]|     ")')
-    -- filled in only where it may be too long
+    -- rendered only if it may be too long
     or case when body_length + repeats * char_length(variables::text) > 1024
       then char_length(private.render_template(components, variables)) > 1024 else false end
     or case

@@ -1,5 +1,5 @@
--- Campaigns from draft to end: what may be done in which state, when they leave, what fills their templates, what
--- customers answer, and how people follow them. The recipients are the queue: there is no other.
+-- Campaigns from draft to completion: their states and actions, their schedule, the variables of their templates,
+-- replies of customers, and progress. The recipients are the queue: there is no other.
 
 create table public.broadcast_campaigns (
   id uuid primary key default gen_random_uuid(),
@@ -16,15 +16,15 @@ create table public.broadcast_campaigns (
   scheduled_at timestamptz,
   started_at timestamptz,
   completed_at timestamptz,
-  -- when its numbers were last announced to the tenant's topic
+  -- when its counts were last broadcast to the tenant's topic
   progress_announced_at timestamptz not null default '-infinity',
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
-  -- the wall time somebody typed, where each recipient shall get it at that time of their own day
+  -- the local time that a person entered: each recipient gets the message at this time of their own day
   scheduled_local timestamp,
   recipient_local boolean not null default false,
-  -- {"from": "21:00", "to": "08:00"}: nothing leaves then, in the recipient's zone for `recipient_local`, otherwise
-  -- in the tenant's
+  -- {"from": "21:00", "to": "08:00"}: no messages are sent then. The zone is the recipient's for `recipient_local`,
+  -- otherwise the tenant's
   quiet_hours jsonb check (
     quiet_hours is null or coalesce(
       quiet_hours ->> 'from' ~ '^([01][0-9]|2[0-3]):[0-5][0-9]$' and quiet_hours ->> 'to' ~ '^([01][0-9]|2[0-3]):[0-5][0-9]$'
@@ -32,14 +32,14 @@ create table public.broadcast_campaigns (
       false
     )
   ),
-  -- it waits, though its time has come, for what `status_reason` says
+  -- the campaign is due but waits until then, for the reason in `status_reason`
   held_until timestamptz,
-  -- what it was made from
+  -- the campaign it was copied from
   copied_from uuid,
   cancelled_at timestamptz,
   recipient_list_id uuid,
   variable_mapping jsonb,
-  -- A campaign tells what it was made for, though its recipients stay when the segment changes or goes.
+  -- The segment that the recipients were taken from. The recipients stay when the segment changes or is deleted.
   segment_id uuid,
   unique (id, tenant_id),
   check (status <> 'scheduled' or scheduled_at is not null),
@@ -68,7 +68,7 @@ create table public.broadcast_recipients (
   position integer not null default 0,
   wa_id text not null check (wa_id ~ '^[0-9]{1,20}$'),
   name text check (char_length(name) <= 200),
-  -- what fills the template: a list for positional variables, an object for named ones
+  -- the values for the template: a list for positional variables, an object for named ones
   variables jsonb not null default '[]' check (case jsonb_typeof(variables)
     -- One recipient that cannot be read would stop the number's whole queue.
     when 'array' then not jsonb_path_exists(variables, 'strict $[*] ? (@.type() == "array" || @.type() == "object")')
@@ -79,9 +79,9 @@ create table public.broadcast_recipients (
     'pending', 'sending', 'sent', 'delivered', 'read', 'failed', 'unknown', 'skipped'
   )),
   message_id uuid unique references public.messages (id) on delete set null,
-  -- the claim it was last handed out with: an outcome that gives it back must name it
+  -- the claim that handed it out last: an outcome that returns it to the queue must name this claim
   claim_id uuid,
-  -- how often Meta was asked
+  -- how many requests to Meta were made
   attempts smallint not null default 0,
   due_at timestamptz not null default now(),
   error_code integer,
@@ -92,14 +92,14 @@ create table public.broadcast_recipients (
   read_at timestamptz,
   failed_at timestamptz,
   created_at timestamptz not null default now(),
-  -- why it was left out
+  -- why it was skipped
   skip_reason text check (skip_reason in ('opted_out', 'cancelled', 'blocked', 'erased')),
   timezone text,
   replied_at timestamptz,
   reply_message_id uuid references public.messages (id) on delete set null,
   -- when it was last handed out
   claimed_at timestamptz,
-  -- nobody is in a campaign twice
+  -- a campaign contains each number once
   unique (campaign_id, wa_id),
   foreign key (campaign_id, tenant_id) references public.broadcast_campaigns (id, tenant_id) on delete cascade
 );
@@ -111,18 +111,19 @@ create index broadcast_recipients_sending_idx on public.broadcast_recipients (ca
   where status = 'sending';
 create index broadcast_recipients_reply_idx on public.broadcast_recipients (reply_message_id)
   where reply_message_id is not null;
--- The list in its order, and the foreign key. With the tenant, which the policy asks for: see messages_thread_idx.
+-- Orders the recipients and serves the foreign key. It contains the tenant because the policy filters by it: see
+-- messages_thread_idx.
 create index broadcast_recipients_list_idx on public.broadcast_recipients (campaign_id, tenant_id, position, id);
 
--- Where a phone number's country is, by its calling code. Countries with several zones have that of most people.
+-- The country of a phone number, by its calling code. A country with several zones has the zone of most of its people.
 create table public.calling_codes (
   prefix text primary key check (prefix ~ '^[0-9]{1,4}$'),
   country text not null check (country ~ '^[A-Z]{2}$'),
   timezone text not null
 );
 
--- A campaign's numbers, counted from its rows each time: they cannot drift. `sent`, `delivered` and `read`
--- include those that went further, as people read them.
+-- The counts of a campaign, always computed from its rows so that they cannot drift. `sent`, `delivered` and `read`
+-- include recipients in later states.
 create function private.campaign_counts(campaign uuid) returns jsonb
 language sql stable set search_path = '' as $$
   with n as (
@@ -187,7 +188,7 @@ language sql stable set search_path = '' as $$
   );
 $$;
 
--- Null when there is none, or none the caller may see.
+-- Null if the campaign does not exist or the caller may not see it.
 create function public.get_campaign(campaign_id uuid) returns jsonb
 language sql stable set search_path = '' as $$
   select private.campaign_json(c) || jsonb_build_object(
@@ -211,8 +212,8 @@ language sql stable set search_path = '' as $$
   where c.id = get_campaign.campaign_id;
 $$;
 
--- Recipients follow their messages; answers with the campaigns whose numbers changed. Callers hold the locks
--- of the messages.
+-- Updates recipients from the states of their messages. Returns the campaigns whose counts changed. The caller holds
+-- the locks of the messages.
 create function private.settle_recipients(message_ids uuid[]) returns uuid[]
 language plpgsql set search_path = '' as $$
 declare
@@ -242,8 +243,8 @@ begin
 end;
 $$;
 
--- Announces the numbers of campaigns, each at most once a second (the trigger on `progress_announced_at` does
--- it). Answers with those it was too early for: ask again in a second.
+-- Broadcasts the counts of campaigns, each at most once a second, through the trigger on `progress_announced_at`.
+-- Returns the campaigns for which it was too early: call again in a second.
 create function public.announce_campaigns(campaigns uuid[]) returns uuid[]
 language sql set search_path = '' as $$
   with free as (
@@ -271,7 +272,7 @@ begin
 end;
 $$;
 
--- Whom the statuses were about: only where they belong to a message of ours, whose contact we know.
+-- Passes on what statuses say about recipients. It uses only statuses of our messages to known contacts.
 create function private.follow_recipients(elements jsonb) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -301,7 +302,7 @@ begin
     ) m
   ) r;
 
-  -- First, for a contact may be merged away below.
+  -- Before the rest, because a contact may be merged into another one below.
   if refusals is not null then
     perform private.record_consents(refusals);
   end if;
@@ -311,7 +312,7 @@ begin
 end;
 $$;
 
--- Campaigns of a number that is taken out of use wait for a person.
+-- Pauses the campaigns of a number that was taken out of use, until a person continues them.
 create function private.pause_campaigns_of(session uuid, reason text) returns void
 language sql set search_path = '' as $$
   update public.broadcast_campaigns c
@@ -319,7 +320,7 @@ language sql set search_path = '' as $$
   where c.session_id = session and c.status in ('sending', 'scheduled');
 $$;
 
--- The country of a number: the longest prefix decides.
+-- The calling code of a number: the longest matching prefix.
 create function private.calling_code(wa_id text) returns public.calling_codes
 language plpgsql stable set search_path = '' as $$
 declare
@@ -333,7 +334,7 @@ begin
 end;
 $$;
 
--- When the quiet hours that hold at `moment` in `zone` end; null when none do.
+-- The end of the quiet hours in effect at `moment` in `zone`; null outside quiet hours.
 create function private.quiet_until(quiet jsonb, zone text, moment timestamptz) returns timestamptz
 language sql stable set search_path = '' as $$
   select case
@@ -348,11 +349,11 @@ language sql stable set search_path = '' as $$
   ) t;
 $$;
 
--- A moment as somebody typed it: with an offset it is that moment, without one it is the tenant's wall time.
+-- Parses a time that a person entered. Without an offset it is the tenant's local time.
 create function private.moment(typed text, zone text, field text) returns timestamptz
 language plpgsql stable set search_path = '' as $$
 declare
-  -- Postgres reads much more, and passes over an offset it does not expect.
+  -- Postgres accepts many more formats, and ignores an offset where it does not expect one.
   day constant text := '[0-9]{4}-[0-9]{2}-[0-9]{2}';
   clock constant text := '[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?';
 begin
@@ -369,8 +370,8 @@ exception
 end;
 $$;
 
--- Sets a campaign going: at once, or at its time. With `recipient_local` each recipient is due when the clock of their
--- country shows the time; who has no known country goes by the tenant's clock.
+-- Starts a campaign now or at its time. With `recipient_local` each recipient is due when their country's clock shows
+-- the time. Recipients without a known country use the tenant's clock.
 create function private.launch_campaign(campaign uuid, typed_time text) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -386,7 +387,7 @@ begin
   end if;
   at := case
     when typed_time is not null then private.moment(typed_time, zone, 'scheduled_at')
-    -- set going before: `scheduled_at` is the earliest of its recipients'
+    -- launched before: `scheduled_at` is the earliest time among its recipients
     when c.recipient_local and c.scheduled_local is not null then c.scheduled_local at time zone zone
     else c.scheduled_at
   end;
@@ -421,7 +422,7 @@ begin
 end;
 $$;
 
--- The campaign, if the caller may do this to it and it is in one of these states; locked for nobody but who changes it.
+-- Returns the campaign if the caller may do this and it is in one of these states. The lock blocks only changes.
 create function private.require_campaign(campaign uuid, permission text, states text[], verb text)
 returns public.broadcast_campaigns
 language plpgsql set search_path = '' as $$
@@ -431,7 +432,7 @@ begin
   perform private.require(permission);
   select k.* into c from public.broadcast_campaigns k
   where k.id = campaign and k.tenant_id = private.tenant_id()
-  -- not against who only refers to it: a claim looks it up for its recipients
+  -- the lock permits references: a claim looks the campaign up for its recipients
   for no key update;
   if not found then
     raise sqlstate 'PT404' using message = 'There is no such campaign.', detail = 'not_found';
@@ -444,8 +445,8 @@ begin
 end;
 $$;
 
--- What a person does to a campaign; answers with it. `options` of `send`: {"scheduled_at"?}; of `retry`:
--- {"include_unknown"?, "recipient_ids"?}. Whoever cancels and whoever claims at the same moment lock in the same order.
+-- Applies a person's action to a campaign and returns it. `options` of `send`: {"scheduled_at"?}; of `retry`:
+-- {"include_unknown"?, "recipient_ids"?}. Cancelling and claiming take locks in the same order.
 -- Security definer: clients have no right to write campaigns.
 -- Time limit: it changes up to every recipient of the campaign.
 create function public.act_on_campaign(campaign_id uuid, action text, options jsonb default '{}') returns jsonb
@@ -472,7 +473,7 @@ begin
       set
         status = case when k.started_at is null and k.scheduled_at > now() then 'scheduled' else 'sending' end,
         status_reason = null,
-        -- what held it is looked at anew
+        -- the reason for holding it is checked again
         held_until = null,
         started_at = case when k.started_at is null and k.scheduled_at > now() then null
           else coalesce(k.started_at, now()) end
@@ -482,7 +483,7 @@ begin
       c := private.require_campaign(
         campaign_id, 'broadcasts.cancel', array['draft', 'scheduled', 'sending', 'paused'], 'cancelled'
       );
-      -- What has been handed out is with Meta, or about to be: it keeps its outcome.
+      -- Recipients that were handed out are with Meta, or about to be, and keep their outcome.
       perform private.skip_recipients(array(
         select r.id from public.broadcast_recipients r where r.campaign_id = c.id and r.status = 'pending'
         -- before their messages, as claims do
@@ -527,7 +528,7 @@ begin
 end;
 $$;
 
--- Leaves recipients out for good. A message that Meta refused for the moment will not go out any more.
+-- Skips recipients permanently. A message that Meta refused temporarily will not be sent.
 create function private.skip_recipients(recipients uuid[], reason text) returns void
 language plpgsql set search_path = '' as $$
 begin
@@ -541,9 +542,9 @@ begin
     update public.broadcast_recipients r
     set
       status = 'skipped', skip_reason = reason, claim_id = null,
-      -- what was claimed to be left out was no attempt
+      -- a claim that was skipped counts as no attempt
       attempts = case when r.status = 'sending' then r.attempts - 1 else r.attempts end
-    -- what a sender has claimed meanwhile is on its way
+    -- recipients that a sender has claimed meanwhile are being sent
     where r.id = any (recipients) and r.status = case reason when 'cancelled' then 'pending' else 'sending' end
     returning r.message_id
   )
@@ -561,7 +562,7 @@ begin
 end;
 $$;
 
--- Refuses what Meta would refuse for everybody.
+-- Refuses a campaign that Meta would refuse for every recipient.
 create function private.require_sendable(c public.broadcast_campaigns) returns void
 language plpgsql stable set search_path = '' as $$
 declare
@@ -576,8 +577,8 @@ begin
 end;
 $$;
 
--- Failed recipients are due again, with a message of their own; those whose outcome is unknown only if somebody says
--- so, for they may get it twice. Who has opted out since is left out by the sender.
+-- Queues failed recipients again, with a new message. Recipients with an unknown outcome are queued only on request,
+-- because they may get the message twice. The sender skips people who have opted out since.
 create function private.retry_recipients(campaign uuid, include_unknown boolean, recipients uuid[]) returns integer
 language plpgsql set search_path = '' as $$
 declare
@@ -595,8 +596,8 @@ begin
 end;
 $$;
 
--- A draft with the same template, number and recipients, and what they were taken from. People who were erased since
--- stay behind.
+-- Creates a draft with the same template, number, recipients and source of recipients. People who were erased are not
+-- copied.
 create function private.copy_campaign(c public.broadcast_campaigns) returns public.broadcast_campaigns
 language plpgsql set search_path = '' as $$
 declare
@@ -618,8 +619,8 @@ begin
 end;
 $$;
 
--- Changes a campaign that has not begun: name, scheduled_at, quiet_hours, recipient_local, sender_id, template_id,
--- session_id, and whom it is for: recipients, recipient_list_id, segment_id, variable_mapping.
+-- Changes a campaign that has not started: name, scheduled_at, quiet_hours, recipient_local, sender_id, template_id,
+-- session_id, and its recipients: recipients, recipient_list_id, segment_id, variable_mapping.
 -- Security definer: clients have no right to write campaigns and recipients.
 -- Time limit: it replaces the recipients, of whom there can be 100,000.
 create function public.update_campaign(campaign_id uuid, changes jsonb) returns jsonb
@@ -638,7 +639,7 @@ begin
     raise sqlstate 'PT422' using message = 'There is no such person.', detail = 'invalid_field', hint = 'sender_id';
   end if;
   if people or changes ?| array['template_id', 'session_id'] then
-    -- what is on its way out goes to whom somebody with that right has chosen
+    -- the recipients of a scheduled campaign may only be changed with the permission to send
     if c.status <> 'draft' then
       perform private.require('broadcasts.send');
     end if;
@@ -666,7 +667,7 @@ begin
   end if;
 
   if people then
-    -- Other values for the same people: they are taken from where they came from.
+    -- New values for the same people: they are taken from the same source again.
     if not changes ?| array['recipients', 'recipient_list_id', 'segment_id'] then
       if c.recipient_list_id is null and c.segment_id is null then
         raise sqlstate 'PT422' using message = 'Only the values of a list or a segment are mapped.',
@@ -684,7 +685,7 @@ begin
     perform private.fill_campaign(c, template, coalesce(changes -> 'recipients', '[]'), changes, c.status = 'draft');
   end if;
   if c.status = 'scheduled' and (people or changes ?| array['scheduled_at', 'recipient_local']) then
-    -- those of other zones go back to the common time first
+    -- recipients of other zones first return to the common time
     update public.broadcast_recipients r set due_at = now(), timezone = null
     where r.campaign_id = c.id and r.timezone is not null;
     perform private.launch_campaign(c.id, coalesce(changes ->> 'scheduled_at', c.scheduled_local::text));
@@ -693,7 +694,7 @@ begin
 end;
 $$;
 
--- Removes a campaign that nobody got anything from.
+-- Deletes a campaign that has sent no message.
 -- Security definer: clients have no right to write campaigns.
 -- Time limit: it removes the recipients, of whom there can be 100,000.
 create function public.delete_campaign(campaign_id uuid) returns void
@@ -711,8 +712,8 @@ begin
 end;
 $$;
 
--- Stops, starts or triggers the tenant's scheduler, or shows it (`show`). Triggered, it starts what is due without waiting
--- for the minute.
+-- Stops, starts or triggers the tenant's scheduler, or shows its state (`show`). `trigger` starts due campaigns without
+-- waiting for the next minute.
 -- Security definer: clients have no right to write campaigns and tenants.
 create function public.control_scheduler(action text) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -746,8 +747,8 @@ begin
 end;
 $$;
 
--- Live messages of customers: a keyword alone in its message is a word about marketing, kept with the message as proof. It
--- counts as it was sent, also if the same delivery edits it or takes it back.
+-- Records consents from live messages of customers: a message that consists of a keyword is a statement about
+-- marketing, and is kept as evidence. It counts as sent, even if the same delivery edits or revokes it.
 create function private.record_keyword_consents(created uuid[]) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -779,7 +780,7 @@ begin
 end;
 $$;
 
--- Live messages of customers: the first answer within a week to a message of a campaign is counted there.
+-- Counts replies to campaigns: a customer's first live answer within a week.
 create function private.count_campaign_replies(created uuid[]) returns void
 language sql set search_path = '' as $$
   update public.broadcast_recipients r
@@ -799,7 +800,7 @@ language sql set search_path = '' as $$
           from (
             select o.id, o.metadata, o.status from public.messages o
             where o.conversation_id = a.conversation_id and o.tenant_id = a.tenant_id and o.id <> a.id
-              -- Meta tells whole seconds: an answer within the same one looks older than what it answers
+              -- Meta reports whole seconds: an answer within the same second looks older than the campaign's message
               and o.occurred_at between a.occurred_at - interval '7 days' and a.occurred_at + interval '1 second'
             order by o.occurred_at desc, o.created_at desc, o.id desc
             limit 20
@@ -816,7 +817,7 @@ language sql set search_path = '' as $$
   where r.message_id = f.message_id and r.replied_at is null;
 $$;
 
--- `delayed`: their time has not come, or their campaign waits for its own, for the end of quiet hours or for Meta's limit.
+-- `delayed`: the recipient or the campaign is not due yet, or waits for the end of quiet hours or for Meta's limit.
 create function private.queue_counts(campaigns uuid[]) returns jsonb
 language sql stable set search_path = '' as $$
   select jsonb_build_object(
@@ -834,13 +835,13 @@ language sql stable set search_path = '' as $$
   ) c
   cross join lateral (
     select p.status, p.due_at from public.broadcast_recipients p where p.campaign_id = c.id
-    -- by the campaign, however many there are
+    -- offset 0 keeps the planner on the index of campaigns, however many there are
     offset 0
   ) r;
 $$;
 
--- The queue of the tenant: as a whole, by number and by campaign, with campaigns that wait for their time. Campaigns that
--- ended more than a week ago and left nobody to try again are not counted.
+-- The tenant's queue in total, by number and by campaign, including campaigns that are not due yet. It excludes
+-- campaigns that ended more than a week ago and have no recipients to retry.
 -- Security definer: clients have no right to read `private.sender_leases`.
 create function public.get_queue() returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
@@ -883,7 +884,7 @@ begin
 end;
 $$;
 
--- Campaigns that wait for their time.
+-- Campaigns that are not due yet.
 -- Security definer: a caller with `queue.view` alone sees no campaign under row-level security.
 create function public.list_scheduled_campaigns() returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
@@ -902,8 +903,8 @@ begin
 end;
 $$;
 
--- Every failed recipient of the tenant's campaigns of the last week is due again; see `act_on_campaign` for one
--- campaign. Answers with how many, by campaign.
+-- Queues all failed recipients of the tenant's campaigns of the last week again; `act_on_campaign` does so for one
+-- campaign. Returns the numbers of recipients by campaign.
 -- Security definer: clients have no right to write campaigns.
 -- Time limit: it changes the failed recipients of every campaign.
 create function public.retry_failed() returns jsonb
@@ -934,9 +935,9 @@ begin
 end;
 $$;
 
--- Creates a campaign with its recipients, or nothing. `recipients` is a list of
--- {"wa_id", "name"?, "variables"?}; a number listed twice is kept once. `options`: {"draft"?, "scheduled_at"? (as typed:
--- without an offset in the tenant's zone), "recipient_local"?, "quiet_hours"?, "recipient_list_id"? or "segment_id"?, "variable_mapping"?}.
+-- Creates a campaign with its recipients in one transaction. `recipients` is a list of {"wa_id", "name"?,
+-- "variables"?}; duplicate numbers are kept once. `options`: {"draft"?, "scheduled_at"? (without an offset in the
+-- tenant's zone), "recipient_local"?, "quiet_hours"?, "recipient_list_id"? or "segment_id"?, "variable_mapping"?}.
 -- Security definer: clients have no right to write these tables.
 -- Time limit: it stores the recipients, of whom there can be 100,000.
 create function public.create_campaign(
@@ -1007,8 +1008,8 @@ language sql stable set search_path = '' as $$
   join public.broadcast_recipients r on r.reply_message_id = m.id;
 $$;
 
--- Refuses a mapping that does not fit the template, or that names what is not there. `columns` are the list's; null: there
--- is no list.
+-- Refuses a mapping that does not fit the template, or that names unknown columns or fields. `columns` are those of the
+-- recipient list; null: there is no list.
 create function private.check_mapping(
   campaign public.broadcast_campaigns, template public.broadcast_templates, mapping jsonb, columns text[]
 ) returns void
@@ -1067,7 +1068,7 @@ begin
 end;
 $$;
 
--- Refuses a campaign that leaves at once and whose template nobody on it could be sent.
+-- Refuses a template with variables that the columns cannot fill.
 create function private.require_values(template public.broadcast_templates, columns text[]) returns void
 language plpgsql stable set search_path = '' as $$
 declare
@@ -1087,7 +1088,7 @@ begin
 end;
 $$;
 
--- A template and a number of the caller's tenant that can send it. Without a number: the only one that can.
+-- A template and a number of the caller's tenant that can send it. If no number is named, the only one that can.
 create function private.template_and_number(
   tenant uuid, template_id uuid, session_id uuid, draft boolean, out template public.broadcast_templates, out the_session uuid
 )
@@ -1131,8 +1132,8 @@ begin
 end;
 $$;
 
--- Puts into a campaign whom it is for: `recipients`, and those of `options` {"recipient_list_id"?, "segment_id"?,
--- "variable_mapping"?}. One that is no draft leaves with what it has.
+-- Adds the recipients of a campaign: `recipients`, and those of `options` {"recipient_list_id"?, "segment_id"?,
+-- "variable_mapping"?}. A campaign that is not a draft must have at least one.
 create function private.fill_campaign(
   campaign public.broadcast_campaigns, template public.broadcast_templates, recipients jsonb, options jsonb, draft boolean
 ) returns void
@@ -1159,7 +1160,7 @@ begin
 end;
 $$;
 
--- Leaves out who would still wait in a campaign that was cancelled.
+-- Skips the pending recipients of cancelled campaigns.
 create function private.leave_cancelled(campaigns uuid[]) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -1175,8 +1176,8 @@ begin
 end;
 $$;
 
--- One page of a campaign's recipients in their order: the one behind `after`, the `next_cursor` of the page before, or by
--- its number. The total is counted where a page by number is asked for. Null when there is no such campaign for the caller.
+-- One page of a campaign's recipients in their order, requested by number or by `after`, the `next_cursor` of the
+-- previous page. The total is counted for pages by number only. Null if the caller's tenant has no such campaign.
 create function public.list_campaign_recipients(
   campaign_id uuid, status_filter text default null, error_code integer default null, search text default null,
   replied boolean default null, after uuid default null, page_size integer default 50, page integer default null
@@ -1186,7 +1187,7 @@ declare
   campaign public.broadcast_campaigns;
   cursor_position integer := -1;
   cursor_id uuid := '00000000-0000-0000-0000-000000000000';
-  -- a number as people write it: its digits, without the zero or the code for abroad before them
+  -- a number as people write it: its digits, without a leading zero or international prefix
   digits constant text := case when search ~ '^[0-9 +().\-]+$'
     then coalesce(nullif(ltrim(regexp_replace(search, '[^0-9]', '', 'g'), '0'), ''), search) else search end;
   total bigint;

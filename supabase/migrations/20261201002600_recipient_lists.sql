@@ -1,8 +1,8 @@
--- Lists of people that campaigns are sent to: from a file, given one by one, or chosen from the contacts.
+-- Recipient lists: people that campaigns are sent to, from a file, entered one by one, or selected from the contacts.
 --
--- Files become lists in batches, each in a transaction that also says how far the file has been read, so that a reader
--- that dies costs nothing and repeats nothing. Contacts are imported in the same way: `contact_imports` says what the two
--- kinds share, and why their tables are apart.
+-- Files are imported in batches. Each transaction also records its position in the file, so that nothing is lost or
+-- repeated if a reader dies. Contacts are imported in the same way: `contact_imports` describes the shared process, and
+-- why the tables are separate.
 
 create table public.recipient_lists (
   id uuid primary key default gen_random_uuid(),
@@ -10,22 +10,22 @@ create table public.recipient_lists (
   name text not null check (char_length(name) between 1 and 200),
   -- {"type": "file", "file_name"}, {"type": "manual"} or {"type": "contacts", "filter"}
   source jsonb not null check (source ->> 'type' in ('file', 'manual', 'contacts')),
-  -- refused: a row has an error, and whoever made the list wanted all or nothing
+  -- refused: a row has an error, and the list was to be imported as a whole or not at all
   status text not null default 'ready' check (status in ('importing', 'ready', 'refused', 'failed')),
-  -- why it is refused or failed, for programs
+  -- why it is refused or failed, as a code
   status_reason text,
   on_error text not null default 'keep' check (on_error in ('keep', 'refuse')),
-  -- the variables in their order: what `{{1}}`, `{{2}}` … take
+  -- the variables in their order: the values of `{{1}}`, `{{2}}` …
   columns text[] not null default '{}' check (cardinality(columns) <= 200),
-  -- rows of the file, and how many of them have been read
+  -- the rows of the file, and how many of them have been read
   total_rows integer not null default 0 check (total_rows >= 0),
   read_rows integer not null default 0,
   -- kept by triggers
   entry_count integer not null default 0,
-  -- rows with errors; a number that is there again is a duplicate and no error
+  -- rows with errors; a repeated number is a duplicate, not an error
   error_count integer not null default 0,
   duplicate_count integer not null default 0,
-  -- when its numbers were last announced to the tenant's topic
+  -- when its counts were last broadcast to the tenant's topic
   progress_announced_at timestamptz not null default '-infinity',
   created_by uuid,
   created_at timestamptz not null default now(),
@@ -41,18 +41,18 @@ create index recipient_lists_created_by_idx on public.recipient_lists (created_b
 create table public.recipient_list_entries (
   list_id uuid not null,
   tenant_id uuid not null,
-  -- where it stood in the file
+  -- the row in the file
   line integer not null check (line > 0),
   wa_id text not null check (wa_id ~ '^[0-9]{8,15}$'),
   name text check (char_length(name) between 1 and 200),
   -- texts by the names of the list's columns
   variables jsonb not null default '{}' check (jsonb_typeof(variables) = 'object'),
   primary key (list_id, tenant_id, line),
-  -- nobody is on a list twice
+  -- a list contains each number once
   unique (list_id, wa_id),
   foreign key (list_id, tenant_id) references public.recipient_lists (id, tenant_id) on delete cascade
 );
--- whose lists somebody is on, when they are to be forgotten
+-- finds the lists of a person who is to be erased
 create index recipient_list_entries_person_idx on public.recipient_list_entries (tenant_id, wa_id);
 
 -- Rows that are not on the list, and why.
@@ -63,26 +63,26 @@ create table public.recipient_list_errors (
   -- the column as the file names it
   field text not null default '' check (char_length(field) <= 100),
   code text not null check (code ~ '^[a-z_]{1,40}$'),
-  -- what stood there, or as much of it as tells people what is meant
+  -- the rejected value, shortened
   value text not null default '' check (char_length(value) <= 200),
-  -- of a duplicate: the row that is kept
+  -- of a duplicate: the row that was kept
   first_line integer,
   primary key (list_id, tenant_id, line, field),
   foreign key (list_id, tenant_id) references public.recipient_lists (id, tenant_id) on delete cascade
 );
 
--- Files on their way into lists: where they lie, how far they have been read, and who is reading.
+-- Files that are being imported into lists: their place, the position reached, and the current reader.
 create table private.recipient_imports (
   list_id uuid not null,
   tenant_id uuid not null,
   -- in bucket `imports`
   file_path text not null unique,
-  -- where numbers without a country code are from
+  -- the country of numbers without a country code
   country text not null check (country ~ '^[A-Z]{2}$'),
   done_line integer not null default 0,
   holder uuid,
   leased_until timestamptz not null default '-infinity',
-  -- how often somebody has begun since a batch was last recorded
+  -- how many claims there were since a batch was last recorded
   idle_claims integer not null default 0,
   created_at timestamptz not null default now(),
   primary key (list_id, tenant_id),
@@ -120,7 +120,8 @@ language sql stable set search_path = '' as $$
   );
 $$;
 
--- Tells the tenant how far an import is. Names of lists and files are for those who may read lists.
+-- Broadcasts the progress of an import to the tenant. The names of lists and files go only to people who may read
+-- lists.
 -- Security definer: it also runs when Auth removes an account, and the role of Auth has no rights here.
 create function private.announce_recipient_list() returns trigger
 language plpgsql security definer set search_path = '' as $$
@@ -133,8 +134,8 @@ begin
 end;
 $$;
 
--- Who on a list wants no marketing: their lines, found by their number in whatever form the list has it.
--- Security definer: whoever reads a list is told so without the right to every contact.
+-- The lines of a list whose people have opted out of marketing, found by their number in any form.
+-- Security definer: readers of a list learn of opt-outs without the right to read every contact.
 create function private.opted_out_lines(list uuid, lines integer[] default null) returns setof integer
 language sql stable security definer set search_path = '' as $$
   select e.line
@@ -146,8 +147,8 @@ language sql stable security definer set search_path = '' as $$
     and private.opted_out(c);
 $$;
 
--- A list's people for a campaign, in their order: variables by name, and as a list in the order of the columns. Empty
--- for a list that is not ready. For functions that have checked whose list it is.
+-- The people of a list for a campaign, in order, with variables by name and in the order of the columns. Empty for a
+-- list that is not ready. The calling function has checked the access to the list.
 create function private.recipient_list_rows(list uuid)
 returns table (line integer, wa_id text, name text, variables jsonb, ordered jsonb, opted_out boolean)
 language sql stable set search_path = '' as $$
@@ -187,7 +188,7 @@ language sql stable set search_path = '' as $$
   );
 $$;
 
--- Null when there is none, or none the caller may see.
+-- Null if the list does not exist or the caller may not see it.
 create function public.get_recipient_list(list_id uuid) returns jsonb
 language sql stable set search_path = '' as $$
   select private.recipient_list_json(l) || jsonb_build_object(
@@ -197,7 +198,7 @@ language sql stable set search_path = '' as $$
   where l.id = get_recipient_list.list_id;
 $$;
 
--- One page of who is on a list; null without the list. `after_line` goes on where another page ended.
+-- One page of a list's people; null without the list. `after_line` continues after another page.
 create function public.list_recipient_list_entries(
   list_id uuid, search text, page integer, page_size integer, after_line integer default 0
 ) returns jsonb
@@ -233,7 +234,7 @@ language sql stable set search_path = '' as $$
   where l.id = list_recipient_list_entries.list_id;
 $$;
 
--- One page of what is not on a list, and why; null without the list.
+-- One page of the rows that are not on the list, and why; null without the list.
 create function public.list_recipient_list_errors(
   list_id uuid, page integer, page_size integer, after_line integer default 0, after_field text default ''
 ) returns jsonb
@@ -258,8 +259,8 @@ language sql stable set search_path = '' as $$
   where l.id = list_recipient_list_errors.list_id;
 $$;
 
--- Keeps what was read: entries {"line", "wa_id", "name"?, "variables"?} and errors {"line", "field", "code", "value"}.
--- Of rows with one number the first is kept; the others are errors that name it.
+-- Stores entries {"line", "wa_id", "name"?, "variables"?} and errors {"line", "field", "code", "value"}. Of several
+-- rows with one number the first is kept. The others become errors that refer to it.
 create function private.add_recipients(list public.recipient_lists, entries jsonb, errors jsonb) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -306,7 +307,7 @@ begin
 end;
 $$;
 
--- Makes a list of people who are given one by one.
+-- Creates a list of people who are entered one by one.
 -- Security definer: clients have no right to write these tables.
 create function public.create_recipient_list(
   name text, columns text[], entries jsonb, errors jsonb default '[]', on_error text default 'keep'
@@ -335,8 +336,7 @@ begin
 end;
 $$;
 
--- Makes a list of the contacts that a filter leaves, as they are at this moment. Contacts whose phone number is not known
--- cannot be on it.
+-- Creates a list of the contacts that currently match a filter. Contacts without a known phone number are not included.
 -- Security definer: clients have no right to write recipient lists.
 -- Time limit: it copies every contact that matches: 100,000 take about 5 s of computing. The API waits 15 s.
 create function public.create_recipient_list_from_contacts(name text, filter jsonb default '{}') returns jsonb
@@ -375,7 +375,7 @@ begin
 end;
 $$;
 
--- Makes a list that is filled from a file. The file lies in bucket `imports`, in the folder of the tenant.
+-- Creates a list that is filled from a file in bucket `imports`, in the tenant's folder.
 -- Security definer: clients have no right to write imports and recipient lists.
 create function public.begin_recipient_import(
   name text, file_path text, file_name text, columns text[], total_rows integer,
@@ -426,7 +426,7 @@ begin
 end;
 $$;
 
--- Ends a list, and an import that fills it. Answers with the file that is left over, if there is one.
+-- Deletes a list, and an import that fills it. Returns the file that is left over, if any.
 -- Security definer: clients have no right to write recipient lists.
 create function public.delete_recipient_list(list_id uuid) returns text
 language plpgsql security definer set search_path = '' as $$
@@ -436,7 +436,7 @@ begin
   perform private.require('recipient_lists.delete');
   select i.file_path into file from private.recipient_imports i
   where i.list_id = delete_recipient_list.list_id and i.tenant_id = private.tenant_id()
-  -- the import before the list, as its reader locks them
+  -- the import is locked before the list, as its reader does
   for update;
   delete from public.recipient_lists l
   where l.id = delete_recipient_list.list_id and l.tenant_id = private.tenant_id();
@@ -447,8 +447,8 @@ begin
 end;
 $$;
 
--- Hands an import to a reader, for as long as the lease lasts; null when none waits. `idle_claims` above 1: others began
--- at the same place and died there.
+-- Assigns an import to a reader until the lease ends; null if none waits. `idle_claims` above 1 means that earlier
+-- readers started at the same position and died.
 create function public.claim_recipient_import(holder uuid, lease_seconds integer, list_id uuid default null)
 returns jsonb
 language plpgsql set search_path = '' as $$
@@ -478,8 +478,8 @@ begin
 end;
 $$;
 
--- Keeps a batch: the rows after `after_line` up to `through_line`. False when the import is another reader's by now, or
--- gone. Safe to repeat.
+-- Stores a batch: the rows after `after_line` up to `through_line`. Returns false if another reader has the import by
+-- now, or it is gone. Safe to repeat.
 create function public.record_recipient_import(
   list_id uuid, holder uuid, after_line integer, through_line integer, entries jsonb, errors jsonb,
   lease_seconds integer
@@ -507,7 +507,8 @@ begin
 end;
 $$;
 
--- Gives an import back before its end, for another reader to go on at once: whoever does so has not died of it.
+-- Releases an import before its lease ends, so that another reader continues at once. The claim does not count as a
+-- dead reader's.
 create function public.release_recipient_import(list_id uuid, holder uuid) returns void
 language sql set search_path = '' as $$
   update private.recipient_imports i
@@ -515,8 +516,8 @@ language sql set search_path = '' as $$
   where i.list_id = release_recipient_import.list_id and i.holder = release_recipient_import.holder;
 $$;
 
--- Ends an import: the file has been read, or cannot be. Answers with the file, which is not needed any more; null when
--- the import is another reader's by now, or gone.
+-- Ends an import: the file was read or cannot be read. Returns the path of the file, which is no longer needed; null if
+-- another reader has the import by now, or it is gone.
 create function public.finish_recipient_import(list_id uuid, holder uuid, failure text default null) returns text
 language plpgsql set search_path = '' as $$
 declare
@@ -547,7 +548,7 @@ begin
 end;
 $$;
 
--- Files that no import will read: uploaded and not used within a day, or left over when a reader died.
+-- Files that no import will read: unused for a day after the upload, or left behind by a reader that died.
 create function public.stale_import_files(most integer default 100) returns jsonb
 language sql stable set search_path = '' as $$
   select coalesce(jsonb_agg(f.name), '[]')
@@ -561,9 +562,8 @@ language sql stable set search_path = '' as $$
   ) f;
 $$;
 
--- Puts the people of a list into a campaign. Without a mapping the columns of the list are the variables, in their order
--- or by their names, as the template has them: as many of them as the template has variables, for a list may know more than
--- a template asks.
+-- Adds the people of a list to a campaign. Without a mapping, the columns of the list fill the template's variables, by
+-- order or by name. Surplus columns are ignored.
 create function private.add_list_to_campaign(
   campaign public.broadcast_campaigns, template public.broadcast_templates, list uuid, mapping jsonb
 ) returns void
@@ -607,7 +607,7 @@ begin
   from (
     select r as entry, private.phone_key(r.wa_id) as phone_key
     from public.recipient_list_entries r where r.list_id = l.id and r.tenant_id = l.tenant_id
-    -- worked out once, and looked up together
+    -- offset 0 computes these once and looks them up together
     offset 0
   ) p
   left join (
@@ -624,7 +624,7 @@ begin
 end;
 $$;
 
--- `contact`: {"name", "email", "language", "custom"}, of what is known.
+-- The value of one variable. `contact`: {"name", "email", "language", "custom"}, where known.
 create function private.mapped_value(mapping jsonb, entry public.recipient_list_entries, contact jsonb) returns text
 language sql immutable set search_path = '' as $$
   select case mapping ->> 'source'
@@ -657,8 +657,8 @@ create trigger announce_updated after update on public.recipient_lists
   )
   execute function private.announce_recipient_list();
 
--- Changes are written to the audit log.
--- How far an import is, is no change; who is put on a list by a file is told by the file's row.
+-- Changes are written to the audit log. The progress of an import is not a change. Imported people are covered by the
+-- entry of the list.
 select private.audit_table('recipient_lists', 'id', '-progress_announced_at', '-read_rows', '-entry_count',
   '-error_count', '-duplicate_count');
 select private.audit_table('recipient_list_entries', 'list_id,line', 'people');

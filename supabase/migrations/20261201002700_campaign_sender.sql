@@ -1,18 +1,17 @@
--- The campaign sender's side of the queue: lease a number, claim a batch, record it, release.
+-- The campaign sender's access to the queue: lease a number, claim a batch, record it, release the number.
 --
--- One holder at a time sends for a number. Safety does not hang on the lease: a recipient is claimed once,
--- and whoever finds claims of a holder that is gone marks them `unknown`, never `pending`. The lease keeps
--- the pace.
+-- One holder at a time sends for a number. The lease only keeps the pace; correctness does not depend on it. A
+-- recipient is claimed once, and claims of a holder that died become `unknown`, never `pending`.
 --
--- What keeps a campaign from going on though its time has come: quiet hours, Meta's limit of customers in 24 hours, and a
--- tenant that has switched broadcasts off or stopped its scheduler. Rows stay, and go on when it is over. Customers who
--- have opted out of marketing are left out.
+-- A due campaign waits during quiet hours, at Meta's limit of customers in 24 hours, and while the tenant has switched
+-- broadcasts off or stopped its scheduler. Its recipients stay queued and continue afterwards. Customers who have opted
+-- out of marketing are skipped.
 
 create table private.sender_leases (
   session_id uuid primary key references public.whatsapp_sessions (id) on delete cascade,
   holder uuid not null,
   leased_until timestamptz not null,
-  -- How many more customers may be written to in this run; null: as many as there are.
+  -- How many more customers this run may write to; null: no limit.
   allowance integer
 );
 
@@ -23,7 +22,7 @@ create table private.cron_runs (
   outcome jsonb
 );
 
--- Ends campaigns that have nobody left to send to.
+-- Completes campaigns without recipients left to send to.
 create function private.complete_campaigns(campaigns uuid[]) returns void
 language sql set search_path = '' as $$
   update public.broadcast_campaigns c
@@ -37,7 +36,7 @@ language sql set search_path = '' as $$
     );
 $$;
 
--- Marks what a holder that is gone had claimed as `unknown`: Meta may have it.
+-- Marks the claims of a dead holder as `unknown`, because Meta may have the messages.
 create function private.expire_dead_claims(sessions uuid[]) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -63,7 +62,7 @@ begin
 end;
 $$;
 
--- Starts the campaigns whose time has come.
+-- Starts the campaigns that are due.
 create function private.start_due_campaigns() returns void
 language sql set search_path = '' as $$
   update public.broadcast_campaigns c
@@ -72,14 +71,14 @@ language sql set search_path = '' as $$
     and not exists (select 1 from public.tenants t where t.id = c.tenant_id and t.scheduler_stopped_at is not null);
 $$;
 
--- Settles what earlier runs left: statuses without their message, replies without an outcome, claims of holders that died,
--- and campaigns in which no recipient is left.
+-- Reconciles the remains of earlier runs: statuses without their message, replies without an outcome, claims of dead
+-- holders, and campaigns without pending recipients.
 create function private.reconcile_dead_runs() returns void
 language plpgsql set search_path = '' as $$
 declare
   messages uuid[];
 begin
-  -- Statuses that slipped between a send and its record. Messages are locked first, as everywhere.
+  -- Statuses that arrived between a send and its record. Messages are locked first, as everywhere.
   messages := array(
     select distinct m.id
     from public.message_status_events e
@@ -97,19 +96,19 @@ begin
     perform private.settle_recipients(messages);
   end if;
 
-  -- Replies whose function died between the call to Meta and its record.
+  -- Replies whose function died between the request to Meta and its record.
   update public.messages m set status = 'unknown'
   where m.id = any (array(
     select o.id from public.messages o
     where o.status = 'sending' and o.created_at < now() - interval '2 minutes'
       and not exists (select 1 from public.broadcast_recipients r where r.message_id = o.id)
-      -- these have a lease of their own
+      -- automatic messages have a lease of their own
       and not exists (select 1 from private.automatic_messages a where a.message_id = o.id)
-    -- what is locked is being recorded
+    -- a locked message is being recorded
     for update skip locked
   ));
 
-  -- Campaigns of numbers nobody holds, with claims left behind: settled even if nothing is left to send.
+  -- Claims left behind for numbers without a holder. They are settled even if nothing is left to send.
   perform private.expire_dead_claims(array(
     select distinct c.session_id from public.broadcast_campaigns c
     where exists (select 1 from public.broadcast_recipients r where r.campaign_id = c.id and r.status = 'sending')
@@ -118,15 +117,15 @@ begin
       )
   ));
 
-  -- Campaigns whose last recipients were settled by a status, or recorded side by side.
+  -- Campaigns whose last recipients were settled by a status, or recorded concurrently.
   perform private.complete_campaigns(array(
     select c.id from public.broadcast_campaigns c where c.status = 'sending' order by c.id
   ));
 end;
 $$;
 
--- Leases the numbers that have work and no holder. Answers {"sessions": [...], "busy": n}: how many others have work, or a
--- holder at work. Callers see to it that no other call runs at the same time.
+-- Leases the numbers that have work and no holder. Returns {"sessions": [...], "busy": n}, where n counts the other
+-- numbers with work or an active holder. The caller prevents concurrent calls.
 create function private.lease_numbers(holder uuid, lease_seconds integer, max_sessions integer) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -148,7 +147,7 @@ begin
       )
     order by s.id
   ),
-  -- A number somebody holds may have everything claimed, and come back with more: or its holder has died.
+  -- A held number may have all recipients claimed and return some of them, or its holder may have died.
   held as (
     select l.session_id as id
     from private.sender_leases l
@@ -188,12 +187,12 @@ begin
 end;
 $$;
 
--- Opens a run of the sender: starts campaigns that are due, settles what died half-way, and leases the numbers that have
--- work and no holder. Answers as `private.lease_numbers`.
+-- Begins a run of the sender: starts due campaigns, reconciles dead runs, and leases the numbers that have work and no
+-- holder. Returns the result of `private.lease_numbers`.
 create function public.begin_sender_run(holder uuid, lease_seconds integer, max_sessions integer) returns jsonb
 language plpgsql set search_path = '' as $$
 begin
-  -- One opening at a time: a lease given a moment ago must be seen by the next.
+  -- One run begins at a time, so that it sees the leases of the one before.
   perform pg_advisory_xact_lock(hashtextextended('begin_sender_run', 0));
 
   insert into private.cron_runs (name, started_at) values ('process-broadcasts', now())
@@ -207,9 +206,9 @@ begin
 end;
 $$;
 
--- Gives claimed recipients their contact, conversation and message, unless an earlier attempt did. A recipient is the
--- contact of the same number in whatever form. The claimed recipients are looked up first: without statistics Postgres
--- would begin with every contact.
+-- Creates contact, conversation and message for claimed recipients, unless an earlier attempt did. A recipient matches
+-- the contact of the same number in any form. The claimed recipients are read first: without statistics, Postgres would
+-- start with all contacts.
 create function private.prepare_messages(session uuid, claimed uuid[]) returns void
 language plpgsql set search_path = '' as $$
 begin
@@ -264,13 +263,12 @@ begin
 end;
 $$;
 
--- Records what became of claimed recipients, renews the lease if it still holds, and ends campaigns that are
--- through. Recording never depends on the lease: what happened, happened. `results` is a list of
+-- Records the outcomes of claimed recipients, renews the lease if it is still held, and completes finished campaigns.
+-- Outcomes are recorded even if the lease is lost, because the messages were sent. `results` is a list of
 -- {"recipient_id", "message_id", "claim_id", "outcome", "whatsapp_message_id"?, "error_code"?, "error_title"?,
--- "error_details"?, "retry_in_ms"?, "pause_campaign"?}; outcomes as in `record_outcomes`. Answers with the
--- campaigns whose numbers changed.
--- In a campaign that was cancelled meanwhile, what would be tried again is left out; the lock has whoever cancels and
--- whoever records see each other.
+-- "error_details"?, "retry_in_ms"?, "pause_campaign"?}; outcomes as in `record_outcomes`. Returns the campaigns whose
+-- counts changed. In a campaign that was cancelled meanwhile, recipients that would be retried are skipped. The lock
+-- makes cancelling and recording see each other.
 create function public.record_recipients(
   session_id uuid, holder uuid, lease_seconds integer, results jsonb
 ) returns uuid[]
@@ -294,7 +292,7 @@ begin
     for no key update;
   end if;
 
-  -- A report that arrives twice must not give back what has been handed out again since.
+  -- A repeated report must not return a recipient to the queue that has been claimed again since.
   results := (
     select coalesce(jsonb_agg(r.value), '[]')
     from jsonb_array_elements(results) as r
@@ -328,7 +326,7 @@ begin
     and b.claim_id = r.claim_id and b.status in ('sending', 'unknown');
   perform private.leave_cancelled(campaigns);
 
-  -- Its last recipients had been taken for lost.
+  -- The campaign was completed because its last recipients were taken for lost.
   update public.broadcast_campaigns c
   set status = 'sending', completed_at = null
   where c.id = any (campaigns) and c.status = 'completed'
@@ -357,12 +355,12 @@ language sql set search_path = '' as $$
   where name = 'process-broadcasts';
 $$;
 
--- How the background work is doing, without a word about whose it is. Queues are counted up to 10,000.
+-- The state of the background work, without naming tenants. Queues are counted up to 10,000.
 create function public.worker_health() returns jsonb
 language sql stable set search_path = '' as $$
-  -- Numbers with somebody due whom nobody sends for, since when, and until when their breaker lets nobody send.
+  -- Numbers with due recipients and no holder, since when, and until when their breaker stops sends.
   with waiting as (
-    -- nobody was due before the campaign was
+    -- recipients are not due before their campaign started
     select s.id, min(greatest(d.due_at, c.started_at)) as since, max(greatest(b.open_until, b.trial_until)) as rests_until
     from public.broadcast_campaigns c
     join public.whatsapp_sessions s on s.id = c.session_id and s.status = 'connected'
@@ -408,7 +406,7 @@ language sql stable set search_path = '' as $$
   );
 $$;
 
--- Meta's limit in words (`TIER_2K`, `TIER_UNLIMITED`) or digits; null: none that we know.
+-- Meta's limit, written as a name (`TIER_2K`, `TIER_UNLIMITED`) or in digits; null if unknown.
 create function private.messaging_limit(words text) returns integer
 language sql immutable set search_path = '' as $$
   select case
@@ -418,8 +416,8 @@ language sql immutable set search_path = '' as $$
   end;
 $$;
 
--- How many more customers Meta lets the number's account write to: its limit, less those who got a template in the last
--- 24 hours or are about to. Meta counts the business portfolio; the accounts of a tenant are what we know of it.
+-- How many more customers the number's account may write to: Meta's limit, minus the customers who got a template in
+-- the last 24 hours or are about to. Meta counts the whole business portfolio. We know only the accounts of the tenant.
 create function private.allowance(session uuid) returns integer
 language plpgsql stable set search_path = '' as $$
 declare
@@ -438,8 +436,8 @@ begin
 end;
 $$;
 
--- Shares what the accounts of these numbers have left among them. What was given to other numbers that send at the
--- moment is theirs.
+-- Divides the remaining allowance of each account between these numbers. The shares of other active numbers stay with
+-- them.
 create function private.share_allowance(sessions uuid[]) returns void
 language sql set search_path = '' as $$
   update private.sender_leases l
@@ -462,8 +460,8 @@ language sql set search_path = '' as $$
   where l.session_id = a.id;
 $$;
 
--- Campaigns in their quiet hours wait for the end of them, and those whose wait is over go on. `session` null: of every
--- number, and of recipients who have quiet hours by their own clock, too: for many of them at once that is dear.
+-- Holds campaigns during their quiet hours, and continues those whose wait is over. A null `session` means all numbers,
+-- and also covers recipients with quiet hours by their own clock. That is too expensive to do for every claim.
 create function private.hold_campaigns(session uuid) returns void
 language plpgsql set search_path = '' as $$
 begin
@@ -499,7 +497,7 @@ begin
 end;
 $$;
 
--- Gives back those of a claim whose quiet hours have begun since. Answers with the others.
+-- Returns claimed recipients to the queue whose quiet hours have begun. Returns the others.
 create function private.defer_for_quiet_hours(claimed uuid[]) returns uuid[]
 language plpgsql set search_path = '' as $$
 declare
@@ -526,8 +524,8 @@ begin
 end;
 $$;
 
--- The rest of a number's campaigns follows when the first of the last 24 hours' customers no longer counts; asked again
--- every quarter of an hour, for Meta may raise the limit.
+-- Holds the number's campaigns until the oldest customer of the last 24 hours no longer counts. The limit is checked
+-- again every 15 minutes, because Meta may raise it.
 create function private.hold_for_limit(session uuid) returns void
 language plpgsql set search_path = '' as $$
 begin
@@ -544,7 +542,7 @@ begin
 end;
 $$;
 
--- Skips for good those of a claim who must not get the message, with the reason. Answers with the others.
+-- Skips claimed recipients who must not get the message, and records why. Returns the others.
 create function private.skip_ineligible(claimed uuid[], campaigns uuid[]) returns uuid[]
 language plpgsql set search_path = '' as $$
 declare
@@ -555,7 +553,7 @@ begin
     select f.reason, array_agg(f.id) as ids
     from (
       select r.id, case
-        -- what stands in the place of a number that was erased: see private.erase_contact
+        -- the replacement for an erased number: see private.erase_contact
         when r.wa_id like '0%' then 'erased'
         when k.blocked_at is not null then 'blocked'
         when k.marketing_opted_out_at is not null and t.category = 'MARKETING' then 'opted_out'
@@ -570,7 +568,7 @@ begin
         select p.blocked_at, p.marketing_opted_out_at from public.contacts p
         where p.tenant_id = r.tenant_id and p.phone_key = n.phone_key
         union all
-        -- a number that nobody has any more: who had it last has said what they said
+        -- a number that no contact has any more: the consent of its last owner counts
         select p.blocked_at, p.marketing_opted_out_at
         from (
           select f.contact_id from private.former_identities f
@@ -597,7 +595,7 @@ begin
 end;
 $$;
 
--- A campaign does not go on with a number whose quality has dropped: complaints would cost the number.
+-- Pauses campaigns of a number whose quality has dropped, because complaints could cost the number.
 create function private.pause_for_quality() returns trigger
 language plpgsql set search_path = '' as $$
 begin
@@ -608,8 +606,8 @@ begin
 end;
 $$;
 
--- Templates of an account that Meta counts toward its limit of customers in a moving 24 hours, or may count: those whose
--- outcome is not known went out, for all we know. `since` is from when they count.
+-- Templates of an account that Meta counts, or may count, toward its limit of customers in 24 hours. Messages with an
+-- unknown outcome are included. `since` is when they began to count.
 create function private.counted_sends(tenant uuid, account text)
 returns table (contact_id uuid, since timestamptz)
 language sql stable set search_path = '' rows 100 as $$
@@ -637,9 +635,9 @@ language sql stable set search_path = '' rows 100 as $$
   join public.conversations v on v.id = w.conversation_id and v.tenant_id = tenant;
 $$;
 
--- Puts claims that their holder never received back into the queue: claims of the number that are not among those it
--- knows. A holder makes one claim after the other, and what an earlier holder had is settled before a number changes hands:
--- so nothing was sent to these recipients. In a cancelled campaign they are skipped.
+-- Returns claims to the queue that their holder never received: claims of the number that are not in `known_claims`. A
+-- holder makes one claim after another, and an earlier holder's claims are settled before a number changes hands. So
+-- these recipients were sent nothing. In a cancelled campaign they are skipped.
 create function private.requeue_unacknowledged_claims(session uuid, known_claims uuid[]) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -668,11 +666,11 @@ begin
 end;
 $$;
 
--- Hands out the next recipients of a number and renews its lease. Each gets its contact, conversation and
--- message row first. Campaigns of one number take equal shares. Answers with null when the lease is lost,
--- otherwise with {"claim_id", "templates", "recipients", "next_due_ms"}: when nothing is due, how long until something
--- is (null: nothing is left). `known_claims` are those whose outcomes the holder has still to record: without the list
--- nothing is given back.
+-- Claims the next recipients of a number and renews its lease. Each recipient gets its contact, conversation and
+-- message row first. The campaigns of a number take equal shares. Returns null if the lease is lost, otherwise
+-- {"claim_id", "templates", "recipients", "next_due_ms"}. If nothing is due, `next_due_ms` is the time until something
+-- is (null: nothing is left). `known_claims` are the claims whose outcomes the holder still has to record. Without the
+-- list, no claims return to the queue.
 create function public.claim_recipients(
   session_id uuid, holder uuid, batch_size integer, lease_seconds integer, known_claims uuid[] default null
 ) returns jsonb
@@ -702,10 +700,10 @@ begin
   perform private.hold_campaigns(session);
   select l.allowance into allowance from private.sender_leases l where l.session_id = session;
   if allowance <= 0 then
-    -- Some were counted who had been written to before, or never got it.
+    -- Some counted customers had been written to before, or never got the message.
     perform private.share_allowance(array[session]);
     select l.allowance into allowance from private.sender_leases l where l.session_id = session;
-    -- otherwise what is left is in the hands of another number of the account
+    -- otherwise another number of the account holds the rest
     if allowance <= 0 and private.allowance(session) = 0 then
       perform private.hold_for_limit(session);
     end if;
@@ -718,7 +716,7 @@ begin
         select 1 from public.broadcast_recipients r
         where r.campaign_id = c.id and r.status = 'pending' and r.due_at <= now()
       )
-    -- who goes short in this batch is a matter of chance
+    -- random, so that no campaign is always the one that gets less
     order by random()
     limit batch_size
   );
@@ -753,7 +751,7 @@ begin
 
   if claimed is null then
     return jsonb_build_object('claim_id', claim, 'templates', '{}'::jsonb, 'recipients', '[]'::jsonb, 'next_due_ms', (
-      -- null when nothing waits: `greatest` alone would make a zero of it
+      -- null if nothing waits: `greatest` alone would turn null into zero
       select min(greatest(0, ceil(1000 * extract(epoch from d.due_at - clock_timestamp()))))
       from public.broadcast_campaigns c
       cross join lateral (
@@ -792,8 +790,8 @@ begin
 end;
 $$;
 
--- Gives a number back, so that the next run need not wait for the lease to end; and with it, where nobody has had the number
--- since, the claims the holder never heard of (`known_claims`, as in `claim_recipients`).
+-- Releases a number, so that the next run need not wait for the lease to end. If no other holder has taken it since,
+-- claims that the holder never received also return to the queue (`known_claims`, as in `claim_recipients`).
 create function public.release_sender(session_id uuid, holder uuid, known_claims uuid[] default null) returns void
 language plpgsql set search_path = '' as $$
 begin
@@ -805,8 +803,7 @@ begin
 end;
 $$;
 
--- A lease passes from one holder to another, as long as it holds: whoever comes first has it. Answers with the numbers
--- that passed.
+-- Passes a valid lease from one holder to another. The first caller gets it. Returns the numbers that passed.
 create function public.take_over_sender(
   session_ids uuid[], former_holder uuid, holder uuid, lease_seconds integer
 ) returns jsonb

@@ -1,11 +1,11 @@
--- Before a campaign leaves: what stands in its way, what it will cost, and when it will be through.
+-- The check of a campaign before it is sent: problems, costs, and the expected end.
 --
--- Prices to begin with are what Meta's rate card was reported to say, by countries of which several published copies of it
--- agree. A tenant's own entries go before them. Rate cards change every quarter: each price has its day, and says that it
--- is nobody's own.
+-- The listed prices come from published copies of Meta's rate card; each is included only where several copies agree. A
+-- tenant's own prices take precedence. Meta changes the rate card every quarter, so each price has a date, and listed
+-- prices are marked as such.
 
--- What Meta asks for a delivered template message, by the recipient's country. Entered by the tenant from Meta's rate card
--- (https://business.whatsapp.com/products/platform-pricing), each price with the day it holds from.
+-- The price of a delivered template message by the recipient's country. The tenant enters it from Meta's rate card
+-- (https://business.whatsapp.com/products/platform-pricing), with the day from which it applies.
 create table public.message_prices (
   tenant_id uuid not null references public.tenants (id) on delete cascade,
   country text not null check (country ~ '^([A-Z]{2}|\*)$'),
@@ -35,8 +35,8 @@ begin
 end;
 $$;
 
--- Enters prices: a list of {"country" (or `*` for all others), "category", "effective_from", "currency", "amount"}; null
--- as amount takes a price away.
+-- Sets prices: a list of {"country" (or `*` for all others), "category", "effective_from", "currency", "amount"}; a
+-- null amount deletes a price.
 -- Security definer: clients have no right to write prices.
 create function public.set_message_prices(prices jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -59,7 +59,7 @@ begin
 end;
 $$;
 
--- When `seconds` of sending that begin at `start` are over, if nothing leaves in quiet hours.
+-- The end of `seconds` of sending from `start`, with pauses during quiet hours.
 create function private.end_of_sending(start timestamptz, seconds double precision, quiet jsonb, zone text)
 returns timestamptz
 language plpgsql stable set search_path = '' as $$
@@ -87,10 +87,10 @@ begin
 end;
 $$;
 
--- Null when there is no such campaign for the caller. Problems of severity `error` keep it from being sent, or let every
--- message fail; `warning` concerns some recipients, or the time. Who is blocked or erased is left out, values that Meta would
--- refuse are named, a campaign by the recipients' clocks begins and ends by them already as a draft, and what leaves from the
--- same number at the same time takes its share of it.
+-- Null if the caller's tenant has no such campaign. A problem of severity `error` prevents sending or makes every
+-- message fail. A `warning` concerns some recipients, or the time. Blocked and erased contacts are not counted, and
+-- values that Meta would refuse are named. A campaign in the recipients' local time is calculated by their clocks, even
+-- as a draft. Other campaigns of the same number take their share of its pace.
 -- Security definer: clients have no right to call `private.allowance`.
 -- Time limit: it reads every recipient that waits, of whom there can be 100,000. The API waits 15 s.
 create function public.check_campaign(campaign_id uuid) returns jsonb
@@ -105,7 +105,7 @@ declare
   costs record;
   header jsonb;
   body_length integer;
-  -- placeholders of the body, each as often as it stands there
+  -- how often each placeholder appears in the body
   repeats integer;
   most integer;
   may_write integer;
@@ -157,7 +157,7 @@ begin
   from public.broadcast_recipients r
   left join public.contacts k on k.tenant_id = r.tenant_id and k.phone_key = private.phone_key(r.wa_id)
   cross join lateral (
-    -- as the sender skips them: see private.skip_ineligible
+    -- the same rules as in private.skip_ineligible
     select case
       when r.wa_id like '0%' then 'erased'
       when k.blocked_at is not null then 'blocked'
@@ -219,7 +219,8 @@ begin
 
   begins := greatest(now(), c.scheduled_at, c.held_until);
   seconds := ceil(mine::numeric / s.messages_per_second);
-  -- Campaigns of one number take turns: until this one is through, each other has had as many, or all of its own.
+  -- The campaigns of a number share its pace equally: until this one ends, each other one has sent as many messages, or
+  -- all of its own.
   if begins <= now() + interval '1 minute' then
     select coalesce(sum(least(n.pending, mine)), 0) into others
     from public.broadcast_campaigns k
@@ -235,7 +236,7 @@ begin
     into begins, ends
     from (
       select y.zone, count(*) as recipients, greatest(now(), max(case
-        -- set going: each knows when
+        -- launched: each recipient has a time
         when y.due_at is not null then y.due_at
         else (coalesce(c.scheduled_local, c.scheduled_at at time zone tenant.timezone)) at time zone y.zone
       end)) as start
@@ -264,7 +265,7 @@ begin
   ends := ends + make_interval(days => case when beyond = 0 then 0 else ceil(beyond::numeric / greatest(most, 1))::integer end);
 
   with prefixes as (
-    -- A calling code has at most four digits. Looking it up for each recipient would take most of the time of the check.
+    -- A calling code has at most four digits. Looking it up for each recipient would take most of the check's time.
     select left(r.wa_id, 4) as digits, count(*) as recipients
     from public.broadcast_recipients r
     left join public.contacts k on k.tenant_id = r.tenant_id and k.phone_key = private.phone_key(r.wa_id)
@@ -320,7 +321,7 @@ language sql immutable set search_path = '' as $$
   )));
 $$;
 
--- The tenant's own prices, and those listed in their place where there is none of the same day.
+-- The tenant's own prices, and the listed ones where it has none of the same day.
 create function private.prices_of(tenant uuid) returns jsonb
 language sql stable set search_path = '' as $$
   select coalesce(jsonb_agg(w.price order by w.country, w.category, w.effective_from desc), '[]')
@@ -339,7 +340,8 @@ language sql stable set search_path = '' as $$
   ) w;
 $$;
 
--- The price of a message on a day: the tenant's own for the country, its own for all others, the listed one.
+-- The price of a message on a day. Precedence: the tenant's price for the country, its price for all others, the listed
+-- price.
 create function private.price_on(tenant uuid, of_country text, of_category text, day date)
 returns table (amount numeric, currency text, effective_from date, source text)
 language sql stable set search_path = '' rows 1 as $$
@@ -382,7 +384,7 @@ with card (countries, marketing, others, since) as (
   values
     ('{ID}'::text[], 0.0411, 0.0250, date '2026-01-01'),
     ('{MY}', 0.0860, 0.0140, '2026-01-01'),
-    -- what the card calls the rest of Asia Pacific
+    -- "Rest of Asia Pacific" on the rate card
     ('{SG,PH,TH,VN}', 0.0732, 0.0113, '2026-01-01'),
     ('{IN}', 0.0118, 0.0014, '2026-01-01'),
     ('{PK}', 0.0473, 0.0054, '2026-01-01'),

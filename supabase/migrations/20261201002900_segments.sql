@@ -1,12 +1,12 @@
--- Segments: saved filters of contacts, counted when they are asked for.
+-- Segments: saved filters of contacts. Their contacts are counted on request.
 --
 -- A filter is a tree in JSON:
 --   {"all": [filter, …]}, {"any": [filter, …]}, {"not": filter}
 --   {"field": …, "op": …, "value": …}
 --   {"campaign": id, "did": "received" | "delivered" | "read" | "replied" | "failed", "within_days"?: n}
--- It becomes a condition that is put together from the fixed parts below: whatever comes from the filter stands in it as
--- a literal, checked for its type first. Texts are looked up in the index of words, numbers count in the form they are
--- written in at home, what somebody did under a former number is theirs, and no moment is too odd to be refused.
+-- The functions below translate it into a condition made of fixed parts. Values of the filter are checked for their
+-- type and then quoted. Texts use the index of words. Phone numbers match in their domestic spelling as well. Campaign
+-- events under a former number count for the same person. Out-of-range times are accepted.
 
 create table public.segments (
   id uuid primary key default gen_random_uuid(),
@@ -35,7 +35,7 @@ begin
 end;
 $$;
 
--- The texts of a filter's value: one, or for `one_of` a list.
+-- The texts of a filter's value: one, or a list for `one_of`.
 create function private.filter_texts(value jsonb, many boolean, path text) returns text[]
 language plpgsql immutable set search_path = '' as $$
 declare
@@ -62,7 +62,7 @@ begin
 end;
 $$;
 
--- A moment as typed: with an offset, or as a day, which begins at midnight of the tenant. `day_after`: the day's end.
+-- Parses a time with an offset, or a day that begins at midnight of the tenant. `day_after` returns the end of the day.
 create function private.filter_moment(value jsonb, zone text, day_after boolean, path text) returns timestamptz
 language plpgsql stable set search_path = '' as $$
 declare
@@ -89,7 +89,7 @@ begin
 end;
 $$;
 
--- Rows of the tenant that a filter may name. Answers with their ids as literals, separated by commas.
+-- Checks ids that a filter names against the tenant's rows. Returns them as literals, separated by commas.
 create function private.filter_ids(tenant uuid, kind text, value jsonb, many boolean, path text) returns text
 language plpgsql stable set search_path = '' as $$
 declare
@@ -128,7 +128,7 @@ language sql immutable set search_path = '' as $$
   select string_agg(format('%L', t), ', ') from unnest(texts) t;
 $$;
 
--- A comparison of texts without regard to capitals. `x` is one of the expressions below, never a filter's words.
+-- A case-insensitive comparison of texts. `x` is one of the expressions below, never text of the filter.
 create function private.text_condition(x text, op text, value jsonb, path text) returns text
 language plpgsql immutable set search_path = '' as $$
 declare
@@ -148,7 +148,7 @@ begin
 end;
 $$;
 
--- A comparison of moments. For what is kept once for a contact.
+-- A comparison of times, for values that a contact has once.
 create function private.moment_condition(x text, op text, value jsonb, zone text, path text) returns text
 language plpgsql stable set search_path = '' as $$
 begin
@@ -163,7 +163,7 @@ begin
 end;
 $$;
 
--- A field that the tenant defined, by its type.
+-- A comparison of a contact field that the tenant defined, by its type.
 create function private.custom_condition(tenant uuid, key text, op text, value jsonb, zone text, path text) returns text
 language plpgsql stable set search_path = '' as $$
 declare
@@ -211,7 +211,7 @@ begin
         );
       end if;
     when 'date' then
-      -- days as texts keep their order, and a text that is no day harms nobody
+      -- dates compare correctly as texts, and a text that is no date does no harm
       x := x || ' collate "C"';
       if op in ('is', 'is_not', 'before', 'after') then
         if jsonb_typeof(value) is distinct from 'string' or value #>> '{}' !~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$' then
@@ -252,7 +252,7 @@ begin
 end;
 $$;
 
--- What a filter asks of a contact's conversations. Their latest message is the latest of all of them.
+-- A comparison of a contact's conversations. Their latest message is the latest of all of them.
 create function private.conversation_condition(
   tenant uuid, field text, op text, value jsonb, zone text, path text, out condition text
 )
@@ -298,12 +298,12 @@ begin
 end;
 $$;
 
--- The condition of one comparison; null when the field does not know the operator.
+-- The condition of one comparison; null if the field does not support the operator.
 create function private.field_condition(tenant uuid, field text, op text, value jsonb, zone text, path text) returns text
 language plpgsql stable set search_path = '' as $$
 declare
   at constant text := path || '.value';
-  -- as much of it as the index has
+  -- truncated like the expression of the index
   name constant text := 'nullif(left(coalesce(c.name, c.profile_name), 500), '''')';
   texts text[];
   written text[];
@@ -374,7 +374,7 @@ begin
         texts := private.filter_texts(value, op = 'one_of', at);
         return case op
           when 'has_not' then format('not c.tags && %L::text[]', texts)
-          -- the index holds contacts with tags only
+          -- the index contains only contacts with tags
           else format('(c.tags && %L::text[] and c.tags <> ''{}'')', texts)
         end;
       end if;
@@ -415,7 +415,7 @@ begin
 end;
 $$;
 
--- What a campaign's recipient did, under whichever number.
+-- A comparison of the events of a campaign's recipient, under any of the contact's numbers.
 create function private.campaign_condition(tenant uuid, node jsonb, path text) returns text
 language plpgsql stable set search_path = '' as $$
 declare
@@ -451,10 +451,10 @@ begin
   end || since;
   return format(
     'c.id in (select k.id from public.broadcast_recipients r join public.contacts k on k.tenant_id = %3$L::uuid'
-      -- numbers with several forms are few, and their key is dear
+      -- numbers with several forms are few, and computing their key is expensive
       || ' and k.phone_key = case when r.wa_id ~ ''^(5[245]|620)'' then private.phone_key(r.wa_id) else r.wa_id end'
       || ' where %1$s and %2$s'
-      -- what somebody did under a number that they had then
+      -- events under a number that the contact had at that time
       || ' union all select f.contact_id from private.former_identities f'
       || ' where f.tenant_id = %3$L::uuid and f.phone_key is not null and exists (select 1 from public.broadcast_recipients r'
       || ' where %1$s and %2$s and r.wa_id = any (private.phone_forms(f.phone_key)) and r.created_at <= f.until))',
@@ -463,8 +463,8 @@ begin
 end;
 $$;
 
--- A filter as a condition on a contact `c`, with the number of its comparisons. Null counts as false. Refuses what it does
--- not know, naming the place.
+-- Translates a filter into a condition on a contact `c` and counts its comparisons. Null counts as false. Unknown parts
+-- are refused with their path.
 create function private.segment_condition(
   tenant uuid, zone text, node jsonb, path text, depth integer, inout leaves integer, out condition text
 )
@@ -541,7 +541,8 @@ language sql stable set search_path = '' as $$
   where t.id = tenant;
 $$;
 
--- How many contacts of the tenant a filter leaves, of those the caller may see. `sample`: with the newest of them.
+-- The number of the tenant's contacts that match a filter and that the caller may see. `sample`: how many of the newest
+-- to return.
 create function private.count_segment(tenant uuid, filter jsonb, path text, sample integer, out contact_count integer, out contacts jsonb)
 language plpgsql stable set search_path = '' as $$
 declare
@@ -554,7 +555,7 @@ begin
     into contact_count using tenant;
   contacts := '[]';
   if sample > 0 and contact_count > 0 then
-    -- few are found by what they have, and many among the newest
+    -- a small result is sorted whole; a large one is found among the newest contacts
     execute 'select jsonb_agg(to_jsonb(s)) from (
         select c.id, coalesce(c.name, c.profile_name) as name, c.wa_id as phone_number, c.email, c.tags, c.created_at
         from (
@@ -568,7 +569,8 @@ begin
 end;
 $$;
 
--- A segment with its count. What its filter names may be gone since: then `problem` says where, and nobody is counted.
+-- A segment with its count. If the filter refers to something that was deleted, `problem` names the place and there is
+-- no count.
 create function private.segment_json(s public.segments, counted boolean) returns jsonb
 language plpgsql stable set search_path = '' as $$
 declare
@@ -635,7 +637,7 @@ begin
 end;
 $$;
 
--- What a filter would leave: {"contact_count", "contacts": the newest 20}.
+-- The result of a filter: {"contact_count", "contacts": the newest 20}.
 -- Security definer: clients have no right to call `private.count_segment`.
 create function public.preview_segment(filter jsonb) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
@@ -648,7 +650,7 @@ begin
 end;
 $$;
 
--- Makes a segment, or changes one: what is not named in `changes` (name, description, filter) stays.
+-- Creates or changes a segment. Fields that `changes` does not name (name, description, filter) stay.
 -- Security definer: clients have no right to write segments.
 create function public.save_segment(changes jsonb, segment_id uuid default null) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -686,7 +688,7 @@ exception when unique_violation then
 end;
 $$;
 
--- Campaigns and lists that were made of it keep their people.
+-- Deletes a segment. Campaigns and recipient lists that used it keep their people.
 -- Security definer: clients have no right to write segments.
 create function public.delete_segment(segment_id uuid) returns void
 language plpgsql security definer set search_path = '' as $$
@@ -704,7 +706,7 @@ create function private.announce_segment() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
   if tg_op = 'DELETE' then
-    -- a tenant that goes tells nobody
+    -- a tenant that is being deleted has no audience
     if exists (select 1 from public.tenants t where t.id = old.tenant_id) then
       perform private.tell(old.tenant_id, 'segments', null, 'segment.deleted', jsonb_build_object('id', old.id));
     end if;
@@ -718,8 +720,8 @@ begin
 end;
 $$;
 
--- Puts the contacts of a segment into a campaign, as the segment is now. Contacts whose phone number is not known cannot
--- get one. There are no columns: variables take the contact's name, phone number, or a text.
+-- Adds the contacts that a segment matches now to a campaign. Contacts without a known phone number are not included.
+-- There are no columns: variables take the contact's name, its phone number, or a fixed text.
 create function private.add_segment_to_campaign(
   campaign public.broadcast_campaigns, template public.broadcast_templates, segment uuid, mapping jsonb
 ) returns void

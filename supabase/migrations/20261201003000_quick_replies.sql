@@ -1,19 +1,19 @@
--- Quick replies: prepared answers, of the tenant or of one person.
+-- Quick replies: prepared answers of the tenant or of one person.
 --
--- Their texts have variables, as those of automatic messages do: {{contact.name}}, {{contact.phone_number}},
--- {{contact.email}}, {{contact.custom.<field>}}, {{agent.name}}, {{tenant.name}}, and names by their parts.
+-- Their texts have the same variables as automatic messages: {{contact.name}}, {{contact.phone_number}},
+-- {{contact.email}}, {{contact.custom.<field>}}, {{agent.name}}, {{tenant.name}}, and parts of names.
 
 create table public.quick_replies (
   id uuid primary key default gen_random_uuid(),
   tenant_id uuid not null references public.tenants (id) on delete cascade,
-  -- whose it is; null: everybody's
+  -- the owner; null: shared by everyone
   owner_id uuid,
   shortcut text not null check (shortcut ~ '^[a-z0-9_-]{1,40}$'),
   title text not null default '' check (char_length(title) <= 100),
   content text not null default '' check (char_length(content) <= 4096),
   category text check (char_length(category) between 1 and 50 and category = trim(category)),
-  -- a file to send along: {"type", "path" in bucket broadcast-media, "filename"?}. It is sent by its address, for an
-  -- upload to Meta would be gone after 30 days.
+  -- a file to send along: {"type", "path" in bucket broadcast-media, "filename"?}. It is sent by URL, because an upload
+  -- to Meta expires after 30 days.
   media jsonb check (
     media ->> 'type' in ('image', 'video', 'audio', 'document') and jsonb_typeof(media -> 'path') = 'string'
   ),
@@ -38,7 +38,7 @@ language sql immutable set search_path = '' as $$
   from regexp_matches(words, '\{\{\s*([^{}]*?)\s*\}\}', 'g') m;
 $$;
 
--- Refuses variables that there are not.
+-- Refuses unknown variables.
 create function private.check_text_variables(tenant uuid, words text, field text) returns void
 language plpgsql stable set search_path = '' as $$
 declare
@@ -65,7 +65,7 @@ language sql stable set search_path = '' as $$
   );
 $$;
 
--- One page of quick replies with the categories there are. `scope`: shared, personal or all. `sort`: usage, shortcut or
+-- One page of quick replies, and all their categories. `scope`: shared, personal or all. `sort`: usage, shortcut or
 -- newest.
 create function public.list_quick_replies(
   search text, category_filter text, scope text, sort text, page integer, page_size integer
@@ -112,14 +112,14 @@ language sql stable set search_path = '' as $$
   );
 $$;
 
--- Null when there is none, or it is somebody else's.
+-- Null if the quick reply does not exist or belongs to another person.
 create function public.get_quick_reply(quick_reply_id uuid) returns jsonb
 language sql stable set search_path = '' as $$
   select private.quick_reply_json(q) from public.quick_replies q where q.id = get_quick_reply.quick_reply_id;
 $$;
 
--- A quick reply the caller sees, locked, if the caller may also do this to it: shared ones take `shared_right`, one's own
--- those to have any.
+-- Returns a quick reply that the caller sees, locked, if the caller may change it. Shared ones require `shared_right`,
+-- own ones the permission to have any.
 create function private.changeable_quick_reply(quick_reply uuid, shared_right text) returns public.quick_replies
 language plpgsql set search_path = '' as $$
 declare
@@ -137,8 +137,8 @@ begin
 end;
 $$;
 
--- Makes a quick reply, or changes one: what is not named in `changes` (shortcut, title, content, category, media, and
--- when it is made scope) stays. A shortcut may be given with its slash.
+-- Creates or changes a quick reply. Fields that `changes` does not name (shortcut, title, content, category, media, and
+-- scope for a new one) stay. A shortcut may begin with its slash.
 -- Security definer: clients have no right to write quick replies.
 create function public.save_quick_reply(changes jsonb, quick_reply_id uuid default null) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -177,7 +177,7 @@ begin
   end if;
   if changes ? 'media' then
     reply.media := nullif(changes -> 'media', 'null');
-    -- only files of the tenant's own folder, or it would be a way to others'
+    -- only files in the tenant's own folder: other paths would give access to other tenants' files
     if reply.media is not null and (
       coalesce(reply.media ->> 'type', '') not in ('image', 'video', 'audio', 'document')
       or coalesce(reply.media ->> 'path', '') !~ ('^' || tenant || '/[A-Za-z0-9][A-Za-z0-9._/ -]{0,200}$')
@@ -199,7 +199,7 @@ begin
     raise sqlstate 'PT422' using message = 'WhatsApp shows no text beside audio.', detail = 'invalid_field',
       hint = 'content';
   end if;
-  -- a field that is gone since stands in the way of nothing else
+  -- an unchanged text may refer to a field that was deleted since
   if quick_reply_id is null or changes ? 'content' and reply.content <> unchanged then
     perform private.check_text_variables(tenant, reply.content, 'content');
   end if;
@@ -233,7 +233,7 @@ begin
 end;
 $$;
 
--- A quick reply as it reads in a conversation, counted as used: {"content", "media", "missing"}.
+-- A quick reply with its variables filled for a conversation, counted as used: {"content", "media", "missing"}.
 -- Security definer: clients have no right to write quick replies.
 create function public.render_quick_reply(quick_reply_id uuid, conversation_id uuid) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -271,7 +271,7 @@ language plpgsql security definer set search_path = '' as $$
 declare
   reply constant public.quick_replies := case tg_op when 'DELETE' then old else new end;
 begin
-  -- a tenant that goes tells nobody
+  -- a tenant that is being deleted has no audience
   if tg_op = 'DELETE' and not exists (select 1 from public.tenants t where t.id = old.tenant_id) then
     return null;
   end if;
@@ -284,7 +284,7 @@ begin
 end;
 $$;
 
--- The first word of a name, or what follows it.
+-- The first word of a name, or the rest of it.
 create function private.part_of_name(name text, first boolean) returns text
 language sql immutable parallel safe set search_path = '' as $$
   select case when first then (regexp_match(name, '^\s*(\S+)'))[1] else (regexp_match(name, '^\s*\S+\s+(.+)$'))[1] end;
@@ -309,8 +309,8 @@ language sql immutable set search_path = '' as $$
   end), '');
 $$;
 
--- A text with its variables filled in, each once: values that look like variables stay as they are. What has no value is
--- left empty, and named in `missing`.
+-- Fills the variables of a text in one pass, so that values that look like variables stay unchanged. A variable without
+-- a value becomes empty and is named in `missing`.
 create function private.fill_text(
   words text, contact public.contacts, agent_name text, tenant_name text, agent_email text default null,
   out filled text, out missing text[]

@@ -1,9 +1,9 @@
--- Business hours, greeting and away message, for a tenant and for single numbers; and the messages the product sends by
--- itself. Each is a row of `messages` (state `queued`, `metadata.automation` says what for) with a row of work beside it,
--- both made in the transaction of what they answer: none is lost. Work is handed out once: whoever holds it when it dies
--- has perhaps sent it, and it becomes `unknown`; it is never handed out again.
+-- Automatic messages: business hours, greeting and away message, for a tenant and for single numbers. Each automatic
+-- message is a row of `messages` (state `queued`, its purpose in `metadata.automation`) and a row of work. The
+-- transaction that causes the message creates both, so none is lost. Work is handed out once. If its holder dies, Meta
+-- may have the message: it becomes `unknown` and is never handed out again.
 
--- Some functions below name what is created after them.
+-- Some functions below name objects that later statements create.
 set check_function_bodies = off;
 
 create table private.automatic_messages (
@@ -12,11 +12,11 @@ create table private.automatic_messages (
   session_id uuid not null references public.whatsapp_sessions (id) on delete cascade,
   conversation_id uuid not null references public.conversations (id) on delete cascade,
   purpose text not null check (purpose in ('greeting', 'away', 'csat', 'bot', 'scheduled')),
-  -- its place among the messages of its conversation: when it was queued, or the later time it was queued for. A wait
-  -- moves `due_at` only
+  -- the position among the messages of its conversation: the time it was queued, or the later time it was queued for. A
+  -- retry moves only `due_at`
   turn_at timestamptz not null default clock_timestamp(),
   due_at timestamptz not null default now(),
-  -- who is sending it, and until when they must have told
+  -- the current sender, and when its claim ends
   claim_id uuid,
   leased_until timestamptz,
   attempts integer not null default 0,
@@ -29,17 +29,17 @@ create index automatic_messages_tenant_idx on private.automatic_messages (tenant
 create index automatic_messages_session_idx on private.automatic_messages (session_id);
 create index automatic_messages_turn_idx on private.automatic_messages (conversation_id, turn_at, message_id);
 
--- How a tenant's numbers behave (`session_id` null), and where one of them differs: what is null there is the tenant's.
--- The weekly hours of the tenant are `tenants.business_hours`.
+-- The settings of a tenant's numbers (`session_id` null), and the deviations of single numbers: a null value there
+-- means the tenant's setting. The weekly hours of the tenant are `tenants.business_hours`.
 create table public.service_settings (
   id uuid primary key default gen_random_uuid(),
   tenant_id uuid not null references public.tenants (id) on delete cascade,
   session_id uuid,
-  -- of a number: {"monday": [{"from": "09:00", "to": "17:00"}], …}; an end before its beginning is on the next day
+  -- of a number: {"monday": [{"from": "09:00", "to": "17:00"}], …}; an end before the beginning is on the next day
   business_hours jsonb,
-  -- [{"date": "2026-12-25", "name"?}]: nothing begins on these days
+  -- [{"date": "2026-12-25", "name"?}]: no hours begin on these days
   holidays jsonb,
-  -- {"enabled", "text", "after_days"?}: for who writes first, or after so many days of silence
+  -- {"enabled", "text", "after_days"?}: for new customers, or after so many days of silence
   greeting jsonb,
   -- {"enabled", "text"}: outside business hours
   away jsonb,
@@ -53,7 +53,7 @@ create table public.service_settings (
 );
 create index service_settings_session_idx on public.service_settings (session_id, tenant_id) where session_id is not null;
 
--- Since when a customer's 24 hours run without a break, and what was said by itself in them.
+-- The start of a customer's current unbroken 24-hour window, and the automatic messages sent in it.
 create table private.service_windows (
   conversation_id uuid primary key references public.conversations (id) on delete cascade,
   started_at timestamptz not null,
@@ -61,8 +61,8 @@ create table private.service_windows (
   away_at timestamptz
 );
 
--- Leaves a message to be sent automatically. The caller has decided that it may be sent at all; to a blocked contact it
--- fails at once. The inbox does not move: an automatic message answers nothing. Answers with the message's id.
+-- Queues an automatic message. The caller has decided that it may be sent; to a blocked contact it fails at once. The
+-- inbox does not change, because an automatic message answers nothing. Returns the message's id.
 create function private.queue_automatic(
   conversation public.conversations, purpose text, type text, content text, payload jsonb, due_at timestamptz default now()
 ) returns uuid
@@ -93,11 +93,11 @@ begin
 end;
 $$;
 
--- Hands out messages that are due: {"claim_id", "messages": [{"message_id", "session_id", "phone_number_id", "wa_id",
--- "user_id", "type", "payload", "context_message_id", "attempts"}]}. Those whose sender died become `unknown`; those that
--- may not be sent any more fail. The rest of a number that is paused, or whose breaker is open, waits.
--- The messages of a conversation go out in their order: each is handed out when the one before it has its outcome. A
--- message that is being sent, or waits for another attempt, still has its row here.
+-- Returns due messages: {"claim_id", "messages": [{"message_id", "session_id", "phone_number_id", "wa_id", "user_id",
+-- "type", "payload", "context_message_id", "attempts"}]}. Messages of dead senders become `unknown`, and messages that
+-- may no longer be sent fail. Messages of a number that is paused or has an open breaker wait. The messages of a
+-- conversation go out in order: each is returned when the one before it has its outcome. A message that is being sent,
+-- or waits for a retry, still has its row here.
 create function public.claim_automatic_messages(batch_size integer, lease_seconds integer) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -190,13 +190,13 @@ begin
 end;
 $$;
 
--- Records what became of messages that were handed out: `results` as of `record_replies`, each with its "claim_id" and,
--- to be tried again, "retry_in_ms". Safe to repeat.
+-- Records the outcomes of messages: `results` as in `record_replies`, each with its "claim_id" and, for a retry,
+-- "retry_in_ms". Safe to repeat.
 create function public.record_automatic_messages(results jsonb) returns void
 language plpgsql set search_path = '' as $$
 begin
-  -- Work is locked before messages, as by whoever claims. A report that comes too late must not give back what was
-  -- given up since: nobody would send it, or somebody would twice.
+  -- Work is locked before messages, as in claims. A report must not requeue a message after its claim has expired: it
+  -- would never be sent, or be sent twice.
   perform 1 from private.automatic_messages a
   where a.message_id in (select r.message_id from jsonb_to_recordset(results) as r (message_id uuid))
   order by a.message_id
@@ -226,8 +226,8 @@ begin
 end;
 $$;
 
--- Whether business is open at a moment, by the clock of `zone`. Without any hours it always is, but for holidays. What
--- goes on after midnight belongs to the day it began on.
+-- Whether the business is open at a moment, by the clock of `zone`. Without hours it is always open, except on
+-- holidays. Hours past midnight belong to the day they began on.
 create function private.is_open(hours jsonb, holidays jsonb, zone text, moment timestamptz) returns boolean
 language sql stable set search_path = '' as $$
   with clock as (
@@ -272,7 +272,7 @@ language sql immutable set search_path = '' as $$
   end;
 $$;
 
--- What holds for a number: its own settings, or else the tenant's.
+-- The settings in effect for a number: its own, or else the tenant's.
 create function private.service_of(session uuid, tenant uuid) returns table (
   zone text, locale text, tenant_name text, hours jsonb, holidays jsonb, greeting jsonb, away jsonb, csat jsonb
 )
@@ -286,23 +286,23 @@ language sql stable set search_path = '' as $$
   where t.id = tenant;
 $$;
 
--- Whether a customer says something in it that asks for an answer: no reaction, no notice, no score.
+-- Whether a message needs an answer: reactions, notices and satisfaction scores do not.
 create function private.asks_for_answer(m public.messages) returns boolean
 language sql immutable set search_path = '' as $$
   select m.direction = 'inbound' and not m.metadata ?| '{source,group_id}' and m.target_message_id is null
     and m.type not in ('system', 'request_welcome', 'reaction', 'edit', 'revoke') and not private.answers_csat(m);
 $$;
 
--- Customers wrote: within business hours a greeting for those who are new, outside of them the away message, each at most
--- once while the window stays open. The caller holds the conversations, so that simultaneous deliveries come one after
--- the other. Answers whether anything was queued.
+-- Answers customers' messages automatically. New customers get a greeting within business hours; outside of them
+-- customers get the away message. Each is sent at most once per open window. The caller holds the locks of the
+-- conversations, so that simultaneous deliveries follow each other. Returns whether a message was queued.
 create function private.answer_automatically(received private.reception[]) returns boolean
 language plpgsql set search_path = '' as $$
 declare
   candidate record;
   queued boolean := false;
 begin
-  -- Whatever opened it: a window that begins knows of nothing said in the last one.
+  -- A new window starts without automatic messages, whichever message opened it.
   update private.service_windows k set started_at = r.last_inbound_at, greeted_at = null, away_at = null
   from unnest(received) r
   where k.conversation_id = r.conversation_id and r.last_inbound_at is distinct from r.was_last_inbound_at
@@ -342,9 +342,9 @@ begin
 end;
 $$;
 
--- Messages that were moved into a conversation open its window (`was` is the conversation before): what was said
--- automatically in an earlier window no longer counts. They are not answered automatically again: that was decided when
--- they arrived.
+-- Begins a new window when messages were moved into a conversation (`was` is the conversation before). Automatic
+-- messages of an earlier window no longer count. The moved messages are not answered automatically again, because they
+-- were handled when they arrived.
 create function private.begin_service_window(was public.conversations) returns void
 language sql set search_path = '' as $$
   update private.service_windows k set started_at = v.last_inbound_at, greeted_at = null, away_at = null
@@ -353,8 +353,9 @@ language sql set search_path = '' as $$
     and coalesce(was.window_expires_at, '-infinity') <= v.last_inbound_at;
 $$;
 
--- Queues the greeting or the away message (`purpose`, with its settings) in one conversation, unless it was said in this
--- window. Only those who have not written for some days, or never (`silent_for` null), are greeted.
+-- Queues the greeting or the away message (`purpose`, with its settings) in one conversation, unless it was already
+-- sent in this window. A greeting goes only to customers who never wrote (`silent_for` null) or have been silent for
+-- the set number of days.
 create function private.greet_or_say_away(
   conversation_id uuid, purpose text, settings jsonb, locale text, tenant_name text, silent_for interval
 ) returns boolean
@@ -400,7 +401,8 @@ begin
 end;
 $$;
 
--- Settings as clients see them: what is not set is null for a number, and what holds for the tenant.
+-- Settings for clients. A null value of a number means the tenant's setting; the tenant's own values include the
+-- defaults.
 create function private.service_json(s public.service_settings, t public.tenants) returns jsonb
 language sql stable set search_path = '' as $$
   select case when s.session_id is null then jsonb_build_object(
@@ -471,7 +473,7 @@ begin
 end;
 $$;
 
--- {"enabled", "text"?} and one number of days; other members are refused.
+-- Checks {"enabled", "text"?} and one number of days; other members are refused.
 create function private.check_message_setting(
   tenant uuid, field text, setting jsonb, longest integer, days text default null
 ) returns void
@@ -499,9 +501,9 @@ begin
 end;
 $$;
 
--- Sets how numbers behave: of the tenant (`session_id` null), or where one number differs. What is null or left out in
--- `settings` (business_hours, holidays, greeting, away, csat) is as if it had never been set; only the hours of the tenant,
--- which are a setting of its own as well, stay.
+-- Replaces the settings of the tenant (`session_id` null) or of one number. A null or missing member of `settings`
+-- (business_hours, holidays, greeting, away, csat) is unset. The tenant's hours are the exception: they are also an
+-- independent setting, and stay.
 -- Security definer: clients have no right to write settings and tenants.
 create function public.save_automations(settings jsonb, session_id uuid default null) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -551,7 +553,7 @@ begin
   on conflict on constraint service_settings_tenant_id_session_id_key do update
     set business_hours = excluded.business_hours, holidays = excluded.holidays, greeting = excluded.greeting,
       away = excluded.away, csat = excluded.csat;
-  -- a number that differs in nothing
+  -- a number without deviations needs no row
   delete from public.service_settings s
   where s.tenant_id = tenant and s.session_id = save_automations.session_id
     and num_nonnulls(s.business_hours, s.holidays, s.greeting, s.away, s.csat) = 0;

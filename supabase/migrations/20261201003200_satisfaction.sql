@@ -1,6 +1,6 @@
--- The question how it was, after a conversation; and what customers answer.
+-- Satisfaction: the question that customers get after a conversation, and their answers.
 
--- How satisfied customers were. A row is a question; `score` its answer.
+-- The satisfaction of customers. A row is a question, and `score` is its answer.
 create table public.csat_responses (
   id uuid primary key default gen_random_uuid(),
   tenant_id uuid not null references public.tenants (id) on delete cascade,
@@ -8,7 +8,7 @@ create table public.csat_responses (
   conversation_id uuid not null,
   -- the question
   message_id uuid references public.messages (id) on delete set null,
-  -- who was responsible when it was resolved: whom it was assigned to, or who resolved it
+  -- the person responsible when the conversation was resolved: its assignee, or the person who resolved it
   agent_id uuid,
   resolved_by uuid,
   score smallint check (score between 1 and 5),
@@ -28,15 +28,15 @@ create index csat_responses_agent_idx on public.csat_responses (agent_id, tenant
 create index csat_responses_resolved_by_idx on public.csat_responses (resolved_by, tenant_id) where resolved_by is not null;
 create index csat_responses_message_idx on public.csat_responses (message_id) where message_id is not null;
 
--- Whether a message is somebody's answer to one of our questions how it was.
+-- Whether a message answers one of our satisfaction questions.
 create function private.answers_csat(m public.messages) returns boolean
 language sql immutable set search_path = '' as $$
   select coalesce(m.direction = 'inbound' and m.type = 'interactive'
     and m.payload #>> '{interactive,list_reply,id}' ~ '^csat:[0-9a-f-]{36}:[1-5]$', false);
 $$;
 
--- Asks the customer of a conversation that a person has just resolved how it was, while the window is open. What machines
--- resolve asks nobody.
+-- Queues the satisfaction question after a person has resolved a conversation, while the window is open. Automatic
+-- resolutions trigger no question.
 create function private.ask_satisfaction(conversation public.conversations) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -96,8 +96,8 @@ begin
 end;
 $$;
 
--- Scores of customers, by the id that our question gave each of its rows. An id of another conversation's question is
--- not one of ours.
+-- Records customers' scores, by the ids that our question gave its options. An id from another conversation's question
+-- is ignored.
 create function private.record_satisfaction_scores(created uuid[]) returns void
 language sql set search_path = '' as $$
   update public.csat_responses r
@@ -119,8 +119,9 @@ language sql set search_path = '' as $$
     and a.occurred_at >= coalesce(r.answered_at, '-infinity');
 $$;
 
--- Whether customers said nothing but a score in what this transaction stored for the conversation: no reason to open it
--- again, nor to read it. The messages of this transaction are known by when they were made; Meta tells whole seconds.
+-- Whether the messages that this transaction stored for the conversation are only a satisfaction score. Such an answer
+-- neither reopens the conversation nor marks it as unread. The transaction's messages are identified by `created_at`,
+-- because Meta reports whole seconds.
 create function private.is_score_alone(conversation uuid, tenant uuid) returns boolean
 language plpgsql stable set search_path = '' as $$
 declare
@@ -140,8 +141,8 @@ begin
 end;
 $$;
 
--- How satisfied customers were, of those asked from one moment to another: as a whole, by agent, by number and by day of
--- the tenant; with one page of the answers, the newest first. `after` is the `next_cursor` of the page before.
+-- The satisfaction of customers who were asked in a period: in total, by agent, by number and by day of the tenant,
+-- with one page of the answers, the newest first. `after` is the `next_cursor` of the previous page.
 -- Security definer: a caller with `reports.view` need not be able to read messages and people.
 create function public.csat_report(
   asked_from timestamptz, asked_until timestamptz, session_filter uuid default null, agent_filter uuid default null,

@@ -1,49 +1,50 @@
--- What Meta tells us: every delivery is kept as it came, and stored in one call that is safe to repeat. What breaks in it
--- costs only itself: where the whole cannot be stored, its elements are stored one by one.
+-- Webhook deliveries from Meta. Each delivery is kept as received, and stored in one call that is safe to repeat. If
+-- Postgres rejects one element, only that element is skipped: the whole batch is tried first, then each element alone.
 --
--- Messages come from customers, from the phone app of the business (echoes), and from before the number was connected
--- (history). Statuses are about messages of ours, and tell about the people they are about: the number behind the one we
--- dialled, their user id, and who wants no marketing any more (131050).
+-- Messages come from customers, from the phone app of the business (echoes), and from the time before the number was
+-- connected (history). Statuses belong to our messages. They also report on recipients: the number behind the one we
+-- dialled, the user id, and opt-outs from marketing (131050).
 --
--- Deliveries at the same moment: messages of one conversation wait for each other instead of dying, and messages that come
+-- Deliveries can arrive at the same moment. Messages of one conversation then wait for each other instead of
+-- deadlocking. Messages that arrive while their author's number changes find the resulting contact.
 -- while their writer's number changes find the contact it is by then.
 
 create table public.webhook_events (
   id bigint generated always as identity primary key,
   received_at timestamptz not null default now(),
-  -- the raw bytes: as text, or in base64 where they are no text
+  -- the raw bytes: as text, or in base64 if they are not valid text
   body text not null,
   encoding text not null default 'utf-8' check (encoding in ('utf-8', 'base64')),
-  -- stored: everything in it found its place. partial: some did not (`leftovers`). not_json: nothing to read.
+  -- stored: every element was stored. partial: some were not (`leftovers`). not_json: nothing could be read
   outcome text not null check (outcome in ('stored', 'partial', 'not_json')),
   messages_count integer not null default 0,
   statuses_count integer not null default 0,
-  -- elements of fields and numbers that are kept here only, with the reason
+  -- elements that are kept only in the raw delivery, with the reason
   leftovers jsonb not null default '[]',
   events_count integer not null default 0,
   replayed_at timestamptz
 );
 create index webhook_events_received_at_idx on public.webhook_events (received_at);
 create index webhook_events_unsettled_idx on public.webhook_events (received_at) where outcome <> 'stored';
--- Deliveries that were read a second time are found by when that was.
+-- Erasure finds replayed deliveries by the time of the replay.
 create index webhook_events_replayed_at_idx on public.webhook_events (replayed_at) where replayed_at is not null;
 
--- How long deliveries are kept, and other settings of the operator's: (`webhook_events_days`, 30).
+-- Settings of the operator, such as how long deliveries are kept (`webhook_events_days`, default 30).
 create table private.settings (
   name text primary key,
   value jsonb not null
 );
 
 -- Stores messages: a list of {"phone_number_id", "wamid", "from"?, "user_id"?, "profile_name"?, "username"?,
--- "timestamp"?, "kind", "preview"?, "context_id"?, "group_id"?, "form_response"?, "payload"}, where `from` and `user_id`
--- are the customer's, whoever wrote. Echoes and history also have "source" (`echo`, `history`), "direction" and
--- "history_status". What follows from them is decided in `private.receive_into_conversations`. Answers with how many
--- belong to numbers we know (`stored`), and whether automatic messages were queued (`automatic`).
+-- "timestamp"?, "kind", "preview"?, "context_id"?, "group_id"?, "form_response"?, "payload"}. `from` and `user_id` are
+-- the customer's, in both directions. Echoes and history also have "source" (`echo`, `history`), "direction" and
+-- "history_status". `private.receive_into_conversations` decides the consequences. Returns how many messages belong to
+-- numbers we know (`stored`), and whether automatic messages were queued (`automatic`).
 create function private.ingest_messages(elements jsonb, out stored integer, out automatic boolean)
 language plpgsql set search_path = '' as $$
 declare
   routed jsonb;
-  -- stored now: what is new, and placeholders that got their content
+  -- stored in this call: new messages, and placeholders that got their content
   fresh uuid[];
   created uuid[];
   place record;
@@ -64,8 +65,8 @@ begin
   end if;
   stored := jsonb_array_length(routed);
 
-  -- A number that changes hands is a matter between two contacts: nothing of the tenant is stored beside it. All else
-  -- goes on side by side.
+  -- A number that changes hands affects two contacts, so it excludes all other deliveries of the tenant. Other
+  -- deliveries run concurrently.
   for place in
     select r.tenant_id, bool_or(r.kind = 'system') as is_moving
     from jsonb_to_recordset(routed) as r (tenant_id uuid, kind text)
@@ -79,7 +80,7 @@ begin
     end if;
   end loop;
 
-  -- What is there already tells nothing new, and its writer may be known by another number since.
+  -- Messages that are already stored add nothing, and their author may have another number since.
   select jsonb_agg(r.value) into routed
   from jsonb_array_elements(routed) as r (value)
   where not exists (
@@ -91,7 +92,7 @@ begin
     return;
   end if;
 
-  -- Old words under a number or an id that was given up since: their writer is known by another one.
+  -- Late messages under a number or id that was given up since belong to the contact who had it then.
   select jsonb_agg(r.value || jsonb_strip_nulls(jsonb_build_object('contact_id', (
     select f.contact_id from private.former_identities f
     where f.tenant_id = (r.value ->> 'tenant_id')::uuid and f.until >= (r.value ->> 'at')::timestamptz
@@ -121,7 +122,7 @@ begin
   ))) into routed
   from jsonb_array_elements(routed) as r (value);
 
-  -- What was said before the number was connected opens no conversation.
+  -- Messages from before the number was connected open no conversation.
   insert into public.conversations (tenant_id, session_id, contact_id, status)
   select r.tenant_id, r.session_id, r.contact_id, case when bool_and(r.source = 'history') then 'resolved' else 'open' end
   from jsonb_to_recordset(routed) as r (tenant_id uuid, session_id uuid, contact_id uuid, source text)
@@ -129,8 +130,9 @@ begin
   order by r.session_id, r.contact_id
   on conflict (session_id, contact_id) do nothing;
 
-  -- Before anything names them: who stores a message holds its conversation already, and two who hold one both would wait
-  -- for each other. A reaction that comes at the same moment as its message finds it, too.
+  -- The lock comes before rows that reference the conversation: storing a message takes a weaker lock on it, and two
+  -- transactions with weak locks would wait for each other. With the lock, a reaction that arrives together with its
+  -- message also finds it.
   perform 1 from public.conversations v
   join (
     select distinct r.session_id, r.contact_id
@@ -166,7 +168,7 @@ begin
     )
     join public.conversations v on v.session_id = r.session_id and v.contact_id = r.contact_id
     order by r.session_id, r.wamid, r.kind = 'media_placeholder', r.nth
-    -- The history tells of media first, and brings them later.
+    -- The history first reports media without content, and delivers the content later.
     on conflict (session_id, whatsapp_message_id) do update
       set type = excluded.type, content = excluded.content, payload = excluded.payload
       where m.type = 'media_placeholder' and excluded.type <> 'media_placeholder'
@@ -183,10 +185,9 @@ begin
 end;
 $$;
 
--- Statuses: each is kept; a message is found by its wamid or, when its send was never recorded, by the id of
--- ours that it carries as `biz_opaque_callback_data`. A status without a time, or with one that cannot be, is the same
--- event when it is delivered again or replayed.
--- Answers with how many it stored and which campaigns' numbers changed.
+-- Stores statuses. A status is matched by wamid, or, if the send was never recorded, by our message id in
+-- `biz_opaque_callback_data`. A status without a plausible time counts as the same event when it is delivered or
+-- replayed again. Returns how many were stored, and which campaigns' counts changed.
 create function private.ingest_statuses(elements jsonb, out stored integer, out campaigns uuid[])
 language plpgsql set search_path = '' as $$
 declare
@@ -212,8 +213,8 @@ begin
 
   perform 1 from public.messages m where m.id = any (touched) order by m.id for update;
 
-  -- The send's own answer may still be on its way, or lost: the status tells its wamid, and with it whose the
-  -- statuses are that came before and told no id of ours.
+  -- The response to the send may be late or lost. The status contains the wamid, which also identifies earlier statuses
+  -- that came without our id.
   with named as (
     update public.messages m
     set whatsapp_message_id = e.wamid
@@ -245,14 +246,14 @@ begin
     select
       s.tenant_id, s.id, m.id, e.value ->> 'wamid', e.value ->> 'status',
       private.meta_time((e.value ->> 'timestamp')::bigint),
-      -- a code beyond an integer is none of Meta's, and no reason to lose the status
+      -- a code beyond an integer is not Meta's, and no reason to lose the status
       case when e.value #>> '{errors,0,code}' ~ '^-?[0-9]{1,9}$' then (e.value #>> '{errors,0,code}')::integer end,
       e.value #>> '{errors,0,title}', e.value #>> '{errors,0,details}', nullif(e.value -> 'pricing', 'null'),
       coalesce(e.value -> 'payload', '{}')
     from jsonb_array_elements(elements) with ordinality as e (value, nth)
     join public.whatsapp_sessions s on s.meta_phone_number_id = e.value ->> 'phone_number_id'
     left join public.messages m on m.session_id = s.id and m.whatsapp_message_id = e.value ->> 'wamid'
-    -- one that tells no time cannot be told from itself by it
+    -- without a plausible time, a repetition is recognised by its status alone
     where private.tells_time((e.value ->> 'timestamp')::bigint) or not exists (
       select 1 from public.message_status_events k
       where k.session_id = s.id and k.whatsapp_message_id = e.value ->> 'wamid' and k.status = e.value ->> 'status'
@@ -263,7 +264,7 @@ begin
   )
   select array_agg(distinct k.message_id) into late from kept k where k.message_id <> all (touched);
 
-  -- Their sends were recorded since we looked.
+  -- These sends were recorded after the look-up above.
   if late is not null then
     perform 1 from public.messages m where m.id = any (late) order by m.id for update;
     touched := touched || late;
@@ -279,8 +280,8 @@ begin
 end;
 $$;
 
--- What became of messages we sent from elsewhere: echoes went out, the history says how far they came. Kept as events,
--- so that later statuses of Meta's find a consistent history.
+-- Records the outcomes of messages sent elsewhere: echoes were sent, and the history reports their states. They are
+-- stored as events, so that later statuses from Meta find a consistent history.
 create function private.ingest_past_statuses(routed jsonb, fresh uuid[]) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -309,7 +310,7 @@ begin
     return;
   end if;
 
-  -- statuses that came before the echo
+  -- statuses that arrived before the echo
   update public.message_status_events e
   set message_id = m.id
   from public.messages m
@@ -319,8 +320,8 @@ begin
 end;
 $$;
 
--- Stores elements of one kind: all at once, or each by itself where that fails. Answers with how many are stored, which
--- campaigns changed, and what could not be stored.
+-- Stores elements of one kind: all together, or one by one if that fails. Returns how many were stored, which campaigns
+-- changed, and the elements that could not be stored.
 create function private.store_elements(
   kind text, elements jsonb, patient boolean, out stored integer, out campaigns uuid[], out automatic boolean,
   out leftovers jsonb
@@ -397,13 +398,12 @@ begin
 end;
 $$;
 
--- Stores one delivery of Meta: the raw body always, and each element that belongs to a number we know. `messages` may be
--- echoes and history too; `events` are those of other fields; `others` is what the parser could not place. Safe to
--- repeat and to run at the same time as itself. Answers with the id of the raw event and the campaigns whose numbers
--- changed, and whether there are messages to be sent by themselves (`automatic`); and names the numbers of the delivery that
--- nobody has connected, so that the environment's number can be made when it is first written to. With `replay_of` the kept
--- delivery of that id is what this was read from. With `patient` an element that keeps losing against others is given up
--- alone. Without `keep_event` only the elements are stored.
+-- Stores one delivery from Meta: always the raw body, and each element that belongs to a number we know. `messages`
+-- include echoes and history; `events` come from other fields; `others` are elements that the parser did not recognise.
+-- Safe to repeat, also concurrently. Returns the id of the raw event, the campaigns whose counts changed, whether
+-- automatic messages were queued (`automatic`), and the unconnected numbers of the delivery, so that the API can create
+-- the environment's number. `replay_of` is the id of the kept delivery that is replayed. With `patient`, an element
+-- that keeps conflicting with concurrent calls is skipped alone. Without `keep_event` only the elements are stored.
 create function public.ingest_webhook(
   body text, encoding text default 'utf-8', is_json boolean default true, messages jsonb default '[]',
   statuses jsonb default '[]', others jsonb default '[]', keep_event boolean default true, events jsonb default '[]',
@@ -420,7 +420,7 @@ declare
   verdict text;
   changed_campaigns uuid[];
 begin
-  -- First: a number that is connected meanwhile must not make a message look stored that was not.
+  -- Before the elements are stored: a number that is connected meanwhile must not make a lost message look stored.
   select jsonb_agg(jsonb_build_object('reason', 'unknown_number', 'phone_number_id', n.phone_number_id))
   into strangers
   from (
@@ -468,8 +468,7 @@ begin
 end;
 $$;
 
--- Kept deliveries in their order, from `after_id` on: by id, or by when they came. Answers with a list of {"id", "body",
--- "encoding"}.
+-- Kept deliveries in order, after `after_id`, selected by id or by arrival: a list of {"id", "body", "encoding"}.
 create function public.webhook_events_to_replay(
   only_id bigint, received_from timestamptz, received_to timestamptz, after_id bigint, page_size integer
 ) returns jsonb
@@ -487,8 +486,8 @@ language sql stable set search_path = '' as $$
   ) w;
 $$;
 
--- Forgets deliveries that are older than they need be kept: `keep_days`, or the setting, or 30. Answers with how many; a
--- call takes at most 5000, so call again while there are any.
+-- Deletes deliveries older than `keep_days`, the setting, or 30 days. Returns the number deleted. A call deletes at
+-- most 5000, so the caller repeats it until nothing is left.
 create function public.prune_webhook_events(keep_days integer default null) returns integer
 language sql set search_path = '' as $$
   with gone as (
@@ -507,7 +506,7 @@ language sql set search_path = '' as $$
   select count(*)::integer from gone;
 $$;
 
--- Whether `meta_time` takes Meta's word for it.
+-- Whether `meta_time` accepts Meta's time.
 create function private.tells_time(seconds bigint) returns boolean
 language sql stable set search_path = '' as $$
   select coalesce(seconds between 1 and extract(epoch from now())::bigint + 86400, false);

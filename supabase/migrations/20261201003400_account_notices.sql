@@ -1,21 +1,20 @@
--- What Meta reports about accounts, numbers and templates: kept as notices people read, and followed where it changes
--- what we may do. Notices that come in another shape than usual are followed all the same, in whatever order; and they
--- say what they are about.
+-- Notices from Meta about accounts, numbers and templates. They are kept for people to read, and applied where they
+-- change what the tenant may do. Notices in unusual formats or in the wrong order are applied correctly.
 
 create table public.account_events (
   id uuid primary key default gen_random_uuid(),
   tenant_id uuid not null references public.tenants (id) on delete cascade,
   meta_business_account_id text not null,
-  -- the number it is about; null when it is about the account
+  -- the number of the notice; null for a notice about the account
   session_id uuid,
-  -- Meta's field, and what happened: DISABLED_UPDATE, APPROVED, FLAGGED, ...
+  -- Meta's field, and the event: DISABLED_UPDATE, APPROVED, FLAGGED, ...
   field text not null,
   kind text not null,
   severity text not null check (severity in ('info', 'warning', 'critical')),
   -- one sentence for people, {"en", "id"}
   summary jsonb not null,
   payload jsonb not null,
-  -- the same notice delivered again
+  -- identifies a repeated delivery of the same notice
   fingerprint text not null,
   occurred_at timestamptz not null,
   created_at timestamptz not null default now(),
@@ -46,7 +45,7 @@ language sql immutable set search_path = '' as $$
   end;
 $$;
 
--- How many people a limit allows a day; what is not known counts as none.
+-- How many customers a limit allows a day; an unknown limit counts as none.
 create function private.limit_size(message_limit text) returns bigint
 language sql immutable set search_path = '' as $$
   select case
@@ -57,7 +56,7 @@ language sql immutable set search_path = '' as $$
   end;
 $$;
 
--- The word for what happened, out of each field's own place for it.
+-- The event of a notice, from the place where its field has it.
 create function private.notice_kind(field text, value jsonb) returns text
 language sql immutable set search_path = '' as $$
   select upper(left(coalesce(
@@ -67,8 +66,8 @@ language sql immutable set search_path = '' as $$
   ), 100));
 $$;
 
--- What a notice says of the account: {"standing"} or {"connection"}, null where nothing is wrong any more. Null for
--- notices that change nothing.
+-- The effect of a notice on the account: {"standing"} or {"connection"}, with null for a problem that ended. Null for
+-- notices without an effect.
 create function private.notice_consequence(kind text, value jsonb) returns jsonb
 language sql immutable set search_path = '' as $$
   select case
@@ -88,7 +87,7 @@ language sql immutable set search_path = '' as $$
   end::jsonb;
 $$;
 
--- Why a number cannot be used, for people.
+-- The reason why a number cannot be used, for people.
 create function private.account_sentence(code text) returns jsonb
 language sql immutable set search_path = '' as $$
   select case code
@@ -110,13 +109,13 @@ language sql immutable set search_path = '' as $$
   end;
 $$;
 
--- One sentence for people, and how much it matters: {"severity", "en", "id"}.
+-- One sentence for people, and the importance: {"severity", "en", "id"}.
 create function private.notice_summary(field text, kind text, value jsonb) returns jsonb
 language sql immutable set search_path = '' as $$
   with told as (
     select
       lower(replace(kind, '_', ' ')) as words,
-      -- what it is about, where the word for it does not say so
+      -- the subject, if the event does not name it
       nullif(replace(field, '_', ' '), case when upper(field) = kind then replace(field, '_', ' ')
         else 'account update' end) as topic,
       coalesce(value ->> 'message_template_name', '?') || ' (' || coalesce(value ->> 'message_template_language', '?') || ')'
@@ -197,8 +196,8 @@ language sql immutable set search_path = '' as $$
   select jsonb_build_object('severity', parts[1], 'en', parts[2], 'id', parts[3]) from sentence;
 $$;
 
--- A ban, a restriction, the loss of the account stop its numbers, and say why in the language of the tenant; the end of
--- it lets them go on as they were.
+-- Applies a notice about an account. A ban, a restriction or the loss of the account stops its numbers, with the reason
+-- in the tenant's language. The end of the problem restores their earlier status.
 create function private.follow_account(tenant uuid, account text, consequence jsonb, at timestamptz) returns void
 language plpgsql set search_path = '' as $$
 begin
@@ -230,10 +229,10 @@ begin
   ) n
   join public.tenants t on t.id = tenant
   where s.id = n.id
-    -- what broke for another reason is not mended by this
+    -- a number that is broken for another reason stays broken
     and case
       when n.code is null then s.status = 'broken' and s.status_code like 'account\_%'
-      -- good news of one kind does not stop a number that a person has connected again in spite of the other
+      -- a number that a person has reconnected stays connected when the other kind of problem ends
       when coalesce(consequence ->> 'standing', consequence ->> 'connection') is null then s.status = 'broken'
       else s.status in ('connected', 'paused', 'broken')
     end
@@ -254,7 +253,7 @@ begin
     set
       quality_at = at,
       quality_rating = case kind when 'FLAGGED' then 'RED'
-        -- better than it was; how good, the next look at the number tells
+        -- the quality has improved; the next health check reads the new rating
         when 'UNFLAGGED' then 'UNKNOWN' else s.quality_rating end,
       throughput_level = case kind when 'THROUGHPUT_UPGRADE' then 'HIGH' else s.throughput_level end
     where s.id = session and coalesce(s.quality_at, '-infinity') <= at;
@@ -268,7 +267,8 @@ begin
     where s.id = session and coalesce(s.name_at, '-infinity') <= at;
   end if;
 
-  -- The limit is the portfolio's: it holds for every number of the account. Of two at the same moment the lower one.
+  -- The limit belongs to the portfolio, so it applies to every number of the account. Of two at the same moment the
+  -- lower one counts.
   if message_limit is not null then
     update public.whatsapp_sessions s
     set limit_at = at, messaging_limit = message_limit
@@ -280,7 +280,7 @@ begin
 end;
 $$;
 
--- Buttons of the notice in the shape of Meta's API.
+-- The buttons of a notice in the format of Meta's API.
 create function private.notice_buttons(value jsonb) returns jsonb
 language sql immutable set search_path = '' as $$
   select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
@@ -290,7 +290,7 @@ language sql immutable set search_path = '' as $$
   from jsonb_array_elements(private.json_list(value -> 'message_template_buttons')) as b;
 $$;
 
--- A template's components with the texts the notice tells put in their places.
+-- A template's components with the new texts of the notice.
 create function private.renewed_components(components jsonb, value jsonb) returns jsonb
 language sql immutable set search_path = '' as $$
   with news as (
@@ -307,7 +307,7 @@ language sql immutable set search_path = '' as $$
   )
   select coalesce(jsonb_agg(m.component order by m.place, m.nth), '[]')
   from (
-    -- what was there, such as examples, stays where the notice says nothing of it
+    -- parts that the notice does not contain, such as examples, stay
     select case when o.component ->> 'format' <> n.component ->> 'format' then n.component
       else coalesce(o.component, '{}') || coalesce(n.component, '{}') end as component, n.place, o.nth
     from news n
@@ -326,7 +326,7 @@ create function private.follow_template(
 ) returns void
 language plpgsql set search_path = '' as $$
 declare
-  -- ids exceed what a JSON number holds elsewhere: here they are text from the start
+  -- ids exceed the precision of a JSON number elsewhere, so they are kept as text
   template_id constant text := nullif(value ->> 'message_template_id', '');
   template_name constant text := value ->> 'message_template_name';
   template_language constant text := replace(value ->> 'message_template_language', '-', '_');
@@ -342,7 +342,7 @@ begin
     for update
   );
 
-  -- a notice without its word says nothing of the template
+  -- a notice without an event has no effect on the template
   if kind = upper(field) and field in ('message_template_status_update', 'message_template_quality_update') then
     return;
   end if;
@@ -358,7 +358,7 @@ begin
         status_at = at,
         status = case
           when kind in ('REINSTATED', 'UNARCHIVED', 'UNLOCKED', 'UNPAUSED') then 'APPROVED'
-          -- a warning; it may still be sent
+          -- a warning; the template can still be sent
           when kind = 'FLAGGED' then t.status
           else kind
         end,
@@ -396,7 +396,7 @@ end;
 $$;
 
 -- Stores one event of another field: {"field", "business_account_id"?, "phone_number_id"?, "timestamp"?, "payload"}.
--- Answers with the reason why it stays in the raw delivery only, or with null. Safe to repeat.
+-- Returns the reason if the event is kept only in the raw delivery, otherwise null. Safe to repeat.
 create function private.ingest_event(event jsonb) returns text
 language plpgsql set search_path = '' as $$
 declare
@@ -439,7 +439,7 @@ begin
       where s.tenant_id = tenant and s.meta_business_account_id = account and s.status <> 'disconnected'
         and (s.meta_phone_number_id = named_number
           or (digits <> '' and regexp_replace(s.display_phone_number, '[^0-9]', '', 'g') = digits)
-          -- its only number, which does not know how it is displayed
+          -- the account's only number, whose displayed number is not known
           or (digits <> '' and s.display_phone_number = '' and not exists (
             select 1 from public.whatsapp_sessions o
             where o.tenant_id = tenant and o.meta_business_account_id = account and o.id <> s.id
@@ -456,7 +456,7 @@ begin
     )
     on conflict (tenant_id, fingerprint) do nothing;
     if not found then
-      -- Delivered again: it has been followed.
+      -- A repeated delivery has already been applied.
       continue;
     end if;
 
@@ -486,7 +486,7 @@ language sql stable set search_path = '' as $$
   where e.id = live_account_event.id;
 $$;
 
--- A moment as Meta writes it: seconds or milliseconds since 1970, or a date with its offset. Null for anything else.
+-- Parses a time from Meta: seconds or milliseconds since 1970, or a date with an offset. Null for anything else.
 create function private.notice_moment(words text) returns timestamptz
 language plpgsql immutable set search_path = '' as $$
 begin
@@ -501,8 +501,7 @@ exception
 end;
 $$;
 
--- When the last restriction of messaging in a notice ends; null when one of them has no end, or one that was over before
--- the notice.
+-- The end of the last messaging restriction in a notice; null if a restriction has no end, or ended before the notice.
 create function private.restricted_until(value jsonb, at timestamptz) returns timestamptz
 language sql immutable set search_path = '' as $$
   select case when bool_and(coalesce(m.moment > at, false)) then max(m.moment) end
@@ -511,8 +510,8 @@ language sql immutable set search_path = '' as $$
   where r ->> 'restriction_type' ~ 'MESSAGING';
 $$;
 
--- Restrictions whose time is over. Answers with how many numbers they held. Called whenever a run of the sender begins, and
--- by housekeeping.
+-- Ends restrictions whose time is over. Returns the number of affected numbers. Each run of the sender and the
+-- housekeeping call it.
 create function public.end_restrictions() returns integer
 language plpgsql set search_path = '' as $$
 declare
@@ -527,7 +526,7 @@ begin
     group by s.tenant_id, s.meta_business_account_id
     order by s.tenant_id, s.meta_business_account_id
   loop
-    -- as of the notice itself: a later one that is delivered late still counts
+    -- at the time of the notice: a later notice that is delivered late still counts
     perform private.follow_account(account.tenant_id, account.id, '{"standing": null}', account.told_at);
     ended := ended + account.numbers;
     insert into public.account_events (

@@ -1,7 +1,7 @@
--- What is tidied up every hour.
+-- Housekeeping: the cleanup that runs every hour.
 
--- Runs a retention function by its name, where this release has it: functions of schema public without required parameters.
--- Answers with what it answers, null without.
+-- Calls a retention function by name: a function of schema public without required parameters. Returns its result, or
+-- null if this release has no such function.
 create function public.run_retention(task text) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -19,7 +19,7 @@ begin
 end;
 $$;
 
--- When housekeeping last ran, and how it ended.
+-- The start and the result of the last housekeeping.
 create function public.begin_housekeeping() returns void
 language sql set search_path = '' as $$
   insert into private.cron_runs (name, started_at) values ('housekeeping', now())

@@ -1,5 +1,4 @@
--- Storage and Realtime: buckets and who reaches their files, the tables that are published, and who may listen to which
--- topic.
+-- Storage and Realtime: buckets and the access to their files, the published tables, and the access to topics.
 
 create policy "members listen to their own topics" on realtime.messages for select to authenticated
   using (extension in ('broadcast', 'presence') and (select private.may_listen((select realtime.topic()))));
