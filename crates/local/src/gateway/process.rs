@@ -26,7 +26,9 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 /// How long it may take to finish its work after SIGTERM.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 /// Below the ports that the system gives to outgoing connections.
-const PORTS: std::ops::Range<u64> = 20_000..32_000;
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+/// How many ports a start tries. Another gateway can take a port between the choice and the moment the program listens.
+const PORT_TRIES: usize = 5;
 
 /// How often a server is asked whether it listens.
 const LISTEN_CHECK: Duration = Duration::from_millis(5);
@@ -69,7 +71,6 @@ pub(crate) struct Launcher {
     exec_through: Option<PathBuf>,
     sockets: tempfile::TempDir,
     started: AtomicU64,
-    next_port: AtomicU64,
 }
 
 impl Launcher {
@@ -79,7 +80,6 @@ impl Launcher {
         environment: BTreeMap<String, String>,
         exec_through: Option<PathBuf>,
     ) -> std::io::Result<Self> {
-        let random = u64::from(uuid::Uuid::new_v4().as_fields().0);
         Ok(Self {
             root,
             environment,
@@ -87,18 +87,6 @@ impl Launcher {
             // Private to this user: whoever writes to a socket can pretend to be its function.
             sockets: tempfile::Builder::new().prefix("crm-local-").tempdir()?,
             started: AtomicU64::new(0),
-            next_port: AtomicU64::new(random),
-        })
-    }
-
-    fn free_port(&self) -> Option<u16> {
-        let width = PORTS.end - PORTS.start;
-        (0..width).find_map(|_| {
-            let step = self.next_port.fetch_add(1, Ordering::Relaxed);
-            let port = u16::try_from(PORTS.start + step % width).ok()?;
-            std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-                .is_ok()
-                .then_some(port)
         })
     }
 
@@ -145,9 +133,27 @@ impl Launcher {
         if !binary.is_file() {
             return Err(StartFailure::NotBuilt(binary.to_owned()));
         }
-        let port = self
-            .free_port()
-            .ok_or_else(|| StartFailure::System("no port is free".to_owned()))?;
+        for _ in 1..PORT_TRIES {
+            let port = free_port()?;
+            match self.start(name, binary, contract, port).await {
+                Err(StartFailure::Ended(_)) if !is_free(port) => {}
+                result => return Ok(result?.watched(name, gone)),
+            }
+        }
+        Ok(self
+            .start(name, binary, contract, free_port()?)
+            .await?
+            .watched(name, gone))
+    }
+
+    /// Starts a binary on a port and waits until it listens there.
+    async fn start(
+        &self,
+        name: &str,
+        binary: &Path,
+        contract: Contract,
+        port: u16,
+    ) -> Result<Started, StartFailure> {
         let mut command = self.command(binary);
         let frames = match contract {
             Contract::Function => {
@@ -203,9 +209,47 @@ impl Launcher {
             }
             return Err(failure);
         }
-        tokio::spawn(watch(name.to_owned(), child, process.clone(), listening, gone));
-        Ok(process)
+        Ok(Started {
+            child,
+            process,
+            listening,
+        })
     }
+}
+
+/// A process that has just begun to listen, and that is not watched yet.
+struct Started {
+    child: Child,
+    process: Arc<Process>,
+    listening: JoinHandle<()>,
+}
+
+impl Started {
+    fn watched(self, name: &str, gone: impl FnOnce() + Send + 'static) -> Arc<Process> {
+        let process = self.process.clone();
+        tokio::spawn(watch(
+            name.to_owned(),
+            self.child,
+            self.process,
+            self.listening,
+            gone,
+        ));
+        process
+    }
+}
+
+/// A port that is free now. Random: gateways that count upwards from the same port would compete for each next one.
+fn free_port() -> Result<u16, StartFailure> {
+    let width = PORTS.end - PORTS.start;
+    let first = uuid::Uuid::new_v4().as_fields().1 % width;
+    (0..width)
+        .map(|step| PORTS.start + (first + step) % width)
+        .find(|port| is_free(*port))
+        .ok_or_else(|| StartFailure::System("no port is free".to_owned()))
+}
+
+fn is_free(port: u16) -> bool {
+    std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
 /// A process that listens.
