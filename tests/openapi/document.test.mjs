@@ -1,22 +1,25 @@
 // The document keeps its own rules: independent tools read it, and its examples are what its schemas say.
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
+import { DOCUMENT_FILE, documentText } from "../../crates/local/stack/openapi/document.mjs";
 import { at, Contract, escaped } from "./contract.mjs";
-import { documentText } from "./document.mjs";
 import { typescriptClient } from "./clients.mjs";
 import { runs } from "./programs.mjs";
 import { pythonTools } from "./python.mjs";
 
 const folder = mkdtempSync(path.join(tmpdir(), "crm-openapi-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
-const file = path.join(folder, "openapi.json");
-const text = documentText();
-writeFileSync(file, text);
+const file = DOCUMENT_FILE;
+const text = readFileSync(file, "utf8");
 const document = JSON.parse(text);
 const contract = new Contract(document);
+
+test("the document that is served is what the code makes", () => {
+  assert.ok(documentText() === text, "crates/crm/openapi.json differs from the code: run npm run openapi");
+});
 
 test("Redocly's linter finds no error", async () => {
   await runs("redocly", ["lint", "--config", path.join(import.meta.dirname, "redocly.yaml"), file]);

@@ -1,7 +1,7 @@
-//! Writes the document of the API to standard output: `cargo run --example openapi`.
+//! Writes the document of the API to standard output. `npm run openapi` keeps it in `crates/crm/openapi.json`.
 
 use std::io::{Write, stdout};
 
 fn main() -> std::io::Result<()> {
-    stdout().write_all(crm::openapi_document().to_string().as_bytes())
+    writeln!(stdout(), "{:#}", crm::openapi_document())
 }

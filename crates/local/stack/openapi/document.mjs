@@ -1,13 +1,13 @@
-// The document of the API without a running product.
+// The document of the API, made from the code.
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
 import path from "node:path";
-import { ROOT } from "../../crates/local/stack/stack.mjs";
+import { ROOT } from "../stack.mjs";
+
+/** The file that holds the document. */
+export const DOCUMENT_FILE = path.join(ROOT, "crates/crm/openapi.json");
 
 /** The document that the code makes, as text. */
 export function documentText() {
-  const written = process.env.CRM_TEST_OPENAPI;
-  if (written) return readFileSync(written, "utf8");
   // With `--workspace` the dependencies have the features that the unit tests built them with: nothing is built twice.
   execFileSync("cargo", ["build", "--quiet", "--locked", "--workspace", "--example", "openapi"], {
     cwd: ROOT,
