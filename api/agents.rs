@@ -1,4 +1,4 @@
-//! `/api/agents`: people of the tenant.
+//! `/api/agents`: the people of the organisation: list and add.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/api-keys`: keys for integrations.
+//! `/api/api-keys`: API keys for integrations: list and create.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/audit-logs`: who did what.
+//! `/api/audit-logs`: the audit log.
 
 use std::process::ExitCode;
 

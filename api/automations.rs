@@ -1,4 +1,4 @@
-//! `/api/automations`: business hours, and what is said by itself.
+//! `/api/automations`: settings of the automatic messages.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/changes`: what a client missed.
+//! `/api/changes`: changes that a client missed.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/conversations`: the inbox.
+//! `/api/conversations`: the inbox: list of conversations.
 
 use std::process::ExitCode;
 

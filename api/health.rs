@@ -1,4 +1,4 @@
-//! `/api/health`: is the service well?
+//! `/api/health`: the health of the service.
 
 use std::process::ExitCode;
 

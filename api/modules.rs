@@ -1,4 +1,4 @@
-//! `/api/modules`: the registry of modules.
+//! `/api/modules`: the modules of the product.
 
 use std::process::ExitCode;
 

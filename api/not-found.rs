@@ -1,4 +1,4 @@
-//! `/api/not-found`: where `vercel.json` sends paths under `/api` that no function serves.
+//! `/api/not-found`: answers 404: `vercel.json` sends paths under `/api` here that no function serves.
 
 use std::process::ExitCode;
 

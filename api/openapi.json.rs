@@ -1,4 +1,4 @@
-//! `/api/openapi.json`: the API described.
+//! `/api/openapi.json`: the OpenAPI document.
 
 use std::process::ExitCode;
 

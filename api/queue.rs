@@ -1,4 +1,4 @@
-//! `/api/queue`: the queue.
+//! `/api/queue`: the state of the queue.
 
 use std::process::ExitCode;
 

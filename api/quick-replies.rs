@@ -1,4 +1,4 @@
-//! `/api/quick-replies`: prepared answers.
+//! `/api/quick-replies`: quick replies: list and create.
 
 use std::process::ExitCode;
 

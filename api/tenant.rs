@@ -1,4 +1,4 @@
-//! `/api/tenant`: the organisation.
+//! `/api/tenant`: the organisation: create, show and change.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/agents/{id}`: one person of the tenant.
+//! `/api/agents/{id}`: one person: show, change and deactivate.
 
 use std::process::ExitCode;
 

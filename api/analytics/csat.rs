@@ -1,4 +1,4 @@
-//! `/api/analytics/csat`: how satisfied customers were.
+//! `/api/analytics/csat`: the report on customer satisfaction.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/api-keys/{id}`: one key.
+//! `/api/api-keys/{id}`: one API key: revoke.
 
 use std::process::ExitCode;
 

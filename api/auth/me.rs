@@ -1,4 +1,4 @@
-//! `/api/auth/me`: who the caller is.
+//! `/api/auth/me`: the caller, with roles and permissions.
 
 use std::process::ExitCode;
 

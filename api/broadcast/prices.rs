@@ -1,4 +1,4 @@
-//! `/api/broadcast/prices`: what Meta asks for a message.
+//! `/api/broadcast/prices`: prices of messages.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/broadcast/recipient-lists`: lists of people that campaigns are sent to.
+//! `/api/broadcast/recipient-lists`: recipient lists: list and create.
 
 use std::process::ExitCode;
 

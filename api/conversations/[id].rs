@@ -1,4 +1,4 @@
-//! `/api/conversations/{id}`: one conversation.
+//! `/api/conversations/{id}`: one conversation: show and change.
 
 use std::process::ExitCode;
 

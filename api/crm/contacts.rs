@@ -1,4 +1,4 @@
-//! `/api/crm/contacts`: contacts.
+//! `/api/crm/contacts`: contacts: list and create.
 
 use std::process::ExitCode;
 

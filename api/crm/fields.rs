@@ -1,4 +1,4 @@
-//! `/api/crm/fields`: what an organisation keeps of its contacts.
+//! `/api/crm/fields`: custom fields of contacts: list and create.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/crm/labels`: labels.
+//! `/api/crm/labels`: labels: list and create.
 
 use std::process::ExitCode;
 

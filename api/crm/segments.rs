@@ -1,4 +1,4 @@
-//! `/api/crm/segments`: saved filters of contacts.
+//! `/api/crm/segments`: segments, which are saved filters of contacts: list and create.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/cron/housekeeping`: what is looked after every hour.
+//! `/api/cron/housekeeping`: the hourly housekeeping.
 
 use std::process::ExitCode;
 

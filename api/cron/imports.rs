@@ -1,4 +1,4 @@
-//! `/api/cron/imports`: goes on with imports, every minute.
+//! `/api/cron/imports`: continues imports, every minute.
 
 use std::process::ExitCode;
 

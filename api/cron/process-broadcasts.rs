@@ -1,4 +1,4 @@
-//! `/api/cron/process-broadcasts`: sends what is due, every minute.
+//! `/api/cron/process-broadcasts`: sends due messages, every minute.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/cron/replay-webhooks`: stores kept deliveries once more.
+//! `/api/cron/replay-webhooks`: processes stored deliveries again.
 
 use std::process::ExitCode;
 

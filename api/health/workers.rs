@@ -1,4 +1,4 @@
-//! `/api/health/workers`: is the background work keeping up?
+//! `/api/health/workers`: the health of the background work.
 
 use std::process::ExitCode;
 

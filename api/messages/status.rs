@@ -1,4 +1,4 @@
-//! `/api/messages/status`: the states of many messages.
+//! `/api/messages/status`: the statuses of many messages.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/modules/{id}`: one module.
+//! `/api/modules/{id}`: one module: show, switch on and off.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/queue/retry`: the dead letters, once more.
+//! `/api/queue/retry`: queues failed recipients again.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/quick-replies/{id}`: one prepared answer.
+//! `/api/quick-replies/{id}`: one quick reply: show, change and delete.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/rbac/permissions`: what can be permitted.
+//! `/api/rbac/permissions`: the permissions.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/rbac/roles`: roles.
+//! `/api/rbac/roles`: roles: list and create.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/rbac/templates`: named sets of permissions.
+//! `/api/rbac/templates`: permission templates: list, save and delete.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/whatsapp/media`: upload a file to be sent.
+//! `/api/whatsapp/media`: uploads a file to be sent.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/whatsapp/messages`: a message to a contact or a phone number.
+//! `/api/whatsapp/messages`: sends a message to a contact or a phone number.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/whatsapp/webhook`: what Meta tells us.
+//! `/api/whatsapp/webhook`: receives webhooks from Meta.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/broadcast/campaigns/{id}`: one campaign.
+//! `/api/broadcast/campaigns/{id}`: one campaign: show, change and delete.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/broadcast/debug/queue`: the queue, under its former name.
+//! `/api/broadcast/debug/queue`: the state of the queue, at its former address.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/broadcast/debug/scheduled`: campaigns that wait for their time.
+//! `/api/broadcast/debug/scheduled`: scheduled campaigns that are not due yet.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/broadcast/recipient-lists/{id}`: one list.
+//! `/api/broadcast/recipient-lists/{id}`: one recipient list: show, change and delete.
 
 use std::process::ExitCode;
 

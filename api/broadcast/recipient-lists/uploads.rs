@@ -1,4 +1,4 @@
-//! `/api/broadcast/recipient-lists/uploads`: where a large file can be put.
+//! `/api/broadcast/recipient-lists/uploads`: an address for the upload of a large file.
 
 use std::process::ExitCode;
 

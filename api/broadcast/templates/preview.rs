@@ -1,4 +1,4 @@
-//! `/api/broadcast/templates/preview`: what a message template looks like, and what is wrong with it.
+//! `/api/broadcast/templates/preview`: a preview of a message template, with its problems.
 
 use std::process::ExitCode;
 

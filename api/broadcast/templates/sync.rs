@@ -1,4 +1,4 @@
-//! `/api/broadcast/templates/sync`: reads message templates from Meta.
+//! `/api/broadcast/templates/sync`: synchronises message templates from Meta.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/conversations/{id}/assign`: who answers.
+//! `/api/conversations/{id}/assign`: assigns a conversation.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/conversations/{id}/notes`: internal notes.
+//! `/api/conversations/{id}/notes`: internal notes of a conversation: list and add.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/conversations/{id}/read`: mark a conversation as read.
+//! `/api/conversations/{id}/read`: marks a conversation as read.
 
 use std::process::ExitCode;
 

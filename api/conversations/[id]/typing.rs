@@ -1,4 +1,4 @@
-//! `/api/conversations/{id}/typing`: show that somebody is typing.
+//! `/api/conversations/{id}/typing`: shows the customer that a reply is being written.
 
 use std::process::ExitCode;
 

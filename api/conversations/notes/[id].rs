@@ -1,4 +1,4 @@
-//! `/api/conversations/notes/{id}`: one internal note.
+//! `/api/conversations/notes/{id}`: one internal note: change and delete.
 
 use std::process::ExitCode;
 

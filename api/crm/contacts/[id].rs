@@ -1,4 +1,4 @@
-//! `/api/crm/contacts/{id}`: one contact.
+//! `/api/crm/contacts/{id}`: one contact: show, change and delete.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/crm/contacts/bulk`: one thing with many contacts.
+//! `/api/crm/contacts/bulk`: one action on many contacts.
 
 use std::process::ExitCode;
 

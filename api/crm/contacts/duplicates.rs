@@ -1,4 +1,4 @@
-//! `/api/crm/contacts/duplicates`: contacts that may be one person.
+//! `/api/crm/contacts/duplicates`: contacts that may be the same person.
 
 use std::process::ExitCode;
 

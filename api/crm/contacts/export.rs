@@ -1,4 +1,4 @@
-//! `/api/crm/contacts/export`: contacts as a table.
+//! `/api/crm/contacts/export`: contacts as a CSV or XLSX file.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/crm/contacts/import`: contacts from files.
+//! `/api/crm/contacts/import`: imports contacts from files.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/crm/fields/{id}`: one field of contacts.
+//! `/api/crm/fields/{id}`: one custom field: change and delete.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/crm/labels/{id}`: one label.
+//! `/api/crm/labels/{id}`: one label: change and delete.
 
 use std::process::ExitCode;
 

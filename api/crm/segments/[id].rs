@@ -1,4 +1,4 @@
-//! `/api/crm/segments/{id}`: one segment.
+//! `/api/crm/segments/{id}`: one segment: show, change and delete.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/crm/segments/preview`: whom a filter would leave.
+//! `/api/crm/segments/preview`: the contacts that a filter selects.
 
 use std::process::ExitCode;
 

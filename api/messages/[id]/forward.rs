@@ -1,4 +1,4 @@
-//! `/api/messages/{id}/forward`: a message to other conversations.
+//! `/api/messages/{id}/forward`: forwards a message to other conversations.
 
 use std::process::ExitCode;
 

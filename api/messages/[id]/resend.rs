@@ -1,4 +1,4 @@
-//! `/api/messages/{id}/resend`: a failed message once more.
+//! `/api/messages/{id}/resend`: sends a failed message again.
 
 use std::process::ExitCode;
 

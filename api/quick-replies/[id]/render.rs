@@ -1,4 +1,4 @@
-//! `/api/quick-replies/{id}/render`: a prepared answer as it reads in a conversation.
+//! `/api/quick-replies/{id}/render`: a quick reply with its variables filled in for a conversation.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/rbac/roles/{id}`: one role.
+//! `/api/rbac/roles/{id}`: one role: show, change and delete.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/rbac/users/{id}`: the roles of one person.
+//! `/api/rbac/users/{id}`: the roles of one person: show and replace.
 
 use std::process::ExitCode;
 

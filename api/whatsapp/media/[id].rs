@@ -1,4 +1,4 @@
-//! `/api/whatsapp/media/{id}`: a file: open and delete.
+//! `/api/whatsapp/media/{id}`: one file: open and delete.
 
 use std::process::ExitCode;
 

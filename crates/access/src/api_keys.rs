@@ -1,4 +1,4 @@
-//! Keys for integrations.
+//! API keys for integrations.
 
 pub(crate) mod api_key;
 pub(crate) mod api_key_list;

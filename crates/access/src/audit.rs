@@ -1,4 +1,4 @@
-//! Who did what.
+//! The audit log.
 
 pub(crate) mod audit_log_list;
 mod export;

@@ -1,4 +1,4 @@
-//! Who works here and what they may do: tenants, people, roles, API keys, modules, and the audit log.
+//! Access: tenants, people, roles, API keys, modules, and the audit log.
 
 pub mod agents;
 pub mod api_keys;

@@ -1,4 +1,4 @@
-//! Roles, permissions and who holds them.
+//! Roles, permissions, and the roles of people.
 
 pub(crate) mod permission_list;
 pub(crate) mod role;

@@ -1,4 +1,4 @@
-//! `GET /api/analytics/csat`: how satisfied customers were.
+//! `GET /api/analytics/csat`: reports customer satisfaction.
 
 use std::collections::BTreeMap;
 
@@ -17,10 +17,10 @@ use crm_core::paging::{default_limit, page_size};
 use crm_core::permissions::ReportsView;
 use crm_core::routes;
 
-/// The days that are reported when nobody says.
+/// The number of days that a report without `from` covers.
 const DEFAULT_DAYS: u64 = 30;
 
-/// What to report.
+/// The filters of the report.
 #[derive(Deserialize)]
 pub(crate) struct Filter {
     from: Option<DateTime<Utc>>,
@@ -32,39 +32,39 @@ pub(crate) struct Filter {
     limit: u32,
 }
 
-/// How satisfied customers were, of those asked in a time.
+/// Customer satisfaction over a period.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct CsatReport {
     summary: CsatSummary,
-    /// By who was responsible, the best first.
+    /// The figures of each responsible person, the best average first.
     agents: Vec<AgentCsat>,
     numbers: Vec<NumberCsat>,
-    /// By day of the tenant's calendar.
+    /// The figures of each day of the tenant's calendar.
     days: Vec<DayCsat>,
-    /// One page of the answers, by the latest question.
+    /// One page of answers, sorted by the latest question.
     #[serde(rename(deserialize = "rows"))]
     data: Vec<CsatAnswer>,
-    /// To be given as `after`, for the next page. Null on the last.
+    /// The value of `after` for the next page. Null on the last page.
     next_cursor: Option<Uuid>,
 }
 
-/// All of it.
+/// The figures of the whole period.
 #[derive(Serialize, Deserialize, ToSchema)]
 struct CsatSummary {
     asked: u64,
     answered: u64,
-    /// From 1 to 5; null without an answer.
+    /// The average score, from 1 to 5. Null without an answer.
     #[schema(example = 4.6)]
     average: Option<f64>,
-    /// How many gave each score.
+    /// The number of answers with each score.
     #[schema(example = json!({"1": 0, "2": 1, "3": 2, "4": 9, "5": 30}))]
     scores: BTreeMap<String, u64>,
 }
 
-/// Of one agent.
+/// The figures of one agent.
 #[derive(Serialize, Deserialize, ToSchema)]
 struct AgentCsat {
-    /// Null for those who are gone.
+    /// The agent. Null if the person has been removed.
     agent_id: Option<Uuid>,
     #[schema(example = "Putri Ayu")]
     name: Option<String>,
@@ -73,7 +73,7 @@ struct AgentCsat {
     average: Option<f64>,
 }
 
-/// Of one number.
+/// The figures of one number.
 #[derive(Serialize, Deserialize, ToSchema)]
 struct NumberCsat {
     session_id: Uuid,
@@ -82,7 +82,7 @@ struct NumberCsat {
     average: Option<f64>,
 }
 
-/// Of one day.
+/// The figures of one day.
 #[derive(Serialize, Deserialize, ToSchema)]
 struct DayCsat {
     date: NaiveDate,
@@ -91,13 +91,13 @@ struct DayCsat {
     average: Option<f64>,
 }
 
-/// One answer.
+/// One answer of a customer.
 #[derive(Serialize, Deserialize, ToSchema)]
 struct CsatAnswer {
     id: Uuid,
     conversation_id: Uuid,
     session_id: Uuid,
-    /// Who the conversation was assigned to, or who resolved it.
+    /// The person to whom the conversation was assigned, or who resolved it.
     agent_id: Option<Uuid>,
     resolved_by: Option<Uuid>,
     score: u8,
@@ -130,7 +130,7 @@ pub(crate) async fn csat_report(
     permitted: Permitted<ReportsView>,
     QueryParameters(filter): QueryParameters<Filter>,
 ) -> Result<Json<CsatReport>, ApiError> {
-    // A minute ahead: the database's clock may be.
+    // The database's clock may be ahead: the default end lies a minute in the future.
     let until = filter
         .until
         .unwrap_or_else(|| Utc::now() + chrono::Duration::minutes(1));

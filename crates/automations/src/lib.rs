@@ -1,7 +1,7 @@
-//! What the product says by itself: greeting, away message, and the question how it was.
+//! Automatic messages: greeting, away message, and the satisfaction question.
 //!
-//! The database decides in the transaction of what happened, and leaves a message with work beside it. [`sender`] takes
-//! the work up behind the answer, and cron what was left over.
+//! The database decides which messages are due, in the transaction that stores the customer's message, and queues them.
+//! [`sender`] sends them after the answer of the webhook. Cron sends what that left over.
 
 pub(crate) mod csat_report;
 pub(crate) mod message_settings;

@@ -1,4 +1,4 @@
-//! The settings of messages that are sent by themselves, as clients give and get them.
+//! The settings of automatic messages as clients send and receive them.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -8,24 +8,24 @@ use crm_core::business_hours::BusinessHours;
 use crm_core::error::ApiError;
 use crm_core::field_rules::optional_text;
 
-/// How a tenant's numbers behave, or one number. Of a number, what is null is the tenant's.
+/// The settings of a tenant, or of one number. A number follows the tenant where a setting is null.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Automations {
-    /// The number it is of; null: the tenant.
+    /// The number that these settings belong to. Null: the tenant.
     #[serde(default)]
     pub(super) session_id: Option<Uuid>,
-    /// In the tenant's time zone. Those of the tenant are a setting of `/api/tenant` as well, and stay when they are left
-    /// out.
+    /// Business hours in the tenant's time zone. Those of the tenant are a setting of `/api/tenant` as well: they stay
+    /// as they are if they are left out.
     business_hours: Option<BusinessHours>,
-    /// Days of the tenant's calendar on which nobody is there.
+    /// Days of the tenant's calendar on which the business is closed.
     holidays: Option<Vec<Holiday>>,
     greeting: Option<Greeting>,
     away: Option<AwayMessage>,
     csat: Option<SatisfactionQuestion>,
 }
 
-/// A day on which business does not open.
+/// A day on which the business is closed.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Holiday {
@@ -36,47 +36,47 @@ struct Holiday {
     name: Option<String>,
 }
 
-/// What customers are told who write for the first time, or after a while.
+/// The greeting for customers who write for the first time, or again after some days.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Greeting {
     enabled: bool,
-    /// With `{{contact.name}}`, `{{contact.phone_number}}`, `{{contact.custom.…}}` and `{{tenant.name}}`. Empty: ours, in
-    /// the tenant's language.
+    /// The text, with the variables `{{contact.name}}`, `{{contact.phone_number}}`, `{{contact.custom.…}}` and
+    /// `{{tenant.name}}`. Empty: a default text in the tenant's language.
     #[serde(default)]
     #[schema(example = "Halo {{contact.name}}!")]
     text: Option<String>,
-    /// After how many days without a word of theirs they are greeted again. Null: never again.
+    /// The number of days without a message after which a customer is greeted again. Null: never.
     #[serde(default)]
     after_days: Option<u16>,
 }
 
-/// What customers are told outside of business hours.
+/// The message for customers who write outside of business hours.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct AwayMessage {
     enabled: bool,
-    /// As of the greeting.
+    /// The text; see the greeting.
     #[serde(default)]
     #[schema(example = "Kami buka lagi besok pukul 09.00.")]
     text: Option<String>,
 }
 
-/// How customers are asked how it was, after a person resolved their conversation.
+/// The satisfaction question, which is sent after a person has resolved a conversation.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct SatisfactionQuestion {
     enabled: bool,
-    /// As of the greeting.
+    /// The text; see the greeting.
     #[serde(default)]
     text: Option<String>,
-    /// For how many days nobody is asked again in the same conversation; by default 7.
+    /// The number of days for which the question is not repeated in the same conversation; 7 if left out.
     #[serde(default)]
     not_again_days: Option<u16>,
 }
 
 impl Automations {
-    /// The settings as they are kept; variables and days are the database's to check.
+    /// The settings as the database stores them. The database itself checks variables and days.
     pub(super) fn checked(mut self) -> Result<Self, ApiError> {
         if let Some(hours) = &self.business_hours {
             hours.check()?;

@@ -1,4 +1,4 @@
-//! Automatic messages as the database hands them out and takes their outcomes.
+//! Automatic messages as the database hands them out, and their outcomes as it records them.
 
 use crm_core::app::App;
 use sending::outcome::{Outcome, Report};
@@ -9,10 +9,10 @@ use supabase::DatabaseError;
 use uuid::Uuid;
 use whatsapp::client::{Content, OutboundMessage, Recipient};
 
-/// When a held message is looked at again: one whose number cannot send, for no fault of the message.
+/// The wait before a held message is tried again. A message is held while its number cannot send.
 const HELD_FOR: Duration = Duration::from_secs(30);
 
-/// Messages that were handed out together, at most one of each conversation.
+/// Messages that were claimed together, at most one of each conversation.
 #[derive(Deserialize)]
 pub(crate) struct Claim {
     pub(crate) claim_id: Uuid,
@@ -31,11 +31,11 @@ pub(crate) struct QueuedMessage {
     kind: String,
     payload: Value,
     context_message_id: Option<String>,
-    /// With this one.
+    /// The number of attempts, including the current one.
     pub(crate) attempts: u32,
 }
 
-/// An outcome as `record_automatic_messages` takes it.
+/// An outcome as `record_automatic_messages` expects it.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct MessageOutcome {
     message_id: Uuid,
@@ -44,7 +44,7 @@ pub(crate) struct MessageOutcome {
     pub(crate) report: Report,
 }
 
-/// Hands out messages that are due.
+/// Claims messages that are due.
 pub(crate) async fn claim(app: &App, batch: u32, lease: Duration) -> Result<Claim, DatabaseError> {
     let arguments = json!({ "batch_size": batch, "lease_seconds": lease.as_secs() });
     let database = app.supabase().as_service();
@@ -59,7 +59,7 @@ pub(crate) async fn record(app: &App, outcomes: &[MessageOutcome]) -> Result<(),
 }
 
 impl QueuedMessage {
-    /// The message as Meta takes it, or the report on one that has no address.
+    /// The message as Meta expects it, or a report if the contact has no address.
     pub(crate) fn outbound(&self) -> Result<OutboundMessage, Report> {
         let recipient = match (&self.wa_id, &self.user_id) {
             (Some(number), _) => Recipient::Phone(number.clone()),
@@ -77,7 +77,7 @@ impl QueuedMessage {
         })
     }
 
-    /// The outcome to record. A held message is due again after a while.
+    /// The outcome to record. A held message is due again after [`HELD_FOR`].
     pub(crate) fn outcome(&self, claim_id: Uuid, report: Report) -> MessageOutcome {
         let report = if report.outcome == Outcome::Held {
             report.due_in(HELD_FOR)
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_held_waits_as_often_as_it_takes() {
+    fn a_held_message_waits_however_often() {
         let message: QueuedMessage = serde_json::from_value(json!({
             "message_id": Uuid::nil(), "session_id": Uuid::nil(), "phone_number_id": "1", "wa_id": null,
             "user_id": null, "type": "text", "payload": {}, "context_message_id": null, "attempts": 40,

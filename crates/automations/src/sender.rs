@@ -1,7 +1,8 @@
 //! Sends automatic messages to Meta.
 //!
-//! Each is handed out once, under a lease. A process that dies with one may have sent it: the database marks it
-//! `unknown`, and it is never sent again. The database hands out the messages of a conversation one after the other.
+//! Each message is claimed under a lease. A process that dies may have sent the messages it had claimed: the database
+//! marks them as `unknown`, and they are never sent again. The database hands out the messages of a conversation one
+//! after the other.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -24,20 +25,22 @@ use sending::{
     record_until_taken,
 };
 
-/// How long what was handed out is ours.
+/// The lease of claimed messages.
 const LEASE: Duration = Duration::from_secs(90);
-/// What has waited longer than this since it was handed out is given back: the rest of the lease is for Meta's answer.
+/// A claimed message that has waited longer than this is returned to the queue, because the rest of the lease is for
+/// Meta's answer.
 const SEND_WITHIN: Duration = Duration::from_secs(45);
-/// How long work behind the answer of a webhook goes on.
+/// How long sending continues after the answer of a webhook.
 const SOON: Duration = Duration::from_secs(20);
-/// Messages of one claim.
+/// The most messages of one claim.
 const BATCH: u32 = 50;
-/// Sends of one number at the same time.
+/// The most sends of one number at the same time.
 const AT_ONCE: usize = 8;
-/// Outcomes are recorded together when they come within this time. The next message of a conversation waits for it.
+/// Outcomes are recorded together if they arrive within this time. The next message of a conversation waits for the
+/// record.
 const RECORD_WITHIN: Duration = Duration::from_millis(10);
 
-/// Sends what is due behind the answer. What is left over when the process dies is cron's.
+/// Sends due messages after the answer. If the process dies, cron sends the rest.
 pub fn send_soon(app: &App, background: &Background) {
     let app = app.clone();
     background.run(async move {
@@ -47,8 +50,8 @@ pub fn send_soon(app: &App, background: &Background) {
     });
 }
 
-/// Sends what is due, and what Meta refused for the moment once its time has come, for as long as `time`. Answers with
-/// how many messages were handed out.
+/// Sends due messages for as long as `time`, and repeats what Meta refused temporarily. Returns the number of claimed
+/// messages.
 pub async fn send_due(app: &App, time: Duration) -> Result<u32, DatabaseError> {
     let queue = AutomaticMessages {
         app,
@@ -74,24 +77,24 @@ pub async fn send_due(app: &App, time: Duration) -> Result<u32, DatabaseError> {
 /// The queue of automatic messages of all numbers.
 struct AutomaticMessages<'a> {
     app: &'a App,
-    /// No claims after that.
+    /// The sender makes no claims after this moment.
     deadline: Instant,
     claims: OutstandingClaims,
     handed_out: AtomicU32,
-    /// When the first message that Meta refused for the moment is due again.
+    /// When the first message that Meta refused temporarily is due again.
     next_retry: Mutex<Option<Instant>>,
-    /// Why the last claim failed.
+    /// The error of the last claim, if it failed.
     failure: Mutex<Option<DatabaseError>>,
 }
 
-/// A number with messages of one claim.
+/// A number with messages in one claim.
 struct Number {
-    /// None when the number cannot send now.
+    /// None when the number cannot send at the moment.
     context: Option<SendContext>,
     turns: Semaphore,
 }
 
-/// A message that was claimed.
+/// A claimed message.
 struct Job {
     message: QueuedMessage,
     claim_id: Uuid,
@@ -148,8 +151,8 @@ impl AutomaticMessages<'_> {
         }
     }
 
-    /// Nothing is due. True when it is worth asking again: after the next record since the question, which may make room
-    /// for the next message of a conversation, or when a retry is due.
+    /// Waits while nothing is due. True when another claim may find messages: after the next record, which may make the
+    /// next message of a conversation due, or when a retry is due.
     async fn wait_for_more(&self, recorded: Option<Notified<'_>>) -> bool {
         if let Some(recorded) = recorded {
             recorded.await;
@@ -208,8 +211,8 @@ impl SendQueue for AutomaticMessages<'_> {
         None
     }
 
-    /// The number of each message has turns of its own.
-    async fn turn(&self) {}
+    /// The numbers pace themselves: the queue has no common pace.
+    async fn wait_for_turn(&self) {}
 
     async fn send(&self, job: Job) -> MessageOutcome {
         let report = self.report_on(&job).await;

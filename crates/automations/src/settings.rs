@@ -13,17 +13,17 @@ use crm_core::json_body::JsonBody;
 use crm_core::permissions::{SettingsUpdate, SettingsView};
 use crm_core::routes;
 
-/// How the tenant's numbers behave.
+/// The settings of a tenant and its numbers.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct AllAutomations {
-    /// The tenant's.
+    /// The tenant's time zone.
     #[schema(example = "Asia/Jakarta")]
     timezone: String,
-    /// Whether the tenant's hours say so at the moment.
+    /// Whether the tenant's business hours include this moment.
     open_now: bool,
-    /// What holds where a number has nothing of its own.
+    /// The settings of numbers without settings of their own.
     default: Automations,
-    /// Numbers that differ.
+    /// The numbers with settings of their own.
     numbers: Vec<Automations>,
 }
 

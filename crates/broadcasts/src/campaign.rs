@@ -1,4 +1,4 @@
-//! `GET /api/broadcast/campaigns/{id}`, and what a campaign looks like.
+//! `GET /api/broadcast/campaigns/{id}`, and a campaign as clients see it.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use crm_core::permissions::BroadcastsView;
 use crm_core::routes;
 use crm_core::text::Text;
 
-/// A list of 100,000 people takes a few seconds of a database that has little else to do.
+/// Time limit of calls that work on all recipients: a list of 100,000 people takes the database a few seconds.
 pub(super) const TIME_LIMIT: Duration = Duration::from_secs(50);
 
-/// One template to many recipients.
+/// A campaign: one template to many recipients.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Campaign {
     id: Uuid,
@@ -29,36 +29,36 @@ pub(crate) struct Campaign {
     /// `draft`, `scheduled`, `sending`, `paused`, `completed`, `failed` or `cancelled`
     #[schema(value_type = super::campaign_list::CampaignStatus)]
     status: String,
-    /// Why it is paused or failed.
+    /// The reason why it is paused or failed.
     status_reason: Option<String>,
-    /// The number it is sent from.
+    /// The number that sends it.
     session_id: Uuid,
     template_id: Uuid,
-    /// The person it is sent by.
+    /// The person in whose name it is sent.
     sender_id: Option<Uuid>,
     scheduled_at: Option<DateTime<Utc>>,
-    /// The same as the clock shows it in `timezone`; with `recipient_local`, the time on each recipient's clock.
+    /// The same time in `timezone`, without an offset; with `recipient_local`, the time in each recipient's time zone.
     #[schema(value_type = Option<String>, example = "2026-12-01T09:00:00")]
     scheduled_local: Option<NaiveDateTime>,
-    /// The tenant's.
+    /// The tenant's time zone.
     #[schema(example = "Asia/Jakarta")]
     timezone: String,
-    /// Whether each recipient gets it at that time of their own country.
+    /// Whether each recipient gets it at that time in their own time zone.
     recipient_local: bool,
-    /// When nothing leaves.
+    /// The time of day at which nothing is sent.
     quiet_hours: Option<QuietHours>,
-    /// Until then it waits: for the end of quiet hours, or for Meta's limit.
+    /// The campaign waits until then, for the end of quiet hours or because of Meta's limit.
     #[serde(default)]
     held_until: Option<DateTime<Utc>>,
     started_at: Option<DateTime<Utc>>,
     completed_at: Option<DateTime<Utc>>,
     cancelled_at: Option<DateTime<Utc>>,
-    /// The campaign it is a copy of.
+    /// The campaign that it was copied from.
     copied_from: Option<Uuid>,
-    /// The list its recipients are of.
+    /// The recipient list that its recipients come from.
     #[serde(default)]
     recipient_list_id: Option<Uuid>,
-    /// The segment its recipients were of when it was made.
+    /// The segment that its recipients came from when it was created.
     #[serde(default)]
     segment_id: Option<Uuid>,
     pub(super) statistics: Statistics,
@@ -66,8 +66,8 @@ pub(crate) struct Campaign {
     updated_at: DateTime<Utc>,
 }
 
-/// A campaign's numbers, counted from its recipients at the moment of asking. `sent`, `delivered` and `read`
-/// include those that went further.
+/// The figures of a campaign, counted from its recipients when they are read. `sent` includes `delivered`, and
+/// `delivered` includes `read`.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = CampaignStatistics)]
 pub(super) struct Statistics {
@@ -78,23 +78,24 @@ pub(super) struct Statistics {
     delivered: u64,
     read: u64,
     failed: u64,
-    /// Handed to Meta, and whether it went out is not known. Never sent again by itself.
+    /// Handed to Meta with unknown outcome. These are never sent again automatically.
     unknown: u64,
-    /// Left out: opted out of marketing, or the campaign was cancelled before their turn.
+    /// Skipped: the recipient had opted out of marketing, or the campaign was cancelled first.
     skipped: u64,
-    /// Answered within a week.
+    /// Recipients that replied within a week.
     replied: u64,
-    /// Recipients that are done with, of all.
+    /// The share of recipients that are no longer pending.
     progress_percent: f64,
-    /// Delivered, of sent.
+    /// The share of sent messages that were delivered.
     delivery_rate_percent: f64,
-    /// Read, of sent.
+    /// The share of sent messages that were read.
     read_rate_percent: f64,
-    /// Answered, of sent.
+    /// The share of sent messages that were answered.
     reply_rate_percent: f64,
 }
 
-/// When nothing leaves: `{"from": "21:00", "to": "08:00"}`, in the tenant's time zone, or by each recipient's clock.
+/// The time of day at which nothing is sent: `{"from": "21:00", "to": "08:00"}`, in the tenant's or in each recipient's
+/// time zone.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct QuietHours {
@@ -105,7 +106,7 @@ pub(crate) struct QuietHours {
 }
 
 impl QuietHours {
-    /// Refuses what are no two different times of a day.
+    /// Refuses anything but two different times of day.
     pub(crate) fn check(&self) -> Result<(), ApiError> {
         let is_time = |text: &str| text.len() == 5 && NaiveTime::parse_from_str(text, "%H:%M").is_ok();
         if is_time(&self.from) && is_time(&self.to) && self.from != self.to {
@@ -145,7 +146,7 @@ struct CampaignTemplate {
 /// Recipients that failed for the same reason.
 #[derive(Serialize, Deserialize, ToSchema)]
 struct FailureGroup {
-    /// Meta's code.
+    /// Meta's error code.
     #[schema(example = 131026)]
     error_code: Option<i64>,
     #[schema(example = "Message undeliverable")]

@@ -18,35 +18,36 @@ use crm_core::permissions::{
 };
 use crm_core::routes;
 
-/// A campaign after it was acted on.
+/// A campaign after an action.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct ActedOnCampaign {
     #[serde(flatten)]
     campaign: Campaign,
-    /// After a retry: how many are due again.
+    /// After a retry: the number of recipients that are pending again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     retried: Option<u64>,
 }
 
-/// When to send.
+/// The time to send.
 #[derive(Default, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SendOptions {
-    /// With an offset, or as the clock of the tenant shows it. Without it the next cron minute sends.
+    /// A time with an offset, or without one in the tenant's time zone. If left out, the campaign starts within the
+    /// next minute.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "2026-12-01T09:00")]
     scheduled_at: Option<String>,
 }
 
-/// Whom to try again.
+/// The recipients to send to again.
 #[derive(Default, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RetryOptions {
-    /// Those too of whom nobody knows whether they got it.
+    /// Whether to include recipients whose outcome is unknown.
     #[serde(default)]
     include_unknown: bool,
-    /// Only these; all failed ones without it.
+    /// Only these recipients; all failed ones if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     recipient_ids: Option<Vec<Uuid>>,
 }

@@ -1,4 +1,4 @@
-//! `PATCH` and `DELETE /api/broadcast/campaigns/{id}`: before it has begun.
+//! `PATCH` and `DELETE /api/broadcast/campaigns/{id}`, for campaigns that have not started.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -15,46 +15,54 @@ use crm_core::caller::{Caller, Permitted};
 use crm_core::contract::Routes;
 use crm_core::error::ApiError;
 use crm_core::field_rules::required_text;
-use crm_core::json_body::{JsonBody, given};
+use crm_core::json_body::{JsonBody, nullable};
 use crm_core::path_id::PathId;
 use crm_core::permissions::{BroadcastsDelete, BroadcastsUpdate};
 use crm_core::routes;
 
-/// What to change; what is not named stays.
+/// Changes to a campaign. Fields that are left out stay as they are.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CampaignChanges {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "Promo akhir tahun")]
     name: Option<String>,
-    /// With an offset, or as the clock of the tenant shows it. Null takes it away.
-    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    /// A time with an offset, or without one in the tenant's time zone. Null removes it.
+    #[serde(
+        default,
+        deserialize_with = "nullable",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(value_type = Option<String>, example = "2026-12-01T09:00")]
     scheduled_at: Option<Option<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     recipient_local: Option<bool>,
-    /// Null takes them away.
-    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    /// Null removes them.
+    #[serde(
+        default,
+        deserialize_with = "nullable",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(value_type = Option<QuietHours>)]
     quiet_hours: Option<Option<QuietHours>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sender_id: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
     template_id: Option<Uuid>,
-    /// The number to send from.
+    /// The number that sends it.
     #[serde(skip_serializing_if = "Option::is_none")]
     session_id: Option<Uuid>,
-    /// In the place of the recipients it has, as when it was made: these, ...
+    /// New recipients, in the same form as for a new campaign: these, ...
     #[serde(skip_serializing)]
     #[schema(max_items = 10000, min_items = 1)]
     recipients: Option<Vec<RecipientInput>>,
-    /// ... everybody on this list, ...
+    /// ... all entries of this recipient list, ...
     #[serde(skip_serializing_if = "Option::is_none")]
     recipient_list_id: Option<Uuid>,
-    /// ... or everybody in this segment, as it is now.
+    /// ... or all contacts that are in this segment now.
     #[serde(skip_serializing_if = "Option::is_none")]
     segment_id: Option<Uuid>,
-    /// What fills the variables for people of a list or a segment. They are taken from there anew.
+    /// The sources of the variables for entries of a list or a segment. The values are read again.
     #[serde(skip_serializing_if = "Option::is_none")]
     variable_mapping: Option<VariableMapping>,
 }

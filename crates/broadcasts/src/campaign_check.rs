@@ -1,4 +1,4 @@
-//! `GET /api/broadcast/campaigns/{id}/check`: what stands in a campaign's way, what it costs, when it is through.
+//! `GET /api/broadcast/campaigns/{id}/check`: problems, cost and duration of a campaign.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crm_core::permissions::BroadcastsView;
 use crm_core::routes;
 use crm_core::text::{Language, Text};
 
-/// What stands in a campaign's way, and what it will take.
+/// The problems of a campaign, and its estimated cost and duration.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct CampaignCheck {
     /// Whether no problem is an `error`.
@@ -30,63 +30,64 @@ crm_core::words! {
     pub(crate) CheckSeverity = "error", "warning";
 }
 
-/// One thing to know before sending.
+/// A problem of a campaign.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct CheckProblem {
     #[schema(example = "opted_out")]
     code: String,
-    /// `error`: it cannot be sent, or every message would fail. `warning`: it concerns some recipients, or the time.
+    /// `error`: the campaign cannot be sent, or every message would fail. `warning`: the problem concerns some
+    /// recipients, or the time.
     #[schema(value_type = CheckSeverity)]
     severity: String,
-    /// How many recipients it concerns.
+    /// The number of recipients that it concerns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = 3)]
     count: Option<u64>,
-    /// What is wrong with it, as Meta or the settings call it.
+    /// The value that is wrong, as Meta or the settings name it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     value: Option<String>,
-    /// In English.
+    /// The problem in English.
     #[serde(default)]
     #[schema(required, example = "3 recipients have opted out of marketing.")]
     message: String,
-    /// In Indonesian.
+    /// The problem in Indonesian.
     #[serde(default)]
     #[schema(required, example = "3 penerima tidak ingin menerima pesan pemasaran.")]
     message_id: String,
 }
 
-/// What a campaign will take.
+/// The estimated cost and duration of a campaign.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[schema(as = CampaignEstimate)]
 pub(crate) struct Estimate {
-    /// Who will get it.
+    /// The number of recipients that will get it.
     recipients: u64,
-    /// Who has opted out, or is blocked.
+    /// The number of recipients that have opted out or are blocked.
     skipped: u64,
     messages_per_second: u32,
-    /// Of sending, without waiting for quiet hours or limits.
+    /// The duration of sending, without waiting for quiet hours or limits.
     seconds: f64,
     begins_at: DateTime<Utc>,
-    /// With quiet hours, Meta's limit and what else leaves from the number counted in.
+    /// The expected end, with quiet hours, Meta's limit and the number's other work included.
     finishes_at: DateTime<Utc>,
-    /// Recipients beyond Meta's limit of customers in 24 hours: they follow by themselves.
+    /// The number of recipients beyond Meta's limit of customers in 24 hours. They follow automatically.
     over_limit: u64,
-    /// Customers that may be written to now; null when no limit is known.
+    /// The number of further customers that Meta allows now. Null when no limit is known.
     remaining_limit: Option<u64>,
     #[schema(value_type = crm_core::words::TemplateCategory)]
     category: String,
-    /// By currency, of the recipients whose price is known.
+    /// The cost by currency, of the recipients whose price is known.
     #[schema(example = json!({"USD": "41.10"}))]
     cost: BTreeMap<String, String>,
     cost_complete: bool,
     countries: Vec<CountryCost>,
 }
 
-/// What the recipients of one country cost.
+/// The cost of the recipients in one country.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct CountryCost {
-    /// `?` where the number tells no country.
+    /// The country; `?` if the phone number does not show it.
     #[schema(example = "ID")]
     country: String,
     recipients: u64,
@@ -94,7 +95,7 @@ pub(crate) struct CountryCost {
     price: Option<String>,
     #[schema(example = "USD")]
     currency: Option<String>,
-    /// Since when the price holds.
+    /// The first day of the price.
     price_from: Option<NaiveDate>,
     /// `own`: entered by the tenant; `listed`: from the copy of Meta's rate card that comes with the product.
     #[serde(default)]

@@ -21,11 +21,11 @@ use crm_core::permissions::{BroadcastsCreate, BroadcastsSend};
 use crm_core::routes;
 use crm_core::text::Text;
 
-/// Recipients that one request may list.
+/// The most recipients of one request.
 const MAX_RECIPIENTS: usize = 10_000;
-/// As much as Vercel lets through.
+/// The largest body that Vercel accepts.
 const MAX_BODY: usize = 4_500_000;
-/// Problems that one answer names.
+/// The most problems that one answer names.
 const MAX_PROBLEMS: usize = 50;
 
 /// A campaign to create.
@@ -35,20 +35,20 @@ pub(crate) struct NewCampaign {
     name: String,
     /// An approved template.
     template_id: Uuid,
-    /// The number to send from. May be left out where only one can send the template.
+    /// The number that sends it. It may be left out if only one number can send the template.
     session_id: Option<Uuid>,
-    /// The person it is sent by: the caller, if left out.
+    /// The person in whose name it is sent; the caller if left out.
     sender_id: Option<Uuid>,
-    /// When to start: with an offset, or as the clock of the tenant shows it. Without it, or with a time that has
-    /// passed, the next cron minute starts it.
+    /// When to start: a time with an offset, or without one in the tenant's time zone. If it is left out or has passed,
+    /// the campaign starts within the next minute.
     #[schema(example = "2026-12-01T09:00")]
     scheduled_at: Option<String>,
-    /// Whether each recipient gets it at that time of their own country.
+    /// Whether each recipient gets it at that time in their own time zone.
     #[serde(default)]
     recipient_local: bool,
     quiet_hours: Option<QuietHours>,
-    /// Whether it waits for `POST /api/broadcast/campaigns/{id}/send`. A draft may have a template that is not approved
-    /// yet, and no recipients.
+    /// Whether the campaign waits for `POST /api/broadcast/campaigns/{id}/send`. A draft may have a template that is
+    /// not approved yet, and no recipients.
     #[serde(default)]
     draft: bool,
     /// 1 to 10,000 phone numbers, or objects with `phone_number`, `name` and `variables`. A number listed
@@ -56,12 +56,12 @@ pub(crate) struct NewCampaign {
     #[schema(max_items = 10000, min_items = 1)]
     #[serde(default)]
     recipients: Vec<RecipientInput>,
-    /// In the place of `recipients`: everybody on this list.
+    /// All entries of this recipient list, in the place of `recipients`.
     recipient_list_id: Option<Uuid>,
-    /// In the place of `recipients`: everybody in this segment, as it is now, whose phone number is known.
+    /// All contacts of this segment that have a phone number now, in the place of `recipients`.
     segment_id: Option<Uuid>,
-    /// What fills the template's variables for people of a list or a segment: in their order, or by their names.
-    /// Without it the columns of the list do; a segment has none.
+    /// The sources of the template's variables for entries of a list or a segment: in their order, or by their names.
+    /// If left out, the columns of the list are used; a segment has none.
     variable_mapping: Option<VariableMapping>,
 }
 
@@ -70,7 +70,7 @@ pub(crate) struct NewCampaign {
 pub(crate) struct CreatedCampaign {
     #[serde(flatten)]
     campaign: Campaign,
-    /// Numbers that were listed more than once, and are kept once.
+    /// The number of duplicate phone numbers that were removed.
     duplicates_removed: u64,
 }
 
@@ -150,7 +150,7 @@ pub(crate) async fn create_campaign(
     }))
 }
 
-/// Whether recipients come from a list or a segment; at most one source may be given.
+/// Whether recipients come from a list or a segment. At most one source may be given.
 pub(super) fn one_source(listed: bool, list: Option<Uuid>, segment: Option<Uuid>) -> Result<bool, ApiError> {
     let given = [listed, list.is_some(), segment.is_some()];
     if given.iter().filter(|given| **given).count() <= 1 {

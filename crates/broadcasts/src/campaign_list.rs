@@ -15,7 +15,7 @@ use crm_core::paging::{PageNumber, Paged, Rows, default_limit, first_page, page_
 use crm_core::permissions::BroadcastsView;
 use crm_core::routes;
 
-/// What to list.
+/// The filters of the list.
 #[derive(Deserialize)]
 pub(crate) struct Filter {
     #[serde(default, deserialize_with = "status")]
@@ -39,7 +39,7 @@ pub(crate) enum CampaignStatus {
     Cancelled,
 }
 
-/// In any case; a filter left empty in a form is none.
+/// Reads a state in upper or lower case. An empty filter of a form counts as none.
 fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<CampaignStatus>, D::Error> {
     let word = String::deserialize(deserializer)?.trim().to_lowercase();
     if word.is_empty() {

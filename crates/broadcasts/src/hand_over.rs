@@ -1,7 +1,8 @@
-//! Spreads the numbers of a run over function instances: the run calls its own route, once for each share.
+//! Distributes the numbers of a run over function instances: the run calls its own route once for each share.
 //!
-//! The run has leased every number. A share is handed over with the id of its holder, and whoever takes the leases over
-//! sends: the instance that was called, or, where the call fails, this one. Postgres lets one of them have each number.
+//! The run has leased every number. It hands a share over together with the id of its holder. The instance that takes
+//! the leases over sends: the called instance or, if the call fails, this one. Postgres gives each number to only one
+//! of them.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -12,14 +13,14 @@ use uuid::Uuid;
 use super::sender_queue::LeasedNumber;
 use crm_core::app::App;
 
-/// Instances that one run sends from, with its own.
+/// The most instances that one run uses, including its own.
 pub(super) const MAX_INSTANCES: usize = 10;
-/// How long the other instance may take to answer that it has taken over: a cold start and one call of the database. A
-/// lease holds three times as long.
+/// How long the other instance may take to confirm the takeover: a cold start and one call of the database. A lease is
+/// three times as long.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
-/// Divides numbers among at most so many instances, so that each has about as many messages a second. The first share is
-/// the one that stays here.
+/// Divides numbers among at most `most` instances, so that each has about the same messages per second. The first share
+/// stays in this instance.
 pub(super) fn shares(mut numbers: Vec<LeasedNumber>, most: usize) -> Vec<Vec<LeasedNumber>> {
     numbers.sort_by_key(|number| Reverse(number.messages_per_second));
     let mut shares: Vec<(u64, Vec<LeasedNumber>)> = Vec::new();
@@ -41,14 +42,15 @@ pub(super) fn shares(mut numbers: Vec<LeasedNumber>, most: usize) -> Vec<Vec<Lea
     shares.into_iter().map(|(_, share)| share).collect()
 }
 
-/// What the other instance answers.
+/// The answer of the other instance.
 #[derive(Deserialize)]
 struct Answer {
     taken_over: Vec<Uuid>,
 }
 
-/// Asks another instance to send for these numbers. Answers with those it has taken over. None without an address of our own,
-/// or when nobody answers there in time: it may have them nevertheless, which the leases tell.
+/// Asks another instance to send for these numbers, and returns those that it has taken over. None without an address
+/// of this deployment, or when no answer comes in time: the instance may still have taken numbers, which their leases
+/// show.
 pub(super) async fn hand_over(app: &App, holder: Uuid, share: &[LeasedNumber]) -> Vec<Uuid> {
     let Some(address) = &app.config().own_address else {
         return Vec::new();
@@ -57,7 +59,7 @@ pub(super) async fn hand_over(app: &App, holder: Uuid, share: &[LeasedNumber]) -
         Ok(answer) => answer.taken_over,
         Err(error) => {
             log::warn!(
-                "{} numbers are not handed over: {}",
+                "{} numbers were not handed over: {}",
                 share.len(),
                 error.without_url()
             );
@@ -66,7 +68,7 @@ pub(super) async fn hand_over(app: &App, holder: Uuid, share: &[LeasedNumber]) -
     }
 }
 
-/// Has another instance run, as cron does every minute. Whether it ends is not waited for.
+/// Starts a run in another instance, as cron does every minute, and does not wait for its end.
 pub(crate) async fn call_for_a_run(app: &App) {
     let Some(address) = &app.config().own_address else {
         return;
@@ -74,15 +76,15 @@ pub(crate) async fn call_for_a_run(app: &App) {
     let asked = run_at(app, address).send().await;
     match asked {
         Ok(answer) if !answer.status().is_success() => {
-            log::warn!("no run begins: {}", answer.status());
+            log::warn!("no run was started: {}", answer.status());
         }
-        // It goes on for as long as there is work.
-        Err(error) if !error.is_timeout() => log::warn!("no run begins: {}", error.without_url()),
+        // The run continues for as long as there is work.
+        Err(error) if !error.is_timeout() => log::warn!("no run was started: {}", error.without_url()),
         _ => {}
     }
 }
 
-/// A call of the sender at one of our instances, as cron makes it.
+/// A request to the sender at one of our instances, as cron makes it.
 fn run_at(app: &App, address: &str) -> reqwest::RequestBuilder {
     app.http()
         .get(format!("{address}/api/cron/process-broadcasts"))
@@ -129,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn each_number_has_an_instance_of_its_own_while_there_are_enough() {
+    fn each_number_has_its_own_instance_while_there_are_enough() {
         assert!(shares(Vec::new(), 3).is_empty());
         assert_eq!(
             paces(&shares(numbers(&[10, 80, 10]), 3)),
@@ -144,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_left_out() {
+    fn no_number_is_left_out() {
         let all = numbers(&[7; 57]);
         let mut divided: Vec<Uuid> = shares(all.clone(), MAX_INSTANCES)
             .into_iter()

@@ -1,4 +1,4 @@
-//! The lease of a number, as far as this process knows it.
+//! The lease of a number, as this process knows it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -6,13 +6,13 @@ use tokio::time::Instant;
 
 use super::sender_queue::LEASE;
 
-/// Until when the lease is known to hold. The database's clock decides; this side never believes in a longer lease.
+/// The time until which the lease surely holds. The database's clock decides; this side never assumes a longer lease.
 pub(super) struct Lease {
     until: Mutex<Instant>,
 }
 
 impl Lease {
-    /// A lease that was given since `asked`.
+    /// A lease that was requested at `asked`.
     pub(super) fn since(asked: Instant) -> Self {
         Self {
             until: Mutex::new(asked + LEASE),
@@ -23,7 +23,7 @@ impl Lease {
         Instant::now() < *self.until()
     }
 
-    /// Counts from before the question: the database's clock started no earlier.
+    /// Renews from the time of the request: the database started the lease no earlier.
     pub(super) fn renew(&self, asked: Instant) {
         *self.until() = asked + LEASE;
     }

@@ -1,4 +1,4 @@
-//! What a run did for one number.
+//! The results of a run for one number.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -6,15 +6,15 @@ use uuid::Uuid;
 
 use sending::outcome::Outcome;
 
-/// What a run did for one number.
+/// The results of a run for one number.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(super) struct NumberReport {
     session_id: Uuid,
     sent: u32,
     failed: u32,
-    /// Refused for now: tried again later.
+    /// Messages that Meta refused temporarily and that are tried again later.
     retried: u32,
-    /// Handed to Meta without an answer.
+    /// Messages handed to Meta without an answer.
     unknown: u32,
 }
 

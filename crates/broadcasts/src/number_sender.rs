@@ -1,4 +1,4 @@
-//! Sends a number's campaigns: the queue of one number in the loop that claims, sends and records.
+//! Sends the campaigns of a number, in the loop that claims, sends and records.
 
 use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -22,25 +22,25 @@ use sending::{
     asked_pause, back_off, claim_send_record, record_until_taken,
 };
 
-/// Outcomes are recorded together when they come within this time.
+/// Outcomes are recorded together if they arrive within this time.
 const RECORD_WITHIN: Duration = Duration::from_millis(250);
 /// The most recipients of one claim and of one record.
 const MAX_BATCH: usize = 500;
 
-/// Refusals that concern the whole campaign.
+/// Error codes that concern the whole campaign.
 const STOPS_CAMPAIGN: [i64; 3] = [
     error_codes::SPAM_RATE_LIMIT,
     error_codes::TEMPLATE_PAUSED,
     error_codes::TEMPLATE_DISABLED,
 ];
 
-/// A number that this run sends for.
+/// The sender of one number in this run.
 pub(super) struct NumberSender {
     app: App,
     queue: SenderQueue,
     number: LeasedNumber,
     background: Background,
-    /// No claims after that.
+    /// The sender makes no claims after this moment.
     deadline: Instant,
     lease: Lease,
     context: SendContext,
@@ -49,7 +49,7 @@ pub(super) struct NumberSender {
     report: Mutex<NumberReport>,
 }
 
-/// Sends for a number until nothing is left, the deadline comes, or the number may not go on. Gives the number back.
+/// Sends for a number until nothing is left, the deadline comes, or the number must stop. Then it releases the number.
 pub(super) async fn send_for_number(
     app: &App,
     queue: &SenderQueue,
@@ -107,12 +107,12 @@ impl NumberSender {
         }
     }
 
-    /// A quarter of a second's worth: what is claimed when the process dies stays unknown, or is never sent.
+    /// The messages of a quarter of a second. A small batch limits how many become `unknown` if the process dies.
     fn batch_size(&self) -> usize {
         (self.number.messages_per_second as usize / 4).clamp(5, MAX_BATCH)
     }
 
-    /// How many recipients to claim next. On trial it is one, and what is on its way comes first.
+    /// The number of recipients to claim next. During a trial it is one, after the previous send has ended.
     async fn next_batch(&self) -> usize {
         if !self.context.on_trial() {
             return self.batch_size();
@@ -123,10 +123,11 @@ impl NumberSender {
         1
     }
 
-    /// Nothing is due. True when it is worth asking again. `recorded` is the next record since the question.
+    /// Waits while nothing is due. True when another claim may find recipients. `recorded` is the next record after the
+    /// claim.
     async fn wait_for_more(&self, next_due_ms: Option<f64>, recorded: Option<Notified<'_>>) -> bool {
         match (next_due_ms, recorded) {
-            // The lease is renewed by asking.
+            // A claim renews the lease.
             (Some(milliseconds), _) => {
                 let wait = Duration::from_secs_f64(milliseconds.max(10.0) / 1000.0);
                 if Instant::now() + wait >= self.deadline {
@@ -135,7 +136,7 @@ impl NumberSender {
                 sleep(wait.min(LEASE / 3)).await;
                 true
             }
-            // What is on its way may come back to be retried.
+            // A message that is being sent may come back for a retry.
             (None, Some(recorded)) => {
                 recorded.await;
                 true
@@ -153,7 +154,7 @@ impl NumberSender {
     }
 
     async fn send_job(&self, job: Job) -> RecipientReport {
-        // The pace may have made it wait for long: ask again at the last moment.
+        // The wait for the pace may have been long: check again just before sending.
         if !self.may_send() {
             return job.report(Report::held());
         }
@@ -167,7 +168,7 @@ impl NumberSender {
         }
     }
 
-    /// What the answer means for the recipient, for the campaign and for the pace of the number.
+    /// Derives from the answer the report on the recipient, and the effects on the campaign and the pace of the number.
     fn report_on(&self, job: &Job, answer: &Answer) -> RecipientReport {
         if let Some(pause) = answer.as_ref().err().and_then(asked_pause) {
             self.pace().slow_down(pause);
@@ -224,8 +225,8 @@ impl SendQueue for NumberSender {
         None
     }
 
-    /// Waits for the pace, unless there is nothing to wait for.
-    async fn turn(&self) {
+    /// Waits for the pace, if the number may send.
+    async fn wait_for_turn(&self) {
         if self.may_send() {
             let next = self.pace().next();
             sleep_until(next).await;
@@ -237,7 +238,7 @@ impl SendQueue for NumberSender {
         self.send_job(job)
     }
 
-    /// Records a batch, for as long as the run may last.
+    /// Records a batch, and tries for as long as the run may last.
     async fn record(&self, batch: Vec<RecipientReport>) {
         let session = self.number.session_id;
         let subject = format!("number {session}");

@@ -1,29 +1,28 @@
-//! The pace of a number.
+//! The pace of a number: how many messages a second it sends.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How far sends may run ahead of the exact pace: it makes up for the time a claim takes.
+/// How far sends may run ahead of the exact pace, which makes up for the duration of a claim.
 const SLACK: Duration = Duration::from_millis(200);
-/// The slowest a throttled number goes.
+/// The longest gap between sends of a throttled number.
 const SLOWEST: Duration = Duration::from_secs(1);
 /// The shortest pause of a throttled number.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
-/// The longest, whatever Meta asks for: the lease of the number must outlast it. The message that was refused waits as
-/// long as Meta asks, and the next one finds out whether the number may go on.
+/// The longest pause of a throttled number, even if Meta asks for more, because the number's lease must outlast it. The
+/// refused message waits as long as Meta asks, and the next message shows whether the number may continue.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// Lets one send through at a time, so many a second. Never faster over any stretch of time longer than the
-/// slack.
+/// Allows one send at a time, so many a second. Over a period longer than the slack it is never faster.
 pub(super) struct Pace {
     interval: Duration,
-    /// When the next send is due by the exact pace.
+    /// When the next send is due at the exact pace.
     next: Instant,
 }
 
 impl Pace {
-    /// A pace of `per_second` sends.
+    /// A pace of `per_second` messages.
     pub(super) fn new(per_second: u32) -> Self {
         Self {
             interval: Duration::from_secs(1) / per_second.max(1),
@@ -42,7 +41,8 @@ impl Pace {
         self.next = self.next.max(earliest) + self.interval;
     }
 
-    /// Meta says it is too fast: pause for a second, or as long as Meta asks, and go at half the pace from there.
+    /// Slows down after a refusal of Meta: pauses for a second, or as long as Meta asks, and then continues at half the
+    /// pace.
     pub(super) fn slow_down(&mut self, asked: Duration) {
         self.interval = (self.interval * 2).min(SLOWEST).max(self.interval);
         let pause = asked.clamp(SHORTEST_PAUSE, LONGEST_PAUSE);

@@ -1,4 +1,4 @@
-//! `GET` and `PUT /api/broadcast/prices`: what Meta asks for a message, as the tenant entered it.
+//! `GET` and `PUT /api/broadcast/prices`: prices of Meta's messages, as the tenant entered them.
 
 use axum::Json;
 use chrono::NaiveDate;
@@ -14,7 +14,7 @@ use crm_core::permissions::{BroadcastsView, SettingsUpdate};
 use crm_core::routes;
 use crm_core::text::Text;
 
-/// At most so many prices at once.
+/// The most prices of one request.
 const MAX_PRICES: usize = 1000;
 
 /// The prices of a tenant.
@@ -24,31 +24,31 @@ pub(crate) struct PriceList {
 }
 
 crm_core::words! {
-    /// Where a price comes from.
+    /// The source of a price.
     pub(crate) PriceSource = "own", "listed";
 }
 
-/// What a delivered message of a category costs in a country.
+/// The price of a delivered message of a category in a country.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct Price {
-    /// Two capital letters; `*` for all countries that are not named.
+    /// Two capital letters; `*` for all other countries.
     #[schema(example = "ID")]
     country: String,
     category: Category,
-    /// The first day it holds.
+    /// The first day of the price.
     effective_from: NaiveDate,
     #[schema(example = "USD")]
     currency: String,
-    /// As a decimal number.
+    /// A decimal number as text.
     #[schema(example = "0.0411")]
     amount: String,
-    /// `own`: entered by the tenant. `listed`: from a copy of Meta's rate card as of that day, which comes with the product;
-    /// an entry of the tenant's own goes before it.
+    /// `own`: entered by the tenant. `listed`: from the copy of Meta's rate card, as of that day, that the product
+    /// ships. An `own` price takes precedence.
     #[schema(example = "own", value_type = PriceSource)]
     source: String,
 }
 
-/// A category of templates.
+/// A category of message templates.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 #[schema(as = PriceCategory)]
@@ -61,14 +61,14 @@ enum Category {
     Authentication,
 }
 
-/// Prices to enter.
+/// Prices to be entered.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewPrices {
     prices: Vec<NewPrice>,
 }
 
-/// A price to enter; without an amount, one to take away.
+/// A price to be entered; without an amount, a price to be removed.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewPrice {
@@ -79,13 +79,13 @@ struct NewPrice {
     #[serde(default = "dollars")]
     #[schema(example = "USD")]
     currency: String,
-    /// A decimal number, as a text or as a number.
+    /// A decimal number, as text or as a number.
     #[serde(default, deserialize_with = "decimal")]
     #[schema(example = "0.0411")]
     amount: Option<String>,
 }
 
-/// As it is written: a number keeps its digits.
+/// Keeps the digits of a number as they were written.
 fn decimal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     match Value::deserialize(deserializer)? {
         Value::Null => Ok(None),

@@ -1,4 +1,4 @@
-//! A run of the campaigns' sender: which numbers it sends for, and for how long.
+//! A run of the campaign sender: which numbers it sends for, and for how long.
 
 use std::time::Duration;
 
@@ -17,29 +17,30 @@ use crm_core::app::App;
 use crm_core::background::Background;
 use crm_core::error::ApiError;
 
-/// How long a run hands out recipients: until the next minute's run is about to begin. The function's limit in
-/// `vercel.json` leaves what is on its way the time to end.
+/// How long a run claims recipients: almost until the next minute's run. The limit of the function in `vercel.json`
+/// leaves time for messages that are being sent.
 const SENDING_TIME: Duration = Duration::from_secs(57);
 
-/// How often a run looks whether a number that another run holds has become free.
+/// How often a run checks whether a number held by another run has become free.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
-/// What a run did.
+/// The results of a run.
 #[derive(Default, Serialize, ToSchema)]
 pub struct RunReport {
-    /// Numbers this instance has sent for.
+    /// The numbers that this instance has sent for.
     numbers: Vec<NumberReport>,
-    /// Numbers that other instances were asked to send for, and do.
+    /// The numbers that other instances have taken over.
     handed_over: Vec<Uuid>,
-    /// Asked to send for some: those it goes on sending for after this answer.
+    /// In a run that takes over: the numbers that it continues to send for after this answer.
     taken_over: Vec<Uuid>,
-    /// Numbers with work that another run was still sending for at the end.
+    /// The number of numbers with work that another run was still sending for at the end.
     busy: u32,
-    /// Messages that nobody writes (greetings, away messages) whose sender had died, or never began.
+    /// The number of automatic messages (greetings, away messages) that were sent because their sender had died or
+    /// never started.
     pub automatic_messages: u32,
 }
 
-/// What a run sends with.
+/// The sender of one run.
 #[derive(Clone)]
 pub struct Sender {
     app: App,
@@ -49,7 +50,7 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// A run that begins now.
+    /// Prepares a run.
     pub fn new(app: App, background: Background) -> Self {
         Self {
             deadline: Instant::now() + SENDING_TIME,
@@ -59,17 +60,17 @@ impl Sender {
         }
     }
 
-    /// Starts campaigns that are due, and leases the numbers that have work.
+    /// Starts campaigns that are due, and leases the numbers with work.
     pub async fn begin(&self) -> Result<Run, DatabaseError> {
         self.queue.begin().await
     }
 
-    /// Records the end of the run and gives its numbers back.
+    /// Records the end of the run and releases its numbers.
     pub async fn finish(&self, report: &RunReport) -> Result<(), DatabaseError> {
         self.queue.finish(report).await
     }
 
-    /// Takes a share of another run and sends for it after the answer.
+    /// Takes over a share of another run, and sends for it after the answer.
     pub async fn take_over(self, former: Uuid, sessions: &[Uuid]) -> Result<RunReport, ApiError> {
         let numbers = self.queue.take_over(former, sessions).await?;
         let taken_over = numbers.iter().map(|number| number.session_id).collect();
@@ -83,7 +84,7 @@ impl Sender {
         })
     }
 
-    /// Sends until nobody has work any more, or the time is over.
+    /// Sends until no number has work any more, or the time is over.
     pub async fn send_all(&self, first: Run) -> RunReport {
         let mut report = RunReport::default();
         let mut instances = if self.app.config().own_address.is_some() {
@@ -105,7 +106,7 @@ impl Sender {
             for other in others {
                 again = true;
                 if other.taken_over.is_empty() {
-                    // Other instances are out of reach: this run does not ask again.
+                    // Other instances are unreachable: this run does not try again.
                     instances = 1;
                 }
                 report.handed_over.extend(other.taken_over);
@@ -118,7 +119,7 @@ impl Sender {
             run = match self.queue.begin().await {
                 Ok(run) => run,
                 Err(error) => {
-                    log::warn!("no further look at the queue: {}", error.source_text());
+                    log::warn!("the queue could not be checked again: {}", error.source_text());
                     return report;
                 }
             };
@@ -132,8 +133,8 @@ impl Sender {
         join_all(senders).await
     }
 
-    /// Has another instance send for a share. What that one does not take is sent from here: under an id of its own, so
-    /// that an instance that answers late finds it gone.
+    /// Lets another instance send for a share. This instance sends for the numbers that the other one does not take. It
+    /// takes them under a new id, so that an instance that is late cannot take them any more.
     async fn hand_over(&self, share: Vec<LeasedNumber>) -> HandedOver {
         let taken_over = hand_over(&self.app, self.queue.holder(), &share).await;
         let left: Vec<Uuid> = share
@@ -160,9 +161,9 @@ impl Sender {
     }
 }
 
-/// What became of a share.
+/// The result of handing a share over.
 struct HandedOver {
     taken_over: Vec<Uuid>,
-    /// Sent for in this instance after all.
+    /// The reports of numbers that this instance sent for after all.
     kept: Vec<NumberReport>,
 }

@@ -1,4 +1,4 @@
-//! What waits to be sent, and what failed.
+//! The queue: waiting and failed recipients.
 
 pub(crate) mod queue_retry;
 pub(crate) mod queue_status;

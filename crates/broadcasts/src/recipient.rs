@@ -1,4 +1,4 @@
-//! Recipients as people give them.
+//! Recipients as people enter them.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
@@ -7,7 +7,7 @@ use whatsapp::template::Variables;
 use crm_core::text::Text;
 use tables::phone_number;
 
-/// A recipient: `"+62 812-3456-7890"`, or with a name and what fills the template.
+/// A recipient: `"+62 812-3456-7890"`, or an object with name and variables.
 #[derive(Deserialize, ToSchema)]
 #[serde(
     untagged,
@@ -26,10 +26,10 @@ pub(super) enum RecipientInput {
         )]
         #[schema(example = "+62 812-3456-7890")]
         phone_number: String,
-        /// How the contact is named, if it is new.
+        /// The name of the contact, if it is new.
         #[schema(example = "Ani")]
         name: Option<String>,
-        /// What fills the template: a list for `{{1}}`, `{{2}}` …, an object for named variables.
+        /// The values of the variables: a list for `{{1}}`, `{{2}}` …, an object for named variables.
         #[serde(default)]
         #[schema(value_type = Value, example = json!(["Ani"]))]
         variables: Variables,
@@ -49,7 +49,7 @@ fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, 
     })
 }
 
-/// A recipient as the database takes it.
+/// A recipient as the database expects it.
 #[derive(Serialize)]
 pub(super) struct Recipient {
     pub(super) wa_id: String,
@@ -59,7 +59,7 @@ pub(super) struct Recipient {
 }
 
 impl RecipientInput {
-    /// The recipient, or the field that is wrong and why.
+    /// Checks the recipient. The error is the wrong field with the reason.
     pub(super) fn checked(self) -> Result<Recipient, (&'static str, Text)> {
         let (number, name, variables) = match self {
             Self::Number(number) => (number, None, Variables::default()),
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_recipient_is_a_number_or_a_person() {
+    fn a_recipient_is_a_number_or_an_object() {
         let list: Vec<RecipientInput> = serde_json::from_str(
             r#"["+6281234567890", {"phone_number": 6281234567891, "name": " Ani ", "variables": ["x"]}]"#,
         )
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_may_be_written_as_people_write_it_at_home() {
+    fn a_number_may_be_written_in_the_national_form() {
         for written in [
             "0812-3456-7890",
             "+62 812 3456 7890",

@@ -1,4 +1,4 @@
-//! A campaign's recipients as a file, page by page.
+//! The recipients of a campaign as a file, read page by page.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use uuid::Uuid;
@@ -8,7 +8,7 @@ use crm_core::error::ApiError;
 use crm_core::text::Language;
 use tables::table_export::PagedQuery;
 
-/// Recipients that are asked for at once.
+/// The number of recipients that one query reads.
 const PAGE: u32 = 1000;
 
 impl PagedQuery for Recipients {

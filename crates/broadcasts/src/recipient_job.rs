@@ -1,4 +1,4 @@
-//! A recipient on its way: the message, and the report on it.
+//! A claimed recipient: the message, and the report on it.
 
 use std::collections::HashMap;
 
@@ -13,12 +13,12 @@ use sending::outcome::Report;
 pub(super) struct Job {
     pub(super) recipient: ClaimedRecipient,
     claim_id: Uuid,
-    /// Or why nothing can be sent.
+    /// The content, or the reason why nothing can be sent.
     content: Result<Content, String>,
 }
 
 impl Job {
-    /// The message, or the report on a recipient whose message cannot be made.
+    /// The message, or a report if it cannot be built.
     pub(super) fn message(&self) -> Result<OutboundMessage, Report> {
         match &self.content {
             Ok(content) => Ok(OutboundMessage {
@@ -32,7 +32,7 @@ impl Job {
         }
     }
 
-    /// The report as the queue takes it.
+    /// The report as the queue expects it.
     pub(super) fn report(&self, report: Report) -> RecipientReport {
         RecipientReport {
             recipient_id: self.recipient.recipient_id,
@@ -68,8 +68,8 @@ pub(super) fn jobs_of(claim: Claim) -> impl Iterator<Item = Job> {
     })
 }
 
-/// The template with a recipient's values, or what is wrong with them. Values beyond those it needs are left: it may have
-/// needed more when the campaign was made.
+/// The template with a recipient's values, or what is wrong with them. Surplus values are ignored: the template may
+/// have had more variables when the campaign was created.
 fn filled(
     row: &TemplateRow,
     definition: &TemplateDefinition,
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_beyond_those_a_template_needs_do_no_harm_and_what_is_wrong_is_named() {
+    fn surplus_values_are_ignored_and_wrong_values_are_named() {
         let components = json!([{"type": "BODY", "text": "Halo {{1}}, apa kabar hari ini?"}]);
         let definition = TemplateDefinition::parse(&components).unwrap();
         let row = TemplateRow {

@@ -1,4 +1,4 @@
-//! `GET /api/broadcast/campaigns/{id}/recipients`: a campaign, one recipient at a time.
+//! `GET /api/broadcast/campaigns/{id}/recipients`: the recipients of a campaign, as pages or as a file.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -21,7 +21,7 @@ use crm_core::text::Text;
 use tables::table_export::{TableFormat, download};
 
 crm_core::words! {
-    /// Why a recipient was skipped.
+    /// The reason why a recipient was skipped.
     pub(crate) SkipReason = "opted_out", "blocked", "erased", "cancelled";
 }
 
@@ -29,7 +29,7 @@ crm_core::words! {
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct CampaignRecipient {
     id: Uuid,
-    /// In the order they were listed, from 1.
+    /// The place in the list, from 1.
     pub(super) position: u32,
     #[schema(example = "6281234567890")]
     pub(super) phone_number: String,
@@ -43,11 +43,11 @@ pub(crate) struct CampaignRecipient {
     /// `opted_out` or `cancelled`
     #[schema(value_type = Option<SkipReason>)]
     pub(super) skip_reason: Option<String>,
-    /// Of a pending one.
+    /// When a pending recipient is due.
     due_at: Option<DateTime<Utc>>,
-    /// Whose clock it goes by, where each recipient's counts.
+    /// The recipient's time zone, if the campaign is sent in each recipient's time zone.
     timezone: Option<String>,
-    /// How often Meta was asked.
+    /// The number of attempts.
     pub(super) attempts: i32,
     message_id: Option<Uuid>,
     pub(super) error_code: Option<i64>,
@@ -58,9 +58,9 @@ pub(crate) struct CampaignRecipient {
     pub(super) read_at: Option<DateTime<Utc>>,
     pub(super) failed_at: Option<DateTime<Utc>>,
     pub(super) replied_at: Option<DateTime<Utc>>,
-    /// The answer.
+    /// The reply.
     reply_message_id: Option<Uuid>,
-    /// The text of the message, with this recipient's values.
+    /// The text of the message with this recipient's values.
     #[schema(example = "Halo Ani, promo akhir tahun sudah dimulai.")]
     pub(super) preview: Option<String>,
 }
@@ -70,19 +70,19 @@ pub(crate) struct CampaignRecipient {
 pub(crate) struct RecipientPage {
     #[serde(rename(deserialize = "rows"))]
     pub(super) data: Vec<CampaignRecipient>,
-    /// To be given as `after`, for the next page. Null on the last.
+    /// The value of `after` for the next page. Null on the last page.
     pub(super) next_cursor: Option<Uuid>,
-    /// How many there are on all pages, where a page was asked for by its number.
+    /// The number of recipients on all pages, if the request named a page number.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     total: Option<u64>,
-    /// The page, from 1, where it was asked for by its number.
+    /// The page, from 1, if the request named a page number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     page: Option<u32>,
 }
 
-/// Whom to list.
+/// The filters of the list.
 #[derive(Deserialize)]
 pub(crate) struct Filter {
     status: Option<RecipientStatus>,
@@ -99,7 +99,7 @@ pub(crate) struct Filter {
     format: Option<TableFormat>,
 }
 
-/// Recipients of a campaign as they are asked for.
+/// The recipients that a request selects.
 pub(super) struct Recipients {
     caller: Caller,
     campaign: Uuid,
@@ -110,7 +110,7 @@ pub(super) struct Recipients {
 }
 
 impl Recipients {
-    /// A page of them: by its number, or behind `after`. 404 without the campaign.
+    /// Reads a page, by its number or by `after`. 404 without the campaign.
     pub(super) async fn read(
         &self,
         number: Option<u32>,

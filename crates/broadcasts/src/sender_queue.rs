@@ -1,4 +1,4 @@
-//! The database's side of sending: runs, leases, claims and records.
+//! The queue in the database: runs, leases, claims and records.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,22 +12,22 @@ use whatsapp::template::Variables;
 
 use sending::outcome::Report;
 
-/// How long a lease holds without being renewed. Claims and records renew it, a few times a second.
+/// How long a lease holds without renewal. Claims and records renew it a few times a second.
 pub(super) const LEASE: Duration = Duration::from_secs(15);
-/// Tries of a call that lost against others for the same rows.
+/// The most attempts of a call that conflicts with others.
 const TRIES: u32 = 3;
-/// Numbers that one run leases, to send for them or to hand them over.
+/// The most numbers that one run leases, to send for them or to hand them over.
 const MAX_SESSIONS: u32 = 100;
 
-/// A run of the sender, as the database opened it.
+/// A run of the sender.
 #[derive(Deserialize)]
 pub struct Run {
     pub(super) sessions: Vec<LeasedNumber>,
-    /// Numbers with work that somebody else is sending for.
+    /// The number of numbers with work that another run is sending for.
     pub(super) busy: u32,
 }
 
-/// A number this run may send for.
+/// A number that this run may send for.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct LeasedNumber {
     pub(super) session_id: Uuid,
@@ -35,13 +35,13 @@ pub(super) struct LeasedNumber {
     pub(super) messages_per_second: u32,
 }
 
-/// Recipients handed out, each to be recorded once.
+/// Claimed recipients, each to be recorded once.
 #[derive(Deserialize)]
 pub(super) struct Claim {
     pub(super) claim_id: Uuid,
     pub(super) templates: HashMap<Uuid, TemplateRow>,
     pub(super) recipients: Vec<ClaimedRecipient>,
-    /// With no recipients: in how many milliseconds the next is due. None when none is left.
+    /// Without recipients: the milliseconds until the next one is due. None when none is left.
     pub(super) next_due_ms: Option<f64>,
 }
 
@@ -53,19 +53,19 @@ pub(super) struct TemplateRow {
     pub(super) components: Value,
 }
 
-/// One recipient to send to.
+/// A claimed recipient.
 #[derive(Deserialize)]
 pub(super) struct ClaimedRecipient {
     pub(super) recipient_id: Uuid,
     pub(super) message_id: Uuid,
     pub(super) wa_id: String,
     pub(super) variables: Variables,
-    /// Attempts, with this one.
+    /// The number of attempts, including this one.
     pub(super) attempts: u32,
     pub(super) template_id: Uuid,
 }
 
-/// What became of a claimed recipient.
+/// The outcome of a claimed recipient.
 #[derive(Serialize)]
 pub(super) struct RecipientReport {
     pub(super) recipient_id: Uuid,
@@ -77,7 +77,7 @@ pub(super) struct RecipientReport {
     pub(super) pause_campaign: bool,
 }
 
-/// Access to the queue in the name of one run.
+/// Access to the queue for one run.
 #[derive(Clone)]
 pub(super) struct SenderQueue {
     supabase: Supabase,
@@ -92,13 +92,13 @@ impl SenderQueue {
         }
     }
 
-    /// Whose leases these are.
+    /// The id that holds the leases.
     pub(super) fn holder(&self) -> Uuid {
         self.holder
     }
 
-    /// Takes leases over from another holder. Answers with those that were still its own: of several that try, one has
-    /// each.
+    /// Takes leases over from another holder, and returns the numbers that the other still held. If several try, each
+    /// number goes to one.
     pub(super) async fn take_over(
         &self,
         former: Uuid,
@@ -113,7 +113,7 @@ impl SenderQueue {
             .await
     }
 
-    /// Starts what is due and leases the numbers that have work.
+    /// Starts campaigns that are due, and leases the numbers with work.
     pub(super) async fn begin(&self) -> Result<Run, DatabaseError> {
         let arguments = json!({
             "holder": self.holder, "lease_seconds": LEASE.as_secs(), "max_sessions": MAX_SESSIONS,
@@ -126,7 +126,7 @@ impl SenderQueue {
                 .rpc("begin_sender_run", &arguments)
                 .await;
             match begun {
-                // Webhooks hold rows it tidies up: they are free in a moment.
+                // Webhooks hold locks on rows that this call updates. They release them soon.
                 Err(DatabaseError::Retryable(_)) if tries < TRIES => {
                     sleep(Duration::from_millis(100)).await;
                     tries += 1;
@@ -136,8 +136,9 @@ impl SenderQueue {
         }
     }
 
-    /// The next recipients of a number. None when the lease is lost. What was handed out in other claims than those in
-    /// `known` is handed out again: their answers never came, so nobody has sent to them. One claim of a number at a time.
+    /// Claims the next recipients of a number. None when the lease is lost. Recipients of claims that are not in
+    /// `known` are handed out again: the answer with them was lost, so no process has sent to them. Call it once at a
+    /// time for each number.
     pub(super) async fn claim(
         &self,
         session: Uuid,
@@ -154,7 +155,7 @@ impl SenderQueue {
             .await
     }
 
-    /// Records outcomes. Safe to repeat. Answers with the campaigns whose numbers changed.
+    /// Records outcomes. Safe to repeat. Returns the campaigns whose figures changed.
     pub(super) async fn record(
         &self,
         session: Uuid,
@@ -179,13 +180,13 @@ impl SenderQueue {
             .await
     }
 
-    /// Gives a number back, and with it what was handed out in other claims than those in `known`.
+    /// Releases a number, and returns the recipients of claims that are not in `known` to the queue.
     pub(super) async fn release(&self, session: Uuid, known: &[Uuid]) -> Result<(), DatabaseError> {
         let arguments = json!({ "session_id": session, "holder": self.holder, "known_claims": known });
         self.supabase.as_service().rpc("release_sender", &arguments).await
     }
 
-    /// Notes that the run is over.
+    /// Records the end of the run.
     pub(super) async fn finish(&self, outcome: &impl Serialize) -> Result<(), DatabaseError> {
         self.supabase
             .as_service()

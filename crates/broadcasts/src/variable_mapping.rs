@@ -1,11 +1,11 @@
-//! What fills the variables of a template for the people of a list.
+//! The sources of a template's variables for entries of a recipient list.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// A source for each variable: a list where the template counts them, an object where it names them.
+/// A source for each variable: a list for numbered variables, an object for named ones.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(untagged, expecting = "must be a list of sources, or an object of them")]
 pub(crate) enum VariableMapping {
@@ -13,23 +13,23 @@ pub(crate) enum VariableMapping {
     Named(BTreeMap<String, VariableSource>),
 }
 
-/// Where a value comes from.
+/// The source of a value.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(tag = "source", rename_all = "lowercase")]
 pub(crate) enum VariableSource {
-    /// A column of the list.
+    /// A column of the recipient list.
     Column {
-        /// Its name.
+        /// The name of the column.
         #[schema(example = "city")]
         column: String,
     },
-    /// What is known of the contact.
+    /// A value of the contact.
     Contact {
-        /// `name`, `phone_number`, `email`, `language`, or `custom.` and the key of a field of the tenant's own.
+        /// `name`, `phone_number`, `email`, `language`, or `custom.` and the key of a custom field.
         #[schema(example = "custom.city")]
         field: String,
     },
-    /// The same for everybody.
+    /// The same text for every recipient.
     Text {
         /// The text.
         #[schema(example = "Kopi Senja")]

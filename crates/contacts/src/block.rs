@@ -19,25 +19,25 @@ use crm_core::routes;
 use crm_core::text::{Language, Text};
 use sending::number_token;
 
-/// Meta's code for a list of people not all of whom it has blocked.
+/// Meta's code if it has not blocked everyone in a list.
 const NOT_ALL_BLOCKED: i64 = 139_100;
 
-/// What became of a block, or of its end.
+/// The result of blocking or unblocking a contact.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct BlockOutcome {
     contact: Contact,
-    /// Meta's word, for each of our numbers that the contact has written to. Whatever it is: nothing is sent to the contact
-    /// from here, and what they write asks for nobody's attention.
+    /// Meta's answer for each of our numbers that the contact has written to. Even if Meta refuses, the product sends
+    /// nothing to the contact, and messages from them count as unread nowhere.
     meta: Vec<MetaOutcome>,
 }
 
-/// Meta's word for one of our numbers.
+/// Meta's answer for one of our numbers.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct MetaOutcome {
     session_id: Uuid,
-    /// Whether Meta has done the same.
+    /// Whether Meta did the same.
     done: bool,
-    /// Why not.
+    /// Why Meta did not.
     #[schema(example = "The contact has not written within 24 hours.")]
     reason: Option<String>,
 }
@@ -99,7 +99,7 @@ async fn set_blocked(app: &App, caller: &Caller, id: Uuid, blocked: bool) -> Res
     let answer: Answer = caller.database().rpc("block_contact", &arguments).await?;
     let mut meta = Vec::new();
     for number in answer.numbers {
-        meta.push(tell_meta(app, number, blocked).await);
+        meta.push(set_blocked_at_meta(app, number, blocked).await);
     }
     Ok(BlockOutcome {
         contact: answer.contact,
@@ -107,7 +107,7 @@ async fn set_blocked(app: &App, caller: &Caller, id: Uuid, blocked: bool) -> Res
     })
 }
 
-async fn tell_meta(app: &App, number: Number, blocked: bool) -> MetaOutcome {
+async fn set_blocked_at_meta(app: &App, number: Number, blocked: bool) -> MetaOutcome {
     let session_id = number.session_id;
     let reason = match number_token(app, session_id).await {
         Err(error) => {
@@ -117,16 +117,16 @@ async fn tell_meta(app: &App, number: Number, blocked: bool) -> MetaOutcome {
         Ok(token) => {
             let client = app.graph().number(&number.phone_number_id, &token);
             let users = [number.user.as_str()];
-            let told = if blocked {
+            let answer = if blocked {
                 client.block(&users).await
             } else {
                 client.unblock(&users).await
             };
-            match told {
+            match answer {
                 Ok(done) => done.is_empty().then(|| refusal(NOT_ALL_BLOCKED)),
                 Err(SendError::Rejected { error }) => Some(refusal(error.code)),
                 Err(error) => {
-                    log::warn!("number {session_id}: a block was not told to Meta: {error}");
+                    log::warn!("number {session_id}: Meta was not asked to change a block: {error}");
                     Some(unreachable_text())
                 }
             }
@@ -154,7 +154,7 @@ fn refusal(code: i64) -> Text {
 
 fn unreachable_text() -> Text {
     Text::new(
-        "Meta could not be asked. Try again later.",
+        "Meta could not be reached. Try again later.",
         "Meta tidak dapat dihubungi. Coba lagi nanti.",
     )
 }

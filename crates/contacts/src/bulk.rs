@@ -1,4 +1,4 @@
-//! `POST /api/crm/contacts/bulk`: one thing with many contacts.
+//! `POST /api/crm/contacts/bulk`: one action on many contacts.
 
 use std::time::Duration;
 
@@ -23,29 +23,29 @@ use crm_core::routes;
 use crm_core::text::Text;
 
 const MAX_IDS: usize = 500;
-/// 100,000 contacts take half of it on two cores.
+/// Time limit of the call: 100,000 contacts take half of it on two cores.
 const TIME_LIMIT: Duration = Duration::from_secs(55);
 
-/// What to do with which contacts: those of `ids`, or those of `filter`.
+/// An action, and the contacts it applies to: those in `ids`, or those that pass `filter`.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ContactBulk)]
 pub(crate) struct BulkAction {
-    /// Those the caller may not see are passed over.
+    /// The ids of contacts. Those that the caller may not see are skipped.
     #[schema(max_items = 500)]
     ids: Option<Vec<Uuid>>,
     filter: Option<ContactFilter>,
     action: Action,
-    /// Of `add_tags` and `remove_tags`.
+    /// The tags for `add_tags` and `remove_tags`.
     #[schema(example = json!(["2026"]))]
     tags: Option<Vec<String>>,
-    /// Of `add_labels` and `remove_labels`.
+    /// The labels for `add_labels` and `remove_labels`.
     label_ids: Option<Vec<Uuid>>,
-    /// Of `set_owner`; null takes the owner away.
+    /// The owner for `set_owner`. Null removes the owner.
     owner_id: Option<Uuid>,
 }
 
-/// What to do.
+/// The action on each contact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = ContactBulkAction)]
@@ -58,14 +58,14 @@ pub(crate) enum Action {
     Delete,
 }
 
-/// How far it came.
+/// The result of the action.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[schema(as = ContactBulkOutcome)]
 pub(crate) struct BulkOutcome {
-    /// How many contacts were meant.
+    /// The number of selected contacts.
     matched: u64,
-    /// How many were changed; of labels, how many were put on or taken off. At most 100 contacts are deleted at once:
-    /// when it is less than `matched`, ask again.
+    /// The number of changed contacts; for labels, of labels added or removed. One request deletes at most 100
+    /// contacts: repeat it while this is less than `matched`.
     changed: u64,
 }
 
@@ -121,7 +121,7 @@ pub(crate) async fn change_contacts(
     Ok(Json(database.rpc("change_contacts", &arguments).await?))
 }
 
-/// Either of the two: everybody is meant only by a filter that says so.
+/// Exactly one of the two: a request without a selection must not mean every contact.
 fn chosen(ids: Option<Vec<Uuid>>, filter: Option<ContactFilter>) -> Result<(Value, Value), ApiError> {
     match (ids, filter) {
         (Some(ids), None) if ids.len() > MAX_IDS => Err(too_many("ids", MAX_IDS)),

@@ -1,4 +1,4 @@
-//! `GET` and `POST /api/crm/contacts/{id}/consents`: what a contact has said about marketing.
+//! `GET` and `POST /api/crm/contacts/{id}/consents`: consent to marketing.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -19,23 +19,23 @@ use crm_core::routes;
 
 const MAX_NOTE: usize = 1000;
 
-/// Every word of a contact about marketing, the latest first. The latest holds.
+/// The marketing consents of a contact, the latest first. The latest counts.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct Consents {
-    /// Since when the person wants none.
+    /// When the person opted out of marketing; null if they did not.
     marketing_opted_out_at: Option<DateTime<Utc>>,
     #[serde(rename(deserialize = "rows"))]
     data: Vec<Consent>,
 }
 
 crm_core::words! {
-    /// What a consent is about.
+    /// The purpose of a consent.
     pub(crate) ConsentPurpose = "marketing";
-    /// How a consent was given.
+    /// The way in which a consent came.
     pub(crate) ConsentSource = "meta_preference", "keyword", "person", "import", "error_131050";
 }
 
-/// One word about marketing.
+/// One consent to marketing, or its refusal.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct Consent {
     id: Uuid,
@@ -46,14 +46,14 @@ pub(crate) struct Consent {
     /// `meta_preference`, `keyword`, `person`, `import` or `error_131050`
     #[schema(value_type = ConsentSource)]
     source: String,
-    /// What shows it: Meta's notice, the message, or who entered it and why.
+    /// The evidence: Meta's notice, the message, or the person who entered it with their note.
     #[schema(value_type = Object, example = json!({"note": "Signed form of 17 February"}))]
     proof: Value,
     occurred_at: DateTime<Utc>,
     created_at: DateTime<Utc>,
 }
 
-/// Yes or no.
+/// Whether the contact agreed.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ConsentState {
@@ -61,12 +61,12 @@ pub(crate) enum ConsentState {
     OptedOut,
 }
 
-/// A word that was said elsewhere.
+/// A consent that the contact gave elsewhere.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewConsent {
     state: ConsentState,
-    /// Where and how it was said.
+    /// Where and how the contact gave it.
     #[schema(example = "Signed form of 17 February")]
     note: Option<String>,
 }

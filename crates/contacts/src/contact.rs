@@ -23,24 +23,24 @@ use crm_core::permissions::{ContactsDelete, ContactsUpdate, ContactsView, Conver
 use crm_core::routes;
 use crm_core::text::Text;
 
-/// Somebody the organisation is in contact with.
+/// A person that the organisation is in contact with.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Contact {
     pub(super) id: Uuid,
-    /// As somebody of the organisation typed it; it goes before `profile_name`.
+    /// The name that a person of the organisation entered. It takes precedence over `profile_name`.
     #[schema(example = "Sari Dewi")]
     pub(super) name: Option<String>,
-    /// As WhatsApp shows it.
+    /// The name on WhatsApp.
     #[schema(example = "Sari")]
     pub(super) profile_name: Option<String>,
     pub(super) username: Option<String>,
     /// Null while Meta hides it.
     #[schema(example = "+6281234567890")]
     pub(super) phone_number: Option<String>,
-    /// The same as WhatsApp writes it: digits only.
+    /// The phone number as WhatsApp writes it: digits only.
     #[schema(example = "6281234567890")]
     wa_id: Option<String>,
-    /// Meta's id of the person, for this business.
+    /// Meta's id of the person for this business.
     user_id: Option<String>,
     #[schema(example = "sari@example.com")]
     pub(super) email: Option<String>,
@@ -48,22 +48,22 @@ pub(crate) struct Contact {
     pub(super) language: Option<String>,
     #[schema(example = json!(["grosir"]))]
     pub(super) tags: Vec<String>,
-    /// By the keys of the organisation's fields.
+    /// The custom values, by the keys of the custom fields.
     #[schema(value_type = Object, example = json!({"city": "Solo"}))]
     pub(super) custom_fields: Map<String, Value>,
     owner_id: Option<Uuid>,
     pub(super) owner_name: Option<String>,
     pub(super) labels: Vec<ContactLabel>,
-    /// Since when the person wants no marketing.
+    /// When the person opted out of marketing.
     pub(super) marketing_opted_out_at: Option<DateTime<Utc>>,
     pub(super) blocked_at: Option<DateTime<Utc>>,
-    /// When a message was last exchanged.
+    /// When the last message was exchanged.
     pub(super) last_activity_at: Option<DateTime<Utc>>,
     pub(super) created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
 
-/// A label on a contact. Empty lists for callers who may not see labels.
+/// A label on a contact. The list is empty for callers who may not see labels.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ContactLabel {
     id: Uuid,

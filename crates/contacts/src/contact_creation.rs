@@ -18,14 +18,14 @@ use crm_core::routes;
 use crm_core::text::Text;
 use tables::phone_number::{self, DEFAULT_COUNTRY};
 
-/// A contact to add.
+/// A contact to be created.
 #[derive(Deserialize, ToSchema)]
 #[expect(dead_code, reason = "it only describes the body")]
 pub(crate) struct NewContact {
-    /// In any form. With a country code, or of `country`.
+    /// The phone number in any usual form, with a country code or in the national form of `country`.
     #[schema(example = "0812-3456-7890")]
     phone_number: String,
-    /// Where a number without a country code is from: an ISO 3166 code, by default `ID`.
+    /// The country of a number without a country code, as an ISO 3166 code; `ID` if left out.
     #[schema(example = "ID")]
     country: Option<String>,
     #[serde(flatten)]

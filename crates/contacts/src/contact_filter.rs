@@ -1,4 +1,4 @@
-//! Which contacts are meant: by a query, or by a body.
+//! Filters that select contacts, from a query or a body.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -11,16 +11,16 @@ use crm_core::text::Text;
 
 const MAX_SEARCH: usize = 200;
 
-/// Which contacts: those that meet all of it.
+/// A filter of contacts. A contact must meet all of its conditions.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ContactFilter {
-    /// Words of names, addresses and tags, or a part of a number in any spelling.
+    /// Words of names, e-mail addresses and tags, or a part of a phone number in any form.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) search: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) label_id: Option<Uuid>,
-    /// Takes `segments.view`.
+    /// The segment; it needs `segments.view`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) segment_id: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,14 +33,14 @@ pub(crate) struct ContactFilter {
     pub(super) opted_out: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) blocked: Option<bool>,
-    /// Values by the keys of the organisation's fields.
+    /// Values by the keys of the custom fields.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub(super) fields: Option<Map<String, Value>>,
 }
 
 impl ContactFilter {
-    /// The same as the database takes it.
+    /// The filter as the database expects it.
     pub(super) fn checked(mut self) -> Result<Self, ApiError> {
         if let Some(search) = &mut self.search {
             *search = optional_text("search", search, MAX_SEARCH)?;
@@ -59,7 +59,8 @@ impl ContactFilter {
         Ok(self)
     }
 
-    /// Adds what a query says of a field: `key:value`. The value is what the field's type makes of it.
+    /// Adds the condition of a query on a custom field: `key:value`. The type of the field decides how the value is
+    /// read.
     pub(super) fn with_field(mut self, field: Option<&str>) -> Result<Self, ApiError> {
         let Some(field) = field else { return Ok(self) };
         let Some((key, value)) = field.split_once(':') else {
@@ -72,7 +73,7 @@ impl ContactFilter {
     }
 }
 
-/// `true`, `false` and numbers are themselves, and so is a text in quotes; the rest is text.
+/// Reads `true`, `false`, numbers and quoted text as JSON, and everything else as text.
 fn value_of(value: &str) -> Value {
     match serde_json::from_str(value) {
         Ok(value @ (Value::Bool(_) | Value::Number(_) | Value::String(_))) => value,
@@ -85,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_of_a_query_have_the_values_they_look_like() {
+    fn values_of_a_query_are_read_by_their_form() {
         for (given, value) in [
             ("city:Solo", json!("Solo")),
             ("age:31", json!(31)),

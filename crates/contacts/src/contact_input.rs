@@ -1,14 +1,15 @@
-//! What people give a contact.
+//! The values that clients give a contact.
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crm_core::error::ApiError;
 use crm_core::field_rules::{email, optional_text, required_text};
+use crm_core::json_body::nullable;
 use crm_core::text::Text;
 
 pub(super) const MAX_NAME: usize = 200;
@@ -17,46 +18,56 @@ pub(super) const MAX_TAG: usize = 50;
 pub(super) const MAX_TAGS: usize = 50;
 const MAX_LABELS: usize = 100;
 
-/// What to give a contact; what is not named stays as it is.
+/// Values for a contact. Fields that are left out stay as they are.
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ContactInput {
-    /// Null ends it.
-    #[serde(default, deserialize_with = "named", skip_serializing_if = "Option::is_none")]
+    /// Null removes it.
+    #[serde(
+        default,
+        deserialize_with = "nullable",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(value_type = Option<String>, example = "Sari Dewi")]
     name: Option<Option<String>>,
     /// The e-mail address. Null removes it.
-    #[serde(default, deserialize_with = "named", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "nullable",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(value_type = Option<String>, example = "sari@example.com")]
     email: Option<Option<String>>,
     /// The language, as in `id` or `en_US`. Null removes it.
-    #[serde(default, deserialize_with = "named", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "nullable",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(value_type = Option<String>, example = "id")]
     language: Option<Option<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_items = 50, example = json!(["grosir"]))]
     tags: Option<Vec<String>>,
-    /// By key. Null ends a value.
+    /// By key. Null removes a value.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>, example = json!({"city": "Solo"}))]
     custom_fields: Option<BTreeMap<String, Value>>,
     /// The person responsible. Null removes the owner.
-    #[serde(default, deserialize_with = "named", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "nullable",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(value_type = Option<Uuid>)]
     owner_id: Option<Option<Uuid>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     label_ids: Option<Vec<Uuid>>,
 }
 
-/// Tells a null from what is not there.
-fn named<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
-}
-
 impl ContactInput {
-    /// The same as the database takes it. What the organisation's fields, people and labels allow is known there only.
+    /// The input as the database expects it. Only the database knows the organisation's custom fields, people and
+    /// labels.
     pub(super) fn checked(mut self) -> Result<Self, ApiError> {
         if let Some(Some(name)) = &mut self.name {
             *name = optional_text("name", name, MAX_NAME)?;
@@ -105,7 +116,7 @@ pub(super) fn checked_email(field: &str, address: &str) -> Result<String, ApiErr
     Ok(address)
 }
 
-/// Tags without what surrounds them.
+/// Trims tags and checks them.
 pub(super) fn checked_tags(field: &str, tags: &[String]) -> Result<Vec<String>, ApiError> {
     if tags.len() > MAX_TAGS {
         return Err(too_many(field, MAX_TAGS));
@@ -117,7 +128,7 @@ pub(super) fn checked_tags(field: &str, tags: &[String]) -> Result<Vec<String>, 
     checked.collect()
 }
 
-/// A code as WhatsApp has them: `id`, `en`, `pt_BR`.
+/// Checks a language code in WhatsApp's form: `id`, `en`, `pt_BR`.
 pub(super) fn checked_language(field: &str, code: &str) -> Result<String, ApiError> {
     let code = code.trim().replace('-', "_");
     let (language, country) = code.split_once('_').unwrap_or((&code, ""));
@@ -162,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_named_is_left_alone_and_null_is_told() {
+    fn an_absent_field_is_kept_and_null_is_passed_on() {
         assert_eq!(checked(json!({})).unwrap(), json!({}));
         let input = json!({"name": null, "email": " Sari@Kopi.test ", "language": "PT-br", "custom_fields": {"a": " ", "b": 1}});
         assert_eq!(
@@ -172,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn wrong_fields_are_named() {
         for wrong in [
             json!({"language": "indonesian"}),
             json!({"language": "id_"}),

@@ -16,20 +16,20 @@ use crm_core::paging::{default_limit, first_page, page_number, page_size};
 use crm_core::permissions::{ContactsView, ConversationsView};
 use crm_core::routes;
 
-/// In which order.
+/// The order of the list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ContactSort {
-    /// Those added last.
+    /// The newest contacts first.
     #[default]
     Newest,
     /// By name, without regard to capital letters and accents.
     Name,
-    /// Those who wrote, or were written to, last. Those without a message are left out.
+    /// The latest message first, sent or received. Contacts without a message are left out.
     LastActivity,
 }
 
-/// Which contacts to list. As for a body, but flat.
+/// The filters of the list: those of a body, without nesting.
 #[derive(Deserialize)]
 pub(crate) struct ListQuery {
     search: Option<String>,
@@ -49,7 +49,7 @@ pub(crate) struct ListQuery {
     #[serde(default = "default_limit", deserialize_with = "page_size")]
     limit: u32,
     cursor: Option<String>,
-    /// Of an export.
+    /// The format of an export.
     #[serde(default)]
     pub(super) format: tables::table_export::TableFormat,
 }
@@ -70,7 +70,7 @@ impl ListQuery {
     }
 }
 
-/// A page of contacts as the database answers it.
+/// A page of contacts as the database returns it.
 #[derive(Deserialize)]
 pub(super) struct ContactRows {
     pub(super) rows: Vec<Contact>,
@@ -82,16 +82,16 @@ pub(super) struct ContactRows {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ContactPage {
     data: Vec<Contact>,
-    /// How many there are on all pages.
+    /// The number of contacts on all pages.
     #[schema(example = 1)]
     total: u64,
-    /// The page, from 1. Meaningless behind a cursor.
+    /// The page, from 1. It has no meaning with a cursor.
     #[schema(example = 1)]
     page: u32,
     #[schema(example = 20)]
     limit: u32,
-    /// To be given as `cursor`, for the page behind this one: no contact comes twice or is missed, whatever is added
-    /// meanwhile. Null on the last page.
+    /// The value of `cursor` for the next page. Pages by cursor neither repeat nor miss a contact while others are
+    /// added. Null on the last page.
     next_cursor: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! `GET /api/crm/contacts/duplicates`.
+//! `GET /api/crm/contacts/duplicates`: contacts that may be the same person.
 
 use axum::Json;
 use serde::{Deserialize, Serialize};
@@ -20,27 +20,28 @@ crm_core::words! {
     pub(crate) DuplicateReason = "email", "phone_number", "name";
 }
 
-/// Two contacts that may be one person.
+/// Two contacts that may be the same person.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct DuplicatePair {
     contact: Contact,
-    /// Added before it.
+    /// The contact that was added earlier.
     other: Contact,
     /// What they have in common: `email`, `phone_number` (its last digits), `name`.
     #[schema(value_type = Vec<DuplicateReason>)]
     reasons: Vec<String>,
 }
 
-/// Pairs, by when the later contact was added.
+/// Pairs of contacts, sorted by when the later one was added.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct DuplicatePage {
     #[serde(rename(deserialize = "rows"))]
     data: Vec<DuplicatePair>,
-    /// To be given as `cursor`, to go on. A page may be short, or empty, and not be the last: it is the one without.
+    /// The value of `cursor` for the next page. A short or empty page may have a next one; only null marks the last
+    /// page.
     next_cursor: Option<Uuid>,
 }
 
-/// Where to go on.
+/// The position in the list.
 #[derive(Deserialize)]
 pub(crate) struct DuplicatesQuery {
     #[serde(default = "default_limit", deserialize_with = "page_size")]

@@ -1,4 +1,4 @@
-//! Files of erased contacts: they are removed from Storage after the database has forgotten them.
+//! Removes the files of erased contacts from Storage, after the database has forgotten them.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -7,7 +7,7 @@ use crm_core::app::App;
 use crm_core::error::ApiError;
 
 const BATCH: u32 = 100;
-/// Batches of one run.
+/// The most batches of one run.
 const MAX_BATCHES: u32 = 20;
 
 #[derive(Deserialize)]
@@ -16,14 +16,14 @@ struct File {
     path: String,
 }
 
-/// Removes what is waiting. What fails waits for housekeeping.
+/// Removes the waiting files. If that fails, housekeeping tries again.
 pub(super) async fn remove_soon(app: &App) {
     if let Err(error) = remove(app).await {
         log::warn!("files of erased contacts stay for now: {}", error.code());
     }
 }
 
-/// Removes what is waiting, and tells how many that were.
+/// Removes the waiting files, and returns how many there were.
 pub async fn remove(app: &App) -> Result<usize, ApiError> {
     let mut removed = 0;
     for _ in 0..MAX_BATCHES {

@@ -15,9 +15,10 @@ use crm_core::permissions::{ContactsExport, ContactsView};
 use crm_core::routes;
 use tables::table_export::{PagedQuery, TableFormat, download};
 
-/// Contacts of one call to the database.
+/// The number of contacts that one query reads.
 const PAGE: u32 = 500;
-/// What an import takes back, and what it leaves alone. No custom field has one of these names.
+/// The columns besides custom fields. An import reads some of them back and ignores the others. No custom field may
+/// have one of these names.
 pub(super) const COLUMNS: [&str; 12] = [
     "phone_number",
     "name",
@@ -83,7 +84,7 @@ struct FilteredContacts {
     caller: Caller,
     filter: ContactFilter,
     sort: ContactSort,
-    /// Of the custom fields, which have a column each.
+    /// The keys of the custom fields, which have a column each.
     keys: Vec<String>,
 }
 

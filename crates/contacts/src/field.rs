@@ -17,17 +17,17 @@ use crm_core::path_id::PathId;
 use crm_core::permissions::ContactsManageFields;
 use crm_core::routes;
 
-/// Every contact may have a value that changes.
+/// Time limit of the call: a change may affect a value of every contact.
 const TIME_LIMIT: Duration = Duration::from_secs(55);
 
-/// What to change of a field; what is not named stays.
+/// Changes to a custom field. Fields that are left out stay as they are.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ContactFieldChanges {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "City")]
     name: Option<String>,
-    /// Every value becomes a text; other changes need values that fit.
+    /// The new type. A change to `text` turns every value into text; other changes need values that fit.
     #[serde(skip_serializing_if = "Option::is_none")]
     r#type: Option<FieldType>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,4 @@
-//! `GET` and `POST /api/crm/fields`: what an organisation keeps of its contacts.
+//! `GET` and `POST /api/crm/fields`: the custom fields of contacts.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -21,29 +21,29 @@ use crm_core::text::Text;
 
 const MAX_NAME: usize = 100;
 const MAX_CHOICES: usize = 100;
-/// What contacts have besides the columns of their files.
+/// Properties of contacts that are not columns of their files.
 const OTHER_PROPERTIES: [&str; 4] = ["id", "wa_id", "user_id", "username"];
 
-/// A field of contacts.
+/// A custom field of contacts.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ContactField {
     id: Uuid,
-    /// What values are stored by. It does not change.
+    /// The key under which values are stored. It never changes.
     #[schema(example = "city")]
     pub(super) key: String,
     #[schema(example = "City")]
     pub(super) name: String,
     r#type: FieldType,
-    /// What can be chosen, of a `choice`.
+    /// The choices of a `choice` field.
     #[schema(example = json!([]))]
     choices: Vec<String>,
-    /// Fields are shown in this order.
+    /// The position in the order in which fields are shown.
     position: i32,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
 
-/// What a field holds.
+/// The type of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum FieldType {
@@ -56,17 +56,18 @@ pub(crate) enum FieldType {
     Choice,
 }
 
-/// A field to define.
+/// A custom field to be created.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewContactField {
-    /// Lower-case letters, digits and `_`, up to 40; not the name of what every contact has, such as `email`.
+    /// Lower-case letters, digits and `_`, up to 40; not the name of a property that every contact has, such as
+    /// `email`.
     #[schema(example = "city")]
     key: String,
     #[schema(example = "City")]
     name: String,
     r#type: FieldType,
-    /// Of a `choice`: 1 to 100.
+    /// The choices of a `choice` field: 1 to 100.
     #[serde(default)]
     choices: Vec<String>,
     #[serde(default)]
@@ -131,7 +132,7 @@ fn check_key(key: &str) -> Result<(), ApiError> {
         && key
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-    // Two columns of one name could not be told apart in files.
+    // Files could not distinguish two columns with the same name.
     if fits && (COLUMNS.contains(&key) || OTHER_PROPERTIES.contains(&key)) {
         return Err(ApiError::field(
             "key",
@@ -157,7 +158,7 @@ pub(super) fn checked_name(name: &str) -> Result<String, ApiError> {
     required_text("name", name, MAX_NAME)
 }
 
-/// Each once.
+/// Checks choices, and removes duplicates.
 pub(super) fn checked_choices(choices: &[String]) -> Result<Vec<String>, ApiError> {
     if choices.len() > MAX_CHOICES {
         return Err(too_many("choices", MAX_CHOICES));
@@ -177,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_words_that_no_column_of_every_contact_has() {
+    fn keys_are_words_other_than_columns_of_every_contact() {
         for key in ["kota", "a", "a_1", "email_2"] {
             assert!(check_key(key).is_ok(), "{key}");
         }

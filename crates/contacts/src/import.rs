@@ -1,4 +1,4 @@
-//! `/api/crm/contacts/import`: contacts from files.
+//! `/api/crm/contacts/import`: imports contacts from files.
 
 mod columns;
 pub(crate) mod progress;
@@ -12,7 +12,7 @@ use tables::file_import::row_problem::RowProblem;
 use tables::file_import::{FileImport, Import, ImportFunctions};
 use tables::table_file::Row;
 
-/// Files that become contacts.
+/// The import of files into contacts.
 pub struct ContactImport;
 
 impl FileImport for ContactImport {

@@ -1,6 +1,6 @@
-//! Contacts: who they are, what an organisation keeps about them, and what they allow.
+//! Contacts: their data, custom fields, imports, consents and segments.
 //!
-//! The database decides who sees and changes which contact; handlers check the form of what is given.
+//! The database decides who may see and change a contact. Handlers check the form of the input.
 
 pub(crate) mod block;
 pub(crate) mod bulk;

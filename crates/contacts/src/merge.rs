@@ -1,4 +1,4 @@
-//! `GET` and `POST /api/crm/contacts/{id}/merge`: two contacts that are one person.
+//! `GET` and `POST /api/crm/contacts/{id}/merge`: merges two contacts that are the same person.
 
 use axum::Json;
 use serde::{Deserialize, Serialize};
@@ -15,51 +15,51 @@ use crm_core::path_id::PathId;
 use crm_core::permissions::ContactsMerge;
 use crm_core::routes;
 
-/// What would become of a contact.
+/// The contact as it would be after the merge.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct MergePreview {
     contact: Contact,
     with: Contact,
     fields: Vec<MergedField>,
-    /// Of both.
+    /// The tags of both contacts.
     #[schema(example = json!(["grosir", "vip"]))]
     tags: Vec<String>,
-    /// Numbers and user ids of the other contact that cannot be kept: when somebody writes from there again, a new contact
-    /// begins.
+    /// Phone numbers and user ids of the other contact that cannot be kept. If the person writes from one of them
+    /// again, a new contact is created.
     #[schema(example = json!(["+6281234567891"]))]
     lost_identities: Vec<String>,
     moves: Moves,
-    /// Whether either of them wants no marketing: the latest word of both holds.
+    /// Whether the person has opted out of marketing, by the latest consent of both contacts.
     opted_out: bool,
     blocked: bool,
 }
 
-/// A field of both.
+/// A field of the two contacts.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct MergedField {
-    /// As `fields` of the merge names it: `name`, `phone_number`, `custom_fields.city`.
+    /// The name of the field in `fields` of the merge: `name`, `phone_number`, `custom_fields.city`.
     #[schema(example = "custom_fields.city")]
     field: String,
     #[schema(value_type = Value, example = "Solo")]
     this: Option<Value>,
     #[schema(value_type = Value, example = "Klaten")]
     other: Option<Value>,
-    /// What results when nothing is chosen: what this contact has, or else what the other one has.
+    /// The value after the merge if the field is not chosen: the value of this contact, or else of the other one.
     #[schema(value_type = Value, example = "Solo")]
     result: Option<Value>,
-    /// Whether one of two values would be lost.
+    /// Whether the two values differ, so that one would be lost.
     conflict: bool,
 }
 
-/// What the other contact brings along.
+/// The numbers of things that move from the other contact.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[schema(as = ContactMergeMoves)]
 pub(crate) struct Moves {
     conversations: u64,
-    /// Of them, those that become one with a conversation of this contact.
+    /// The number of moved conversations that are joined with a conversation of this contact.
     joined_conversations: u64,
     messages: u64,
-    /// Campaigns the other contact was in: what was done with them counts for this one.
+    /// The number of campaigns of the other contact. They count for this contact afterwards.
     #[serde(default)]
     #[schema(required)]
     campaigns: u64,
@@ -68,7 +68,7 @@ pub(crate) struct Moves {
     labels: u64,
 }
 
-/// Which other contact.
+/// The other contact.
 #[derive(Deserialize)]
 pub(crate) struct MergeQuery {
     with: Uuid,
@@ -79,9 +79,9 @@ pub(crate) struct MergeQuery {
 #[serde(deny_unknown_fields)]
 #[schema(as = ContactMerge)]
 pub(crate) struct Merge {
-    /// The other contact. It is no more afterwards.
+    /// The other contact. It does not exist afterwards.
     with: Uuid,
-    /// Fields to take from the other contact, as the preview names them.
+    /// Fields whose value is taken from the other contact, named as in the preview.
     #[serde(default)]
     #[schema(example = json!(["custom_fields.city"]))]
     fields: Vec<String>,

@@ -20,20 +20,20 @@ use crm_core::routes;
 
 const MAX_CONTENT: usize = 5000;
 
-/// What somebody of the organisation noted about a contact.
+/// A note about a contact.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ContactNote {
     id: Uuid,
     #[schema(example = "Minta dihubungi setelah jam 5.")]
     content: String,
-    /// Null: an integration, or somebody who is gone.
+    /// The author. Null: an integration, or a person who has been removed.
     created_by: Option<Uuid>,
     #[schema(example = "Putri Ayu")]
     created_by_name: Option<String>,
     created_at: DateTime<Utc>,
 }
 
-/// A note to keep.
+/// A note to be added.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewContactNote {
@@ -42,7 +42,7 @@ pub(crate) struct NewContactNote {
     content: String,
 }
 
-/// Which page.
+/// The page to list.
 #[derive(Deserialize)]
 pub(crate) struct NotesQuery {
     #[serde(default = "first_page", deserialize_with = "page_number")]
@@ -51,7 +51,7 @@ pub(crate) struct NotesQuery {
     limit: u32,
 }
 
-/// Which note.
+/// The note to delete.
 #[derive(Deserialize)]
 pub(crate) struct WhichNote {
     note_id: Uuid,

@@ -1,4 +1,4 @@
-//! `GET` and `DELETE /api/crm/contacts/{id}/data`: answers to people who ask what is kept about them, or to be forgotten.
+//! `GET` and `DELETE /api/crm/contacts/{id}/data`: exports or erases the personal data of a contact.
 
 use axum::Json;
 use axum::body::Body;
@@ -22,21 +22,21 @@ use crm_core::path_id::PathId;
 use crm_core::permissions::ContactsErase;
 use crm_core::routes;
 
-/// Messages of one call to the database.
+/// The number of messages that one query reads.
 const PAGE: usize = 500;
 
-/// How much was erased.
+/// The result of an erasure.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct Erased {
     conversations: u64,
     messages: u64,
-    /// Files that are removed from Storage.
+    /// The number of files that are removed from Storage.
     files: u64,
-    /// Places in campaigns.
+    /// The number of erased campaign recipients.
     recipients: u64,
-    /// Places on recipient lists.
+    /// The number of erased entries of recipient lists.
     list_entries: u64,
-    /// Kept deliveries of Meta that told of the person.
+    /// The number of erased stored deliveries of Meta.
     deliveries: u64,
 }
 
@@ -65,7 +65,7 @@ pub(crate) async fn get_contact_data(
         .rpc("get_contact_data", &json!({ "contact_id": id }))
         .await?;
     let mut head = Value::Object(data.ok_or_else(ApiError::not_found)?).to_string();
-    // The messages follow as the last member.
+    // The closing bracket: the messages follow as the last member.
     head.pop();
     head.push_str(",\"messages\":[");
     let first = page(&caller, id, None).await?;
@@ -84,8 +84,8 @@ pub(crate) async fn get_contact_data(
         match page(&caller, id, Some(last)).await {
             Ok(next) => Some((Ok(Bytes::from(text)), Some((caller, next, false)))),
             Err(error) => {
-                log::error!("the data of contact {id} break off: {}", error.code());
-                Some((Err(std::io::Error::other("the download broke off")), None))
+                log::error!("the export of contact {id} was cut off: {}", error.code());
+                Some((Err(std::io::Error::other("the download was cut off")), None))
             }
         }
     });

@@ -1,6 +1,6 @@
 //! Segments: saved filters of contacts.
 //!
-//! A filter stays JSON on its way: the database knows what it may say, and names the place where it is wrong.
+//! A filter passes through as JSON: the database checks it, and names the place that is wrong.
 
 pub(crate) mod preview;
 pub(crate) mod segment;

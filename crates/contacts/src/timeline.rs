@@ -1,4 +1,4 @@
-//! `GET /api/crm/contacts/{id}/timeline`.
+//! `GET /api/crm/contacts/{id}/timeline`: the timeline of a contact.
 
 use axum::Json;
 use chrono::{DateTime, Utc};
@@ -17,34 +17,34 @@ use crm_core::permissions::{ContactsView, ConversationsView};
 use crm_core::routes;
 
 crm_core::words! {
-    /// What kind of event it is.
+    /// The kind of an event.
     pub(crate) TimelineKind = "message", "campaign", "event", "consent", "note", "change";
 }
 
-/// Something that happened with a contact.
+/// An event of a contact.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct TimelineEvent {
-    /// Of the message, consent or note; of a change, of the entry alone.
+    /// The id of the message, consent or note; for a change, the id of the event itself.
     id: Uuid,
     /// `message`, `campaign`, `event` (of a conversation), `consent`, `note` or `change`
     #[schema(value_type = TimelineKind)]
     kind: String,
     at: DateTime<Utc>,
-    /// What there is to say of this kind. A change names what was changed, not to what.
+    /// The details of this kind of event. A change names the changed fields without their values.
     #[schema(value_type = Object, example = json!({"direction": "inbound", "preview": "Halo"}))]
     details: Value,
 }
 
-/// A page of what happened.
+/// A page of the timeline.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct Timeline {
     #[serde(rename(deserialize = "rows"))]
     data: Vec<TimelineEvent>,
-    /// To be given as `cursor`, for what was before. Null on the last page.
+    /// The value of `cursor` for the next, older page. Null on the last page.
     next_cursor: Option<String>,
 }
 
-/// Which page.
+/// The page to list.
 #[derive(Deserialize)]
 pub(crate) struct TimelineQuery {
     #[serde(default = "default_limit", deserialize_with = "page_size")]

@@ -1,4 +1,4 @@
-//! What every request of a process shares.
+//! The state that all requests of a process share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::http_client::{self, HttpClientError};
 use crate::redis::Redis;
 
-/// Time limit of a call to Supabase. Its own statement time limit is shorter.
+/// Time limit of a call to Supabase. The statement time limits of the database are shorter.
 const DATABASE_TIME_LIMIT: Duration = Duration::from_secs(15);
 /// Time limit of a call to Meta, which now and then takes ten seconds to accept a message.
 const META_TIME_LIMIT: Duration = Duration::from_secs(20);
@@ -36,7 +36,7 @@ struct Shared {
     progress: ProgressAnnouncer,
 }
 
-/// The process cannot start.
+/// A reason why the process cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     /// A client cannot be built.

@@ -1,4 +1,4 @@
-//! What a refusal of Auth means to a client.
+//! Refusals of Supabase Auth as answers to a client.
 
 use axum::http::StatusCode;
 use supabase::auth::AuthError;

@@ -1,4 +1,4 @@
-//! Work that goes on after the answer was sent.
+//! Work that continues after the answer was sent.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,15 +10,15 @@ use std::convert::Infallible;
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Keeps the process alive for work after the answer, as far as the platform can. Such work may still die:
-/// only what is also stored as work, or can be lost, belongs here.
+/// Keeps the process alive for work after the answer, if the platform can. Such work may still die: use it only for
+/// work that is also stored in the database, or that may be lost.
 #[derive(Clone)]
 pub struct Background {
     start: Arc<dyn Fn(Work) + Send + Sync>,
 }
 
 impl Background {
-    /// A platform's way to keep working, for example Vercel's `wait_until`.
+    /// Uses a platform's way to keep working, for example Vercel's `wait_until`.
     pub fn new(start: impl Fn(Work) + Send + Sync + 'static) -> Self {
         Self {
             start: Arc::new(start),
@@ -31,7 +31,7 @@ impl Background {
     }
 }
 
-/// Without a platform's own way the work is a task of the process.
+/// Without a way of the platform, the work is a task of the process.
 impl Default for Background {
     fn default() -> Self {
         Self::new(|work| {

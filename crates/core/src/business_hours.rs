@@ -1,4 +1,4 @@
-//! When a tenant is open, by the day of the week.
+//! Business hours of a tenant, by the day of the week.
 
 use chrono::NaiveTime;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,8 @@ use crate::text::Text;
 
 const MAX_SPANS: usize = 5;
 
-/// The hours of a week, in the tenant's time zone. A day without hours is closed; without any day it is always open.
+/// The business hours of a week, in the tenant's time zone. A day without hours is closed. Without any day the business
+/// is always open.
 #[derive(Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BusinessHours {
@@ -29,7 +30,7 @@ pub struct BusinessHours {
     sunday: Vec<Span>,
 }
 
-/// From when to when: `{"from": "09:00", "to": "17:00"}`. `24:00` is the end of the day; an end before the beginning is
+/// A period of a day: `{"from": "09:00", "to": "17:00"}`. `24:00` is the end of the day; an end before the beginning is
 /// on the next day.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -42,7 +43,7 @@ struct Span {
 }
 
 impl BusinessHours {
-    /// Refuses times that are none, that end when they begin, or that overlap.
+    /// Refuses hours that are not times, that end when they begin, or that overlap.
     pub fn check(&self) -> Result<(), ApiError> {
         let days = [
             ("monday", &self.monday),
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn hours_that_make_no_sense_are_refused() {
+    fn invalid_hours_are_refused() {
         for spans in [
             serde_json::json!([{"from": "9:00", "to": "17:00"}]),
             serde_json::json!([{"from": "09:00", "to": "25:00"}]),

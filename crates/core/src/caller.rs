@@ -1,7 +1,7 @@
-//! Who is asking, and what they may do.
+//! The caller of a request, and what they may do.
 //!
-//! A caller is a person with an access token of Supabase Auth, or an integration with an API key: either comes as
-//! a bearer. Handlers take [`Caller`] or [`Permitted`] as an argument.
+//! A caller is a person with an access token of Supabase Auth, or an integration with an API key. Both come as a
+//! bearer. Handlers take [`Caller`] or [`Permitted`] as an argument.
 
 mod access;
 mod credential;
@@ -28,37 +28,37 @@ use crate::rate_limit::{self, Guarded};
 use crate::text::Text;
 use crate::trace::{Actor, Trace};
 use credential::Credential;
-use permitted::Verdict;
+use permitted::Decision;
 
-/// Somebody of a tenant: a person, or an integration.
+/// A member of a tenant: a person, or an integration.
 pub struct Caller {
-    /// What the database knew of the caller when the request began.
+    /// The access of the caller when the request began, as the database knows it.
     pub access: Arc<Access>,
-    /// Of a person.
+    /// The e-mail address of a person.
     pub email: Option<String>,
     credential: Credential,
-    /// Whether `access` was read before this request.
+    /// Whether `access` comes from the memory of the process.
     remembered: bool,
-    /// The version of the rights the database is told we rely on.
+    /// The version of the caller's access that this request relies on. Every call sends it to the database.
     version: AtomicI64,
-    /// What the handler asked for: asked again when rights change during the request.
-    verdict: fn(&Access) -> Verdict,
+    /// The check of what the handler needs. It runs again if the caller's access changes during the request.
+    check: fn(&Access) -> Decision,
     trace: Arc<Trace>,
     app: App,
 }
 
 impl Caller {
-    /// The database as the caller sees it: row level security holds.
+    /// The database with the caller's rights: row level security applies.
     pub fn database(&self) -> CallerDatabase<'_> {
         CallerDatabase::new(self)
     }
 
-    /// The database with every right, for what no caller may do alone. The tenant must come from stored rows.
+    /// The database with every right, for steps that no caller may do directly. The tenant must come from stored rows.
     pub fn service(&self) -> Database<'_> {
         self.trace.mark(self.app.supabase().as_service())
     }
 
-    /// What the caller may do at this moment, past the memory of the process.
+    /// The access of the caller at this moment, read from the database if the process only remembered it.
     pub async fn current_access(&self) -> Result<Arc<Access>, ApiError> {
         if self.remembered {
             self.renewed_access().await
@@ -73,15 +73,15 @@ impl Caller {
         Ok(access)
     }
 
-    /// Refuses unless the caller meets a further requirement, which depends on what was asked.
+    /// Refuses unless the caller meets a further requirement, which depends on the request.
     pub fn require<R: Requirement>(&self) -> Result<(), ApiError> {
-        R::of(&self.access).permit()
+        R::check(&self.access).permit()
     }
 
     async fn identify(
         parts: &mut Parts,
         app: &App,
-        verdict: fn(&Access) -> Verdict,
+        check: fn(&Access) -> Decision,
     ) -> Result<Self, ApiError> {
         let trace = Trace::of(parts);
         let authorization = parts.headers.get(header::AUTHORIZATION);
@@ -114,16 +114,16 @@ impl Caller {
             email,
             remembered: is_remembered,
             credential,
-            verdict,
+            check,
             trace,
             app: app.clone(),
         };
-        // A refusal from memory may be out of date; a permission is checked by the database with the version.
-        if caller.remembered && (verdict)(&caller.access) != Verdict::Allowed {
+        // A remembered refusal may be out of date. A remembered permission cannot: the database compares the version.
+        if caller.remembered && (check)(&caller.access) != Decision::Allowed {
             caller.access = caller.renewed_access().await?;
             caller.remembered = false;
         }
-        (verdict)(&caller.access).permit()?;
+        (check)(&caller.access).permit()?;
         Ok(caller)
     }
 }
@@ -132,7 +132,7 @@ impl FromRequestParts<App> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
-        Self::identify(parts, app, |_| Verdict::Allowed).await
+        Self::identify(parts, app, |_| Decision::Allowed).await
     }
 }
 

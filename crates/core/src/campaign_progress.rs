@@ -1,4 +1,4 @@
-//! Announces the progress of campaigns: at most once a second each, and always the last change.
+//! Announces the progress of campaigns: at most once a second for each campaign, and always the last change.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,8 +14,8 @@ use crate::background::Background;
 /// The database announces a campaign at most this often, over all processes.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Collects the campaigns whose numbers changed and has the database announce them. What a dying process does
-/// not announce, the next change does; lists and details are always counted anew.
+/// Collects the campaigns whose figures changed, and lets the database announce them. If the process dies before an
+/// announcement, the next change makes up for it; lists and details are always counted anew.
 #[derive(Clone)]
 pub struct ProgressAnnouncer {
     supabase: Supabase,
@@ -36,7 +36,7 @@ impl ProgressAnnouncer {
         }
     }
 
-    /// Says that the numbers of these campaigns changed.
+    /// Notes that the figures of these campaigns changed.
     pub fn changed(&self, campaigns: &[Uuid], background: &Background) {
         if campaigns.is_empty() {
             return;
@@ -59,7 +59,7 @@ impl ProgressAnnouncer {
         }
     }
 
-    /// What waits to be announced. With nothing left, the run is over.
+    /// Takes the campaigns that wait to be announced. None ends the run.
     fn take(&self) -> Option<BTreeSet<Uuid>> {
         let mut state = self.lock();
         state.running = !state.waiting.is_empty();

@@ -10,7 +10,7 @@ use whatsapp::signature::AppSecrets;
 
 use crate::token_seal::TokenKeys;
 
-/// Everything the functions are told by their environment.
+/// The configuration of the functions, from their environment.
 pub struct Config {
     /// `SUPABASE_URL` or `NEXT_PUBLIC_SUPABASE_URL`, `SUPABASE_ANON_KEY` or `NEXT_PUBLIC_SUPABASE_ANON_KEY`,
     /// `SUPABASE_SERVICE_ROLE_KEY`
@@ -25,8 +25,8 @@ pub struct Config {
     pub meta_token: SystemToken,
     /// `META_WHATSAPP_PHONE_NUMBER_ID` and `META_WHATSAPP_BUSINESS_ACCOUNT_ID`: the number of the default tenant
     pub default_number: Option<DefaultNumber>,
-    /// `TOKEN_ENCRYPTION_KEY`: needed once a number is connected with a token of its own. The first key seals,
-    /// the others, after commas, still open
+    /// `TOKEN_ENCRYPTION_KEY`: needed once a number is connected with a token of its own. The first key seals; the
+    /// others, separated by commas, only open
     pub token_keys: Option<TokenKeys>,
     /// `META_GRAPH_BASE_URL`, by default `https://graph.facebook.com`
     pub graph_base_url: String,
@@ -36,15 +36,16 @@ pub struct Config {
     pub cron_secret: String,
     /// `UPSTASH_REDIS_REST_URL` and `UPSTASH_REDIS_REST_TOKEN`: both or neither
     pub redis: Option<RedisConfig>,
-    /// `NEXT_PUBLIC_APP_URL`: where links in mails lead
+    /// `NEXT_PUBLIC_APP_URL`: the address to which links in mails lead
     pub app_url: Option<String>,
-    /// Where this deployment reaches its own functions: `NEXT_PUBLIC_APP_URL`, or what Vercel calls it (`VERCEL_URL`)
+    /// The address at which this deployment reaches its own functions: `NEXT_PUBLIC_APP_URL`, or the address that
+    /// Vercel gives (`VERCEL_URL`)
     pub own_address: Option<String>,
     /// `DEFAULT_TENANT_ID` or `NEXT_PUBLIC_DEFAULT_TENANT_ID`
     pub default_tenant_id: Option<Uuid>,
 }
 
-/// The number that `META_WHATSAPP_TOKEN` came with.
+/// The number that `META_WHATSAPP_TOKEN` belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DefaultNumber {
     /// `META_WHATSAPP_PHONE_NUMBER_ID`
@@ -53,7 +54,7 @@ pub struct DefaultNumber {
     pub business_account_id: String,
 }
 
-/// Where Redis is.
+/// The address of Redis, and its token.
 pub struct RedisConfig {
     /// `UPSTASH_REDIS_REST_URL`
     pub url: String,
@@ -61,7 +62,7 @@ pub struct RedisConfig {
     pub token: String,
 }
 
-/// What is wrong with the environment: all of it at once.
+/// Everything that is wrong with the environment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the environment is not complete: {}", .0.join("; "))]
 pub struct ConfigError(Vec<String>);
@@ -223,7 +224,7 @@ impl Reader<'_> {
             ("META_WHATSAPP_BUSINESS_ACCOUNT_ID", &number.business_account_id),
         ] {
             if id.len() > 32 || !id.bytes().all(|byte| byte.is_ascii_digit()) {
-                self.problems.push(format!("{name} is not an id of Meta's"));
+                self.problems.push(format!("{name} is not an id of Meta"));
             }
         }
         Some(number)

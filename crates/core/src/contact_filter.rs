@@ -1,4 +1,4 @@
-//! A filter as clients write it.
+//! A filter of contacts as clients write it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 use crate::error::ApiError;
 use crate::text::Text;
 
-/// Which contacts: `{"all": [filter, …]}`, `{"any": [filter, …]}`, `{"not": filter}`, a comparison
-/// `{"field", "op", "value"}`, or what somebody did with a campaign: `{"campaign": id, "did", "within_days"?}`.
+/// A filter of contacts: `{"all": [filter, …]}`, `{"any": [filter, …]}`, `{"not": filter}`, a comparison `{"field",
+/// "op", "value"}`, or a contact's part in a campaign: `{"campaign": id, "did", "within_days"?}`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[schema(value_type = Object, example = json!({"all": [
     {"field": "tags", "op": "has", "value": "vip"},
@@ -19,7 +19,7 @@ use crate::text::Text;
 pub struct ContactTree(Value);
 
 impl ContactTree {
-    /// Refuses what no text of the database can hold; the rest is the database's to check.
+    /// Refuses texts that Postgres cannot store. The database checks everything else.
     pub fn checked(self, field: &str) -> Result<Self, ApiError> {
         if self.0.is_null() || has_nul(&self.0) {
             return Err(ApiError::field(
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_that_cannot_be_stored_are_refused_wherever_they_stand() {
+    fn texts_that_cannot_be_stored_are_refused_at_any_depth() {
         let checked = |json: Value| ContactTree(json).checked("filter");
         assert!(checked(serde_json::json!({"field": "name", "op": "is", "value": "Ani"})).is_ok());
         for wrong in [

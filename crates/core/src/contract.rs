@@ -1,6 +1,6 @@
-//! The contract of an operation, as the arguments of its handler state it: who may call it, and what it refuses.
+//! The contract of an operation: who may call it and what it refuses, as the arguments of its handler state.
 //!
-//! A handler cannot run without its arguments, so the document that is made from them cannot promise anything else.
+//! A handler cannot run without its arguments, so the document and the code always agree.
 
 use std::collections::BTreeSet;
 
@@ -15,22 +15,22 @@ use crate::app::App;
 use crate::background::Background;
 use crate::caller::Needed;
 
-/// Routes with the description of their operations.
+/// Routes with the descriptions of their operations.
 pub type Routes = OpenApiRouter<App>;
 
-/// Where the contract of an operation waits for the document to be completed.
+/// The extension that holds the contract of an operation until the document is completed.
 pub const EXTENSION: &str = "x-contract";
 
-/// An answer that arguments of handlers give in place of the handler.
+/// An answer that arguments of a handler can give instead of the handler.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Refusal {
     /// The name of the answer in the document.
     pub name: &'static str,
-    /// Its status.
+    /// The status of the answer.
     pub status: u16,
-    /// When it is given.
+    /// When the answer is given.
     pub description: &'static str,
-    /// The codes it can have.
+    /// The codes that the answer can have.
     pub codes: &'static [&'static str],
 }
 
@@ -41,7 +41,7 @@ macro_rules! refusals {
             pub static $constant: Refusal =
                 Refusal { name: $name, status: $status, description: $description, codes: &$codes };
         )+
-        /// Every one of them.
+        /// Every refusal.
         pub static REFUSALS: &[&Refusal] = &[$(&$constant),+];
     };
 }
@@ -53,7 +53,7 @@ refusals! {
         ["unauthorized", "unknown_api_key", "api_key_expired", "api_key_revoked"];
     NO_TENANT = "NoTenant" 403 "The caller belongs to no organisation." ["no_tenant"];
     FORBIDDEN = "Forbidden" 403 "The caller may not do this." ["forbidden", "module_disabled", "no_tenant"];
-    NOT_FOUND = "NotFound" 404 "There is no such thing, or the caller may not see it." ["not_found"];
+    NOT_FOUND = "NotFound" 404 "It does not exist, or the caller may not see it." ["not_found"];
     ACCESS_CHANGED = "AccessChanged" 409 "The request conflicts with a change that was made meanwhile."
         ["access_changed"];
     CONFLICT = "Conflict" 409 "The request conflicts with what is stored." ["access_changed", "conflict"];
@@ -70,32 +70,32 @@ refusals! {
 /// Who may call an operation.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Access {
-    /// The arguments do not say; the annotation must.
+    /// The arguments do not say; the annotation of the handler must.
     #[default]
     Unstated,
-    /// Everybody, without credentials.
+    /// Everybody may call it, without credentials.
     Public,
-    /// Whoever knows the secret of the scheduler.
+    /// A caller that knows the secret of the scheduler.
     Cron,
-    /// Everybody with an account, of an organisation or not.
+    /// Everybody with an account, with or without an organisation.
     Account,
     /// Every member of an organisation.
     Member,
-    /// Members with these permissions.
+    /// Members who meet this requirement.
     Permission(Needed),
 }
 
-/// What the arguments of a handler state.
+/// The contract that the arguments of a handler state.
 #[derive(Debug, Default)]
 pub struct Contract {
-    /// Who may call it.
+    /// Who may call the operation.
     pub access: Access,
-    /// What it refuses.
+    /// The refusals of the operation.
     pub refusals: BTreeSet<&'static Refusal>,
 }
 
 impl Contract {
-    /// Adds answers.
+    /// Adds refusals.
     pub fn refuses(&mut self, refusals: &[&'static Refusal]) {
         self.refusals.extend(refusals);
     }
@@ -119,9 +119,9 @@ impl Contract {
     }
 }
 
-/// An argument of a handler, and what it states.
+/// An argument of a handler.
 pub trait Argument {
-    /// Adds its part to the contract.
+    /// Adds what the argument states to the contract.
     fn state(contract: &mut Contract);
 }
 
@@ -148,9 +148,9 @@ impl Argument for Path<String> {
     }
 }
 
-/// A handler, told by its arguments.
+/// A handler whose arguments state its contract.
 pub trait Described<Arguments> {
-    /// What its arguments state together.
+    /// The contract that the arguments state together.
     fn contract() -> Contract;
 }
 
@@ -178,7 +178,7 @@ described! { A B C D }
 described! { A B C D E }
 described! { A B C D E F }
 
-/// Leaves the contract of `handler` with its operation. [`routes!`](crate::routes) calls it.
+/// Writes the contract of `handler` into its operation. [`routes!`](crate::routes) calls it.
 #[doc(hidden)]
 pub fn state_contract<Arguments, Handler: Described<Arguments>>(
     paths: &mut Paths,
@@ -203,7 +203,7 @@ pub fn state_contract<Arguments, Handler: Described<Arguments>>(
     }
 }
 
-/// Handlers of one path, with their descriptions and contracts, for `OpenApiRouter::routes`.
+/// The handlers of one path, with their descriptions and contracts, for `OpenApiRouter::routes`.
 #[macro_export]
 macro_rules! routes {
     ($($handler:ident),+ $(,)?) => {{

@@ -1,4 +1,4 @@
-//! Vercel Cron as a caller.
+//! The scheduler, such as Vercel Cron, as a caller.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::extract::FromRequestParts;
@@ -10,7 +10,7 @@ use crate::contract::{self, Argument, Contract};
 use crate::error::ApiError;
 use crate::text::Text;
 
-/// A caller that knows `CRON_SECRET`. As a handler's argument it is what lets the handler run.
+/// A caller that knows `CRON_SECRET`. A handler that takes it as an argument runs only for such callers.
 pub struct CronCaller;
 
 impl FromRequestParts<App> for CronCaller {

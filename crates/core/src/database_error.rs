@@ -1,4 +1,4 @@
-//! What a refusal of the database means to a client.
+//! Refusals of the database as answers to a client.
 
 use axum::http::StatusCode;
 use supabase::DatabaseError;
@@ -33,7 +33,7 @@ impl From<DatabaseError> for ApiError {
             DatabaseError::Retryable(source) | DatabaseError::Unavailable(source) => {
                 Self::unavailable(source.as_str())
             }
-            // Handlers check values before the database does: what still arrives there is ours to mend.
+            // Handlers check values before the database does. A value that the database refuses is a fault of ours.
             DatabaseError::Invalid(source) | DatabaseError::Unexpected(source) => {
                 Self::internal(source.as_str())
             }

@@ -1,8 +1,8 @@
-//! The one error of the HTTP edge: `{"error":{"code","message","fields"?}}`.
+//! The one error format of the HTTP edge: `{"error":{"code","message","fields"?}}`.
 //!
-//! Use the named constructors for what every route can answer; a domain adds its own codes with
-//! [`ApiError::new`]. Errors of the layers below become an `ApiError` by `From`, next to those layers'
-//! conversions, so that handlers use `?`. What went wrong inside is logged once, here, and never sent.
+//! Use the named constructors for errors that every route can answer. A feature adds its own codes with
+//! [`ApiError::new`]. Errors of the layers below become an `ApiError` by `From`, so that handlers use `?`. The internal
+//! cause is logged once, here, and never sent.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use crate::text::{Language, Text};
 
-/// What a client is told when a request cannot be fulfilled.
+/// The answer to a request that cannot be fulfilled.
 #[derive(Debug, Clone)]
 pub struct ApiError(Box<Refusal>);
 
@@ -25,7 +25,7 @@ struct Refusal {
     message: Text,
     fields: Vec<(String, Text)>,
     retry_after_seconds: Option<u32>,
-    /// For the log only.
+    /// The internal cause, for the log only.
     source: Option<String>,
     request_id: Option<String>,
 }
@@ -36,23 +36,23 @@ pub struct ErrorBody {
     error: ErrorDetails,
 }
 
-/// What went wrong.
+/// The error itself.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ErrorDetails {
-    /// What programs decide on: stable, in snake case.
+    /// The code that programs decide on: stable, in snake case.
     #[schema(example = "invalid_field")]
     code: String,
-    /// A sentence for people, in the language of `Accept-Language` (English or Indonesian).
+    /// A sentence for people, in English or Indonesian as `Accept-Language` asks.
     #[schema(example = "Some fields are not valid.")]
     message: String,
-    /// For a refused body or query: each offending field by its path, with what is wrong with it.
+    /// For a refused body or query: each wrong field by its path, with what is wrong with it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schema(nullable = false)]
     fields: BTreeMap<String, String>,
 }
 
 impl ApiError {
-    /// An error of a domain. `code` is what programs decide on.
+    /// An error of a feature. Programs decide on `code`.
     pub fn new(status: StatusCode, code: &'static str, message: Text) -> Self {
         Self(Box::new(Refusal {
             status,
@@ -65,7 +65,7 @@ impl ApiError {
         }))
     }
 
-    /// 401: nobody we know is asking.
+    /// 401: the request has no valid credentials.
     pub fn unauthorized(message: Text) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
     }
@@ -79,19 +79,19 @@ impl ApiError {
         )
     }
 
-    /// 404: there is no such thing, or not for this caller.
+    /// 404: it does not exist, or the caller may not see it.
     pub fn not_found() -> Self {
         Self::new(
             StatusCode::NOT_FOUND,
             "not_found",
             Text::new(
-                "There is no such thing here.",
+                "It does not exist, or you may not see it.",
                 "Yang Anda cari tidak ada di sini.",
             ),
         )
     }
 
-    /// 422 naming one field.
+    /// 422: one field is wrong.
     pub fn field(field: impl Into<String>, problem: Text) -> Self {
         Self::fields(vec![(field.into(), problem)])
     }
@@ -106,7 +106,7 @@ impl ApiError {
         Self::field(field, Text::new("is not known", "tidak dikenal"))
     }
 
-    /// 422 naming several fields.
+    /// 422: several fields are wrong.
     pub fn fields(fields: Vec<(String, Text)>) -> Self {
         let mut error = Self::new(
             StatusCode::UNPROCESSABLE_ENTITY,
@@ -126,7 +126,7 @@ impl ApiError {
         )
     }
 
-    /// 503: a service we need is away; nothing was done, or what was done is safe to repeat.
+    /// 503: a service that we need is unavailable. Nothing was done, or repeating it is safe.
     pub fn unavailable(source: impl Into<String>) -> Self {
         let mut error = Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -141,7 +141,7 @@ impl ApiError {
         error
     }
 
-    /// 500: our fault. `source` is logged, never sent.
+    /// 500: a fault of ours. `source` is logged, never sent.
     pub fn internal(source: impl Into<String>) -> Self {
         let mut error = Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -155,36 +155,36 @@ impl ApiError {
         error
     }
 
-    /// The same error, telling when to try again.
+    /// The same error, with the time to wait before the next request.
     #[must_use]
     pub fn retry_after(mut self, seconds: u32) -> Self {
         self.0.retry_after_seconds = Some(seconds);
         self
     }
 
-    /// The same error with one more field named.
+    /// The same error, with one more wrong field.
     #[must_use]
     pub fn with_field(mut self, field: impl Into<String>, problem: Text) -> Self {
         self.0.fields.push((field.into(), problem));
         self
     }
 
-    /// The status it is answered with.
+    /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         self.0.status
     }
 
-    /// What programs decide on.
+    /// The code that programs decide on.
     pub fn code(&self) -> &'static str {
         self.0.code
     }
 
-    /// Names the request in the log.
+    /// Adds the id of the request to the log entry.
     pub(crate) fn trace(&mut self, request_id: &str) {
         self.0.request_id = Some(request_id.to_owned());
     }
 
-    /// Renders the error in the language of the client and logs it if it is ours.
+    /// Renders the error in the language of the client, and logs it if it is a fault of ours.
     pub(crate) fn render(&self, language: Language) -> Response {
         if self.0.status.is_server_error() {
             log::error!(

@@ -1,9 +1,9 @@
-//! Rules of fields that every route shares.
+//! Rules for fields that all routes share.
 
 use crate::error::ApiError;
 use crate::text::Text;
 
-/// A text of 1 to `longest` characters, without what surrounds it.
+/// Checks a text of 1 to `longest` characters, and trims it.
 pub fn required_text(field: &str, value: &str, longest: usize) -> Result<String, ApiError> {
     let value = optional_text(field, value, longest)?;
     if value.is_empty() {
@@ -15,7 +15,7 @@ pub fn required_text(field: &str, value: &str, longest: usize) -> Result<String,
     Ok(value)
 }
 
-/// A text of at most `longest` characters, without what surrounds it.
+/// Checks a text of at most `longest` characters, and trims it.
 pub fn optional_text(field: &str, value: &str, longest: usize) -> Result<String, ApiError> {
     let value = value.trim();
     if value.chars().count() > longest {
@@ -39,7 +39,7 @@ pub fn optional_text(field: &str, value: &str, longest: usize) -> Result<String,
     Ok(value.to_owned())
 }
 
-/// An e-mail address, as far as its form tells.
+/// Checks the form of an e-mail address.
 pub fn email(field: &str, value: &str) -> Result<String, ApiError> {
     let value = value.trim().to_lowercase();
     let fits = value.len() <= 320

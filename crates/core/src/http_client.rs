@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, RootCertStore};
 
-/// A TLS client could not be set up.
+/// A reason why a client cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpClientError {
     /// The TLS library refused its own defaults.
@@ -17,7 +17,7 @@ pub enum HttpClientError {
     Http(#[from] reqwest::Error),
 }
 
-/// TLS with the compiled-in roots: made once in a process, for it is most of what a client costs.
+/// TLS with the compiled-in roots. Build it once in a process: it is most of the cost of a client.
 pub fn tls() -> Result<ClientConfig, HttpClientError> {
     let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     Ok(
@@ -28,15 +28,16 @@ pub fn tls() -> Result<ClientConfig, HttpClientError> {
     )
 }
 
-/// A pooled client whose calls end within `time_limit`. Does not follow redirects: neither Supabase nor Meta's
-/// Graph API answers with one, and a token must not travel with it.
+/// A pooled client whose calls end within `time_limit`. It does not follow redirects: neither Supabase nor Meta's Graph
+/// API answers with one, and a token must not travel with it.
 pub fn client(tls: &ClientConfig, time_limit: Duration) -> Result<reqwest::Client, HttpClientError> {
     let client = reqwest::Client::builder()
         .tls_backend_preconfigured(tls.clone())
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(5))
         .timeout(time_limit)
-        // Shorter than what servers allow: a connection they close while we write leaves a send unknown.
+        // Shorter than what servers allow: if a server closes a connection while we write, the outcome of a send is
+        // unknown.
         .pool_idle_timeout(Duration::from_secs(15))
         .build()?;
     Ok(client)

@@ -1,4 +1,4 @@
-//! Bodies and queries that say which field is wrong.
+//! Bodies and queries, with refusals that name the wrong field.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -46,7 +46,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        // A number in the place of a word is bad syntax to the reader of the text, and a wrong field to that of the value.
+        // The reader of text reports a number in the place of a word as bad syntax. The reader of values reports a
+        // wrong field.
         match serde_json::from_slice::<Value>(body) {
             Ok(value) if !error.inner().is_data() => {
                 from_value::<T>(value).err().unwrap_or_else(|| refuse(&error))
@@ -58,7 +59,7 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     Ok(value)
 }
 
-/// A JSON body that may be left out: then it is the default.
+/// A JSON body that may be left out. An absent body is the default.
 pub struct OptionalJsonBody<T>(pub T);
 
 impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJsonBody<T> {
@@ -79,25 +80,26 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJ
     }
 }
 
-/// Reads what came as JSON already; a wrong or missing field answers 422 naming it.
+/// Reads a JSON value. A wrong or missing field answers 422 naming it.
 pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, ApiError> {
     serde_path_to_error::deserialize(value).map_err(|error| refuse(&error))
 }
 
-/// Postgres has no text with U+0000. In JSON it can only be written out, which hardly any body does.
+/// Refuses U+0000, which no text in Postgres can contain. JSON can only write it as an escape, which hardly any body
+/// contains.
 fn refuse_nul(body: &[u8]) -> Result<(), ApiError> {
     const WRITTEN: &[u8] = b"\\u0000";
     if !body.windows(WRITTEN.len()).any(|window| window == WRITTEN) {
         return Ok(());
     }
-    // What cannot be read is refused by who reads it.
+    // If the body is not JSON, its reader refuses it.
     let place = serde_json::from_slice(body)
         .ok()
         .and_then(|value| place_of_nul(&value));
     place.map_or(Ok(()), |place| Err(nul_in(place)))
 }
 
-/// The path to the first text with U+0000, as other wrong fields are named.
+/// The path to the first text with U+0000, in the notation of other wrong fields.
 fn place_of_nul(value: &Value) -> Option<String> {
     let within = |name: String, inner: String| match inner.as_str() {
         "" => name,
@@ -140,7 +142,7 @@ fn is_json(content_type: &str) -> bool {
     essence.eq_ignore_ascii_case("application/json") || essence.to_ascii_lowercase().ends_with("+json")
 }
 
-/// A body that could not be read to its end.
+/// The answer to a body that did not arrive completely.
 pub fn unreadable(rejection: &BytesRejection) -> ApiError {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         return ApiError::too_large();
@@ -161,7 +163,7 @@ fn refuse(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
     }
     let mut field = error.path().to_string();
     let problem = problem_of(&error.inner().to_string());
-    // A missing field is reported where it should have been.
+    // A missing field is reported with the path where it should have been.
     if let Some(missing) = missing_field(&problem) {
         field = if field == "." {
             missing.to_owned()
@@ -181,7 +183,7 @@ fn refuse(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
     ApiError::field(field, Text::new(problem, "tidak valid"))
 }
 
-/// serde's sentence without the position behind it.
+/// serde's sentence without the position at its end.
 fn problem_of(message: &str) -> String {
     message.split(" at line ").next().unwrap_or(message).to_owned()
 }
@@ -236,14 +238,14 @@ pub fn truth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>,
     }
 }
 
-/// Reads a field that may be null, and tells null from nothing.
-pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+/// Reads a field that may be null, and distinguishes null from an absent field.
+pub fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
-/// An answer with a status of its own.
+/// A 201 answer.
 pub fn created<T>(value: T) -> (StatusCode, Json<T>) {
     (StatusCode::CREATED, Json(value))
 }
@@ -278,7 +280,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_is_no_word_is_a_wrong_field_and_what_is_no_json_is_none() {
+    fn a_wrong_type_is_a_wrong_field_and_broken_json_is_not() {
         #[derive(Debug, Deserialize)]
         #[serde(rename_all = "lowercase")]
         enum Size {
@@ -294,15 +296,15 @@ mod tests {
         };
         assert!(refusal(r#"{"size": "small"}"#).contains("Small"));
         for wrong in ["3", "true", "[]", "\"large\"", "{}", "1e400x"] {
-            let told = refusal(&format!(r#"{{"size": {wrong}}}"#));
+            let answer = refusal(&format!(r#"{{"size": {wrong}}}"#));
             let is_json = wrong != "1e400x";
-            assert_eq!(told.contains("\"size\""), is_json, "{wrong}: {told}");
-            assert_eq!(told.contains("invalid_json"), !is_json, "{wrong}: {told}");
+            assert_eq!(answer.contains("\"size\""), is_json, "{wrong}: {answer}");
+            assert_eq!(answer.contains("invalid_json"), !is_json, "{wrong}: {answer}");
         }
     }
 
     #[test]
-    fn a_text_with_nul_is_found_where_it_stands() {
+    fn a_text_with_nul_is_reported_by_its_path() {
         for (body, place) in [
             (json!("\0"), Some("")),
             (json!({"name": "a\0b"}), Some("name")),

@@ -1,7 +1,7 @@
-//! The shared core of the WhatsApp CRM: the HTTP edge, callers and their permissions, configuration, and the clients
-//! of the services below.
+//! The shared core of the WhatsApp CRM: the HTTP edge, callers and their permissions, configuration, and clients of
+//! services.
 //!
-//! Knows nothing of the platform it runs on, nor of any feature.
+//! The crate knows neither the platform it runs on nor any feature.
 
 pub mod app;
 mod auth_error;
@@ -44,7 +44,7 @@ use contract::Routes;
 #[doc(hidden)]
 pub use utoipa_axum;
 
-/// Answers every path with 404: where the platform sends what matches no route.
+/// Answers every path with 404. The platform sends requests here that match no route.
 pub fn not_found() -> Routes {
     Routes::new()
 }

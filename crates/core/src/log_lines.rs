@@ -1,10 +1,10 @@
-//! The log: one JSON object a line on standard error, which Vercel and other hosts keep.
+//! The log: one JSON object per line on standard error, which Vercel and other hosts keep.
 
 use std::io::Write;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-/// The crates that log. Libraries stay silent: they log addresses and headers.
+/// The crates that may log. Libraries may not: they log addresses and headers.
 const OURS: [&str; 15] = [
     "access",
     "automations",
@@ -25,9 +25,9 @@ const OURS: [&str; 15] = [
 
 struct JsonLines;
 
-/// Starts logging, warnings and errors of our crates.
+/// Starts logging warnings and errors of our crates.
 pub fn start() {
-    // A second logger in a process is a mistake of a test at most; the first one stays.
+    // Only a test can set a second logger; the first one stays.
     if log::set_logger(&JsonLines).is_ok() {
         log::set_max_level(LevelFilter::Info);
     }
@@ -52,7 +52,7 @@ impl Log for JsonLines {
             "message": record.args().to_string(),
             "at": record.target(),
         });
-        // There is no second place to report that a line was not written.
+        // There is no second place to report that a line could not be written.
         drop(writeln!(std::io::stderr().lock(), "{line}"));
     }
 
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_crate_of_ours_that_logs_is_heard() {
+    fn every_crate_of_ours_that_logs_is_listed() {
         let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let mut logging = BTreeSet::new();
         for folder in std::fs::read_dir(crates).unwrap() {
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn libraries_are_not_heard() {
+    fn libraries_are_not_logged() {
         assert!(is_ours("inbox::read"));
         assert!(is_ours("function"));
         assert!(!is_ours("functional::x"));

@@ -7,22 +7,22 @@ use utoipa::ToSchema;
 pub(crate) const MAX_LIMIT: u32 = 100;
 const DEFAULT_LIMIT: u32 = 20;
 
-/// Which page of a list: `?page=1&limit=20`. Queries name the two fields themselves, with the functions below,
-/// so that a wrong one is reported by its name.
+/// The page of a list: `?page=1&limit=20`. Queries declare the two fields themselves and read them with the functions
+/// below, so that a refusal names the wrong one.
 #[derive(Debug, Clone, Copy)]
 pub struct PageNumber {
     /// The number of the page, from 1.
     pub page: u32,
-    /// Rows of a page.
+    /// The most rows of the page.
     pub limit: u32,
 }
 
-/// The page when nobody says.
+/// The page if the query names none.
 pub fn first_page() -> u32 {
     1
 }
 
-/// How many rows a page has when nobody says.
+/// The size of a page if the query names none.
 pub fn default_limit() -> u32 {
     DEFAULT_LIMIT
 }
@@ -62,12 +62,12 @@ pub struct Paged<T> {
     pub(crate) limit: u32,
 }
 
-/// How the database answers a list.
+/// The rows of a list as the database returns them.
 #[derive(Debug, Deserialize)]
 pub struct Rows<T> {
     /// The rows of the page.
     pub rows: Vec<T>,
-    /// Rows of all pages.
+    /// The number of rows on all pages.
     pub total: u64,
 }
 

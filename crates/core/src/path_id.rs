@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::contract::{self, Argument, Contract};
 use crate::error::ApiError;
 
-/// The id in the path. What is no id of ours names nothing: 404.
+/// The id in the path. A text that is not a UUID answers 404.
 pub struct PathId(pub Uuid);
 
 impl<S: Send + Sync> FromRequestParts<S> for PathId {

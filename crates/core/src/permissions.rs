@@ -1,8 +1,8 @@
-//! The permissions handlers ask for, as types: a handler names what it needs in its arguments.
+//! The permissions as types: a handler names the ones it needs in its arguments.
 
-/// One permission. The text is a `permission_key` of table `permissions`.
+/// One permission. Its key is a `permission_key` of table `permissions`.
 pub trait Permission: Send {
-    /// The permission's `permission_key`.
+    /// The `permission_key`.
     const KEY: &'static str;
 }
 

@@ -1,6 +1,6 @@
 //! Files that Meta and browsers fetch by their address: samples of templates, and files of quick replies.
 
-/// Where they lie; anybody may read it.
+/// The bucket of these files; everybody may read it.
 const BUCKET: &str = "broadcast-media";
 
 /// The address of a file of [`BUCKET`].

@@ -1,7 +1,7 @@
-//! How often one address may ask what needs no credentials, or fail at what does.
+//! Rate limits of addresses: for routes without credentials, and for failed credentials and signatures.
 //!
-//! Counted in Redis, by the minute. Without Redis nobody is refused: a limit protects the service, and must not be
-//! what takes it down.
+//! Redis counts requests by the minute. Without Redis no request is refused, because a limit that protects the service
+//! must not take it down.
 
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -20,15 +20,15 @@ use crate::text::Text;
 use crate::trace::Trace;
 
 const WINDOW_SECONDS: i64 = 60;
-/// A limit must not cost more than what it limits.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// The longest wait for Redis: a limit must not cost more than the request it limits.
+const REDIS_TIME_LIMIT: Duration = Duration::from_millis(500);
 
-/// What is counted, each by itself.
+/// The kinds of requests that are counted, each on its own.
 #[derive(Debug, Clone, Copy)]
 pub enum Guarded {
     /// Bearers that were refused.
     Credentials,
-    /// Bodies that were not signed by Meta.
+    /// Bodies without a valid signature of Meta.
     Signatures,
     /// Requests of a route without credentials.
     Public(&'static str),
@@ -43,20 +43,20 @@ impl Guarded {
         }
     }
 
-    /// How many a minute: far above what a monitor or a mistaken integration does.
+    /// The most requests a minute: far above the needs of a monitor or a faulty integration.
     fn limit(self) -> i64 {
         600
     }
 }
 
-/// Counts one more from this address; refuses once it is too many.
+/// Counts one more request of this address, and refuses it above the limit.
 pub async fn admit(app: &App, trace: &Trace, guarded: Guarded) -> Result<(), ApiError> {
     let (Some(redis), Some(ip)) = (app.redis(), trace.ip()) else {
         return Ok(());
     };
     let now = Utc::now().timestamp();
     let key = format!("rate:{}:{ip}:{}", guarded.name(), now / WINDOW_SECONDS);
-    let counted = timeout(PATIENCE, redis.count(&key, 2 * WINDOW_SECONDS)).await;
+    let counted = timeout(REDIS_TIME_LIMIT, redis.count(&key, 2 * WINDOW_SECONDS)).await;
     match counted.map_err(|_| RedisError::Late).flatten() {
         Ok(count) if count > guarded.limit() => {
             let left = WINDOW_SECONDS - now % WINDOW_SECONDS;
@@ -84,12 +84,12 @@ fn too_many_requests(retry_after_seconds: u32) -> ApiError {
 
 /// A route that is open to everybody.
 pub trait PublicRoute: Send {
-    /// What its requests are counted under.
+    /// The name under which its requests are counted.
     const NAME: &'static str;
 }
 
-/// A request of an open route, within the limit. As a handler's argument it is what keeps the handler from being
-/// asked too often.
+/// A request of an open route, within the rate limit. A handler that takes it as an argument runs only for such
+/// requests.
 pub struct Limited<R>(PhantomData<R>);
 
 impl<R: PublicRoute> FromRequestParts<App> for Limited<R> {

@@ -1,4 +1,4 @@
-//! Upstash Redis over its REST interface: caches and limits, never the truth.
+//! Upstash Redis over its REST interface. It holds caches and limits, never the only copy of anything.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::config::RedisConfig;
 
-/// Redis did not do as asked. Callers go on without it.
+/// An error of Redis. Callers continue without it.
 #[derive(Debug, thiserror::Error)]
 pub enum RedisError {
     #[error("Redis is away: {0}")]
@@ -53,7 +53,7 @@ impl Redis {
         self.post(&self.url, &command).await.and_then(Answer::into_result)
     }
 
-    /// Adds one to a counter and answers with it. The counter goes `seconds` after it was last counted.
+    /// Increments a counter and returns its value. The counter expires `seconds` after its last increment.
     pub(crate) async fn count(&self, key: &str, seconds: i64) -> Result<i64, RedisError> {
         let seconds = seconds.to_string();
         let commands: [&[&str]; 2] = [&["INCR", key], &["EXPIRE", key, &seconds]];
@@ -62,7 +62,7 @@ impl Redis {
         let count = answers.into_iter().next().map(Answer::into_result).transpose()?;
         count
             .and_then(|count| count.as_i64())
-            .ok_or_else(|| RedisError::Refused("the counter is no number".to_owned()))
+            .ok_or_else(|| RedisError::Refused("the counter is not a number".to_owned()))
     }
 
     async fn post<T: DeserializeOwned>(&self, url: &str, body: &impl Serialize) -> Result<T, RedisError> {

@@ -1,9 +1,9 @@
-//! The refusals that our SQL functions raise: code, status, and the sentence in Indonesian. The English sentence comes
-//! with the refusal.
+//! The refusals that our SQL functions raise: code, status, and the Indonesian sentence. The SQL function gives the
+//! English sentence.
 
 use axum::http::StatusCode;
 
-/// Sorted by code.
+/// The refusals, sorted by code.
 pub(crate) const REFUSALS: &[(&str, StatusCode, &str)] = &[
     (
         "access_changed",
@@ -284,7 +284,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_code_stands_once_in_order() {
+    fn codes_are_sorted_and_unique() {
         assert!(REFUSALS.is_sorted_by(|a, b| a.0 < b.0));
     }
 }

@@ -1,4 +1,4 @@
-//! What stands around every router: the one error format, and an answer whatever happens.
+//! The layers around every router: the one error format, and an answer to every request.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -19,8 +19,8 @@ use crate::error::ApiError;
 use crate::text::{Language, Text};
 use crate::trace::{Actor, REQUEST_ID, Trace};
 
-/// Completes a router of this crate: unknown paths, wrong methods, errors and panics all answer in the one
-/// error format, in the language the client asks for.
+/// Completes a router: unknown paths, wrong methods, errors and panics all answer in the one error format, in the
+/// language that the client asks for.
 pub fn shell(router: impl Into<Router<App>>, app: App) -> Router {
     router
         .into()
@@ -30,7 +30,7 @@ pub fn shell(router: impl Into<Router<App>>, app: App) -> Router {
         .with_state(app)
 }
 
-/// Gives the request an id that the answer carries, and has the audit log told of what was refused.
+/// Gives the request an id that the answer carries, and records refusals in the audit log.
 async fn trace_request(State(app): State<App>, mut request: Request<Body>, next: Next) -> Response {
     let trace = Trace::begin(request.headers());
     let route = request
@@ -60,7 +60,7 @@ async fn trace_request(State(app): State<App>, mut request: Request<Body>, next:
     response
 }
 
-/// The security event an answer is, if it is one.
+/// The security event that an answer stands for, if it does.
 fn refusal(error: &ApiError) -> Option<&'static str> {
     match (error.status(), error.code()) {
         (StatusCode::UNAUTHORIZED, _) | (_, "no_tenant") => Some("auth.refused"),
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_is_answered_and_tells_nothing() {
+    async fn a_panic_is_answered_without_its_message() {
         let (response, body) = ask("GET", "/panics", "en").await;
         assert_eq!(response.status(), 500);
         assert_eq!(body["error"]["code"], "internal");
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wrong_method_names_the_right_ones() {
+    async fn a_refused_method_names_the_allowed_ones() {
         let (response, body) = ask("POST", "/wrong", "en").await;
         assert_eq!(response.status(), 405);
         assert_eq!(response.headers()["allow"], "GET,HEAD");
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn errors_speak_the_language_of_the_client() {
+    async fn errors_are_in_the_language_of_the_client() {
         let (response, body) = ask("GET", "/wrong", "id-ID").await;
         assert_eq!(response.status(), 422);
         assert_eq!(body["error"]["fields"]["name"], "kosong");

@@ -1,4 +1,4 @@
-//! Sentences people read, in every language of the product.
+//! Sentences for people, in the languages of the product.
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -7,7 +7,7 @@ tokio::task_local! {
     static OF_REQUEST: Language;
 }
 
-/// A language the product speaks.
+/// A language of the product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Language {
     /// English
@@ -17,18 +17,18 @@ pub enum Language {
 }
 
 impl Language {
-    /// The language of the request that is being answered: what is written for people deep within an answer asks here.
-    /// English outside of requests.
+    /// The language of the request that is being answered, for code that has no access to the request. English outside
+    /// of requests.
     pub fn of_request() -> Self {
         OF_REQUEST.try_get().unwrap_or(Self::English)
     }
 
-    /// Runs work that answers in this language.
+    /// Runs `work` with this as the language of the request.
     pub async fn speaks<F: Future>(self, work: F) -> F::Output {
         OF_REQUEST.scope(self, work).await
     }
 
-    /// The language an `Accept-Language` header asks for first, of those we speak. English without one.
+    /// The first language of an `Accept-Language` header that the product has. English without one.
     pub fn from_accept_language(header: &str) -> Self {
         let mut best = (0_u16, Self::English);
         for part in header.split(',') {
@@ -52,7 +52,7 @@ impl Language {
     }
 }
 
-/// One sentence in both languages.
+/// A sentence in both languages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text {
     english: Cow<'static, str>,
@@ -60,7 +60,7 @@ pub struct Text {
 }
 
 impl Text {
-    /// A sentence in English and Indonesian.
+    /// Creates a sentence from its English and its Indonesian form.
     pub fn new(english: impl Into<Cow<'static, str>>, indonesian: impl Into<Cow<'static, str>>) -> Self {
         Self {
             english: english.into(),
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn accept_language_picks_the_best_language_we_speak() {
+    fn accept_language_picks_the_best_language_of_the_product() {
         for (header, expected) in [
             ("", Language::English),
             ("id", Language::Indonesian),

@@ -1,7 +1,7 @@
-//! Access tokens of connected numbers at rest: AES-256-GCM, bound to the number they belong to.
+//! Encryption of stored access tokens: AES-256-GCM, bound to the number they belong to.
 //!
-//! A sealed token is base64 of nonce, ciphertext and tag, with the number's id as associated data: copied to
-//! another number's row it does not open.
+//! A sealed token is base64 of nonce, ciphertext and tag. The number's id is the associated data, so a token that is
+//! copied to the row of another number does not open.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use whatsapp::client::SystemToken;
 const KEY_BYTES: usize = 32;
 const KEY_ID_BYTES: usize = 6;
 
-/// The keys of `TOKEN_ENCRYPTION_KEY`: the first seals, all of them open.
+/// The keys of `TOKEN_ENCRYPTION_KEY`: the first seals, and all of them open.
 pub struct TokenKeys {
     first: Key,
     older: Vec<Key>,
@@ -26,18 +26,18 @@ struct Key {
     cipher: RandomizedNonceKey,
 }
 
-/// The variable does not hold keys.
+/// The variable does not contain valid keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("every key must be 32 bytes in base64, several separated by commas")]
 pub struct InvalidTokenKeys;
 
-/// A sealed token cannot be opened: the key is gone, or the text is not this number's.
+/// A reason why a sealed token cannot be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
     /// The environment names no key with this id.
     #[error("the token was sealed with a key that is not configured")]
     KeyMissing,
-    /// The stored bytes are not what we sealed.
+    /// The stored bytes were not sealed by us for this number.
     #[error("the sealed token is damaged or belongs to another number")]
     NotOurs,
     /// The cipher failed.
@@ -45,7 +45,7 @@ pub enum SealError {
     Cipher,
 }
 
-/// A token as it is stored, and which key it takes.
+/// A sealed token, and the id of its key.
 #[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SealedToken {
     /// The nonce and the ciphertext, in Base64.
@@ -69,7 +69,7 @@ impl TokenKeys {
         })
     }
 
-    /// Names the key that seals.
+    /// The id of the key that seals.
     pub fn current_id(&self) -> &str {
         &self.first.id
     }
@@ -90,7 +90,7 @@ impl TokenKeys {
         })
     }
 
-    /// Opens what was sealed for this number.
+    /// Opens a token that was sealed for this number.
     pub fn open(&self, session_id: Uuid, stored: &SealedToken) -> Result<SystemToken, SealError> {
         let mut keys = std::iter::once(&self.first).chain(&self.older);
         let key = keys
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sealed_text_tells_nothing_and_differs_each_time() {
+    fn the_sealed_text_hides_the_token_and_differs_each_time() {
         let keys = TokenKeys::parse(&key(1)).unwrap();
         let id = Uuid::new_v4();
         let (one, two) = (keys.seal(id, &token()).unwrap(), keys.seal(id, &token()).unwrap());
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_byte_is_noticed() {
+    fn a_changed_byte_is_refused() {
         let keys = TokenKeys::parse(&key(1)).unwrap();
         let id = Uuid::new_v4();
         let sealed = keys.seal(id, &token()).unwrap();
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused() {
+    fn invalid_keys_are_refused() {
         for text in [
             "",
             ",",

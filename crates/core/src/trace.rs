@@ -1,4 +1,4 @@
-//! What is known of a request wherever it goes: its id, where it came from, and who turned out to ask.
+//! The trace of a request: its id, the address it came from, and its caller once it is known.
 
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
@@ -10,18 +10,18 @@ use uuid::Uuid;
 
 use crate::caller::CallerKind;
 
-/// Answered with every response, and written into the audit log.
+/// The header with the id of the request. Every response carries it, and the audit log records it.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const CLIENT_IP: HeaderName = HeaderName::from_static("x-client-ip");
 
-/// Who asks, as far as the request showed.
+/// The caller, as far as the request has shown it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Actor {
     pub(crate) kind: CallerKind,
     pub(crate) id: Uuid,
 }
 
-/// One request on its way.
+/// One request.
 #[derive(Debug, Default)]
 pub struct Trace {
     request_id: String,
@@ -30,7 +30,7 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Begins with what the request says. An id of the client's is kept if it looks like one.
+    /// Begins a trace from the headers. An id from the client is kept if it has a valid form.
     pub(crate) fn begin(headers: &HeaderMap) -> Arc<Self> {
         let given = headers.get(&REQUEST_ID).and_then(|value| value.to_str().ok());
         let request_id = given
@@ -43,7 +43,7 @@ impl Trace {
         })
     }
 
-    /// The trace of the request that [`shell`](crate::shell) began; an empty one outside of it.
+    /// The trace that [`shell`](crate::shell) began; an empty one outside of a request.
     pub fn of(parts: &Parts) -> Arc<Self> {
         parts.extensions.get::<Arc<Self>>().cloned().unwrap_or_default()
     }
@@ -52,7 +52,7 @@ impl Trace {
         &self.request_id
     }
 
-    /// Where the request came from, as the platform says.
+    /// The address of the client, as the platform reports it.
     pub(crate) fn ip(&self) -> Option<IpAddr> {
         self.ip
     }
@@ -61,12 +61,12 @@ impl Trace {
         self.actor.get().copied()
     }
 
-    /// Notes who asks. The first to say so is right.
+    /// Notes the caller. Later calls change nothing.
     pub(crate) fn identify(&self, actor: Actor) {
         self.actor.get_or_init(|| actor);
     }
 
-    /// Tells the database which request its calls belong to: the audit log keeps it.
+    /// Adds the id, the address and the caller to calls of the database, so that the audit log records them.
     pub(crate) fn mark<'a>(&self, database: Database<'a>) -> Database<'a> {
         let mut database = database;
         if let Ok(id) = HeaderValue::from_str(&self.request_id) {
@@ -86,7 +86,7 @@ fn looks_like_an_id(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':'))
 }
 
-/// Vercel sets both headers itself, whatever the client sent
+/// Vercel always sets both headers and replaces those of the client
 /// (<https://vercel.com/docs/headers/request-headers>).
 fn client_ip(headers: &HeaderMap) -> Option<IpAddr> {
     ["x-real-ip", "x-forwarded-for"].into_iter().find_map(|name| {
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_address_is_the_platforms() {
+    fn the_address_comes_from_the_platform() {
         let ip = |headers: &[(&'static str, &str)]| trace(headers).ip().map(|ip| ip.to_string());
         assert_eq!(
             ip(&[("x-forwarded-for", "203.0.113.7, 10.0.0.1")]).as_deref(),

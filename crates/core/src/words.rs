@@ -1,4 +1,4 @@
-//! Closed lists of words for the document: where a field is a text that can only be one of a few.
+//! Closed lists of words for the document of the API: fields whose text is one of a few.
 
 /// Declares lists of words, each as a type for `#[schema(value_type = ...)]`.
 #[macro_export]
@@ -30,7 +30,7 @@ macro_rules! words {
 words! {
     /// A language of the product.
     pub LanguageCode = "id", "en";
-    /// What a message template is for.
+    /// The purpose of a message template.
     pub TemplateCategory = "MARKETING", "UTILITY", "AUTHENTICATION";
     /// The state of a connected number.
     pub NumberStatus = "connected", "paused", "broken", "disconnected";

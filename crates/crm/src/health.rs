@@ -1,4 +1,4 @@
-//! Is the product well?
+//! Health of the service and of the background work.
 
 pub(crate) mod service;
 pub(crate) mod workers;

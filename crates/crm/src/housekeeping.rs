@@ -1,4 +1,4 @@
-//! `GET /api/cron/housekeeping`: what is looked after every hour.
+//! `GET /api/cron/housekeeping`: the hourly housekeeping.
 
 mod step;
 
@@ -17,13 +17,13 @@ use crm_core::routes;
 
 pub(crate) use step::{Step, StepReport};
 
-/// Which part of it.
+/// The step to run.
 #[derive(Deserialize)]
 pub(crate) struct HousekeepingQuery {
     only: Option<Step>,
 }
 
-/// What was done.
+/// The results of the steps.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct HousekeepingReport {
     steps: Vec<StepReport>,
@@ -32,8 +32,8 @@ pub(crate) struct HousekeepingReport {
 /// `/api/cron/housekeeping`.
 pub fn housekeeping() -> Routes {
     Routes::new()
-        .routes(routes!(keep_house))
-        .route("/api/cron/housekeeping", axum::routing::post(keep_house))
+        .routes(routes!(run_housekeeping))
+        .route("/api/cron/housekeeping", axum::routing::post(run_housekeeping))
 }
 
 /// Run the housekeeping.
@@ -45,7 +45,7 @@ pub fn housekeeping() -> Routes {
     params(("only" = inline(Option<Step>), Query, description = "The only step to run; all steps if left out")),
     responses((status = 200, body = HousekeepingReport)),
 )]
-pub(crate) async fn keep_house(
+pub(crate) async fn run_housekeeping(
     _scheduler: CronCaller,
     State(app): State<App>,
     QueryParameters(query): QueryParameters<HousekeepingQuery>,

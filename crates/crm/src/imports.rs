@@ -1,4 +1,4 @@
-//! `GET /api/cron/imports`: goes on with imports whose reader died or ran out of time. Called by Vercel Cron every minute.
+//! `GET /api/cron/imports`: continues imports whose reader died or ran out of time. Vercel Cron calls it every minute.
 
 use std::time::Duration;
 
@@ -17,15 +17,15 @@ use crm_core::routes;
 use recipient_lists::ListImport;
 use tables::file_import::{self, Ending, FileImport};
 
-/// How long a run reads files: the function's limit in `vercel.json` leaves what is on its way the time to end.
+/// How long a run reads files. The limit of the function in `vercel.json` leaves time to finish the current batch.
 const READING_TIME: Duration = Duration::from_secs(45);
 
-/// What a run did.
+/// The result of a run.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(crate) struct ImportReport {
-    /// Imports that ended.
+    /// The number of imports that ended.
     finished: u32,
-    /// Imports that go on with the next run.
+    /// The number of imports that the next run continues.
     to_be_continued: u32,
 }
 
@@ -48,7 +48,7 @@ pub(crate) async fn continue_imports_by_cron(
     Ok(Json(continue_imports(&app).await?))
 }
 
-/// Goes on with imports for as long as one run may take.
+/// Continues imports for as long as one run may take.
 pub(crate) async fn continue_imports(app: &App) -> Result<ImportReport, ApiError> {
     let deadline = Instant::now() + READING_TIME;
     let mut report = ImportReport::default();
@@ -69,7 +69,7 @@ async fn continue_kind<I: FileImport>(
             None => break,
             Some(Ending::Finished) => report.finished += 1,
             Some(Ending::Lost) => {}
-            // What stopped it would stop it again: the next minute is another try.
+            // The cause would stop it again at once. The next run tries again.
             Some(Ending::ToBeContinued) => {
                 report.to_be_continued += 1;
                 break;

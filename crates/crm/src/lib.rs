@@ -1,4 +1,4 @@
-//! The whole product: every router in one, the OpenAPI document, and what concerns several features at once.
+//! The whole product: every router in one, the OpenAPI document, and operations that concern several features.
 
 pub mod health;
 pub mod housekeeping;
@@ -7,7 +7,7 @@ mod openapi;
 mod process_broadcasts;
 pub mod routes;
 
-// The list of routes names every router as a function file names it.
+// The list of routes names every router by its crate, as the function files do.
 extern crate self as crm;
 
 use axum::Router;
@@ -23,7 +23,7 @@ pub fn router() -> Router<App> {
     all_routes().into()
 }
 
-/// The document of the whole API.
+/// The OpenAPI document of the whole API.
 pub fn openapi_document() -> serde_json::Value {
     openapi::complete(&all_routes().into_openapi())
 }

@@ -1,4 +1,4 @@
-//! `GET /api/openapi.json`: the document of the API, made from the handlers themselves.
+//! `GET /api/openapi.json`: the document of the API, made from the handlers.
 //!
 //! The function serves the file that `npm run openapi` wrote: a function that made the document would contain the whole
 //! product (30 MB).
@@ -23,9 +23,9 @@ const DOCUMENT: &str = include_str!("../openapi.json");
 
 const DESCRIPTION: &str = include_str!("openapi/description.md");
 
-/// Tags in the order of the document, each with what its operations are about.
+/// The tags in the order of the document, each with its description.
 const TAGS: &[(&str, &str)] = &[
-    ("auth", "Who is calling"),
+    ("auth", "The caller"),
     ("tenant", "The organisation and its settings"),
     ("agents", "The people of the organisation"),
     ("rbac", "Roles and permissions"),
@@ -34,11 +34,11 @@ const TAGS: &[(&str, &str)] = &[
         "modules",
         "Parts of the product that an organisation can switch off",
     ),
-    ("audit", "What was done, when and by whom"),
+    ("audit", "The audit log"),
     ("conversations", "The inbox: conversations, messages, notes"),
     ("labels", "Labels of conversations and contacts"),
     ("quick-replies", "Prepared answers"),
-    ("changes", "What a client missed while it was offline"),
+    ("changes", "Changes that a client missed while it was offline"),
     ("contacts", "Contacts, their fields, imports and personal data"),
     ("segments", "Saved filters of contacts"),
     ("automations", "Business hours and automatic messages"),
@@ -49,7 +49,7 @@ const TAGS: &[(&str, &str)] = &[
         "templates",
         "Message templates, from the draft to Meta's approval",
     ),
-    ("queue", "What waits to be sent and what failed"),
+    ("queue", "Waiting and failed recipients"),
     (
         "whatsapp",
         "Connected numbers, sending, files, and the webhook of Meta",
@@ -58,7 +58,7 @@ const TAGS: &[(&str, &str)] = &[
     ("cron", "Work that the scheduler starts"),
 ];
 
-/// The description of the whole API: what the routers say, completed.
+/// The description of the whole API: the routers' descriptions, completed.
 pub(crate) fn complete(routes: &OpenApi) -> Value {
     let mut document = serde_json::to_value(routes).unwrap_or_default();
     document["info"] = json!({
@@ -91,7 +91,7 @@ pub(crate) fn complete(routes: &OpenApi) -> Value {
     document
 }
 
-/// An open route, whose requests are counted.
+/// An open route whose requests are counted.
 pub(crate) struct Document;
 
 impl PublicRoute for Document {

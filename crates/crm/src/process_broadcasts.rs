@@ -1,5 +1,5 @@
-//! `GET /api/cron/process-broadcasts`: sends what is due, campaigns and scheduled replies, and wakes what was snoozed.
-//! Called by Vercel Cron every minute, and by itself for other numbers.
+//! `GET /api/cron/process-broadcasts`: sends due campaigns and scheduled replies, and reopens snoozed conversations.
+//! Vercel Cron calls it every minute, and it calls itself to share numbers among instances.
 
 use std::time::Duration;
 
@@ -17,15 +17,14 @@ use crm_core::cron_secret::CronCaller;
 use crm_core::error::ApiError;
 use crm_core::json_body::QueryParameters;
 use crm_core::routes;
-use inbox::tend_inbox;
 
-/// How long a run goes on with messages that are sent by themselves.
+/// How long a run sends automatic messages.
 const AUTOMATIC_TIME: Duration = Duration::from_secs(45);
 
-/// A share of another instance's run.
+/// Numbers that another instance's run hands over.
 #[derive(Deserialize)]
 pub(crate) struct Share {
-    /// Who hands it over.
+    /// The run that hands the numbers over.
     holder: Option<Uuid>,
     #[serde(default, deserialize_with = "ids")]
     session_ids: Vec<Uuid>,
@@ -74,13 +73,14 @@ pub(crate) async fn process_broadcasts(
     }
     let first = sender.begin().await?;
 
-    // Not part of the request's own future: a caller that hangs up must not cut sends from their records.
+    // The work is not part of the request's own future: if the caller disconnects, sent messages must still be
+    // recorded.
     let (finished, report) = oneshot::channel();
     background.run(async move {
         let (mut report, automatic, ()) = tokio::join!(
             sender.send_all(first),
             automations::send_due(&app, AUTOMATIC_TIME),
-            tend_inbox(&app)
+            inbox::run_minute_tasks(&app)
         );
         match automatic {
             Ok(handed_out) => report.automatic_messages = handed_out,

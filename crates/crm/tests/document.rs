@@ -1,4 +1,4 @@
-//! The document of the API keeps its promises: references lead somewhere, names are unique, operations are described.
+//! Checks the OpenAPI document: references resolve, names are unique, operations are described.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -30,7 +30,7 @@ fn each<'a>(value: &'a Value, look: &mut dyn FnMut(&'a Value)) {
 }
 
 #[test]
-fn every_reference_leads_somewhere() {
+fn every_reference_resolves() {
     let document = openapi_document();
     let mut lost = BTreeSet::new();
     each(&document, &mut |value| {
@@ -44,9 +44,9 @@ fn every_reference_leads_somewhere() {
     assert!(lost.is_empty(), "{lost:?}");
 }
 
-/// Two types of one name overwrite each other in the document without a word.
+/// Two types with the same name would silently overwrite each other in the document.
 #[test]
-fn no_schema_name_stands_for_two_types() {
+fn every_schema_name_belongs_to_one_type() {
     let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for file in sources() {
         let source = std::fs::read_to_string(&file).unwrap();

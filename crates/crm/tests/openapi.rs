@@ -1,4 +1,4 @@
-//! The document, the routers and the list of routes say the same.
+//! Checks that the document, the routers and the list of routes agree.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -18,7 +18,7 @@ use tower::ServiceExt;
 const SERVE_NOTHING: [&str; 1] = ["/api/not-found"];
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
-/// An app whose services are away: routes are told from each other without them.
+/// An app whose services are unavailable: routes can be distinguished without them.
 fn app() -> App {
     let variables: HashMap<String, String> = [
         ("SUPABASE_URL", "http://127.0.0.1:9"),
@@ -58,12 +58,12 @@ fn documented() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 #[tokio::test]
-async fn what_is_documented_is_served_and_nothing_else() {
+async fn exactly_the_documented_operations_are_served() {
     let service = shell(router(), app());
     for (path, methods) in documented() {
         for method in METHODS {
             let response = ask(&service, method, &path).await;
-            // Cron may be called by POST too, by hand: an alias, not an operation of its own.
+            // Cron operations also accept POST, for calls by hand: the document does not list it as an operation.
             let alias = path.starts_with("/api/cron/") && method == "post";
             if methods.contains(method) || alias {
                 assert_ne!(
@@ -91,7 +91,7 @@ async fn what_is_documented_is_served_and_nothing_else() {
     }
 }
 
-/// Paths in the list of routes, with their parameters as the document writes them.
+/// The paths in the list of routes, with parameters as the document writes them.
 fn listed() -> Vec<(String, Routes)> {
     routers()
         .into_iter()
@@ -100,9 +100,9 @@ fn listed() -> Vec<(String, Routes)> {
 }
 
 #[tokio::test]
-async fn each_router_serves_the_path_it_stands_beside() {
+async fn each_router_serves_its_path() {
     for (path, router) in listed() {
-        // A path that is served refuses a method that no route has.
+        // A served path refuses a method that no route has.
         let response = ask(&shell(router, app()), "trace", &path).await;
         let expected = if SERVE_NOTHING.contains(&path.as_str()) {
             StatusCode::NOT_FOUND
@@ -114,7 +114,7 @@ async fn each_router_serves_the_path_it_stands_beside() {
 }
 
 #[test]
-fn what_is_listed_is_documented_and_the_reverse() {
+fn the_list_of_routes_and_the_document_agree() {
     let listed: BTreeSet<String> = listed()
         .into_iter()
         .map(|(path, _)| path)

@@ -1,7 +1,7 @@
-//! Serves a router of the core as a Vercel function.
+//! Serves a router as a Vercel function.
 //!
-//! `vercel_runtime`'s own axum layer reads every body into memory and drops the platform's state; this one
-//! streams bodies and gives handlers the platform's way to keep working after the answer.
+//! `vercel_runtime`'s own axum layer reads every body into memory and drops the platform's state. This one streams
+//! bodies and gives handlers the platform's way to keep working after the answer.
 
 use std::process::ExitCode;
 
@@ -15,8 +15,9 @@ use vercel_runtime::{AppState, Error, Request, Response, ResponseBody, service_f
 #[doc(hidden)]
 pub use mimalloc::MiMalloc;
 
-/// Has a function allocate with mimalloc, for one that is asked very often: a stored webhook allocates a hundred times and
-/// more, and glibc's allocator took a sixth of its instructions. It costs about 6 MB, which the others keep.
+/// Makes a function allocate with mimalloc, for a function that is called very often. Storing a webhook takes more than
+/// a hundred allocations, and glibc's allocator needed a sixth of all instructions. It costs about 6 MB of memory,
+/// which other functions save.
 #[macro_export]
 macro_rules! allocate_quickly {
     () => {
@@ -25,8 +26,8 @@ macro_rules! allocate_quickly {
     };
 }
 
-/// Serves `router` until the platform ends the process. A function that cannot start says why, all of it, in
-/// one line on stderr.
+/// Serves `router` until the platform ends the process. A function that cannot start writes all reasons in one line to
+/// stderr.
 pub fn serve(router: impl Into<Router<App>>) -> ExitCode {
     crm_core::log_lines::start();
     let started = start(router.into());
@@ -42,7 +43,7 @@ pub fn serve(router: impl Into<Router<App>>) -> ExitCode {
 fn start(router: Router<App>) -> Result<(), Error> {
     let app = App::new(Config::from_environment()?)?;
     let router = crm_core::shell(router, app);
-    // One thread: a function instance has one core, and waits far more than it computes.
+    // One thread is enough: a function instance has one core and mostly waits.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -56,8 +57,8 @@ async fn answer(router: Router, request: Request, state: AppState) -> Result<Res
     let background = Background::new(move |work| state.wait_until(work));
     request.extensions_mut().insert(background);
     let Ok(response) = router.oneshot(request).await;
-    // In one piece where it is one: the runtime would stream it, and a body in packets of its own waits 40 ms
-    // for the client's delayed acknowledgement.
+    // A body that is in memory is sent in one piece. The runtime would stream it, and a body in separate packets waits
+    // 40 ms for the client's delayed acknowledgement.
     if response.body().size_hint().exact().is_some() {
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await?;

@@ -1,4 +1,4 @@
-//! `POST` and `DELETE /api/conversations/{id}/assign`: who answers.
+//! `POST` and `DELETE /api/conversations/{id}/assign`: assigns a conversation.
 
 use axum::Json;
 use serde::{Deserialize, Serialize};
@@ -10,32 +10,32 @@ use super::conversation::Conversation;
 use crm_core::caller::Permitted;
 use crm_core::contract::Routes;
 use crm_core::error::ApiError;
-use crm_core::json_body::{JsonBody, given};
+use crm_core::json_body::{JsonBody, nullable};
 use crm_core::path_id::PathId;
 use crm_core::permissions::ConversationsView;
 use crm_core::routes;
 use crm_core::text::Text;
 
-/// Who gets a conversation: `user_id` or `strategy`.
+/// The person who gets a conversation, by `user_id` or by `strategy`.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ConversationAssignment)]
 pub(crate) struct Assignment {
-    /// A person who may see conversations; null for nobody.
-    #[serde(default, deserialize_with = "given")]
+    /// A person who may see conversations. Null unassigns the conversation.
+    #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<Uuid>)]
     user_id: Option<Option<Uuid>>,
     strategy: Option<Strategy>,
 }
 
-/// How somebody is found among those who are online.
+/// The rule that selects one of the people who are online.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = AssignmentStrategy)]
 pub(crate) enum Strategy {
-    /// Whoever's turn was longest ago.
+    /// The person who has waited longest for a conversation.
     RoundRobin,
-    /// Whoever has the fewest open conversations.
+    /// The person with the fewest open conversations.
     LeastBusy,
 }
 

@@ -22,7 +22,7 @@ use crm_core::text::Text;
 
 const MAX_IDS: usize = 200;
 
-/// What to do, and with which.
+/// An action, and the conversations it applies to.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ConversationBulk)]
@@ -30,18 +30,18 @@ pub(crate) struct BulkAction {
     #[schema(min_items = 1, max_items = 200)]
     ids: Vec<Uuid>,
     action: Action,
-    /// With `snooze`.
+    /// The end of `snooze`.
     snoozed_until: Option<DateTime<Utc>>,
-    /// With `assign`: this, or `strategy`.
+    /// The person for `assign`, in the place of `strategy`.
     user_id: Option<Uuid>,
     strategy: Option<Strategy>,
-    /// With `label` and `unlabel`.
+    /// The labels for `label` and `unlabel`.
     label_ids: Option<Vec<Uuid>>,
-    /// With `priority`.
+    /// The priority for `priority`.
     priority: Option<Priority>,
 }
 
-/// What is done with each.
+/// The action on each conversation.
 #[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = ConversationBulkAction)]
@@ -59,7 +59,7 @@ pub(crate) enum Action {
     Priority,
 }
 
-/// What became of it.
+/// The result for one conversation.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[schema(as = ConversationBulkOutcome)]
 pub(crate) struct BulkOutcome {
@@ -69,11 +69,11 @@ pub(crate) struct BulkOutcome {
     outcome: String,
 }
 
-/// One for each conversation.
+/// The results, one for each conversation.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ConversationBulkOutcomes)]
 pub(crate) struct BulkOutcomes {
-    /// In the order they were asked for.
+    /// The results in the order of the ids.
     data: Vec<BulkOutcome>,
 }
 
@@ -107,7 +107,7 @@ pub(crate) async fn act_on_conversations(
     let database = permitted.caller.database();
     let data = database.rpc("act_on_conversations", &arguments).await?;
     if matches!(bulk.action, Action::Resolve) {
-        // the question how it was, where it is asked
+        // the satisfaction question, if it is switched on
         automations::send_soon(&app, &background);
     }
     Ok(Json(BulkOutcomes { data }))

@@ -1,4 +1,4 @@
-//! `GET /api/changes`: what a client missed while it was away.
+//! `GET /api/changes`: the changes that a client missed while it was offline.
 
 use axum::Json;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -14,7 +14,7 @@ use crm_core::routes;
 
 const MOST: u32 = 1000;
 
-/// Since when.
+/// The point from which to list.
 #[derive(Deserialize)]
 pub(crate) struct ChangesQuery {
     after: Option<String>,
@@ -35,26 +35,26 @@ fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     number.ok_or_else(|| serde::de::Error::custom(format!("must be a number from 1 to {MOST}")))
 }
 
-/// What happened since.
+/// The changes since then.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct Changes {
-    /// Each thing once, in the order of the last word on it.
+    /// Each changed thing once, sorted by its latest change.
     changes: Vec<Change>,
-    /// Pass it as `after` the next time.
+    /// The value of `after` for the next request.
     #[schema(value_type = i64, example = 48211)]
     sequence: Value,
-    /// Whether there is more right now.
+    /// Whether there are more changes now.
     more: bool,
 }
 
-/// A thing that changed.
+/// A changed thing.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct Change {
-    /// As in Realtime; `<kind>.removed` when it is gone, or the caller does not see it any more.
+    /// The event as in Realtime; `<kind>.removed` if the thing is gone or the caller may no longer see it.
     #[schema(example = "message.created")]
     event: String,
     id: Uuid,
-    /// How it is now.
+    /// The thing as it is now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Object, nullable = false)]
     data: Option<Value>,

@@ -21,44 +21,44 @@ use crm_core::permissions::{ConversationsDelete, ConversationsUpdate, Conversati
 use crm_core::routes;
 use media::remove_files;
 
-/// What a customer and a number of ours say to each other.
+/// The conversation of a customer with one connected number.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Conversation {
     id: Uuid,
     /// `open`, `pending`, `snoozed` or `resolved`
     #[schema(value_type = ConversationStatus)]
     status: String,
-    /// The connected number it runs on.
+    /// The connected number of the conversation.
     session_id: Uuid,
-    /// The person who answers it.
+    /// The person to whom it is assigned.
     assigned_to: Option<Uuid>,
     #[serde(default)]
     #[schema(required)]
     priority: Priority,
-    /// Until then it is snoozed; it opens then, or when the customer writes.
+    /// The end of the snooze. The conversation opens then, or when the customer writes.
     #[serde(default)]
     snoozed_until: Option<DateTime<Utc>>,
-    /// Since when the customer has the last word.
+    /// Since when the customer has waited for an answer.
     #[serde(default)]
     waiting_since: Option<DateTime<Utc>>,
-    /// Messages of the customer that nobody has read or answered.
+    /// The number of customer messages that no person has read or answered.
     unread_count: u32,
     /// Messages of the customer that the caller has not read, up to 100.
     #[serde(default)]
     #[schema(required)]
     unread_for_me: u32,
     last_message_at: Option<DateTime<Utc>>,
-    /// The words of the last message, or a sign for its kind. Null for who may not read messages.
+    /// The text of the last message, or a symbol for its kind. Null for callers who may not read messages.
     #[schema(example = "Apakah masih ada?")]
     last_message_preview: Option<String>,
-    /// Its type; `revoke` when it was taken back.
+    /// The type of the last message; `revoke` if it was revoked.
     #[serde(default)]
     #[schema(example = "text")]
     last_message_type: Option<String>,
     /// `inbound` or `outbound`
     #[schema(value_type = Option<super::message::Direction>)]
     last_message_direction: Option<String>,
-    /// Until then free-form messages may be sent. Null when the customer never wrote.
+    /// The end of the 24-hour window for free-form messages. Null if the customer never wrote.
     window_expires_at: Option<DateTime<Utc>>,
     /// Whether the customer wrote within the last 24 hours.
     window_open: bool,
@@ -80,7 +80,7 @@ pub(crate) struct Conversation {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 struct ConversationContact {
     id: Uuid,
-    /// The name a person gave, or else WhatsApp's.
+    /// The name that a person entered, or else the name on WhatsApp.
     #[schema(example = "Sari Dewi")]
     name: Option<String>,
     #[schema(example = "Sari")]
@@ -94,7 +94,7 @@ struct ConversationContact {
     #[serde(default)]
     #[schema(required, example = json!(["grosir"]))]
     tags: Vec<String>,
-    /// Nothing more is sent to them.
+    /// Whether the contact is blocked. Nothing is sent to a blocked contact.
     #[serde(default)]
     #[schema(required)]
     blocked: bool,
@@ -110,7 +110,7 @@ pub(crate) enum ConversationStatus {
     Resolved,
 }
 
-/// How urgent a conversation is.
+/// The urgency of a conversation.
 #[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Priority {
@@ -122,13 +122,13 @@ pub(crate) enum Priority {
     Urgent,
 }
 
-/// What to change; what is not named stays.
+/// Changes to a conversation. Fields that are left out stay as they are.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ConversationChanges {
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<ConversationStatus>,
-    /// With status `snoozed`.
+    /// The end of the snooze, with status `snoozed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     snoozed_until: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -187,7 +187,7 @@ pub(crate) async fn update_conversation(
     let database = permitted.caller.database();
     let conversation = database.rpc("update_conversation", &arguments).await?;
     if resolves {
-        // the question how it was, where it is asked
+        // the satisfaction question, if it is switched on
         automations::send_soon(&app, &background);
     }
     Ok(Json(conversation))

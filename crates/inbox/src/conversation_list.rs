@@ -1,4 +1,4 @@
-//! `GET /api/conversations`: the inbox.
+//! `GET /api/conversations`: the list of conversations.
 
 use axum::Json;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -18,7 +18,7 @@ use crm_core::routes;
 
 const LONGEST_SEARCH: usize = 200;
 
-/// What to list.
+/// The filters of the list.
 #[derive(Deserialize)]
 pub(crate) struct InboxQuery {
     #[serde(default, deserialize_with = "several")]
@@ -53,13 +53,13 @@ pub(crate) enum Sort {
     #[default]
     Newest,
     Oldest,
-    /// Customers who have the last word, whoever waits longest first.
+    /// Customers who wait for an answer, the longest wait first.
     Waiting,
-    /// The most urgent first, and of those the newest.
+    /// The highest priority first, and within a priority the latest message.
     Priority,
 }
 
-/// Whose conversations.
+/// The assignment to filter by.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(untagged, expecting = "must be the id of a person, `me` or `none`")]
 enum AssignedTo {
@@ -74,7 +74,7 @@ enum AssignedWord {
     None,
 }
 
-/// What the database is asked for.
+/// The filter as the database expects it.
 #[derive(Serialize)]
 struct Filter {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,33 +99,33 @@ struct Filter {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Inbox {
     data: Vec<Conversation>,
-    /// How many there are on all pages.
+    /// The number of conversations on all pages.
     #[schema(example = 1)]
     total: u64,
     #[schema(example = 1)]
     page: u32,
     #[schema(example = 20)]
     limit: u32,
-    /// Pass it as `cursor` for the next page. Null on the last.
+    /// The value of `cursor` for the next page. Null on the last page.
     next_cursor: Option<String>,
-    /// False when a search found so much that older conversations may be missing.
+    /// False if a search found so many messages that older conversations may be missing.
     complete: bool,
-    /// With `counts=true`.
+    /// The counts, with `counts=true`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     counts: Option<Counts>,
 }
 
-/// How many conversations the caller sees, whatever is filtered for.
+/// The numbers of conversations that the caller may see, regardless of the filters.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[schema(as = ConversationCounts)]
 pub(crate) struct Counts {
     all: u64,
-    /// With something the caller has not read.
+    /// Conversations with messages that the caller has not read.
     unread: u64,
-    /// Assigned to the caller and not resolved.
+    /// Conversations that are assigned to the caller and not resolved.
     mine: u64,
-    /// Assigned to nobody and not resolved.
+    /// Conversations that are unassigned and not resolved.
     unassigned: u64,
     open: u64,
     pending: u64,

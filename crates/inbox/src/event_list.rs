@@ -1,4 +1,4 @@
-//! `GET /api/conversations/{id}/events`: what was done with a conversation.
+//! `GET /api/conversations/{id}/events`: the history of a conversation.
 
 use axum::Json;
 use chrono::{DateTime, Utc};
@@ -16,7 +16,7 @@ use crm_core::path_id::PathId;
 use crm_core::permissions::ConversationsView;
 use crm_core::routes;
 
-/// Which part of the history.
+/// The part of the history to list.
 #[derive(Deserialize)]
 pub(crate) struct EventsQuery {
     before: Option<Uuid>,
@@ -27,25 +27,25 @@ pub(crate) struct EventsQuery {
 /// One page of the history.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ConversationEvents {
-    /// The newest first.
+    /// The events, newest first.
     data: Vec<ConversationEvent>,
-    /// Pass it as `before` for the next, older page. Null on the last.
+    /// The value of `before` for the next, older page. Null on the last page.
     next_cursor: Option<Uuid>,
 }
 
 crm_core::words! {
-    /// What was changed.
+    /// The kind of a change.
     pub(crate) ConversationEventKind = "status_changed", "assigned", "unassigned", "priority_changed", "label_added", "label_removed", "merged";
 }
 
-/// What was done.
+/// A change of a conversation.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct ConversationEvent {
     id: Uuid,
     /// `status_changed`, `assigned`, `unassigned`, `priority_changed`, `label_added`, `label_removed` or `merged`
     #[schema(value_type = ConversationEventKind)]
     kind: String,
-    /// Who did it. Null when it happened by itself, or an integration did it.
+    /// The person who made the change. Null if the product or an integration made it.
     actor_id: Option<Uuid>,
     /// `from` and `to`, or the label.
     #[schema(value_type = Object, example = json!({"from": "open", "to": "resolved"}))]

@@ -1,4 +1,4 @@
-//! Why a message failed, for programs and for people.
+//! The reason why a message failed, for programs and for people.
 
 use serde::de::IgnoredAny;
 use serde::ser::SerializeStruct;
@@ -9,35 +9,35 @@ use whatsapp::error_codes::{Locale, explain};
 use crm_core::text::{Language, Text};
 use sending::outcome::ANSWER_LOST;
 
-/// What Meta said, and what it means. All null unless the message failed, or nobody knows whether it was sent.
+/// Meta's explanation of a failure. All fields are null unless the message failed or its outcome is unknown.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[schema(as = MessageFailure)]
 pub(crate) struct Failure {
-    /// Meta's code, when it failed.
+    /// Meta's error code, if the message failed.
     error_code: Option<i32>,
-    /// Meta's own words.
+    /// Meta's error message.
     error_title: Option<String>,
     error_details: Option<String>,
-    /// The same in one place, with a sentence in the language of the request.
+    /// The same as one object, with a sentence in the language of the request.
     #[serde(default, deserialize_with = "never")]
     #[schema(read_only)]
     error: Option<Explained>,
 }
 
-/// The explanation depends on the language of the request, so it is made when the failure is written.
+/// Never read: the explanation depends on the language of the request and is made when the failure is written.
 fn never<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Explained>, D::Error> {
     IgnoredAny::deserialize(deserializer).map(|_| None)
 }
 
-/// A failure explained.
+/// A failure with its explanation.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Explained {
-    /// Meta's code.
+    /// Meta's error code.
     code: Option<i32>,
-    /// Meta's own words.
+    /// Meta's error message.
     #[schema(example = "Message undeliverable")]
     title: Option<String>,
-    /// What it means and what can be done, in the language of the request.
+    /// The meaning and what can be done, in the language of the request.
     #[schema(example = "The number is not on WhatsApp, or cannot receive messages.")]
     explanation: String,
 }
@@ -76,7 +76,7 @@ impl Failure {
 }
 
 impl Failure {
-    /// Why it was not handed to WhatsApp at all.
+    /// The reason why the message was not handed to WhatsApp at all.
     fn own_reason(&self, language: Language) -> Option<&'static str> {
         let title = self.error_title.as_deref()?;
         let (_, reason) = OWN_REASONS.into_iter().find(|(known, _)| *known == title)?;
@@ -87,7 +87,7 @@ impl Failure {
     }
 }
 
-/// By what the database writes as the title: in English and Indonesian.
+/// English and Indonesian sentences by the title that the database records.
 const OWN_REASONS: [(&str, [&str; 2]); 12] = [
     (
         "Cancelled",
@@ -115,8 +115,8 @@ const OWN_REASONS: [(&str, [&str; 2]); 12] = [
     (
         "The customer may not be written to any more",
         [
-            "It was not sent: the 24 hours were over, or the contact or the number could not be written from or to any more.",
-            "Tidak dikirim: jendela 24 jam sudah lewat, atau kontak atau nomor sudah tidak dapat dikirimi atau mengirim.",
+            "It was not sent: the 24 hours were over, the contact could no longer be reached, or the number could no longer send.",
+            "Tidak dikirim: jendela 24 jam sudah lewat, kontak tidak dapat dihubungi lagi, atau nomor tidak dapat mengirim lagi.",
         ],
     ),
     ("The contact has no address", NO_ADDRESS),
@@ -170,15 +170,18 @@ mod tests {
     use crm_core::text::Language;
 
     #[test]
-    fn what_whatsapp_never_got_is_not_said_to_be_its_fault() {
+    fn a_message_that_whatsapp_never_got_is_not_blamed_on_whatsapp() {
         for (title, english, indonesian) in [
             ("Cancelled", "cancelled", "Dibatalkan"),
             ("This contact is blocked.", "blocked", "diblokir"),
         ] {
             let failure = json!({"error_code": null, "error_title": title, "error_details": null});
             for (language, word) in [(Language::English, english), (Language::Indonesian, indonesian)] {
-                let told = answer(&failure, language)["error"]["explanation"].to_string();
-                assert!(told.contains(word) && !told.contains("WhatsApp"), "{told}");
+                let explanation = answer(&failure, language)["error"]["explanation"].to_string();
+                assert!(
+                    explanation.contains(word) && !explanation.contains("WhatsApp"),
+                    "{explanation}"
+                );
             }
         }
     }
@@ -212,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_nobody_knows_has_a_sentence_too() {
+    fn an_unknown_code_has_a_sentence_too() {
         let failed = json!({"error_code": 77, "error_title": null, "error_details": null});
         let english = answer(&failed, Language::English);
         assert_eq!(
@@ -222,13 +225,13 @@ mod tests {
     }
 
     #[test]
-    fn what_did_not_fail_has_no_error() {
+    fn a_message_that_did_not_fail_has_no_error() {
         let well = json!({"error_code": null, "error_title": null, "error_details": null});
         assert_eq!(answer(&well, Language::English)["error"], Value::Null);
     }
 
     #[test]
-    fn what_may_have_been_sent_is_not_called_undelivered() {
+    fn a_message_that_may_have_been_sent_is_not_called_undelivered() {
         let lost = json!({"error_code": null, "error_title": super::ANSWER_LOST, "error_details": null});
         let english = answer(&lost, Language::English);
         let explanation = english["error"]["explanation"].as_str().unwrap();

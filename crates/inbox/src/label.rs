@@ -18,7 +18,7 @@ use crm_core::text::Text;
 
 const MAX_LABELS: usize = 100;
 
-/// A label where it is worn.
+/// A label on a conversation.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct LabelOnConversation {
     id: Uuid,
@@ -32,7 +32,7 @@ pub(crate) struct LabelOnConversation {
 /// The labels of a conversation.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ConversationLabels {
-    /// By name.
+    /// The labels, sorted by name.
     data: Vec<LabelOnConversation>,
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct LabelChoice {
     label_ids: Option<Vec<Uuid>>,
 }
 
-/// Which label.
+/// The label to remove.
 #[derive(Deserialize)]
 pub(crate) struct LabelQuery {
     label_id: Uuid,

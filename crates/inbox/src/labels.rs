@@ -1,4 +1,4 @@
-//! Labels: what a tenant sorts its conversations and contacts by.
+//! Labels of conversations and contacts.
 
 mod label;
 pub(crate) mod label_change;

@@ -55,8 +55,9 @@ pub fn message_status() -> Routes {
     message_statuses::router()
 }
 
-/// What the inbox has to do every minute, campaigns or not: wakes what was snoozed, and sends what was scheduled.
-pub async fn tend_inbox(app: &App) {
+/// Does the inbox's work of every minute: opens snoozed conversations whose time has come, and sends scheduled
+/// messages.
+pub async fn run_minute_tasks(app: &App) {
     let woken = app
         .supabase()
         .as_service()

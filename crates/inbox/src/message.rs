@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::failure::Failure;
 
 crm_core::words! {
-    /// Who wrote a message: the customer (`inbound`) or the organisation (`outbound`).
+    /// The author of a message: the customer (`inbound`) or the organisation (`outbound`).
     pub(crate) Direction = "inbound", "outbound";
     /// The state of a message. `received` is that of inbound messages; `unknown` means that Meta was asked to send it
     /// and its answer was lost.
@@ -28,47 +28,47 @@ pub(crate) struct Message {
     #[serde(rename = "type")]
     #[schema(example = "text")]
     pub(super) kind: String,
-    /// `received` for inbound messages; else `pending`, `queued`, `sending`, `sent`, `delivered`, `read`,
-    /// `played`, `failed`, or `unknown`: handed to Meta, and whether it went out is not known.
+    /// `received` for inbound messages. For others `pending`, `queued`, `sending`, `sent`, `delivered`, `read`,
+    /// `played`, `failed`, or `unknown`, which means that Meta was asked to send it and its answer was lost.
     #[schema(value_type = MessageState)]
     pub(crate) status: String,
-    /// The text, or a preview of anything else. Null once it was taken back.
+    /// The text, or a preview of other content. Null if the message was revoked.
     #[schema(example = "Apakah masih ada?")]
     content: Option<String>,
-    /// The element as Meta sent it, or as we send it.
+    /// The message as Meta sent it, or as it is sent to Meta.
     #[schema(value_type = Object, example = json!({"body": "Apakah masih ada?"}))]
     pub(super) payload: serde_json::Value,
     #[schema(value_type = Object, example = json!({}))]
     metadata: serde_json::Value,
     #[schema(example = "wamid.HBgNNjI4MTIzNDU2Nzg5MBUCABEYEjZ")]
     whatsapp_message_id: Option<String>,
-    /// The WhatsApp id of the message this one answers.
+    /// The WhatsApp id of the message that this one answers.
     pub(super) context_message_id: Option<String>,
     sent_by: Option<Uuid>,
-    /// The WhatsApp id of the message this one reacts to, edits or takes back.
+    /// The WhatsApp id of the message that this one reacts to, edits or revokes.
     #[serde(default)]
     target_message_id: Option<String>,
-    /// The reactions that stand.
+    /// The current reactions.
     #[serde(default)]
     #[schema(required)]
     reactions: Vec<Reaction>,
-    /// When its writer last changed it.
+    /// When the author last edited it.
     #[serde(default)]
     edited_at: Option<DateTime<Utc>>,
-    /// When its writer took it back.
+    /// When the author revoked it.
     #[serde(default)]
     revoked_at: Option<DateTime<Utc>>,
     #[serde(flatten)]
     failure: Failure,
     #[schema(value_type = Option<Object>)]
     pricing: Option<serde_json::Value>,
-    /// When it was deleted here. Nothing of what it said is left; the customer keeps it.
+    /// When it was deleted in the product. Its content is erased here; the customer keeps it.
     #[serde(default)]
     deleted_at: Option<DateTime<Utc>>,
-    /// When it is sent, or was to be sent, if it was scheduled.
+    /// The time for which it is or was scheduled.
     #[serde(default)]
     send_at: Option<DateTime<Utc>>,
-    /// Where the message stands in its thread.
+    /// The time that places the message in its thread.
     occurred_at: DateTime<Utc>,
     sent_at: Option<DateTime<Utc>>,
     delivered_at: Option<DateTime<Utc>>,
@@ -83,10 +83,10 @@ pub(crate) struct Message {
 pub(crate) struct Reaction {
     #[schema(example = "👍")]
     emoji: String,
-    /// `inbound`: the customer's. `outbound`: ours.
+    /// `inbound`: the customer reacted. `outbound`: the organisation reacted.
     #[schema(value_type = Direction)]
     direction: String,
     occurred_at: DateTime<Utc>,
-    /// The message it came as.
+    /// The message that brought the reaction.
     message_id: Uuid,
 }

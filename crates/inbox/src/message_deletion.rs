@@ -19,19 +19,19 @@ use crm_core::text::{Language, Text};
 use media::remove_files;
 
 crm_core::words! {
-    /// Where a message was deleted.
+    /// The place where a message was deleted.
     pub(crate) DeletedWhere = "local";
 }
 
-/// A message that says nothing any more.
+/// A deleted message.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DeletedMessage {
     #[serde(flatten)]
     message: Message,
-    /// `local`: `WhatsApp` offers businesses no way to take a message back, so the customer keeps it.
+    /// `local`: `WhatsApp` does not let businesses revoke messages, so the customer keeps it.
     #[schema(value_type = DeletedWhere)]
     deleted: &'static str,
-    /// The same in words, in the language of the request.
+    /// The same as a sentence, in the language of the request.
     #[schema(example = "The message was deleted here. The customer keeps it.")]
     notice: String,
 }

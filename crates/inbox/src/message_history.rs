@@ -1,4 +1,4 @@
-//! `GET /api/messages/{id}`: a message with everything that happened to it.
+//! `GET /api/messages/{id}`: a message with its history.
 
 use axum::Json;
 use chrono::{DateTime, Utc};
@@ -21,34 +21,34 @@ use crm_core::routes;
 pub(crate) struct MessageHistory {
     #[serde(flatten)]
     message: Message,
-    /// What it said before it was edited or taken back.
+    /// The content before the message was edited or revoked.
     original_content: Option<String>,
-    /// Every status Meta reported, in the order they happened.
+    /// Every status that Meta reported, in order of time.
     events: Vec<StatusEvent>,
-    /// Every reaction, edit and revocation, in the order they happened.
+    /// Every reaction, edit and revocation, in order of time.
     changes: Vec<Change>,
 }
 
 /// A status as Meta reported it.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct StatusEvent {
-    /// `sent`, `delivered`, `read`, `played`, `failed`, and whatever Meta adds.
+    /// `sent`, `delivered`, `read`, `played`, `failed`, or a status that Meta adds later.
     #[schema(example = "delivered")]
     status: String,
     occurred_at: DateTime<Utc>,
-    /// When we heard of it.
+    /// When the report arrived.
     received_at: DateTime<Utc>,
     #[serde(flatten)]
     failure: Failure,
     #[schema(value_type = Option<Object>)]
     pricing: Option<serde_json::Value>,
-    /// The conversation Meta counted it in.
+    /// The conversation that Meta counted it in.
     #[schema(value_type = Option<Object>)]
     conversation: Option<serde_json::Value>,
 }
 
 crm_core::words! {
-    /// What changed a message.
+    /// The kind of a change.
     pub(crate) MessageChangeKind = "reaction", "edit", "revoke";
 }
 
@@ -56,7 +56,7 @@ crm_core::words! {
 #[derive(Serialize, Deserialize, ToSchema)]
 #[schema(as = MessageChange)]
 pub(crate) struct Change {
-    /// The message it came as.
+    /// The message that brought the change.
     message_id: Uuid,
     /// `reaction`, `edit` or `revoke`
     #[serde(rename = "type")]
@@ -65,9 +65,9 @@ pub(crate) struct Change {
     /// `inbound` or `outbound`
     #[schema(value_type = super::message::Direction)]
     direction: String,
-    /// The new wording.
+    /// The new content, of an edit.
     content: Option<String>,
-    /// Of a reaction; empty or null when it was removed.
+    /// The emoji of a reaction. Empty or null if the reaction was removed.
     #[schema(example = "👍")]
     emoji: Option<String>,
     occurred_at: DateTime<Utc>,

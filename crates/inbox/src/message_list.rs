@@ -1,4 +1,4 @@
-//! `GET /api/conversations/{id}/messages`: a thread.
+//! `GET /api/conversations/{id}/messages`: the thread of a conversation.
 
 use axum::Json;
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ use crm_core::text::Text;
 
 const LONGEST_SEARCH: usize = 200;
 
-/// Which part of the thread.
+/// The part of the thread to list.
 #[derive(Deserialize)]
 pub(crate) struct ThreadQuery {
     before: Option<Uuid>,
@@ -37,13 +37,13 @@ pub(crate) struct ThreadQuery {
 #[derive(Serialize, ToSchema)]
 #[schema(as = MessagePage)]
 pub(crate) struct Thread {
-    /// The newest first.
+    /// The messages, newest first.
     data: Vec<Message>,
-    /// How many messages the thread has, or how many have the words searched for.
+    /// The number of messages in the thread, or the number that the search found.
     total: u64,
-    /// Pass it as `before` for the next, older page. Null on the last.
+    /// The value of `before` for the next, older page. Null on the last page.
     next_cursor: Option<Uuid>,
-    /// Pass it as `after` for the newer page. Null at the newest.
+    /// The value of `after` for the next newer page. Null on the newest page.
     previous_cursor: Option<Uuid>,
 }
 

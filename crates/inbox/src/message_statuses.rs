@@ -1,4 +1,4 @@
-//! `POST /api/messages/status`: the states of many messages at once.
+//! `POST /api/messages/status`: the statuses of many messages.
 
 use std::collections::HashSet;
 
@@ -20,7 +20,7 @@ use crm_core::text::Text;
 
 const MAX_IDS: usize = 1000;
 
-/// Which messages.
+/// The messages to look up.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct StatusQuestion {
     /// 1 to 1000 ids of messages.
@@ -28,23 +28,23 @@ pub(crate) struct StatusQuestion {
     ids: Vec<Uuid>,
 }
 
-/// Their states.
+/// The statuses of the messages.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct StatusAnswer {
-    /// In the order they were asked for, each once.
+    /// Each status once, in the order of the ids.
     data: Vec<MessageStatus>,
-    /// Ids of no message the caller may see.
+    /// The ids that belong to no message the caller may see.
     unknown: Vec<Uuid>,
 }
 
-/// The state of a message.
+/// The status of a message.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct MessageStatus {
     id: Uuid,
     conversation_id: Uuid,
     #[schema(example = "wamid.HBgNNjI4MTIzNDU2Nzg5MBUCABEYEjZ")]
     whatsapp_message_id: Option<String>,
-    /// As in a message.
+    /// The status, as in a message.
     #[schema(value_type = super::message::MessageState)]
     status: String,
     sent_at: Option<DateTime<Utc>>,

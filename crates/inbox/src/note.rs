@@ -12,17 +12,17 @@ use crm_core::text::Text;
 const LONGEST: usize = 5000;
 const MOST_MENTIONS: usize = 50;
 
-/// What colleagues tell each other about a conversation. The customer never sees it.
+/// A note for colleagues about a conversation. The customer never sees it.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[schema(as = ConversationNote)]
 pub(crate) struct Note {
     id: Uuid,
     conversation_id: Uuid,
-    /// Null for an integration.
+    /// The author. Null for an integration.
     author_id: Option<Uuid>,
     #[schema(example = "Stok habis, tanya gudang.")]
     content: String,
-    /// People who were asked to look.
+    /// The people who were mentioned.
     mentions: Vec<Uuid>,
     created_at: DateTime<Utc>,
     edited_at: Option<DateTime<Utc>>,

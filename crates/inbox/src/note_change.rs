@@ -16,14 +16,14 @@ use crm_core::path_id::PathId;
 use crm_core::permissions::{NotesUpdate, NotesView};
 use crm_core::routes;
 
-/// What to change; what is not named stays.
+/// Changes to a note. Fields that are left out stay as they are.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ConversationNoteChanges)]
 pub(crate) struct NoteChanges {
     #[schema(max_length = 5000, example = "Stok sudah ada lagi.")]
     content: Option<String>,
-    /// Who was not mentioned before is told.
+    /// The people who are mentioned. Those who were not mentioned before are notified.
     #[schema(max_items = 50)]
     mentions: Option<Vec<Uuid>>,
 }

@@ -17,7 +17,7 @@ use crm_core::path_id::PathId;
 use crm_core::permissions::{NotesCreate, NotesView};
 use crm_core::routes;
 
-/// Which part of the list.
+/// The part of the list to read.
 #[derive(Deserialize)]
 pub(crate) struct NotesQuery {
     before: Option<Uuid>,
@@ -29,9 +29,9 @@ pub(crate) struct NotesQuery {
 #[derive(Serialize, ToSchema)]
 #[schema(as = ConversationNotes)]
 pub(crate) struct Notes {
-    /// The newest first.
+    /// The notes, newest first.
     data: Vec<Note>,
-    /// Pass it as `before` for the next, older page. Null on the last.
+    /// The value of `before` for the next, older page. Null on the last page.
     next_cursor: Option<Uuid>,
 }
 
@@ -41,14 +41,14 @@ struct NoteRows {
     next_cursor: Option<Uuid>,
 }
 
-/// A new note.
+/// A note to be added.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewConversationNote)]
 pub(crate) struct NewNote {
     #[schema(max_length = 5000, example = "Stok habis, tanya gudang.")]
     content: String,
-    /// People who may see the conversation. They are told.
+    /// People to notify. They must be allowed to see the conversation.
     #[serde(default)]
     #[schema(max_items = 50)]
     mentions: Vec<Uuid>,

@@ -1,4 +1,4 @@
-//! What people and integrations send: any kind of message, into a conversation or to a number.
+//! Messages that people and integrations send, into a conversation or to a number.
 
 mod delivery;
 pub(crate) mod first_message;

@@ -1,4 +1,4 @@
-//! Quick replies: prepared answers, of the organisation or of one person.
+//! Quick replies: prepared answers of the organisation or of one person.
 
 pub(crate) mod quick_reply;
 pub(crate) mod quick_reply_list;

@@ -1,4 +1,4 @@
-//! `POST` and `DELETE /api/conversations/{id}/read`: a person has read what the customer wrote, or will come back to it.
+//! `POST` and `DELETE /api/conversations/{id}/read`: marks a conversation as read or unread.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -16,7 +16,7 @@ use crm_core::permissions::MessagesView;
 use crm_core::routes;
 use sending::number_token;
 
-/// The message of a customer that Meta is told about.
+/// The message of a customer that is reported to Meta as read.
 #[derive(Deserialize)]
 pub(super) struct CustomerMessage {
     pub(super) session_id: Uuid,
@@ -50,7 +50,7 @@ pub(crate) async fn read_conversation(
         .rpc("read_conversation", &arguments)
         .await?;
     if let Some(message) = unread {
-        background.run(async move { tell(&app, &message, false).await });
+        background.run(async move { report_read(&app, &message, false).await });
     }
     Ok(StatusCode::NO_CONTENT)
 }
@@ -75,19 +75,22 @@ pub(crate) async fn unread_conversation(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Tells Meta that a message was read, and that somebody is typing. A courtesy: what goes wrong is logged only.
-pub(super) async fn tell(app: &App, message: &CustomerMessage, typing: bool) {
+/// Reports to Meta that a message was read, and optionally that a person is typing. Errors are only logged.
+pub(super) async fn report_read(app: &App, message: &CustomerMessage, typing: bool) {
     let token = match number_token(app, message.session_id).await {
         Ok(token) => token,
         Err(error) => return log::warn!("number {}: {error}", message.session_id),
     };
     let number = app.graph().number(&message.phone_number_id, &token);
-    let told = if typing {
+    let reported = if typing {
         number.show_typing(&message.wamid).await
     } else {
         number.mark_read(&message.wamid).await
     };
-    if let Err(error) = told {
-        log::warn!("number {}: not told as read: {error}", message.session_id);
+    if let Err(error) = reported {
+        log::warn!(
+            "number {}: a read message was not reported: {error}",
+            message.session_id
+        );
     }
 }

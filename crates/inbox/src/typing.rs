@@ -1,10 +1,10 @@
-//! `POST /api/conversations/{id}/typing`: the customer sees that somebody is writing.
+//! `POST /api/conversations/{id}/typing`: shows the customer that a reply is being written.
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::json;
 
-use super::read::{CustomerMessage, tell};
+use super::read::{CustomerMessage, report_read};
 use crm_core::app::App;
 use crm_core::background::Background;
 use crm_core::caller::Permitted;
@@ -41,7 +41,7 @@ pub(crate) async fn show_typing(
         .rpc("typing_target", &arguments)
         .await?;
     if let Some(message) = target {
-        background.run(async move { tell(&app, &message, true).await });
+        background.run(async move { report_read(&app, &message, true).await });
     }
     Ok(StatusCode::NO_CONTENT)
 }

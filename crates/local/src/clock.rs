@@ -1,4 +1,4 @@
-//! The time that rules are judged by, which tests may hold still and move.
+//! The clock by which rules are judged. Tests can stop and move it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 const RUNNING: i64 = i64::MIN;
 
-/// A clock in milliseconds since 1970 that runs, or stands until it is moved.
+/// A clock in milliseconds since 1970 that runs, or stands still until it is moved.
 #[derive(Debug, Clone)]
 pub struct Clock {
     held_at: Arc<AtomicI64>,
@@ -21,14 +21,14 @@ impl Clock {
         }
     }
 
-    /// A clock that stands at `now` until [`Clock::advance`] moves it.
+    /// A clock that stands still at `now` until [`Clock::advance`] moves it.
     pub fn held(now: DateTime<Utc>) -> Self {
         Self {
             held_at: Arc::new(AtomicI64::new(now.timestamp_millis())),
         }
     }
 
-    /// Moves a held clock forward; a running one is left alone.
+    /// Moves a stopped clock forward. A running one does not change.
     pub fn advance(&self, milliseconds: i64) {
         if self.held_at.load(Ordering::Acquire) != RUNNING {
             self.held_at.fetch_add(milliseconds, Ordering::AcqRel);

@@ -7,35 +7,35 @@ use serde::Deserialize;
 
 use crate::meta::MetaConfig;
 
-/// What to run, and where. A part without a port is not run.
+/// The parts to run, and their settings. A part without a port does not run.
 #[derive(Deserialize)]
 pub struct Config {
     /// The repository: `Cargo.toml` with the functions, `vercel.json`, static files.
     pub root: PathBuf,
     /// Folder of the built function binaries.
     pub functions_dir: PathBuf,
-    /// The built binary of `crates/server`, to have one process serve all functions in place of their binaries.
+    /// The built binary of `crates/server`, to serve all functions from one process instead of their binaries.
     #[serde(default)]
     pub server: Option<PathBuf>,
-    /// Port of the function gateway.
+    /// The port of the function gateway.
     #[serde(default)]
     pub app_port: Option<u16>,
-    /// Port of the Meta simulator.
+    /// The port of the Meta simulator.
     #[serde(default)]
     pub meta_port: Option<u16>,
-    /// Port of the Redis REST API.
+    /// The port of the Redis REST API.
     #[serde(default)]
     pub upstash_port: Option<u16>,
-    /// Whether the crons of `vercel.json` tick.
+    /// Whether the crons of `vercel.json` run.
     #[serde(default)]
     pub cron: bool,
-    /// Secret the cron calls carry.
+    /// The secret that cron calls carry.
     #[serde(default)]
     pub cron_secret: String,
-    /// Bearer token of the Redis REST API.
+    /// The bearer token of the Redis REST API.
     #[serde(default)]
     pub upstash_token: String,
-    /// Environment of the functions.
+    /// The environment of the functions.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
     /// The Meta simulator's secrets, numbers and templates.
@@ -43,13 +43,13 @@ pub struct Config {
     pub meta: Option<MetaConfig>,
 }
 
-/// A configuration that cannot be used.
+/// The reason why a configuration is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// Not the JSON that is expected.
+    /// The line is not the expected JSON.
     #[error("the configuration line on standard input is not valid: {0}")]
     Json(#[from] serde_json::Error),
-    /// A part is to run, but lacks something.
+    /// A part is to run, but a setting of it is missing.
     #[error("the configuration lacks {0}")]
     Missing(&'static str),
 }

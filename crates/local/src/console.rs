@@ -1,4 +1,4 @@
-//! What the process says: events for the launcher on standard output, lines for people on standard error.
+//! The output of the process: events for the launcher on standard output, lines for people on standard error.
 
 use std::fmt::Display;
 use std::io::Write;
@@ -11,17 +11,17 @@ pub fn line(part: &str, message: impl Display) {
     let _ = writeln!(std::io::stderr().lock(), "[{part}] {message}");
 }
 
-/// Tells the launcher that everything answers.
+/// Reports to the launcher that every part answers.
 pub fn ready() {
     event(&json!({"event": "ready"}));
 }
 
-/// Tells the launcher in one line why nothing was started.
+/// Reports to the launcher in one line why nothing was started.
 pub fn error(message: &str) {
     event(&json!({"event": "error", "message": message}));
 }
 
-/// Tells the launcher whether what was built meanwhile has taken over, and otherwise why not.
+/// Reports to the launcher whether the new build has taken over, and otherwise why not.
 pub fn replaced(outcome: Result<(), impl Display>) {
     let failure = outcome.err().map(|reason| reason.to_string());
     event(&json!({"event": "replaced", "failure": failure}));

@@ -8,11 +8,11 @@ use serde_json::json;
 /// An answer in the one error format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorBody {
-    /// HTTP status of the answer.
+    /// The HTTP status of the answer.
     pub status: StatusCode,
-    /// Stable name that programs decide on.
+    /// The stable code that programs decide on.
     pub code: &'static str,
-    /// Sentence for people.
+    /// The sentence for people.
     pub message: String,
 }
 

@@ -15,30 +15,30 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-/// A port that cannot be listened on.
+/// The reason why a port cannot be listened on.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// Somebody else has it.
+    /// Another program uses it.
     #[error("port {port} ({part}) is already in use: stop the program that uses it, or choose other ports")]
     Busy {
-        /// The port asked for.
+        /// The port.
         port: u16,
-        /// What was to listen there.
+        /// The part that was to listen there.
         part: &'static str,
     },
-    /// Anything else.
+    /// Any other reason.
     #[error("port {port} ({part}) cannot be opened: {source}")]
     Other {
-        /// The port asked for.
+        /// The port.
         port: u16,
-        /// What was to listen there.
+        /// The part that was to listen there.
         part: &'static str,
-        /// The system's reason.
+        /// The system's error.
         source: std::io::Error,
     },
 }
 
-/// Listens on 127.0.0.1; port 0 takes a free one.
+/// Listens on 127.0.0.1. Port 0 takes a free port.
 pub async fn bind(port: u16, part: &'static str) -> Result<TcpListener, BindError> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .await
@@ -48,7 +48,7 @@ pub async fn bind(port: u16, part: &'static str) -> Result<TcpListener, BindErro
         })
 }
 
-/// The caller is to get no answer: its connection is closed instead.
+/// Closes the connection instead of answering.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection is closed without an answer")]
 pub struct Hangup;
@@ -57,7 +57,7 @@ pub struct Hangup;
 #[derive(Debug, Clone, Copy)]
 pub struct HangUpInstead;
 
-/// Serves until `stop`, then lets requests under way finish for at most `grace`.
+/// Serves until `stop`, then gives running requests at most `grace` to finish.
 pub async fn serve<H, F>(listener: TcpListener, stop: CancellationToken, grace: Duration, handler: H)
 where
     H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
@@ -69,7 +69,7 @@ where
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(_) => {
-                    // Out of file descriptors: nothing to do but wait for some to come free.
+                    // There are no file descriptors left: wait until some are free.
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
                 }
@@ -82,7 +82,7 @@ where
         let connection =
             graceful.watch(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
-            // Broken connections are the caller's affair.
+            // A broken connection is the caller's concern.
             let _ = connection.await;
         });
     }

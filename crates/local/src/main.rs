@@ -1,7 +1,8 @@
-//! `crm-local serve`: the parts of the local stack written in Rust. One line of JSON on standard input says what to
-//! run; `{"event":"ready"}` on standard output says that it runs; SIGTERM, SIGINT or the end of standard input ends
-//! it together with everything it started. The line `rebuilt` has what was built meanwhile take over, and is answered by
-//! `{"event":"replaced","failure":null}`, or with the reason why what ran before runs on.
+//! `crm-local serve`: runs the parts of the local stack that are written in Rust. One line of JSON on standard input is
+//! the configuration. `{"event":"ready"}` on standard output reports that all parts run. SIGTERM, SIGINT or the end of
+//! standard input ends the process together with everything it started. The line `rebuilt` replaces the running
+//! functions by the new build; the answer is `{"event":"replaced","failure":null}`, or has the reason why the old ones
+//! continue.
 
 use std::ffi::OsString;
 use std::io::BufRead;
@@ -63,8 +64,8 @@ fn run() -> Result<(), serve::Refusal> {
         })
 }
 
-/// Passes on what the launcher says, and stops when standard input ends: the launcher is gone. A thread of its own,
-/// because a read that waits would keep the runtime from ending.
+/// Passes on the launcher's lines, and stops when standard input ends, because the launcher is gone. It runs in a
+/// thread of its own: a waiting read would keep the runtime from ending.
 fn watch_stdin(stop: CancellationToken, rebuilt: mpsc::UnboundedSender<()>) {
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {

@@ -1,4 +1,4 @@
-//! `crm-local serve`: starts the parts the configuration names and ends them together.
+//! `crm-local serve`: starts the configured parts and ends them together.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,13 +18,13 @@ use crate::meta::Simulator;
 use crate::upstash::Upstash;
 use crate::vercel_json::VercelJson;
 
-/// How long requests under way may take once everything stops.
+/// How long running requests may take once everything stops.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// Why nothing runs, in one line.
+/// The reason why nothing runs, in one line.
 pub type Refusal = Box<dyn std::error::Error + Send + Sync>;
 
-/// All that was opened, before anything answers.
+/// The opened parts, before any of them answers.
 struct Parts {
     app: Option<(TcpListener, Arc<Gateway>)>,
     meta: Option<TcpListener>,
@@ -32,8 +32,8 @@ struct Parts {
     crons: Option<(Vec<CronJob>, Caller)>,
 }
 
-/// Runs until `stop`; `ready` is called when every listener answers. Whenever `rebuilt` says so, what was built meanwhile
-/// takes over from the functions that run.
+/// Runs until `stop`. It calls `ready` when every listener answers. On every message of `rebuilt`, the new build takes
+/// over from the running functions.
 pub async fn serve(
     config: Config,
     stop: CancellationToken,
@@ -95,7 +95,7 @@ pub async fn serve(
         let _ = serving.await;
         gateway.stop().await;
     }
-    // Last: functions that finish their work still talk to these.
+    // Last, because functions that are finishing their work still call these.
     servers.cancel();
     tasks.join_all().await;
     Ok(())
@@ -144,7 +144,7 @@ async fn open(config: &Config) -> Result<Parts, Refusal> {
     };
     let gateway = Gateway::open(options, &project)?;
     if let Some((jobs, _)) = &crons {
-        console::line("cron", format_args!("{} jobs of vercel.json tick", jobs.len()));
+        console::line("cron", format_args!("{} jobs of vercel.json run", jobs.len()));
     }
     Ok(Parts {
         app: Some((listener, gateway)),

@@ -1,4 +1,4 @@
-//! The parts of `vercel.json` that the local stack obeys.
+//! The parts of `vercel.json` that the local stack follows.
 
 use std::path::{Path, PathBuf};
 
@@ -9,13 +9,13 @@ use serde::{Deserialize, de};
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct VercelJson {
-    /// Folder of the static files.
+    /// The folder of the static files.
     pub output_directory: Option<PathBuf>,
-    /// Rewrites in their order.
+    /// The rewrites, in order.
     pub rewrites: Vec<RewriteRule>,
-    /// Headers of answers, in their order.
+    /// The headers of answers, in order.
     pub headers: Vec<HeadersRule>,
-    /// Settings of functions by file pattern, in their order: the first that matches counts.
+    /// The settings of functions by file pattern, in order: the first pattern that matches counts.
     #[serde(deserialize_with = "in_order")]
     pub functions: Vec<(String, FunctionSettings)>,
     /// Scheduled calls.
@@ -25,16 +25,16 @@ pub struct VercelJson {
 /// One rewrite.
 #[derive(Debug, Clone, Deserialize)]
 pub struct RewriteRule {
-    /// Pattern of the path, in path-to-regexp's words.
+    /// The pattern of the path, in the syntax of path-to-regexp.
     pub source: String,
-    /// Path that is served instead.
+    /// The path that is served instead.
     pub destination: String,
 }
 
 /// Headers for the answers of some paths.
 #[derive(Debug, Clone, Deserialize)]
 pub struct HeadersRule {
-    /// Pattern of the path, in path-to-regexp's words.
+    /// The pattern of the path, in the syntax of path-to-regexp.
     pub source: String,
     /// The headers.
     pub headers: Vec<AddedHeader>,
@@ -43,9 +43,9 @@ pub struct HeadersRule {
 /// A header that is added.
 #[derive(Debug, Clone, Deserialize)]
 pub struct AddedHeader {
-    /// Its name.
+    /// The name.
     pub key: String,
-    /// Its value.
+    /// The value.
     pub value: String,
 }
 
@@ -53,20 +53,20 @@ pub struct AddedHeader {
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct FunctionSettings {
-    /// Seconds a request may take.
+    /// The most seconds that a request may take.
     pub max_duration: Option<u64>,
 }
 
 /// One scheduled call.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct CronEntry {
-    /// Path that is called.
+    /// The path that is called.
     pub path: String,
-    /// Cron expression of 5 fields, in UTC.
+    /// The cron expression with 5 fields, in UTC.
     pub schedule: String,
 }
 
-/// A `vercel.json` that cannot be used.
+/// The reason why `vercel.json` cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {reason}")]
 pub struct VercelJsonError {
@@ -75,7 +75,7 @@ pub struct VercelJsonError {
 }
 
 impl VercelJson {
-    /// Reads `vercel.json` of a folder; without one everything has its default.
+    /// Reads `vercel.json` from a folder. Without the file every setting has its default.
     pub fn read(root: &Path) -> Result<Self, VercelJsonError> {
         let path = root.join("vercel.json");
         let text = match std::fs::read_to_string(&path) {

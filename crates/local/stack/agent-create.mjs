@@ -1,4 +1,4 @@
-// `npm run agent:create -- --email a@b.c --name "A" --role agent`: a user who can sign in, as a member of a tenant. Works
+// `npm run agent:create -- --email a@b.c --name "A" --role agent`: adds a person to a tenant, who can then sign in. Works
 // against the running `npm start`, or against the project that SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY name.
 import { prepare } from "./launch/prepare.mjs";
 import { ROOT } from "./stack.mjs";

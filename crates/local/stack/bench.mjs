@@ -1,5 +1,5 @@
-// `npm run bench`: the figures of docs/figures.md, measured here and now. `npm run bench -- spawn` measures only that.
-// A missed bound is marked; only a measurement that broke makes it fail.
+// `npm run bench`: measures the figures of docs/figures.md. `npm run bench -- spawn` measures one of them.
+// It marks figures that miss their bound, and fails only if a measurement itself fails.
 import { build } from "./launch/build.mjs";
 import { prepare } from "./launch/prepare.mjs";
 import { ROOT } from "./stack.mjs";
@@ -17,7 +17,7 @@ const sections = {
   "webhook-cpu": (await import("./bench/webhook-cpu.mjs")).webhookCpu,
   sender: (await import("./bench/sender.mjs")).sender,
   bullmq: (await import("./bench/bullmq.mjs")).bullmq,
-  // Before what fills the tables: it begins with an empty database.
+  // Before the benchmarks that fill the tables, because it starts with an empty database.
   claim: (await import("./bench/claim.mjs")).claim,
   "big-webhook": (await import("./bench/big-webhook.mjs")).bigWebhook,
   inbox: (await import("./bench/inbox.mjs")).inbox,
@@ -25,7 +25,7 @@ const sections = {
 };
 
 const say = (/** @type {string} */ line) => process.stdout.write(`${line}\n`);
-/** Only when it is named: it fetches what is no part of the product. */
+/** Runs only when it is named, because it installs packages that are not part of the product. */
 const ON_DEMAND = ["bullmq"];
 const asked = process.argv.slice(2).filter((argument) => argument !== "--skip-build");
 const unknown = asked.filter((name) => !(name in sections));
@@ -46,7 +46,7 @@ if (!process.argv.includes("--skip-build")) {
     process.exit(1);
   }
 }
-// Now: later the load is our own.
+// Read before the benchmarks, whose own load would be included later.
 const conditions = machine();
 say(conditions);
 

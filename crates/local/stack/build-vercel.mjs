@@ -1,4 +1,4 @@
-// `npm run build:vercel`: what Vercel would deploy, in `.vercel/output`, built by Vercel's own CLI without an account.
+// `npm run build:vercel`: builds the deployment in `.vercel/output` with Vercel's own CLI, without an account.
 import { performance } from "node:perf_hooks";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -21,7 +21,7 @@ async function main() {
   const prebuilt = args.includes("--prebuilt");
 
   await prepare(ROOT);
-  // What follows is from the packages that are only there now.
+  // These packages exist only after the installation above.
   const { buildOutput } = await import("./vercel/build.mjs");
   const { readOutput } = await import("./vercel/output.mjs");
   const { sizes } = await import("./vercel/sizes.mjs");

@@ -1,4 +1,4 @@
-// `npm run check-queue`: what waits to be sent, is under way, is done or failed, by number and by campaign.
+// `npm run check-queue`: counts waiting, active, completed and failed recipients, by number and by campaign.
 import { prepare } from "./launch/prepare.mjs";
 import { ROOT } from "./stack.mjs";
 import { StackError } from "./supabase/stack-error.mjs";

@@ -1,5 +1,5 @@
-// `npm run demo`: the product at work, told step by step, against the running stack or one of its own. Ends with what we
-// say beside what Meta's simulator says; the exit code tells whether they agree.
+// `npm run demo`: shows the product at work, step by step, on the running stack or on its own one. It ends with a comparison
+// of our counts and those of Meta's simulator; the exit code is 0 if they agree.
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { prepare } from "./launch/prepare.mjs";
@@ -19,7 +19,7 @@ try {
   const product = new Product(stack);
   const chatRows = await chat(product);
   const campaignRows = await campaign(product);
-  heading("Our numbers beside Meta's ledger");
+  heading("Our counts compared with Meta's");
   agreed = table([...chatRows, ...campaignRows]);
   say(agreed ? "\nAll agree." : "\nThey do not agree.");
 } catch (error) {

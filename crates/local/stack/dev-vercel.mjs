@@ -21,7 +21,7 @@ async function main() {
   const options = readArguments(process.argv.slice(2));
   if (options.help) return say(USAGE);
   await prepare(ROOT);
-  // What follows is from the packages that are only there now.
+  // These packages exist only after the installation above.
   const { vercel } = await import("./vercel/cli.mjs");
   const { isLinked } = await import("./vercel/project.mjs");
   const { requireTools } = await import("./vercel/tools.mjs");
@@ -44,7 +44,7 @@ async function main() {
   say(
     "The first request to a function builds it (cargo build, debug). Where an answer says `must not contain maxDuration`, the",
   );
-  say("function could not start: it says why here.");
+  say("function could not start: its reason is shown here.");
 
   const { code } = await vercel(["dev", "--local", "--yes", "--listen", `127.0.0.1:${options.port}`], {
     cwd: ROOT,

@@ -1,5 +1,5 @@
-// `npm run webhooks:replay -- --from 2026-11-22T00:00Z --to 2026-11-22T06:00Z`, or `-- --id 4711`: deliveries of Meta that
-// are kept are stored once more. Works against the running `npm start`, or against the app that NEXT_PUBLIC_APP_URL and
+// `npm run webhooks:replay -- --from 2026-11-22T00:00Z --to 2026-11-22T06:00Z`, or `-- --id 4711`: processes
+// stored deliveries of Meta again. Works against the running `npm start`, or against the app that NEXT_PUBLIC_APP_URL and
 // CRON_SECRET name.
 import { ROOT } from "./stack.mjs";
 import { findApp, readArguments, replay, USAGE } from "./replay/replay.mjs";

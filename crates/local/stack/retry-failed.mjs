@@ -1,4 +1,4 @@
-// `npm run retry-failed`: what failed in the last week's campaigns is tried again.
+// `npm run retry-failed`: queues failed recipients of the last week's campaigns again.
 import { prepare } from "./launch/prepare.mjs";
 import { ROOT } from "./stack.mjs";
 import { StackError } from "./supabase/stack-error.mjs";

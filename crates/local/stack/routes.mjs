@@ -1,5 +1,5 @@
 // `npm run routes`: writes `api/**.rs`, the binaries in Cargo.toml, and the limits and the rewrite in vercel.json from the
-// list of routes. `--check` changes nothing and fails where something differs.
+// list of routes. `--check` changes nothing, and fails if a file differs from the list.
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { LIST } from "./routes/list.mjs";

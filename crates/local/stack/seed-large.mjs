@@ -1,5 +1,5 @@
 // `npm run seed:large`: fills the first tenant of the running `npm start` with 200,000 contacts, 50,000 conversations and
-// 1,000,000 messages, or as many as it is told. For trying out what a business of that size sees; never for a real project.
+// 1,000,000 messages, or the numbers that the options name. It shows the product at that size; never use it on a real project.
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { prepare } from "./launch/prepare.mjs";
@@ -29,7 +29,7 @@ try {
   const file = path.resolve(ROOT, process.env.CRM_STACK ?? ".local/stack.json");
   if (!existsSync(file)) throw new StackError("nothing to fill: run npm start first");
   const stack = JSON.parse(readFileSync(file, "utf8"));
-  if (!stack.database_url) throw new StackError("the stack does not tell of its database");
+  if (!stack.database_url) throw new StackError("the stack has no address of its database");
   const sql = postgres(stack.database_url, { max: 1, onnotice: () => {} });
   try {
     const tenant = stack.users[0].tenant_id;
@@ -37,7 +37,7 @@ try {
       await sql`select id from public.whatsapp_sessions where tenant_id = ${tenant} order by created_at limit 1`;
     const [{ filled }] =
       await sql`select exists (select 1 from public.contacts where tenant_id = ${tenant} and wa_id like '6281%' offset 1000) as filled`;
-    if (filled) throw new StackError("the tenant is large already: start with --fresh to begin anew");
+    if (filled) throw new StackError("the tenant is already large: start with --fresh for an empty database");
     await fillTenant(sql, {
       tenant,
       session: number.id,

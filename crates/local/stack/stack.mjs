@@ -1,4 +1,4 @@
-// Starts and stops a whole local stack: for `npm start`, and for tests and benchmarks on free ports and folders of their
+// Starts and stops a whole local stack, for `npm start`, and for tests and benchmarks on free ports in folders of their
 // own.
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
@@ -20,26 +20,26 @@ const SUPABASE = fileURLToPath(new URL("supabase/server.mjs", import.meta.url));
 
 /**
  * @typedef {object} StackOptions
- * @property {string} dataDir where everything is kept; made when missing
- * @property {import("./launch/ports.mjs").Ports} [ports] free ones otherwise
+ * @property {string} dataDir the folder of all data; created if it is missing
+ * @property {import("./launch/ports.mjs").Ports} [ports] free ports if left out
  * @property {boolean} [fresh] begin with an empty database
- * @property {boolean} [cron] tick (default no)
+ * @property {boolean} [cron] whether crons run (default no)
  * @property {boolean} [demo] demo data beyond the users (default no)
  * @property {boolean} [functions] run the functions, the Meta simulator and the Redis API (default yes)
- * @property {import("./launch/build.mjs").Product} [product] what runs the functions (default: their binaries, as tests and deployments use)
- * @property {string} [functionsDir] where the binaries are (default: where cargo put them)
- * @property {boolean} [durable] false: fast, and lost with the machine (default yes)
+ * @property {import("./launch/build.mjs").Product} [product] the program that runs the functions (default: their binaries, as tests and deployments use)
+ * @property {string} [functionsDir] the folder of the binaries (default: the folder of cargo)
+ * @property {boolean} [durable] false: fast, but data is lost if the machine stops (default yes)
  * @property {number} [timeLimitScale] multiplies the time limits that Supabase sets on requests (default 1, as on a hosted
  *   project): for tests that share a busy machine
  * @property {{ sent: number, delivered: number, read: number }} [webhookDelay] milliseconds from a send to the simulator's webhooks
- * @property {Record<string, string | undefined>} [environment] what wins over the local defaults (default: nothing)
+ * @property {Record<string, string | undefined>} [environment] variables that replace the local defaults (default: none)
  * @property {(step: string) => void} [onStep]
- * @property {(line: string) => void} [onLog] what the functions and the simulator say
- * @property {AbortSignal} [signal] stops a start that is under way
+ * @property {(line: string) => void} [onLog] receives the log lines of the functions and the simulator
+ * @property {AbortSignal} [signal] stops a running start
  */
 
 /**
- * @typedef {object} Stack what `.local/stack.json` holds
+ * @typedef {object} Stack the content of `.local/stack.json`
  * @property {string} app_url @property {string} supabase_url @property {string} anon_key @property {string} service_role_key
  * @property {string | null} database_url @property {string} meta_url @property {string} upstash_url @property {string} upstash_token
  * @property {string} app_secret @property {string} verify_token @property {string} cron_secret
@@ -47,8 +47,8 @@ const SUPABASE = fileURLToPath(new URL("supabase/server.mjs", import.meta.url));
  */
 
 /**
- * @typedef {object} Parts what can be changed while everything else runs on
- * @property {() => Promise<string | null>} replaceFunctions has what was built meanwhile take over; gives the reason where it does not
+ * @typedef {object} Parts parts that can be changed while everything else continues to run
+ * @property {() => Promise<string | null>} replaceFunctions replaces the functions by the new build; returns the reason if that fails
  * @property {() => Promise<void>} restartGateway restarts the gateway, the functions and the simulators, which keep their state
  * @property {() => Promise<{ applied: string[], changed: string[], failure: string | null }>} migrate applies new migrations
  */
@@ -56,7 +56,7 @@ const SUPABASE = fileURLToPath(new URL("supabase/server.mjs", import.meta.url));
 /**
  * @param {StackOptions} options
  * @returns {Promise<{ stack: Stack, stop: () => Promise<void>, failed: Promise<string>, parts: Parts }>} once everything
- *   answers; `failed` settles when a part ends that was not asked to
+ *   answers; `failed` settles when a part ends unexpectedly
  */
 export async function startStack(options) {
   const step = options.onStep ?? (() => {});
@@ -86,7 +86,7 @@ export async function startStack(options) {
   const stop = () => (stopping ??= stopAll());
   async function stopAll() {
     rmSync(stackFile, { force: true });
-    // The functions first: they still need the database to finish what they are at.
+    // The functions first, because they need the database to finish their work.
     for (const child of [...children].reverse()) await child.stop();
     unlock();
   }

@@ -1,6 +1,6 @@
 // `npm start`: installs, builds and runs the whole product on this machine. `npm run dev` is the same with --watch.
 //
-// Runs on any Node from 20 on with nothing installed; once the packages are there, on the Node among them.
+// Starts on Node 20 or newer without installed packages, and continues on the Node of the packages once they are installed.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import path from "node:path";
@@ -36,7 +36,7 @@ function fail(error) {
 function describe(error) {
   if (error instanceof StackError) return error.message;
   if (error?.code === "ENOSPC") return `no space left on the disk (${error.path ?? error.syscall})`;
-  // Node words what the system refuses in one line, with the path.
+  // Node describes an error of the system in one line, with the path.
   if (error?.syscall) return error.message;
   return String(error?.stack ?? error);
 }
@@ -97,7 +97,7 @@ async function main() {
   process.exit(stopWith.signal.aborted ? 0 : 1);
 }
 
-/** Node from node_modules takes over; we hand on its end, and it notices ours. */
+/** Continues on the Node of node_modules. This process ends with it, and it notices when this process ends. */
 function continueOnNewerNode() {
   const newer = path.join(ROOT, "node_modules", ".bin", "node");
   if (!existsSync(newer))
@@ -105,13 +105,13 @@ function continueOnNewerNode() {
   const child = spawn(newer, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
     stdio: ["inherit", "inherit", "inherit", "ipc"],
   });
-  // On Ctrl-C the terminal tells both of us.
+  // On Ctrl-C the terminal signals both processes.
   for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"]))
     process.on(signal, () => child.kill(signal === "SIGINT" ? "SIGTERM" : signal));
   child.once("exit", (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
 }
 
-/** Everything that asks us to stop: signals, and the end of who started us. */
+/** Everything that stops this process: signals, and the end of the process that started it. */
 function stopper() {
   const controller = new AbortController();
   const asked = new Promise((resolve) => {
@@ -122,7 +122,7 @@ function stopper() {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, stop);
     process.on("disconnect", stop);
     if (process.env.npm_lifecycle_event) {
-      // The script `exec`s us: our parent is npm itself, and its killing would go unnoticed.
+      // The script starts this process by `exec`: its parent is npm, and a killed npm would go unnoticed.
       const npm = process.ppid;
       setInterval(() => {
         if (process.ppid !== npm) stop();

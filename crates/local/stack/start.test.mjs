@@ -166,7 +166,7 @@ test("--fresh begins anew, --no-demo without demo data; a killed launcher takes 
   child.kill("SIGKILL");
   await exited;
   await gone(postgres);
-  assert.equal(existsSync(stackFile()), true, "nobody was left to remove it");
+  assert.equal(existsSync(stackFile()), true, "no process was left to remove it");
 
   const next = launch();
   await next.ready;
@@ -175,7 +175,7 @@ test("--fresh begins anew, --no-demo without demo data; a killed launcher takes 
   assert.equal(await next.exited, 0);
 });
 
-test("stopped while starting, it leaves nothing and starts again", async () => {
+test("a start that is stopped leaves nothing behind, and can be repeated", async () => {
   for (const step of ["Starting Postgres", "Seeding"]) {
     const { child, exited, text } = launch(["--fresh"]);
     while (!text.out().includes(step)) await pause(5);
@@ -186,7 +186,7 @@ test("stopped while starting, it leaves nothing and starts again", async () => {
   }
 });
 
-test("what a person can put right is one line and status 1", async () => {
+test("a mistake that a person can correct is one line and status 1", async () => {
   const blocker = createServer().listen(port + 3, "127.0.0.1");
   const busy = launch();
   assert.equal(await busy.exited, 1);

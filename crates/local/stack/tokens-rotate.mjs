@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// `npm run tokens:rotate`: has the deployment seal every number's access token anew with the first key of
+// `npm run tokens:rotate`: lets the deployment seal the access token of every number again with the first key of
 // TOKEN_ENCRYPTION_KEY. Asks the deployment named by NEXT_PUBLIC_APP_URL and CRON_SECRET, or the running `npm start`.
 import { readFileSync } from "node:fs";
 import path from "node:path";
@@ -33,9 +33,9 @@ if (!answer.ok || !step?.ok) {
   process.exit(1);
 }
 const { resealed, failed } = step.result;
-console.log(`${resealed} token${resealed === 1 ? "" : "s"} sealed anew.`);
+console.log(`${resealed} token${resealed === 1 ? "" : "s"} sealed again.`);
 if (failed > 0) {
   console.error(`${failed} could not be opened: the key that sealed them is not in TOKEN_ENCRYPTION_KEY.`);
   process.exit(1);
 }
-console.log("The first key alone is needed from now on.");
+console.log("From now on only the first key is needed.");

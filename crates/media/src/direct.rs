@@ -1,5 +1,5 @@
-//! Large files: the platform takes requests of a few megabytes only, so the client puts the file into Storage itself,
-//! by an address we sign, and names it to us then.
+//! Uploads of large files. The platform accepts requests of a few megabytes only, so the client uploads the file
+//! directly into Storage, to a signed address, and then names its path.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -22,29 +22,29 @@ use crm_core::error::ApiError;
 use crm_core::json_body::created;
 use crm_core::text::Text;
 
-/// Asks for an address to put a file at; with `storage_path`, tells that it lies there.
+/// Asks for an address to upload a file to. With `storage_path`, reports that the file has been uploaded.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DirectUpload {
     #[schema(max_length = 1000, example = "katalog.pdf")]
     file_name: String,
-    /// The number it is for; by default the first that is connected.
+    /// The number to send the file from; the first connected one if left out.
     session_id: Option<Uuid>,
-    /// `document` to send a photo or film as a file.
+    /// `document` sends a photo or film as a file.
     #[serde(rename = "type")]
     kind: Option<DirectKind>,
-    /// As it was answered before.
+    /// The path from the previous answer.
     storage_path: Option<String>,
 }
 
-/// What a file may be sent as, other than what it is.
+/// A kind that differs from the kind of the file itself.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum DirectKind {
     Document,
 }
 
-/// Where to put a file, by `PUT` and within two hours.
+/// The address to upload a file to, by `PUT` within two hours.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct UploadAddress {
     #[schema(
@@ -56,7 +56,7 @@ pub(crate) struct UploadAddress {
     storage_path: String,
 }
 
-/// A row there is.
+/// A row that exists.
 #[derive(Deserialize)]
 struct Known {}
 
@@ -96,7 +96,7 @@ impl DirectUpload {
         path: &str,
     ) -> Result<super::file::MediaFile, ApiError> {
         let (session, id) = own_path(destination.caller, path).ok_or_else(no_such_upload)?;
-        // What is part of a conversation is no upload, and nothing to be removed.
+        // A file of a message is not an upload, and must not be removed.
         let known = destination.caller.service().from("message_media").select("id");
         let known: Option<Known> = known.eq("id", id).fetch_optional().await?;
         if known.is_some() {
@@ -115,13 +115,15 @@ impl DirectUpload {
                 error => unavailable(&error),
             })?;
 
-        // Its first bytes tell what it is, and all of them how large it is: what the client says of it counts nothing.
+        // The file itself shows its type and size: the client's claims do not count.
         let mut bytes = Box::pin(stored.bytes_stream());
         let mut start = Vec::new();
         while start.len() < sniff::ENOUGH {
             match bytes.next().await {
                 Some(Ok(chunk)) => start.extend_from_slice(&chunk),
-                Some(Err(_)) => return Err(ApiError::unavailable("a stored file broke off")),
+                Some(Err(_)) => {
+                    return Err(ApiError::unavailable("the download of a stored file was cut off"));
+                }
                 None => break,
             }
         }
@@ -136,8 +138,8 @@ impl DirectUpload {
         let whole = futures_util::stream::iter([Ok(start.into())]).chain(bytes);
         let (whole, meter) = metered(whole, format.max_bytes);
         let place = destination.place(Some(format), &self.file_name).await?;
-        // Into a file of its own, with the type its bytes tell: the client said with which type the first one is served, and
-        // its address may still be open.
+        // The file is copied to a new place with its recognised type: the client chose the type with which the first
+        // copy is served, and its upload address may still be valid.
         let object = NewObject {
             bucket: BUCKET,
             path: &place.storage_path,
@@ -160,7 +162,7 @@ impl DirectUpload {
     }
 }
 
-/// The number and the id of an upload of the caller's organisation.
+/// The number and the id of an upload of the caller's organisation, from its path.
 fn own_path(caller: &Caller, path: &str) -> Option<(Uuid, Uuid)> {
     let mut parts = path.split('/').map(|part| part.parse::<Uuid>().ok());
     let (tenant, session, id) = (parts.next()??, parts.next()??, parts.next()??);

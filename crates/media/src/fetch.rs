@@ -1,5 +1,5 @@
-//! Files of customers, from Meta into Storage as they come. Each is work stored with its message; what fails is tried
-//! again, after longer and longer, until Meta forgets the file.
+//! Fetches files of customers from Meta into Storage. Each file is stored as work together with its message. A fetch
+//! that fails is repeated after growing waits, until Meta deletes the file.
 
 use std::time::Duration;
 
@@ -21,21 +21,21 @@ use crm_core::app::App;
 use crm_core::background::Background;
 use sending::number_token;
 
-/// Files at the same time.
+/// The most files that are fetched at the same time.
 const AT_ONCE: usize = 4;
-/// How long one call after a webhook goes on.
+/// How long one fetch after a webhook continues.
 const SOON: Duration = Duration::from_secs(15);
 
-/// Meta's code for a file that nobody can fetch.
+/// Meta's code for a file that cannot be downloaded.
 const NOT_DOWNLOADABLE: i64 = 131_052;
 
-/// How fetching went.
+/// The results of a fetch.
 #[derive(Debug, Default, Clone, Copy, Serialize)]
 pub struct Fetched {
     pub(crate) stored: usize,
-    /// Meta has them no more.
+    /// The number of files that Meta no longer has.
     pub(crate) gone: usize,
-    /// To be tried again.
+    /// The number of files that will be tried again.
     pub(crate) failed: usize,
 }
 
@@ -49,26 +49,26 @@ struct Pending {
     storage_path: String,
 }
 
-/// What was stored.
+/// The stored file.
 struct Stored {
     size: u64,
     sha256: String,
     mime_type: Option<String>,
 }
 
-/// Why there is no file.
+/// The reason why a file could not be fetched.
 enum Failure {
     Gone,
     Again(String),
 }
 
-/// Whether a delivery of Meta may hold messages with files: those tell the file's type.
+/// Whether a delivery of Meta may contain messages with files, which state the type of the file.
 pub fn may_hold_files(delivery: &[u8]) -> bool {
     const TYPE: &[u8] = b"\"mime_type\"";
     delivery.windows(TYPE.len()).any(|window| window == TYPE)
 }
 
-/// Fetches what is due in the background; called when a message with a file has come in.
+/// Fetches due files after the answer. Call it when a message with a file has arrived.
 pub fn fetch_soon(app: &App, background: &Background) {
     let app = app.clone();
     background.run(async move {
@@ -78,7 +78,7 @@ pub fn fetch_soon(app: &App, background: &Background) {
     });
 }
 
-/// Fetches what is due, for as long as `time`.
+/// Fetches due files for as long as `time`.
 pub async fn fetch_pending(app: &App, time: Duration) -> Result<Fetched, DatabaseError> {
     let deadline = Instant::now() + time;
     let mut total = Fetched::default();
@@ -139,7 +139,7 @@ async fn fetch(app: &App, file: &Pending) -> Result<Stored, Failure> {
         return Err(Failure::Gone);
     }
     let download = media.download(&info).await.map_err(|error| match error {
-        // The address lives for five minutes: the next attempt asks for another.
+        // The address is valid for five minutes: the next attempt asks for a new one.
         MediaError::Gone => Failure::Again("Meta's address of the file has expired".to_owned()),
         error => meta_failure(error),
     })?;
@@ -170,9 +170,7 @@ async fn fetch(app: &App, file: &Pending) -> Result<Stored, Failure> {
             .as_deref()
             .is_none_or(|expected| is_hash(expected, &hash));
     if !complete {
-        return Err(Failure::Again(
-            "the file did not arrive as Meta has it".to_owned(),
-        ));
+        return Err(Failure::Again("the file is not the one that Meta has".to_owned()));
     }
     Ok(Stored {
         size: meter.count(),
@@ -188,13 +186,13 @@ fn again(error: impl std::fmt::Display) -> Failure {
 fn meta_failure(error: MediaError) -> Failure {
     match error {
         MediaError::Gone => Failure::Gone,
-        // Meta cannot give it to anybody, now or later.
+        // Meta cannot deliver this file, now or later.
         MediaError::Call(SendError::Rejected { error }) if error.code == NOT_DOWNLOADABLE => Failure::Gone,
         error => again(error),
     }
 }
 
-/// The type it is served with: what a browser might run is only ever saved.
+/// The type with which the file is served. A file that a browser might run is only ever downloaded.
 fn served_as(info: &StoredMedia) -> &'static str {
     info.mime_type
         .as_deref()
@@ -202,7 +200,7 @@ fn served_as(info: &StoredMedia) -> &'static str {
         .map_or("application/octet-stream", |format| format.mime_type)
 }
 
-/// Meta writes hashes in hex here and in base64 there.
+/// Meta writes hashes in hex in some places and in base64 in others.
 fn is_hash(text: &str, hash: &[u8; 32]) -> bool {
     text.eq_ignore_ascii_case(&hex(hash)) || text == STANDARD.encode(hash)
 }
@@ -212,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn deliveries_with_files_are_told_from_others() {
+    fn deliveries_with_files_are_recognised() {
         assert!(may_hold_files(br#"{"image":{"mime_type":"image/jpeg"}}"#));
         assert!(!may_hold_files(br#"{"text":{"body":"what is mime_type?"}}"#));
     }

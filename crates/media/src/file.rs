@@ -21,11 +21,11 @@ use crm_core::path_id::PathId;
 use crm_core::permissions::{MediaDelete, MediaView};
 use crm_core::routes;
 
-/// How long a link opens.
+/// How long a link is valid.
 const LINK_LIFETIME: Duration = Duration::from_secs(10 * 60);
 
 crm_core::words! {
-    /// What a file is sent as.
+    /// The kind of message that a file is sent as.
     pub(crate) MediaFileKind = "image", "video", "audio", "document", "sticker";
     /// Whether a file can be opened.
     pub(crate) MediaFileState = "pending", "stored", "failed", "gone";
@@ -43,28 +43,28 @@ pub(crate) struct MediaFile {
     kind: String,
     #[schema(example = "application/pdf")]
     mime_type: Option<String>,
-    /// Harmless, whatever the sender called it.
+    /// The file name, made safe whatever the sender chose.
     #[schema(example = "katalog.pdf")]
     file_name: String,
     #[schema(example = 182044)]
     file_size: Option<u64>,
     sha256: Option<String>,
-    /// `pending` (being fetched), `stored`, `failed`, or `gone`: Meta does not have it any more.
+    /// `pending` (being fetched), `stored`, `failed`, or `gone` if Meta no longer has it.
     #[schema(value_type = MediaFileState)]
     state: String,
     /// Meta's id of the file.
     meta_media_id: Option<String>,
-    /// Until then Meta keeps it.
+    /// Meta keeps the file until then.
     expires_at: DateTime<Utc>,
     created_at: DateTime<Utc>,
 }
 
-/// A file with the way to it.
+/// A file with a link to it.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct OpenedFile {
     #[serde(flatten)]
     file: MediaFile,
-    /// Opens the file for whoever has it. Null unless `stored`.
+    /// A link that opens the file without further credentials. Null unless the file is `stored`.
     url: Option<String>,
     url_expires_at: Option<DateTime<Utc>>,
 }
@@ -101,7 +101,7 @@ pub(crate) async fn get_file(
         .await?;
     let Row { file, storage_path } = row.ok_or_else(ApiError::not_found)?;
     let url = match storage_path {
-        // Documents are saved and never shown: a browser must not run what somebody sent.
+        // Documents are downloaded and never shown, because a browser must not run a file from a stranger.
         Some(path) => {
             let save_as = (file.kind == "document").then_some(file.file_name.as_str());
             let signed = app
@@ -153,7 +153,7 @@ pub(crate) async fn delete_file(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Removes stored files whose rows are gone. What cannot be removed now is told to the operator.
+/// Removes stored files whose rows are gone. Files that cannot be removed are reported in the log.
 pub async fn remove_files(app: &App, paths: &[String]) {
     for some in paths.chunks(100) {
         let some: Vec<&str> = some.iter().map(String::as_str).collect();

@@ -1,10 +1,11 @@
-//! Files of messages: what customers send is kept before Meta forgets it; what we send is uploaded first.
+//! Files of messages: files from customers are stored before Meta deletes them, and files to customers are uploaded
+//! first.
 
 pub(crate) mod direct;
 mod fetch;
 pub(crate) mod file;
+mod forwarding;
 mod metered;
-mod sent_on;
 mod sniff;
 pub(crate) mod upload;
 
@@ -13,7 +14,7 @@ pub use upload::router as upload;
 
 pub use fetch::{fetch_pending, fetch_soon, may_hold_files};
 pub use file::remove_files;
-pub use sent_on::give_to_numbers;
+pub use forwarding::upload_for_numbers;
 
-/// The private bucket of files that are part of conversations.
+/// The private bucket of files that belong to conversations.
 const BUCKET: &str = "chat-media";

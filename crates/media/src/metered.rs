@@ -1,4 +1,4 @@
-//! Bytes on their way through: counted, hashed, and cut off when there are too many.
+//! A stream that counts and hashes its bytes, and ends when there are too many.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,7 +6,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
-/// What went through.
+/// The count and the hash of a stream.
 #[derive(Clone)]
 pub(super) struct Meter {
     inner: Arc<Mutex<Inner>>,
@@ -18,7 +18,7 @@ struct Inner {
     exceeded: bool,
 }
 
-/// More bytes than allowed, or a source that broke off.
+/// More bytes than allowed, or a source that was cut off.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Interrupted {
     #[error("the file is larger than it may be")]
@@ -27,7 +27,7 @@ pub(super) enum Interrupted {
     BrokenOff,
 }
 
-/// The same bytes, up to `limit` of them.
+/// The same stream, with at most `limit` bytes.
 pub(super) fn metered<E: Send + 'static>(
     bytes: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
     limit: u64,
@@ -67,7 +67,7 @@ impl Meter {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).exceeded
     }
 
-    /// SHA-256 of what went through.
+    /// SHA-256 of the stream so far.
     pub(super) fn hash(&self) -> [u8; 32] {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let mut hash = [0; 32];
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_too_much_is_cut_off() {
+    async fn a_stream_beyond_the_limit_is_cut_off() {
         let (passed, meter) = through(&[b"ab", b"c"], 2).await;
         assert!(matches!(passed, Err(Interrupted::TooLarge)));
         assert!(meter.exceeded());

@@ -1,12 +1,12 @@
-//! What a file is, by its first bytes: names and declared types are the sender's word.
+//! Recognises the format of a file by its first bytes: names and declared types cannot be trusted.
 
 use whatsapp::client::limits::{ANIMATED_STICKER, Format, MediaKind, STILL_STICKER, format_of};
 
-/// The bytes it takes to tell.
+/// The number of bytes that are enough.
 pub(super) const ENOUGH: usize = 4096;
 
-/// The format of a file that begins like this, and none for what Meta does not take. The name is asked only where the
-/// bytes of several formats begin alike.
+/// The format of a file that begins like this. None for formats that Meta does not accept. The file name decides only
+/// between formats with the same first bytes.
 pub(super) fn sniff(start: &[u8], file_name: &str) -> Option<Format> {
     let mime_type = match start {
         [0xff, 0xd8, 0xff, ..] => "image/jpeg",
@@ -16,7 +16,7 @@ pub(super) fn sniff(start: &[u8], file_name: &str) -> Option<Format> {
         [b'O', b'g', b'g', b'S', ..] if holds(start, b"OpusHead") => "audio/ogg",
         [b'#', b'!', b'A', b'M', b'R', ..] => "audio/amr",
         [b'I', b'D', b'3', ..] => "audio/mpeg",
-        // Frames of AAC have layer 0, those of MP3 layer 3.
+        // AAC frames have layer 0, MP3 frames layer 3.
         [0xff, second, ..] if second & 0xf6 == 0xf0 => "audio/aac",
         [0xff, second, ..] if second & 0xe6 == 0xe2 => "audio/mpeg",
         [b'%', b'P', b'D', b'F', b'-', ..] => "application/pdf",
@@ -43,7 +43,7 @@ pub(super) fn as_document(format: Format) -> Format {
 }
 
 fn sticker(start: &[u8]) -> Format {
-    // The extended header's flags: the second bit tells of an animation.
+    // The second bit in the flags of the extended header marks an animation.
     let animated = start.get(12..16) == Some(b"VP8X") && start.get(20).is_some_and(|flags| flags & 2 != 0);
     Format {
         mime_type: "image/webp",
@@ -52,7 +52,7 @@ fn sticker(start: &[u8]) -> Format {
     }
 }
 
-/// The brands of MP4 and its relatives.
+/// The brands of MP4 and related formats.
 fn boxed(brand: &[u8]) -> Option<&'static str> {
     match brand.get(..4)? {
         b"M4A " | b"M4B " => Some("audio/mp4"),
@@ -79,11 +79,11 @@ fn zipped(start: &[u8], file_name: &str) -> Option<&'static str> {
     }
 }
 
-/// Readable, and nothing a browser would run.
+/// Whether it is readable text that a browser would not run.
 fn is_plain_text(start: &[u8]) -> bool {
     let text = match std::str::from_utf8(start) {
         Ok(text) => text,
-        // A character cut in two by the end of what we look at.
+        // The last character was cut by the end of the sample.
         Err(error) if error.error_len().is_none() => {
             std::str::from_utf8(&start[..error.valid_up_to()]).unwrap_or_default()
         }
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_runs_or_cannot_be_told_is_refused() {
+    fn files_that_run_or_are_not_recognised_are_refused() {
         for (start, name) in [
             (&b"MZ\x90\0"[..], "a.jpg"),
             (b"\x7fELF", "a.pdf"),

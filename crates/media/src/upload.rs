@@ -1,4 +1,4 @@
-//! `POST /api/whatsapp/media`: a file to be sent, into Storage as it comes, and from there to Meta.
+//! `POST /api/whatsapp/media`: uploads a file, which streams into Storage and from there to Meta.
 
 use std::io;
 
@@ -33,26 +33,26 @@ use crm_core::routes;
 use crm_core::text::Text;
 use sending::number_token;
 
-/// The largest file and the form around it.
+/// The size of the largest file and of the form around it.
 const MAX_BODY: usize = LARGEST_FILE as usize + 64 * 1024;
 const JSON: &[u8] = b"application/json";
-/// Chunks between the client and Storage: what is held of a file at any time.
+/// The number of chunks between client and Storage, which bounds the memory for a file.
 const CHUNKS: usize = 4;
 
-/// A form with the file last.
+/// A form with the file as its last part.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the form")]
 pub(crate) struct UploadForm {
-    /// The number it is for; by default the first that is connected. Meta keeps files per number.
+    /// The number to send the file from; the first connected one if left out. Meta keeps files per number.
     session_id: Option<Uuid>,
-    /// `document` to send a photo or film as a file.
+    /// `document` sends a photo or film as a file.
     #[schema(rename = "type")]
     kind: Option<String>,
     #[schema(value_type = String, format = Binary)]
     file: Vec<u8>,
 }
 
-/// Where an upload goes.
+/// The place of an upload.
 #[derive(Deserialize)]
 pub(super) struct Place {
     pub(super) id: Uuid,
@@ -136,7 +136,7 @@ pub(crate) async fn upload_file(
     Err(ApiError::required("file"))
 }
 
-/// What the file is for has to be known before it comes: it is stored as it comes.
+/// Refuses fields after the file, because the file is already being stored when they arrive.
 async fn nothing_follows(form: &mut Multipart) -> Result<(), ApiError> {
     while let Some(field) = form.next_field().await.map_err(|error| broken_form(&error))? {
         if let Some(name @ ("session_id" | "type" | "file")) = field.name() {
@@ -197,7 +197,7 @@ fn invalid_form() -> ApiError {
     )
 }
 
-/// Where a caller's upload goes, and as what.
+/// The number and the kind of a caller's upload.
 #[derive(Clone, Copy)]
 pub(super) struct Destination<'a> {
     pub(super) app: &'a App,
@@ -207,7 +207,7 @@ pub(super) struct Destination<'a> {
 }
 
 impl Destination<'_> {
-    /// A place for a file, if the caller may upload one; its format where it is known.
+    /// Reserves a place for a file, if the caller may upload one.
     pub(super) async fn place(&self, format: Option<Format>, name: &str) -> Result<Place, ApiError> {
         let name: String = name
             .chars()
@@ -223,7 +223,7 @@ impl Destination<'_> {
         self.caller.database().rpc("begin_upload", &arguments).await
     }
 
-    /// Into Storage, once its first bytes have told what it is.
+    /// Streams a file into Storage, once its first bytes have shown its format.
     async fn receive(&self, mut field: Field<'_>) -> Result<(Format, Place, Meter), ApiError> {
         let name = field.file_name().unwrap_or_default().to_owned();
         let start = read_start(&mut field).await?;
@@ -251,7 +251,7 @@ impl Destination<'_> {
         }
     }
 
-    /// Hands a stored file to Meta and keeps it as an upload, or removes it.
+    /// Uploads a stored file to Meta and records it, or removes it.
     pub(super) async fn finish(
         &self,
         format: Format,
@@ -281,7 +281,7 @@ impl Destination<'_> {
         Ok(self.caller.service().rpc("finish_upload", &upload).await?)
     }
 
-    /// From the client into Storage.
+    /// Streams from the client into Storage.
     async fn store(
         &self,
         field: Field<'_>,
@@ -310,7 +310,7 @@ impl Destination<'_> {
         Ok(meter)
     }
 
-    /// From Storage to Meta, which wants to know the length beforehand.
+    /// Streams from Storage to Meta, which needs to know the length first.
     async fn hand_over(&self, format: Format, place: &Place, size: u64) -> Result<String, ApiError> {
         let token = number_token(self.app, place.session_id)
             .await
@@ -345,7 +345,7 @@ impl Destination<'_> {
     }
 }
 
-/// As much of a file as it takes to tell what it is.
+/// Reads enough of a file to recognise its format.
 async fn read_start(field: &mut Field<'_>) -> Result<Bytes, ApiError> {
     let mut start = BytesMut::new();
     while start.len() < sniff::ENOUGH {
@@ -357,7 +357,7 @@ async fn read_start(field: &mut Field<'_>) -> Result<Bytes, ApiError> {
     Ok(start.freeze())
 }
 
-/// For a client that is still sending when the answer is clear.
+/// Reads the rest of a refused file, because the client may still be sending.
 async fn read_rest(field: &mut Field<'_>) -> Result<(), ApiError> {
     while field
         .chunk()
@@ -372,13 +372,13 @@ async fn pump(mut field: Field<'_>, chunks: mpsc::Sender<io::Result<Bytes>>) -> 
     loop {
         match field.chunk().await {
             Ok(Some(chunk)) => {
-                // When Storage has stopped listening the rest is read all the same: a client that is still sending would
+                // If Storage has stopped reading, the rest is read all the same: a client that is still sending would
                 // take an early answer for a broken connection.
                 drop(chunks.send(Ok(chunk)).await);
             }
             Ok(None) => return Ok(()),
             Err(error) => {
-                // Ends the upload, which would otherwise look complete.
+                // Makes the upload fail, which would otherwise look complete.
                 drop(chunks.send(Err(io::ErrorKind::UnexpectedEof.into())).await);
                 return Err(broken_form(&error));
             }
@@ -400,7 +400,7 @@ pub(super) fn wrong_type() -> ApiError {
     ApiError::field(
         "file",
         Text::new(
-            "is of a type that WhatsApp does not take",
+            "has a type that WhatsApp does not accept",
             "jenisnya tidak diterima WhatsApp",
         ),
     )

@@ -33,12 +33,12 @@ pub(crate) struct NewNumber {
     business_account_id: String,
     /// A system user's token for the number. Only the installation's own organisation may leave it out.
     token: Option<String>,
-    /// Until when Meta issued the token. Tokens of system users may never expire.
+    /// When the token expires. Tokens of system users may never expire.
     token_expires_at: Option<DateTime<Utc>>,
-    /// What colleagues call it; else the name customers see.
+    /// The name for colleagues. If left out, the name that customers see is used.
     #[schema(max_length = 200)]
     name: Option<String>,
-    /// The PIN of two-step verification: registers the number for the Cloud API.
+    /// The PIN of two-step verification, to register the number for the Cloud API.
     #[schema(example = "123456")]
     pin: Option<String>,
 }
@@ -46,7 +46,7 @@ pub(crate) struct NewNumber {
 #[derive(Deserialize)]
 struct Place {
     session_id: Uuid,
-    /// Of a number that was connected before.
+    /// The source of the token, if the number was connected before.
     token_source: Option<String>,
 }
 
@@ -106,7 +106,8 @@ pub(crate) async fn connect_number(
     Ok(created(candidate.connect(&app, caller).await?))
 }
 
-/// The installation's token may see numbers of others: it serves its own organisation, and numbers it served already.
+/// The installation's token may have access to numbers of other organisations. It may only be used for the
+/// installation's own organisation, and for numbers that already use it.
 fn may_use_environment(app: &App, caller: &Caller, place: &Place) -> bool {
     app.config().default_tenant_id == Some(caller.access.tenant.id)
         || place.token_source.as_deref() == Some("environment")
@@ -119,7 +120,7 @@ fn check_id(field: &str, id: &str) -> Result<(), ApiError> {
     Err(ApiError::field(
         field,
         Text::new(
-            "must be an id of Meta's: digits",
+            "must be an id of Meta, which has only digits",
             "harus berupa id dari Meta: angka",
         ),
     ))

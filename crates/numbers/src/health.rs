@@ -1,4 +1,4 @@
-//! What Meta says about numbers, asked for by housekeeping and on demand.
+//! Reads the health of numbers from Meta, hourly and on request.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use whatsapp::client::{NumberHealth, SendError};
 use crm_core::app::App;
 use sending::{AccessError, number_token};
 
-/// Questions to Meta at the same time.
+/// The most requests to Meta at the same time.
 const AT_ONCE: usize = 8;
-/// Numbers of one round; the next round takes the others.
+/// The most numbers of one round. The next round checks the others.
 const BATCH: u32 = 200;
-/// On demand Meta is not asked again within this time.
+/// On request, health data that is newer is not read again.
 const FRESH: Duration = Duration::from_secs(60);
 
 #[derive(Deserialize)]
@@ -26,13 +26,13 @@ struct NumberToCheck {
     phone_number_id: String,
 }
 
-/// Asks about numbers that were not asked about for `age`. Answers with how many were asked about, and how many of
-/// them brought nothing.
+/// Reads the health of numbers whose data is older than `age`. Returns how many were checked and how many of them
+/// failed.
 pub async fn refresh_stale(app: &App, age: Duration) -> Result<(usize, usize), DatabaseError> {
     refresh(app, older_than(age), None).await
 }
 
-/// Asks about these numbers, unless it was done within the last minute.
+/// Reads the health of these numbers, unless that was done within the last minute.
 pub(super) async fn refresh_these(app: &App, sessions: &[Uuid]) -> Result<(), DatabaseError> {
     for &session in sessions {
         refresh(app, older_than(FRESH), Some(session)).await?;
@@ -65,7 +65,7 @@ async fn refresh(
     Ok((asked, failed))
 }
 
-/// Asks about one number and records the answer. False when there was none.
+/// Reads and records the health of one number. False when Meta did not answer.
 async fn check(app: &App, number: &NumberToCheck) -> bool {
     let arguments = match ask(app, number).await {
         Ok(health) => json!({ "session_id": number.session_id, "health": health }),
@@ -99,7 +99,7 @@ async fn ask(app: &App, number: &NumberToCheck) -> Result<NumberHealth, Problem>
         log::error!("number {}: {error}", number.session_id);
         Problem {
             text: match error {
-                AccessError::Database(_) => "The database was away".to_owned(),
+                AccessError::Database(_) => "The database did not answer".to_owned(),
                 AccessError::Sealed(_) => "Its access token cannot be opened".to_owned(),
             },
             token_invalid: false,

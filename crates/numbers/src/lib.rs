@@ -1,4 +1,4 @@
-//! Connected numbers: how they come and go, and what Meta says of them.
+//! Connected numbers: connecting, changing and removing them, and their health.
 
 pub(crate) mod connect;
 pub(crate) mod health;

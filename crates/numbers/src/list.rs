@@ -17,13 +17,13 @@ use crm_core::json_body::QueryParameters;
 use crm_core::permissions::NumbersView;
 use crm_core::routes;
 
-/// How the list is wanted.
+/// The options of the list.
 #[derive(Deserialize)]
 pub(crate) struct ListQuery {
     pub(super) refresh: Option<Refresh>,
 }
 
-/// Whether Meta is asked first.
+/// Whether to ask Meta first.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = NumberRefresh)]
@@ -73,7 +73,7 @@ pub(crate) async fn list_numbers(
     }))
 }
 
-/// Makes the number that the environment names, for the tenant it names, unless it is there or was deleted.
+/// Creates the number of the environment for the tenant of the environment, unless it exists or was deleted.
 pub async fn ensure_default_number(app: &App) -> Result<Option<Uuid>, ApiError> {
     let config = app.config();
     let (Some(tenant), Some(number)) = (config.default_tenant_id, &config.default_number) else {

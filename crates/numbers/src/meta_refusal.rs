@@ -1,4 +1,4 @@
-//! What Meta's refusals mean to somebody who connects a number.
+//! Meta's refusals as answers to a person who connects a number.
 
 use axum::http::StatusCode;
 use whatsapp::client::{MetaError, SendError};
@@ -7,16 +7,16 @@ use crm_core::error::ApiError;
 use crm_core::text::Text;
 use sending::meta_sentence;
 
-/// Meta's code for another PIN than that of two-step verification.
+/// Meta's code for a wrong PIN of two-step verification.
 const WRONG_PIN: i64 = 133_005;
-/// Meta's code for a number that has to be verified anew.
+/// Meta's code for a number that must be verified again.
 const VERIFY_AGAIN: i64 = 133_006;
-/// Codes of Meta for what does not exist, or not for this token.
+/// Meta's codes for an object that does not exist, or not for this token.
 const NO_SUCH_OBJECT: [i64; 3] = [33, 100, 803];
-/// Codes of Meta that ask to come back later.
+/// Meta's codes for too many requests.
 const THROTTLED: [i64; 4] = [133_008, 133_009, 133_015, 133_016];
 
-/// What was asked for, as the field that is wrong when Meta refuses it.
+/// The request to Meta. It decides which field is wrong when Meta refuses.
 #[derive(Clone, Copy)]
 pub(super) enum Asked {
     Number,
@@ -25,7 +25,7 @@ pub(super) enum Asked {
     Subscription,
 }
 
-/// The error to answer with.
+/// The answer to a refusal of Meta.
 pub(super) fn refusal(error: &SendError, asked: Asked) -> ApiError {
     match error {
         SendError::TokenInvalid { .. } => ApiError::field(

@@ -8,13 +8,13 @@ use uuid::Uuid;
 use crm_core::app::App;
 
 crm_core::words! {
-    /// Whose access token a number uses.
+    /// The source of a number's access token.
     pub(crate) TokenSource = "own", "environment";
     /// Whether Meta accepts the access token.
     pub(crate) TokenStatus = "valid", "invalid", "unchecked";
 }
 
-/// A number of ours. No answer ever holds its access token.
+/// A connected number. No answer contains its access token.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ConnectedNumber {
     pub(super) id: Uuid,
@@ -28,24 +28,25 @@ pub(crate) struct ConnectedNumber {
     pub(super) business_account_id: String,
     #[schema(example = "+62 811-0009-000")]
     display_phone_number: String,
-    /// What customers see.
+    /// The name that customers see.
     #[schema(example = "Kopi Senja")]
     verified_name: Option<String>,
-    /// `connected`, `paused` (a person stopped sending), `broken` (Meta refuses it: `status_reason` says why) or
+    /// `connected`, `paused` (a person stopped sending), `broken` (Meta refuses it, see `status_reason`) or
     /// `disconnected`.
     #[schema(value_type = crm_core::words::NumberStatus)]
     pub(super) status: String,
     status_reason: Option<String>,
-    /// Why it is broken, for programs: `token_invalid`, `payment_problem`, `policy_block`, `not_registered`, `number_banned`,
-    /// `account_disabled` and others.
+    /// The reason why it is broken, as a code: `token_invalid`, `payment_problem`, `policy_block`, `not_registered`,
+    /// `number_banned`, `account_disabled` and others.
     status_code: Option<String>,
-    /// The pace of campaigns.
+    /// The pace of campaigns, in messages per second.
     #[schema(example = 10)]
     messages_per_second: u32,
     /// `GREEN`, `YELLOW`, `RED` or `UNKNOWN`
     #[schema(example = "GREEN")]
     quality_rating: Option<String>,
-    /// How many people may be written to in 24 hours, as Meta names it; shared by the business portfolio.
+    /// The number of people who may be written to in 24 hours, as Meta names it. The whole business portfolio shares
+    /// it.
     #[schema(example = "TIER_2K")]
     messaging_limit: Option<String>,
     /// Whether Meta has approved the name.
@@ -54,12 +55,12 @@ pub(crate) struct ConnectedNumber {
     /// `STANDARD` (80 messages a second) or `HIGH` (1,000)
     #[schema(example = "STANDARD")]
     pub(super) throughput_level: Option<String>,
-    /// Meta's own word: `CONNECTED`, `BANNED`, `RESTRICTED` and others.
+    /// Meta's status of the number: `CONNECTED`, `BANNED`, `RESTRICTED` and others.
     #[schema(example = "CONNECTED")]
     meta_status: Option<String>,
-    /// When Meta was last asked.
+    /// When the health was last read from Meta.
     health_checked_at: Option<DateTime<Utc>>,
-    /// Why the last question brought nothing.
+    /// Why the last reading failed.
     health_error: Option<String>,
     /// `own`, or `environment` for the token of this installation.
     #[schema(value_type = TokenSource)]
@@ -67,9 +68,9 @@ pub(crate) struct ConnectedNumber {
     /// `valid`, `invalid` or `unchecked`.
     #[schema(value_type = TokenStatus)]
     token_status: String,
-    /// Until when Meta issued its own token, as it was told with it. Null for tokens that do not expire.
+    /// When its own token expires, as it was entered. Null for tokens that do not expire.
     token_expires_at: Option<DateTime<Utc>>,
-    /// When it was last given a token of its own.
+    /// When its own token was last changed.
     token_changed_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -81,7 +82,7 @@ pub(crate) struct ConnectedNumber {
 pub(crate) struct GraphInUse {
     #[schema(example = "v25.0")]
     version: String,
-    /// After this day Meta serves another version in its place.
+    /// After this day Meta serves another version instead.
     expires: Option<NaiveDate>,
 }
 

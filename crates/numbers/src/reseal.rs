@@ -1,4 +1,4 @@
-//! Rotation of the keys that seal tokens: whatever an older key sealed is sealed anew with the first.
+//! Rotation of the keys that seal tokens: tokens that an older key sealed are sealed again with the first key.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -17,7 +17,7 @@ struct Row {
     token: SealedToken,
 }
 
-/// Seals anew what an older key sealed. Answers with how many there were and how many could not be opened.
+/// Seals tokens again that an older key sealed. Returns how many there were and how many could not be opened.
 pub async fn reseal_tokens(app: &App) -> Result<(usize, usize), DatabaseError> {
     let Some(keys) = &app.config().token_keys else {
         return Ok((0, 0));
@@ -46,7 +46,7 @@ pub async fn reseal_tokens(app: &App) -> Result<(usize, usize), DatabaseError> {
             let arguments = json!({
                 "session_id": row.session_id, "was": row.token.sealed, "sealed": sealed.sealed, "key_id": sealed.key_id,
             });
-            // False when a person gave it another token meanwhile: sealed with today's key already.
+            // False when a person has entered another token meanwhile, which is already sealed with the current key.
             if database.rpc::<bool>("reseal_session_token", &arguments).await? {
                 resealed += 1;
             }

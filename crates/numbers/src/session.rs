@@ -19,14 +19,14 @@ use crm_core::caller::{Caller, Permitted};
 use crm_core::contract::Routes;
 use crm_core::error::ApiError;
 use crm_core::field_rules::optional_text;
-use crm_core::json_body::{JsonBody, QueryParameters, given};
+use crm_core::json_body::{JsonBody, QueryParameters, nullable};
 use crm_core::path_id::PathId;
 use crm_core::permissions::{NumbersManage, NumbersView};
 use crm_core::routes;
 use crm_core::text::Text;
 use sending::{AccessError, number_token};
 
-/// A number with how it fares.
+/// A number with its health, its assignment settings and its delivery figures.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct NumberDetails {
     #[serde(flatten)]
@@ -37,17 +37,17 @@ pub(crate) struct NumberDetails {
     graph: GraphInUse,
 }
 
-/// How new and reopened conversations of the number that nobody has find somebody.
+/// The assignment settings of a number, for new and reopened conversations that are unassigned.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct NumberAssignment {
     strategy: NumberStrategy,
-    /// Who has as many open conversations gets no more by themselves.
+    /// The number of open conversations above which a person gets no more automatically.
     max_open: Option<u32>,
-    /// Who takes part, if online. Empty: everybody who may answer.
+    /// The people who take part while they are online. Empty: everyone who may answer.
     pool: Vec<Uuid>,
 }
 
-/// By hand, in turn, or whoever has the fewest open conversations.
+/// Assignment by hand, in turn, or to the person with the fewest open conversations.
 #[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum NumberStrategy {
@@ -56,14 +56,18 @@ pub(crate) enum NumberStrategy {
     LeastBusy,
 }
 
-/// What is to change of it; what is not named stays.
+/// Changes to the assignment settings. Fields that are left out stay as they are.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AssignmentChanges {
     #[serde(skip_serializing_if = "Option::is_none")]
     strategy: Option<NumberStrategy>,
-    /// Null: as many as there are.
-    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    /// Null: without a limit.
+    #[serde(
+        default,
+        deserialize_with = "nullable",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     max_open: Option<Option<u32>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,7 +75,7 @@ pub(crate) struct AssignmentChanges {
     pool: Option<Vec<Uuid>>,
 }
 
-/// What the messages of a number tell.
+/// The delivery figures of a number.
 #[derive(Serialize, Deserialize, ToSchema)]
 struct NumberDelivery {
     breaker: Breaker,
@@ -86,37 +90,37 @@ crm_core::words! {
     pub(crate) BreakerState = "closed", "open", "half_open";
 }
 
-/// Whether Meta answers: `open` while sends are held back because it does not.
+/// The circuit breaker: `open` while sends are held because Meta does not answer.
 #[derive(Serialize, Deserialize, ToSchema)]
 struct Breaker {
     /// `closed`, `open` or `half_open`
     #[schema(value_type = BreakerState)]
     state: String,
-    /// Sends in a row that brought no answer.
+    /// The number of consecutive sends without an answer.
     failures: u32,
     open_until: Option<DateTime<Utc>>,
     changed_at: Option<DateTime<Utc>>,
 }
 
-/// What became of messages.
+/// The numbers of messages by outcome.
 #[derive(Serialize, Deserialize, ToSchema)]
 struct DeliveryFigures {
     messages: u64,
-    /// Taken over by Meta.
+    /// Accepted by Meta.
     accepted: u64,
     delivered: u64,
     read: u64,
     failed: u64,
     unknown: u64,
-    /// Delivered of those accepted, 0 to 1.
+    /// The share of accepted messages that were delivered, from 0 to 1.
     delivery_rate: Option<f64>,
-    /// Read of those delivered, 0 to 1.
+    /// The share of delivered messages that were read, from 0 to 1.
     read_rate: Option<f64>,
     seconds_to_delivered: Latency,
     seconds_to_read: Latency,
 }
 
-/// Seconds from one state to the next.
+/// The seconds from one state to the next.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[schema(as = DeliveryLatency)]
 struct Latency {
@@ -124,42 +128,42 @@ struct Latency {
     p95: Option<f64>,
 }
 
-/// What is to change.
+/// Changes to a number.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NumberChanges {
     #[schema(max_length = 200, example = "Toko Solo")]
     name: Option<String>,
-    /// The pace of campaigns: up to 80, or 1,000 where Meta's throughput level is `HIGH`.
+    /// The pace of campaigns in messages per second: up to 80, or 1,000 if Meta's throughput level is `HIGH`.
     #[schema(minimum = 1, maximum = 1000)]
     messages_per_second: Option<u32>,
-    /// It takes `agents.assign`.
+    /// Assignment settings; they need `agents.assign`.
     assignment: Option<AssignmentChanges>,
     action: Option<NumberAction>,
-    /// In the place of `action`: the state it shall have.
+    /// The new state of the number, in the place of `action`.
     status: Option<WantedStatus>,
-    /// A new token: Meta is asked whether it works, and the number connected again.
+    /// A new token. It is checked with Meta, and the number is connected again.
     token: Option<String>,
-    /// Until when Meta issued the token; null when it does not expire.
-    #[serde(default, deserialize_with = "given")]
+    /// When the token expires; null if it does not expire.
+    #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<DateTime<Utc>>)]
     token_expires_at: Option<Option<DateTime<Utc>>>,
-    /// Registers the number anew.
+    /// The PIN of two-step verification, to register the number again.
     pin: Option<String>,
 }
 
-/// What is to be done.
+/// An action on the number.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum NumberAction {
-    /// Asks Meta, and takes the number into use again.
+    /// Checks the number with Meta, and connects it again.
     Connect,
     Pause,
     Resume,
     Disconnect,
 }
 
-/// The state a number shall have.
+/// A state that a number can be put into.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum WantedStatus {
@@ -266,7 +270,7 @@ pub(crate) async fn change_number(
             return Err(ApiError::field(
                 "action",
                 Text::new(
-                    "does not go with a token or a PIN",
+                    "cannot be combined with a token or a PIN",
                     "tidak dapat digabung dengan token atau PIN",
                 ),
             ));
@@ -284,7 +288,7 @@ pub(crate) async fn change_number(
     Ok(Json(caller.database().rpc("change_number", &arguments).await?))
 }
 
-/// Before anything is changed: a new token must not be taken over beside a refusal.
+/// Checked before any change: a new token must not be stored when the request is refused.
 fn check_pace(pace: u32, number: &ConnectedNumber) -> Result<(), ApiError> {
     let most = if number.throughput_level.as_deref() == Some("HIGH") {
         1000
@@ -328,7 +332,7 @@ async fn set_assignment(caller: &Caller, id: Uuid, changes: &AssignmentChanges) 
     Ok(())
 }
 
-/// With the token that was given, or the one it has.
+/// Connects again with the token in the request, or with the stored one.
 async fn reconnect(
     app: &App,
     caller: &Caller,
@@ -342,7 +346,7 @@ async fn reconnect(
             AccessError::Database(error) => error.into(),
             AccessError::Sealed(error) => {
                 log::error!("number {}: {error}", number.id);
-                ApiError::field("token", Text::new("must be given again", "harus diisi lagi"))
+                ApiError::field("token", Text::new("must be entered again", "harus diisi lagi"))
             }
         })?,
     };
@@ -353,7 +357,7 @@ async fn reconnect(
         name: None,
         token,
         own_token,
-        // Another token has another end, which is set with the other changes.
+        // Another token has another expiry, which is stored with the other changes.
         token_expires_at: changes.token.as_ref().map(|_| None),
         pin: changes.pin.clone(),
     };
@@ -383,7 +387,7 @@ pub(crate) async fn delete_number(
 ) -> Result<StatusCode, ApiError> {
     let caller = &permitted.caller;
     find(caller, id).await?;
-    // Its token is forgotten with it, and the account is to be told.
+    // The token is deleted with the number, but is needed to unsubscribe from the account.
     let token = number_token(&app, id).await.ok();
     let deleted: Deleted = caller
         .database()

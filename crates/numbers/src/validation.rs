@@ -1,4 +1,4 @@
-//! What Meta says before a number is connected: it exists, its account has it, the token works.
+//! Checks with Meta before a number is connected: the number exists, its account owns it, and the token works.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -13,22 +13,22 @@ use crm_core::error::ApiError;
 use crm_core::text::Text;
 use crm_core::token_seal::SealedToken;
 
-/// A number to be connected, with the token that shall serve it.
+/// A number to be connected, with its token.
 pub(super) struct Candidate {
     pub(super) session_id: Uuid,
     pub(super) phone_number_id: String,
     pub(super) business_account_id: String,
     pub(super) name: Option<String>,
     pub(super) token: SystemToken,
-    /// Whether the token is the number's own, and to be kept.
+    /// Whether the token belongs to the number and is to be stored.
     pub(super) own_token: bool,
-    /// Until when it was issued, where that is to be changed.
+    /// The new expiry of the token, if it changes.
     pub(super) token_expires_at: Option<Option<DateTime<Utc>>>,
     pub(super) pin: Option<String>,
 }
 
 impl Candidate {
-    /// Asks Meta about everything, registers and subscribes, and stores the number as the caller's tenant's.
+    /// Checks everything with Meta, registers and subscribes the number, and stores it for the caller's tenant.
     pub(super) async fn connect(self, app: &App, caller: &Caller) -> Result<ConnectedNumber, ApiError> {
         let sealed = self.sealed(app)?;
         let health = self.check(app).await?;
@@ -97,13 +97,13 @@ impl Candidate {
     }
 }
 
-/// Without a key a token could only be kept in the clear.
+/// Without a key a token could only be stored unencrypted.
 fn no_key() -> ApiError {
     ApiError::new(
         axum::http::StatusCode::CONFLICT,
         "token_key_missing",
         Text::new(
-            "This installation cannot keep access tokens: TOKEN_ENCRYPTION_KEY is not set.",
+            "This installation cannot store access tokens: TOKEN_ENCRYPTION_KEY is not set.",
             "Instalasi ini tidak dapat menyimpan token akses: TOKEN_ENCRYPTION_KEY belum diatur.",
         ),
     )
@@ -115,18 +115,18 @@ pub(super) fn parse_token(token: &str) -> Result<SystemToken, ApiError> {
         .map_err(|_| ApiError::field("token", Text::new("is not an access token", "bukan token akses")))
 }
 
-/// A token that has expired is none.
+/// Refuses a token that has already expired.
 pub(super) fn check_expiry(time: Option<DateTime<Utc>>) -> Result<(), ApiError> {
     if time.is_none_or(|time| time > Utc::now()) {
         return Ok(());
     }
     Err(ApiError::field(
         "token_expires_at",
-        Text::new("must lie ahead", "harus di masa depan"),
+        Text::new("must be in the future", "harus di masa depan"),
     ))
 }
 
-/// A two-step verification PIN has six digits.
+/// Checks that the PIN of two-step verification has six digits.
 pub(super) fn check_pin(pin: Option<&str>) -> Result<(), ApiError> {
     match pin {
         Some(pin) if pin.len() != 6 || !pin.bytes().all(|byte| byte.is_ascii_digit()) => {

@@ -25,11 +25,11 @@ use crm_core::text::Text;
 use tables::file_import::row_problem::{RowProblem, text_of};
 use tables::file_import::{MAX_BODY, NewFile, kept_name};
 
-/// Problems that one answer names.
+/// The most problems that one answer names.
 const MAX_PROBLEMS: usize = 50;
-/// A file of so few rows is read before the answer, so that the list can be used at once.
+/// A file with at most so many rows is read before the answer, so that the list can be used at once.
 const ROWS_TO_WAIT_FOR: usize = 2000;
-/// How long an answer waits for it.
+/// How long an answer waits for such a file.
 const WAITING_TIME: Duration = Duration::from_secs(10);
 
 pub(super) fn router() -> Routes {
@@ -170,7 +170,7 @@ impl NewImport {
             return Ok(list);
         }
         drop(timeout(WAITING_TIME, ended).await);
-        // Who may make lists may not see them, perhaps: then it is told as it began.
+        // A person who may create lists may lack the permission to see them: then the answer is the list as it began.
         let arguments = json!({ "list_id": id });
         let now = caller.database().rpc("get_recipient_list", &arguments).await;
         Ok(now.ok().flatten().unwrap_or(list))

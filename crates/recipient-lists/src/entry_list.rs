@@ -18,22 +18,22 @@ use crm_core::permissions::{RecipientListsExport, RecipientListsView};
 use crm_core::routes;
 use tables::table_export::{PagedQuery, TableFormat, download};
 
-/// Entries that a download asks for at once.
+/// The number of entries that one query of a download reads.
 const PAGE: u32 = 1000;
 
-/// Somebody on a list.
+/// An entry of a recipient list.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ListEntry {
-    /// Where it stood in the file.
+    /// The line in the file.
     line: u32,
     #[schema(example = "6281234567890")]
     phone_number: String,
     #[schema(example = "Ani")]
     name: Option<String>,
-    /// Texts by the list's columns.
+    /// The values by the list's columns.
     #[schema(value_type = Object, example = json!({"city": "Solo"}))]
     variables: Map<String, Value>,
-    /// Wants no marketing: marketing campaigns skip them.
+    /// Whether the person has opted out of marketing. Marketing campaigns skip them.
     opted_out: bool,
 }
 
@@ -44,7 +44,7 @@ struct EntryPage {
     rows: Rows<ListEntry>,
 }
 
-/// The entries of a list that are asked for.
+/// The entries that a request selects.
 struct Entries {
     caller: Caller,
     list: Uuid,
@@ -52,7 +52,7 @@ struct Entries {
 }
 
 impl Entries {
-    /// A page of those behind a line. 404 without the list.
+    /// Reads a page of the entries after a line. 404 without the list.
     async fn read(&self, number: PageNumber, after_line: u32) -> Result<EntryPage, ApiError> {
         let arguments = json!({
             "list_id": self.list, "search": self.search, "page": number.page, "page_size": number.limit,
@@ -104,7 +104,7 @@ fn row(entry: &ListEntry, columns: &[String]) -> Vec<String> {
     fixed.into_iter().chain(variables).collect()
 }
 
-/// What to list.
+/// The filters of the list.
 #[derive(Deserialize)]
 pub(crate) struct Filter {
     search: Option<String>,
@@ -116,7 +116,7 @@ pub(crate) struct Filter {
     format: Format,
 }
 
-/// How to answer.
+/// The format of the answer.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = EntryListFormat)]

@@ -1,4 +1,4 @@
-//! Recipients that are given one by one.
+//! Recipients that a request lists one by one.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -10,11 +10,11 @@ use crm_core::text::Text;
 use tables::file_import::row_problem::RowProblem;
 use tables::table_file::{Cell, Row};
 
-/// Recipients that one request may give.
+/// The most recipients of one request.
 const MAX_RECIPIENTS: usize = 10_000;
 const MAX_VARIABLES: usize = 100;
 
-/// A recipient: `"+62 812-3456-7890"`, or with a name and variables.
+/// A recipient: `"+62 812-3456-7890"`, or an object with name and variables.
 #[derive(Deserialize, ToSchema)]
 #[serde(
     untagged,
@@ -24,7 +24,7 @@ pub(crate) enum GivenRecipient {
     /// A phone number.
     Number(String),
     Person {
-        /// A phone number; without a country code it is from `country`.
+        /// A phone number. A number without a country code is from `country`.
         #[serde(
             alias = "phone",
             alias = "number",
@@ -36,7 +36,7 @@ pub(crate) enum GivenRecipient {
         #[serde(alias = "contacts_name")]
         #[schema(example = "Ani")]
         name: Option<String>,
-        /// A list for `var1`, `var2` …, or an object.
+        /// A list for `var1`, `var2` …, or an object by name.
         #[serde(default)]
         #[schema(value_type = Value, example = json!({"city": "Solo"}))]
         variables: GivenVariables,
@@ -82,7 +82,7 @@ fn text_of(value: &Value) -> Option<String> {
     }
 }
 
-/// Recipients as the database takes them, and what is wrong with the others; their lines are counted from 1.
+/// Recipients as the database expects them, and the problems of the others by line, from 1.
 pub(super) struct CheckedRecipients {
     pub(super) columns: Vec<String>,
     pub(super) entries: Vec<Entry>,
@@ -138,7 +138,7 @@ pub(super) fn check(recipients: Vec<GivenRecipient>, country: &str) -> Result<Ch
         }
         rows.push(cells);
     }
-    let columns = Columns::given(&names);
+    let columns = Columns::of_listed_recipients(&names);
     let mut checked = CheckedRecipients {
         columns: names,
         entries: Vec::new(),
@@ -190,15 +190,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_by_its_place() {
+    fn problems_are_named_with_their_place() {
         let list =
             checked(serde_json::json!(["6281234567890", {"phone_number": "abc", "name": "x".repeat(201)}]));
-        let told: Vec<(u32, &str)> = list
+        let found: Vec<(u32, &str)> = list
             .problems
             .iter()
             .map(|problem| (problem.line, problem.field.as_str()))
             .collect();
-        assert_eq!(told, [(2, "phone_number"), (2, "name")]);
+        assert_eq!(found, [(2, "phone_number"), (2, "name")]);
         assert_eq!(list.entries.len(), 1);
     }
 }

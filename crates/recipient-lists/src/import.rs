@@ -1,4 +1,4 @@
-//! A file becomes a list.
+//! The import of a file into a recipient list.
 
 use std::ops::Not;
 
@@ -10,7 +10,7 @@ use tables::file_import::row_problem::RowProblem;
 use tables::file_import::{FileImport, Import, ImportFunctions, NewFile};
 use tables::table_file::Row;
 
-/// Files that become recipient lists.
+/// The import of files into recipient lists.
 pub struct ListImport;
 
 impl FileImport for ListImport {
@@ -36,16 +36,16 @@ impl FileImport for ListImport {
     }
 }
 
-/// What a file holds.
+/// The result of inspecting a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Inspection {
-    /// The variables, in their order.
+    /// The variables, in the order of the columns.
     pub(super) columns: Vec<String>,
     pub(super) total_rows: usize,
 }
 
 impl Inspection {
-    /// Looks through a file before it is imported: what is wrong with all of it is told at once.
+    /// Inspects a file before it is imported, and reports problems of the whole file at once.
     pub(super) async fn of(file: &NewFile, country: String) -> Result<Self, ApiError> {
         let found = file.inspect(move |first| variables(first, &country)).await?;
         let (columns, total_rows) = found;
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_tells_its_columns_and_rows() {
+    fn columns_and_rows_of_a_table_are_found() {
         assert_eq!(
             looked("nama;no hp;kota\nAni;0812;Solo\n\nBudi;x;\n"),
             Ok(Inspection {
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_all_of_it_is_told() {
+    fn problems_of_the_whole_file_are_reported() {
         for (text, problem) in [
             ("", "has no rows"),
             ("nama,no hp\n", "has no rows"),
@@ -102,7 +102,7 @@ mod tests {
             ("{\"a\":\u{0}1}", "is neither"),
         ] {
             assert!(
-                looked(text).is_err_and(|told| told.starts_with(problem)),
+                looked(text).is_err_and(|found| found.starts_with(problem)),
                 "{text}"
             );
         }

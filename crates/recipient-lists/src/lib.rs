@@ -1,6 +1,6 @@
-//! Lists of people that campaigns are sent to: from files, given one by one, or chosen from the contacts.
+//! Recipient lists: lists of people for campaigns, from files, from requests, or chosen from the contacts.
 //!
-//! A file lies in Storage while it becomes a list: see [`tables::file_import`].
+//! A file is kept in Storage while it is imported: see [`tables::file_import`].
 
 pub(crate) mod creation;
 pub(crate) mod entry_list;
@@ -11,8 +11,9 @@ pub(crate) mod list_source;
 pub(crate) mod recipient_list;
 pub(crate) mod row_error_list;
 mod row_reader;
+pub(crate) mod sample_file;
 pub(crate) mod submission;
-pub(crate) mod template;
+
 pub(crate) mod upload;
 
 use crm_core::contract::Routes;
@@ -21,7 +22,7 @@ pub use entry_list::router as entries;
 pub use import::ListImport;
 pub use recipient_list::router as recipient_list;
 pub use row_error_list::router as row_errors;
-pub use template::router as template;
+pub use sample_file::router as sample_file;
 pub use upload::router as uploads;
 
 /// `/api/broadcast/recipient-lists`.

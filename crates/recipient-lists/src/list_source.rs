@@ -1,4 +1,4 @@
-//! Where the people of a list come from.
+//! The source of a recipient list.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -9,20 +9,20 @@ use crm_core::contact_filter::ContactTree;
 use crm_core::error::ApiError;
 use crm_core::field_rules::{optional_text, required_text};
 
-/// Where the people of a list come from.
+/// The source of a recipient list.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[schema(as = RecipientListSource)]
 pub(crate) enum Source {
     /// A CSV or XLSX file.
     File { file_name: String },
-    /// Given one by one.
+    /// Recipients that the request listed.
     Manual,
-    /// The contacts that a filter left when the list was made.
+    /// The contacts that the filter selected when the list was created.
     Contacts { filter: ContactFilter },
 }
 
-/// Which contacts: those that meet all of it. Empty: all contacts.
+/// A filter of contacts. A contact must meet all of its conditions. Empty: all contacts.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schema(as = RecipientFilter)]
@@ -32,13 +32,13 @@ pub(crate) struct ContactFilter {
     search: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     created_since: Option<DateTime<Utc>>,
-    /// Before this moment.
+    /// Created before this moment.
     #[serde(skip_serializing_if = "Option::is_none")]
     created_until: Option<DateTime<Utc>>,
-    /// Has written since then.
+    /// Wrote at or after this moment.
     #[serde(skip_serializing_if = "Option::is_none")]
     wrote_since: Option<DateTime<Utc>>,
-    /// Has a conversation with this number of ours.
+    /// Has a conversation with this connected number.
     #[serde(skip_serializing_if = "Option::is_none")]
     session_id: Option<Uuid>,
     /// Has this tag.
@@ -47,16 +47,16 @@ pub(crate) struct ContactFilter {
     /// Has this label.
     #[serde(skip_serializing_if = "Option::is_none")]
     label: Option<Uuid>,
-    /// Is in this segment. `segments.view` is needed for it, and for `segment`.
+    /// Is in this segment. `segments.view` is needed for `segment_id` and for `segment`.
     #[serde(skip_serializing_if = "Option::is_none")]
     segment_id: Option<Uuid>,
-    /// Passes a filter as segments have it.
+    /// Passes this filter, which has the form of a segment's filter.
     #[serde(skip_serializing_if = "Option::is_none")]
     segment: Option<ContactTree>,
 }
 
 impl ContactFilter {
-    /// The filter as it is asked and kept.
+    /// The filter as it is checked and stored.
     pub(super) fn checked(mut self) -> Result<Self, ApiError> {
         if let Some(search) = self.search.take() {
             let search = optional_text("filter.search", &search, 200)?;

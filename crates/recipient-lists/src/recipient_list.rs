@@ -1,4 +1,4 @@
-//! `GET`, `PATCH` and `DELETE /api/broadcast/recipient-lists/{id}`, and what a list looks like.
+//! `GET`, `PATCH` and `DELETE /api/broadcast/recipient-lists/{id}`, and a recipient list as clients see it.
 
 use axum::Json;
 use axum::extract::State;
@@ -25,43 +25,43 @@ use tables::file_import;
 const MAX_NAME: usize = 200;
 
 crm_core::words! {
-    /// Why a list cannot be used.
+    /// The reason why a list cannot be used.
     pub(crate) RecipientListFailure = "rows_with_errors", "no_recipients", "file_unreadable", "gave_up";
 }
 
-/// People that a campaign can be sent to.
+/// A list of people for campaigns.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct RecipientList {
     id: Uuid,
     #[schema(example = "Pelanggan Solo")]
     name: String,
     source: Source,
-    /// `importing`; `ready`; `refused`: a row has an error, and `on_error` is `refuse`; or `failed`. Only a list that is
-    /// ready has entries to be sent to.
+    /// `importing`, `ready`, `refused` (a row has an error, and `on_error` is `refuse`) or `failed`. Only a list that
+    /// is ready has entries.
     #[schema(value_type = super::list_index::ListStatus)]
     status: String,
-    /// Why it is refused or failed: `rows_with_errors`, `no_recipients`, `file_unreadable`, `gave_up`.
+    /// The reason why it is refused or failed: `rows_with_errors`, `no_recipients`, `file_unreadable` or `gave_up`.
     #[schema(value_type = Option<RecipientListFailure>)]
     status_reason: Option<String>,
-    /// `keep` the good rows, or `refuse` them all if one is bad.
+    /// `keep` keeps the correct rows; `refuse` refuses the whole file if one row has an error.
     #[schema(value_type = super::submission::OnError)]
     on_error: String,
     /// The variables that every entry has, in the order of the columns.
     #[schema(example = json!(["city"]))]
     columns: Vec<String>,
-    /// Rows of the file.
+    /// The number of rows of the file.
     total_rows: u64,
-    /// Rows that have been read.
+    /// The number of rows that have been read.
     read_rows: u64,
-    /// People on the list.
+    /// The number of people on the list.
     entry_count: u64,
-    /// Rows that are not on the list because something is wrong with them.
+    /// The number of rows that were left out because of an error.
     error_count: u64,
-    /// Rows that are not on the list because their number is there already.
+    /// The number of rows that were left out because their phone number is on the list already.
     duplicate_count: u64,
-    /// Rows that have been read, of all.
+    /// The share of the rows that has been read.
     progress_percent: f64,
-    /// Nobody, for a list that an API key made.
+    /// The person who created the list. Null for an API key.
     created_by: Option<Uuid>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -74,16 +74,16 @@ impl RecipientList {
     }
 }
 
-/// A list, and how many of its people want no marketing.
+/// A recipient list, with the number of people who have opted out of marketing.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct RecipientListDetail {
     #[serde(flatten)]
     list: RecipientList,
-    /// People who have opted out: they stay on the list, and marketing campaigns skip them.
+    /// The number of people who have opted out. They stay on the list, and marketing campaigns skip them.
     opted_out_count: u64,
 }
 
-/// What can be changed of a list.
+/// Changes to a recipient list.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListChanges {

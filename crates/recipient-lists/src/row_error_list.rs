@@ -1,4 +1,4 @@
-//! `GET /api/broadcast/recipient-lists/{id}/errors`: rows that are not on a list, and why.
+//! `GET /api/broadcast/recipient-lists/{id}/errors`: the rows that were not imported, with the reasons.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -17,7 +17,7 @@ use crm_core::routes;
 use tables::file_import::row_error::{RowError, RowErrors};
 use tables::table_export::TableFormat;
 
-/// What to list.
+/// The filters of the list.
 #[derive(Deserialize)]
 pub(crate) struct Filter {
     #[serde(default = "first_page", deserialize_with = "page_number")]
@@ -28,7 +28,7 @@ pub(crate) struct Filter {
     format: Format,
 }
 
-/// How to answer.
+/// The format of the answer.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = RowErrorFormat)]

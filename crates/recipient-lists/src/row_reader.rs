@@ -1,4 +1,4 @@
-//! Rows of a table as recipients: which column holds what, and what is wrong with a row.
+//! Reads rows of a table as recipients: it maps the columns and reports problems of rows.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -9,24 +9,24 @@ use tables::phone_number;
 use tables::table_file::{Cell, Row};
 
 const MAX_NAME: usize = 200;
-/// As long as a template's body: no variable takes more.
+/// The longest value: as long as a template's body, which no variable can exceed.
 const MAX_VALUE: usize = 1024;
 pub(super) const MAX_COLUMN_NAME: usize = 100;
 
-/// What the columns of a table hold.
+/// The mapping of a table's columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Columns {
     phone: usize,
     name: Option<usize>,
-    /// The rest: (place, name), in their order.
+    /// The other columns, as pairs of place and name.
     variables: Vec<(usize, String)>,
-    /// Columns as the file names them.
+    /// The columns' names in the file.
     headers: Vec<String>,
-    /// The first row is a recipient: the table does not name its columns.
+    /// Whether the first row is a recipient, because the table has no names of columns.
     pub(super) headless: bool,
 }
 
-/// A recipient as the database takes it.
+/// A recipient as the database expects it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Entry {
     pub(super) line: u32,
@@ -37,8 +37,8 @@ pub struct Entry {
 }
 
 impl Columns {
-    /// Reads the first row of a table. Nothing, if no column is the one with the phone number. A table of only a phone
-    /// number, with or without a name, need not name its columns.
+    /// Reads the first row of a table. None if no column holds the phone number. A table with only a phone number, or a
+    /// phone number and a name, may have no names of columns.
     pub(super) fn of(first: &Row, country: &str) -> Option<Self> {
         let headers: Vec<String> = first.cells.iter().map(|cell| cell.as_str().to_owned()).collect();
         let known: Vec<String> = headers.iter().map(|header| comparable(header)).collect();
@@ -99,8 +99,8 @@ impl Columns {
         })
     }
 
-    /// The columns of recipients that are given one by one: number, name, variables.
-    pub(super) fn given(variables: &[String]) -> Self {
+    /// The columns of recipients that a request lists: number, name, variables.
+    pub(super) fn of_listed_recipients(variables: &[String]) -> Self {
         let fixed = ["phone_number".to_owned(), "name".to_owned()];
         let named = variables.iter().map(|name| format!("variables.{name}"));
         Self {
@@ -117,12 +117,12 @@ impl Columns {
         }
     }
 
-    /// The variables' names in their order.
+    /// The names of the variables in their order.
     pub(super) fn variable_names(&self) -> Vec<&str> {
         self.variables.iter().map(|(_, name)| name.as_str()).collect()
     }
 
-    /// Reads a row: a recipient, or everything that is wrong with it.
+    /// Reads a row: a recipient, or all problems of the row.
     pub(super) fn read(&self, row: &Row, country: &str) -> Result<Entry, Vec<RowProblem>> {
         let cell = |place: usize| row.cells.get(place).map_or("", Cell::as_str);
         let header = |place: usize| self.headers.get(place).map_or("", String::as_str);
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_without_names_is_taken_where_nothing_can_be_mistaken() {
+    fn a_table_without_names_is_accepted_if_it_is_unambiguous() {
         let found = columns(&["0812 3456 7890"]).unwrap();
         assert_eq!((found.phone, found.name, found.headless), (0, None, true));
         let found = columns(&["Ani", "0812 3456 7890"]).unwrap();
@@ -247,18 +247,18 @@ mod tests {
     }
 
     #[test]
-    fn a_row_tells_everything_that_is_wrong_with_it() {
+    fn all_problems_of_a_row_are_reported() {
         let columns = columns(&["nama", "no hp", "kota"]).unwrap();
         let long = "x".repeat(1025);
         let problems = columns
             .read(&row(7, &[&long, "abc", &long, "more"]), "ID")
             .unwrap_err();
-        let told: Vec<(&str, &str)> = problems
+        let found: Vec<(&str, &str)> = problems
             .iter()
             .map(|problem| (problem.field.as_str(), problem.code))
             .collect();
         assert_eq!(
-            told,
+            found,
             [
                 ("", "too_many_cells"),
                 ("no hp", "phone_invalid"),

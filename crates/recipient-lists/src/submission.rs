@@ -1,4 +1,4 @@
-//! What makes a list: JSON, or a form with a file.
+//! A recipient list as it is submitted: JSON, or a form with a file.
 
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
@@ -16,44 +16,44 @@ use crm_core::text::Text;
 use tables::country::checked_country;
 use tables::file_import::form::Form;
 
-/// What becomes of the good rows when there are bad ones.
+/// The treatment of a file in which some rows have errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = OnRowError)]
 pub(crate) enum OnError {
-    /// The good rows are the list.
+    /// Keeps the correct rows.
     Keep,
-    /// The list has no rows at all.
+    /// Refuses the whole file.
     Refuse,
 }
 
-/// A list to make.
+/// A recipient list to be created.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewRecipientList {
     #[schema(example = "Pelanggan Solo")]
     name: String,
-    /// May be left out where what is given says it.
+    /// The source of the recipients. It may be left out if the other fields show it.
     source: Option<SourceKind>,
     /// 1 to 10,000 phone numbers, or objects with `phone_number`, `name` and `variables`.
     #[schema(max_items = 10000, min_items = 1)]
     recipients: Option<Vec<GivenRecipient>>,
-    /// Which contacts; all of them if left out.
+    /// A filter of contacts; all contacts if left out.
     filter: Option<ContactFilter>,
     /// A file that was uploaded to an address of `POST /api/broadcast/recipient-lists/uploads`.
     storage_path: Option<String>,
-    /// How the uploaded file is called.
+    /// The name of the uploaded file.
     file_name: Option<String>,
     /// A CSV file as text.
     file: Option<String>,
-    /// By default `keep` for files and `refuse` for `recipients`.
+    /// The treatment of rows with errors; `keep` for files and `refuse` for `recipients` if left out.
     on_error: Option<OnError>,
-    /// Where numbers without a country code are from: an ISO 3166 code, by default `ID`.
+    /// The country of numbers without a country code, as an ISO 3166 code; `ID` if left out.
     #[schema(example = "ID")]
     country: Option<String>,
 }
 
-/// Where a list's people come from.
+/// The source of a list's recipients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase", try_from = "String")]
 #[schema(as = RecipientListSourceKind)]
@@ -66,7 +66,7 @@ enum SourceKind {
 impl TryFrom<String> for SourceKind {
     type Error = &'static str;
 
-    /// By the names people know them by.
+    /// Accepts the names that other programs use.
     fn try_from(word: String) -> Result<Self, Self::Error> {
         match word.trim().to_lowercase().replace([' ', '-'], "_").as_str() {
             "file" | "upload" | "import" | "csv" | "excel" | "xlsx" | "import_csv" | "import_excel" => {
@@ -85,17 +85,17 @@ impl TryFrom<String> for SourceKind {
 pub(crate) struct NewRecipientListForm {
     #[schema(example = "Pelanggan Solo")]
     name: String,
-    /// `contacts` or `crm`: all contacts, without a file.
+    /// `contacts` or `crm` selects all contacts; the form then has no file.
     source: Option<String>,
-    /// CSV or XLSX, up to 4 MB; larger ones are uploaded to Storage.
+    /// CSV or XLSX, up to 4 MB. Larger files are uploaded to Storage.
     #[schema(value_type = Option<String>, format = Binary)]
     file: Option<Vec<u8>>,
-    /// `keep` by default.
+    /// The treatment of rows with errors; `keep` if left out.
     on_error: Option<OnError>,
     country: Option<String>,
 }
 
-/// A list to make, checked as far as can be told without looking at the people.
+/// A recipient list to be created. Its fields have been checked, its recipients have not.
 pub(crate) struct Submission {
     pub(super) name: String,
     pub(super) people: People,
@@ -103,7 +103,7 @@ pub(crate) struct Submission {
     pub(super) country: String,
 }
 
-/// Who shall be on the list.
+/// The source of the recipients, with its data.
 pub(crate) enum People {
     Given(Vec<GivenRecipient>),
     Contacts(ContactFilter),
@@ -184,7 +184,7 @@ fn read_form(mut form: Form) -> Result<Submission, ApiError> {
         bytes: file.bytes,
         file_name: file.name,
     });
-    // Beside a file it says nothing more.
+    // A form with a file does not need a source.
     let source = form.take("source");
     let contacts = || {
         matches!(source.map(SourceKind::try_from), Some(Ok(SourceKind::Contacts)))

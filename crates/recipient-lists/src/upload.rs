@@ -1,4 +1,4 @@
-//! `POST /api/broadcast/recipient-lists/uploads`: where a large file can be put.
+//! `POST /api/broadcast/recipient-lists/uploads`: an address for the upload of a large file.
 
 use axum::Json;
 use axum::extract::State;

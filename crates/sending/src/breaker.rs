@@ -1,4 +1,4 @@
-//! The breaker of a number hears how sends end.
+//! Reports how sends end to the breaker of their number.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,11 +12,11 @@ use crm_core::app::App;
 /// Reports to the breaker how sends for a number end.
 pub(crate) struct SendWatch {
     session_id: Uuid,
-    /// Sends have failed lately: the breaker wants to hear of an answer.
+    /// Sends have failed lately, so the breaker must also learn of a success.
     troubled: AtomicBool,
 }
 
-/// Meta answered, if only with a refusal.
+/// Whether Meta answered. A refusal is an answer too.
 pub(crate) fn is_answer<T>(answer: &Result<T, SendError>) -> bool {
     !matches!(
         answer,
@@ -25,7 +25,7 @@ pub(crate) fn is_answer<T>(answer: &Result<T, SendError>) -> bool {
 }
 
 impl SendWatch {
-    /// A watch over the sends that begin with this access.
+    /// Starts watching the sends that use this access.
     pub(crate) fn new(session_id: Uuid, access: &NumberAccess) -> Self {
         Self {
             session_id,
@@ -33,7 +33,7 @@ impl SendWatch {
         }
     }
 
-    /// Reports the end of a send, where it is news. True when the breaker is open now: nothing more should be sent.
+    /// Reports the end of a send if the breaker needs it. True when the breaker is open now and the sender must stop.
     pub(crate) async fn report<T: Sync>(&self, app: &App, answer: &Result<T, SendError>) -> bool {
         let answered = is_answer(answer);
         if answered && !self.troubled.swap(false, Ordering::Relaxed) {
@@ -54,7 +54,7 @@ impl SendWatch {
             Ok(state) => state == "open",
             Err(error) => {
                 log::warn!(
-                    "number {}: the breaker did not hear how a send ended: {}",
+                    "number {}: the end of a send was not reported to the breaker: {}",
                     self.session_id,
                     error.source_text()
                 );

@@ -7,10 +7,10 @@ use whatsapp::error_codes::{self, ErrorKind};
 
 use crm_core::app::App;
 
-/// Codes of Meta that concern the number until a person acts: it is not registered.
+/// Meta's error codes for a number that is not registered. A person must act.
 const NOT_REGISTERED: [i64; 2] = [131_045, 133_010];
 
-/// A refusal that is about the number itself: nothing more can be sent from it until a person acts.
+/// Meta's error, if it concerns the number itself. Nothing more can be sent from the number until a person acts.
 pub(crate) fn breaking(error: &SendError) -> Option<&MetaError> {
     match error {
         SendError::TokenInvalid { error } | SendError::AccountBlocked { error } => Some(error),
@@ -19,7 +19,7 @@ pub(crate) fn breaking(error: &SendError) -> Option<&MetaError> {
     }
 }
 
-/// Why a number is broken, for programs.
+/// The reason why a number is broken, as a code for programs.
 fn broken_code(error: &MetaError) -> &'static str {
     match error.code {
         code if NOT_REGISTERED.contains(&code) => "not_registered",
@@ -29,12 +29,12 @@ fn broken_code(error: &MetaError) -> &'static str {
     }
 }
 
-/// Marks a number as broken: Meta refuses its token, has blocked its account, or does not know it as registered.
+/// Marks a number as broken: Meta refuses its token, has blocked its account, or reports it as not registered.
 pub(crate) async fn break_session(app: &App, session_id: Uuid, error: &MetaError) {
     mark_broken(app, session_id, broken_code(error), &error.message).await;
 }
 
-/// Marks a number as broken for a reason of ours.
+/// Marks a number as broken for a reason that Meta did not give.
 pub(crate) async fn mark_broken(app: &App, session_id: Uuid, code: &str, reason: &str) {
     let arguments = json!({ "session_id": session_id, "reason": reason, "code": code });
     if let Err(error) = app
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_broken_number_says_why() {
+    fn a_broken_number_has_a_reason() {
         for (code, expected) in [
             (0, "token_invalid"),
             (190, "token_invalid"),

@@ -1,4 +1,4 @@
-//! Sending a message to Meta: what chat replies, automatic messages and campaigns have in common.
+//! Sending messages to Meta: the code that chat replies, automatic messages and campaigns share.
 //!
 //! A sender opens a [`SendContext`] for a number, sends with it, reads the answer as a [`outcome::Report`] under a
 //! [`RetryPolicy`], and records the report with [`record_until_taken`]. A sender with a queue gives the three steps to

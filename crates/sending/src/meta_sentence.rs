@@ -1,10 +1,10 @@
-//! Meta's refusals in our words.
+//! Sentences for Meta's refusals.
 
 use crm_core::text::Text;
 use whatsapp::client::MetaError;
 use whatsapp::error_codes::{self, Locale};
 
-/// Our words for Meta's code, with Meta's own where we have none.
+/// Our sentence for Meta's error code, or Meta's own message if we have none.
 pub fn meta_sentence(error: &MetaError) -> Text {
     let words = |locale, fallback: &str| {
         error_codes::explain(error.code, locale)

@@ -1,4 +1,4 @@
-//! The token that a number sends with, and whether its breaker lets through.
+//! The token that a number sends with, and the state of its breaker.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -16,16 +16,16 @@ pub(crate) struct NumberAccess {
     pub(crate) token: SystemToken,
     /// The breaker is open: no sender may send.
     pub(crate) held: bool,
-    /// The breaker lets one send through, and it is this sender's.
+    /// The breaker lets one trial message through, and this sender may send it.
     pub(crate) trial: bool,
-    /// Sends have failed lately: the breaker wants to hear of an answer.
+    /// Sends have failed lately, so the breaker must also learn of a success.
     pub(crate) troubled: bool,
 }
 
-/// A number's token cannot be had.
+/// A reason why a number's token cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
-    /// The database did not answer with it.
+    /// The database did not return it.
     #[error("the number's token was not read: {}", .0.source_text())]
     Database(#[from] DatabaseError),
     /// The stored token cannot be opened.
@@ -43,7 +43,8 @@ struct Row {
 }
 
 impl NumberAccess {
-    /// Reads them before a send. Where the breaker has been open long enough, the asker takes the trial.
+    /// Reads token and breaker before a send. If the breaker has been open long enough, this sender gets the trial
+    /// message.
     pub(crate) async fn of(app: &App, session_id: Uuid) -> Result<Self, AccessError> {
         Self::read(app, session_id, true).await
     }
@@ -61,7 +62,7 @@ impl NumberAccess {
                 keys.open(session_id, &sealed)?
             }
             (None, false) => app.config().meta_token.clone(),
-            // Another tenant's token must never stand in for it.
+            // Another tenant's token must never be used instead.
             (None, true) => return Err(SealError::KeyMissing.into()),
         };
         Ok(Self {
@@ -73,13 +74,13 @@ impl NumberAccess {
     }
 }
 
-/// The token of a number, for anything but sending.
+/// The token of a number, for calls that send no message.
 pub async fn number_token(app: &App, session_id: Uuid) -> Result<SystemToken, AccessError> {
     Ok(NumberAccess::read(app, session_id, false).await?.token)
 }
 
-/// Acts on a token that cannot be had. One that cannot be opened breaks the number, or its queue would wait for ever; a
-/// database that is away comes back.
+/// Handles a token that cannot be used. A token that cannot be opened marks the number as broken, because its queue
+/// would otherwise wait for ever. An unavailable database recovers without action.
 pub(crate) async fn unusable_token(app: &App, session_id: Uuid, error: &AccessError) {
     log::error!("number {session_id}: {error}");
     if matches!(error, AccessError::Sealed(_)) {

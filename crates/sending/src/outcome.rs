@@ -1,4 +1,4 @@
-//! What became of a message we asked Meta to send, as the database records it.
+//! Outcomes of sends, as the database records them.
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use whatsapp::client::{Accepted, MetaError, SendError};
 use crate::broken_number::breaking;
 use crate::retry_policy::RetryPolicy;
 
-/// What is recorded of a message that may have been sent, where Meta said nothing.
+/// The reason recorded for a message that may have been sent, because Meta's answer was lost.
 pub const ANSWER_LOST: &str = "Meta's answer was lost: the message may have been sent";
 
-/// The outcomes of `private.record_outcomes`.
+/// The outcomes that `private.record_outcomes` accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Meta accepted it.
     Sent,
-    /// Meta refused it, or we gave up.
+    /// Meta refused it, or there are no further attempts.
     Failed,
-    /// It is to be tried again.
+    /// It will be sent again.
     Retry,
     /// It waits until the number may send again.
     Held,
@@ -27,7 +27,7 @@ pub enum Outcome {
     Unknown,
 }
 
-/// An outcome with what Meta said.
+/// An outcome, with Meta's explanation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// The outcome.
@@ -38,20 +38,21 @@ pub struct Report {
     /// Meta's error code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_code: Option<i64>,
-    /// The error in a sentence.
+    /// The error as a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_title: Option<String>,
     /// Meta's further explanation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_details: Option<String>,
-    /// When a message that waits is due again. Without it: at once.
+    /// When a waiting message is due again. None: at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_in_ms: Option<u64>,
 }
 
 impl Report {
-    /// What the answer to the last of `attempts` means for the message. A message whose number is broken waits: the
-    /// message is not at fault. One that the policy does not send again has failed, with Meta's reason.
+    /// The report on a message after `attempts` sends, from the last answer. If the number is broken, the message
+    /// waits, because it is not at fault. If the policy allows no further attempt, the message has failed with Meta's
+    /// reason.
     pub fn of(answer: &Result<Accepted, SendError>, attempts: u32, policy: RetryPolicy) -> Self {
         let error = match answer {
             Ok(accepted) => {
@@ -83,7 +84,7 @@ impl Report {
         }
     }
 
-    /// Meta was not asked, or the request did not reach it.
+    /// The report on a request that did not reach Meta.
     pub fn unreachable() -> Self {
         Self {
             error_title: Some("Meta could not be reached".to_owned()),
@@ -91,7 +92,7 @@ impl Report {
         }
     }
 
-    /// The same, as a failure: there is no further attempt.
+    /// The same report as a failure, because there is no further attempt.
     pub fn given_up(self) -> Self {
         Self {
             outcome: Outcome::Failed,
@@ -100,7 +101,7 @@ impl Report {
         }
     }
 
-    /// The same message later, or never.
+    /// The same report with a retry after `wait`, or as a failure without one.
     fn again_after(self, wait: Option<Duration>) -> Self {
         match wait {
             Some(wait) => self.due_in(wait),
@@ -108,7 +109,7 @@ impl Report {
         }
     }
 
-    /// The same, due again after a wait.
+    /// The same report, due again after `wait`.
     pub fn due_in(self, wait: Duration) -> Self {
         Self {
             retry_in_ms: u64::try_from(wait.as_millis()).ok(),
@@ -116,18 +117,18 @@ impl Report {
         }
     }
 
-    /// The wait until a message that is to be tried again is due.
+    /// The wait before a message with a retry is due.
     pub fn retry_wait(&self) -> Option<Duration> {
         let retry = self.outcome == Outcome::Retry;
         self.retry_in_ms.filter(|_| retry).map(Duration::from_millis)
     }
 
-    /// Nothing was tried: it goes back to the queue.
+    /// The report on a message that was not tried and returns to the queue.
     pub fn held() -> Self {
         Self::bare(Outcome::Held)
     }
 
-    /// We refuse it ourselves.
+    /// The report on a message that we refuse ourselves.
     pub fn refused_here(reason: &str) -> Self {
         Self {
             error_title: Some(reason.to_owned()),
@@ -149,7 +150,7 @@ impl Report {
     fn refused(outcome: Outcome, error: &MetaError) -> Self {
         Self {
             error_code: (error.code != MetaError::NO_CODE).then_some(error.code),
-            // What something on the way answered in Meta's place has no words.
+            // The error came from a proxy, not from Meta, and has no message.
             error_title: Some(if error.message.is_empty() {
                 error.to_string()
             } else {
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_was_not_sent_is_due_again_until_the_policy_ends_it() {
+    fn an_unsent_message_is_due_again_until_the_policy_ends_it() {
         let unreachable = || SendError::NotSent {
             reason: "refused".into(),
         };
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_answer_is_unknown_and_due_never() {
+    fn a_lost_answer_is_unknown_and_never_due_again() {
         let lost = SendError::OutcomeUnknown {
             reason: "timed out".into(),
             error: None,

@@ -1,4 +1,4 @@
-//! The claims of a sender whose outcomes are not all recorded yet.
+//! The claims of a sender that are not completely recorded yet.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use uuid::Uuid;
 
-/// How many messages of each claim are still to be recorded.
+/// The number of messages of each claim that are still to be recorded.
 #[derive(Debug, Default)]
 pub struct OutstandingClaims {
     left: Mutex<HashMap<Uuid, usize>>,
@@ -15,12 +15,12 @@ pub struct OutstandingClaims {
 }
 
 impl OutstandingClaims {
-    /// Notes a claim of so many messages.
+    /// Adds a claim with its number of messages.
     pub fn add(&self, claim: Uuid, messages: usize) {
         self.left().insert(claim, messages);
     }
 
-    /// Notes that outcomes were recorded, each named by its claim, and wakes [`Self::next_record`].
+    /// Subtracts recorded outcomes, each named by its claim, and wakes [`Self::next_record`].
     pub fn settle(&self, recorded: impl IntoIterator<Item = Uuid>) {
         let mut left = self.left();
         for claim in recorded {
@@ -33,13 +33,13 @@ impl OutstandingClaims {
         self.recorded.notify_waiters();
     }
 
-    /// The claims themselves.
+    /// The ids of the outstanding claims.
     pub fn known(&self) -> Vec<Uuid> {
         self.left().keys().copied().collect()
     }
 
-    /// Waits for the next record, counted from this call and not from the first poll. None when everything that was
-    /// claimed is recorded.
+    /// Waits for the next record after this call, even before the first poll. None when every claimed message is
+    /// recorded.
     pub fn next_record(&self) -> Option<Notified<'_>> {
         let recorded = self.recorded.notified();
         (!self.left().is_empty()).then_some(recorded)

@@ -1,4 +1,4 @@
-//! Recording what became of messages, until the database takes it.
+//! Records outcomes, and repeats that until the database accepts them.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -7,12 +7,12 @@ use std::time::Duration;
 use supabase::DatabaseError;
 use tokio::time::{Instant, sleep};
 
-/// How long a sender goes on recording what it has sent when the database does not take it.
+/// How long a sender keeps trying to record what it has sent.
 pub const RECORD_GRACE: Duration = Duration::from_secs(20);
 
-/// Records outcomes of `subject`, for the log, until the database takes them or `until` comes. Recording again what was
-/// recorded changes nothing. None when it was not recorded: the message becomes `unknown` when its lease ends, and a
-/// status of Meta's settles it.
+/// Records outcomes of `subject`, which the log names, until the database accepts them or `until` comes. Recording the
+/// same outcomes again changes nothing. None when they were not recorded: the messages become `unknown` when their
+/// lease ends, and Meta's status updates settle them.
 pub async fn record_until_taken<T, F>(
     subject: &(dyn Display + Sync),
     until: Instant,
@@ -25,7 +25,7 @@ where
     loop {
         match record().await {
             Ok(recorded) => return Some(recorded),
-            Err(error) => log::error!("{subject}: outcomes are not recorded: {}", error.source_text()),
+            Err(error) => log::error!("{subject}: outcomes were not recorded: {}", error.source_text()),
         }
         failures += 1;
         if Instant::now() >= until {
@@ -35,7 +35,7 @@ where
     }
 }
 
-/// The wait before the database is asked again, after so many failures.
+/// The wait before the next try after so many failures.
 pub fn back_off(failures: u32) -> Duration {
     Duration::from_millis(100 * 2_u64.pow(failures.min(6)))
 }

@@ -1,47 +1,47 @@
-//! When a message that Meta did not accept is sent again.
+//! The retry policy: when a message that Meta did not accept is sent again.
 //!
 //! One policy serves chat replies, automatic messages and campaigns. Meta's documentation of its error codes says which
-//! refusals are for the moment only (`whatsapp::error_codes` lists them); all others are final. Meta limits a business to
-//! one message in 6 seconds to the same customer, with bursts of 45, and asks for a back-off of 4^n seconds where the
-//! limit is exceeded (131056). It names no figure for the other codes: 2^n seconds are ours. An answer may carry
+//! refusals are temporary (`whatsapp::error_codes` lists them); all others are final. Meta limits a business to one
+//! message in 6 seconds to the same customer, with bursts of 45, and asks for a back-off of 4^n seconds after the limit
+//! is exceeded (131056). It gives no figure for the other codes: 2^n seconds are our choice. An answer may carry
 //! `Retry-After`: the longer of the two waits counts.
 //!
-//! A refusal also says something about the number or the campaign, which is not decided here: 130429 slows the number
-//! ([`asked_pause`]), 131048 and a paused template pause the campaign, and a refused token or a blocked account (190, 368
-//! and their like) mark the number as broken.
+//! A refusal may also concern the number or the campaign. Other code handles that: 130429 slows the number down
+//! ([`asked_pause`]), 131048 and a paused template pause the campaign, and a refused token or a blocked account (190,
+//! 368 and similar) mark the number as broken.
 
 use std::time::Duration;
 
 use whatsapp::client::SendError;
 use whatsapp::error_codes::Scope;
 
-/// Attempts after the first.
+/// The number of attempts after the first.
 const RETRIES: u32 = 3;
-/// The wait after the first attempt, and the factor from one wait to the next.
+/// The wait after the first attempt, and the factor between one wait and the next.
 const BASE_SECONDS: u64 = 2;
-/// The same for a pair of numbers.
+/// The same for the limit between one number and one customer.
 const PAIR_BASE_SECONDS: u64 = 4;
-/// What `Retry-After` may ask for at most: a wrong header must not park a message for ever.
+/// The longest `Retry-After` that is followed: a wrong header must not delay a message for ever.
 const LONGEST_ASKED: Duration = Duration::from_secs(3600);
 
-/// The policy, for as long as a caller can wait.
+/// The policy, with the longest wait that a caller can make.
 #[derive(Debug, Clone, Copy)]
 pub struct RetryPolicy {
     patience: Duration,
 }
 
 impl RetryPolicy {
-    /// For a message that a queue keeps: it can wait as long as Meta asks.
+    /// The policy for messages in a queue: they can wait as long as Meta asks.
     pub const QUEUED: Self = Self {
         patience: Duration::MAX,
     };
 
-    /// For a message that a process keeps: a wait beyond `patience` is not made.
+    /// The policy for a message in the memory of a process: it is given up if its wait would exceed `patience`.
     pub const fn within(patience: Duration) -> Self {
         Self { patience }
     }
 
-    /// The wait before the next attempt, after `attempts` of them. None when there is no further attempt.
+    /// The wait before the next attempt after `attempts` of them. None when no attempt follows.
     pub fn wait_after(self, error: &SendError, attempts: u32) -> Option<Duration> {
         let wait = match error {
             SendError::Retryable {
@@ -62,13 +62,13 @@ impl RetryPolicy {
         (wait <= self.patience).then_some(wait)
     }
 
-    /// The wait before a number whose breaker is held is asked about again, after `looks` at it.
+    /// The wait before the state of an open breaker is read again, after `looks` reads.
     pub fn wait_for_breaker(self, looks: u32) -> Option<Duration> {
         wait(BASE_SECONDS, looks).filter(|wait| *wait <= self.patience)
     }
 }
 
-/// How long everything else of the number should pause as well; none when only the message has to wait.
+/// How long the whole number should pause. None when only this message has to wait.
 pub fn asked_pause(error: &SendError) -> Option<Duration> {
     match error {
         SendError::Retryable {
@@ -84,7 +84,7 @@ fn bounded(retry_after: Option<Duration>) -> Duration {
     retry_after.unwrap_or_default().min(LONGEST_ASKED)
 }
 
-/// Exponential back-off: `base` to the power of the number of attempts.
+/// Exponential back-off: `base` to the power of the number of attempts, in seconds.
 fn wait(base: u64, attempts: u32) -> Option<Duration> {
     (1..=RETRIES)
         .contains(&attempts)
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_of_numbers_is_held_four_times_longer_each_time() {
+    fn the_pair_limit_waits_four_times_longer_each_time() {
         let error = refused(Scope::Pair, None);
         assert_eq!(
             waits(RetryPolicy::QUEUED, &error),
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_final_or_unknown_is_never_sent_again() {
+    fn final_and_unknown_outcomes_are_never_sent_again() {
         let error = || Box::new(MetaError::default());
         for error in [
             SendError::Rejected { error: error() },

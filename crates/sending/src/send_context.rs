@@ -1,4 +1,5 @@
-//! What a sender needs to send for one number: its token, its breaker, and the number's state in this run.
+//! The send context: what a sender needs to send for one number, namely its token, its breaker and its state in this
+//! run.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,31 +15,31 @@ use crm_core::app::App;
 /// Meta's answer to a send, or the reason why there is none.
 pub type Answer = Result<Accepted, SendError>;
 
-/// The number cannot send now.
+/// A reason why a number cannot send at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unavailable {
-    /// Its breaker is open: Meta does not answer.
+    /// The breaker is open, because Meta does not answer.
     Resting,
-    /// Its token cannot be had.
+    /// The number's token cannot be used.
     TokenUnusable,
 }
 
-/// Access to Meta for one number. It acts on what an answer says about the number: it reports to the breaker, and marks
-/// the number as broken.
+/// Access to Meta for one number. It handles answers that concern the number: it reports to the breaker, and marks the
+/// number as broken.
 pub struct SendContext {
     app: App,
     session_id: Uuid,
     phone_number_id: String,
     token: SystemToken,
     watch: SendWatch,
-    /// The breaker lets one message through, to find out whether Meta answers again.
+    /// The breaker lets one message through to test whether Meta answers again.
     on_trial: AtomicBool,
     trial: Mutex<()>,
     stopped: AtomicBool,
 }
 
 impl SendContext {
-    /// Reads the number's token, unless its breaker is open.
+    /// Reads the number's token, unless the breaker is open.
     pub async fn open(app: &App, session_id: Uuid, phone_number_id: &str) -> Result<Self, Unavailable> {
         match NumberAccess::of(app, session_id).await {
             Ok(access) if access.held => Err(Unavailable::Resting),
@@ -59,17 +60,17 @@ impl SendContext {
         }
     }
 
-    /// The number must not send any more: Meta does not answer, or refuses the number.
+    /// Whether the number must stop sending, because Meta does not answer or refuses the number.
     pub fn stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
     }
 
-    /// One message at a time goes out, until Meta has answered.
+    /// Whether only one message at a time may be sent, until Meta has answered.
     pub fn on_trial(&self) -> bool {
         self.on_trial.load(Ordering::Relaxed)
     }
 
-    /// Sends a message. None when nothing was sent, because the number must not send any more.
+    /// Sends a message. None when it was not sent, because the number must stop sending.
     pub async fn send(&self, message: &OutboundMessage) -> Option<Answer> {
         let turn = if self.on_trial() {
             Some(self.trial.lock().await)

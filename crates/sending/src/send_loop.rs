@@ -1,8 +1,8 @@
-//! The loop of a sender with a queue: claim, send, record.
+//! The loop of a sender with a queue: it claims, sends and records messages.
 //!
-//! Three loops run side by side: claims fill a short queue, sends empty it, outcomes are collected and recorded.
-//! Whatever is claimed is recorded; what a dead process had claimed is found by its lease and becomes `unknown`. The loop
-//! never decides to send a message again: the database hands it out again, or not.
+//! Three loops run at the same time: one claims messages into a short queue, one sends them, one records the outcomes
+//! in batches. Every claimed message is recorded. If the process dies, the lease of its claims ends and their messages
+//! become `unknown`. The loop never decides to send a message again: only the database hands a message out again.
 
 use std::future::Future;
 use std::time::Duration;
@@ -14,38 +14,39 @@ use tokio::time::{Instant, timeout_at};
 
 /// A queue of messages.
 pub trait SendQueue: Sync {
-    /// A message that was claimed.
+    /// A claimed message.
     type Job: Send;
-    /// What became of it, to be recorded.
+    /// The outcome of a message, to be recorded.
     type Outcome: Send + Sync;
 
-    /// Claims the next messages, and waits for some where that is worth it. None ends the run.
+    /// Claims the next messages, and may wait for some. None ends the run.
     fn claim(&self) -> impl Future<Output = Option<Vec<Self::Job>>> + Send;
 
-    /// Waits until the next message may be sent. It is dropped and called again whenever something else happens.
-    fn turn(&self) -> impl Future<Output = ()> + Send;
+    /// Waits until the next message may be sent. The loop drops the future and calls again when something else happens
+    /// first.
+    fn wait_for_turn(&self) -> impl Future<Output = ()> + Send;
 
-    /// Begins to send a message: its turn is used up when this returns.
+    /// Begins to send a message. Its turn is used up when this returns.
     fn send(&self, job: Self::Job) -> impl Future<Output = Self::Outcome> + Send;
 
-    /// Records what became of messages.
+    /// Records the outcomes of messages.
     fn record(&self, outcomes: Vec<Self::Outcome>) -> impl Future<Output = ()> + Send;
 }
 
-/// How much a queue's run holds at a time.
+/// The most that one run holds at a time.
 #[derive(Debug, Clone, Copy)]
 pub struct Capacity {
-    /// Claimed messages that wait for their turn.
+    /// The most claimed messages that wait for their turn.
     pub waiting: usize,
-    /// Sends at the same time.
+    /// The most sends at the same time.
     pub at_once: usize,
     /// The most outcomes of one record.
     pub batch: usize,
-    /// Outcomes are recorded together when they come within this time.
+    /// Outcomes are recorded together if they arrive within this time.
     pub record_within: Duration,
 }
 
-/// Works on a queue until it has no more claims, and everything that was claimed is recorded.
+/// Works on a queue until it has no more claims and every claimed message is recorded.
 pub async fn claim_send_record<Q: SendQueue>(queue: &Q, capacity: Capacity) {
     let (jobs, waiting) = mpsc::channel(capacity.waiting.max(1));
     let (sent, outcomes) = mpsc::channel(capacity.batch.max(1));
@@ -88,7 +89,7 @@ async fn send_all<Q: SendQueue>(
                 more = job.is_some();
                 next = job;
             }
-            () = queue.turn(), if free && next.is_some() => {
+            () = queue.wait_for_turn(), if free && next.is_some() => {
                 if let Some(job) = next.take() {
                     sends.push(queue.send(job));
                 }
@@ -135,7 +136,7 @@ mod tests {
             self.left.lock().unwrap().pop()
         }
 
-        async fn turn(&self) {}
+        async fn wait_for_turn(&self) {}
 
         async fn send(&self, job: u32) -> u32 {
             {
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whatever_is_claimed_is_recorded_within_the_capacity() {
+    async fn every_claimed_message_is_recorded_within_the_capacity() {
         let queue = Numbers {
             left: Mutex::new(vec![(20..27).collect(), Vec::new(), (0..20).collect()]),
             ..Numbers::default()

@@ -1,8 +1,8 @@
-//! All routers of the product in one process: the server of `npm start`, or of a container.
+//! Serves all routers of the product in one process, for `npm start` or a container.
 //!
-//! `crates/function` serves one router as a Vercel function. This crate serves them all over plain HTTP, with the same
-//! configuration, the same log, and the same promise: work that a request leaves behind is finished before the process
-//! ends.
+//! `crates/function` serves one router as a Vercel function. This crate serves all of them over plain HTTP, with the
+//! same configuration and the same log. Like a function, it finishes work that continues after an answer before the
+//! process ends.
 
 use std::future::Future;
 
@@ -12,7 +12,7 @@ use crm_core::Background;
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 
-/// Serves `router` until `stop`. Requests under way are then answered, and the work they left behind is finished.
+/// Serves `router` until `stop`. Then it answers the running requests and finishes the work after their answers.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -23,10 +23,10 @@ pub async fn serve(
     let background = Background::new(move |work| {
         tracker.spawn(work);
     });
-    // An answer in several packets would otherwise wait 40 ms for the client's delayed acknowledgement.
+    // Without it, an answer in several packets waits 40 ms for the client's delayed acknowledgement.
     let listener = listener.tap_io(|connection| {
         if let Err(error) = connection.set_nodelay(true) {
-            log::warn!("a connection sends its answers late: {error}");
+            log::warn!("TCP_NODELAY was not set: {error}");
         }
     });
     axum::serve(listener, router.layer(Extension(background)))

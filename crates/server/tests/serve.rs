@@ -1,4 +1,4 @@
-//! The server as a process manager sees it: it answers, and it ends without losing work.
+//! Tests the server as a process manager sees it: it answers, and it ends without losing work.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -34,7 +34,7 @@ async fn serve(router: Router) -> Served {
     }
 }
 
-/// Asks on a connection that is kept open.
+/// Sends a request on a connection that stays open.
 async fn ask(address: std::net::SocketAddr) -> TcpStream {
     let mut connection = TcpStream::connect(address).await.unwrap();
     connection
@@ -57,15 +57,15 @@ async fn in_time<T>(wanted: impl Future<Output = T>) -> T {
 }
 
 #[tokio::test]
-async fn work_left_behind_is_finished_before_the_server_ends() {
+async fn work_after_an_answer_is_finished_before_the_server_ends() {
     let (go, done) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (waits, tells) = (go.clone(), done.clone());
+    let (waits, finished) = (go.clone(), done.clone());
     let router = Router::new().route(
         "/",
         get(move |background: Background| async move {
             background.run(async move {
                 waits.notified().await;
-                tells.notify_one();
+                finished.notify_one();
             });
             "answered"
         }),
@@ -75,7 +75,7 @@ async fn work_left_behind_is_finished_before_the_server_ends() {
     assert!(in_time(answer(&mut idle)).await.ends_with("answered"));
 
     served.stop.send(()).unwrap();
-    // An open connection that asks nothing holds up no one; the work does.
+    // An idle open connection does not delay the end; the work does.
     assert_eq!(in_time(answer(&mut idle)).await, "");
     assert!(!served.serving.is_finished());
     go.notify_one();
@@ -84,7 +84,7 @@ async fn work_left_behind_is_finished_before_the_server_ends() {
 }
 
 #[tokio::test]
-async fn a_request_under_way_is_answered_before_the_server_ends() {
+async fn a_running_request_is_answered_before_the_server_ends() {
     let (arrived, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (arrives, waits) = (arrived.clone(), go.clone());
     let router = Router::new().route(
@@ -105,7 +105,7 @@ async fn a_request_under_way_is_answered_before_the_server_ends() {
 }
 
 #[tokio::test]
-async fn work_that_panics_takes_nothing_else_down() {
+async fn work_that_panics_stops_nothing_else() {
     let router = Router::new().route(
         "/",
         get(|background: Background| async move {

@@ -1,4 +1,4 @@
-//! One caller's view of the database.
+//! The database with the rights of one caller.
 
 use std::time::Duration;
 
@@ -14,22 +14,22 @@ use crate::query::Query;
 const API_KEY: HeaderName = HeaderName::from_static("apikey");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// The database as one caller sees it: a user, or the service.
+/// The database with the rights of one caller: a user, or the service.
 #[derive(Clone)]
 pub struct Database<'a> {
     http: &'a reqwest::Client,
     project: &'a Url,
     key: &'a ApiKey,
-    /// The user's token; without one the holder of the key is calling.
+    /// The user's token. Without one the call has the rights of the key.
     user: Option<HeaderValue>,
     is_service: bool,
-    /// Sent beside our own with every call.
+    /// Additional headers of every call.
     headers: HeaderMap,
-    /// In the place of the client's own.
+    /// The time limit of a call, if it differs from the client's.
     time_limit: Option<Duration>,
 }
 
-/// What PostgREST answered.
+/// The answer of PostgREST.
 pub(crate) struct Answer {
     status: StatusCode,
     headers: HeaderMap,
@@ -56,21 +56,21 @@ impl<'a> Database<'a> {
         }
     }
 
-    /// The same, for calls that may take longer than others.
+    /// The same database, for calls that may take longer.
     #[must_use]
     pub fn with_time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = Some(limit);
         self
     }
 
-    /// The same, with a header on every call: functions of the database read it from `request.headers`.
+    /// The same database, with a header on every call. Functions of the database read it from `request.headers`.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.insert(name, value);
         self
     }
 
-    /// A read of a table or view.
+    /// Reads a table or view.
     pub fn from(&self, table: &'static str) -> Query<'a> {
         Query::new(self.clone(), table)
     }
@@ -84,7 +84,7 @@ impl<'a> Database<'a> {
         self.rpc_body(function, to_json(arguments)?).await
     }
 
-    /// Calls a function with arguments that already are a JSON object.
+    /// Calls a function with arguments that are already a JSON object.
     pub async fn rpc_body<T: DeserializeOwned>(
         &self,
         function: &'static str,
@@ -150,7 +150,7 @@ impl Answer {
     }
 
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, DatabaseError> {
-        // A function without a result answers with an empty body.
+        // A function without a result has an empty body.
         let body = if self.body.is_empty() {
             b"null"
         } else {

@@ -1,4 +1,4 @@
-//! What a caller can act on when the database does not do as asked.
+//! The errors of the database, sorted by what a caller can do.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -6,54 +6,54 @@ use std::fmt;
 use reqwest::header::HeaderMap;
 use serde::Deserialize;
 
-/// Why a call did not succeed. `Display` never shows database text; [`DatabaseError::source_text`] does, for
+/// The reason why a call failed. `Display` never shows text from the database; [`DatabaseError::source_text`] does, for
 /// logs.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
-    /// The user's token is not accepted, or no longer.
+    /// The user's token is not valid, or no longer.
     #[error("the access token was not accepted")]
     Unauthorized(Source),
-    /// The caller has no right to this.
+    /// The caller lacks the right.
     #[error("not allowed")]
     Forbidden(Source),
-    /// There is no such row.
+    /// The row does not exist.
     #[error("not found")]
     NotFound(Source),
-    /// One of our SQL functions refused, with `raise sqlstate 'PTxyz'`.
+    /// A SQL function of ours refused, with `raise sqlstate 'PTxyz'`.
     #[error("{message}")]
     Refused {
         /// The HTTP status the function asked for.
         status: u16,
-        /// The machine-readable reason (`detail`), or `"refused"` where the function gave none.
+        /// The machine-readable reason (`detail`), or `"refused"` if the function gave none.
         code: String,
-        /// The reason in words meant for people.
+        /// The reason as a sentence for people.
         message: String,
-        /// The field at fault (`hint`).
+        /// The wrong field (`hint`).
         field: Option<String>,
     },
     /// A row with the same key exists, or other rows still depend on this one.
     #[error("it conflicts with what is already there")]
     Conflict {
-        /// The violated constraint, when the database named it.
+        /// The violated constraint, if the database named it.
         constraint: Option<String>,
-        /// For logs.
+        /// The text from the database, for logs.
         source: Source,
     },
-    /// A value is not one the column or function takes.
+    /// A column or a function does not accept a value.
     #[error("a value is not valid")]
     Invalid(Source),
-    /// Another transaction was in the way; the same call may succeed when repeated.
+    /// Another transaction conflicted. The same call may succeed when it is repeated.
     #[error("the database is busy with the same rows")]
     Retryable(Source),
-    /// The database or the way to it is down, overloaded or too slow.
+    /// The database or the connection to it is down, overloaded or too slow.
     #[error("the database is not available")]
     Unavailable(Source),
-    /// A defect: of ours, of the schema or of the server.
+    /// A defect of ours, of the schema or of the server.
     #[error("an unexpected database error")]
     Unexpected(Source),
 }
 
-/// What was heard from below, for logs only.
+/// The text of the underlying error, for logs only.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Source(Box<str>);
 
@@ -62,7 +62,7 @@ impl Source {
         Self(text.into())
     }
 
-    /// The whole chain of causes, without the URL: it holds filter values.
+    /// The whole chain of causes without the URL, which contains filter values.
     pub(crate) fn of(error: &reqwest::Error) -> Self {
         let mut text = if error.is_timeout() {
             "time limit reached".to_owned()
@@ -114,7 +114,7 @@ struct Body {
 }
 
 impl DatabaseError {
-    /// What the database said, for logs.
+    /// The text from the database, for logs.
     pub fn source_text(&self) -> &str {
         match self {
             Self::Refused { message, .. } => message,
@@ -129,7 +129,7 @@ impl DatabaseError {
         }
     }
 
-    /// Whether the same call may succeed a moment later.
+    /// Whether the same call may succeed soon.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Retryable(_) | Self::Unavailable(_))
     }
@@ -156,7 +156,7 @@ impl DatabaseError {
             "PGRST301" | "PGRST302" | "PGRST303" if as_user => Self::Unauthorized(source),
             "PGRST116" => Self::NotFound(source),
             "PGRST000" | "PGRST001" | "PGRST002" | "PGRST003" => Self::Unavailable(source),
-            // The server's view of the schema or of its own settings, or an embedding we wrote.
+            // The server's view of the schema or of its settings, or a query that we wrote, is wrong.
             "PGRST200" | "PGRST201" | "PGRST202" | "PGRST203" | "PGRST205" | "PGRST125" => {
                 Self::Unexpected(source)
             }
@@ -184,7 +184,7 @@ impl DatabaseError {
         }
     }
 
-    /// Without a code we know, the status has to do. A 401 for the service is our own key, not the user's token.
+    /// Decides by the status if the code is unknown. A 401 for the service concerns our key, not a user's token.
     fn from_status(status: u16, coded: bool, as_user: bool, source: Source) -> Self {
         match status {
             401 if as_user => Self::Unauthorized(source),
@@ -215,7 +215,7 @@ fn source_text(status: u16, code: &str, body: Option<&Body>, headers: &HeaderMap
         ));
     };
     let mut line = format!("HTTP {status}");
-    // Not the details: they quote rows, and rows are people's data.
+    // The details are left out, because they quote rows with personal data.
     for part in [Some(code.to_owned()), body.message.clone()] {
         if let Some(part) = part.filter(|part| !part.is_empty()) {
             line.push_str(": ");
@@ -225,8 +225,8 @@ fn source_text(status: u16, code: &str, body: Option<&Body>, headers: &HeaderMap
     Source::new(line)
 }
 
-/// Postgres's sentence without the values it quotes: `"…"` after a colon, and anything that may be a phone
-/// number or a wamid.
+/// Postgres's sentence without the values it quotes: `"…"` after a colon, and everything that may be a phone number or
+/// a wamid.
 fn without_values(message: &str) -> String {
     let sentence = match message.split_once(": \"") {
         Some((sentence, _)) => sentence,
@@ -254,7 +254,7 @@ fn text(value: Option<serde_json::Value>) -> Option<String> {
     }
 }
 
-/// The constraint's name out of `... violates unique constraint "name"`.
+/// The name of the constraint in `... violates unique constraint "name"`.
 fn constraint(body: Option<&Body>) -> Option<String> {
     let (_, rest) = body?.message.as_deref()?.split_once("constraint \"")?;
     rest.split_once('"').map(|(name, _)| name.to_owned())

@@ -5,7 +5,7 @@ use reqwest::header::HeaderValue;
 /// A key in the forms in which requests carry it.
 pub(crate) struct ApiKey {
     pub(crate) header: HeaderValue,
-    /// Only the older keys are tokens; the gateway refuses an `sb_..._` key as a bearer.
+    /// Only older keys are tokens. The gateway refuses an `sb_..._` key as a bearer.
     pub(crate) bearer: Option<HeaderValue>,
 }
 
@@ -27,7 +27,7 @@ impl ApiKey {
     }
 }
 
-/// A header value that never shows in debug output.
+/// A header value that debug output never shows.
 fn secret(text: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(text).ok()?;
     value.set_sensitive(true);
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_key_is_refused() {
+    fn invalid_keys_are_refused() {
         for text in ["", "  ", "a b", "a\nb", "ключ"] {
             assert!(ApiKey::parse(text).is_none(), "{text:?}");
         }

@@ -1,8 +1,7 @@
-//! Supabase from the server: PostgREST calls, Auth administration and the verification of access tokens.
+//! A client for Supabase: PostgREST calls, Auth administration, Storage, and verification of access tokens.
 //!
-//! The crate knows no table. It is given an HTTP client (with its root certificates, pool and time limits) and
-//! a [`Config`], and hands out [`Database`] handles that act either as a signed-in user, so that row level
-//! security holds, or as the service.
+//! The crate knows no table. It takes an HTTP client (with its root certificates, pool and time limits) and a
+//! [`Config`]. Its [`Database`] handles act either as a signed-in user, under row level security, or as the service.
 
 pub mod auth;
 mod database;
@@ -24,7 +23,7 @@ pub use storage::{NewObject, Storage, StorageError};
 
 use key::ApiKey;
 
-/// Where a project answers and what opens it.
+/// The address and the keys of a project.
 #[derive(Clone)]
 pub struct Config {
     /// `https://<ref>.supabase.co`, without a path.
@@ -43,21 +42,21 @@ impl fmt::Debug for Config {
     }
 }
 
-/// What is wrong with a [`Config`].
+/// The reason why a [`Config`] is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// The address does not parse or is not http(s).
+    /// The address is not an http(s) address.
     #[error("the Supabase URL is not an http(s) address")]
     Url,
-    /// The anonymous key is empty or cannot stand in a header.
+    /// The anonymous key is empty or not valid in a header.
     #[error("the Supabase anon key is empty or holds characters no key has")]
     AnonKey,
-    /// The service key is empty or cannot stand in a header.
+    /// The service key is empty or not valid in a header.
     #[error("the Supabase service role key is empty or holds characters no key has")]
     ServiceRoleKey,
 }
 
-/// A Supabase project; cheap to clone.
+/// A Supabase project. Cheap to clone.
 #[derive(Clone)]
 pub struct Supabase {
     project: Arc<Project>,
@@ -71,7 +70,7 @@ struct Project {
 }
 
 impl Supabase {
-    /// A project reached through `http`, whose time limits hold for every call.
+    /// A project that is called through `http`. The client's time limits apply to every call.
     pub fn new(config: &Config, http: reqwest::Client) -> Result<Self, ConfigError> {
         Ok(Self {
             project: Arc::new(Project {
@@ -84,7 +83,7 @@ impl Supabase {
         })
     }
 
-    /// The database with every right: row level security does not hold.
+    /// The database with every right: row level security does not apply.
     pub fn as_service(&self) -> Database<'_> {
         Database::new(
             &self.project.http,
@@ -95,8 +94,8 @@ impl Supabase {
         )
     }
 
-    /// The database as somebody who is not signed in: what a request's headers make of them is up to the
-    /// project's pre-request function.
+    /// The database without a signed-in user. The project's pre-request function decides by the headers which rights a
+    /// request has.
     pub fn as_anonymous(&self) -> Database<'_> {
         Database::new(
             &self.project.http,
@@ -118,7 +117,7 @@ impl Supabase {
         )
     }
 
-    /// Files, with the service key.
+    /// Files, with the rights of the service key.
     pub fn storage(&self) -> Storage<'_> {
         Storage::new(
             &self.project.http,
@@ -127,7 +126,7 @@ impl Supabase {
         )
     }
 
-    /// Users and their sessions, with the service key.
+    /// Users and their sessions, with the rights of the service key.
     pub fn auth_admin(&self) -> auth::AuthAdmin<'_> {
         auth::AuthAdmin::new(
             &self.project.http,

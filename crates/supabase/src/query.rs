@@ -1,4 +1,4 @@
-//! Reading a row of a table. What takes more than that is a function of the database.
+//! Reads one row of a table. Everything else is a function of the database.
 
 use std::fmt::Display;
 
@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::database::Database;
 use crate::database_error::DatabaseError;
 
-/// A read being built.
+/// A query that is being built.
 #[must_use = "a query does nothing until it is fetched"]
 pub struct Query<'a> {
     database: Database<'a>,
@@ -27,8 +27,7 @@ impl<'a> Query<'a> {
         self
     }
 
-    /// Only rows with `column = value`, in addition to the conditions so far. Column names are `'static`: a request
-    /// cannot choose them.
+    /// Adds the condition `column = value`. Column names are `'static`, so that a request cannot choose them.
     pub fn eq(mut self, column: &'static str, value: impl Display) -> Self {
         equals(&mut self.url, column, value);
         self
@@ -43,7 +42,7 @@ impl<'a> Query<'a> {
     }
 }
 
-/// `column = value`: the value is everything after the operator, and is not quoted.
+/// Writes `column = value`. The value is everything after the operator, without quotes.
 fn equals(url: &mut Url, column: &'static str, value: impl Display) {
     url.query_pairs_mut().append_pair(column, &format!("eq.{value}"));
 }
@@ -55,7 +54,7 @@ mod tests {
 
     use super::equals;
 
-    /// Texts rich in what means something to PostgREST.
+    /// Texts with many characters that have a meaning in PostgREST.
     fn hostile() -> impl Strategy<Value = String> {
         prop_oneof![
             r#"[",.()\\{}&=+%#*:;<> a-z0-9\u{0}\u{e9}]{0,24}"#,

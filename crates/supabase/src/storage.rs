@@ -1,4 +1,4 @@
-//! Files in Storage, with the service key: callers decide beforehand who may see what.
+//! Files in Storage, with the rights of the service key. Callers check beforehand who may see a file.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::key::ApiKey;
 
 const API_KEY: HeaderName = HeaderName::from_static("apikey");
 const UPSERT: HeaderName = HeaderName::from_static("x-upsert");
-/// Files are larger than rows.
+/// Time limit of transfers, because files are larger than rows.
 const TRANSFER_TIME_LIMIT: Duration = Duration::from_secs(120);
 
 /// The project's files.
@@ -23,28 +23,28 @@ pub struct Storage<'a> {
     key: &'a ApiKey,
 }
 
-/// A file on its way in.
+/// A file to be stored.
 pub struct NewObject<'a> {
     /// The bucket.
     pub bucket: &'a str,
-    /// Its path within the bucket.
+    /// The path within the bucket.
     pub path: &'a str,
-    /// Its type, with which it is served.
+    /// The type with which the file is served.
     pub content_type: &'a str,
-    /// Its length, where it is known.
+    /// The length, if it is known.
     pub length: Option<u64>,
 }
 
-/// Storage did not do as asked.
+/// The reason why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    /// There is no such file.
+    /// The file does not exist.
     #[error("there is no such file")]
     NotFound,
-    /// Storage refuses it.
+    /// Storage refuses the call.
     #[error("Storage refused: {0}")]
     Refused(Source),
-    /// Storage or the way to it is down, or the file broke off.
+    /// Storage or the connection to it is down, or the file was cut off.
     #[error("Storage is not available: {0}")]
     Unavailable(Source),
 }
@@ -54,7 +54,7 @@ impl<'a> Storage<'a> {
         Self { http, project, key }
     }
 
-    /// Stores a file as it comes, in the place of an earlier one.
+    /// Stores a file, and replaces an earlier one.
     pub async fn upload(&self, object: &NewObject<'_>, bytes: impl Into<Body>) -> Result<(), StorageError> {
         let mut request = self
             .request(Method::POST, &["object", object.bucket], object.path)
@@ -68,14 +68,14 @@ impl<'a> Storage<'a> {
         accepted(request).await.map(drop)
     }
 
-    /// Reads a file; its bytes come with the answer's `bytes_stream`.
+    /// Reads a file. Its bytes are in the `bytes_stream` of the answer.
     pub async fn download(&self, bucket: &str, path: &str) -> Result<Response, StorageError> {
         let request = self.request(Method::GET, &["object", bucket], path);
         accepted(request.timeout(TRANSFER_TIME_LIMIT)).await
     }
 
-    /// An address that opens a file for anybody for some time. With `download_as` it is saved under that name and not
-    /// shown.
+    /// An address that opens a file for everyone for some time. With `download_as` browsers save the file under that
+    /// name instead of showing it.
     pub async fn sign(
         &self,
         bucket: &str,
@@ -104,7 +104,7 @@ impl<'a> Storage<'a> {
         Ok(url.into())
     }
 
-    /// An address where somebody may put a file at this path, by `PUT` and within two hours.
+    /// An address to which a file can be uploaded at this path, by `PUT` within two hours.
     pub async fn sign_upload(&self, bucket: &str, path: &str) -> Result<String, StorageError> {
         #[derive(Deserialize)]
         struct Signed {
@@ -120,7 +120,7 @@ impl<'a> Storage<'a> {
         Ok(format!("{base}/storage/v1{}", signed.url))
     }
 
-    /// Removes files; what is not there is no error.
+    /// Removes files. Missing files are not an error.
     pub async fn remove(&self, bucket: &str, paths: &[&str]) -> Result<(), StorageError> {
         let url = crate::endpoint(self.project, &["storage", "v1", "object", bucket]);
         let request = self.authorized(self.http.request(Method::DELETE, url));
@@ -162,10 +162,10 @@ async fn accepted(request: RequestBuilder) -> Result<Response, StorageError> {
     }
     let body = response.bytes().await.map_err(|error| unavailable(&error))?;
     let refusal: Refusal = serde_json::from_slice(&body).unwrap_or_default();
-    // Storage answers 400 for a file that is not there, and says 404 within.
+    // Storage answers 400 for a missing file, with 404 in the body.
     let not_found =
         status == StatusCode::NOT_FOUND || refusal.status_code == "404" || refusal.status_code == 404;
-    // Not its message: that quotes paths.
+    // The message is left out, because it quotes paths.
     let source = Source::new(format!(
         "HTTP {} {}",
         status.as_u16(),

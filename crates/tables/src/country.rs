@@ -1,4 +1,4 @@
-//! The country that numbers without a country code are from.
+//! The country of phone numbers without a country code.
 
 use crate::phone_number::{self, DEFAULT_COUNTRY};
 use crm_core::error::ApiError;
@@ -8,7 +8,7 @@ use crm_core::text::Text;
 pub fn checked_country(code: Option<&str>) -> Result<String, ApiError> {
     let code = code.map(str::trim).filter(|code| !code.is_empty());
     let code = code.unwrap_or(DEFAULT_COUNTRY).to_ascii_uppercase();
-    // The numbering plans know the codes: a number that is right everywhere shows whether this is one.
+    // The numbering plans know all country codes: a valid international number is accepted for every known one.
     if phone_number::read("+6281234567890", &code).is_ok() {
         return Ok(code);
     }

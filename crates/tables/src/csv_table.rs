@@ -1,13 +1,13 @@
-//! Tables for spreadsheets, as CSV.
+//! CSV tables for spreadsheets.
 
 use std::borrow::Cow;
 
 use axum::http::{HeaderName, header};
 
-/// The mark that has spreadsheets read UTF-8: a table begins with it.
+/// The byte order mark at the beginning of a table, which makes spreadsheets read UTF-8.
 pub const MARK: &str = "\u{feff}";
 
-/// Adds a line to a table. No cell is taken for a formula.
+/// Adds a line to a table. No spreadsheet runs one of its cells as a formula.
 pub fn push_line<T: AsRef<str>>(table: &mut String, cells: &[T]) {
     for (place, cell) in cells.iter().enumerate() {
         if place > 0 {
@@ -18,7 +18,7 @@ pub fn push_line<T: AsRef<str>>(table: &mut String, cells: &[T]) {
     table.push_str("\r\n");
 }
 
-/// The headers of a table that is downloaded. `file_name` has no characters that a header cannot hold.
+/// The headers of a downloaded table. `file_name` must have only characters that a header can hold.
 pub fn headers(file_name: &str) -> [(HeaderName, String); 2] {
     [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
@@ -29,7 +29,7 @@ pub fn headers(file_name: &str) -> [(HeaderName, String); 2] {
     ]
 }
 
-/// A cell that no spreadsheet takes for a formula (OWASP, "CSV Injection"). A negative number is none.
+/// A cell that no spreadsheet runs as a formula (OWASP, "CSV Injection"). A negative number stays as it is.
 fn harmless(cell: &str) -> Cow<'_, str> {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && !is_negative_number(cell) {
         Cow::Owned(format!("'{cell}"))
@@ -48,7 +48,7 @@ fn is_negative_number(cell: &str) -> bool {
     })
 }
 
-/// RFC 4180.
+/// Quotes a cell as in RFC 4180.
 fn quoted(cell: &str) -> Cow<'_, str> {
     if cell.contains(['"', ',', '\n', '\r']) {
         Cow::Owned(format!("\"{}\"", cell.replace('"', "\"\"")))

@@ -1,7 +1,8 @@
-//! Files that become rows of the database: recipient lists and contacts.
+//! Imports of files into the database: recipient lists and contacts.
 //!
-//! A file lies in Storage while it is read, in batches; each is recorded in a transaction that also says how far the file
-//! has been read. A reader that dies costs nothing: cron goes on where it stopped. [`FileImport`] is what differs.
+//! A file is kept in Storage while it is read in batches. Each batch is recorded in a transaction that also stores how
+//! far the file has been read. If a reader dies, cron continues where it stopped. [`FileImport`] describes what differs
+//! between imports.
 
 pub mod column_names;
 mod file;
@@ -27,16 +28,17 @@ use row_problem::RowProblem;
 
 /// One kind of import.
 pub trait FileImport: 'static {
-    /// A good row, as the database takes it.
+    /// A correct row, as the database expects it.
     type Entry: Serialize + Send + Sync + 'static;
-    /// What the columns of a file hold.
+    /// The mapping of a file's columns.
     type Columns: Send + 'static;
-    /// Where its imports wait.
+    /// The database functions of its queue.
     const FUNCTIONS: ImportFunctions;
 
-    /// Reads the first row. Answers also with the line the data begin behind; nothing if this is no such table.
+    /// Reads the first row. Returns the mapping of the columns, and the line after which the data begins. None if the
+    /// table has no usable columns.
     fn columns(first: &Row, import: &Import) -> Option<(Self::Columns, u32)>;
 
-    /// Reads a row, or tells everything that is wrong with it.
+    /// Reads a row, or returns all its problems.
     fn read(columns: &Self::Columns, row: &Row, import: &Import) -> Result<Self::Entry, Vec<RowProblem>>;
 }

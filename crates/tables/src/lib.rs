@@ -1,4 +1,4 @@
-//! Tables in and out: CSV and XLSX, files that become rows of the database, and phone numbers as people write them.
+//! Tables: CSV and XLSX in both directions, imports of files into the database, and phone numbers as people write them.
 
 pub mod country;
 pub mod csv_table;

@@ -1,32 +1,33 @@
-//! Phone numbers as people, programs and spreadsheets write them: the one place that reads them.
+//! Reads phone numbers as people, programs and spreadsheets write them. All of the product uses this module.
 //!
 //! | Written | Read as |
 //! |---|---|
 //! | `+62 812…`, `0062 812…` | the country code follows |
 //! | `0812…` | a number of the country that the request or the file names, otherwise of [`DEFAULT_COUNTRY`] |
-//! | `62812…`, `812…` | both meanings are tried; which one goes first is what [`read`] and [`read_addressed`] differ in |
+//! | `62812…`, `812…` | both meanings are tried; [`read`] and [`read_addressed`] differ in which one comes first |
 //!
-//! Spaces, dashes, dots and brackets do not matter, nor does what spreadsheets add. A number that no country has is refused.
+//! Spaces, dashes, dots, brackets and additions of spreadsheets are ignored. A number that exists in no country is
+//! refused.
 
 use whatsapp::phone::{self, BareDigits};
 
 use crm_core::text::Text;
 
-/// Where numbers without a country code are from, if nothing else is said: an ISO 3166 code.
+/// The country of numbers without a country code, if the request or the file names none: an ISO 3166 code.
 pub const DEFAULT_COUNTRY: &str = "ID";
 
-/// Why something is no phone number.
+/// The reason why a text is not a phone number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PhoneProblem {
     /// The cell is empty.
     Missing,
-    /// The cell holds no number.
+    /// The cell does not hold a number.
     NotANumber,
-    /// A spreadsheet has shown it as `6.28E+12`: its last digits are gone.
+    /// A spreadsheet has rounded the number to a form such as `6.28E+12`, and its last digits are lost.
     Rounded,
     /// The number has too few or too many digits.
     WrongLength,
-    /// No country has such a number.
+    /// The number does not exist in any country.
     Unknown,
 }
 
@@ -39,7 +40,7 @@ impl PhoneProblem {
         Self::Unknown,
     ];
 
-    /// What programs decide on.
+    /// The code for programs.
     pub fn code(self) -> &'static str {
         match self {
             Self::Missing => "phone_missing",
@@ -50,12 +51,12 @@ impl PhoneProblem {
         }
     }
 
-    /// The problem behind a code.
+    /// The problem with this code.
     pub(crate) fn from_code(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|problem| problem.code() == code)
     }
 
-    /// For people.
+    /// The sentence for people.
     pub fn text(self) -> Text {
         match self {
             Self::Missing => Text::new("the phone number is missing", "nomor telepon tidak ada"),
@@ -68,33 +69,34 @@ impl PhoneProblem {
                 "lembar kerja memendekkan nomor ini sehingga angka terakhirnya hilang: ubah format kolom menjadi teks dan isi kembali",
             ),
             Self::WrongLength => Text::new(
-                "does not have as many digits as a phone number has",
+                "does not have the right number of digits for a phone number",
                 "jumlah angkanya tidak sesuai dengan nomor telepon",
             ),
             Self::Unknown => Text::new(
-                "no country has a number like this: check it, and its country code",
+                "this number exists in no country: check it, and its country code",
                 "tidak ada negara dengan nomor seperti ini: periksa nomor dan kode negaranya",
             ),
         }
     }
 }
 
-/// A phone number of a table or a form, as WhatsApp writes it: digits with the country code. Numbers without one are from
-/// `country`. Spreadsheets drop a 0 at the beginning, so `812…` is a mobile number of `country` if it has such a number.
+/// Reads a phone number of a table or a form, and returns it as WhatsApp writes it: digits with the country code.
+/// Numbers without a country code are from `country`. Spreadsheets drop a leading 0, so `812…` is a mobile number of
+/// `country` if that country has such a number.
 pub fn read(written: &str, country: &str) -> Result<String, PhoneProblem> {
     read_as(written, country, BareDigits::National)
 }
 
-/// A phone number that a message is addressed to, as WhatsApp writes it. Numbers that begin with 0 are from
-/// [`DEFAULT_COUNTRY`]. Programs hand on WhatsApp's own form, so `852…` is a number of Hong Kong and not an Indonesian
-/// mobile number without its 0.
+/// Reads a phone number that a message is addressed to, and returns it as WhatsApp writes it. Numbers that begin with 0
+/// are from [`DEFAULT_COUNTRY`]. Programs send WhatsApp's own form, so `852…` is a number of Hong Kong and not an
+/// Indonesian mobile number without its 0.
 pub fn read_addressed(written: &str) -> Result<String, PhoneProblem> {
     read_as(written, DEFAULT_COUNTRY, BareDigits::International)
 }
 
 fn read_as(written: &str, country: &str, bare: BareDigits) -> Result<String, PhoneProblem> {
     let visible: String = written.chars().filter(|character| !is_mark(*character)).collect();
-    // Spreadsheets mark a number that is meant as text with an apostrophe.
+    // Spreadsheets mark a number as text with an apostrophe.
     let written = visible.trim().trim_start_matches(['\'', '’', '`']).trim_start();
     if written.is_empty() || written.chars().all(|character| character == '-') {
         return Err(PhoneProblem::Missing);
@@ -104,7 +106,7 @@ fn read_as(written: &str, country: &str, bare: BareDigits) -> Result<String, Pho
     phone::wa_id(number, country, bare).map_err(|_| problem_of(number))
 }
 
-/// Address books put marks of direction around numbers, which nobody sees.
+/// Whether it is an invisible mark of text direction. Address books put such marks around numbers.
 fn is_mark(character: char) -> bool {
     matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
@@ -124,14 +126,14 @@ fn problem_of(number: &str) -> PhoneProblem {
     }
 }
 
-/// Two numbers in one cell.
+/// Whether one cell holds two numbers.
 fn has_plus_behind_digit(number: &str) -> bool {
     number
         .trim_start_matches(|character: char| !character.is_ascii_digit())
         .contains('+')
 }
 
-/// What a spreadsheet made of a number, undone: `6.281234567890E+12`, `6281234567890.0`, `6,281,234,567,890`.
+/// Restores a number that a spreadsheet has changed: `6.281234567890E+12`, `6281234567890.0`, `6,281,234,567,890`.
 fn expanded(written: &str) -> Result<Option<String>, PhoneProblem> {
     if let Some((mantissa, exponent)) = written.split_once(['e', 'E']) {
         return scientific(mantissa, exponent).map(Some);
@@ -167,7 +169,7 @@ fn scientific(mantissa: &str, exponent: &str) -> Result<String, PhoneProblem> {
     if !is_number || decimals.len() > exponent || exponent > 20 {
         return Err(PhoneProblem::NotANumber);
     }
-    // Programs write all digits but for zeros at the end; Excel shows six.
+    // Programs write all digits except zeros at the end; Excel shows six.
     if digits < exponent.min(10) {
         return Err(PhoneProblem::Rounded);
     }
@@ -203,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn one_number_whoever_gives_it_to_us() {
+    fn one_number_from_every_kind_of_source() {
         for written in [
             "081234567890",
             "0812-3456-7890",
@@ -239,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_says_why() {
+    fn a_refused_number_has_a_reason() {
         for (written, problem) in [
             ("", PhoneProblem::Missing),
             (" - ", PhoneProblem::Missing),
@@ -265,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn every_problem_is_found_again_by_its_code() {
+    fn every_problem_has_its_own_code() {
         for problem in PhoneProblem::ALL {
             assert_eq!(PhoneProblem::from_code(problem.code()), Some(problem));
         }

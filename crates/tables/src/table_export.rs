@@ -1,7 +1,7 @@
-//! Tables of any length as people download them: CSV or XLSX, written as the rows come.
+//! Tables of any length as downloads: CSV or XLSX, written while the rows arrive.
 //!
-//! Memory is bounded by what is pushed between two calls of [`TableExport::take`]; nothing is kept on disk. Every cell is
-//! a text: phone numbers keep their digits, and no cell is run as a formula.
+//! Memory is bounded by the rows that are pushed between two calls of [`TableExport::take`]; nothing is written to
+//! disk. Every cell is text: phone numbers keep their digits, and no cell is run as a formula.
 
 mod download;
 mod spreadsheet;
@@ -17,14 +17,14 @@ use spreadsheet::Spreadsheet;
 
 pub use download::{PagedQuery, download};
 
-/// What a table is downloaded as.
+/// The format of a downloaded table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TableFormat {
     /// UTF-8 with a byte order mark, commas and quotes as in RFC 4180.
     #[default]
     Csv,
-    /// One sheet. It holds 1,048,575 rows; more of them break the download off.
+    /// One sheet. It holds up to 1,048,575 rows; a download with more rows is cut off.
     Xlsx,
 }
 
@@ -39,7 +39,7 @@ enum Content {
 }
 
 impl TableExport {
-    /// Begins a table with its first row, which names the columns.
+    /// Begins a table with a first row that names the columns.
     fn new<T: AsRef<str>>(format: TableFormat, columns: &[T]) -> io::Result<Self> {
         let content = match format {
             TableFormat::Csv => Content::Csv(csv_table::MARK.to_owned()),
@@ -59,7 +59,7 @@ impl TableExport {
         Ok(())
     }
 
-    /// What can be sent by now. May be empty.
+    /// Takes the part of the file that has been written. It may be empty.
     fn take(&mut self) -> Bytes {
         match &mut self.content {
             Content::Csv(table) => Bytes::from(std::mem::take(table)),
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_leaves_at_once() {
+    fn written_rows_can_be_taken_at_once() {
         for format in [TableFormat::Csv, TableFormat::Xlsx] {
             let mut table = TableExport::new(format, &ROWS[0]).unwrap();
             let (mut sent, mut longest) = (0, 0);

@@ -1,7 +1,7 @@
-//! Tables as people upload them: CSV in whatever dialect, or XLSX, read row by row.
+//! Reads tables as people upload them: CSV of any dialect, or XLSX, row by row.
 //!
-//! Memory is bounded by the file: its bytes, their text, and for XLSX the texts its cells share ([`spreadsheet`] limits
-//! what it unpacks). Rows are handed out one at a time and not kept.
+//! Memory is bounded by the file: its bytes, their text, and for XLSX the texts that its cells share ([`spreadsheet`]
+//! limits what it unpacks). Rows are handed out one at a time and not kept.
 
 mod delimited;
 mod encoding;
@@ -11,17 +11,17 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
-/// More columns than that is no list of people.
+/// The most columns: a table with more is not a list of people.
 const MAX_COLUMNS: usize = 200;
-/// Longer texts are cut: nothing takes them, and a small file can hold long ones often.
+/// The length to which texts are cut: no field is longer, and a small file can repeat a long text often.
 const MAX_CHARACTERS: usize = 5000;
 
 /// A row that is not blank.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// Where it begins, from 1, as an editor or a spreadsheet shows it.
+    /// The line in which it begins, from 1, as an editor or a spreadsheet shows it.
     pub line: u32,
-    /// Without what surrounds their texts; dates are `2024-02-17`, whole numbers have no decimals.
+    /// The trimmed cells. Dates are `2024-02-17`, whole numbers have no decimals.
     pub cells: Vec<Cell>,
 }
 
@@ -30,7 +30,7 @@ pub struct Row {
 pub enum Cell {
     /// A text.
     Text(String),
-    /// A number that is stored as one, and so is not what somebody typed digit by digit.
+    /// A number that is stored as a number, so that its digits may not be those that a person typed.
     Number(String),
 }
 
@@ -43,7 +43,7 @@ impl Cell {
     }
 }
 
-/// A file that cannot be read as a table.
+/// The reason why a file cannot be read as a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TableFileError {
     #[error("neither CSV nor XLSX")]
@@ -60,7 +60,7 @@ pub(crate) enum TableFileError {
     Empty,
 }
 
-/// A table to be read, as often as needed.
+/// A table that can be read several times.
 #[derive(Clone)]
 pub(crate) struct TableFile {
     content: Content,
@@ -73,8 +73,8 @@ enum Content {
 }
 
 impl TableFile {
-    /// Recognises a file by what it holds: names and types of uploads are not to be relied on. Blocks for as long as the
-    /// file is unpacked once.
+    /// Recognises the format by the content, because names and types of uploads are unreliable. Blocks while the file
+    /// is unpacked once.
     pub(crate) fn open(bytes: Bytes) -> Result<Self, TableFileError> {
         let content = if bytes.starts_with(b"PK\x03\x04") {
             spreadsheet::check(&bytes)?;
@@ -87,14 +87,14 @@ impl TableFile {
         Ok(Self { content })
     }
 
-    /// Hands out the rows in order until there are no more, or `each` has enough. Blocks.
+    /// Passes the rows to `each` in order, until the last row or until `each` breaks. Blocks.
     pub(crate) fn read(&self, mut each: impl FnMut(Row) -> ControlFlow<()>) -> Result<(), TableFileError> {
         let mut last_line = 0;
         let mut checked = |row: Row| {
             if row.cells.len() > MAX_COLUMNS {
                 return Err(TableFileError::TooWide);
             }
-            // Who reads on after a break relies on it.
+            // Continuing an import after an interruption relies on it.
             if row.line <= last_line {
                 return Err(TableFileError::Damaged);
             }
@@ -118,10 +118,10 @@ impl TableFile {
     }
 }
 
-/// What readers hand rows to: an error ends the reading, and so does a `Break`.
+/// The receiver of rows. An error or a `Break` ends the reading.
 type Each<'a> = &'a mut dyn FnMut(Row) -> Result<ControlFlow<()>, TableFileError>;
 
-/// A text without what surrounds it, and without the characters that have no place in the database.
+/// Trims a text and removes characters that the database cannot store.
 fn clean(text: &str) -> String {
     let edge = |character: char| {
         character.is_whitespace()
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_surrounds_a_text_goes_and_blank_rows_too() {
+    fn texts_are_trimmed_and_blank_rows_are_skipped() {
         assert_eq!(
             rows("\u{feff} nama ,nomor\r\n\r\n\"A\u{a0}\",\u{202a}+62 812\u{202c}\r\n , \r\nB,1".as_bytes()),
             [
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_table_is_told_apart() {
+    fn files_that_are_not_tables_are_distinguished() {
         let refused = |bytes: &[u8]| TableFile::open(Bytes::copy_from_slice(bytes)).err();
         assert_eq!(
             refused(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),

@@ -17,14 +17,14 @@ use crm_core::path_id::PathId;
 use crm_core::permissions::TemplatesDelete;
 use crm_core::routes;
 
-/// How much to delete.
+/// The languages to delete.
 #[derive(Deserialize)]
 pub(crate) struct Extent {
     #[serde(default)]
     all_languages: AllLanguages,
 }
 
-/// A switch in a query, which holds texts.
+/// A boolean in a query, which holds only text.
 #[derive(Clone, Copy, Default, PartialEq, Deserialize)]
 enum AllLanguages {
     #[default]
@@ -37,7 +37,7 @@ enum AllLanguages {
 #[derive(Deserialize)]
 struct Begun {
     ids: Vec<Uuid>,
-    /// Where Meta has to be asked.
+    /// A number of the account, if Meta must delete the template as well.
     session_id: Option<Uuid>,
     business_account_id: Option<String>,
     name: Option<String>,

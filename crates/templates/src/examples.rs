@@ -1,4 +1,4 @@
-//! Examples for variables, in the ways clients give them.
+//! Examples of variables, in the forms that clients may use.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 pub(super) struct Examples(Vec<(Option<String>, String)>);
 
 impl Examples {
-    /// By name: what has none belongs to the variables of the body in their order.
+    /// The examples by name. Examples without a name belong to the variables of the body in their order.
     pub(super) fn by_name(self, variables: &[String]) -> BTreeMap<String, String> {
         let name_of = |(at, (name, example)): (usize, (Option<String>, String))| {
             let name = name.or_else(|| variables.get(at).cloned());
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_maps_and_objects_say_the_same() {
+    fn lists_maps_and_objects_are_equivalent() {
         let expected = map(&[("1", "Rina"), ("2", "7")]);
         assert_eq!(read(json!(["Rina", 7]), &["1", "2"]), expected);
         assert_eq!(read(json!({"1": "Rina", "2": "7"}), &["1", "2"]), expected);
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_refused() {
+    fn an_example_that_is_not_text_is_refused() {
         for value in [json!("Rina"), json!([["Rina"]]), json!({"1": {}}), json!(1)] {
             assert!(
                 serde_json::from_value::<Examples>(value.clone()).is_err(),

@@ -12,7 +12,8 @@ use crm_core::error::ApiError;
 use crm_core::json_body::from_value;
 use crm_core::text::Text;
 
-/// The parts of a template; what is left out stays as it is. Either by part, or as `components` in the shape of Meta's API.
+/// The parts of a template. Parts that are left out stay as they are. They are given one by one, or as `components` in
+/// the format of Meta's API.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = MessageTemplateInput)]
@@ -20,65 +21,67 @@ pub(crate) struct TemplateInput {
     /// Lower-case letters, digits and `_`. Spaces become `_`.
     #[schema(example = "order_ready")]
     name: Option<String>,
-    /// The code of the language, by default `id`.
+    /// The code of the language; `id` if left out.
     #[schema(example = "id")]
     language: Option<String>,
-    /// `MARKETING`, `UTILITY` or `AUTHENTICATION`, by default `MARKETING`.
+    /// `MARKETING`, `UTILITY` or `AUTHENTICATION`; `MARKETING` if left out.
     #[schema(value_type = Option<crm_core::words::TemplateCategory>)]
     category: Option<String>,
-    /// Follows from the variables: accepted, and not used.
-    #[expect(dead_code, reason = "clients may send back what they were given")]
+    /// Accepted and ignored: it follows from the variables.
+    #[expect(dead_code, reason = "clients may send back an answer")]
     parameter_format: Option<String>,
     header: Option<HeaderInput>,
     /// The body, with variables such as `{{1}}` or `{{first_name}}`.
     #[serde(alias = "body")]
     #[schema(example = "Halo {{1}}, pesanan {{2}} sudah siap diambil di toko.")]
     content: Option<String>,
-    /// Empty: none.
+    /// The footer. An empty text removes it.
     footer: Option<String>,
-    /// Objects with `type`, `text` and, by type, `url`, `phone_number`, `example`, `otp_type`, `supported_apps`.
+    /// Objects with `type`, `text` and, depending on the type, `url`, `phone_number`, `example`, `otp_type`,
+    /// `supported_apps`.
     #[schema(value_type = Option<Vec<Object>>)]
     buttons: Option<Vec<Value>>,
-    /// Examples for the body's variables: a list in their order, a map by name, or objects with `name` and `example`.
+    /// Examples of the body's variables: a list in their order, an object by name, or objects with `name` and
+    /// `example`.
     #[schema(value_type = Option<Value>, example = json!(["Rina", "KS-1042"]))]
     variables: Option<Examples>,
     /// Authentication templates: whether the body warns not to share the code.
     add_security_recommendation: Option<bool>,
-    /// Authentication templates: minutes the footer tells. 0: no footer.
+    /// Authentication templates: the minutes of validity that the footer states. 0: no footer.
     code_expiration_minutes: Option<u32>,
-    /// In the shape of Meta's API, in place of the parts above.
+    /// The template in the format of Meta's API, in the place of the parts above.
     #[schema(value_type = Option<Vec<Object>>)]
     components: Option<Value>,
-    /// The WhatsApp Business account it is for. May be left out where only one is connected.
+    /// The WhatsApp Business account of the template. It may be left out if only one is connected.
     business_account_id: Option<String>,
 }
 
 crm_core::words! {
-    /// What a header can be.
+    /// The format of a header.
     pub(crate) HeaderInputFormat = "none", "text", "image", "video", "gif", "document", "location";
 }
 
-/// What stands above the body.
+/// The header, which stands above the body.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct HeaderInput {
     /// `none`, `text`, `image`, `video`, `gif`, `document` or `location`
     #[schema(value_type = HeaderInputFormat)]
     format: HeaderFormat,
-    /// With one variable at most.
+    /// The text, with at most one variable.
     #[serde(default)]
     text: String,
-    /// What the text's variable is submitted with.
+    /// The example of the text's variable.
     #[serde(default)]
     example: String,
-    /// The sample of the file: its path in bucket `broadcast-media`, beginning with the tenant's id.
+    /// The path of the sample file in bucket `broadcast-media`, beginning with the tenant's id.
     sample_path: Option<String>,
-    /// Or Meta's handle of an upload.
+    /// Meta's handle of an uploaded sample file, in the place of the path.
     sample_handle: Option<String>,
 }
 
 impl TemplateInput {
-    /// Writes what was given over `copy`.
+    /// Writes the parts that are present into `copy`.
     pub(super) fn write_over(self, copy: &mut WorkingCopy) -> Result<(), ApiError> {
         if let Some(name) = self.name {
             copy.name = name.trim().replace(' ', "_").to_lowercase();
@@ -138,7 +141,8 @@ impl TemplateInput {
     }
 }
 
-/// Splits a body into a template and what a request says beside it, so that a wrong field of either is named.
+/// Splits a body into the template and the other fields of the request, so that a refusal names a wrong field of
+/// either.
 pub(super) fn take_apart<T: DeserializeOwned>(
     mut body: Map<String, Value>,
     beside: &[&str],
@@ -153,7 +157,7 @@ pub(super) fn take_apart<T: DeserializeOwned>(
     ))
 }
 
-/// With the names people know the kinds by.
+/// Reads a button, and accepts common names for its type.
 fn button(value: &Value) -> Button {
     let mut button = Button::read(value);
     let kind = match button.kind.as_str() {
@@ -172,7 +176,7 @@ fn with_plain_number(mut button: Button) -> Button {
     button
 }
 
-/// Components whose example is an address came from Meta: only a handle can be sent.
+/// A component whose example is an address came from Meta. Only a handle can be submitted.
 pub(super) fn header_handle(components: &Value) -> Option<String> {
     let header = components.as_array()?.iter().find(|component| {
         component["type"]

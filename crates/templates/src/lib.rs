@@ -1,4 +1,4 @@
-//! Message templates: written here, reviewed by Meta, sent by campaigns and agents.
+//! Message templates: people write them here, Meta reviews them, campaigns and agents send them.
 
 pub(crate) mod deletion;
 mod examples;
@@ -24,7 +24,7 @@ pub use preview::router as preview;
 pub use submission::router as submit;
 pub use sync::router as sync;
 
-/// Far above what Meta takes: drafts may be imperfect, not endless.
+/// The largest body, far above Meta's limits: drafts may have mistakes, but must not be huge.
 const MAX_BODY: usize = 128 * 1024;
 
 /// `/api/broadcast/templates`.

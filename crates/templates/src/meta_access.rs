@@ -1,4 +1,4 @@
-//! The token with which an account's templates are managed.
+//! The access token for the templates of an account.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -15,7 +15,7 @@ struct Row {
     own_token: bool,
 }
 
-/// The token of a number of the account: its own, or else the environment's.
+/// The token of a number of the account: its own, or else that of the environment.
 pub(super) async fn token(app: &App, session_id: Uuid) -> Result<SystemToken, ApiError> {
     let row: Option<Row> = app
         .supabase()
@@ -33,7 +33,7 @@ pub(super) async fn token(app: &App, session_id: Uuid) -> Result<SystemToken, Ap
             keys.open(session_id, &token).map_err(sealed)
         }
         Some(Row { own_token: false, .. }) => Ok(app.config().meta_token.clone()),
-        // Another tenant's token must never stand in for it.
+        // Another tenant's token must never be used instead.
         Some(Row { own_token: true, .. }) => Err(sealed(SealError::KeyMissing)),
     }
 }

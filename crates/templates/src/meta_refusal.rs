@@ -1,4 +1,4 @@
-//! What Meta's refusals mean to a client.
+//! Meta's refusals as answers to a client.
 
 use axum::http::StatusCode;
 use whatsapp::client::{MetaError, SendError};
@@ -8,7 +8,7 @@ use whatsapp::template::explain_refusal;
 use crm_core::error::ApiError;
 use crm_core::text::Text;
 
-/// The answer to a call that Meta did not accept.
+/// The answer to a call that Meta refused or did not answer.
 pub(super) fn refusal(error: &SendError) -> ApiError {
     match error {
         SendError::Rejected { error } => rejected(error),
@@ -36,7 +36,7 @@ pub(super) fn refusal(error: &SendError) -> ApiError {
     }
 }
 
-/// Nothing is known to have been done.
+/// The answer if it is not known whether Meta did anything.
 fn unreachable_now(reason: &str) -> ApiError {
     log::warn!("templates: Meta did not answer: {reason}");
     ApiError::new(
@@ -63,7 +63,7 @@ fn rejected(error: &MetaError) -> ApiError {
     }
 }
 
-/// Our sentence, and Meta's own, which says more.
+/// Our sentence, followed by Meta's own, which is more precise.
 fn sentences(error: &MetaError, english: &'static str, indonesian: &'static str) -> Text {
     let with_metas = |ours: &str| match error.text().trim() {
         "" => ours.to_owned(),
@@ -76,7 +76,7 @@ fn sentences(error: &MetaError, english: &'static str, indonesian: &'static str)
     )
 }
 
-/// The field that Meta's code is about.
+/// The field that Meta's error code refers to.
 fn field_of(error: &MetaError) -> Option<&'static str> {
     let code = error
         .subcode
@@ -93,7 +93,7 @@ fn field_of(error: &MetaError) -> Option<&'static str> {
     })
 }
 
-/// Whether Meta has no such template (any more).
+/// Whether Meta does not have the template, or no longer.
 pub(super) fn is_gone(error: &SendError) -> bool {
     error.meta_error().is_some_and(|error| {
         error.subcode == Some(2_593_002)

@@ -1,4 +1,4 @@
-//! `POST /api/broadcast/templates/preview`: how a template looks, and what is wrong with it. Nothing is stored.
+//! `POST /api/broadcast/templates/preview`: previews and checks a template. It stores nothing.
 
 use axum::Json;
 use axum::extract::{DefaultBodyLimit, State};
@@ -21,7 +21,7 @@ use crm_core::json_body::JsonBody;
 use crm_core::permissions::TemplatesView;
 use crm_core::routes;
 
-/// What to look at: a template that is stored, one that is being written, or both, the second over the first.
+/// The template to preview: a stored one, one that is being written, or a stored one with changes.
 #[derive(ToSchema)]
 pub(crate) struct PreviewRequest {
     #[schema(inline)]
@@ -34,13 +34,13 @@ pub(crate) struct PreviewRequest {
 #[derive(Deserialize, ToSchema)]
 #[schema(as = TemplateQuestion)]
 struct Question {
-    /// The stored template to look at.
+    /// The id of the stored template.
     template_id: Option<Uuid>,
-    /// `basics`, `header`, `body`, `buttons`, `examples` or `review`: what to check. By default everything.
+    /// The step to check: `basics`, `header`, `body`, `buttons`, `examples` or `review`. Everything if left out.
     #[schema(value_type = Option<super::problem::TemplateStep>)]
     step: Option<Step>,
-    /// Values for the variables, as campaigns take them: a list (header, body, buttons) or a map by name. Examples stand in
-    /// for those that are not given.
+    /// Values of the variables, as for campaigns: a list (header, body, buttons) or an object by name. Missing values
+    /// are replaced by the examples.
     #[serde(default)]
     #[schema(value_type = Value)]
     values: Variables,
@@ -53,16 +53,16 @@ impl PreviewRequest {
     }
 }
 
-/// How a template looks, and whether it could be submitted.
+/// The preview of a template, with its problems.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct TemplatePreview {
-    /// Nothing is wrong with the step, or with anything.
+    /// Whether the step, or the whole template, has no problems.
     valid: bool,
     problems: Vec<TemplateProblem>,
     /// `header`, `body` and `footer` with texts and their formatted spans, `buttons`, and `missing` variables.
     #[schema(value_type = Object, example = json!({"header": null, "body": {"text": "Halo Rina", "spans": []}, "footer": null, "buttons": [], "missing": []}))]
     preview: Preview,
-    /// What Meta takes at most.
+    /// Meta's limits.
     #[schema(value_type = Object, example = json!({"body": 1024, "footer": 60}))]
     limits: Limits,
 }

@@ -1,4 +1,4 @@
-//! What Meta would not take, as answers name it.
+//! Problems that would make Meta refuse a template, as answers name them.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -13,13 +13,13 @@ crm_core::words! {
     pub(crate) TemplateStep = "basics", "header", "body", "buttons", "examples", "review";
 }
 
-/// One thing to mend before a template can be submitted.
+/// A problem that must be solved before the template can be submitted.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TemplateProblem {
     /// `basics`, `header`, `body`, `buttons`, `examples` or `review`
     #[schema(value_type = TemplateStep)]
     step: whatsapp::template::Step,
-    /// As in `content`, `header.text`, `buttons[1].url` or `variables.2`.
+    /// The wrong field, for example `content`, `header.text`, `buttons[1].url` or `variables.2`.
     #[schema(example = "variables.2")]
     field: String,
     #[schema(example = "needs an example")]

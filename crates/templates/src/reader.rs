@@ -1,4 +1,4 @@
-//! The language of whoever reads the answer.
+//! The language of the person who reads the answer.
 
 use std::convert::Infallible;
 
@@ -10,7 +10,7 @@ use whatsapp::error_codes::Locale;
 use crm_core::contract::{Argument, Contract};
 use crm_core::text::Language;
 
-/// Which language sentences within an answer are written in: as errors are, by `Accept-Language`.
+/// The language of sentences within an answer. Like that of errors, it follows `Accept-Language`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reader(pub(super) Locale);
 

@@ -1,4 +1,4 @@
-//! The sample of a header's file, on its way to Meta.
+//! Uploads the sample file of a header to Meta.
 
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ use crm_core::http_client;
 use crm_core::public_media::public_url;
 use crm_core::text::Text;
 
-/// For 16 MB from our own storage.
+/// Time limit for reading 16 MB from our Storage.
 const TIME_LIMIT: Duration = Duration::from_secs(20);
 const FIELD: &str = "header.sample_path";
 
-/// Meta's handle of the header's sample; none where the header is no file. A file of ours is uploaded anew each time, for
-/// handles do not last.
+/// Meta's handle of the header's sample file. None if the header is not a file. The file is uploaded again each time,
+/// because handles expire.
 pub(super) async fn handle(
     app: &App,
     copy: &WorkingCopy,
@@ -54,7 +54,8 @@ fn limit_of(format: HeaderFormat) -> Option<&'static SampleLimit> {
 
 static LIMITS_OF_SAMPLES: [SampleLimit; 4] = LIMITS.samples;
 
-/// The app of ours that hears of the account: uploads go through an app. With several, Meta takes the token's own.
+/// The id of our app that is subscribed to the account: uploads belong to an app. If there are several, Meta accepts
+/// the app of the token.
 async fn app_id(app: &App, account_id: &str, token: &SystemToken) -> Result<String, ApiError> {
     let apps = app.graph().templates(account_id, token).subscribed_apps().await;
     let mut apps = apps.map_err(|error| refusal(&error))?;
@@ -128,7 +129,7 @@ async fn read(
     Ok((mime_type, bytes))
 }
 
-/// Files say by their first bytes what they are, whatever was said when they were stored.
+/// Whether the first bytes of a file match its declared type.
 fn looks_like(mime_type: &str, bytes: &[u8]) -> bool {
     match mime_type {
         "image/jpeg" => bytes.starts_with(&[0xff, 0xd8, 0xff]),
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_told_by_their_first_bytes() {
+    fn files_are_recognised_by_their_first_bytes() {
         assert!(looks_like("image/png", b"\x89PNG\r\n\x1a\n...."));
         assert!(looks_like("video/mp4", b"\0\0\0\x18ftypmp42"));
         assert!(!looks_like("image/jpeg", b"<html>"));

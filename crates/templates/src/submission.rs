@@ -1,4 +1,4 @@
-//! `POST /api/broadcast/templates/{id}/submit`: has Meta review a template.
+//! `POST /api/broadcast/templates/{id}/submit`: submits a template to Meta for review.
 
 use std::time::Duration;
 
@@ -28,10 +28,11 @@ use crm_core::permissions::TemplatesSubmit;
 use crm_core::routes;
 use crm_core::text::Text;
 
-/// Within the function's own limit. What takes longer goes on, and shows in the template.
-const PATIENCE: Duration = Duration::from_secs(25);
+/// How long the answer waits, which is within the function's own limit. A longer submission continues, and the template
+/// shows its result.
+const WAIT_FOR_META: Duration = Duration::from_secs(25);
 
-/// What the database says is to be asked.
+/// The state in the database when a submission begins.
 #[derive(Deserialize)]
 struct Begun {
     submission_id: Uuid,
@@ -48,7 +49,7 @@ enum Action {
     Unpause,
 }
 
-/// How it ended, as `record_template_submission` takes it.
+/// The result of a submission, as `record_template_submission` expects it.
 #[derive(Serialize)]
 #[serde(tag = "outcome", rename_all = "lowercase")]
 enum Ending {
@@ -92,7 +93,7 @@ pub(crate) async fn submit_template(
     let caller = permitted.caller;
     let row = TemplateRow::read(&caller, id).await?;
     let copy = WorkingCopy::of(&row);
-    // One that goes on as it is has been approved before.
+    // A template that resumes without changes has been approved before.
     let goes_on = row.status == "PAUSED" && row.draft.is_none();
     let problems = copy.draft().problems();
     if !problems.is_empty() && !goes_on {
@@ -117,7 +118,7 @@ pub(crate) async fn submit_template(
         begun,
     };
     background.run(async move { drop(outcome.send(submission.run().await)) });
-    match timeout(PATIENCE, settled).await {
+    match timeout(WAIT_FOR_META, settled).await {
         Ok(Ok(recorded)) => Ok((StatusCode::OK, Json(recorded?.into_template(&app, locale)))),
         _ => Ok((StatusCode::ACCEPTED, Json(row.into_template(&app, locale)))),
     }
@@ -186,7 +187,7 @@ impl Submission {
             Err(lost @ SendError::OutcomeUnknown { .. }) => lost,
             Err(error) => return Err(refusal(&error)),
         };
-        // Meta may have it all the same: names are unique.
+        // Meta may have stored it even so: names are unique.
         let named = templates.named(&self.copy.name).await.unwrap_or_default();
         let made = named
             .into_iter()
@@ -204,7 +205,7 @@ impl Submission {
     async fn edit(&self, token: &SystemToken, components: &serde_json::Value) -> Result<Ending, ApiError> {
         let id = self.meta_template_id()?;
         let templates = self.app.graph().templates(&self.begun.business_account_id, token);
-        // Meta refuses a category for an approved template, also the one it has.
+        // Meta refuses a category for an approved template, even the one it has.
         let category = (self.copy.category != self.row.category).then_some(self.copy.category.as_str());
         templates
             .edit(id, components, category)
@@ -213,7 +214,7 @@ impl Submission {
         Ok(self.state_of(token, id, "PENDING").await)
     }
 
-    /// What Meta says of a template it has just taken: mostly `otherwise`.
+    /// The state of a template that Meta has just accepted, usually `otherwise`.
     async fn state_of(&self, token: &SystemToken, id: &str, otherwise: &str) -> Ending {
         let templates = self.app.graph().templates(&self.begun.business_account_id, token);
         let now = templates.get(id).await.ok();
@@ -233,8 +234,8 @@ impl Submission {
                 StatusCode::CONFLICT,
                 "template_not_editable",
                 Text::new(
-                    "It is not known which template of WhatsApp's this is. Please synchronise.",
-                    "Belum diketahui template WhatsApp mana ini. Silakan sinkronkan.",
+                    "It is not known which WhatsApp template this is. Please synchronise.",
+                    "Belum diketahui template WhatsApp yang mana ini. Silakan sinkronkan.",
                 ),
             )
         })

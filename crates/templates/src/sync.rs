@@ -1,4 +1,4 @@
-//! `POST /api/broadcast/templates/sync`: takes over what Meta has.
+//! `POST /api/broadcast/templates/sync`: synchronises templates from Meta.
 
 use axum::Json;
 use axum::extract::State;
@@ -18,16 +18,16 @@ use crm_core::error::ApiError;
 use crm_core::permissions::TemplatesSync;
 use crm_core::routes;
 
-/// What a synchronisation changed here.
+/// The result of a synchronisation.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SyncResult {
-    /// Templates Meta has, of every account.
+    /// The number of templates at Meta, in all accounts.
     total: usize,
-    /// Templates that were not known here.
+    /// The number of templates that were new here.
     added: u64,
-    /// Templates whose status, category, quality or content differed.
+    /// The number of templates whose status, category, quality or content changed.
     changed: u64,
-    /// Templates that Meta does not have any more.
+    /// The number of templates that Meta no longer has.
     removed: u64,
     /// The WhatsApp Business accounts that were read.
     #[schema(example = json!(["102290129340398"]))]
@@ -86,7 +86,7 @@ pub(crate) async fn sync_templates(
         removed: 0,
         accounts: Vec::new(),
     };
-    // An account that cannot be read does not keep the others from it; the answer is what went wrong.
+    // An account that cannot be read does not stop the others. The answer is then that error.
     let mut failed = None;
     for account in begun.accounts {
         match sync_account(&app, caller, &account, begun.started_at).await {
@@ -125,7 +125,7 @@ async fn sync_account(
     Ok((remote.len(), counts))
 }
 
-/// One template of a kind we do not know must not cost the others.
+/// Skips a template of an unknown kind, so that the others are still stored.
 fn is_storable(template: &RemoteTemplate) -> bool {
     ["MARKETING", "UTILITY", "AUTHENTICATION"].contains(&template.category.as_str())
         && (2..=15).contains(&template.language.len())

@@ -1,4 +1,4 @@
-//! `GET /api/broadcast/templates/{id}`, and what a template looks like.
+//! `GET /api/broadcast/templates/{id}`, and a template as clients see it.
 
 use axum::Json;
 use axum::extract::State;
@@ -21,7 +21,7 @@ use crm_core::path_id::PathId;
 use crm_core::permissions::TemplatesView;
 use crm_core::routes;
 
-/// A template as the database has it.
+/// A template as it is stored.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct TemplateRow {
     pub(super) id: Uuid,
@@ -52,7 +52,7 @@ pub(super) struct TemplateRow {
     pub(super) updated_at: DateTime<Utc>,
 }
 
-/// Changes that Meta has not taken yet.
+/// Changes that were not submitted to Meta yet.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct DraftRow {
     pub(super) category: Option<String>,
@@ -62,18 +62,18 @@ pub(super) struct DraftRow {
 }
 
 crm_core::words! {
-    /// How a template names its variables.
+    /// The form of a template's variables.
     pub(crate) ParameterFormat = "POSITIONAL", "NAMED";
 }
 
-/// A message template. Its parts are as they would be submitted: with the changes made since Meta took it over.
+/// A message template. Its parts include the changes that were not submitted yet.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Template {
     id: Uuid,
-    /// The WhatsApp Business account it is for.
+    /// The WhatsApp Business account of the template.
     #[schema(example = "102290129340398")]
     business_account_id: Option<String>,
-    /// Meta's id, as a text: it exceeds what JSON numbers hold exactly.
+    /// Meta's id as text, because it exceeds the exact range of JSON numbers.
     #[schema(example = "1234567890123456")]
     meta_template_id: Option<String>,
     #[schema(example = "order_ready")]
@@ -83,19 +83,19 @@ pub(crate) struct Template {
     /// `MARKETING`, `UTILITY` or `AUTHENTICATION`
     #[schema(value_type = crm_core::words::TemplateCategory)]
     category: String,
-    /// Before Meta changed it.
+    /// The category before Meta changed it.
     previous_category: Option<String>,
-    /// `DRAFT`, `DELETED`, or as Meta says: `PENDING`, `APPROVED`, `REJECTED`, `PAUSED`, `DISABLED` and others.
+    /// `DRAFT`, `DELETED`, or Meta's status: `PENDING`, `APPROVED`, `REJECTED`, `PAUSED`, `DISABLED` and others.
     #[schema(example = "APPROVED")]
     status: String,
-    /// What Meta said with the status, for example until when the template is paused.
+    /// Meta's detail of the status, for example the end of a pause.
     status_detail: Option<String>,
-    /// Meta has announced that it will move the template to this category.
+    /// The category to which Meta will move the template.
     upcoming_category: Option<String>,
     upcoming_category_at: Option<DateTime<Utc>>,
-    /// Meta's word for why it was rejected.
+    /// Meta's reason for a rejection, as a code.
     rejected_reason: Option<String>,
-    /// The same in a sentence.
+    /// The reason as a sentence.
     rejected_reason_text: Option<&'static str>,
     /// `GREEN`, `YELLOW`, `RED` or `UNKNOWN`
     #[schema(example = "GREEN")]
@@ -111,24 +111,25 @@ pub(crate) struct Template {
     footer: String,
     #[schema(value_type = Vec<Object>, example = json!([{"type": "QUICK_REPLY", "text": "Terima kasih"}]))]
     buttons: Vec<Value>,
-    /// The values a message of this template needs: `name`, `kind` and `example`.
+    /// The variables that a message of this template needs: `name`, `kind` and `example`.
     #[schema(value_type = Vec<Object>, example = json!([{"name": "1", "kind": "text", "example": "Rina"}]))]
     variables: Vec<whatsapp::template::Variable>,
     /// Authentication templates: whether the body warns not to share the code.
     add_security_recommendation: bool,
-    /// Authentication templates: minutes the footer tells.
+    /// Authentication templates: the minutes of validity that the footer states.
     code_expiration_minutes: Option<u32>,
-    /// What Meta has and campaigns send, in the shape of Meta's API; of a draft, what would be submitted.
+    /// The version at Meta that campaigns send, in the format of Meta's API. For a draft, the version that would be
+    /// submitted.
     #[schema(value_type = Vec<Object>, example = json!([{"type": "BODY", "text": "Halo {{1}}, pesanan {{2}} sudah siap diambil di toko."}]))]
     components: Value,
-    /// There are changes that have not been submitted.
+    /// Whether there are changes that were not submitted.
     has_changes: bool,
-    /// What keeps it from being submitted.
+    /// Problems that must be solved before it can be submitted.
     #[schema(example = json!([]))]
     problems: Vec<TemplateProblem>,
-    /// Meta is being asked at this moment.
+    /// Whether it is being submitted at this moment.
     submitting: bool,
-    /// When Meta takes an edit of this approved template again; null: now.
+    /// When Meta accepts the next edit of this approved template. Null: now.
     next_edit_at: Option<DateTime<Utc>>,
     submitted_at: Option<DateTime<Utc>>,
     deleted_at: Option<DateTime<Utc>>,
@@ -138,11 +139,11 @@ pub(crate) struct Template {
 }
 
 crm_core::words! {
-    /// What a header can be.
+    /// The format of a header.
     pub(crate) HeaderFormatName = "NONE", "TEXT", "IMAGE", "VIDEO", "GIF", "DOCUMENT", "LOCATION";
 }
 
-/// What stands above the body.
+/// The header, which stands above the body.
 #[derive(Debug, Serialize, ToSchema)]
 struct HeaderView {
     /// `NONE`, `TEXT`, `IMAGE`, `VIDEO`, `GIF`, `DOCUMENT` or `LOCATION`
@@ -153,12 +154,12 @@ struct HeaderView {
     #[schema(example = "")]
     example: String,
     sample_path: Option<String>,
-    /// Where the sample can be seen.
+    /// The address of the sample file.
     sample_url: Option<String>,
 }
 
 impl TemplateRow {
-    /// The template with this id, if the caller may see it.
+    /// Reads the template with this id, if the caller may see it.
     pub(super) async fn read(caller: &Caller, id: Uuid) -> Result<Self, ApiError> {
         let row: Option<Self> = caller
             .database()
@@ -220,7 +221,7 @@ impl TemplateRow {
         }
     }
 
-    /// Meta has none that is being reviewed or sent: what it has it has taken.
+    /// Whether Meta has never had the template in review or approved.
     fn is_unsubmitted(&self) -> bool {
         matches!(self.status.as_str(), "DRAFT" | "REJECTED")
     }

@@ -22,7 +22,7 @@ use crm_core::json_body::{JsonBody, created};
 use crm_core::permissions::TemplatesCreate;
 use crm_core::routes;
 
-/// A template to be written.
+/// A template to be created.
 #[derive(ToSchema)]
 pub(crate) struct NewTemplate {
     #[schema(inline)]
@@ -35,7 +35,7 @@ pub(crate) struct NewTemplate {
 #[derive(Deserialize, ToSchema)]
 #[schema(as = TemplateSource)]
 struct Source {
-    /// Begins as a copy of this template, without what Meta knows of it.
+    /// The template to copy, without its data from Meta.
     duplicate_of: Option<Uuid>,
 }
 

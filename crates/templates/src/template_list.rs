@@ -16,7 +16,7 @@ use crm_core::paging::{PageNumber, Paged, Rows, default_limit, first_page, page_
 use crm_core::permissions::TemplatesView;
 use crm_core::routes;
 
-/// What to list.
+/// The filters of the list.
 #[derive(Deserialize)]
 pub(crate) struct Filter {
     status: Option<String>,
@@ -55,7 +55,7 @@ pub(crate) async fn list_templates(
     QueryParameters(filter): QueryParameters<Filter>,
 ) -> Result<Json<Paged<Template>>, ApiError> {
     let Filter { page, limit, .. } = filter;
-    // A filter left empty in a form is none; no template holds U+0000.
+    // An empty filter of a form counts as none. No template contains U+0000.
     let given = |text: Option<String>| {
         let text = text?.trim().replace('\0', "\u{fffd}");
         (!text.is_empty()).then_some(text)

@@ -1,4 +1,4 @@
-//! A template as it would be submitted: what Meta has, with the changes made since.
+//! The working copy of a template: the version at Meta with the changes made since.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -10,7 +10,7 @@ use crm_core::error::ApiError;
 use crm_core::public_media::public_url;
 use crm_core::text::Text;
 
-/// What is written and checked.
+/// A template that is written and checked.
 #[derive(Debug, Clone)]
 pub(super) struct WorkingCopy {
     pub(super) name: String,
@@ -58,7 +58,7 @@ impl WorkingCopy {
         }
     }
 
-    /// Puts components of Meta's shape in the place of every part.
+    /// Replaces every part by components in Meta's format.
     pub(super) fn take_components(&mut self, components: &Value) {
         let composition = Composition::read(components);
         if let Some(handle) = header_handle(components) {
@@ -69,7 +69,7 @@ impl WorkingCopy {
         self.composition = composition;
     }
 
-    /// For the checks and the preview.
+    /// The draft that checks and preview use.
     pub(super) fn draft(&self) -> Draft<'_> {
         Draft {
             name: &self.name,
@@ -93,7 +93,7 @@ impl WorkingCopy {
         }
     }
 
-    /// As the database takes it.
+    /// The working copy as the database expects it.
     pub(super) fn stored(&self) -> Value {
         json!({
             "name": self.name,
@@ -107,7 +107,7 @@ impl WorkingCopy {
         })
     }
 
-    /// Drafts may be imperfect, but not have what a table has no place for.
+    /// Checks what the table needs. A draft may have other mistakes.
     pub(super) fn check_storable(&self) -> Result<(), ApiError> {
         let no_null = || {
             Text::new(
@@ -140,13 +140,13 @@ impl WorkingCopy {
         Ok(())
     }
 
-    /// Where the sample of the header lies, for whoever shows it.
+    /// The address of the header's sample file.
     pub(super) fn sample_url(&self, supabase_url: &str) -> Option<String> {
         let path = self.sample_path.as_ref()?;
         public_url(supabase_url, path).map(String::from)
     }
 
-    /// Whether the sample is a file of this tenant.
+    /// Whether the sample file belongs to this tenant.
     pub(super) fn sample_is_of(&self, tenant: Uuid) -> bool {
         let prefix = format!("{tenant}/");
         self.sample_path

@@ -1,4 +1,4 @@
-//! One delivery into the database: one call, safe to repeat.
+//! Stores a delivery in the database: one call, safe to repeat.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use uuid::Uuid;
 use whatsapp::webhook::{self, Delivery, Message, Other, Reason, Status};
 
-/// Tries of a call that lost against another delivery for the same rows.
+/// The most attempts of a call that conflicts with another delivery.
 const TRIES: u32 = 5;
 
 /// The arguments of `ingest_webhook`.
@@ -19,7 +19,7 @@ struct Arguments<'a> {
     body: &'a str,
     encoding: &'static str,
     is_json: bool,
-    /// Messages of customers, echoes and history alike.
+    /// Messages of customers, echoes and history.
     messages: &'a [&'a Message],
     statuses: &'a [Status],
     events: &'a [&'a Other],
@@ -31,8 +31,7 @@ struct Arguments<'a> {
     patient: bool,
 }
 
-/// Fields that are about an account, a number or a template, and the people's own wishes: `private.ingest_event` knows
-/// what to do with them.
+/// Fields about an account, a number, a template or a person's preferences. `private.ingest_event` handles them.
 const EVENT_FIELDS: [&str; 17] = [
     "account_alerts",
     "account_review_update",
@@ -53,7 +52,7 @@ const EVENT_FIELDS: [&str; 17] = [
     "user_preferences",
 ];
 
-/// What stays in the raw event only, and why.
+/// An element that only the raw event keeps, with the reason.
 #[derive(Serialize)]
 struct Leftover<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -70,23 +69,23 @@ enum LeftoverReason {
     Ours(&'static str),
 }
 
-/// What a delivery started.
+/// The result of storing a delivery.
 #[derive(Default, Deserialize)]
 pub(super) struct Stored {
-    /// The row of `webhook_events` that keeps it.
+    /// The row of `webhook_events` that keeps the delivery.
     #[serde(default)]
     pub(super) event_id: Option<i64>,
-    /// Numbers it is about that nobody has connected.
+    /// Phone numbers in the delivery that no tenant has connected.
     #[serde(default)]
     pub(super) unknown_numbers: Vec<UnknownNumber>,
-    /// Campaigns whose numbers changed.
+    /// Campaigns whose figures changed.
     pub(super) campaigns: Vec<Uuid>,
-    /// Whether there are messages to be sent by themselves.
+    /// Whether automatic messages are due.
     #[serde(default)]
     pub(super) automatic: bool,
 }
 
-/// A number that is not ours.
+/// A phone number that no tenant has connected.
 #[derive(Deserialize)]
 pub(super) struct UnknownNumber {
     pub(super) phone_number_id: Option<String>,
@@ -97,14 +96,14 @@ pub(super) async fn store(supabase: &Supabase, raw: &[u8]) -> Result<Stored, Dat
     store_as(supabase, raw, None).await
 }
 
-/// Stores what a kept delivery holds once more: what is there already stays as it is.
+/// Processes a stored delivery again. Rows that exist already stay as they are.
 pub(super) async fn replay(supabase: &Supabase, raw: &[u8], event: i64) -> Result<Stored, DatabaseError> {
     store_as(supabase, raw, Some(event)).await
 }
 
 async fn store_as(supabase: &Supabase, raw: &[u8], replay_of: Option<i64>) -> Result<Stored, DatabaseError> {
     let database = supabase.as_service();
-    // A replay has its delivery where it was.
+    // A replayed delivery is stored already.
     let (body, encoding) = match replay_of {
         None => storable(raw),
         Some(_) => (String::new(), "utf-8"),
@@ -132,7 +131,7 @@ async fn store_as(supabase: &Supabase, raw: &[u8], replay_of: Option<i64>) -> Re
             arguments.patient = true;
             ingest(&database, &arguments).await
         }
-        // Something in it is no JSON to the database: the rest must not suffer.
+        // Postgres cannot read some element as JSON: the other elements are stored without it.
         Err(DatabaseError::Invalid(source)) => {
             log::warn!("a delivery is stored element by element: {}", source.as_str());
             store_one_by_one(&database, &arguments, events_and_leftovers(&delivery).1).await
@@ -141,7 +140,7 @@ async fn store_as(supabase: &Supabase, raw: &[u8], replay_of: Option<i64>) -> Re
     }
 }
 
-/// The raw bytes as the database can keep them.
+/// The raw bytes in a form that the database can store.
 fn storable(raw: &[u8]) -> (String, &'static str) {
     match std::str::from_utf8(raw) {
         Ok(text) if !text.contains('\0') => (text.to_owned(), "utf-8"),
@@ -169,7 +168,8 @@ fn leftover(other: &Other) -> Leftover<'_> {
     }
 }
 
-/// The database cannot even read the call: each element by itself, and the delivery with what is left.
+/// Stores each element in a call of its own, because the database cannot read the whole call, and then the delivery
+/// with the elements that were left over.
 async fn store_one_by_one<'a>(
     database: &Database<'_>,
     whole: &Arguments<'_>,
@@ -224,7 +224,7 @@ async fn ingest(database: &Database<'_>, arguments: &Arguments<'_>) -> Result<St
     loop {
         let stored = database.rpc::<Stored>("ingest_webhook", arguments).await;
         match stored {
-            // Another delivery made the same contact, or holds rows of ours: it is settled in a moment.
+            // Another delivery is creating the same contact or holds locks on our rows. It ends soon.
             Err(DatabaseError::Retryable(_) | DatabaseError::Conflict { .. }) if tries < TRIES => {
                 sleep(Duration::from_millis(20 * u64::from(tries))).await;
                 tries += 1;

@@ -1,4 +1,4 @@
-//! What Meta tells us.
+//! Webhooks from Meta: receiving, storing and replaying deliveries.
 
 mod ingest;
 pub(crate) mod receive;

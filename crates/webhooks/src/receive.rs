@@ -18,7 +18,7 @@ use crm_core::routes;
 use crm_core::text::Text;
 use crm_core::trace::Trace;
 
-/// Meta sends up to 3 MB.
+/// The largest body that is read. Meta sends up to 3 MB.
 const MAX_BODY: usize = 4 * 1024 * 1024;
 const SIGNATURE: &str = "x-hub-signature-256";
 
@@ -61,7 +61,7 @@ pub(crate) async fn receive_webhook(
     if app.config().app_secrets.verify(&body, signature).is_err() {
         rate_limit::admit(&app, &trace, Guarded::Signatures).await?;
         return Err(ApiError::unauthorized(Text::new(
-            "The signature does not fit the body.",
+            "The signature does not match the body.",
             "Tanda tangan tidak cocok dengan isi permintaan.",
         )));
     }
@@ -82,7 +82,8 @@ pub(crate) async fn receive_webhook(
     Ok(StatusCode::OK)
 }
 
-/// The environment's number may be written to before anybody has looked at the list of numbers: it is made then.
+/// Creates the number of the environment if the delivery is for it. Customers may write to it before the list of
+/// numbers was first opened.
 async fn makes_default_number(app: &App, unknown: &[UnknownNumber]) -> Result<bool, ApiError> {
     let config = app.config();
     let (Some(_), Some(number)) = (config.default_tenant_id, &config.default_number) else {
@@ -94,7 +95,7 @@ async fn makes_default_number(app: &App, unknown: &[UnknownNumber]) -> Result<bo
     {
         return Ok(false);
     }
-    // Another delivery may have made it in the meantime: then it is there as well.
+    // Another delivery may have created it meanwhile: then it exists as well.
     numbers::ensure_default_number(app).await?;
     Ok(true)
 }

@@ -1,7 +1,7 @@
-//! `POST /api/cron/replay-webhooks`: stores kept deliveries once more.
+//! `POST /api/cron/replay-webhooks`: processes stored deliveries again.
 //!
-//! For operators, with the secret of cron: a delivery may hold several tenants' data. What is stored already stays as it
-//! is, so that any range may be replayed any number of times.
+//! The operation is for operators and takes the secret of cron, because a delivery may hold data of several tenants.
+//! Rows that exist already stay as they are, so a range may be replayed any number of times.
 
 use std::time::Duration;
 
@@ -26,31 +26,31 @@ use crm_core::json_body::JsonBody;
 use crm_core::routes;
 use crm_core::text::Text;
 
-/// How long a call goes on. The function's own limit leaves room for the delivery that is being stored.
+/// How long one call continues. The function's own limit leaves time for the delivery that is being stored.
 const TIME: Duration = Duration::from_secs(15);
-/// Deliveries read at once: a body may have 3 MB.
+/// The number of deliveries read at once. Each body may have 3 MB.
 const PAGE: u32 = 10;
 
-/// What to replay: one delivery, or those of a time.
+/// The deliveries to replay: one, or those of a period.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct ReplayRequest {
-    /// A row of `webhook_events`.
+    /// The id of a row of `webhook_events`.
     id: Option<i64>,
-    /// When they came: from then on.
+    /// The beginning of the period in which the deliveries came.
     from: Option<DateTime<Utc>>,
-    /// And until then.
+    /// The end of the period.
     to: Option<DateTime<Utc>>,
-    /// `next_after` of the answer before.
+    /// `next_after` of the previous answer.
     after: Option<i64>,
 }
 
-/// What was replayed.
+/// The result of a replay.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ReplayReport {
     replayed: u32,
-    /// Deliveries the database refused altogether: they stay as they were.
+    /// The ids of deliveries that the database refused. They stay as they are.
     refused: Vec<i64>,
-    /// Ask again with it as `after`: there may be more. Null when that was all.
+    /// The value of `after` for the next call. Null when no deliveries are left.
     next_after: Option<i64>,
 }
 

@@ -1,4 +1,4 @@
-//! `GET /api/whatsapp/webhook`: Meta asks whether this address is ours.
+//! `GET /api/whatsapp/webhook`: answers Meta's verification of the webhook's address.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::extract::State;
@@ -14,7 +14,7 @@ use crm_core::rate_limit::{Limited, PublicRoute};
 use crm_core::routes;
 use crm_core::text::Text;
 
-/// Meta's question. Source: Meta, "Create a webhook endpoint", validation requests.
+/// Meta's verification request. Source: Meta, "Create a webhook endpoint", validation requests.
 #[derive(Deserialize)]
 pub(crate) struct Challenge {
     #[serde(rename = "hub.mode", default)]
@@ -59,7 +59,7 @@ pub(crate) async fn verify_webhook(
         return Err(ApiError::new(
             StatusCode::FORBIDDEN,
             "wrong_verify_token",
-            Text::new("The verify token is not ours.", "Token verifikasi tidak cocok."),
+            Text::new("The verify token is wrong.", "Token verifikasi tidak cocok."),
         ));
     }
     Ok((

@@ -1,4 +1,4 @@
-//! A delivery of Meta is one call of the database, however much is in it.
+//! One delivery of Meta takes one call of the database, whatever its size.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -19,7 +19,7 @@ use whatsapp::signature::AppSecrets;
 
 const SECRET: &str = "secret";
 
-/// A database that answers as it is told, in turn, and then that all is stored.
+/// A database that gives the prepared answers in turn, and afterwards reports success.
 #[derive(Clone, Default)]
 struct Database {
     calls: Arc<Mutex<Vec<(String, Value)>>>,
@@ -138,7 +138,7 @@ async fn a_thousand_updates_of_every_field_in_three_megabytes_are_one_call() {
 }
 
 #[tokio::test]
-async fn what_keeps_losing_against_others_is_stored_with_patience() {
+async fn a_delivery_that_conflicts_repeatedly_is_stored_after_retries() {
     let database = Database::default();
     let conflict = (
         StatusCode::CONFLICT,
@@ -155,7 +155,7 @@ async fn what_keeps_losing_against_others_is_stored_with_patience() {
 }
 
 #[tokio::test]
-async fn what_the_database_cannot_read_costs_only_itself() {
+async fn an_element_that_the_database_cannot_read_is_skipped_alone() {
     let database = Database::default();
     let unreadable = (
         StatusCode::BAD_REQUEST,
@@ -174,7 +174,7 @@ async fn what_the_database_cannot_read_costs_only_itself() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_is_told_to_meta() {
+async fn an_unavailable_database_is_reported_to_meta() {
     let database = Database::default();
     let away = (
         StatusCode::SERVICE_UNAVAILABLE,

@@ -1,4 +1,4 @@
-//! `/api/broadcast/campaigns/{id}/cancel`: ends a campaign before its time.
+//! `/api/broadcast/campaigns/{id}/cancel`: cancels a campaign.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/broadcast/campaigns/{id}/check`: what stands in a campaign's way.
+//! `/api/broadcast/campaigns/{id}/check`: lists the problems that keep a campaign from being sent, with an estimate.
 
 use std::process::ExitCode;
 

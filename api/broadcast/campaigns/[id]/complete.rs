@@ -1,4 +1,4 @@
-//! `/api/broadcast/campaigns/{id}/complete`: has a campaign looked at.
+//! `/api/broadcast/campaigns/{id}/complete`: re-checks a campaign, and completes it if no recipient is pending.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/broadcast/campaigns/{id}/resume`: goes on with a campaign.
+//! `/api/broadcast/campaigns/{id}/resume`: resumes a campaign.
 
 use std::process::ExitCode;
 

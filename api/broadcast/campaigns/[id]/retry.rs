@@ -1,4 +1,4 @@
-//! `/api/broadcast/campaigns/{id}/retry`: tries failed recipients again.
+//! `/api/broadcast/campaigns/{id}/retry`: sends to failed recipients again.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/broadcast/recipient-lists/{id}/entries`: who is on a list.
+//! `/api/broadcast/recipient-lists/{id}/entries`: the entries of a recipient list.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/broadcast/recipient-lists/{id}/errors`: what is not on a list, and why.
+//! `/api/broadcast/recipient-lists/{id}/errors`: the rows that were not imported into a recipient list, with the reasons.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/broadcast/templates/{id}/submit`: has Meta review a message template.
+//! `/api/broadcast/templates/{id}/submit`: submits a message template to Meta for review.
 
 use std::process::ExitCode;
 

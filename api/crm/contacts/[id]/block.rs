@@ -1,4 +1,4 @@
-//! `/api/crm/contacts/{id}/block`: who is blocked.
+//! `/api/crm/contacts/{id}/block`: blocks or unblocks a contact.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/crm/contacts/{id}/consents`: what a contact has said about marketing.
+//! `/api/crm/contacts/{id}/consents`: consent of a contact to marketing.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/crm/contacts/{id}/data`: everything about one person.
+//! `/api/crm/contacts/{id}/data`: personal data of a contact: export and erase.
 
 use std::process::ExitCode;
 

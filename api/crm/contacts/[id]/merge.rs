@@ -1,4 +1,4 @@
-//! `/api/crm/contacts/{id}/merge`: two contacts that are one person.
+//! `/api/crm/contacts/{id}/merge`: merges two contacts.
 
 use std::process::ExitCode;
 

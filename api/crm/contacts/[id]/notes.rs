@@ -1,4 +1,4 @@
-//! `/api/crm/contacts/{id}/notes`: notes about a contact.
+//! `/api/crm/contacts/{id}/notes`: notes about a contact: list and add.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `/api/crm/contacts/{id}/timeline`: what happened with a contact.
+//! `/api/crm/contacts/{id}/timeline`: the timeline of a contact.
 
 use std::process::ExitCode;
 

@@ -19,10 +19,11 @@ use crm_core::path_id::PathId;
 use crm_core::permissions::{AgentsAssign, AgentsDelete, AgentsUpdate, AgentsView, ProfileUpdate};
 use crm_core::routes;
 
-/// A hundred years: until somebody lifts it.
+/// How long Auth bans a deactivated person: a hundred years, so until they are activated again.
 const BANNED: &str = "876000h";
 
-/// What to change; what is not named stays. On oneself: name, language and availability only.
+/// Changes to a person. Fields that are left out stay as they are. People can change their own name, language and
+/// availability.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AgentChanges {
@@ -31,20 +32,21 @@ pub(crate) struct AgentChanges {
     display_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     locale: Option<Locale>,
-    /// False: they lose access, and every session, at once.
+    /// False deactivates the person: they lose access and every session at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     active: Option<bool>,
-    /// One's own, or with `agents.assign` anybody's.
+    /// Everybody can change their own availability; changing that of others takes `agents.assign`.
     #[serde(skip_serializing_if = "Option::is_none")]
     availability: Option<Availability>,
     #[serde(skip_serializing_if = "Option::is_none")]
     role_ids: Option<Vec<Uuid>>,
-    /// Who gets their open conversations. Without it those of somebody deactivated become unassigned.
+    /// The person who gets their open conversations. Without it the conversations of a deactivated person become
+    /// unassigned.
     #[serde(skip_serializing_if = "Option::is_none")]
     reassign_to: Option<Uuid>,
 }
 
-/// Whether somebody is given conversations by themselves.
+/// Whether automatic assignment gives a person conversations.
 #[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Availability {
@@ -53,7 +55,7 @@ pub(crate) enum Availability {
     Offline,
 }
 
-/// Who gets the conversations of somebody who leaves.
+/// The person who gets the conversations of a deactivated person.
 #[derive(Deserialize)]
 pub(crate) struct Successor {
     reassign_to: Option<Uuid>,
@@ -152,11 +154,11 @@ async fn change(
     let arguments = json!({ "user_id": id, "changes": changes });
     let agent: Agent = caller.database().rpc("update_agent", &arguments).await?;
     if let Some(active) = changes.active {
-        // The profile already decides; this keeps Auth from giving out tokens that open nothing.
+        // The profile already refuses the person; the ban keeps Auth from issuing tokens that open nothing.
         let ban = if active { "none" } else { BANNED };
         if let Err(error) = app.supabase().auth_admin().ban_user(agent.id, ban).await {
             log::error!(
-                "Auth was not told that {id} is active: {active}: {}",
+                "Auth does not know that {id} has active = {active}: {}",
                 error.source_text()
             );
             if active {

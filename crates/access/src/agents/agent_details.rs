@@ -15,21 +15,21 @@ pub(crate) struct Agent {
     email: String,
     #[schema(example = "Putri Ayu")]
     display_name: String,
-    /// Null: that of the tenant.
+    /// The language of the person. Null: the language of the organisation.
     #[schema(value_type = Option<crate::tenancy::tenant::Locale>)]
     locale: Option<String>,
     active: bool,
     deactivated_at: Option<DateTime<Utc>>,
-    /// `online`, `busy` or `offline`: only who is online is given conversations by themselves.
+    /// `online`, `busy` or `offline`. Automatic assignment gives conversations to people who are online.
     #[schema(value_type = super::agent::Availability)]
     availability: String,
     last_sign_in_at: Option<DateTime<Utc>>,
     roles: Vec<RoleSummary>,
-    /// Conversations assigned to them that are not resolved.
+    /// The number of open conversations assigned to the person.
     open_conversations: u64,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
-    /// After a change: conversations that went to somebody else.
+    /// After a change: the number of conversations that went to another person.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     reassigned_conversations: Option<u64>,

@@ -1,4 +1,4 @@
-//! `POST /api/agents`: somebody is to join.
+//! `POST /api/agents`: adds a person to the organisation.
 
 use axum::Json;
 use axum::extract::State;
@@ -21,7 +21,7 @@ use crm_core::permissions::AgentsCreate;
 use crm_core::routes;
 use crm_core::text::Text;
 
-/// Who is to join.
+/// A person to be added.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewAgent {
@@ -30,14 +30,14 @@ pub(crate) struct NewAgent {
     #[serde(default)]
     #[schema(example = "Putri Ayu")]
     display_name: String,
-    /// At least one; below the caller's own level.
+    /// At least one role, each below the caller's own level.
     role_ids: Vec<Uuid>,
     locale: Option<Locale>,
-    /// With a password the account is ready at once. Without one Auth writes a mail with a link to sign in by.
+    /// With a password the account works at once. Without one Auth sends a mail with a link to sign in.
     password: Option<String>,
 }
 
-/// What `invite_agent` answers with.
+/// The answer of `invite_agent`.
 #[derive(Deserialize)]
 struct Invitation {
     invitation_id: Uuid,
@@ -97,7 +97,7 @@ pub(crate) async fn invite_agent(
     Ok(created(joined?))
 }
 
-/// Auth does not measure what its administrators set, and uses the first 72 bytes only.
+/// Refuses passwords that Auth would not measure when an administrator sets them. Auth uses only the first 72 bytes.
 fn check_password(password: &str) -> Result<(), ApiError> {
     if password.chars().count() >= 8 && password.len() <= 72 {
         return Ok(());
@@ -120,7 +120,7 @@ async fn join(
 ) -> Result<Agent, ApiError> {
     let auth = app.supabase().auth_admin();
     if let Some(id) = invitation.unconfirmed_user_id {
-        // Somebody typed this address and never showed that it is theirs: what they set up must not become a member.
+        // A person signed up with this address and never confirmed it. Their account must not become a member.
         auth.delete_user(id).await?;
     }
     let (user_id, is_new) = match (invitation.registered_user_id, password) {

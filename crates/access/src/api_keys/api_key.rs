@@ -14,13 +14,13 @@ use crm_core::path_id::PathId;
 use crm_core::permissions::ApiKeysRevoke;
 use crm_core::routes;
 
-/// A key, without what opens it.
+/// An API key as clients see it, without the secret.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct ApiKey {
     id: Uuid,
     #[schema(example = "Web shop")]
     name: String,
-    /// How the key begins.
+    /// The first characters of the key.
     #[schema(example = "crm_1f0e9d8c")]
     prefix: String,
     role: RoleSummary,
@@ -28,14 +28,14 @@ pub(crate) struct ApiKey {
     /// The person who made it.
     created_by: Option<Uuid>,
     created_at: DateTime<Utc>,
-    /// Null: it does not expire.
+    /// When the key expires; null: never.
     expires_at: Option<DateTime<Utc>>,
-    /// To about a quarter of a minute.
+    /// When the key was last used, to about 15 seconds.
     last_used_at: Option<DateTime<Utc>>,
     revoked_at: Option<DateTime<Utc>>,
 }
 
-/// Whether a key opens anything.
+/// Whether the key is valid.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum ApiKeyStatus {

@@ -18,7 +18,7 @@ use crm_core::paging::{PageNumber, Paged, Rows, default_limit, first_page, page_
 use crm_core::permissions::{ApiKeysCreate, ApiKeysView};
 use crm_core::routes;
 
-/// Which page.
+/// The page to list.
 #[derive(Deserialize)]
 pub(crate) struct Page {
     #[serde(default = "first_page", deserialize_with = "page_number")]
@@ -27,24 +27,24 @@ pub(crate) struct Page {
     limit: u32,
 }
 
-/// A key to be made.
+/// A key to be created.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewApiKey {
     #[schema(max_length = 100, example = "Web shop")]
     name: String,
-    /// What it may do. The caller must be above this role.
+    /// The role that the key holds. The caller must be above this role.
     role_id: Uuid,
-    /// Without it the key does not expire.
+    /// When the key expires. Without it the key does not expire.
     expires_at: Option<DateTime<Utc>>,
 }
 
-/// A key that was just made.
+/// A key that was just created.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct CreatedApiKey {
     #[serde(flatten)]
     details: ApiKey,
-    /// The key itself. It is shown this once: we keep only its hash.
+    /// The key itself. Only this answer shows it: the service stores its hash.
     #[schema(example = "crm_1f0e9d8c7b6a5f4e3d2c1b0a")]
     key: String,
 }

@@ -20,7 +20,7 @@ use crm_core::routes;
 use tables::table_export::{TableFormat, download};
 
 crm_core::words! {
-    /// Who acted.
+    /// The kind of the actor.
     pub(crate) ActorType = "user", "api_key", "system";
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct AuditLog {
     #[schema(value_type = ActorType)]
     pub(super) actor_type: String,
     pub(super) actor_id: Option<Uuid>,
-    /// As it was then.
+    /// The name of the actor at that time.
     #[schema(example = "Putri Ayu")]
     pub(super) actor_name: Option<String>,
     /// `<entity>.created`, `.updated`, `.deleted`, or a security event such as `permission.refused`.
@@ -44,10 +44,10 @@ pub(crate) struct AuditLog {
     pub(super) entity: Option<String>,
     #[schema(example = "3f0c7a52-6a0b-4f0e-9c3c-0d9f1c5d2b10")]
     pub(super) entity_id: Option<String>,
-    /// What was changed or deleted, with secrets masked.
+    /// The state before the change or the deletion, with secrets masked.
     #[schema(required)]
     pub(super) before: Option<Value>,
-    /// What was created, or what a change made of it.
+    /// The state after the change or the creation.
     #[schema(required)]
     pub(super) after: Option<Value>,
     #[schema(example = "9b2f4c1e")]
@@ -61,11 +61,11 @@ pub(crate) struct AuditLog {
 pub(crate) struct AuditLogPage {
     #[serde(rename(deserialize = "rows"))]
     pub(super) data: Vec<AuditLog>,
-    /// To be given as `before`, for the page below. Null on the last page.
+    /// The value of `before` for the next, older page. Null on the last page.
     pub(super) next_cursor: Option<String>,
 }
 
-/// What to list.
+/// The filters of the list.
 #[derive(Deserialize)]
 pub(crate) struct Filter {
     actor: Option<Uuid>,
@@ -82,7 +82,7 @@ pub(crate) struct Filter {
     format: Format,
 }
 
-/// How to answer.
+/// The format of the answer.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = AuditLogFormat)]
@@ -142,7 +142,7 @@ pub(crate) async fn list_audit_logs(
     Ok(Json(read_page(&caller, &filter, filter.before, filter.limit).await?).into_response())
 }
 
-/// The page of the log below the entry `before`.
+/// Reads the page of entries older than `before`.
 pub(super) async fn read_page(
     caller: &Caller,
     filter: &Filter,

@@ -5,7 +5,7 @@ use crm_core::caller::Caller;
 use crm_core::error::ApiError;
 use tables::table_export::PagedQuery;
 
-/// Entries of the log that are asked for at once.
+/// The number of entries that one query reads.
 const PAGE: u32 = 1000;
 const COLUMNS: [&str; 12] = [
     "id",
@@ -22,7 +22,7 @@ const COLUMNS: [&str; 12] = [
     "ip",
 ];
 
-/// Every entry that the filters leave, the newest first.
+/// Every entry that passes the filters, newest first.
 pub(super) struct AuditLogs {
     pub(super) caller: Caller,
     pub(super) filter: Filter,

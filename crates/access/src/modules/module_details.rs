@@ -18,13 +18,13 @@ pub(crate) struct Module {
     description_id: String,
     #[schema(example = "1.0.0")]
     version: String,
-    /// Whether the product does not work without it.
+    /// Whether the product needs this module. Such a module cannot be switched off.
     core: bool,
     enabled: bool,
-    /// How its routes begin.
+    /// The beginnings of its routes.
     #[schema(example = json!(["/api/broadcast"]))]
     routes: Vec<String>,
-    /// The permissions that go with it.
+    /// The permissions that belong to it.
     #[schema(example = json!(["broadcasts.view"]))]
     permissions: Vec<String>,
     /// The modules it needs.

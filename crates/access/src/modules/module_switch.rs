@@ -14,7 +14,7 @@ use crm_core::json_body::JsonBody;
 use crm_core::permissions::{ModulesManage, ModulesView};
 use crm_core::routes;
 
-/// Whether the tenant wants it.
+/// Changes to a module.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ModuleChanges {
@@ -66,7 +66,7 @@ pub(crate) async fn set_module(
     ))
 }
 
-/// Postgres has no text with U+0000, and so no module of such a name.
+/// Refuses U+0000, which no text in Postgres can contain: no module has such a name.
 fn without_nul(id: &str) -> Result<&str, ApiError> {
     if id.contains('\0') {
         Err(ApiError::not_found())

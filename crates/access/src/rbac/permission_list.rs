@@ -11,7 +11,7 @@ use crm_core::error::ApiError;
 use crm_core::permissions::RbacView;
 use crm_core::routes;
 
-/// Something that can be permitted.
+/// A permission.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct PermissionDetails {
     #[schema(example = "messages.send")]
@@ -30,7 +30,7 @@ pub(crate) struct PermissionDetails {
     module_id: String,
 }
 
-/// Everything that can be permitted.
+/// All permissions.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PermissionList {
     data: Vec<PermissionDetails>,

@@ -16,7 +16,7 @@ use crm_core::path_id::PathId;
 use crm_core::permissions::{RbacManageRoles, RbacView};
 use crm_core::routes;
 
-/// What to change of a role; what is not named stays.
+/// Changes to a role. Fields that are left out stay as they are.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RoleChanges {
@@ -30,13 +30,13 @@ pub(crate) struct RoleChanges {
     level: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     inherits: Option<bool>,
-    /// What it is given, in place of what it was given before.
+    /// The permissions of the role; they replace the granted ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     permissions: Option<Vec<String>>,
-    /// What it does not inherit, in place of what it did not before.
+    /// The permissions that the role does not inherit; they replace the former ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     taken_away: Option<Vec<String>>,
-    /// In the place of `permissions`: the key of a permission template.
+    /// The key of a permission template, in the place of `permissions`.
     #[serde(skip_serializing_if = "Option::is_none")]
     template: Option<String>,
 }

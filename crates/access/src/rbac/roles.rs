@@ -21,7 +21,7 @@ pub(crate) struct RoleList {
     data: Vec<Role>,
 }
 
-/// A role to be made.
+/// A role to be created.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewRole {
@@ -30,17 +30,17 @@ pub(crate) struct NewRole {
     #[serde(default)]
     #[schema(max_length = 500)]
     description: String,
-    /// Below the caller's own.
+    /// The level of the role, below the caller's own.
     #[schema(minimum = 1, maximum = 9, example = 4)]
     level: u8,
-    /// Whether it holds what the predefined roles of lower levels hold. By default it does.
+    /// Whether the role also holds the permissions of predefined roles of lower levels; true if left out.
     inherits: Option<bool>,
-    /// What it is given. The caller must hold all of it.
+    /// The permissions to grant. The caller must hold all of them.
     #[schema(example = json!(["conversations.view", "messages.view"]))]
     permissions: Option<Vec<String>>,
-    /// What it does not inherit.
+    /// The permissions that the role does not inherit.
     taken_away: Option<Vec<String>>,
-    /// In the place of `permissions`: the key of a permission template.
+    /// The key of a permission template, in the place of `permissions`.
     template: Option<String>,
 }
 

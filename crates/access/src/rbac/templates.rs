@@ -1,4 +1,4 @@
-//! `/api/rbac/templates`: named sets of permissions, to be applied to roles.
+//! `/api/rbac/templates`: permission templates, which are named sets of permissions that can be applied to roles.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -17,7 +17,7 @@ use crm_core::permissions::{RbacManagePermissions, RbacView};
 use crm_core::routes;
 use crm_core::text::Text;
 
-/// A named set of permissions: predefined, or of the tenant's own.
+/// A permission template: a predefined one, or one of the tenant's own.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct PermissionTemplate {
     id: Uuid,
@@ -38,13 +38,13 @@ pub(crate) struct PermissionTemplate {
     updated_at: DateTime<Utc>,
 }
 
-/// The templates of a tenant.
+/// The permission templates of a tenant.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PermissionTemplateList {
     data: Vec<PermissionTemplate>,
 }
 
-/// A template to be made, or put in the place of the one with its key.
+/// A permission template to be created, or to replace the one with the same key.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewPermissionTemplate {
@@ -59,7 +59,7 @@ pub(crate) struct NewPermissionTemplate {
     permissions: Vec<String>,
 }
 
-/// Which template.
+/// The permission template to delete.
 #[derive(Deserialize)]
 pub(crate) struct TemplateKey {
     key: String,

@@ -14,7 +14,7 @@ use crm_core::path_id::PathId;
 use crm_core::permissions::{RbacManageUsers, RbacView};
 use crm_core::routes;
 
-/// Somebody's roles and what follows from them.
+/// The roles of a person, and the permissions that follow from them.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct UserAccess {
     user_id: Uuid,
@@ -22,16 +22,16 @@ pub(crate) struct UserAccess {
     display_name: String,
     active: bool,
     roles: Vec<RoleSummary>,
-    /// What the roles hold together.
+    /// The permissions of all the roles together.
     #[schema(example = json!(["conversations.view", "messages.send"]))]
     permissions: Vec<String>,
 }
 
-/// The roles somebody shall have.
+/// New roles of a person.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UserRoles {
-    /// At least one, in place of those they have.
+    /// At least one role; they replace the former ones.
     role_ids: Vec<Uuid>,
 }
 

@@ -9,10 +9,10 @@ use crm_core::contract::Routes;
 use crm_core::error::ApiError;
 use crm_core::routes;
 
-/// The signed-in person, or the integration.
+/// The caller: a signed-in person, or an integration.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Me {
-    /// Of a person.
+    /// The e-mail address of a person.
     #[schema(example = "putri@kopi.test")]
     email: Option<String>,
     #[serde(flatten)]

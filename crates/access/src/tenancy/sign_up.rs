@@ -1,4 +1,4 @@
-//! `POST /api/tenant`: somebody who belongs nowhere yet opens an organisation.
+//! `POST /api/tenant`: a person without an organisation creates one.
 
 use axum::Json;
 use axum::extract::State;
@@ -18,28 +18,28 @@ use crm_core::rate_limit::{self, Guarded};
 use crm_core::routes;
 use crm_core::trace::Trace;
 
-/// An organisation to be opened.
+/// An organisation to be created.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewTenant {
     #[schema(example = "Kopi Senja", max_length = 200)]
     name: String,
-    /// Without one it is made from the name.
+    /// The short name. If left out it is derived from the name.
     #[serde(skip_serializing_if = "Option::is_none")]
     slug: Option<String>,
-    /// By default `Asia/Jakarta`.
+    /// The time zone; `Asia/Jakarta` if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     timezone: Option<String>,
-    /// By default `id`.
+    /// The language; `id` if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     locale: Option<Locale>,
-    /// The name of the person.
+    /// The name of the person who creates it.
     #[serde(default)]
     #[schema(example = "Putri Ayu")]
     display_name: String,
 }
 
-/// Somebody with a valid access token, of a tenant or not.
+/// A person with a valid access token, with or without an organisation.
 pub(crate) struct Person(AccessToken);
 
 impl axum::extract::FromRequestParts<App> for Person {

@@ -28,20 +28,20 @@ pub(crate) struct Tenant {
     name: String,
     #[schema(example = "kopi-senja")]
     slug: String,
-    /// IANA name: times are entered and shown in it.
+    /// The IANA name of the time zone in which the product reads and shows times.
     #[schema(example = "Asia/Jakarta")]
     timezone: String,
     locale: Locale,
     business_hours: BusinessHours,
-    /// Whether agents see conversations that nobody is assigned to.
+    /// Whether agents see unassigned conversations.
     agents_see_unassigned: bool,
-    /// Words that end marketing, alone in a message of the customer's.
+    /// Words that end marketing when a customer sends one of them alone.
     #[schema(example = json!(["STOP"]))]
     opt_out_keywords: Vec<String>,
-    /// Words that bring it back.
+    /// Words that allow marketing again.
     #[schema(example = json!(["MULAI"]))]
     opt_in_keywords: Vec<String>,
-    /// How long the audit log is kept.
+    /// The number of days for which the audit log is kept.
     audit_retention_days: u32,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -55,7 +55,7 @@ pub(crate) enum Locale {
     En,
 }
 
-/// What to change; what is not named stays.
+/// Changes to an organisation. Fields that are left out stay as they are.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TenantChanges {
@@ -72,13 +72,13 @@ pub(crate) struct TenantChanges {
     business_hours: Option<BusinessHours>,
     #[serde(skip_serializing_if = "Option::is_none")]
     agents_see_unassigned: Option<bool>,
-    /// Up to 50, in the place of those there are.
+    /// Up to 50 words; they replace the former ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     opt_out_keywords: Option<Vec<String>>,
-    /// Up to 50, in the place of those there are.
+    /// Up to 50 words; they replace the former ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     opt_in_keywords: Option<Vec<String>>,
-    /// 30 to 3650; for Super Admins.
+    /// From 30 to 3650. Only a Super Admin can change it.
     #[serde(skip_serializing_if = "Option::is_none")]
     audit_retention_days: Option<u32>,
 }
@@ -137,7 +137,7 @@ pub(crate) async fn update_tenant(
     Ok(Json(tenant))
 }
 
-/// Words that customers may say, each once.
+/// Checks keywords, and removes duplicates.
 fn checked_keywords(field: &str, words: Option<Vec<String>>) -> Result<Option<Vec<String>>, ApiError> {
     let Some(words) = words else {
         return Ok(None);
@@ -161,7 +161,7 @@ fn checked_keywords(field: &str, words: Option<Vec<String>>) -> Result<Option<Ve
     Ok(Some(checked))
 }
 
-/// The form of a short name: lower-case letters and digits, with single hyphens between them.
+/// Refuses a short name that is not made of lower-case letters and digits, with single hyphens between them.
 pub(super) fn check_slug(slug: &str) -> Result<(), ApiError> {
     let fits = (1..=63).contains(&slug.len())
         && slug.split('-').all(|part| {

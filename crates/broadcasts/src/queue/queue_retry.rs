@@ -1,4 +1,4 @@
-//! `POST /api/queue/retry`: the dead letters, once more.
+//! `POST /api/queue/retry`: queues failed recipients again.
 
 use axum::Json;
 use serde::{Deserialize, Serialize};
@@ -11,12 +11,12 @@ use crm_core::error::ApiError;
 use crm_core::permissions::{BroadcastsRetry, QueueManage};
 use crm_core::routes;
 
-/// What is tried again.
+/// The result of a retry.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct Retried {
-    /// Recipients that are due again.
+    /// The number of recipients that are pending again.
     retried: u64,
-    /// Campaigns they are of.
+    /// The number of their campaigns.
     campaigns: u64,
 }
 

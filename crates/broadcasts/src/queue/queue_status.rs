@@ -1,4 +1,4 @@
-//! `GET /api/queue`, and under its former name `GET /api/broadcast/debug/queue`.
+//! `GET /api/queue`, and its former address `GET /api/broadcast/debug/queue`.
 
 use axum::Json;
 use chrono::{DateTime, Utc};
@@ -13,7 +13,7 @@ use crm_core::error::ApiError;
 use crm_core::permissions::QueueView;
 use crm_core::routes;
 
-/// The queue of a tenant: campaigns that are under way, or ended within a week.
+/// The queue of a tenant: campaigns that are running, or ended within a week.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct Queue {
     total: QueueCounts,
@@ -21,18 +21,18 @@ pub(crate) struct Queue {
     campaigns: Vec<CampaignQueue>,
 }
 
-/// Recipients by what they wait for.
+/// The numbers of recipients by state.
 #[derive(Serialize, Deserialize, ToSchema)]
 struct QueueCounts {
-    /// Due, and not handed out yet.
+    /// Due, and not claimed yet.
     waiting: u64,
-    /// Due later: for their time, or for another attempt.
+    /// Due later, because of their time or of a retry.
     delayed: u64,
-    /// Handed to a sender.
+    /// Claimed by a sender.
     active: u64,
     /// Accepted by Meta.
     completed: u64,
-    /// Given up: the dead letters. `POST /api/queue/retry` tries them again.
+    /// Failed for good. `POST /api/queue/retry` queues them again.
     failed: u64,
     unknown: u64,
     skipped: u64,
@@ -50,7 +50,7 @@ struct NumberQueue {
     status: String,
     #[schema(example = 10)]
     messages_per_second: u32,
-    /// Whether a sender is at work for it.
+    /// Whether a sender is working on it.
     sending_now: bool,
     counts: QueueCounts,
 }
@@ -64,7 +64,7 @@ struct CampaignQueue {
     #[schema(value_type = crate::campaign_list::CampaignStatus)]
     status: String,
     status_reason: Option<String>,
-    /// Until then it waits for the end of quiet hours, or for Meta's limit.
+    /// The campaign waits until then, for the end of quiet hours or because of Meta's limit.
     held_until: Option<DateTime<Utc>>,
     session_id: Uuid,
     counts: QueueCounts,

@@ -1,4 +1,4 @@
-//! `GET /api/broadcast/debug/scheduled`: campaigns that wait for their time.
+//! `GET /api/broadcast/debug/scheduled`: scheduled campaigns.
 
 use axum::Json;
 use chrono::{DateTime, Utc};
@@ -13,17 +13,17 @@ use crm_core::error::ApiError;
 use crm_core::permissions::QueueView;
 use crm_core::routes;
 
-/// Campaigns that wait for their time.
+/// Scheduled campaigns.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct Scheduled {
-    /// The time of the database, by which they start.
+    /// The time of the database, which decides when they start.
     now: DateTime<Utc>,
-    /// The tenant's.
+    /// The tenant's time zone.
     #[schema(example = "Asia/Jakarta")]
     timezone: String,
     /// Whether the tenant's scheduler runs.
     running: bool,
-    /// The first due first.
+    /// The campaigns, the first due first.
     campaigns: Vec<Campaign>,
 }
 

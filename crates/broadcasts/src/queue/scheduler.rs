@@ -19,7 +19,7 @@ use crm_core::routes;
 crm_core::words! {
     /// The state of the scheduler.
     pub(crate) SchedulerStatus = "running", "stopped";
-    /// What the scheduler can be asked to do.
+    /// An action on the scheduler.
     pub(crate) SchedulerAction = "start", "stop", "trigger";
 }
 
@@ -31,9 +31,9 @@ pub(crate) struct Scheduler {
     status: String,
     running: bool,
     stopped_at: Option<DateTime<Utc>>,
-    /// By `trigger`.
+    /// The number of campaigns that `trigger` started.
     started_campaigns: u64,
-    /// Campaigns that wait for their time.
+    /// The number of scheduled campaigns.
     scheduled: u64,
     next_at: Option<DateTime<Utc>>,
 }
@@ -49,7 +49,7 @@ pub fn router() -> Routes {
 /// passed start within the next minute. `trigger`: campaigns that are due start now, and a run of the sender begins.
 #[utoipa::path(
     post, path = "/api/broadcast/scheduler/{id}", tag = "queue",
-    params(("id" = inline(SchedulerAction), Path, description = "What the scheduler shall do")),
+    params(("id" = inline(SchedulerAction), Path, description = "The action")),
     responses((status = 200, body = Scheduler)),
 )]
 pub(crate) async fn control_scheduler(
@@ -68,10 +68,10 @@ pub(crate) async fn control_scheduler(
 
 /// Show the scheduler.
 ///
-/// The answer says whether the scheduler runs and what waits for it. The word in the path changes nothing.
+/// The answer says whether the scheduler runs and what waits for it. The action in the path has no effect.
 #[utoipa::path(
     get, path = "/api/broadcast/scheduler/{id}", tag = "queue",
-    params(("id" = inline(SchedulerAction), Path, description = "Any of the words; nothing is changed")),
+    params(("id" = inline(SchedulerAction), Path, description = "Any action; nothing is changed")),
     responses((status = 200, body = Scheduler)),
 )]
 pub(crate) async fn show_scheduler(

@@ -1,4 +1,4 @@
-//! Which column of a file is what of a contact, and rows read by it.
+//! The mapping of a file's columns to fields of contacts, and the rows read with it.
 
 use std::collections::BTreeMap;
 
@@ -50,19 +50,19 @@ const OPT_OUT_NAMES: &[&str] = &[
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = ImportColumn)]
 pub(crate) struct Column {
-    /// As the file names it.
+    /// The name of the column in the file.
     #[schema(example = "Kota")]
     pub(super) column: String,
-    /// `phone_number`, `name`, `email`, `language`, `tags`, `labels`, `owner`, `opted_out`, or `custom_fields.<key>`; null
-    /// leaves it out.
+    /// `phone_number`, `name`, `email`, `language`, `tags`, `labels`, `owner`, `opted_out`, or `custom_fields.<key>`;
+    /// null skips the column.
     #[schema(example = "custom_fields.city")]
     pub(super) field: Option<String>,
 }
 
-/// What somebody said of columns: fields, or null, by the columns' names.
+/// The mapping that a person chose: fields, or null to skip, by the columns' names.
 pub(super) type Chosen = BTreeMap<String, Option<String>>;
 
-/// What is in the columns: as it was chosen, and otherwise as they are called.
+/// Maps columns to fields: as chosen, and otherwise by the columns' names.
 pub(super) fn mapping(
     headers: &[String],
     chosen: &Chosen,
@@ -91,7 +91,7 @@ pub(super) fn mapping(
             field: chosen.get(header).cloned().flatten(),
         })
         .collect();
-    // The surest name first, whatever the order of the columns.
+    // The most reliable name comes first, regardless of the order of the columns.
     let known: Vec<(String, &[&str])> = [
         ("phone_number", PHONE_NAMES),
         ("name", NAME_NAMES),
@@ -115,7 +115,7 @@ pub(super) fn mapping(
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         (field.clone(), names)
     });
-    // An organisation's own fields are meant before what a column may be called elsewhere.
+    // The organisation's custom fields take precedence over common names of columns.
     let guesses = own.chain(known.into_iter().map(|(field, names)| (field, names.to_vec())));
     for (field, names) in guesses {
         if taken(&field, &columns) {
@@ -160,11 +160,11 @@ fn is_known(field: &str, fields: &[ContactField]) -> bool {
     }
 }
 
-/// The columns of a file that is being read.
+/// The mapped columns of a file that is being read.
 #[derive(Debug)]
 pub struct Columns(Vec<Column>);
 
-/// A contact as the database takes it.
+/// A contact as the database expects it.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Entry {
     line: u32,
@@ -181,7 +181,7 @@ pub struct Entry {
     labels: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<String>,
-    /// Only true: who does not say no says nothing.
+    /// Only true or absent: an empty cell is not a consent.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     opted_out: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -191,7 +191,7 @@ pub struct Entry {
 }
 
 impl Columns {
-    /// Nothing, if no column is the one with the phone number.
+    /// The columns, unless none holds the phone number.
     pub(super) fn new(columns: Vec<Column>) -> Option<Self> {
         columns
             .iter()
@@ -203,7 +203,7 @@ impl Columns {
         self.0
     }
 
-    /// Reads a row: a contact, or everything that is wrong with it. Empty cells say nothing.
+    /// Reads a row: a contact, or all problems of the row. Empty cells set no value.
     pub(super) fn read(&self, row: &Row, country: &str) -> Result<Entry, Vec<RowProblem>> {
         let mut entry = Entry {
             line: row.line,
@@ -266,7 +266,7 @@ impl Entry {
     }
 }
 
-/// Whether somebody wants no marketing, and since when: yes or no, or the time our own tables have there, in UTC.
+/// Reads whether the person has opted out of marketing, and since when: yes or no, or a time in UTC as in our exports.
 fn refusal(cell: &str) -> Option<(bool, Option<DateTime<Utc>>)> {
     match cell.to_lowercase().as_str() {
         "ya" | "yes" | "y" | "true" | "1" | "x" | "benar" => return Some((true, None)),
@@ -286,7 +286,7 @@ fn refusal(cell: &str) -> Option<(bool, Option<DateTime<Utc>>)> {
     time.map(|time| (true, Some(time)))
 }
 
-/// Without the apostrophe that our tables put before what a spreadsheet would take for a formula.
+/// Removes the apostrophe that our exports put before a cell that a spreadsheet would run as a formula.
 fn unprotected(cell: &str) -> &str {
     match cell.strip_prefix('\'') {
         Some(rest) if rest.starts_with(['=', '+', '-', '@']) => rest,
@@ -368,14 +368,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_chosen_wrongly_is_named() {
-        for (chosen, told) in [
+    fn a_wrong_choice_is_named() {
+        for (chosen, expected) in [
             (&[("other", Some("name"))][..], "mapping.other"),
             (&[("a", Some("nickname"))], "mapping.a"),
             (&[("a", Some("custom_fields.none"))], "mapping.a"),
             (&[("a", Some("name")), ("b", Some("name"))], "mapping.b"),
         ] {
-            assert_eq!(mapped(&["a", "b"], chosen), Err(told.to_owned()));
+            assert_eq!(mapped(&["a", "b"], chosen), Err(expected.to_owned()));
         }
     }
 
@@ -419,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn who_said_no_elsewhere_is_read() {
+    fn an_opt_out_from_elsewhere_is_read() {
         let columns = columns(&["phone_number", "opted_out"]);
         let read = |cell: &str| {
             columns
@@ -446,17 +446,17 @@ mod tests {
     }
 
     #[test]
-    fn a_row_tells_everything_that_is_wrong_with_it() {
+    fn all_problems_of_a_row_are_reported() {
         let columns = columns(&["phone_number", "email", "language"]);
         let problems = columns
             .read(&row(&["abc", "x", "indonesian", "more"]), "ID")
             .unwrap_err();
-        let told: Vec<(&str, &str)> = problems
+        let expected: Vec<(&str, &str)> = problems
             .iter()
             .map(|problem| (problem.field.as_str(), problem.code))
             .collect();
         assert_eq!(
-            told,
+            expected,
             [
                 ("", "too_many_cells"),
                 ("col phone_number", "phone_invalid"),

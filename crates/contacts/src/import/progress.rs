@@ -1,4 +1,4 @@
-//! `GET /api/crm/contacts/import`: imports, how far one is, and what was wrong with its rows.
+//! `GET /api/crm/contacts/import`: imports, their progress, and the rows that were not imported.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -24,25 +24,25 @@ use tables::table_export::TableFormat;
 crm_core::words! {
     /// The state of an import.
     pub(crate) ImportStatus = "importing", "finished", "failed";
-    /// Why an import failed.
+    /// The reason why an import failed.
     pub(crate) ImportFailure = "file_unreadable", "gave_up";
 }
 
-/// An import of contacts, and how far it is.
+/// An import of contacts, with its progress.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ImportProgress {
     id: Uuid,
     #[schema(example = "kontak.csv")]
     file_name: String,
-    /// Of a dry run: to be given to `POST`, to import the same file. It stays for a day.
+    /// The path to give to `POST` after a dry run, to import the same file. The file is kept for a day.
     #[schema(example = "3f0c7a52-6a0b-4f0e-9c3c-0d9f1c5d2b10/kontak.csv")]
     storage_path: String,
     #[schema(example = "ID")]
     country: String,
-    /// What each column was taken for.
+    /// The field that each column was mapped to.
     mapping: Vec<Column>,
     on_existing: OnExisting,
-    /// Nothing is written: the counts are what would be.
+    /// Whether this is a dry run: nothing is written, and the counts say what an import would do.
     dry_run: bool,
     /// `importing`, `finished` or `failed`
     #[schema(value_type = ImportStatus)]
@@ -55,9 +55,9 @@ pub(crate) struct ImportProgress {
     read_rows: u64,
     created_count: u64,
     updated_count: u64,
-    /// Rows whose contact is there already.
+    /// Rows whose contact exists already.
     skipped_count: u64,
-    /// Rows that were not taken.
+    /// Rows that were not imported.
     error_count: u64,
     created_by: Option<Uuid>,
     created_at: DateTime<Utc>,
@@ -81,7 +81,7 @@ pub(crate) enum ImportAnswer {
     One(Box<ImportProgress>),
 }
 
-/// Which import, and what of it.
+/// The import to show.
 #[derive(Deserialize)]
 pub(crate) struct ImportQuery {
     id: Option<Uuid>,

@@ -1,4 +1,4 @@
-//! `POST` and `PUT /api/crm/contacts/import`: a file to import, and where to put a large one.
+//! `POST` and `PUT /api/crm/contacts/import`: starts an import, and gives an address for the upload of a large file.
 
 use axum::Json;
 use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
@@ -27,32 +27,33 @@ use tables::file_import::form::Form;
 use tables::file_import::{self, ImportAddress, MAX_BODY, NewFile, inspection};
 use tables::table_file::Row;
 
-/// A file to import. As a form: `file` with the same further fields, `mapping` as JSON.
+/// A file to import. A form has the part `file` and the same other fields, with `mapping` as JSON.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewContactImport {
     /// A CSV file as text.
     file: Option<String>,
-    /// A file that was uploaded to an address of `PUT /api/crm/contacts/import`, or that a dry run has read.
+    /// The path of a file that was uploaded to an address of `PUT /api/crm/contacts/import`, or that a dry run has
+    /// read.
     #[schema(example = "3f0c7a52-6a0b-4f0e-9c3c-0d9f1c5d2b10/kontak.csv")]
     storage_path: Option<String>,
     #[schema(example = "kontak.csv")]
     file_name: Option<String>,
-    /// Fields by the names of columns; null leaves one out. Columns that are not named go by what they are called.
+    /// Fields by the names of columns; null skips a column. Columns that are left out are mapped by their names.
     #[serde(default)]
     #[schema(value_type = Object, example = json!({"Kontak WA": "phone_number", "Kota": "custom_fields.city", "Catatan": null}))]
     mapping: Chosen,
-    /// What becomes of contacts that are there already. An update fills in and adds; it takes nothing away.
+    /// How to treat contacts that exist already. An update fills in and adds values, and removes none.
     #[serde(default)]
     on_existing: OnExisting,
-    /// Only tells what would be.
+    /// Whether to write nothing and only report what an import would do.
     #[serde(default)]
     dry_run: bool,
-    /// Where numbers without a country code are from: an ISO 3166 code, by default `ID`.
+    /// The country of numbers without a country code, as an ISO 3166 code; `ID` if left out.
     country: Option<String>,
 }
 
-/// What becomes of contacts that are there already.
+/// The treatment of contacts that exist already.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = OnExistingContact)]
@@ -131,7 +132,7 @@ pub(crate) async fn begin_contact_import(
 
 type Judged = Result<Vec<Column>, (String, Text)>;
 
-/// What is wrong with the mapping is told of the mapping, and what is wrong with the file of the file.
+/// Problems of the mapping are reported for field `mapping`, and problems of the file for the file.
 fn judge(first: &Row, chosen: &Chosen, fields: &[ContactField]) -> Result<(Judged, bool), Text> {
     let headers: Vec<String> = first.cells.iter().map(|cell| cell.as_str().to_owned()).collect();
     let columns = match mapping(&headers, chosen, fields) {
@@ -142,7 +143,7 @@ fn judge(first: &Row, chosen: &Chosen, fields: &[ContactField]) -> Result<(Judge
     Ok((Ok(columns.into_mapping()), false))
 }
 
-/// What is to be imported, as it came.
+/// An import as it was submitted.
 pub(crate) struct Submission {
     options: NewContactImport,
     bytes: Option<Bytes>,

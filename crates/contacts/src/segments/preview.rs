@@ -1,4 +1,4 @@
-//! `POST /api/crm/segments/preview`: whom a filter would leave.
+//! `POST /api/crm/segments/preview`: the contacts that a filter selects.
 
 use axum::Json;
 use chrono::{DateTime, Utc};
@@ -22,15 +22,15 @@ pub(crate) struct FilterToTry {
     filter: ContactTree,
 }
 
-/// Whom a filter leaves, of the contacts the caller may see.
+/// The contacts that a filter selects, of those the caller may see.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct SegmentPreview {
     contact_count: u64,
-    /// The newest 20.
+    /// The 20 newest contacts.
     contacts: Vec<PreviewContact>,
 }
 
-/// A contact in short.
+/// A contact with its most important fields.
 #[derive(Serialize, Deserialize, ToSchema)]
 struct PreviewContact {
     id: Uuid,

@@ -1,4 +1,4 @@
-//! `GET`, `PATCH` and `DELETE /api/crm/segments/{id}`, and what a segment looks like.
+//! `GET`, `PATCH` and `DELETE /api/crm/segments/{id}`, and a segment as clients see it.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -30,10 +30,12 @@ pub(crate) struct Segment {
     #[schema(example = "Membeli dalam 30 hari terakhir")]
     description: String,
     filter: ContactTree,
-    /// How many contacts it leaves now, of those the caller may see. Null where nobody counted, or with a `problem`.
+    /// The number of contacts that the filter selects now, of those the caller may see. Null if they were not counted,
+    /// or with a `problem`.
     #[serde(default)]
     contact_count: Option<u64>,
-    /// What the filter names is gone: it leaves nobody, and cannot be sent to until it is changed.
+    /// Something that the filter names has been deleted. The segment selects no contact, and no campaign can be sent to
+    /// it until it is changed.
     #[serde(default)]
     problem: Option<SegmentProblem>,
     created_by: Option<Uuid>,
@@ -41,14 +43,14 @@ pub(crate) struct Segment {
     updated_at: DateTime<Utc>,
 }
 
-/// The place in a filter that names something that is gone.
+/// The place in a filter that names something deleted.
 #[derive(Serialize, Deserialize, ToSchema)]
 struct SegmentProblem {
     #[schema(example = "filter.all[1].value")]
     field: String,
 }
 
-/// A segment to make.
+/// A segment to be created.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewSegment {
@@ -59,7 +61,7 @@ pub(crate) struct NewSegment {
     filter: ContactTree,
 }
 
-/// What to change; what is not named stays.
+/// Changes to a segment. Fields that are left out stay as they are.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SegmentChanges {

@@ -15,7 +15,7 @@ use crm_core::paging::{PageNumber, Paged, Rows, default_limit, first_page, page_
 use crm_core::permissions::{SegmentsCreate, SegmentsView};
 use crm_core::routes;
 
-/// What to list.
+/// The filters of the list.
 #[derive(Deserialize)]
 pub(crate) struct Filter {
     search: Option<String>,

@@ -1,4 +1,4 @@
-//! What the database knows of a caller, and the memory of it.
+//! The access of a caller as the database knows it, and the memory of recent callers.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,18 +8,18 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// How long a process remembers what a caller may do. Not how long it relies on it: with every call the database is
-/// told the version we know, and refuses an older one.
+/// How long a process remembers the access of a caller. It does not rely on it: every call sends the known version to
+/// the database, which refuses an older one.
 const REMEMBERED: Duration = Duration::from_secs(15);
-/// More callers than that at once and the memory starts anew.
+/// The most callers that are remembered. Beyond it the memory is emptied.
 const MAX_REMEMBERED: usize = 1000;
 
-/// What the database knows of a caller.
+/// The access of a caller as the database knows it.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Access {
-    /// `user`: a person. `api_key`: an integration.
+    /// The kind of the caller: `user` is a person, `api_key` an integration.
     pub(crate) kind: CallerKind,
-    /// The person's id, or the key's.
+    /// The id of the person or of the key.
     pub user_id: Uuid,
     #[schema(example = "Putri Ayu")]
     pub(crate) display_name: String,
@@ -29,7 +29,7 @@ pub struct Access {
     /// The caller's organisation.
     pub tenant: TenantSummary,
     pub(crate) roles: Vec<RoleSummary>,
-    /// Keys such as `messages.send`, inherited ones included, without those of disabled modules.
+    /// Permissions such as `messages.send`, inherited ones included, without those of disabled modules.
     #[schema(example = json!(["conversations.view", "messages.send"]))]
     pub(crate) permissions: Vec<String>,
     /// The modules that are enabled.
@@ -41,7 +41,7 @@ pub struct Access {
     pub(crate) version: i64,
 }
 
-/// What a caller is.
+/// The kind of a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CallerKind {
@@ -59,7 +59,7 @@ pub struct TenantSummary {
     name: String,
     #[schema(example = "kopi-senja")]
     slug: String,
-    /// IANA name, for example `Asia/Jakarta`: times are shown in it.
+    /// The IANA name of the time zone in which times are shown, for example `Asia/Jakarta`.
     #[schema(example = "Asia/Jakarta")]
     pub(crate) timezone: String,
     /// `id` or `en`
@@ -67,7 +67,7 @@ pub struct TenantSummary {
     locale: String,
 }
 
-/// A role somebody holds.
+/// A role of a caller.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct RoleSummary {
     id: Uuid,
@@ -75,12 +75,12 @@ pub struct RoleSummary {
     key: String,
     #[schema(example = "Agent")]
     name: String,
-    /// 10 is the highest.
+    /// The level of the role; 10 is the highest.
     #[schema(example = 5)]
     level: u8,
 }
 
-/// What recent callers may do, by their credential.
+/// The access of recent callers, by their credential.
 #[derive(Default)]
 pub struct AccessCache {
     entries: Mutex<HashMap<String, (Instant, Arc<Access>)>>,

@@ -1,4 +1,4 @@
-//! What a caller shows: an access token or an API key.
+//! The credential of a caller: an access token or an API key.
 
 use std::sync::Arc;
 
@@ -14,15 +14,15 @@ use crate::error::ApiError;
 use crate::text::Text;
 use crate::trace::{Actor, Trace};
 
-/// How keys of ours begin.
+/// The beginning of every API key.
 const KEY_PREFIX: &str = "crm_";
 const MAX_KEY_LENGTH: usize = 200;
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// A bearer as it came: well formed, not necessarily genuine.
+/// A bearer as it came: well formed, but not verified.
 pub(super) enum Credential {
     Person(AccessToken),
-    /// As a header, so that it is shown nowhere.
+    /// The key as a header value marked as sensitive, so that it is never printed.
     Key(HeaderValue),
 }
 
@@ -52,7 +52,7 @@ impl Credential {
         }
     }
 
-    /// Checks a token; answers with the person's address. A key is checked by the database, with every call.
+    /// Verifies an access token and returns the person's e-mail address. The database checks a key with every call.
     pub(super) async fn verify(&self, app: &App, trace: &Trace) -> Result<Option<String>, ApiError> {
         match self {
             Self::Person(token) => {
@@ -67,7 +67,7 @@ impl Credential {
         }
     }
 
-    /// The database as whoever holds the credential.
+    /// The database with the rights of the credential.
     pub(super) fn database<'a>(&self, app: &'a App) -> Database<'a> {
         match self {
             Self::Person(token) => app.supabase().as_user(token),
@@ -75,7 +75,7 @@ impl Credential {
         }
     }
 
-    /// What the holder may do, as the database says. It is remembered.
+    /// Reads the access from the database and remembers it.
     pub(super) async fn access(&self, app: &App, trace: &Trace) -> Result<Arc<Access>, ApiError> {
         let answer = trace
             .mark(self.database(app))
@@ -84,7 +84,7 @@ impl Credential {
         if let Err(DatabaseError::Refused { field: Some(id), .. }) = &answer
             && let Ok(id) = Uuid::parse_str(id)
         {
-            // The database knows the key, and why it does not open.
+            // The database knows the key, and why it is not valid.
             trace.identify(Actor {
                 kind: CallerKind::ApiKey,
                 id,
@@ -96,7 +96,7 @@ impl Credential {
             let service = trace.mark(app.supabase().as_service());
             if let Err(error) = service.rpc::<()>("note_api_key_use", &arguments).await {
                 log::warn!(
-                    "the use of API key {} was not noted: {}",
+                    "the use of API key {} was not recorded: {}",
                     access.user_id,
                     error.source_text()
                 );
@@ -106,7 +106,7 @@ impl Credential {
     }
 }
 
-/// The hint of a refused key is its id, for our log: it is no field of the request.
+/// Removes the hint, which is the id of a refused key: the id is for our log and no field of the request.
 fn without_key_id(error: DatabaseError) -> ApiError {
     match error {
         DatabaseError::Refused {
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_told_from_a_token_and_nonsense_from_both() {
+    fn keys_tokens_and_nonsense_are_distinguished() {
         let key = Credential::from_authorization(Some("Bearer crm_0123456789abcdef"));
         assert!(matches!(key, Ok(Credential::Key(_))));
         let token = Credential::from_authorization(Some("bearer aaa.bbb.ccc"));

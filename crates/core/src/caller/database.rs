@@ -1,4 +1,4 @@
-//! The database as one caller sees it, with rights that cannot be out of date.
+//! The database with the rights of one caller, which are never out of date.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::error::ApiError;
 
 const ACCESS_VERSION: HeaderName = HeaderName::from_static("x-access-version");
 
-/// The database in a caller's name.
+/// The database with the rights of a caller.
 pub struct CallerDatabase<'a> {
     caller: &'a Caller,
     time_limit: Option<Duration>,
@@ -27,14 +27,15 @@ impl<'a> CallerDatabase<'a> {
         }
     }
 
-    /// For a call that works on very many rows. The function's limit in `vercel.json` must be longer.
+    /// Sets a longer time limit, for a call that works on very many rows. The limit of the function in `vercel.json`
+    /// must be longer still.
     pub fn with_time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = Some(limit);
         self
     }
 
-    /// Calls a function. Rights that changed since they were read are read again, and asked again for what the
-    /// handler needs, before the call is repeated: the database did nothing the first time.
+    /// Calls a function. If the caller's access has changed since it was read, the database does nothing and says so.
+    /// The access is then read and checked again, and the call is repeated.
     pub async fn rpc<T: DeserializeOwned>(
         &self,
         function: &'static str,
@@ -43,14 +44,14 @@ impl<'a> CallerDatabase<'a> {
         match self.as_caller().rpc(function, arguments).await {
             Err(DatabaseError::Refused { code, .. }) if code == "access_changed" => {
                 let access = self.caller.renewed_access().await?;
-                (self.caller.verdict)(&access).permit()?;
+                (self.caller.check)(&access).permit()?;
                 Ok(self.as_caller().rpc(function, arguments).await?)
             }
             answer => Ok(answer?),
         }
     }
 
-    /// A read of a table, under the caller's policies.
+    /// Reads a table under the caller's policies.
     pub fn from(&self, table: &'static str) -> Query<'a> {
         let database = self.caller.credential.database(&self.caller.app);
         self.caller.trace.mark(database).from(table)

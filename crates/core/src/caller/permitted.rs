@@ -1,4 +1,4 @@
-//! What a handler needs, as a type: leaving it out does not compile.
+//! The permissions that a handler needs, as a type: a handler that names none does not compile.
 
 use std::marker::PhantomData;
 
@@ -15,15 +15,15 @@ use crate::error::ApiError;
 use crate::permissions::Permission;
 use crate::text::Text;
 
-/// Whether a caller may go on.
+/// The result of checking a requirement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Decision {
     Allowed,
     ModuleDisabled,
     Forbidden,
 }
 
-impl Verdict {
+impl Decision {
     pub(super) fn permit(self) -> Result<(), ApiError> {
         match self {
             Self::Allowed => Ok(()),
@@ -40,16 +40,16 @@ impl Verdict {
     }
 }
 
-/// What a handler can need: a permission, [`AnyOf`] several, or [`AllOf`] them.
+/// A requirement of a handler: a permission, [`AnyOf`] several, or [`AllOf`] several.
 pub trait Requirement: Send {
-    /// The verdict on a caller with this access.
-    fn of(access: &Access) -> Verdict;
+    /// Checks whether a caller with this access meets it.
+    fn check(access: &Access) -> Decision;
 
-    /// The same for the document of the API.
+    /// Describes it for the document of the API.
     fn needed() -> Needed;
 }
 
-/// A requirement as the document states it.
+/// A requirement as the document of the API states it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Needed {
     /// One permission.
@@ -84,13 +84,13 @@ impl Needed {
 }
 
 impl<P: Permission> Requirement for P {
-    fn of(access: &Access) -> Verdict {
+    fn check(access: &Access) -> Decision {
         if access.disabled_permissions.iter().any(|key| key == P::KEY) {
-            Verdict::ModuleDisabled
+            Decision::ModuleDisabled
         } else if access.permissions.iter().any(|key| key == P::KEY) {
-            Verdict::Allowed
+            Decision::Allowed
         } else {
-            Verdict::Forbidden
+            Decision::Forbidden
         }
     }
 
@@ -99,20 +99,20 @@ impl<P: Permission> Requirement for P {
     }
 }
 
-/// At least one of two, three or four: `AnyOf<(A, B)>`.
+/// At least one of two, three or four requirements: `AnyOf<(A, B)>`.
 pub struct AnyOf<T>(PhantomData<T>);
-/// Every one of two, three or four: `AllOf<(A, B)>`.
+/// All of two, three or four requirements: `AllOf<(A, B)>`.
 pub struct AllOf<T>(PhantomData<T>);
 
 macro_rules! combined {
     ($($name:ident),+) => {
         impl<$($name: Requirement),+> Requirement for AnyOf<($($name,)+)> {
-                    fn of(access: &Access) -> Verdict {
-                let verdicts = [$($name::of(access)),+];
-                [Verdict::Allowed, Verdict::ModuleDisabled]
+                    fn check(access: &Access) -> Decision {
+                let decisions = [$($name::check(access)),+];
+                [Decision::Allowed, Decision::ModuleDisabled]
                     .into_iter()
-                    .find(|verdict| verdicts.contains(verdict))
-                    .unwrap_or(Verdict::Forbidden)
+                    .find(|decision| decisions.contains(decision))
+                    .unwrap_or(Decision::Forbidden)
             }
 
             fn needed() -> Needed {
@@ -121,12 +121,12 @@ macro_rules! combined {
         }
 
         impl<$($name: Requirement),+> Requirement for AllOf<($($name,)+)> {
-                    fn of(access: &Access) -> Verdict {
-                let verdicts = [$($name::of(access)),+];
-                [Verdict::ModuleDisabled, Verdict::Forbidden]
+                    fn check(access: &Access) -> Decision {
+                let decisions = [$($name::check(access)),+];
+                [Decision::ModuleDisabled, Decision::Forbidden]
                     .into_iter()
-                    .find(|verdict| verdicts.contains(verdict))
-                    .unwrap_or(Verdict::Allowed)
+                    .find(|decision| decisions.contains(decision))
+                    .unwrap_or(Decision::Allowed)
             }
 
             fn needed() -> Needed {
@@ -139,9 +139,9 @@ combined!(A, B);
 combined!(A, B, C);
 combined!(A, B, C, D);
 
-/// A caller who meets requirement `R`. As a handler's argument it is what lets the handler run.
+/// A caller who meets requirement `R`. A handler that takes it as an argument runs only for such callers.
 pub struct Permitted<R> {
-    /// The caller who meets it.
+    /// The caller.
     pub caller: Caller,
     requirement: PhantomData<R>,
 }
@@ -151,7 +151,7 @@ impl<R: Requirement> FromRequestParts<App> for Permitted<R> {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
         Ok(Self {
-            caller: Caller::identify(parts, app, R::of).await?,
+            caller: Caller::identify(parts, app, R::check).await?,
             requirement: PhantomData,
         })
     }

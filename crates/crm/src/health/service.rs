@@ -1,4 +1,4 @@
-//! `GET /api/health`: the service and what it stands on.
+//! `GET /api/health`: the health of the service and of the services it needs.
 
 use axum::Json;
 use axum::extract::State;
@@ -25,10 +25,10 @@ crm_core::words! {
 /// Health of the service.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ServiceHealth {
-    /// `ok`, or `degraded` when the database is away. Redis is a cache: without it the service goes on.
+    /// `ok`, or `degraded` when the database is unavailable. Redis is a cache: without it the service continues.
     #[schema(example = "ok", value_type = HealthStatus)]
     status: &'static str,
-    /// Version of this software.
+    /// The version of this software.
     #[schema(example = "0.1.0")]
     version: &'static str,
     /// `ok` or `unavailable`
@@ -45,13 +45,13 @@ pub(crate) struct ServiceHealth {
 struct GraphHealth {
     #[schema(example = "v25.0")]
     graph_version: String,
-    /// After this day Meta serves another version in its place.
+    /// After this day Meta serves another version instead.
     graph_version_expires: Option<NaiveDate>,
-    /// Whether that day has come, or comes within 90 days.
+    /// Whether that day has passed or comes within 90 days.
     graph_version_expires_soon: bool,
 }
 
-/// What requests are counted under.
+/// The name under which requests are counted.
 pub(crate) struct Health;
 
 impl PublicRoute for Health {

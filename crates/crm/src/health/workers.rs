@@ -1,4 +1,4 @@
-//! `GET /api/health/workers`: is the background work keeping up?
+//! `GET /api/health/workers`: the health of the background work.
 
 use axum::Json;
 use axum::extract::State;
@@ -14,7 +14,7 @@ use crm_core::error::{ApiError, ErrorBody};
 use crm_core::rate_limit::{Limited, PublicRoute};
 use crm_core::routes;
 
-/// Recipients that wait longer than this without anyone sending: cron has missed two of its minutes.
+/// How long recipients may be overdue without a sender: two missed minutes of cron.
 const LATE_SECONDS: f64 = 150.0;
 
 crm_core::words! {
@@ -22,44 +22,44 @@ crm_core::words! {
     pub(crate) WorkersStatus = "ok", "late", "resting";
 }
 
-/// Health of the background work, of all tenants together.
+/// The health of the background work of all tenants together.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct WorkersHealth {
-    /// `ok`; `late` when recipients wait and nobody sends; `resting` when some wait only because Meta does not answer
-    /// for their number.
+    /// `ok`; `late` when recipients wait and no sender is at work; `resting` when recipients wait only because Meta
+    /// does not answer for their number.
     #[schema(example = "ok", value_type = WorkersStatus)]
     status: &'static str,
     #[serde(flatten)]
     facts: WorkerFacts,
-    /// Numbers that rest because Meta does not answer.
+    /// The numbers whose breaker is not closed, because Meta does not answer.
     breakers: Breakers,
 }
 
-/// The circuit breakers that are not closed.
+/// The number of circuit breakers that are not closed.
 #[derive(Serialize, Deserialize, ToSchema)]
 struct Breakers {
     open: u64,
-    /// Being tried out, or due to be.
+    /// Breakers that are testing whether Meta answers again, or are about to.
     half_open: u64,
-    /// How long the first of them has been so.
+    /// How long the longest of them has been open.
     open_longest_seconds: Option<f64>,
 }
 
-/// What the database knows of the background work.
+/// The state of the background work as the database knows it.
 #[derive(Serialize, Deserialize, ToSchema)]
 struct WorkerFacts {
     /// The last run of `cron/process-broadcasts`. Null before the first.
     last_run: Option<CronRun>,
-    /// Numbers a sender holds right now.
+    /// The number of numbers that a sender is working on.
     numbers_sending: u64,
     /// Campaigns in state `sending`.
     campaigns_sending: u64,
-    /// Recipients not yet handed to Meta, counted up to 10,000.
+    /// Recipients that were not yet handed to Meta, counted up to 10,000.
     recipients_waiting: u64,
-    /// Numbers with waiting recipients whose circuit breaker lets nobody send at the moment.
+    /// Numbers with waiting recipients whose circuit breaker is open.
     numbers_resting: u64,
-    /// How long the longest waiting recipient has been due without a sender, though its number could send. Null when
-    /// none is.
+    /// The longest time that a recipient has been due without a sender although its number could send. Null when no
+    /// recipient is overdue.
     overdue_seconds: Option<f64>,
 }
 
@@ -67,12 +67,12 @@ struct WorkerFacts {
 #[derive(Serialize, Deserialize, ToSchema)]
 struct CronRun {
     started_at: DateTime<Utc>,
-    /// Null while it runs, or when it died.
+    /// Null while it runs, or if it died.
     finished_at: Option<DateTime<Utc>>,
     seconds_ago: f64,
 }
 
-/// Late workers, or a database that does not answer.
+/// Late workers, or an unavailable database.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "it only describes the answer")]
@@ -83,7 +83,7 @@ pub(crate) enum WorkersTrouble {
     Unavailable(ErrorBody),
 }
 
-/// What requests are counted under.
+/// The name under which requests are counted.
 pub(crate) struct Workers;
 
 impl PublicRoute for Workers {

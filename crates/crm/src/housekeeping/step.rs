@@ -1,4 +1,4 @@
-//! The parts of housekeeping.
+//! The steps of the housekeeping.
 
 use std::time::Duration;
 
@@ -10,52 +10,52 @@ use utoipa::ToSchema;
 use crm_core::app::App;
 use crm_core::error::ApiError;
 
-/// Health that is older is asked for again: a little less than the hour between two runs.
+/// Health data that is older is read again. The limit is a little less than the hour between two runs.
 const HEALTH_AGE: Duration = Duration::from_secs(50 * 60);
-/// How long a run fetches files: the function's limit in `vercel.json` leaves the rest its time.
+/// How long a run fetches files. The limit of the function in `vercel.json` leaves time for the other steps.
 const FETCH_TIME: Duration = Duration::from_secs(40);
 
-/// One part of housekeeping.
+/// One step of the housekeeping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = HousekeepingStep)]
 pub(crate) enum Step {
-    /// The number of the environment is there.
+    /// Creates the number of the environment if it is missing.
     DefaultNumber,
-    /// Meta's word on every number.
+    /// Reads the health of every number from Meta.
     NumberHealth,
-    /// Restrictions of Meta whose time is over.
+    /// Ends restrictions of Meta whose time has passed.
     Restrictions,
-    /// Tokens that an older key sealed are sealed anew.
+    /// Seals tokens again that an older key sealed.
     ResealTokens,
-    /// Keys of sends that are a day old.
+    /// Deletes idempotency keys of sends after a day.
     IdempotencyKeys,
-    /// Deliveries of Meta past their time.
+    /// Deletes old deliveries of Meta.
     WebhookEvents,
-    /// The audit log past its time.
+    /// Deletes old entries of the audit log.
     AuditLogs,
-    /// Uploads that nobody sent while Meta had them.
+    /// Deletes uploads that were not sent while Meta kept them.
     UnsentUploads,
-    /// Files that nothing names any more leave Storage.
+    /// Deletes files from Storage that nothing refers to any more.
     ErasedFiles,
-    /// What live updates told, past the time a client can catch up.
+    /// Deletes live updates that are too old for a client to catch up with.
     Changes,
-    /// Files of customers that could not be fetched before.
+    /// Fetches files of customers again that could not be fetched before.
     Media,
 }
 
-/// How a step ended.
+/// The result of a step.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct StepReport {
     step: Step,
     ok: bool,
-    /// What it counted.
+    /// What the step counted.
     #[schema(value_type = Value, example = json!({"deleted": 12}))]
     result: Value,
 }
 
 impl Step {
-    /// In the order they run: fetching files takes what time is left.
+    /// The steps in the order in which they run. Fetching files is last and uses the remaining time.
     pub(super) const ALL: [Self; 11] = [
         Self::DefaultNumber,
         Self::NumberHealth,
@@ -89,7 +89,7 @@ impl Step {
     }
 
     async fn attempt(self, app: &App) -> Result<Value, String> {
-        let told = |error: DatabaseError| error.source_text().to_owned();
+        let reason = |error: DatabaseError| error.source_text().to_owned();
         match self {
             Self::DefaultNumber => {
                 let made = numbers::ensure_default_number(app).await;
@@ -97,29 +97,29 @@ impl Step {
                     .map_err(|error: ApiError| error.code().to_owned())
             }
             Self::NumberHealth => {
-                let (asked, failed) = numbers::refresh_stale(app, HEALTH_AGE).await.map_err(told)?;
+                let (asked, failed) = numbers::refresh_stale(app, HEALTH_AGE).await.map_err(reason)?;
                 Ok(json!({ "asked": asked, "failed": failed }))
             }
-            Self::Restrictions => call(app, "end_restrictions", &json!({})).await.map_err(told),
+            Self::Restrictions => call(app, "end_restrictions", &json!({})).await.map_err(reason),
             Self::ResealTokens => {
-                let (resealed, failed) = numbers::reseal_tokens(app).await.map_err(told)?;
+                let (resealed, failed) = numbers::reseal_tokens(app).await.map_err(reason)?;
                 Ok(json!({ "resealed": resealed, "failed": failed }))
             }
             Self::IdempotencyKeys => call(app, "expire_idempotency_keys", &json!({}))
                 .await
-                .map_err(told),
-            Self::WebhookEvents => retention(app, "prune_webhook_events").await.map_err(told),
-            Self::AuditLogs => retention(app, "prune_audit_logs").await.map_err(told),
-            Self::UnsentUploads => retention(app, "prune_unsent_uploads").await.map_err(told),
+                .map_err(reason),
+            Self::WebhookEvents => retention(app, "prune_webhook_events").await.map_err(reason),
+            Self::AuditLogs => retention(app, "prune_audit_logs").await.map_err(reason),
+            Self::UnsentUploads => retention(app, "prune_unsent_uploads").await.map_err(reason),
             Self::ErasedFiles => {
                 let removed = contacts::erased_files::remove(app).await;
                 removed
                     .map(|removed| json!({ "removed": removed }))
                     .map_err(|error| error.code().to_owned())
             }
-            Self::Changes => retention(app, "prune_changes").await.map_err(told),
+            Self::Changes => retention(app, "prune_changes").await.map_err(reason),
             Self::Media => {
-                let fetched = media::fetch_pending(app, FETCH_TIME).await.map_err(told)?;
+                let fetched = media::fetch_pending(app, FETCH_TIME).await.map_err(reason)?;
                 Ok(json!(fetched))
             }
         }

@@ -1,5 +1,5 @@
-//! Who may call an operation, what it answers, and with which codes it refuses: taken from the contract that the
-//! handler's arguments state.
+//! Completes each operation with its access, its answers and its error codes, from the contract that the handler's
+//! arguments state.
 
 use serde_json::{Map, Value, json};
 
@@ -39,7 +39,7 @@ fn complete_operation(method: &str, operation: &mut Map<String, Value>, schemas:
         let named = contract["refusals"]
             .as_array()
             .is_some_and(|names| names.contains(&json!(refusal.name)));
-        // A unique key can only be violated by a change.
+        // Only a change can violate a unique key.
         named || (refusal.name == "Conflict" && method != "get" && contract["access"] == "permission")
     });
     let refusals: Vec<&&Refusal> = refusals.collect();
@@ -63,7 +63,7 @@ fn complete_operation(method: &str, operation: &mut Map<String, Value>, schemas:
         }
     }
     for refusal in refusals {
-        // `Conflict` has the codes of `AccessChanged` as well.
+        // `Conflict` includes the codes of `AccessChanged`.
         let reference = json!({"$ref": format!("#/components/responses/{}", refusal.name)});
         let status = refusal.status.to_string();
         let stands = answers
@@ -75,7 +75,8 @@ fn complete_operation(method: &str, operation: &mut Map<String, Value>, schemas:
     }
 }
 
-/// Who may call it: for programs as `x-permission`, `x-public` and `security`, for people in the description.
+/// States who may call an operation: for programs as `x-permission`, `x-public` and `security`, for people in the
+/// description.
 fn state_access(operation: &mut Map<String, Value>, contract: &Value) {
     let (security, permission, words) = match contract["access"].as_str().unwrap_or_default() {
         "public" => (
@@ -103,7 +104,7 @@ fn state_access(operation: &mut Map<String, Value>, contract: &Value) {
             Some(contract["permission"].clone()),
             format!("{}.", contract["in_words"].as_str().unwrap_or_default()),
         ),
-        // The annotation says it: only the webhook has another kind of proof.
+        // The annotation states it: only the webhook has another kind of credential.
         _ => (
             json!([{"signature": []}]),
             Some(json!("signature")),
@@ -119,7 +120,7 @@ fn state_access(operation: &mut Map<String, Value>, contract: &Value) {
         .get("description")
         .and_then(Value::as_str)
         .unwrap_or_default();
-    // The lines of a doc comment end where the source file ends them.
+    // Line ends within a paragraph of a doc comment are only those of the source file.
     let paragraphs: Vec<String> = description
         .split("\n\n")
         .map(|text| text.replace('\n', " "))
@@ -154,19 +155,19 @@ fn refused(reason: &str, codes: &[&str]) -> Value {
 }
 
 fn reason(status: &str) -> &'static str {
-    // The last one of a status is the most general.
+    // The last refusal of a status is the most general.
     let general = REFUSALS
         .iter()
         .rfind(|refusal| refusal.status.to_string() == status);
     match status {
         "401" => "The request has no valid credentials.",
-        "409" => "The request conflicts with what is stored, or with the state of something.",
+        "409" => "The request conflicts with what is stored or with its state.",
         "503" => "A service behind this one does not answer.",
         _ => general.map_or("The request is refused.", |refusal| refusal.description),
     }
 }
 
-/// A success without a description of its own is what its schema says.
+/// The description of a success; without one of its own, the description of its schema.
 fn described(answer: &Value, schemas: &Value) -> String {
     let Some(content) = answer["content"].as_object() else {
         return "Done. The answer has no body.".to_owned();

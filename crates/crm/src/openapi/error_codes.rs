@@ -1,6 +1,6 @@
-//! The codes of errors, and what each means: for people who write programs.
+//! The error codes with their meanings, for people who write programs.
 
-/// (code, meaning), by code.
+/// Pairs of code and meaning, sorted by code.
 const CODES: &[(&str, &str)] = &[
     (
         "access_changed",
@@ -88,7 +88,7 @@ const CODES: &[(&str, &str)] = &[
         "Your account belongs to no organisation, or has been deactivated.",
     ),
     ("not_forwardable", "This message cannot be forwarded."),
-    ("not_found", "There is no such thing here."),
+    ("not_found", "It does not exist, or you may not see it."),
     ("nothing_to_retry", "Nothing is left to retry."),
     (
         "number_taken",
@@ -193,7 +193,7 @@ const CODES: &[(&str, &str)] = &[
     ("wrong_verify_token", "The verify token is wrong."),
 ];
 
-/// What a code means, if it is one of ours.
+/// The meaning of a code, if it is one of ours.
 pub(super) fn meaning(code: &str) -> Option<&'static str> {
     let place = CODES.binary_search_by_key(&code, |(known, _)| known).ok()?;
     Some(CODES[place].1)

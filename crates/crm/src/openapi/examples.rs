@@ -1,16 +1,16 @@
-//! Examples of requests and answers, composed of the examples that fields have.
+//! Examples of requests and answers, composed of the examples of their fields.
 //!
-//! An example is whole where the annotation of its operation has one. Otherwise it is composed: a field has its own
-//! example; without one a nullable field is null, and an optional field of a request is left out.
+//! An annotation may give a whole example. Otherwise one is composed: a field has its own example; without one a
+//! nullable field is null, and an optional field of a request is left out.
 
 use serde_json::{Map, Value, json};
 
 use super::schema_forms::{is_nullable, resolved};
 
-/// Schemas that contain themselves end here.
+/// The depth at which schemas that contain themselves end.
 const DEEPEST: usize = 8;
 
-/// Gives an example to every request and every success that has none.
+/// Adds an example to every request and every success that has none.
 pub(super) fn compose(document: &mut Value) {
     let schemas = document["components"]["schemas"]
         .as_object()
@@ -57,7 +57,7 @@ fn complete(body: &mut Value, composer: &Composer<'_>) {
 
 struct Composer<'a> {
     schemas: &'a Map<String, Value>,
-    /// An answer has every field.
+    /// Whether every field is shown, as in an answer.
     complete: bool,
 }
 
@@ -132,7 +132,7 @@ fn kind(schema: &Value) -> &str {
     types.as_str().unwrap_or_default()
 }
 
-/// Where the format says what a text looks like.
+/// An example of a text with this format.
 fn text(schema: &Value) -> Value {
     json!(match schema["format"].as_str() {
         Some("uuid") => "3f0c7a52-6a0b-4f0e-9c3c-0d9f1c5d2b10",

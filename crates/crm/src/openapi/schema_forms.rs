@@ -1,8 +1,8 @@
-//! What derived schemas say too loosely, made exact.
+//! Makes derived schemas exact.
 //!
-//! A derived schema makes every `Option` optional and nullable at once. Neither answers nor requests mean that: an answer
-//! always has the field and null where there is no value; a request leaves the field out, and null is a value only where
-//! the description of the field says what it does.
+//! A derived schema makes every `Option` both optional and nullable. Neither answers nor requests mean that: an answer
+//! always has the field, with null for no value; a request leaves the field out, and null is a value only where the
+//! description of the field explains it.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 const PREFIX: &str = "#/components/schemas/";
 
-/// Adds a schema, with those it names.
+/// Adds a schema, and the schemas it refers to.
 pub(super) fn add<T: ToSchema>(document: &mut Value) {
     let mut schemas = vec![(T::name().into_owned(), T::schema())];
     T::schemas(&mut schemas);
@@ -39,13 +39,13 @@ pub(super) fn make_exact(document: &mut Value) {
             _ => {}
         }
     }
-    // What no operation uses any more was a part of what was joined.
+    // Schemas that were only parts of joined schemas are not used any more.
     schemas.retain(|name, _| answers.contains(name) || requests.contains(name));
     document["components"]["schemas"] = Value::Object(schemas);
 }
 
-/// One object schema in place of an `allOf`: generators read it better, and an object that allows no other fields could
-/// not stand in an `allOf` beside one that has some.
+/// Joins an `allOf` into one object schema. Generators read that better, and an object that allows no other fields
+/// cannot stand in an `allOf` beside one that has some.
 fn joined(schema: &Value, all: &Map<String, Value>) -> Value {
     let Some(parts) = schema.get("allOf").and_then(Value::as_array) else {
         return schema.clone();
@@ -107,7 +107,7 @@ fn requests_of(document: &Value) -> Vec<&Value> {
         .collect()
 }
 
-/// The names of all schemas that are named within `roots`, and within those.
+/// The names of all schemas that `roots` refer to, directly or indirectly.
 fn reachable(roots: &[&Value], all: &Map<String, Value>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut ahead: Vec<&Value> = roots.to_vec();
@@ -148,7 +148,7 @@ fn each_object(schema: &mut Value, change: &mut dyn FnMut(&mut Map<String, Value
     }
 }
 
-/// An object of which nothing is known may have any field: generators take it for an empty one otherwise.
+/// Allows any field in an object without described fields: generators would take it for an empty one.
 fn open_free_objects(schema: &mut Value) {
     match schema {
         Value::Object(members) => {
@@ -207,7 +207,7 @@ fn forbid_null(object: &mut Map<String, Value>) {
     }
 }
 
-/// Whether a description, of a field or of the type it can have, says what null does.
+/// Whether a description, of the field or of its type, explains null.
 fn explains_null(schema: &Value) -> bool {
     let says = |schema: &Value| {
         let description = schema["description"].as_str().unwrap_or_default();
@@ -249,7 +249,7 @@ fn without_null(schema: &mut Value) {
             continue;
         };
         kinds.retain(|kind| kind["type"] != null);
-        // One that is left stands for itself, beside the description of its field.
+        // A single remaining kind replaces the list, beside the description of its field.
         if let [Value::Object(one)] = &kinds[..] {
             let one = one.clone();
             members.remove(list);

@@ -25,11 +25,11 @@ pub(crate) struct Label {
     created_by: Option<Uuid>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
-    /// In lists: how many conversations the caller sees that have it.
+    /// In lists: the number of conversations with this label that the caller may see.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     conversations: Option<u64>,
-    /// In lists: how many contacts the caller sees that have it.
+    /// In lists: the number of contacts with this label that the caller may see.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     contacts: Option<u64>,

@@ -16,7 +16,7 @@ use crm_core::path_id::PathId;
 use crm_core::permissions::{LabelsDelete, LabelsUpdate};
 use crm_core::routes;
 
-/// What to change; what is not named stays.
+/// Changes to a label. Fields that are left out stay as they are.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LabelChanges {

@@ -15,15 +15,15 @@ use crm_core::json_body::{JsonBody, created};
 use crm_core::permissions::{LabelsCreate, LabelsView};
 use crm_core::routes;
 
-/// Every label of the tenant.
+/// The labels of the tenant.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Labels {
-    /// By name.
+    /// The labels, sorted by name.
     data: Vec<Label>,
     total: usize,
 }
 
-/// A new label.
+/// A label to be created.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewLabel {

@@ -1,4 +1,4 @@
-//! A message that is a row already goes to Meta, and what became of it is recorded.
+//! Sends a stored message to Meta and records the outcome.
 
 use std::time::Duration;
 
@@ -20,17 +20,17 @@ use crm_core::json_body::created;
 use sending::outcome::{Outcome, Report};
 use sending::{RECORD_GRACE, RetryPolicy, SendContext, Unavailable, record_until_taken};
 
-/// The last attempt begins within this time: a function has 30 s, and Meta's answer is still to be recorded.
+/// The last attempt begins within this time. A function has 30 s, and Meta's answer must still be recorded.
 const DELIVER_WITHIN: Duration = Duration::from_secs(22);
-/// How long the answer waits for Meta. What takes longer is still sent, and Realtime brings its outcome.
-const PATIENCE: Duration = Duration::from_secs(8);
+/// How long the answer to the client waits for Meta. A slower send continues, and Realtime reports its outcome.
+const WAIT_FOR_META: Duration = Duration::from_secs(8);
 
-/// What `create_message` and `create_message_to` answer with.
+/// The answer of `create_message` and `create_message_to`.
 #[derive(Deserialize)]
 pub(super) struct CreatedMessage {
     message: Message,
     repeated: bool,
-    /// An earlier message of the conversation was on its way when this one was made.
+    /// Whether an earlier message of the conversation was being sent when this one was stored.
     #[serde(default)]
     behind: bool,
     phone_number_id: Option<String>,
@@ -38,7 +38,7 @@ pub(super) struct CreatedMessage {
     user_id: Option<String>,
 }
 
-/// An outcome as `record_replies` takes it.
+/// An outcome as `record_replies` expects it.
 #[derive(Serialize)]
 struct MessageOutcome<'a> {
     message_id: Uuid,
@@ -46,7 +46,7 @@ struct MessageOutcome<'a> {
     report: &'a Report,
 }
 
-/// Sends a message that has its row, and answers with what is known after a few seconds.
+/// Sends a stored message, and answers with the outcome if it is known within a few seconds.
 pub(super) async fn deliver(
     app: App,
     background: &Background,
@@ -63,13 +63,13 @@ pub(super) async fn deliver(
         let recorded = delivery.run(&app).await;
         drop(outcome.send(recorded));
     });
-    match timeout(PATIENCE, settled).await {
+    match timeout(WAIT_FOR_META, settled).await {
         Ok(Ok(Some(message))) => Ok(created(message)),
         _ => Ok(created(message)),
     }
 }
 
-/// Sends a message that has its row, and answers at once.
+/// Sends a stored message after the answer, which comes at once.
 pub(super) fn start(app: &App, background: &Background, made: CreatedMessage) -> Message {
     let (message, delivery) = Delivery::of(made);
     let app = app.clone();
@@ -77,7 +77,7 @@ pub(super) fn start(app: &App, background: &Background, made: CreatedMessage) ->
     message
 }
 
-/// A message on its way to Meta.
+/// A stored message that is being sent to Meta.
 pub(super) struct Delivery {
     message_id: Uuid,
     session_id: Uuid,
@@ -87,7 +87,7 @@ pub(super) struct Delivery {
 }
 
 impl Delivery {
-    /// The message as it stands, and what sends it.
+    /// The stored message for the answer, and the delivery that sends it.
     pub(super) fn of(made: CreatedMessage) -> (Message, Self) {
         let recipient = match (made.wa_id, made.user_id) {
             (Some(number), _) => Recipient::Phone(number),
@@ -111,8 +111,8 @@ impl Delivery {
         (made.message, delivery)
     }
 
-    /// Sends, and records what became of it. None when it could not be recorded: a status of Meta, or the
-    /// sweep of the cron run, will settle it.
+    /// Sends the message and records the outcome. None when it could not be recorded: a status of Meta or a later cron
+    /// run settles it.
     pub(super) async fn run(&self, app: &App) -> Option<Message> {
         let deadline = Instant::now() + DELIVER_WITHIN;
         if self.behind {
@@ -128,7 +128,7 @@ impl Delivery {
         self.record(app, &report).await
     }
 
-    /// What it takes to send. While another message tries out whether Meta answers again, this one waits for it.
+    /// Opens the send context. While another message tests whether Meta answers again, this one waits.
     async fn context(&self, app: &App, deadline: Instant) -> Result<SendContext, Unavailable> {
         for looks in 1.. {
             let context = SendContext::open(app, self.session_id, &self.phone_number_id).await;
@@ -140,7 +140,7 @@ impl Delivery {
         Err(Unavailable::Resting)
     }
 
-    /// Sends until Meta accepts or refuses it. A process keeps a reply, and no queue: what cannot wait has failed.
+    /// Sends until Meta accepts or refuses the message. It is in no queue: if it would have to wait too long, it fails.
     async fn send(&self, context: &SendContext, deadline: Instant) -> Report {
         for attempts in 1.. {
             let Some(answer) = context.send(&self.message).await else {
@@ -174,7 +174,7 @@ fn patience(deadline: Instant) -> RetryPolicy {
 }
 
 impl Message {
-    /// What stands under the name of its type.
+    /// The content under the name of its type.
     fn body(&self) -> Value {
         self.payload.get(&self.kind).cloned().unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! `POST /api/whatsapp/messages`: a message to a contact or a phone number.
+//! `POST /api/whatsapp/messages`: sends a message to a contact or a phone number.
 
 use axum::Json;
 use axum::extract::State;
@@ -25,17 +25,17 @@ use crm_core::routes;
 use crm_core::text::Text;
 use tables::phone_number;
 
-/// A message and who gets it: `to` or `contact_id`.
+/// A message and its recipient: `to` or `contact_id`.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct AddressedMessage {
     /// A phone number with its country code; one that begins with 0 is Indonesian.
     #[schema(example = "+6281234567890")]
     to: Option<String>,
-    /// A contact of ours.
+    /// The id of a contact.
     contact_id: Option<Uuid>,
-    /// The number it goes out from. By default the one last used with the contact, or the first that is connected.
+    /// The number that sends it. If left out: the number last used with the contact, or the first connected one.
     session_id: Option<Uuid>,
-    /// How the contact is named, if it is new.
+    /// The name of the contact, if it is new.
     #[schema(example = "Rina")]
     name: Option<String>,
     #[serde(flatten)]
@@ -77,7 +77,7 @@ pub(crate) async fn send_to(
     JsonBody(body): JsonBody<Value>,
 ) -> Result<(StatusCode, Json<Message>), ApiError> {
     let caller = &permitted.caller;
-    // By itself first: within a flattened struct a wrong field has no name.
+    // Read separately first: within a flattened struct a wrong field has no name.
     let message: MessageInput = from_value(body.clone())?;
     let addressed: AddressedMessage = from_value(body)?;
     let key = idempotency_key(&headers)?;

@@ -1,4 +1,4 @@
-//! `POST /api/messages/{id}/forward`: to other conversations.
+//! `POST /api/messages/{id}/forward`: forwards a message to other conversations.
 
 use axum::Json;
 use axum::extract::State;
@@ -19,11 +19,11 @@ use crm_core::path_id::PathId;
 use crm_core::permissions::MessagesForward;
 use crm_core::routes;
 use crm_core::text::Text;
-use media::give_to_numbers;
+use media::upload_for_numbers;
 
 const MAX_TARGETS: usize = 20;
 
-/// Where to.
+/// The target conversations.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ForwardTargets)]
@@ -32,20 +32,20 @@ pub(crate) struct Targets {
     conversation_ids: Vec<Uuid>,
 }
 
-/// One for each conversation.
+/// The results, one for each conversation.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Forwarded {
     data: Vec<ForwardOutcome>,
 }
 
-/// What became of it.
+/// The result for one conversation.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ForwardOutcome {
     conversation_id: Uuid,
     /// `created`, or the code of a refusal such as `window_closed`, `not_found` or `not_forwardable`.
     #[schema(example = "created")]
     outcome: String,
-    /// The message, on its way; Realtime tells how it fares.
+    /// The new message, which is being sent. Realtime reports its outcome.
     message: Option<Message>,
 }
 
@@ -88,7 +88,7 @@ pub(crate) async fn forward_message(
             Text::new("must hold 1 to 20 ids", "harus berisi 1 sampai 20 id"),
         ));
     }
-    give_to_numbers(&app, &permitted.caller, id, &conversation_ids).await?;
+    upload_for_numbers(&app, &permitted.caller, id, &conversation_ids).await?;
     let arguments = json!({ "message_id": id, "conversation_ids": conversation_ids });
     let database = permitted.caller.database();
     let answers: Vec<Answer> = database.rpc("forward_message", &arguments).await?;

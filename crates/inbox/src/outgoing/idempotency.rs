@@ -5,7 +5,7 @@ use axum::http::HeaderMap;
 use crm_core::error::ApiError;
 use crm_core::text::Text;
 
-/// The key, if there is one. It holds for 24 hours within a conversation.
+/// The key, if the request has one. It is valid for 24 hours within a conversation.
 pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     let Some(value) = headers.get("idempotency-key") else {
         return Ok(None);

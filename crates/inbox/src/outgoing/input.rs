@@ -1,4 +1,4 @@
-//! A message as clients give it: Meta's shape, with a few conveniences.
+//! A message as clients send it: Meta's format, with a few shortcuts.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -11,7 +11,8 @@ use super::template::{TemplateInput, TemplatePlace};
 use crm_core::caller::Caller;
 use crm_core::error::ApiError;
 
-/// What to say. The member named by `type` holds the message, as in Meta's API; files by `id` (of an upload) or `link`.
+/// A message. The field named by `type` holds the content, as in Meta's API; files are given by `id` (of an upload) or
+/// `link`.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct MessageInput {
     #[serde(rename = "type", default)]
@@ -38,7 +39,7 @@ pub(crate) struct MessageInput {
     /// `[{"name": {"formatted_name", "first_name"?, ...}, "phones"?, "emails"?, ...}]`
     #[schema(value_type = Option<Vec<Object>>)]
     contacts: Option<Vec<ContactCard>>,
-    /// `{"message_id", "emoji"}`; an empty emoji takes the reaction back
+    /// `{"message_id", "emoji"}`; an empty emoji removes the reaction
     #[schema(value_type = Option<Object>)]
     reaction: Option<Reaction>,
     /// `button`, `list`, `cta_url` or `location_request_message`
@@ -49,7 +50,7 @@ pub(crate) struct MessageInput {
     context: Option<ContextInput>,
 }
 
-/// Meta's name of the type.
+/// Meta's name of a message type.
 #[derive(Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum MessageKind {
@@ -80,7 +81,7 @@ enum TextInput {
     },
 }
 
-/// Which message is answered.
+/// The message that is answered.
 #[derive(Deserialize, ToSchema)]
 struct ContextInput {
     /// Our id of the message, or Meta's.
@@ -88,18 +89,18 @@ struct ContextInput {
     message_id: String,
 }
 
-/// A message that Meta would take, as far as can be told beforehand.
+/// A message that passed all checks that are possible before Meta is asked.
 pub(super) struct CheckedMessage {
     pub(super) kind: String,
-    /// What the thread shows.
+    /// The preview that the thread shows.
     pub(super) preview: Option<String>,
-    /// What is stored, and sent: the body under the name of its type.
+    /// The content that is stored and sent, under the name of its type.
     pub(super) payload: Value,
     pub(super) reply_to: Option<String>,
 }
 
 impl MessageInput {
-    /// Checks everything that can be known without the conversation.
+    /// Runs every check that does not need the conversation.
     pub(super) async fn checked(
         self,
         caller: &Caller,
@@ -175,7 +176,7 @@ fn required<T>(field: &str, value: Option<T>) -> Result<T, ApiError> {
     value.ok_or_else(|| ApiError::required(field))
 }
 
-/// A text that was given by itself is named by itself.
+/// A text given as a plain string is named `text` in a refusal, without `body`.
 fn check_plain(body: &str) -> Result<(), ApiError> {
     let mut problems = Content::Text {
         body: body.to_owned(),

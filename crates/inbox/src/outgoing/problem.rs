@@ -1,4 +1,4 @@
-//! Problems of a message, as fields of the request.
+//! Problems of a message as fields of a refusal.
 
 use whatsapp::client::Problem;
 use whatsapp::error_codes::Locale;
@@ -7,7 +7,7 @@ use whatsapp::template::ProblemReason;
 use crm_core::error::ApiError;
 use crm_core::text::Text;
 
-/// 422 naming everything that Meta would refuse.
+/// 422 naming every problem that would make Meta refuse the message.
 pub(super) fn refuse(problems: Vec<Problem>) -> Result<(), ApiError> {
     if problems.is_empty() {
         return Ok(());
@@ -22,7 +22,7 @@ pub(super) fn refuse(problems: Vec<Problem>) -> Result<(), ApiError> {
     Err(ApiError::fields(fields.collect()))
 }
 
-/// 422 for values that do not fit their template.
+/// 422 for values that do not match their template.
 pub(super) fn refuse_variables(problems: Vec<whatsapp::template::Problem>) -> ApiError {
     let fields = problems.into_iter().map(|problem| {
         let indonesian = match problem.reason {

@@ -1,4 +1,4 @@
-//! `POST /api/conversations/{id}/messages`: a message into a conversation.
+//! `POST /api/conversations/{id}/messages`: sends a message into a conversation.
 
 use axum::Json;
 use axum::extract::State;
@@ -23,20 +23,20 @@ use crm_core::path_id::PathId;
 use crm_core::permissions::{MessagesSend, MessagesSendMedia, MessagesSendTemplate};
 use crm_core::routes;
 
-/// Which right it takes depends on the kind of message; the database asks for that one.
+/// The permissions to send. Which one is needed depends on the kind of message; the database checks that.
 pub(super) type MaySend = AnyOf<(MessagesSend, MessagesSendMedia, MessagesSendTemplate)>;
 
-/// A message, and when it is to be sent.
+/// A message, and the time to send it.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = NewMessage)]
 pub(crate) struct Reply {
-    /// Up to 30 days ahead; without it the message is sent now. It takes `messages.schedule`.
+    /// The time to send, up to 30 days ahead; it needs `messages.schedule`. If left out, the message is sent now.
     send_at: Option<DateTime<Utc>>,
     #[serde(flatten)]
     _message: MessageInput,
 }
 
-/// What `schedule_message` answers with.
+/// The answer of `schedule_message`.
 #[derive(Deserialize)]
 struct Scheduled {
     #[serde(default)]
@@ -95,7 +95,7 @@ pub(crate) async fn send_message(
 ) -> Result<(StatusCode, Json<Message>), ApiError> {
     let caller = &permitted.caller;
     let key = idempotency_key(&headers)?;
-    // By itself first: within a flattened struct a wrong field has no name.
+    // Read separately first: within a flattened struct a wrong field has no name.
     let message: MessageInput = from_value(body.clone())?;
     let Reply { send_at, .. } = from_value(body)?;
     let place = TemplatePlace {

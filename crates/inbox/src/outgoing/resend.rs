@@ -1,4 +1,4 @@
-//! `POST /api/messages/{id}/resend`: once more, because somebody wants it.
+//! `POST /api/messages/{id}/resend`: sends a message again when a person asks for it.
 
 use axum::Json;
 use axum::extract::State;

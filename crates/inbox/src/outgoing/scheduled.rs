@@ -1,16 +1,16 @@
-//! Messages that were to be sent later: the every-minute cron sends them.
+//! Sends scheduled messages; cron starts it every minute.
 
 use serde_json::json;
 
 use super::delivery::{CreatedMessage, Delivery};
 use crm_core::app::App;
 
-/// How many are handed out at once: what is sent side by side within seconds.
+/// The number of messages that are claimed and sent at the same time.
 const BATCH: u32 = 20;
-/// How often a run asks for more.
+/// The most claims of one run.
 const ROUNDS: u32 = 25;
 
-/// Sends what is due, each once: what is claimed is `sending`, and whatever dies on its way becomes `unknown`.
+/// Sends each due message once. A claimed message is `sending`; if the process dies, it becomes `unknown`.
 pub(crate) async fn send_scheduled(app: &App) {
     for _ in 0..ROUNDS {
         let claimed = app

@@ -1,4 +1,4 @@
-//! A template in a message: by its name, filled by variables or by Meta's components.
+//! A template message: a template by its name, filled by variables or by Meta's components.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ pub(crate) struct TemplateInput {
     components: Option<Vec<TemplateComponent>>,
 }
 
-/// Where the template is to be sent from.
+/// The conversation and the number that the template is sent from.
 #[derive(Clone, Copy, Default)]
 pub(super) struct TemplatePlace {
     pub(super) conversation: Option<Uuid>,
@@ -61,7 +61,7 @@ fn language<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Err
 }
 
 impl TemplateInput {
-    /// The message, and what the thread shows of it.
+    /// The message, and its preview in the thread.
     pub(super) async fn content(
         self,
         caller: &Caller,
@@ -72,7 +72,7 @@ impl TemplateInput {
                 return Err(ApiError::field(
                     "template.variables",
                     Text::new(
-                        "does not go with `components`",
+                        "cannot be combined with `components`",
                         "tidak dapat digabung dengan `components`",
                     ),
                 ));
@@ -136,7 +136,7 @@ impl TemplateInput {
     }
 }
 
-/// The values of the body, for the thread: by name, or by place from 1.
+/// The values of the body for the preview: by name, or by position from 1.
 fn body_values(components: &[TemplateComponent]) -> Variables {
     let body = components.iter().find(|component| component.kind == "body");
     let parameters = body.map(|body| body.parameters.as_slice()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The messages of a conversation go out in the order in which they were written.
+//! Keeps the order of a conversation: its messages are sent in the order in which they were written.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use uuid::Uuid;
 
 use crm_core::app::App;
 
-/// How often the database is asked whether the earlier messages have their outcome.
+/// How often the database is asked whether the earlier messages have an outcome.
 const ASK_EVERY: Duration = Duration::from_millis(250);
 
-/// Waits until no earlier message of the conversation is on its way, at most until `deadline`. By then every earlier one
-/// has begun its last attempt: its own deadline came before.
+/// Waits until no earlier message of the conversation is being sent, at most until `deadline`. By then every earlier
+/// message has begun its last attempt, because its own deadline was earlier.
 pub(super) async fn wait_for_turn(app: &App, message_id: Uuid, deadline: Instant) {
     let arguments = json!({ "message_id": message_id });
     while Instant::now() < deadline {

@@ -1,4 +1,4 @@
-//! `GET`, `PATCH` and `DELETE /api/quick-replies/{id}`, and what a quick reply looks like.
+//! `GET`, `PATCH` and `DELETE /api/quick-replies/{id}`, and a quick reply as clients see it.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -12,27 +12,27 @@ use crm_core::caller::{AnyOf, Permitted};
 use crm_core::contract::Routes;
 use crm_core::error::ApiError;
 use crm_core::field_rules::{optional_text, required_text};
-use crm_core::json_body::{JsonBody, given};
+use crm_core::json_body::{JsonBody, nullable};
 use crm_core::path_id::PathId;
 use crm_core::permissions::{QuickRepliesCreate, QuickRepliesDelete, QuickRepliesUpdate, QuickRepliesView};
 use crm_core::routes;
 
-/// A prepared answer.
+/// A quick reply: a prepared answer.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct QuickReply {
     id: Uuid,
     scope: Scope,
-    /// Without its slash.
+    /// The shortcut without its slash.
     #[schema(example = "halo")]
     shortcut: String,
     #[schema(example = "Sapaan")]
     title: String,
-    /// With variables: `{{contact.name}}`, `{{contact.first_name}}`, `{{contact.last_name}}`, `{{contact.phone_number}}`,
-    /// `{{contact.email}}`, `{{contact.custom.<field>}}`, `{{agent.name}}`, `{{agent.first_name}}`, `{{agent.last_name}}`,
-    /// `{{agent.email}}`, `{{tenant.name}}`.
+    /// The text. It may contain the variables `{{contact.name}}`, `{{contact.first_name}}`, `{{contact.last_name}}`,
+    /// `{{contact.phone_number}}`, `{{contact.email}}`, `{{contact.custom.<field>}}`, `{{agent.name}}`,
+    /// `{{agent.first_name}}`, `{{agent.last_name}}`, `{{agent.email}}` and `{{tenant.name}}`.
     #[schema(example = "Halo {{contact.name}}, saya {{agent.name}}.")]
     content: String,
-    /// The variables in it.
+    /// The variables in the text.
     #[schema(example = json!(["contact.name", "agent.name"]))]
     variables: Vec<String>,
     #[schema(example = "Umum")]
@@ -46,7 +46,7 @@ pub(crate) struct QuickReply {
     updated_at: DateTime<Utc>,
 }
 
-/// Whose it is: everybody's, or one's own.
+/// The owner: the organisation, or one person.
 #[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = QuickReplyScope)]
@@ -55,22 +55,22 @@ pub(super) enum Scope {
     Personal,
 }
 
-/// A file that is sent along.
+/// A file that is sent with the text.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct QuickReplyMedia {
     #[serde(rename = "type")]
     pub(super) kind: MediaKind,
-    /// In bucket `broadcast-media`, in the folder of the tenant.
+    /// The path in bucket `broadcast-media`, in the folder of the tenant.
     #[schema(example = "3f0c7a52-6a0b-4f0e-9c3c-0d9f1c5d2b10/menu.pdf")]
     pub(super) path: String,
-    /// What a document is called.
+    /// The file name of a document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "menu.pdf", nullable = false)]
     pub(super) filename: Option<String>,
 }
 
-/// Meta's name of the type.
+/// Meta's name of a media type.
 #[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = QuickReplyMediaKind)]
@@ -81,12 +81,12 @@ pub(super) enum MediaKind {
     Document,
 }
 
-/// A quick reply to make. It needs `content`, `media`, or both.
+/// A quick reply to be created. It needs `content`, `media`, or both.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewQuickReply {
     scope: Option<Scope>,
-    /// 1 to 40 letters, digits, hyphens and underscores; with or without `/` before it.
+    /// 1 to 40 letters, digits, hyphens and underscores, with or without a leading `/`.
     #[schema(example = "/halo")]
     shortcut: String,
     #[serde(default)]
@@ -99,7 +99,7 @@ pub(crate) struct NewQuickReply {
     media: Option<QuickReplyMedia>,
 }
 
-/// What to change; what is not named stays. `category` and `media` can be taken away with null.
+/// Changes to a quick reply. Fields that are left out stay as they are. Null removes `category` or `media`.
 #[derive(Default, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct QuickReplyChanges {
@@ -113,11 +113,19 @@ pub(crate) struct QuickReplyChanges {
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<String>,
     /// Null removes the category.
-    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "nullable",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(value_type = Option<String>)]
     category: Option<Option<String>>,
     /// Null removes the file.
-    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "nullable",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(value_type = Option<QuickReplyMedia>)]
     media: Option<Option<QuickReplyMedia>>,
 }
@@ -136,7 +144,7 @@ impl From<NewQuickReply> for QuickReplyChanges {
 }
 
 impl QuickReplyChanges {
-    /// The changes as they are kept; shortcuts, variables and files are the database's to check.
+    /// The changes as they are stored. The database checks shortcuts, variables and files.
     pub(super) fn checked(mut self) -> Result<Self, ApiError> {
         if let Some(shortcut) = &self.shortcut {
             self.shortcut = Some(required_text("shortcut", shortcut, 41)?);
@@ -239,7 +247,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn null_takes_away_and_absence_leaves() {
+    fn null_removes_a_value_and_absence_keeps_it() {
         let changes = |json: &str| json!(serde_json::from_str::<QuickReplyChanges>(json).unwrap());
         assert_eq!(changes("{}"), json!({}));
         assert_eq!(

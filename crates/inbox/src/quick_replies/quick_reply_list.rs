@@ -16,7 +16,7 @@ use crm_core::paging::{default_limit, first_page, page_number, page_size};
 use crm_core::permissions::{QuickRepliesCreate, QuickRepliesUpdate, QuickRepliesView};
 use crm_core::routes;
 
-/// What to list.
+/// The filters of the list.
 #[derive(Deserialize)]
 pub(crate) struct Filter {
     search: Option<String>,
@@ -31,7 +31,7 @@ pub(crate) struct Filter {
     limit: u32,
 }
 
-/// Whose.
+/// The owner to filter by.
 #[derive(Clone, Copy, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = QuickReplyScopeFilter)]
@@ -42,19 +42,19 @@ enum ScopeFilter {
     All,
 }
 
-/// What comes first.
+/// The order of the list.
 #[derive(Clone, Copy, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = QuickReplySort)]
 enum Sort {
-    /// The most used.
+    /// The most used first.
     #[default]
     Usage,
     Shortcut,
     Newest,
 }
 
-/// How the database answers.
+/// The answer of the database.
 #[derive(Deserialize)]
 struct Rows {
     pub rows: Vec<QuickReply>,
@@ -66,18 +66,18 @@ struct Rows {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct QuickReplyPage {
     data: Vec<QuickReply>,
-    /// How many there are on all pages.
+    /// The number of quick replies on all pages.
     #[schema(example = 1)]
     total: u64,
     #[schema(example = 1)]
     page: u32,
     #[schema(example = 20)]
     limit: u32,
-    /// The categories there are within the scope, whatever is searched for.
+    /// The categories within the scope, regardless of the search.
     categories: Vec<QuickReplyCategory>,
 }
 
-/// A category, and how many quick replies are in it.
+/// A category with its number of quick replies.
 #[derive(Serialize, Deserialize, ToSchema)]
 struct QuickReplyCategory {
     #[schema(example = "Umum")]
@@ -98,7 +98,7 @@ pub fn router() -> Routes {
     params(
         ("search" = Option<String>, Query, description = "A part of the shortcut, the title or the text"),
         ("category" = Option<String>, Query, description = "Only quick replies of this category"),
-        ("scope" = inline(Option<ScopeFilter>), Query, description = "Whose quick replies; `all` if left out"),
+        ("scope" = inline(Option<ScopeFilter>), Query, description = "The owner of the quick replies; `all` if left out"),
         ("sort" = inline(Option<Sort>), Query, description = "The order; `usage` if left out"),
         ("page" = Option<u32>, Query, description = "The page to list, from 1", minimum = 1),
         ("limit" = Option<u32>, Query, description = "The most entries of a page; 20 if left out", minimum = 1, maximum = 100),

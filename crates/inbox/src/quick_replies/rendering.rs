@@ -1,4 +1,4 @@
-//! `POST /api/quick-replies/{id}/render`: a prepared answer as it reads in a conversation.
+//! `POST /api/quick-replies/{id}/render`: fills in a quick reply for a conversation.
 
 use axum::Json;
 use axum::extract::State;
@@ -18,14 +18,14 @@ use crm_core::permissions::QuickRepliesView;
 use crm_core::public_media::public_url;
 use crm_core::routes;
 
-/// Where it is used.
+/// The conversation to fill it in for.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RenderRequest {
     conversation_id: Uuid,
 }
 
-/// How the database answers.
+/// The answer of the database.
 #[derive(Deserialize)]
 struct Filled {
     content: String,
@@ -33,18 +33,18 @@ struct Filled {
     missing: Vec<String>,
 }
 
-/// A quick reply with its variables filled in, to be sent as it is or changed first.
+/// A quick reply with its variables filled in. It can be sent as it is, or changed first.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RenderedQuickReply {
     #[schema(example = "Halo Sari, saya Putri.")]
     content: String,
     media: Option<RenderedMedia>,
-    /// Variables without a value: nothing stands in their place.
+    /// Variables without a value. They are replaced by nothing.
     #[schema(example = json!(["contact.name"]))]
     missing: Vec<String>,
 }
 
-/// A file to send by its address: `{"type": "image", "image": {"link", "caption"}}`.
+/// A file with its address, ready to be sent: `{"type": "image", "image": {"link", "caption"}}`.
 #[derive(Serialize, ToSchema)]
 struct RenderedMedia {
     #[serde(flatten)]

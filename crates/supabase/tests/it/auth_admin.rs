@@ -47,7 +47,7 @@ async fn users_are_created_banned_and_removed_with_the_service_key() {
 }
 
 #[tokio::test]
-async fn refusals_are_told_apart() {
+async fn refusals_are_distinguished() {
     type IsExpected = fn(&AuthError) -> bool;
     let table: [(u16, &str, IsExpected); 7] = [
         (422, "email_exists", |e| matches!(e, AuthError::EmailTaken(_))),

@@ -88,7 +88,7 @@ async fn codes_are_sorted_by_what_a_caller_can_do() {
 }
 
 #[tokio::test]
-async fn answers_that_are_not_postgrests_go_by_their_status() {
+async fn answers_from_other_servers_are_read_by_their_status() {
     for (status, expected) in [
         (401, "unauthorized"),
         (403, "forbidden"),
@@ -118,7 +118,7 @@ async fn answers_that_are_not_postgrests_go_by_their_status() {
 }
 
 #[tokio::test]
-async fn a_refused_service_key_is_not_a_users_doing() {
+async fn a_refused_service_key_is_not_a_fault_of_the_user() {
     let error = as_service(
         401,
         json!({"message": "Invalid API key", "hint": "Double check your key"}),
@@ -130,7 +130,7 @@ async fn a_refused_service_key_is_not_a_users_doing() {
 }
 
 #[tokio::test]
-async fn our_own_refusals_come_through_whole() {
+async fn our_own_refusals_arrive_completely() {
     let body =
         json!({"code": "PT422", "message": "The name is taken.", "details": "name_taken", "hint": "name"});
     match as_user(422, body).await {
@@ -148,7 +148,7 @@ async fn our_own_refusals_come_through_whole() {
         }
         other => panic!("{other:?}"),
     }
-    // Some servers in front of Postgres do not translate the SQLSTATE into a status.
+    // Some servers in front of Postgres do not turn the SQLSTATE into a status.
     match as_user(
         400,
         json!({"code": "PT409", "message": "No.", "details": null, "hint": null}),
@@ -162,7 +162,7 @@ async fn our_own_refusals_come_through_whole() {
         }
         other => panic!("{other:?}"),
     }
-    // Neither of these is a status a refusal can have.
+    // A refusal cannot have any of these statuses.
     for code in ["PT200", "PT9", "PTxyz", "PT999"] {
         assert_eq!(
             name(&as_user(400, json!({"code": code, "message": "m"})).await),
@@ -205,7 +205,7 @@ async fn database_text_is_for_logs_only() {
 }
 
 #[tokio::test]
-async fn the_log_holds_no_values() {
+async fn the_log_contains_no_values() {
     for (message, logged) in [
         (
             "invalid input syntax for type bigint: \"6281234567\"",
@@ -230,8 +230,8 @@ async fn the_log_holds_no_values() {
 }
 
 #[tokio::test]
-async fn nobody_there_and_no_answer_in_time_are_unavailable() {
-    // Bound and dropped: nothing listens there any more.
+async fn a_closed_port_and_a_late_answer_are_unavailable() {
+    // Bound and dropped: the port is closed again.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let nobody = listener.local_addr().unwrap();
     drop(listener);
@@ -263,7 +263,7 @@ async fn nobody_there_and_no_answer_in_time_are_unavailable() {
 }
 
 #[tokio::test]
-async fn an_answer_of_another_shape_is_unexpected() {
+async fn an_answer_of_the_wrong_shape_is_unexpected() {
     let server = Server::answering(Scripted::json(200, &json!({"a": "text"}))).await;
     let error = server
         .supabase()
@@ -275,7 +275,7 @@ async fn an_answer_of_another_shape_is_unexpected() {
 }
 
 #[test]
-fn nothing_secret_shows_in_debug_output() {
+fn debug_output_shows_no_secret() {
     let config = Config {
         url: "https://project.supabase.co".into(),
         anon_key: ANON_JWT.into(),
@@ -291,7 +291,7 @@ fn nothing_secret_shows_in_debug_output() {
 }
 
 #[test]
-fn a_configuration_that_cannot_work_is_refused() {
+fn an_invalid_configuration_is_refused() {
     let config = |url: &str, anon: &str, service: &str| {
         let config = Config {
             url: url.into(),

@@ -1,4 +1,4 @@
-//! The crate against a small HTTP server that answers as the test says and remembers what it was asked.
+//! Tests the crate against a small HTTP server, which gives scripted answers and records requests.
 
 #![expect(clippy::unwrap_used, reason = "a failing helper fails the test")]
 

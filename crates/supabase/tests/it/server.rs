@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 pub(crate) const ANON_JWT: &str = "anon.anon.anon";
 pub(crate) const SERVICE_JWT: &str = "service.service.service";
 
-/// A request as it arrived.
+/// A request as it was received.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
     pub(crate) method: Method,
@@ -30,7 +30,7 @@ impl Seen {
     }
 }
 
-/// An answer to give.
+/// An answer to be given.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Scripted {
     pub(crate) status: u16,
@@ -55,7 +55,7 @@ struct Shared {
     answer: Arc<Mutex<Scripted>>,
 }
 
-/// Answers every request with what was scripted.
+/// A server that gives the scripted answer to every request.
 pub(crate) struct Server {
     pub(crate) url: String,
     shared: Shared,
@@ -72,7 +72,7 @@ impl Server {
         Self { url, shared }
     }
 
-    /// Answers with this from now on.
+    /// Changes the scripted answer.
     pub(crate) fn answers_from_now_on(&self, answer: Scripted) {
         *self.shared.answer.lock().unwrap() = answer;
     }
@@ -128,7 +128,7 @@ pub(crate) fn http_client() -> reqwest::Client {
 }
 
 pub(crate) fn client_builder() -> reqwest::ClientBuilder {
-    // Fails when another test was first, which is as good.
+    // It fails if another test was first, which is equally good.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     reqwest::Client::builder().tls_certs_only([]).no_proxy()
 }

@@ -49,7 +49,7 @@ async fn a_file_goes_in_and_comes_out_with_the_service_key() {
 }
 
 #[tokio::test]
-async fn what_a_path_holds_cannot_lead_elsewhere() {
+async fn a_path_cannot_leave_its_bucket() {
     let server = Server::answering(Scripted::json(200, &json!({}))).await;
     let supabase = server.supabase();
     let path = "tenant/a b?c#d%2f";
@@ -109,7 +109,7 @@ async fn files_are_removed_by_their_paths() {
 }
 
 #[tokio::test]
-async fn refusals_are_told_apart_and_quote_no_path() {
+async fn refusals_are_distinguished_and_quote_no_path() {
     let refusal = |status, code: &str, error: &str| {
         Scripted::json(
             status,

@@ -120,7 +120,7 @@ fn es256(key_id: &str) -> Value {
     json!({"alg": "ES256", "typ": "JWT", "kid": key_id})
 }
 
-/// Time stands still but for this; the sockets go on.
+/// Moves the paused clock forward; sockets continue in real time.
 async fn later(duration: Duration) {
     tokio::time::pause();
     tokio::time::advance(duration).await;
@@ -200,7 +200,7 @@ async fn claims_of_no_signed_in_user_of_this_project_are_refused() {
         TokenError::Untrusted
     );
 
-    // Clocks differ a little.
+    // The clocks of servers differ a little.
     let just_now = token(
         &json!({"alg": "HS256"}),
         &with(good.clone(), "exp", json!(now - 5)),
@@ -237,7 +237,7 @@ async fn a_public_key_never_serves_as_an_hmac_secret() {
         Vec::new(),
     ];
 
-    // A secret in the key set must not count either: anybody can read it there.
+    // A secret in the key set must not count either, because everybody can read it there.
     let server = Server::answering(jwks(&[jwk, Key::hmac("public").jwk("oct-1")])).await;
     for verifier in [verifier(&server), verifier_with_secret(&server)] {
         for secret in forgeries.iter().cloned().chain([b"public".to_vec()]) {
@@ -346,7 +346,7 @@ async fn changed_tokens_are_refused() {
 }
 
 #[test]
-fn what_is_no_token_is_malformed_and_nothing_is_missing() {
+fn other_texts_are_malformed_and_an_absent_token_is_missing() {
     for header in [None, Some(""), Some("   ")] {
         assert_eq!(
             AccessToken::from_authorization(header).unwrap_err(),
@@ -383,7 +383,7 @@ fn what_is_no_token_is_malformed_and_nothing_is_missing() {
 }
 
 #[tokio::test]
-async fn keys_are_fetched_once_however_many_ask_at_once() {
+async fn keys_are_fetched_once_for_many_simultaneous_calls() {
     let ec = Key::ec();
     let server = Server::answering(jwks(&[ec.jwk("ec-1")])).await;
     let verifier = std::sync::Arc::new(verifier(&server));
@@ -434,7 +434,7 @@ async fn unknown_key_ids_fetch_at_most_once_in_thirty_seconds() {
 }
 
 #[tokio::test]
-async fn a_rotated_key_is_learnt_and_a_removed_one_forgotten() {
+async fn a_new_key_is_accepted_and_a_removed_one_refused() {
     let (old, new) = (Key::ec(), Key::ec());
     let server = Server::answering(jwks(&[old.jwk("old")])).await;
     let verifier = verifier(&server);
@@ -457,7 +457,7 @@ async fn a_rotated_key_is_learnt_and_a_removed_one_forgotten() {
 }
 
 #[tokio::test]
-async fn without_keys_nothing_can_be_said_and_old_keys_outlast_an_outage() {
+async fn without_keys_verification_is_unavailable_and_old_keys_outlast_an_outage() {
     let ec = Key::ec();
     let down = Scripted {
         status: 503,
@@ -488,7 +488,7 @@ async fn without_keys_nothing_can_be_said_and_old_keys_outlast_an_outage() {
 }
 
 #[tokio::test]
-async fn one_key_that_cannot_be_read_does_not_cost_the_others() {
+async fn an_unreadable_key_is_skipped_alone() {
     let (ec, rsa) = (Key::ec(), Key::rsa());
     let odd = json!({"kty": "EC", "crv": "P-521", "x": "AA", "y": "AA", "kid": "odd"});
     let nonsense = [
@@ -519,12 +519,12 @@ async fn one_key_that_cannot_be_read_does_not_cost_the_others() {
 }
 
 #[tokio::test]
-async fn a_silent_auth_server_does_not_hold_callers_up() {
+async fn a_silent_auth_server_does_not_delay_callers() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
     let verifier = TokenVerifier::new(&url, None, http_client()).unwrap();
     let token = token(&es256("ec-1"), &claims_of(&url), &Key::ec());
-    // Paused time runs ahead to the next deadline, which is the verifier's own.
+    // Paused time jumps to the next deadline, which is the verifier's own.
     tokio::time::pause();
     assert_eq!(
         verifier.verify(&token).await.unwrap_err(),

@@ -1,6 +1,7 @@
-//! What people call the columns of tables of people, in Indonesian and English.
+//! Common names of columns in tables of people, in Indonesian and English.
 
-/// Names of the column with the phone number, the surest first. `no` alone is not among them: it counts rows.
+/// Names of the column with the phone number, the most reliable first. `no` alone is missing because it often numbers
+/// the rows.
 pub const PHONE_NAMES: &[&str] = &[
     "phone number",
     "nomor whatsapp",
@@ -53,7 +54,7 @@ pub const PHONE_NAMES: &[&str] = &[
     "nomor",
     "number",
 ];
-/// Names of the column with the name, the surest first.
+/// Names of the column with the name, the most reliable first.
 pub const NAME_NAMES: &[&str] = &[
     "contacts name",
     "contact name",
@@ -75,7 +76,7 @@ pub const NAME_NAMES: &[&str] = &[
     "penerima",
 ];
 
-/// A column's name without what people write differently.
+/// A column's name in a form that ignores differences in spelling.
 pub fn comparable(header: &str) -> String {
     let letters: String = header
         .chars()

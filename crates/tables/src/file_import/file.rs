@@ -1,4 +1,4 @@
-//! Files on their way: where they lie in Storage.
+//! Files of imports in Storage.
 
 use bytes::{Bytes, BytesMut};
 use supabase::{NewObject, StorageError};
@@ -6,17 +6,17 @@ use uuid::Uuid;
 
 use crm_core::app::App;
 
-/// The longest file that is read.
+/// The size of the largest file that is read.
 pub(super) const MAX_FILE: usize = 10 * 1024 * 1024;
 const BUCKET: &str = "imports";
 
-/// A file did not come.
+/// The reason why a file could not be read from Storage.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FetchError {
     /// Storage has no such file.
     #[error("there is no such file")]
     Missing,
-    /// The file is longer than we read.
+    /// The file is larger than the limit.
     #[error("the file is longer than is read")]
     TooLarge,
     /// Storage did not answer.
@@ -24,12 +24,12 @@ pub(super) enum FetchError {
     Unavailable(String),
 }
 
-/// A new place for a file of a tenant.
+/// A new path for a file of a tenant.
 pub(super) fn new_path(tenant: Uuid) -> String {
     format!("{tenant}/{}", Uuid::new_v4())
 }
 
-/// Whether a path is one that [`new_path`] gave this tenant.
+/// Whether [`new_path`] made this path for this tenant.
 pub(super) fn is_path_of(tenant: Uuid, path: &str) -> bool {
     path.split_once('/').is_some_and(|(folder, file)| {
         folder == tenant.to_string() && Uuid::parse_str(file).is_ok_and(|id| id.to_string() == file)
@@ -41,7 +41,7 @@ pub(super) async fn sign_upload(app: &App, path: &str) -> Result<String, Storage
     app.supabase().storage().sign_upload(BUCKET, path).await
 }
 
-/// Puts a file where readers find it.
+/// Stores a file for the readers.
 pub(super) async fn store(app: &App, path: &str, bytes: Bytes) -> Result<(), StorageError> {
     let object = NewObject {
         bucket: BUCKET,
@@ -52,7 +52,7 @@ pub(super) async fn store(app: &App, path: &str, bytes: Bytes) -> Result<(), Sto
     app.supabase().storage().upload(&object, bytes).await
 }
 
-/// A file.
+/// Reads a file.
 pub(super) async fn fetch(app: &App, path: &str) -> Result<Bytes, FetchError> {
     let unavailable = |error: String| FetchError::Unavailable(error);
     let mut answer = match app.supabase().storage().download(BUCKET, path).await {
@@ -74,7 +74,7 @@ pub(super) async fn fetch(app: &App, path: &str) -> Result<Bytes, FetchError> {
     Ok(bytes.freeze())
 }
 
-/// Forgets files. One that stays is swept up later: a failure is only logged.
+/// Deletes files. If that fails, it is logged, and a later run deletes them.
 pub async fn forget(app: &App, paths: &[String]) {
     if paths.is_empty() {
         return;
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_paths_of_ones_own_are_taken() {
+    fn only_paths_of_the_own_tenant_are_accepted() {
         let (tenant, other) = (Uuid::new_v4(), Uuid::new_v4());
         assert!(is_path_of(tenant, &new_path(tenant)));
         let own = Uuid::new_v4();

@@ -1,4 +1,4 @@
-//! A form with a file, as `multipart/form-data` brings it.
+//! A form with a file, sent as `multipart/form-data`.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crm_core::error::ApiError;
 use crm_core::text::Text;
 
-/// A form as it came.
+/// A form as it was sent.
 #[derive(Default)]
 pub struct Form {
     /// The field `file`.
@@ -18,7 +18,7 @@ pub struct Form {
     texts: BTreeMap<String, String>,
 }
 
-/// A file and what it is called.
+/// A file with its name.
 pub struct FormFile {
     /// The content.
     pub bytes: Bytes,
@@ -35,7 +35,7 @@ impl Form {
             .is_some_and(|value| value.to_ascii_lowercase().starts_with("multipart/form-data"))
     }
 
-    /// Reads the file and the texts of `names`. Other fields are left alone.
+    /// Reads the file and the text fields in `names`. Other fields are ignored.
     pub async fn read(request: Request, names: &[&str]) -> Result<Self, ApiError> {
         let fields = Multipart::from_request(request, &()).await;
         let mut fields = fields.map_err(|_| unreadable(StatusCode::BAD_REQUEST))?;
@@ -54,7 +54,7 @@ impl Form {
         Ok(form)
     }
 
-    /// A text, if the form has it.
+    /// Takes a text field, if the form has it.
     pub fn take(&mut self, name: &str) -> Option<String> {
         self.texts.remove(name)
     }
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_form_is_a_file_and_the_texts_that_are_asked_for() {
+    async fn a_form_has_a_file_and_the_requested_texts() {
         let body = "--x\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\n\r\nnomor\r\n\
             --x\r\ncontent-disposition: form-data; name=\"country\"\r\n\r\nMY\r\n\
             --x\r\ncontent-disposition: form-data; name=\"other\"\r\n\r\n1\r\n--x--\r\n";
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_form_that_breaks_off_is_refused() {
+    async fn a_form_that_is_cut_off_is_refused() {
         let sent = request("multipart/form-data; boundary=x", "--x\r\ncontent-dis");
         let refused = Form::read(sent, &[]).await.err().unwrap();
         assert_eq!(refused.code(), "unreadable_body");

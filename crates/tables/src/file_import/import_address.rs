@@ -1,4 +1,4 @@
-//! Where a file can be put that is larger than a request may be.
+//! Upload addresses for files that are larger than a request may be.
 
 use serde::Serialize;
 use supabase::StorageError;
@@ -9,21 +9,21 @@ use crm_core::app::App;
 use crm_core::caller::Caller;
 use crm_core::error::ApiError;
 
-/// Where a file can be put.
+/// An address for the upload of a file.
 #[derive(Serialize, ToSchema)]
 pub struct ImportAddress {
-    /// Takes the file by `PUT`, once, without further credentials, for two hours: up to 10 MB.
+    /// The address accepts one file of up to 10 MB by `PUT`, without further credentials, for two hours.
     #[schema(
         format = "uri",
         example = "https://project.supabase.co/storage/v1/object/upload/sign/imports/kontak.csv?token=..."
     )]
     upload_url: String,
-    /// To be given to the request that imports the file when it is there.
+    /// The path to send to the request that imports the file after the upload.
     #[schema(example = "3f0c7a52-6a0b-4f0e-9c3c-0d9f1c5d2b10/kontak.csv")]
     storage_path: String,
 }
 
-/// An address for a file of the caller's tenant.
+/// Creates an upload address for a file of the caller's tenant.
 pub async fn new_address(app: &App, caller: &Caller) -> Result<ImportAddress, ApiError> {
     let storage_path = file::new_path(caller.access.tenant.id);
     let signed = file::sign_upload(app, &storage_path).await;

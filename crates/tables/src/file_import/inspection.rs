@@ -1,4 +1,4 @@
-//! A look at a file before it is imported: what is wrong with all of it is told at once.
+//! Inspects a file before it is imported, and reports problems of the whole file at once.
 
 use std::ops::ControlFlow;
 
@@ -10,11 +10,11 @@ use crate::table_file::{Row, TableFile, TableFileError};
 use crm_core::error::ApiError;
 use crm_core::text::Text;
 
-/// Rows of one file.
+/// The most rows of one file.
 const MAX_ROWS: usize = 200_000;
 
-/// Looks through a file. `columns` reads its first row, and says whether that is one of the data too. Answers with what
-/// it made of it, and how many rows there are. `field` is named in what is told.
+/// Inspects a file. `columns` reads its first row, and decides whether that row is data too. Returns the result of
+/// `columns` and the number of rows. Problems are reported for `field`.
 pub(super) async fn inspect<T: Send + 'static>(
     bytes: Bytes,
     field: &'static str,
@@ -26,7 +26,7 @@ pub(super) async fn inspect<T: Send + 'static>(
         .map_err(|problem| ApiError::field(field, problem))
 }
 
-/// What [`inspect`] does. Blocks.
+/// The work of [`inspect`]. Blocks.
 pub fn look<T>(
     bytes: Bytes,
     columns: impl FnOnce(&Row) -> Result<(T, bool), Text>,
@@ -57,7 +57,7 @@ pub fn look<T>(
     }
 }
 
-/// No column is the one with the phone number.
+/// The problem of a file without a column of phone numbers.
 pub fn without_numbers() -> Text {
     Text::new(
         "no column holds phone numbers: name one `phone_number` in the first row",
@@ -65,7 +65,7 @@ pub fn without_numbers() -> Text {
     )
 }
 
-/// The file is longer than is read.
+/// The problem of a file that is too large.
 pub(super) fn too_long() -> Text {
     Text::new("must not exceed 10 MB", "tidak boleh lebih dari 10 MB")
 }
@@ -77,7 +77,7 @@ fn problem_of(error: TableFileError) -> Text {
             "bukan berkas CSV maupun XLSX",
         ),
         TableFileError::OldExcel => Text::new(
-            "is of the older Excel format, or protected by a password: save it as XLSX or CSV",
+            "has the older Excel format or is protected by a password: save it as XLSX or CSV",
             "berformat Excel lama, atau dilindungi kata sandi: simpan sebagai XLSX atau CSV",
         ),
         TableFileError::Damaged => Text::new("is damaged and cannot be read", "rusak dan tidak dapat dibaca"),

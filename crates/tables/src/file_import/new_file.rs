@@ -1,4 +1,4 @@
-//! A file on its way from a request to its reader.
+//! A file that a request brings, before its import.
 
 use std::time::Duration;
 
@@ -16,18 +16,18 @@ use crm_core::caller::Caller;
 use crm_core::error::ApiError;
 use crm_core::text::Text;
 
-/// The longest body of a request with a file: as much as Vercel lets through.
+/// The largest body of a request with a file, which is the limit of Vercel.
 pub const MAX_BODY: usize = 4_500_000;
-/// How long a file is read behind the answer: the function's limit in `vercel.json` leaves what is on its way the time to
-/// end, and cron goes on.
+/// How long a file is read after the answer. The limit of the function in `vercel.json` leaves time to finish the
+/// current batch, and cron continues.
 const READING_TIME: Duration = Duration::from_secs(40);
 const MAX_FILE_NAME: usize = 200;
 
-/// A file that a request gives. It is inspected and stored before its import begins, and read behind the answer.
+/// A file that a request brings. It is inspected and stored before its import begins, and read after the answer.
 pub struct NewFile {
     bytes: Bytes,
     path: String,
-    /// Which field of the request it is.
+    /// The field of the request that holds the file.
     field: &'static str,
     is_stored: bool,
 }
@@ -43,7 +43,7 @@ impl NewFile {
         }
     }
 
-    /// A file that was uploaded to an address of ours. One of another tenant is as if it were not there.
+    /// A file that was uploaded to one of our addresses. A file of another tenant is reported as missing.
     pub async fn uploaded(app: &App, caller: &Caller, path: String) -> Result<Self, ApiError> {
         let field = "storage_path";
         let missing = || {
@@ -66,12 +66,12 @@ impl NewFile {
         })
     }
 
-    /// Where it lies in Storage, or will lie.
+    /// The path in Storage where the file is or will be.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Looks through the file: see [`inspection::inspect`].
+    /// Inspects the file: see [`inspection::inspect`].
     pub async fn inspect<T: Send + 'static>(
         &self,
         columns: impl FnOnce(&Row) -> Result<(T, bool), Text> + Send + 'static,
@@ -79,7 +79,7 @@ impl NewFile {
         inspection::inspect(self.bytes.clone(), self.field, columns).await
     }
 
-    /// Puts the file where readers find it, if it is not there yet.
+    /// Stores the file for the readers, if it is not stored yet.
     pub async fn store(&self, app: &App) -> Result<(), ApiError> {
         if self.is_stored {
             return Ok(());
@@ -88,7 +88,7 @@ impl NewFile {
         stored.map_err(|error| ApiError::unavailable(error.to_string()))
     }
 
-    /// Reads the file into the import `id` behind the answer. What is given back ends when the reading ends.
+    /// Reads the file into the import `id` after the answer. The returned receiver ends when the reading ends.
     pub fn read_behind_answer<I: FileImport>(
         self,
         app: &App,
@@ -100,7 +100,7 @@ impl NewFile {
         background.run(async move {
             let deadline = Instant::now() + READING_TIME;
             if let Err(error) = reading::run::<I>(&app, Some(id), Some(self.bytes), deadline).await {
-                log::warn!("the import {id} goes on later: {}", error.source_text());
+                log::warn!("the import {id} continues later: {}", error.source_text());
             }
             drop(until_read);
         });
@@ -108,7 +108,7 @@ impl NewFile {
     }
 }
 
-/// What a file is called, as it is kept.
+/// The name of a file in the form in which it is stored.
 pub fn kept_name(name: &str) -> String {
     name.chars()
         .filter(|character| !character.is_control())

@@ -1,4 +1,4 @@
-//! Imports as the database hands them out.
+//! The queue of imports in the database.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -7,27 +7,27 @@ use uuid::Uuid;
 
 use super::row_problem::RowProblem;
 
-/// How long a reader that dies is waited for: longer than a batch takes in the worst case.
+/// The lease of a reader, which is longer than a batch takes in the worst case.
 const LEASE_SECONDS: u32 = 60;
 
-/// The functions of the database that a kind of import goes through. All take `id`, and the holder of the lease.
+/// The database functions for one kind of import. All take the id of the import and the holder of the lease.
 #[derive(Debug, Clone, Copy)]
 pub struct ImportFunctions {
-    /// How they call what is imported into.
+    /// The name of their argument for the id.
     pub id: &'static str,
-    /// The function that hands out an import.
+    /// The function that claims an import.
     pub claim: &'static str,
     /// The function that records a batch of rows.
     pub record: &'static str,
-    /// The function that gives an import back.
+    /// The function that releases an import.
     pub release: &'static str,
     /// The function that ends an import.
     pub finish: &'static str,
-    /// The function that lists the rows that were not taken, for people: without a holder.
+    /// The function that lists the rows that were not imported, for people. It takes no holder.
     pub errors: &'static str,
 }
 
-/// One reader's view of what is to be imported.
+/// The queue for one reader.
 #[derive(Clone)]
 pub(super) struct ImportQueue {
     supabase: Supabase,
@@ -35,25 +35,25 @@ pub(super) struct ImportQueue {
     holder: Uuid,
 }
 
-/// An import that is this reader's for the time of the lease.
+/// An import that this reader holds for the time of the lease.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Import {
-    /// What it fills.
+    /// The id of the import.
     #[serde(alias = "list_id")]
     pub(crate) id: Uuid,
     pub(super) file_path: String,
-    /// Where numbers without a country code are from.
+    /// The country of numbers without a country code.
     pub country: String,
-    /// What was chosen of the columns, where that can be.
+    /// The mapping of columns that the request chose, if it could.
     #[serde(default)]
     pub mapping: Value,
     /// The last row that has been recorded.
     pub(super) done_line: u32,
-    /// How often somebody has begun here.
+    /// How many readers have begun at this row without recording anything.
     pub(super) idle_claims: u32,
 }
 
-/// Rows of a file that follow each other.
+/// Consecutive rows of a file.
 #[derive(Debug)]
 pub(super) struct Batch<E> {
     pub(super) entries: Vec<E>,
@@ -83,13 +83,13 @@ impl ImportQueue {
         }
     }
 
-    /// The import of `id`, or whichever has waited longest.
+    /// Claims the import `id`, or the import that has waited longest.
     pub(super) async fn claim(&self, id: Option<Uuid>) -> Result<Option<Import>, DatabaseError> {
         let further = json!({ "lease_seconds": LEASE_SECONDS });
         self.call(self.functions.claim, id, further).await
     }
 
-    /// False when the import is another reader's by now, or gone. Safe to repeat.
+    /// Records a batch. False if another reader holds the import now, or it was deleted. Safe to repeat.
     pub(super) async fn record<E: Serialize + Sync>(
         &self,
         id: Uuid,
@@ -103,12 +103,13 @@ impl ImportQueue {
         self.call(self.functions.record, Some(id), further).await
     }
 
-    /// For another reader to go on at once.
+    /// Releases the import, so that another reader can continue at once.
     pub(super) async fn release(&self, id: Uuid) -> Result<(), DatabaseError> {
         self.call(self.functions.release, Some(id), json!({})).await
     }
 
-    /// The file has been read, or cannot be. Answers with where the file lies, if it is not needed any more.
+    /// Ends an import whose file has been read or cannot be read. Returns the path of the file if it is no longer
+    /// needed.
     pub(super) async fn finish(
         &self,
         id: Uuid,

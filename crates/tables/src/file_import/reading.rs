@@ -1,4 +1,4 @@
-//! A file is read row by row and recorded batch by batch.
+//! Reads a file row by row and records it batch by batch.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -16,36 +16,36 @@ use super::queue::{Batch, Import, ImportQueue};
 use crate::table_file::{TableFile, TableFileError};
 use crm_core::app::App;
 
-/// Rows of one batch: its transaction takes tenths of a second.
+/// The number of rows of one batch. Its transaction takes tenths of a second.
 const BATCH_ROWS: usize = 2000;
-/// Batches that are read ahead of the database.
+/// The number of batches that are read ahead of the database.
 const READ_AHEAD: usize = 1;
-/// A file at which so many readers died is given up.
+/// The import of a file fails after so many readers died at it.
 const MAX_IDLE_CLAIMS: u32 = 5;
-/// Calls to the database that are tried anew when it is away, and how long is waited in between.
+/// The number of attempts of a call while the database is unavailable, and the pause between them.
 const ATTEMPTS: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// How an import ended for this reader.
+/// The way in which reading an import ended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// The file has been read, or was given up: what it became says which.
+    /// The file has been read, or its import has failed; the import says which.
     Finished,
-    /// There is more to read: the next reader goes on.
+    /// There is more to read: the next reader continues.
     ToBeContinued,
-    /// The import is another reader's by now, or gone.
+    /// Another reader holds the import now, or it was deleted.
     Lost,
 }
 
-/// Why reading stopped before the end of a file.
+/// The reason why reading stopped before the end of a file.
 enum Stop {
     Database(DatabaseError),
     Lost,
     OutOfTime,
 }
 
-/// Reads the file of the import `id`, or of whichever has waited longest, until `deadline`. `bytes` spares fetching it.
-/// Nothing when no import waits.
+/// Reads the file of the import `id`, or of the import that has waited longest, until `deadline`. With `bytes` the file
+/// is not fetched again. None when no import waits.
 pub async fn run<I: FileImport>(
     app: &App,
     id: Option<Uuid>,
@@ -85,7 +85,7 @@ pub async fn run<I: FileImport>(
             queue.release(import.id).await?;
             Ok(Some(Ending::ToBeContinued))
         }
-        // Left to the lease: a database that is away takes no release either.
+        // The lease ends without a release: an unavailable database would not accept one.
         Err(Stop::Database(error)) => Err(error),
     }
 }
@@ -101,7 +101,7 @@ async fn finish(
     Ok(Ending::Finished)
 }
 
-/// Records everything behind what has been recorded already.
+/// Records all rows after the last recorded one.
 async fn read_file<I: FileImport>(
     queue: &ImportQueue,
     import: &Import,
@@ -125,7 +125,7 @@ async fn read_file<I: FileImport>(
     Ok(reader.await.unwrap_or(Err(TableFileError::Damaged)))
 }
 
-/// Reads the rows behind the last recorded one into batches. Ends early when nobody takes them any more.
+/// Reads the rows after the last recorded one into batches. Ends early when the receiver is gone.
 fn send_batches<I: FileImport>(
     bytes: Bytes,
     import: &Import,
@@ -153,13 +153,13 @@ fn send_batches<I: FileImport>(
         }
     })?;
     if batch.rows > 0 {
-        // Nobody takes it when the reader has stopped: then another one reads it again.
+        // The receiver is gone when the reader has stopped: another reader reads the batch again.
         drop(batches.blocking_send(batch));
     }
     Ok(())
 }
 
-/// A call that is safe to repeat, repeated while the database is away.
+/// Repeats a call while the database is unavailable. The call must be safe to repeat.
 async fn patiently<T, F>(call: impl Fn() -> F) -> Result<T, DatabaseError>
 where
     F: Future<Output = Result<T, DatabaseError>>,

@@ -1,4 +1,4 @@
-//! Rows of a file that were not taken, as people see them: pages, or all of them as a file.
+//! Rows of a file that were not imported, as pages or as a file.
 
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -14,28 +14,29 @@ use crm_core::error::ApiError;
 use crm_core::paging::{PageNumber, Paged, Rows};
 use crm_core::text::Language;
 
-/// Rows that a download asks for at once.
+/// The number of rows that one query of a download reads.
 const PAGE: u32 = 1000;
 
-/// What is wrong with one value of a row.
+/// A problem with one value of a row.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RowError {
-    /// The row, as an editor or a spreadsheet shows it; of recipients given one by one their place, from 1.
+    /// The line of the row as an editor or a spreadsheet shows it. For recipients that a request lists, their position,
+    /// from 1.
     line: u32,
-    /// The column, as the file names it. Empty where it is the row.
+    /// The column's name in the file. Empty if the whole row is wrong.
     #[schema(example = "phone")]
     column: String,
     #[schema(example = "0812")]
     value: String,
-    /// For programs, such as `phone_invalid` or `duplicate`.
+    /// The code of the problem for programs, such as `phone_invalid` or `duplicate`.
     #[schema(example = "phone_invalid")]
     code: String,
-    /// For people, in the language of `Accept-Language`.
+    /// The reason for people, in the language of `Accept-Language`.
     #[schema(example = "is not a phone number")]
     reason: String,
 }
 
-/// An error as the database keeps it.
+/// An error as the database stores it.
 #[derive(Deserialize)]
 struct StoredError {
     line: u32,
@@ -68,7 +69,7 @@ pub struct RowErrors {
 }
 
 impl RowErrors {
-    /// The errors of the import `id`, for those who may see it.
+    /// The errors of the import `id`, for callers who may see it.
     pub fn of<I: FileImport>(caller: Caller, id: Uuid) -> Self {
         Self {
             caller,
@@ -78,7 +79,7 @@ impl RowErrors {
         }
     }
 
-    /// A page of them. 404 without the import.
+    /// Reads a page of them. 404 without the import.
     pub async fn page(&self, number: PageNumber) -> Result<Paged<RowError>, ApiError> {
         let Rows { rows, total } = self.read(number, json!({})).await?;
         let rows = rows
@@ -107,7 +108,7 @@ impl RowErrors {
     }
 }
 
-/// Every error of an import.
+/// Every error of an import, for a download.
 struct EveryError(RowErrors);
 
 impl PagedQuery for EveryError {

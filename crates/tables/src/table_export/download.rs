@@ -1,4 +1,4 @@
-//! The answer of a query as a download, page by page: the one way in which tables leave.
+//! Downloads the result of a query as a table, page by page. Every download of the product uses this module.
 
 use std::io;
 
@@ -11,18 +11,18 @@ use super::{TableExport, TableFormat};
 use crate::csv_table;
 use crm_core::error::ApiError;
 
-/// A query whose whole answer is downloaded.
+/// A query whose whole result can be downloaded.
 pub trait PagedQuery: Send + Sync + 'static {
-    /// Rows as the database answers them.
+    /// The rows as the database returns them.
     type Page: Send;
-    /// Where a page ends.
+    /// The position of a page.
     type Cursor: Send;
 
-    /// The page behind `cursor`, or the first one.
+    /// Reads the page after `cursor`, or the first one.
     fn page(&self, cursor: Option<Self::Cursor>)
     -> impl Future<Output = Result<Self::Page, ApiError>> + Send;
 
-    /// Where the next page begins; nothing behind the last one.
+    /// The position of the next page. None after the last one.
     fn next(page: &Self::Page) -> Option<Self::Cursor>;
 
     /// The names of the columns, for the first row of the table.
@@ -32,10 +32,10 @@ pub trait PagedQuery: Send + Sync + 'static {
     fn rows(&self, page: &Self::Page) -> Vec<Vec<String>>;
 }
 
-/// Everything that a query finds, as a file that is called `name` with the format's ending. The first page is read before
-/// the answer begins, so that a refusal is an error of the API. A page that fails later breaks the download off, so that a
-/// shortened file does not look like a whole one. Memory is bounded by a page. `name` has no characters that a header
-/// cannot hold.
+/// The result of a query as a file named `name` with the ending of its format. The first page is read before the answer
+/// begins, so that a refusal is an error of the API. If a later page fails, the download is cut off, so that an
+/// incomplete file cannot be taken for a complete one. Memory is bounded by a page. `name` must have only characters
+/// that a header can hold.
 pub async fn download<Q: PagedQuery>(
     query: Q,
     format: TableFormat,
@@ -52,8 +52,8 @@ pub async fn download<Q: PagedQuery>(
             Next::Behind(cursor) => match query.page(Some(cursor)).await {
                 Ok(page) => page,
                 Err(error) => {
-                    log::error!("the download of {name} breaks off: {}", error.code());
-                    return Some((Err(io::Error::other("the download broke off")), None));
+                    log::error!("the download of {name} was cut off: {}", error.code());
+                    return Some((Err(io::Error::other("the download was cut off")), None));
                 }
             },
             Next::End => return Some((table.finish(), None)),
@@ -67,7 +67,7 @@ pub async fn download<Q: PagedQuery>(
     Ok((headers(format, name), Body::from_stream(pieces)).into_response())
 }
 
-/// What comes next in a download.
+/// The next step of a download.
 enum Next<P, C> {
     Read(P),
     Behind(C),
@@ -94,7 +94,7 @@ fn headers(format: TableFormat, name: &str) -> [(HeaderName, String); 2] {
 mod tests {
     use super::*;
 
-    /// Pages with a row each, of which one may fail.
+    /// Pages with one row each, one of which may fail.
     struct People {
         pages: u32,
         failing: Option<u32>,
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_page_that_fails_breaks_the_download_off() {
+    async fn a_page_that_fails_cuts_the_download_off() {
         let people = |pages, failing| download(People { pages, failing }, TableFormat::Csv, "people");
         let whole = people(2, None).await.unwrap();
         assert_eq!(

@@ -1,4 +1,5 @@
-//! XLSX as a stream: one sheet whose cells hold their texts themselves, so that nothing is gathered for the end.
+//! Writes XLSX as a stream: one sheet whose cells hold their own texts, so that nothing must be collected until the
+//! end.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use zip::write::{SimpleFileOptions, StreamWriter, ZipWriter};
 
-/// Rows of a sheet.
+/// The most rows of a sheet.
 const MAX_ROWS: u32 = 1_048_576;
-/// Characters of a cell.
+/// The most characters of a cell.
 const MAX_CHARACTERS: usize = 32_767;
 
 const SHEET: &str = "xl/worksheets/sheet1.xml";
@@ -16,7 +17,7 @@ const SHEET_HEAD: &str = r#"<?xml version="1.0" encoding="UTF-8" standalone="yes
 <worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetViews><sheetView workbookViewId="0"><pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/></sheetView></sheetViews><sheetData>"#;
 const SHEET_END: &str = "</sheetData></worksheet>";
 
-/// The parts of a workbook that are the same for each.
+/// The parts that are the same in every workbook.
 const PARTS: [(&str, &str); 5] = [
     (
         "[Content_Types].xml",
@@ -38,7 +39,7 @@ const PARTS: [(&str, &str); 5] = [
         r#"<?xml version="1.0" encoding="UTF-8" standalone="yes"?>
 <Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="rId1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" Target="worksheets/sheet1.xml"/><Relationship Id="rId2" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/styles" Target="styles.xml"/></Relationships>"#,
     ),
-    // Format 49 is text: a cell that somebody edits stays one.
+    // Format 49 is text: a cell stays text when a person edits it.
     (
         "xl/styles.xml",
         r#"<?xml version="1.0" encoding="UTF-8" standalone="yes"?>
@@ -98,7 +99,7 @@ impl Spreadsheet {
     }
 }
 
-/// Cells follow each other without their names: an empty one holds its place.
+/// Cells follow each other without their names, so an empty cell must be written too.
 fn push_cell(line: &mut String, text: &str) {
     if text.is_empty() {
         line.push_str("<c s=\"1\"/>");
@@ -111,14 +112,14 @@ fn push_cell(line: &mut String, text: &str) {
             '<' => line.push_str("&lt;"),
             '>' => line.push_str("&gt;"),
             '\n' | '\t' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'.. => line.push(character),
-            // XML has no place for the rest.
+            // XML cannot represent the other characters.
             _ => {}
         }
     }
     line.push_str("</t></is></c>");
 }
 
-/// What the archive has written and nobody has taken yet.
+/// The bytes that the archive has written and that were not taken yet.
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
 

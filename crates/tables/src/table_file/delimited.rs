@@ -1,4 +1,4 @@
-//! Rows of text whose cells a separator divides.
+//! Reads rows of text whose cells are divided by a separator.
 
 use std::ops::ControlFlow;
 
@@ -8,7 +8,7 @@ use csv::{ByteRecord, ReaderBuilder};
 use super::{Cell, Each, Row, TableFileError, clean};
 
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
-/// As many rows as show which separator divides them.
+/// The number of rows that are used to recognise the separator.
 const SAMPLE: usize = 10;
 
 /// UTF-8 text with its separator.
@@ -16,7 +16,7 @@ const SAMPLE: usize = 10;
 pub(super) struct Delimited {
     text: Bytes,
     separator: u8,
-    /// Lines before the text: Excel's own `sep=;`.
+    /// The number of lines before the table, such as Excel's `sep=;`.
     lines_before: u32,
 }
 
@@ -72,7 +72,7 @@ impl Delimited {
     }
 }
 
-/// Counts lines as an editor does: the reader's own count is one behind where lines end in CR LF.
+/// Counts lines as an editor does. The reader's own count is one too low in files whose lines end in CR LF.
 struct LineCounter<'a> {
     text: &'a [u8],
     counted: usize,
@@ -80,7 +80,7 @@ struct LineCounter<'a> {
 }
 
 impl LineCounter<'_> {
-    /// The line of the first row at or behind `start`, which is not before the last one asked for.
+    /// The line of the first row at or after `start`. `start` must not decrease between calls.
     fn line_at(&mut self, start: usize) -> u32 {
         while let Some(byte) = self.text.get(self.counted) {
             let ends_line = match byte {
@@ -104,7 +104,7 @@ fn reader(text: &[u8], separator: u8) -> csv::Reader<&[u8]> {
         .from_reader(text)
 }
 
-/// `sep=;` as the first line, and how long that line is.
+/// The separator in a first line such as `sep=;`, and the length of that line.
 fn named_separator(text: &[u8]) -> Option<(u8, usize)> {
     let end = text.iter().take(16).position(|byte| *byte == b'\n')?;
     let line = text[..end].trim_ascii_end();
@@ -120,7 +120,7 @@ fn named_separator(text: &[u8]) -> Option<(u8, usize)> {
     }
 }
 
-/// The one that divides the header most, and most other rows into as many cells.
+/// The separator that divides the header into most cells, and most other rows into the same number.
 fn likeliest_separator(text: &[u8]) -> u8 {
     let agreement = |separator: u8| {
         let mut reader = reader(text, separator);
@@ -133,7 +133,7 @@ fn likeliest_separator(text: &[u8]) -> u8 {
         let (rows, equal) = widths.fold((0, 0), |(rows, equal), width| {
             (rows + 1, equal + usize::from(width == header))
         });
-        // A header alone agrees with itself.
+        // A table with only a header counts as consistent.
         (header > 1, (equal * 100).checked_div(rows).unwrap_or(100), header)
     };
     let mut best = SEPARATORS[0];
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn every_separator_is_seen() {
+    fn every_separator_is_recognised() {
         for separator in [",", ";", "\t", "|"] {
             let text = "nama,nomor,kota\nAni,62812,Solo\nBudi,62813,\n".replace(',', separator);
             assert_eq!(
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_hold_lines_together_and_lines_are_counted_as_an_editor_does() {
+    fn quoted_line_ends_are_kept_and_lines_are_counted_as_in_an_editor() {
         let text = "nama,nomor\r\n\"Ani\r\n\"\"Manis\"\"\",62812\r\nBudi,62813";
         assert_eq!(
             rows(text),

@@ -1,15 +1,15 @@
-//! The text of a CSV file, whichever way it was written.
+//! Decodes the text of a CSV file.
 
 use bytes::Bytes;
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 use super::TableFileError;
 
-/// As much of a file as tells how it is written.
+/// The part of a file that is used to recognise its encoding.
 const SAMPLE: usize = 4096;
 
-/// UTF-8 or UTF-16 by its mark or its look, else Windows-1252, which Excel writes where nothing else is asked of it.
-/// The answer is UTF-8 without a mark.
+/// Decodes UTF-8 or UTF-16, recognised by byte order mark or content, and otherwise Windows-1252, which is Excel's
+/// default. The result is UTF-8 without a byte order mark.
 pub(super) fn decode(bytes: &Bytes) -> Result<Bytes, TableFileError> {
     let (encoding, mark) = Encoding::for_bom(bytes).unwrap_or_else(|| (by_look(bytes), 0));
     let body = bytes.slice(mark..);
@@ -37,7 +37,7 @@ fn by_look(bytes: &[u8]) -> &'static Encoding {
             .filter(|byte| **byte == 0)
             .count()
     };
-    // Of Latin letters in UTF-16 every other byte is zero.
+    // In UTF-16, every second byte of Latin letters is zero.
     let (even, odd) = (zeros(0), zeros(1));
     if odd * 4 > sample.len() && even == 0 {
         UTF_16LE
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_of_writing_gives_the_same_text() {
+    fn every_encoding_gives_the_same_text() {
         let text = "nama;nomor\r\nRené Sutédja;62812\r\n";
         for written in [
             Bytes::from(text),
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_text_is_refused() {
+    fn binary_data_is_refused() {
         for bytes in [&b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"[..], b"a,b\x00\n1,2"] {
             assert_eq!(
                 decode(&Bytes::copy_from_slice(bytes)),

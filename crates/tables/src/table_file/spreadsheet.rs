@@ -1,4 +1,4 @@
-//! The first visible sheet of an XLSX file.
+//! Reads the first visible sheet of an XLSX file.
 
 use std::borrow::Cow;
 use std::io::{Cursor, Read, copy, sink};
@@ -10,13 +10,13 @@ use zip::ZipArchive;
 
 use super::{Cell, Each, MAX_COLUMNS, Row, TableFileError, clean};
 
-/// As much as a file may hold unpacked: 100,000 rows of ten columns are 50 MB.
+/// The largest unpacked size of a file. 100,000 rows of ten columns have 50 MB.
 const MAX_UNPACKED: u64 = 300_000_000;
-/// Of that, what is kept in memory: the texts that cells share, and the rest that is no sheet.
+/// The part of it that may be kept in memory: the texts that cells share, and everything that is not a sheet.
 const MAX_KEPT: u64 = 80_000_000;
 
-/// Unpacks a file once, keeping nothing, to see that it can be read in bounded memory: what the archive says about
-/// its sizes is not to be relied on.
+/// Unpacks a file once without keeping anything, to verify that it can be read in bounded memory. The sizes that the
+/// archive states are unreliable.
 pub(super) fn check(bytes: &Bytes) -> Result<(), TableFileError> {
     let damaged = |_| TableFileError::Damaged;
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|_| TableFileError::Damaged)?;
@@ -79,7 +79,7 @@ pub(super) fn read(bytes: Bytes, each: Each<'_>) -> Result<(), TableFileError> {
         if column >= MAX_COLUMNS {
             return Err(TableFileError::TooWide);
         }
-        // Cells that are not there are empty; one that is there twice is the later one.
+        // Missing cells are empty. If a cell occurs twice, the later one counts.
         row.cells
             .resize(row.cells.len().max(column + 1), Cell::Text(String::new()));
         row.cells[column] = value;
@@ -91,7 +91,7 @@ pub(super) fn read(bytes: Bytes, each: Each<'_>) -> Result<(), TableFileError> {
     }
 }
 
-/// What a cell shows; nothing if it is empty.
+/// The text of a cell. None if it is empty.
 fn value_of(value: &DataRef<'_>) -> Option<Cell> {
     let cell = match value {
         DataRef::Empty | DataRef::Error(_) => return None,
@@ -106,7 +106,7 @@ fn value_of(value: &DataRef<'_>) -> Option<Cell> {
     (!cell.as_str().is_empty()).then_some(cell)
 }
 
-/// `2024-02-17`, `2024-02-17 09:30`, or a time alone.
+/// The moment as `2024-02-17`, `2024-02-17 09:30`, or only a time.
 fn written(moment: &ExcelDateTime) -> String {
     let serial = moment.as_f64();
     if moment.is_duration() || !(0.0..3_000_000.0).contains(&serial) {
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_dates_and_shared_texts_are_what_people_see() {
+    fn numbers_dates_and_shared_texts_are_read_as_shown() {
         let bytes = book(
             r#"<row r="1"><c r="A1" t="s"><v>0</v></c><c r="B1" t="s"><v>1</v></c><c r="C1" t="inlineStr"><is><t>tanggal</t></is></c><c r="E1" t="str"><v>total</v></c></row>
                <row r="3"><c r="A3" t="s"><v>2</v></c><c r="B3"><v>6.28123456789E+12</v></c><c r="C3" s="1"><v>45339</v></c><c r="D3" t="e"><v>#N/A</v></c><c r="E3"><v>150000.5</v></c></row>
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_not_fit_is_refused_before_it_is_unpacked() {
+    fn a_file_that_is_too_large_is_refused_before_it_is_unpacked() {
         let blank = " ".repeat(1_000_000);
         let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
         archive
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn an_archive_that_is_no_workbook_is_told_apart() {
+    fn an_archive_that_is_not_a_workbook_is_distinguished() {
         let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
         archive
             .start_file("word/document.xml", SimpleFileOptions::default())

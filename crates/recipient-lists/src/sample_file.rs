@@ -1,4 +1,4 @@
-//! `GET /api/broadcast/recipient-lists/template`: a table to fill in.
+//! `GET /api/broadcast/recipient-lists/template`: the sample file.
 
 use axum::response::IntoResponse;
 use serde::{Deserialize, Deserializer};
@@ -12,8 +12,8 @@ use crm_core::routes;
 use tables::csv_table;
 
 const MAX_VARIABLES: usize = 20;
-/// What the example's variables are; further ones are numbered. Its phone number is none, so that nobody is sent anything
-/// who forgets to take it out.
+/// The values of the example's variables; further variables are numbered. The example's phone number does not exist, so
+/// that a row that was left in the file reaches no person.
 const EXAMPLE: [&str; 5] = [
     "Budi Santoso",
     "6289xxxxxxxxx",
@@ -22,9 +22,9 @@ const EXAMPLE: [&str; 5] = [
     "2024-02-17",
 ];
 
-/// How many variables the table has.
+/// The number of columns for variables.
 #[derive(Deserialize)]
-pub(crate) struct TemplateQuery {
+pub(crate) struct SampleFileQuery {
     #[serde(default = "default_variables", deserialize_with = "number_of_variables")]
     variables: usize,
 }
@@ -41,7 +41,7 @@ fn number_of_variables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usi
 
 /// `/api/broadcast/recipient-lists/template`.
 pub fn router() -> Routes {
-    Routes::new().routes(routes!(download_template))
+    Routes::new().routes(routes!(download_sample_file))
 }
 
 /// Download a sample file for recipient lists.
@@ -54,9 +54,9 @@ pub fn router() -> Routes {
     ),
     responses((status = 200, content_type = "text/csv", body = String)),
 )]
-pub(crate) async fn download_template(
+pub(crate) async fn download_sample_file(
     _permitted: Permitted<RecipientListsView>,
-    QueryParameters(query): QueryParameters<TemplateQuery>,
+    QueryParameters(query): QueryParameters<SampleFileQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     Ok((csv_table::headers("recipient-list.csv"), table(query.variables)))
 }
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_what_an_import_takes() {
+    fn the_sample_file_can_be_imported() {
         assert_eq!(
             table(0),
             "\u{feff}contacts_name,phone_number\r\nBudi Santoso,6289xxxxxxxxx\r\n"

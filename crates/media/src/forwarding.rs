@@ -1,4 +1,4 @@
-//! Files that are sent on: Meta keeps files per number, and those of customers under ids that cannot be sent.
+//! Files that are forwarded. Meta keeps files per number, and files of customers under ids that cannot be sent.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -12,14 +12,14 @@ use crm_core::caller::Caller;
 use crm_core::error::ApiError;
 use sending::number_token;
 
-/// A number that has to be given the file.
+/// A number that needs the file.
 #[derive(Deserialize)]
 struct Wanted {
     phone_number_id: String,
     upload: Upload,
 }
 
-/// What `finish_upload` takes.
+/// The arguments of `finish_upload`.
 #[derive(Serialize, Deserialize)]
 struct Upload {
     id: Uuid,
@@ -35,9 +35,9 @@ struct Upload {
     meta_media_id: Option<String>,
 }
 
-/// Gives Meta the file of a message for each number that it is to be sent on from. What Meta does not take stays unknown to
-/// it: sending on then says so.
-pub async fn give_to_numbers(
+/// Uploads the file of a message to Meta for each number that it will be forwarded from. If Meta refuses a file,
+/// forwarding it reports that.
+pub async fn upload_for_numbers(
     app: &App,
     caller: &Caller,
     message: Uuid,
@@ -51,24 +51,26 @@ pub async fn give_to_numbers(
     } in wanted
     {
         let (id, number) = (upload.id, upload.session_id);
-        match give(app, &phone_number_id, &upload).await {
+        match upload_for(app, &phone_number_id, &upload).await {
             Ok(meta_media_id) => {
                 upload.meta_media_id = Some(meta_media_id);
                 let arguments = json!({ "upload": upload });
                 let _: Value = caller.service().rpc("finish_upload", &arguments).await?;
             }
-            Err(problem) => log::warn!("file {id} of number {number}: not sent on: {problem}"),
+            Err(problem) => {
+                log::warn!("file {id} of number {number}: not uploaded for forwarding: {problem}")
+            }
         }
     }
     Ok(())
 }
 
-async fn give(app: &App, phone_number_id: &str, upload: &Upload) -> Result<String, String> {
+async fn upload_for(app: &App, phone_number_id: &str, upload: &Upload) -> Result<String, String> {
     let format = upload.mime_type.as_deref().and_then(format_of);
-    let format = format.ok_or("Meta takes no files of this type")?;
+    let format = format.ok_or("Meta does not accept files of this type")?;
     let size = upload.file_size.ok_or("its size is not known")?;
     if size > format.max_bytes {
-        return Err("it is larger than Meta takes".to_owned());
+        return Err("it is larger than Meta accepts".to_owned());
     }
     let token = number_token(app, upload.session_id)
         .await
