@@ -89,7 +89,7 @@ async function gone(pid) {
   }
 }
 
-test("a start, its contract, and its end", async () => {
+test("a start prints its addresses, follows its contract and ends cleanly", async () => {
   writeFileSync(stackFile(), JSON.stringify({ pid: 4_194_304, app_url: "stale" }));
   const first = launch();
   await first.ready;
@@ -145,13 +145,13 @@ test("a start, its contract, and its end", async () => {
   assert.equal(
     (await service.from("conversations").select("id", { count: "exact", head: true })).count,
     3,
-    "seeding adds nothing twice",
+    "a second seeding adds nothing",
   );
   again.child.kill("SIGINT");
   assert.equal(await again.exited, 0);
 });
 
-test("--fresh begins anew, --no-demo without demo data; a killed launcher takes everything with it", async () => {
+test("--fresh empties the data, --no-demo adds no demo data, and all parts end with a killed launcher", async () => {
   const { child, ready, exited } = launch(["--fresh", "--no-demo", "--no-cron"]);
   await ready;
   const { supabase_url: url, service_role_key: key } = readStack();

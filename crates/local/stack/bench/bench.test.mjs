@@ -57,7 +57,7 @@ test("each row shows the figure, both bounds and our value, below the command to
   );
 });
 
-test("the tables fit a terminal of 100 columns, whatever the figures are called", () => {
+test("the tables fit a terminal of 100 columns even with long names of figures", () => {
   const long = "a question that takes its time to ask, and some more to answer, by a manager of a large tenant, p50";
   const plan = ["messages_by_conversation_and_time_of_arrival 1000000", "contacts_search 12"];
   const lines = tables([

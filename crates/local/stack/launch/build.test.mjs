@@ -26,7 +26,7 @@ const resolved = (packages) =>
     .split("\n")
     .map((line) => line.replace(/ \(proc-macro\)| \(\*\)/g, ""));
 
-test("functions are compiled alike alone, as for Vercel, and beside the local stack", () => {
+test("the functions are compiled with the same features for Vercel alone and together with the local stack", () => {
   const alone = new Set(resolved(["whatsapp-crm"]));
   const crates = new Set([...alone].map((line) => line.split("|")[0]));
   const otherwise = resolved(["whatsapp-crm", "crm-local"]).filter(
@@ -35,6 +35,6 @@ test("functions are compiled alike alone, as for Vercel, and beside the local st
   assert.deepEqual(
     [...new Set(otherwise)],
     [],
-    "else everything is compiled twice, and the tested binaries are not the deployed ones",
+    "otherwise every crate is compiled twice, and the tested binaries differ from the deployed ones",
   );
 });

@@ -34,7 +34,7 @@ function configured(dataDir, given = {}) {
   });
 }
 
-test("options in both spellings, and what is wrong with others", () => {
+test("options are read in both spellings, and an invalid option is named", () => {
   assert.deepEqual(readArguments([]), {
     fresh: false,
     cron: true,
@@ -79,7 +79,7 @@ test("options in both spellings, and what is wrong with others", () => {
   for (const odd of ["--frehs", "--fresh=yes", "start"]) assert.throws(() => readArguments([odd]), /unknown option/);
 });
 
-test("secrets stay as they are, for their owner alone", (t) => {
+test("secrets keep their values, and only the owner may read the file", (t) => {
   const dataDir = folder(t);
   const first = keepSecrets(dataDir);
   assert.deepEqual(keepSecrets(dataDir), first);
@@ -88,7 +88,7 @@ test("secrets stay as they are, for their owner alone", (t) => {
   assert.throws(() => keepSecrets(dataDir), /secrets\.json is damaged/);
 });
 
-test("by default every part is ours, and its keys are signed with our secret", (t) => {
+test("by default the launcher runs every part, and signs the keys with its own secret", (t) => {
   const { addresses, supabase, functions, usedPorts } = configured(folder(t));
   assert.deepEqual(Object.keys(addresses), [
     "app_url",
@@ -115,7 +115,7 @@ test("by default every part is ours, and its keys are signed with our secret", (
   assert.equal(new Set(functions.meta.templates.map((template) => template.id)).size, functions.meta.templates.length);
 });
 
-test("functions are run by their binaries, or all by the server that is named", (t) => {
+test("each function runs in its own binary, or all run in the server that is named", (t) => {
   const dataDir = folder(t);
   const settings = {
     root: "/repo",
@@ -135,7 +135,7 @@ test("functions are run by their binaries, or all by the server that is named", 
   );
 });
 
-test("a variable of the environment wins, and another Meta or Redis is not run by us", (t) => {
+test("an environment variable wins, and the launcher starts no Meta or Redis that is configured elsewhere", (t) => {
   const { addresses, functions, usedPorts } = configured(folder(t), {
     META_GRAPH_BASE_URL: "http://localhost:9/",
     META_APP_SECRET: "new, old",
@@ -158,11 +158,11 @@ test("a variable of the environment wins, and another Meta or Redis is not run b
   assert.equal(functions.environment.META_GRAPH_VERSION, "v26.0");
   assert.equal(functions.environment.SENTRY_DSN, "https://sentry.example");
   assert.equal(functions.environment.UPSTASH_REDIS_REST_URL, "https://redis.example");
-  // Set, but empty: as if it were not.
+  // A variable that is set but empty counts as unset.
   assert.equal(functions.environment.META_WHATSAPP_PHONE_NUMBER_ID, "555000000000001");
 });
 
-test("another Supabase needs its keys", (t) => {
+test("another Supabase project needs its keys", (t) => {
   const dataDir = folder(t);
   assert.throws(
     () => configured(dataDir, { SUPABASE_URL: "https://x.supabase.co" }),
@@ -180,7 +180,7 @@ test("another Supabase needs its keys", (t) => {
   assert.equal(functions.environment.SUPABASE_SERVICE_ROLE_KEY, "s");
 });
 
-test("the demo log-ins are an admin, a manager and two agents, and another tenant's admin", () => {
+test("the demo log-ins are an admin, a manager, two agents and the admin of another tenant", () => {
   const [first, second] = [...new Set(USERS.map((user) => user.tenant_id))];
   assert.deepEqual(
     USERS.filter((user) => user.tenant_id === first)
@@ -194,7 +194,7 @@ test("the demo log-ins are an admin, a manager and two agents, and another tenan
   );
 });
 
-test("a folder has one holder at a time, and the dead hold nothing", (t) => {
+test("only one live process holds a folder", (t) => {
   const dataDir = folder(t);
   const unlock = lockData(dataDir);
   assert.throws(() => lockData(dataDir), new RegExp(`already running on .* \\(process ${process.pid}\\)`));
@@ -205,7 +205,7 @@ test("a folder has one holder at a time, and the dead hold nothing", (t) => {
   }
 });
 
-test("packages are installed when they are those of the lock file", (t) => {
+test("packages count as installed if they match the lock file", (t) => {
   const root = folder(t);
   const write = (/** @type {string} */ file, /** @type {object} */ packages) => {
     mkdirSync(path.dirname(path.join(root, file)), { recursive: true });

@@ -8,10 +8,11 @@ import { serveChanges } from "./serve-changes.mjs";
 /** @typedef {import("./watch.mjs").Kind} Kind */
 
 /**
- * What is said and done about changes that come one after the other.
+ * The lines that are printed and the steps that are taken for changes that come one after the other.
  * @param {import("node:test").TestContext} t
- * @param {{ kind: Kind, built?: string[], broken?: boolean, refuses?: string, migrated?: Partial<Awaited<ReturnType<import("../stack.mjs").Parts["migrate"]>>>, dies?: boolean }[]} steps
- *   `built`: the binaries that come out of the build anew
+ * @param {{ kind: Kind, built?: string[], broken?: boolean, refuses?: string, migrated?:
+ * Partial<Awaited<ReturnType<import("../stack.mjs").Parts["migrate"]>>>, dies?: boolean }[]} steps `built`: the
+ * binaries that come out of the build anew
  */
 async function served(t, steps) {
   const folder = mkdtempSync(path.join(tmpdir(), "crm-changes-test-"));
@@ -51,7 +52,7 @@ async function served(t, steps) {
   return done;
 }
 
-test("a change is built, and what it changed takes over", async (t) => {
+test("a change is built, and the parts it changed are restarted", async (t) => {
   assert.deepEqual(await served(t, [{ kind: "code", built: ["crm-server"] }]), [
     "changed.code: building",
     "build",
@@ -68,7 +69,7 @@ test("a change is built, and what it changed takes over", async (t) => {
   assert.deepEqual((await served(t, [{ kind: "code" }])).slice(1), ["build", "Nothing of it is served"]);
 });
 
-test("what does not compile or does not start leaves what runs as it is", async (t) => {
+test("the old version keeps running if the new one does not compile or does not start", async (t) => {
   const broken = await served(t, [
     { kind: "code", broken: true },
     { kind: "code", built: ["crm-server"] },
@@ -96,7 +97,7 @@ test("what does not compile or does not start leaves what runs as it is", async 
       "replace",
       "Served again (s)",
     ],
-    "what did not start is tried again",
+    "the part that did not start is tried again",
   );
   const dead = await served(t, [{ kind: "code", built: ["crm-local"], dies: true }, { kind: "code" }]);
   assert.deepEqual(dead.slice(2), [
@@ -109,7 +110,7 @@ test("what does not compile or does not start leaves what runs as it is", async 
   ]);
 });
 
-test("new migrations are applied, changed ones need an empty database, and the scripts of the stack a restart", async (t) => {
+test("new migrations are applied, a changed migration needs an empty database, and changed scripts of the stack need a restart", async (t) => {
   const migrated = { applied: ["/m/2_b.sql"], changed: ["/m/1_a.sql"] };
   assert.deepEqual(await served(t, [{ kind: "migrations", migrated }]), [
     "migrate",

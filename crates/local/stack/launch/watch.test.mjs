@@ -5,7 +5,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { changesOf, kindOf } from "./watch.mjs";
 
-test("a file is what it is to a running stack", () => {
+test("a file is classified by the part of a running stack that it belongs to", () => {
   const kinds = {
     "crates/core/src/inbox/read.rs": "code",
     "crates/core/src/inbox/samples/message.json": "code",
@@ -27,7 +27,7 @@ test("a file is what it is to a running stack", () => {
   for (const [file, kind] of Object.entries(kinds)) assert.equal(kindOf(file), kind, file);
 });
 
-test("changes are gathered, also those made while an earlier one is worked on, and in every way editors make them", async (t) => {
+test("changes are collected while an earlier one is being handled, in every way that editors write files", async (t) => {
   const root = mkdtempSync(path.join(tmpdir(), "crm-watch-test-"));
   t.after(() => rmSync(root, { recursive: true, force: true }));
   const write = (/** @type {string} */ file) => {
@@ -55,7 +55,7 @@ test("changes are gathered, also those made while an earlier one is worked on, a
       for (const [kind, files] of value) for (const file of files) seen.add(`${kind} ${file}`);
     }
   };
-  // Watching begins with the first question.
+  // Watching begins with the first call.
   const first = until(`code ${read}`, `code ${list}`);
   write(read);
   replace(list);

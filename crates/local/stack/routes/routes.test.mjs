@@ -45,7 +45,7 @@ const ROUTES = list(
   '"openapi.json" => crm::openapi(): "the API described";',
 );
 
-test("everything that names a route is written from the list, and what is not in it goes", (t) => {
+test("every file that names a route is written from the list, and routes that left the list are removed", (t) => {
   const { root, read, file } = repository(t, ROUTES);
   const expected = [
     "Cargo.toml",
@@ -81,7 +81,7 @@ test("everything that names a route is written from the list, and what is not in
   assert.match(cargo, /\n\[features\]\nx = \[\]\n$/);
 });
 
-test("vercel.json gets the limits before the pattern for the rest, and a rewrite that hides no route with a parameter", (t) => {
+test("vercel.json gets the limits before the general pattern, and no rewrite hides a route with a parameter", (t) => {
   const { root, read } = repository(t, ROUTES);
   writeRoutes(root);
   const { functions, rewrites } = JSON.parse(read("vercel.json"));
@@ -98,7 +98,7 @@ test("vercel.json gets the limits before the pattern for the rest, and a rewrite
   for (const path of ["/api/labels/7", "/api/contacts/7", "/api/contacts/7/notes"]) assert.doesNotMatch(path, hides);
 });
 
-test("a line that cannot be read is named", () => {
+test("a line that cannot be read is quoted in the error", () => {
   const refuses = (/** @type {string} */ line, /** @type {RegExp} */ reason) =>
     assert.throws(() => readRoutes(list(line)), reason);
   refuses('"contacts" => contacts(): "contacts";', /routes\.rs:4 is not a route/);

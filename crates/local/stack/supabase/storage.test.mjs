@@ -56,7 +56,7 @@ test("a file can be uploaded by a signed address", async () => {
   assert.equal(await (await storage.download("up.txt")).data?.text(), "by ticket");
 });
 
-/** How Storage refuses. @param {{ error: any }} answer */
+/** The code of Storage's refusal. @param {{ error: any }} answer */
 const refusal = ({ error }) => ({ status: error.status, code: error.statusCode, message: error.message });
 
 test("policies control access to a user's files", async () => {

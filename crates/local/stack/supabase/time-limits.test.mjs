@@ -31,7 +31,7 @@ const anon = () => client(project, project.config.anon_key);
 const service = () => client(project, project.config.service_role_key);
 
 describe("time limits", () => {
-  test("of each role", async () => {
+  test("are set for each role", async () => {
     for (const { caller, statement } of [
       { caller: anon(), statement: "3s" },
       { caller: ada.supabase, statement: "8s" },
@@ -45,13 +45,13 @@ describe("time limits", () => {
     }
   });
 
-  test("end a statement, and the answer is PostgREST's", async () => {
+  test("end a statement, and PostgREST's error is the answer", async () => {
     const { status, error } = await anon().rpc("sleep");
     assert.equal(status, 500);
     assert.deepEqual({ ...error }, TIMED_OUT);
   });
 
-  test("of a function take the place of its caller's", async () => {
+  test("of a function replace those of its caller", async () => {
     const began = performance.now();
     const { status, error } = await service().rpc("sleep_briefly");
     assert.ok(performance.now() - began < 8000);
@@ -59,7 +59,7 @@ describe("time limits", () => {
     assert.deepEqual({ ...error }, TIMED_OUT);
   });
 
-  test("grow by the scale that tests ask for", async () => {
+  test("grow by the scale that tests set", async () => {
     const other = temporaryFolder();
     const slow = await startProject(await projectConfig(other.folder, { time_limit_scale: 10 }));
     try {
@@ -85,7 +85,7 @@ describe("a change without a condition", () => {
     }
   });
 
-  test("with one is not", async () => {
+  test("with a condition is allowed", async () => {
     await ada.supabase.from("notes").insert({ owner_id: ada.id, body: "one" });
     const changed = await ada.supabase.from("notes").update({ body: "two" }).eq("body", "one").select("body");
     assert.deepEqual(changed.data, [{ body: "two" }]);
