@@ -1,5 +1,5 @@
-// The version of what people of a tenant may do: it differs after every change of that, and a request that names another
-// one is refused.
+// The access version of a tenant: it changes whenever the rights of its people change, and a request that names an
+// older version is refused.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { rolledBack, useDatabase } from "./database.mjs";
@@ -30,7 +30,7 @@ const newOffice = async () => {
 };
 const versionOf = async (/** @type {{ id: string }} */ user) =>
   (await as(user, (sql) => sql`select private.access_version()::text as version`))[0].version;
-/** The user calls nothing but their access, having read version `version`. */
+/** The user reads nothing but their own access, and already knows version `version`. */
 const asks = (/** @type {any} */ user, /** @type {string} */ version) =>
   requests(
     user,
@@ -39,19 +39,19 @@ const asks = (/** @type {any} */ user, /** @type {string} */ version) =>
   );
 const CHANGED = { code: "PT409", detail: "access_changed" };
 
-describe("the version differs after", () => {
+describe("the access version changes when", () => {
   for (const [
     what,
     change,
   ] of /** @type {[string, (office: Awaited<ReturnType<typeof newOffice>>) => Promise<any>][]} */ ([
-    ["a role is made", ({ owner }) => calls(owner, "create_role", { name: "Kasir", level: 3 })],
+    ["a role is created", ({ owner }) => calls(owner, "create_role", { name: "Kasir", level: 3 })],
     [
       "a role is given a permission",
       ({ owner, role }) =>
         calls(owner, "update_role", { role_id: role.id, changes: { permissions: ["reports.view", "agents.view"] } }),
     ],
     [
-      "a permission is taken away",
+      "a permission is taken from a role",
       ({ owner, role }) => calls(owner, "update_role", { role_id: role.id, changes: { permissions: [] } }),
     ],
     [
@@ -63,21 +63,21 @@ describe("the version differs after", () => {
       ({ owner, role }) => calls(owner, "update_role", { role_id: role.id, changes: { inherits: true } }),
     ],
     [
-      "somebody is given other roles",
+      "a person gets other roles",
       ({ owner, person }) => calls(owner, "set_user_roles", { user_id: person.id, role_ids: [AGENT] }),
     ],
     ["a role is deleted in the table", ({ role }) => sql`delete from public.roles where id = ${role.id}`],
     [
-      "somebody is deactivated",
+      "a person is deactivated",
       ({ owner, person }) => calls(owner, "update_agent", { user_id: person.id, changes: { active: false } }),
     ],
     [
-      "somebody is renamed",
+      "a person is renamed",
       ({ owner, person }) => calls(owner, "update_agent", { user_id: person.id, changes: { display_name: "Rina" } }),
     ],
-    ["somebody is deleted", ({ person }) => sql`delete from auth.users where id = ${person.id}`],
+    ["a person is deleted", ({ person }) => sql`delete from auth.users where id = ${person.id}`],
     [
-      "somebody joins",
+      "a person joins",
       async ({ tenant }) =>
         calls("service", "add_member", {
           tenant_id: tenant.id,
@@ -97,9 +97,9 @@ describe("the version differs after", () => {
     });
   }
 
-  test("a predefined role changes, in every tenant", async () => {
+  test("a predefined role changes, for every tenant", async () => {
     const { owner } = await newOffice();
-    // In its own transaction: predefined roles are everybody's.
+    // This runs in its own transaction, because all tenants share the predefined roles.
     await rolledBack(sql, async ({ sql, as }) => {
       const version = async () =>
         (await as(owner, (sql) => sql`select private.access_version()::text as version`))[0].version;
@@ -110,20 +110,20 @@ describe("the version differs after", () => {
   });
 });
 
-describe("the version stays the same when", () => {
+describe("the access version stays the same when", () => {
   for (const [
     what,
     change,
   ] of /** @type {[string, (office: Awaited<ReturnType<typeof newOffice>>) => Promise<any>][]} */ ([
     ["messages arrive", async ({ tenant }) => receivesMessage(await newNumber(tenant))],
-    ["something is read", ({ owner }) => calls(owner, "list_roles")],
+    ["a conversation is read", ({ owner }) => calls(owner, "list_roles")],
     [
-      "nothing is changed about a role",
+      "a role is updated without a change",
       ({ owner, role }) =>
         calls(owner, "update_role", { role_id: role.id, changes: { permissions: ["reports.view"] } }),
     ],
     [
-      "a key is used",
+      "an API key is used",
       async ({ tenant }) =>
         calls("service", "note_api_key_use", { key_id: (await newApiKey(tenant, "agent")).id, ip: "192.0.2.1" }),
     ],
@@ -144,15 +144,15 @@ describe("the version stays the same when", () => {
   }
 });
 
-describe("a request", () => {
-  test("passes with the version that is", async () => {
+describe("a request that names an access version", () => {
+  test("passes if the version is current", async () => {
     const { owner } = await newOffice();
     const { version } = await calls(owner, "current_access");
     assert.equal(String(version), await versionOf(owner));
     assert.equal((await asks(owner, String(version))).user_id, owner.id);
   });
 
-  test("is refused with one that was, until it is read again", async () => {
+  test("is refused if the version is outdated, until the access is read again", async () => {
     const { owner, person } = await newOffice();
     const version = await versionOf(person);
     await asks(person, version);
@@ -166,7 +166,7 @@ describe("a request", () => {
     assert.equal((await asks(person, String(now))).user_id, person.id);
   });
 
-  test("is refused to whoever is deactivated, banned or unknown", async () => {
+  test("is refused if the caller is deactivated, banned or unknown", async () => {
     const { person, tenant } = await newOffice();
     const version = await versionOf(person);
     const banned = await newUser(tenant, "agent");
@@ -177,12 +177,12 @@ describe("a request", () => {
     await isRefused(asks(await newStranger(), "1"), CHANGED);
   });
 
-  test("is refused with what is no version", async () => {
+  test("is refused if the version is malformed", async () => {
     const { owner } = await newOffice();
     for (const version of ["", "0", "x", "1.0", "99999999999999999999"]) await isRefused(asks(owner, version), CHANGED);
   });
 
-  test("of a key names a version like a person's", async () => {
+  test("is checked for an API key as for a person", async () => {
     const { tenant, owner } = await newOffice();
     const key = await newApiKey(tenant, await newRole(tenant, { permissions: ["reports.view"] }));
     const version = await versionOf(owner);

@@ -1,4 +1,5 @@
-// Auth removes an account with a role of its own, which has no rights in our schemas: what follows from it must not need any.
+// Auth removes an account with a role of its own, which has no rights in our schemas. All that follows from the removal
+// must work without such rights.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { rolledBack, useDatabase } from "./database.mjs";
@@ -34,7 +35,7 @@ test("Auth's own role can remove the account of a person who has worked", () =>
     assert.deepEqual({ ...left }, { assigned_to: null, unnamed_senders: [true], unnamed_authors: [true], people: 0 });
   }));
 
-test("and not that of the last Super Admin", () =>
+test("Auth's own role cannot remove the account of the last Super Admin", () =>
   rolledBack(sql, async (world) => {
     const owner = await world.newUser(await world.newTenant(), "super_admin");
     await world.sql`set local role supabase_auth_admin`;

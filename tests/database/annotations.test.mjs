@@ -1,4 +1,4 @@
-// Reactions, edits and revocations: what a message shows follows from all that is about it, whatever came first.
+// Reactions, edits and revocations: a message shows the result of all of them, in whatever order they arrived.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { chance } from "./chance.mjs";
@@ -37,7 +37,7 @@ async function newThread(number) {
 }
 
 describe("a reaction", () => {
-  test("is shown on its message, asks for no attention and is no line of the thread", async () => {
+  test("is shown on its message, raises no unread count and is not a line of the thread", async () => {
     const number = await newInbox();
     const { from, outbound, conversation, thread } = await newThread(number);
     const before = await conversationOf({ conversation_id: conversation.id });
@@ -61,7 +61,7 @@ describe("a reaction", () => {
     assert.equal(rows[0].reactions[0].emoji, "👍");
   });
 
-  test("replaces the one before and is taken away by an empty one; each side has its own", async () => {
+  test("replaces the earlier one of the same side, and an empty one removes it", async () => {
     const number = await newInbox();
     const { from, message, conversation } = await newThread(number);
     const react = (/** @type {string | null} */ emoji, /** @type {number} */ at) =>
@@ -84,7 +84,7 @@ describe("a reaction", () => {
     assert.deepEqual(reactionsOn(await messageNow(message)), []);
   });
 
-  test("to a message we do not have is a line of its own, until the message comes", async () => {
+  test("to a message we do not have is a line of its own until that message arrives", async () => {
     const number = await newInbox();
     const from = someDigits();
     const late = inboundText(number, { from, text: "Asli", timestamp: START });
@@ -106,7 +106,7 @@ describe("a reaction", () => {
     );
   });
 
-  test("to a message of ours whose id was not recorded yet is found when it is", async () => {
+  test("to our own message is attached once the message's WhatsApp id is recorded", async () => {
     const number = await newInbox();
     const { from, conversation } = await newThread(number);
     const message = await newOutbound(conversation, { wamid: null });
@@ -118,7 +118,7 @@ describe("a reaction", () => {
 });
 
 describe("an edit and a revocation", () => {
-  test("change what is shown and keep what was said", async () => {
+  test("change what is shown and keep the original text in the history", async () => {
     const number = await newInbox();
     const { from, message, admin, thread } = await newThread(number);
     await sql`update public.messages set occurred_at = ${dateOf(START - 60)} where session_id = ${number.id} and direction = 'outbound'`;
@@ -157,7 +157,7 @@ describe("an edit and a revocation", () => {
     );
   });
 
-  test("of somebody else's message change nothing", async () => {
+  test("of another person's message change nothing", async () => {
     const number = await newInbox();
     const { from, outbound } = await newThread(number);
     await delivers({
@@ -171,7 +171,7 @@ describe("an edit and a revocation", () => {
   });
 });
 
-test("the order of arrival does not matter", async (t) => {
+test("give the same result in any order of arrival", async (t) => {
   const luck = chance();
   t.diagnostic(`CRM_TEST_SEED=${luck.seed}`);
   const states = [];
@@ -218,7 +218,7 @@ test("the order of arrival does not matter", async (t) => {
   for (const state of states) assert.deepEqual(state, states[0]);
 });
 
-test("a message's history and state are nothing to a stranger", async () => {
+test("a person of another tenant reads neither the history nor the state of a message", async () => {
   const number = await newInbox();
   const { message, outbound, conversation } = await newThread(number);
   await delivers({

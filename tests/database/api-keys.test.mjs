@@ -1,4 +1,4 @@
-// Keys of integrations: made, shown once, used as an identity of their own, ended.
+// API keys: how they are created, shown once, used as an identity of their own, and revoked.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -34,8 +34,8 @@ const accessWith = (/** @type {string} */ secret, /** @type {any} */ user = null
     async (sql) => (await sql`select public.current_access() as access`)[0].access,
   );
 
-describe("a new key", () => {
-  test("is shown once, and kept as a hash alone", async () => {
+describe("a new API key", () => {
+  test("is shown once, and only its hash is stored", async () => {
     const { tenant, admin } = await newOffice();
     const { key, ...made } = await calls(admin, "create_api_key", { name: "Toko online", role_id: MANAGER });
     assert.match(key, /^crm_[0-9a-f]{64}$/);
@@ -51,7 +51,7 @@ describe("a new key", () => {
     const listed = await calls(admin, "list_api_keys", { page: 1, page_size: 10 });
     assert.deepEqual(listed, { total: 1, rows: [made] });
 
-    // Nowhere in the database: neither the key, nor what is behind its prefix.
+    // The database holds neither the key nor the part behind its prefix.
     const columns = await sql`
       select c.table_schema as schema, c.table_name as name from information_schema.tables c
       where c.table_schema in ('public', 'private') and c.table_type = 'BASE TABLE'`;
@@ -65,7 +65,7 @@ describe("a new key", () => {
     assert.equal((await accessWith(key)).tenant.id, tenant.id);
   });
 
-  test("is never the same", async () => {
+  test("differs from every other key", async () => {
     const { admin } = await newOffice();
     const keys = await Promise.all(
       [1, 2, 3].map(() => calls(admin, "create_api_key", { name: "Toko", role_id: MANAGER })),
@@ -73,7 +73,7 @@ describe("a new key", () => {
     assert.equal(new Set(keys.map(({ key }) => key)).size, 3);
   });
 
-  test("is refused a role that its maker may not give, a foreign one, and an expiry that is past", async () => {
+  test("is refused with a role that its creator may not give, a role of another tenant, or an expiry in the past", async () => {
     const { tenant, admin } = await newOffice();
     const makes = (/** @type {any} */ more) =>
       calls(admin, "create_api_key", { name: "Toko", role_id: MANAGER, ...more });
@@ -91,7 +91,7 @@ describe("a new key", () => {
     assert.equal((await sql`select from public.api_keys where tenant_id = ${tenant.id}`).count, 0);
   });
 
-  test("is made and ended by those who may", async () => {
+  test("is created and revoked by those with the permission", async () => {
     const { tenant, owner, admin } = await newOffice();
     const manager = await newUser(tenant, "manager");
     const forbidden = { code: "PT403", detail: "forbidden" };
@@ -104,7 +104,7 @@ describe("a new key", () => {
     assert.equal(
       (await calls(owner, "revoke_api_key", { key_id: key.id })).revoked_at,
       ended.revoked_at,
-      "the first end counts",
+      "the time of the first revocation stays",
     );
     const [{ revoked_by }] = await sql`select revoked_by from public.api_keys where id = ${key.id}`;
     assert.equal(revoked_by, admin.id);
@@ -115,8 +115,8 @@ describe("a new key", () => {
   });
 });
 
-describe("a request with a key", () => {
-  test("is the key's, with its role", async () => {
+describe("a request", () => {
+  test("with an API key acts as that key, with its role", async () => {
     const { tenant } = await newOffice();
     const key = await newApiKey(tenant, "agent");
     const access = await accessWith(key.secret);
@@ -156,12 +156,12 @@ describe("a request with a key", () => {
       { code: "PT401", detail: "api_key_revoked" },
     ],
   ])) {
-    test(`${what} is refused`, async () => {
+    test(`with a key ${what} is refused`, async () => {
       await isRefused(accessWith(await newKey(await newTenant())), expected);
     });
   }
 
-  test("sees its own tenant's rows alone, as a person with its role does", async () => {
+  test("with an API key reads the rows of its own tenant alone, as a person with that role does", async () => {
     const { tenant, admin } = await newOffice();
     const key = await newApiKey(tenant, "manager");
     const [{ conversation }, foreign] = [
@@ -186,11 +186,11 @@ describe("a request with a key", () => {
     assert.equal(
       (await as(key, (sql) => sql`select from public.conversations`)).count,
       0,
-      "nothing once it is revoked",
+      "a revoked key reads nothing",
     );
   });
 
-  test("is known where nothing may be written, as in a GET", async () => {
+  test("with an API key is identified in a read-only transaction, such as a GET", async () => {
     const key = await newApiKey(await newTenant(), "agent");
     const access = await sql.begin("read only", (sql) =>
       world(sql).requests(
@@ -202,7 +202,7 @@ describe("a request with a key", () => {
     assert.equal(access.user_id, key.id);
   });
 
-  test("of a token stays the token's, whatever key comes with it", async () => {
+  test("with a user's token acts as the user, even beside an API key", async () => {
     const { tenant, owner } = await newOffice();
     const [key, agent] = [await newApiKey(tenant, "admin"), await newUser(await newTenant(), "agent")];
     const access = await accessWith(key.secret, agent);
@@ -210,7 +210,7 @@ describe("a request with a key", () => {
     assert.equal((await accessWith("wrong", owner)).user_id, owner.id);
   });
 
-  test("of the service stays the service's", async () => {
+  test("with the service key acts as the service, even beside an API key", async () => {
     const { tenant } = await newOffice();
     const key = await newApiKey(tenant, "agent");
     const [{ role }] = await asService(async (sql) => {
@@ -221,7 +221,7 @@ describe("a request with a key", () => {
     assert.equal(role, "service_role");
   });
 
-  test("without key and token stays nobody's", async () => {
+  test("without key and token stays anonymous", async () => {
     for (const headers of [{}, { "x-request-id": "1" }]) {
       const role = await requests(
         null,
@@ -233,7 +233,7 @@ describe("a request with a key", () => {
   });
 });
 
-test("what a key writes names no person", async () => {
+test("a row that an API key writes names no person", async () => {
   const { tenant } = await newOffice();
   const number = await newNumber(tenant);
   const { conversation } = await receivesMessage(number);

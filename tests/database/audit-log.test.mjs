@@ -1,4 +1,5 @@
-// The audit log as it is kept and read: append-only, a tenant's own, page by page, until its time is over.
+// Storing and reading the audit log: it is append-only, belongs to one tenant, is read page by page, and its entries
+// are pruned after their retention.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -21,7 +22,7 @@ const countOf = async (/** @type {{ id: string }} */ tenant, on = sql) =>
 const list = (/** @type {any} */ user, parameters = {}) => calls(user, "list_audit_logs", parameters);
 const idsOf = (/** @type {any} */ page) => page.rows.map((/** @type {any} */ row) => row.entity_id);
 
-describe("the log is append-only", () => {
+describe("the audit log is append-only:", () => {
   const ATTEMPTS = {
     update: (/** @type {any} */ sql, /** @type {any} */ tenant) =>
       sql`update public.audit_logs set action = 'x' where tenant_id = ${tenant.id}`,
@@ -30,7 +31,7 @@ describe("the log is append-only", () => {
     truncate: (/** @type {any} */ sql) => sql`truncate public.audit_logs`,
   };
   for (const [what, attempt] of Object.entries(ATTEMPTS)) {
-    test(`for its owner, who cannot ${what}`, async () => {
+    test(`its owner cannot ${what}`, async () => {
       const { tenant } = await newOffice();
       const before = await countOf(tenant);
       assert.ok(before > 0);
@@ -38,7 +39,7 @@ describe("the log is append-only", () => {
       assert.equal(await countOf(tenant), before);
     });
 
-    test(`for the service, a Super Admin and a stranger, who cannot ${what}`, async () => {
+    test(`the service, a Super Admin and a stranger cannot ${what}`, async () => {
       const { tenant, owner } = await newOffice();
       await isRefused(
         asService((sql) => attempt(sql, tenant)),
@@ -55,7 +56,7 @@ describe("the log is append-only", () => {
     });
   }
 
-  test("and nobody writes into it but the database itself", async () => {
+  test("only the database itself writes into it", async () => {
     const { tenant, owner } = await newOffice();
     const insert = (/** @type {any} */ sql) =>
       sql`insert into public.audit_logs (tenant_id, actor_type, action) values (${tenant.id}, 'system', 'x')`;
@@ -68,8 +69,8 @@ describe("the log is append-only", () => {
   });
 });
 
-describe("the log is read", () => {
-  test("newest first, without other tenants' entries", async () => {
+describe("the audit log is read", () => {
+  test("newest first, without entries of other tenants", async () => {
     const [{ tenant, owner }, { tenant: other }] = [await newOffice(), await newOffice()];
     await writes(tenant, 3);
     await writes(other, 3, { action: "test.elsewhere" });
@@ -95,7 +96,7 @@ describe("the log is read", () => {
     assert.equal(all.rows.length, await countOf(tenant));
   });
 
-  test("by those who may", async () => {
+  test("by those with the permission", async () => {
     const { tenant } = await newOffice();
     await writes(tenant, 1);
     const [manager, auditor, key] = [
@@ -109,7 +110,7 @@ describe("the log is read", () => {
     await isRefused(list({ id: randomUUID() }), { code: "PT403", detail: "forbidden" });
   });
 
-  test("by actor, action, entity and time", async () => {
+  test("with filters for actor, action, entity and time", async () => {
     const { tenant, owner } = await newOffice();
     const actor = randomUUID();
     await writes(tenant, 1, { actor, action: "test.one" });
@@ -132,7 +133,7 @@ describe("the log is read", () => {
     assert.deepEqual(await found({ action: "test.%" }), []);
   });
 
-  test("page by page without a gap, while more is written", async () => {
+  test("page by page without a gap, while entries are added", async () => {
     const { tenant, owner } = await newOffice();
     await writes(tenant, 25);
     const seen = [];
@@ -150,7 +151,7 @@ describe("the log is read", () => {
     );
   });
 
-  test("to its end, where that fills a page", async () => {
+  test("to its end when the last page is exactly full", async () => {
     const { tenant, owner } = await newOffice();
     await writes(tenant, 4);
     const page = await list(owner, { entity: "things", page_size: 4 });
@@ -162,9 +163,9 @@ describe("the log is read", () => {
   });
 });
 
-describe("the end of an entry comes", () => {
-  // Whoever prunes, prunes every tenant's: in a transaction of its own.
-  test("when it is older than its tenant wants it kept", async () => {
+describe("an entry is pruned", () => {
+  // Pruning covers every tenant, so it runs in a transaction of its own.
+  test("when it is older than its tenant's retention", async () => {
     const [{ tenant, owner }, { tenant: longer }] = [await newOffice(), await newOffice()];
     await calls(owner, "update_tenant", { changes: { audit_retention_days: 30 } });
     for (const one of [tenant, longer]) {
@@ -177,7 +178,7 @@ describe("the end of an entry comes", () => {
         (await sql`select from public.audit_logs where tenant_id = ${tenant.id} and action = ${action}`).count;
       assert.deepEqual([await left(tenant, "test.old"), await left(tenant, "test.new")], [0, 2]);
       assert.deepEqual([await left(longer, "test.old"), await left(longer, "test.new")], [2, 2]);
-      // It is append-only again at once.
+      // The log is append-only again at once.
       await isRefused(
         sql.savepoint((sql) => sql`delete from public.audit_logs where tenant_id = ${tenant.id}`),
         { code: DENIED },
@@ -185,7 +186,7 @@ describe("the end of an entry comes", () => {
     });
   });
 
-  test("after a year, where the tenant is gone", async () => {
+  test("after a year if its tenant no longer exists", async () => {
     const gone = { id: randomUUID() };
     await writes(gone, 2, { days: 366 });
     await writes(gone, 3, { days: 364 });
@@ -195,7 +196,7 @@ describe("the end of an entry comes", () => {
     });
   });
 
-  test("bit by bit, oldest first", async () => {
+  test("in batches, oldest first", async () => {
     const { tenant } = await newOffice();
     for (const days of [500, 400, 450]) await writes(tenant, 1, { action: `test.${days}`, days });
     const left = async (/** @type {any} */ on) =>

@@ -1,4 +1,4 @@
-// The audit log as it is written: with every change, in its transaction, by whom, and without secrets.
+// Writing the audit log: every change is recorded in its own transaction, with its actor and without secrets.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -29,20 +29,25 @@ const newOffice = async () => {
   const tenant = await newTenant();
   return { tenant, owner: await newUser(tenant, "super_admin") };
 };
-/** What was written of a tenant, in order. @param {{ id: string }} tenant @param {string} [entity] @param {import("postgres").Sql} [on] */
+/**
+ * The entries of a tenant, in order.
+ * @param {{ id: string }} tenant
+ * @param {string} [entity]
+ * @param {import("postgres").Sql} [on]
+ */
 const logOf = async (tenant, entity, on = sql) => [
   ...(await on`
   select * from public.audit_logs where tenant_id = ${tenant.id} ${entity === undefined ? on`` : on`and entity = ${entity}`} order by id`),
 ];
-/** What was written while `work` ran. @param {{ id: string }} tenant @param {() => Promise<any>} work */
+/** The entries that were written while `work` ran. @param {{ id: string }} tenant @param {() => Promise<any>} work */
 const writtenBy = async (tenant, work) => {
   const before = await logOf(tenant);
   await work();
   return (await logOf(tenant)).slice(before.length);
 };
 
-describe("changes are written", () => {
-  test("of every table, or there is a reason", async () => {
+describe("the audit log records changes", () => {
+  test("of every table, apart from those listed with a reason", async () => {
     const tables = await sql`
       select c.relname as name, (
         select array_agg(t.tgname::text order by t.tgname) from pg_trigger t join pg_proc p on p.oid = t.tgfoid
@@ -56,7 +61,7 @@ describe("changes are written", () => {
     }
   });
 
-  test("with the row, what changed of it, and the row that went", async () => {
+  test("with the row's id, the changed values, and the whole of a deleted row", async () => {
     const tenant = await newTenant();
     const role = await newRole(tenant, { level: 3 });
     const entries = await writtenBy(tenant, async () => {
@@ -79,7 +84,7 @@ describe("changes are written", () => {
     assert.equal(entries.length, 2);
   });
 
-  test("not where nothing changes", async () => {
+  test("only where a value differs", async () => {
     const { tenant } = await newOffice();
     const entries = await writtenBy(tenant, async () => {
       await sql`update public.tenants set name = name, updated_at = now() where id = ${tenant.id}`;
@@ -88,7 +93,7 @@ describe("changes are written", () => {
     assert.deepEqual(entries, []);
   });
 
-  test("in the transaction of the change: what is rolled back leaves none", async () => {
+  test("in the transaction of the change, so a rollback leaves no entry", async () => {
     const { tenant } = await newOffice();
     const entries = await writtenBy(tenant, () =>
       rolledBack(sql, async ({ sql }) => {
@@ -150,7 +155,7 @@ describe("changes are written", () => {
     );
   });
 
-  test("of a tenant that is deleted, and stay", async () => {
+  test("of a deleted tenant, and keeps them", async () => {
     const { tenant } = await newOffice();
     await sql`delete from public.tenants where id = ${tenant.id}`;
     const log = await logOf(tenant);
@@ -158,7 +163,7 @@ describe("changes are written", () => {
     assert.ok(log.some(({ action }) => action === "profiles.deleted"));
   });
 
-  test("of who holds and may what", async () => {
+  test("of roles, their permissions and the people who hold them", async () => {
     const { tenant, owner } = await newOffice();
     const user = await newUser(tenant, "viewer");
     const entries = await writtenBy(tenant, async () => {
@@ -196,7 +201,7 @@ describe("changes are written", () => {
     assert.ok(entries.every((entry) => entry.actor_id === owner.id));
   });
 
-  test("of predefined roles to nobody", async () => {
+  test("of predefined roles for no tenant", async () => {
     await rolledBack(sql, async ({ sql }) => {
       const [{ last }] = await sql`select coalesce(max(id), 0) as last from public.audit_logs`;
       await sql`insert into public.role_permissions values (${AGENT}, 'reports.view')`;
@@ -208,7 +213,7 @@ describe("changes are written", () => {
   });
 });
 
-describe("an entry names who did it", () => {
+describe("an entry names as its actor", () => {
   test("a person, with the request", async () => {
     const { tenant, owner } = await newOffice();
     await sql`update public.profiles set display_name = 'Ratna' where user_id = ${owner.id}`;
@@ -254,7 +259,7 @@ describe("an entry names who did it", () => {
     );
   });
 
-  test("whoever the server acts for, and no caller can claim to be another", async () => {
+  test("the person the server acts for, and no caller can claim to be another", async () => {
     const { tenant, owner } = await newOffice();
     const person = await newStranger();
     const { invitation_id } = await calls(owner, "invite_agent", {
@@ -282,7 +287,7 @@ describe("an entry names who did it", () => {
     assert.equal(claimed.actor_id, owner.id);
   });
 
-  test("who signed up", async () => {
+  test("the person who signed up", async () => {
     const person = await newStranger();
     const tenant = await calls(person, "create_tenant", { name: `Toko ${randomUUID()}` });
     const log = await logOf(tenant);
@@ -294,8 +299,8 @@ describe("an entry names who did it", () => {
   });
 });
 
-describe("what people write to each other", () => {
-  test("is not in the log, and what customers do is not either", async () => {
+describe("the audit log on conversations", () => {
+  test("masks the text of a message, and records nothing that a customer does", async () => {
     const { tenant, owner } = await newOffice();
     const number = await newNumber(tenant);
     const { conversation } = await receivesMessage(number, { text: "rahasia pelanggan" });
@@ -324,7 +329,7 @@ describe("what people write to each other", () => {
     assert.ok(!JSON.stringify(await logOf(tenant)).includes("rahasia"));
   });
 
-  test("is written as assigned or resolved by people alone", async () => {
+  test("records assignments by people alone", async () => {
     const { tenant, owner } = await newOffice();
     const { conversation } = await receivesMessage(await newNumber(tenant));
     const assigns = (/** @type {import("postgres").Sql} */ sql) =>
@@ -345,7 +350,7 @@ describe("what people write to each other", () => {
     );
   });
 
-  test("of a campaign's recipients is masked", async () => {
+  test("masks the variables of a campaign's recipients", async () => {
     const { tenant, owner } = await newOffice();
     await newNumber(tenant);
     const template = await newTemplate(tenant);
@@ -395,14 +400,14 @@ describe("secrets", () => {
     });
   });
 
-  test("of API keys are nowhere in the log", async () => {
+  test("of API keys appear nowhere in the log", async () => {
     const { tenant, owner } = await newOffice();
     const { key } = await calls(owner, "create_api_key", { name: "Toko", role_id: AGENT });
     const log = JSON.stringify(await logOf(tenant, "api_keys"));
     assert.ok(log.includes("Toko") && !log.includes(key.slice(12)));
   });
 
-  test("and the use of a key is not a change of it", async () => {
+  test("stay out of the log when an API key is used, because a use is no change", async () => {
     const { tenant } = await newOffice();
     const key = await newApiKey(tenant, "agent");
     assert.deepEqual(
@@ -413,7 +418,7 @@ describe("secrets", () => {
   });
 });
 
-test("progress of a campaign is not a change of it", async () => {
+test("the audit log does not record the progress of a campaign as a change", async () => {
   const { tenant } = await newOffice();
   const campaign = await newCampaign(await newNumber(tenant));
   assert.deepEqual(

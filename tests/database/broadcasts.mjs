@@ -1,4 +1,4 @@
-// Templates and campaigns that only one test knows.
+// Templates and campaigns that belong to one test.
 import { randomUUID } from "node:crypto";
 import { someDigits } from "./tenancy.mjs";
 
@@ -18,13 +18,12 @@ export function broadcasts({ sql }) {
   }
 
   /**
-   * A campaign as rows, with a template of its own. Whoever sends on this database picks up a campaign that is `sending`:
-   * others are left alone.
+   * A campaign as rows, with a template of its own. Any sender on this database picks up a campaign that is `sending`;
+   * it leaves the other states alone.
    * @param {any} number
-   * @param {{
-   *   status?: string, recipients?: number, scheduledAt?: Date | null, sender?: { id: string } | null, recipientLocal?: boolean,
-   *   quietHours?: { from: string, to: string } | null, template?: Parameters<typeof newTemplate>[1], wa_ids?: string[]
-   * }} [options] `wa_ids` instead of `recipients`
+   * @param {{ status?: string, recipients?: number, scheduledAt?: Date | null, sender?: { id: string } | null,
+   * recipientLocal?: boolean, quietHours?: { from: string, to: string } | null, template?: Parameters<typeof
+   * newTemplate>[1], wa_ids?: string[] }} [options] `wa_ids` instead of `recipients`
    */
   async function newCampaign(number, options = {}) {
     const {

@@ -1,13 +1,16 @@
-// Who asks: PostgREST sets the role and the claims of the token for each transaction, and so do these.
+// The callers of the database: PostgREST sets the role and the claims of the token for each transaction, and so do
+// these functions.
 
 /** @typedef {import("postgres").Sql} Sql */
 
 /** @param {Sql} sql a pool, or a transaction */
 export function callers(sql) {
   /**
-   * As a signed-in user. `claims` are whatever else the token says.
+   * As a signed-in user. `claims` are the token's further claims.
    * @template Result
-   * @param {{ id: string }} user @param {(sql: Sql) => Promise<Result>} work @param {object} [claims]
+   * @param {{ id: string }} user
+   * @param {(sql: Sql) => Promise<Result>} work
+   * @param {object} [claims]
    * @returns {Promise<Result>}
    */
   const as = (user, work, claims = {}) => acting(sql, "authenticated", { sub: user.id, ...claims }, work);
@@ -16,10 +19,12 @@ export function callers(sql) {
   /** With the service key. @template Result @param {(sql: Sql) => Promise<Result>} work @returns {Promise<Result>} */
   const asService = (work) => acting(sql, "service_role", {}, work);
   /**
-   * A request as PostgREST runs it, with headers, and the function it calls before everything else. `user` null: without
-   * a token.
+   * A request as PostgREST runs it: with headers, and with the function that it calls before everything else. `user`
+   * null: without a token.
    * @template Result
-   * @param {{ id: string } | null} user @param {Record<string, string>} headers @param {(sql: Sql) => Promise<Result>} work
+   * @param {{ id: string } | null} user
+   * @param {Record<string, string>} headers
+   * @param {(sql: Sql) => Promise<Result>} work
    * @returns {Promise<Result>}
    */
   const requests = (user, headers, work) => {
@@ -50,7 +55,7 @@ function acting(sql, role, claims, work) {
     await transaction`select
       set_config('request.jwt.claims', ${JSON.stringify({ role, ...claims })}, true), set_config('role', ${role}, true)`;
     const result = await work(transaction);
-    // Within a larger transaction the next statement is the superuser's again.
+    // Within a larger transaction the next statement runs as the superuser again.
     await transaction`select
       set_config('role', 'none', true), set_config('request.jwt.claims', '', true), set_config('request.headers', '', true)`;
     return result;

@@ -1,5 +1,5 @@
-// The functions that the code calls are those of the database, and the refusals that the database raises are those that the
-// code knows.
+// Calls from the code to the database: each called function exists in the database, and the code knows each refusal
+// that the database raises.
 import assert from "node:assert/strict";
 import { globSync, readFileSync } from "node:fs";
 import path from "node:path";
@@ -17,7 +17,11 @@ const sources = globSync("crates/*/src/**/*.rs", { cwd: ROOT }).map((file) => ({
   text: readFileSync(path.join(ROOT, file), "utf8"),
 }));
 
-/** What a bracket at `start` encloses: brackets within it, and within texts, are passed over. @param {string} text @param {number} start */
+/**
+ * The text that a bracket at `start` encloses. Brackets within it, and within string literals, are passed over.
+ * @param {string} text
+ * @param {number} start
+ */
 function enclosed(text, start) {
   let depth = 0;
   for (let at = start; at < text.length; at += 1) {
@@ -47,8 +51,9 @@ function keysOf(object) {
 }
 
 /**
- * The names of the arguments of a call, or null where they are not written out beside it.
- * @param {string} text @param {number} start of the arguments, behind the function's name
+ * The names of the arguments of a call, or null if they are not written out beside it.
+ * @param {string} text
+ * @param {number} start of the arguments, behind the function's name
  */
 function argumentsOf(text, start) {
   const given = text.slice(start);
@@ -68,7 +73,7 @@ function argumentsOf(text, start) {
   return [...keysOf(enclosed(text, declared.index + declared[0].length - 1)), ...added.map(([, key]) => key)];
 }
 
-/** Whether the block that a text begins in ends within it. @param {string} text */
+/** Whether the block that contains the start of a text ends within the text. @param {string} text */
 function endsWithin(text) {
   let depth = 0;
   for (let at = 0; at < text.length; at += 1) {
@@ -94,7 +99,7 @@ function* calls() {
 }
 
 describe("calls of the database", () => {
-  test("every function that is called exists, and takes the arguments it is given", async () => {
+  test("each called function exists and takes the given arguments", async () => {
     const functions = await sql`
       select proname as name, pronargs - pronargdefaults as required, coalesce(proargnames, '{}') as names,
         proargmodes::text[] as modes, pronargs as count
@@ -136,7 +141,7 @@ describe("refusals of the database", async () => {
     known.set(code, statuses[/** @type {keyof typeof statuses} */ (status)]);
   }
 
-  /** What the functions of the database raise. */
+  /** The refusals that the functions of the database raise. */
   const raised = [];
   const functions = await sql`
     select oid::regprocedure::text as name, prosrc as source from pg_proc
@@ -151,7 +156,7 @@ describe("refusals of the database", async () => {
     }
   }
 
-  test("every refusal names a code that the code knows, with the same status", () => {
+  test("the code knows each refusal with the same status", () => {
     const wrong = [];
     for (const { name, status, codes, detail } of raised) {
       if (codes.length === 0) wrong.push(`${name} raises PT${status} without a code: ${detail}`);
@@ -163,7 +168,7 @@ describe("refusals of the database", async () => {
     assert.ok(raised.length > 200, `only ${raised.length} refusals were found`);
   });
 
-  test("every refusal that the code knows is raised", () => {
+  test("the database raises each refusal that the code knows", () => {
     const codes = new Set(raised.flatMap((one) => one.codes));
     assert.deepEqual(
       [...known.keys()].filter((code) => !codes.has(code)),

@@ -1,4 +1,4 @@
-// What customers answer to campaigns: words that end or renew their consent, and replies that are counted.
+// Customers' answers to campaigns: words that end or renew their consent, and replies that are counted.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { useDatabase } from "./database.mjs";
@@ -26,10 +26,10 @@ const consentsOf = async (/** @type {any} */ contact) => [
 ];
 const isOut = async (/** @type {any} */ contact) =>
   (await sql`select marketing_opted_out_at as at from public.contacts where id = ${contact.id}`)[0].at !== null;
-/** Whether a customer is out of marketing after saying this. @param {any} number @param {object} element */
+/** Whether a customer is opted out of marketing after sending this. @param {any} number @param {object} element */
 const saying = async (number, element) => isOut((await receivesMessage(number, element)).contact);
 
-describe("a customer ends marketing by a word", () => {
+describe("a customer who sends an opt-out word", () => {
   for (const text of [
     "STOP",
     "stop",
@@ -72,7 +72,7 @@ describe("a customer ends marketing by a word", () => {
     "Berhenti berlangganan koran saja",
     `STOP ${"x".repeat(300)}`,
   ]) {
-    test(`and not by ${JSON.stringify(text.slice(0, 40))}`, async () => {
+    test(`stays opted in after ${JSON.stringify(text.slice(0, 40))}`, async () => {
       const number = await newNumber(await newTenant());
       const { contact } = await receivesMessage(number, { text });
       assert.deepEqual([await isOut(contact), await consentsOf(contact)], [false, []]);
@@ -88,32 +88,32 @@ describe("a customer ends marketing by a word", () => {
     ["contacts", false],
     ["system", false],
   ])) {
-    test(`${counts ? "also" : "not"} of a message of kind ${kind}`, async () => {
+    test(`${counts ? "opts out" : "stays opted in"} with a message of kind ${kind}`, async () => {
       assert.equal(await saying(await newNumber(await newTenant()), { kind, text: "STOP" }), counts);
     });
   }
 
-  test("and takes it back by another; the latest counts, in whatever order they come", async () => {
+  test("opts in again with an opt-in word; the latest word counts, in whatever order they arrive", async () => {
     const number = await newNumber(await newTenant());
     const { contact } = await receivesMessage(number, { text: "STOP", timestamp: seconds(300) });
     await receivesMessage(number, { from: contact.wa_id, text: "mulai", timestamp: seconds(100) });
     assert.equal(await isOut(contact), false);
     await receivesMessage(number, { from: contact.wa_id, text: "berhenti", timestamp: seconds(200) });
-    assert.equal(await isOut(contact), false, "older than the last");
+    assert.equal(await isOut(contact), false, "older than the last word");
     assert.deepEqual(
       (await consentsOf(contact)).map(({ state }) => state),
       ["opted_out", "opted_out", "opted_in"],
     );
   });
 
-  test("once, when the delivery is repeated", async () => {
+  test("opts out once when the delivery is repeated", async () => {
     const number = await newNumber(await newTenant());
     const { element, contact } = await receivesMessage(number, { text: "STOP" });
     await delivers({ messages: [element] });
     assert.equal((await consentsOf(contact)).length, 1);
   });
 
-  test("for themselves, among many in one delivery", async () => {
+  test("opts out alone among many customers in one delivery", async () => {
     const [number, other] = [await newNumber(await newTenant()), await newNumber(await newTenant())];
     const people = ["6281300000001", "6281300000002", "6281300000003"];
     await delivers({
@@ -135,7 +135,7 @@ describe("a customer ends marketing by a word", () => {
     );
   });
 
-  test("not by what was said before the number was connected, nor by what the business itself wrote", async () => {
+  test("stays opted in if the word was sent before the number was connected, or by the business itself", async () => {
     const number = await newNumber(await newTenant());
     const from = "6281300000009";
     await delivers({
@@ -154,7 +154,7 @@ describe("a customer ends marketing by a word", () => {
     assert.deepEqual([contact.wa_id, await isOut(contact), await consentsOf(contact)], [from, false, []]);
   });
 
-  test("is seen in its record by who sees the contact, and by no other tenant", async () => {
+  test("appears in the consent record to people who see the contact, and to no other tenant", async () => {
     const tenant = await newTenant();
     const { contact } = await receivesMessage(await newNumber(tenant), { text: "STOP" });
     const seen = async (/** @type {any} */ user) =>
@@ -164,8 +164,8 @@ describe("a customer ends marketing by a word", () => {
   });
 });
 
-describe("the words", () => {
-  test("are the tenant's own", async () => {
+describe("opt-out words", () => {
+  test("belong to their tenant", async () => {
     const [tenant, other] = [await newTenant(), await newTenant()];
     const admin = await newUser(tenant, "admin");
     const changed = await calls(admin, "update_tenant", {
@@ -183,13 +183,13 @@ describe("the words", () => {
     assert.equal(await isOut(contact), false);
   });
 
-  test("may be none", async () => {
+  test("may be an empty list", async () => {
     const tenant = await newTenant();
     await calls(await newUser(tenant, "admin"), "update_tenant", { changes: { opt_out_keywords: [] } });
     assert.equal(await saying(await newNumber(tenant), { text: "STOP" }), false);
   });
 
-  test("take the right to change settings", async () => {
+  test("are changed only with the permission to change settings", async () => {
     const agent = await newUser(await newTenant(), "agent");
     await isRefused(calls(agent, "update_tenant", { changes: { opt_out_keywords: [] } }), {
       code: "PT403",
@@ -198,8 +198,8 @@ describe("the words", () => {
   });
 });
 
-describe("an answer to a campaign", () => {
-  /** A campaign that has reached everybody. @param {any} number @param {string[]} [wa_ids] */
+describe("a reply to a campaign", () => {
+  /** A campaign that has been sent to all its recipients. @param {any} number @param {string[]} [wa_ids] */
   const newSent = async (number, wa_ids = ["6281400000001"], ago = 3600) => {
     const campaign = await newCampaign(number, { wa_ids });
     const recipients = await recipientsOf(campaign);
@@ -217,7 +217,7 @@ describe("an answer to a campaign", () => {
       replied_at === null ? null : { replied_at, reply_message_id },
     );
 
-  test("is counted with the recipient, and is the message", async () => {
+  test("is counted for its recipient, whose row names the message", async () => {
     const tenant = await newTenant();
     const number = await newNumber(tenant);
     const { campaign } = await newSent(number, ["6281400000001", "6281400000002"]);
@@ -230,7 +230,7 @@ describe("an answer to a campaign", () => {
     assert.deepEqual([statistics.replied, statistics.reply_rate_percent], [1, 50]);
   });
 
-  test("has its campaign announced, by the delivery that brought it and by no other", async () => {
+  test("announces its campaign with the delivery that brought it, and with no other", async () => {
     const number = await newNumber(await newTenant());
     const { campaign } = await newSent(number);
     const { campaign: other } = await newSent(await newNumber(await newTenant()));
@@ -243,7 +243,7 @@ describe("an answer to a campaign", () => {
     assert.deepEqual(
       (await delivers({ messages: [inboundText(number, { from })] })).campaigns,
       [],
-      "the second answer changes no number",
+      "a second reply changes no count",
     );
     assert.deepEqual(
       (await delivers({ messages: [inboundText(await newNumber(await newTenant()), { from })] })).campaigns,
@@ -251,7 +251,7 @@ describe("an answer to a campaign", () => {
     );
   });
 
-  test("is the first: others do not change it", async () => {
+  test("is the first one: later ones change nothing", async () => {
     const number = await newNumber(await newTenant());
     const { campaign } = await newSent(number);
     const from = "6281400000001";
@@ -269,7 +269,7 @@ describe("an answer to a campaign", () => {
     assert.deepEqual(await answersOf(campaign), first);
   });
 
-  test("belongs to the message it quotes, however old, and otherwise to the latest", async () => {
+  test("belongs to the message it quotes, however old, and otherwise to the latest campaign", async () => {
     const number = await newNumber(await newTenant());
     const from = "6281400000001";
     const [old, middle, latest] = [
@@ -293,17 +293,17 @@ describe("an answer to a campaign", () => {
     );
   });
 
-  test("comes within a week, and after the campaign", async () => {
+  test("counts within a week after the campaign was sent", async () => {
     const number = await newNumber(await newTenant());
     const { campaign: old } = await newSent(number, ["6281400000001"], 8 * DAY);
     await receivesMessage(number, { from: "6281400000001" });
     assert.deepEqual(await answersOf(old), [null]);
     const { campaign } = await newSent(number, ["6281400000002"], 3600);
     await receivesMessage(number, { from: "6281400000002", timestamp: seconds(7200) });
-    assert.deepEqual(await answersOf(campaign), [null], "said before, told late");
+    assert.deepEqual(await answersOf(campaign), [null], "sent before the campaign, delivered after it");
   });
 
-  test("is no answer to a message that never went out", async () => {
+  test("is not counted for a message that was never sent", async () => {
     const number = await newNumber(await newTenant());
     const { campaign } = await newSent(number);
     for (const status of ["failed", "queued"]) {
@@ -313,7 +313,7 @@ describe("an answer to a campaign", () => {
     assert.deepEqual(await answersOf(campaign), [null]);
   });
 
-  test("is said by the customer, now: no notice, reaction, echo or history", async () => {
+  test("is a message the customer sends now: no notice, reaction, echo or history", async () => {
     const number = await newNumber(await newTenant());
     const from = "6281400000001";
     const { campaign, wamid } = await newSent(number);
@@ -330,7 +330,7 @@ describe("an answer to a campaign", () => {
     assert.equal((await answersOf(campaign))[0]?.reply_message_id, message.id);
   });
 
-  test("is of this number and tenant alone", async () => {
+  test("counts for its own number and tenant alone", async () => {
     const tenant = await newTenant();
     const [number, second, other] = [
       await newNumber(tenant),

@@ -1,4 +1,4 @@
-// What is said of a campaign before it leaves: its problems, its cost, its end.
+// The check of a campaign before it is sent: its problems, its cost and its end.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { useDatabase } from "./database.mjs";
@@ -21,14 +21,14 @@ const newOffice = async (options) => {
 };
 const checks = (/** @type {any} */ user, /** @type {any} */ campaign) =>
   calls(user, "check_campaign", { campaign_id: campaign.id });
-/** Without what has no price yet. @param {any} check */
+/** The check without problems about missing prices. @param {any} check */
 const codesOf = (check) =>
   check.problems
     .filter(({ code }) => code !== "price_unknown")
     .map(({ severity, code, count, value }) => [severity, code, ...[count, value].filter((x) => x !== undefined)]);
 
 describe("a check", () => {
-  test("of a campaign with which all is well finds nothing", async () => {
+  test("of a campaign without problems finds nothing", async () => {
     const { number, manager, admin } = await newOffice();
     await calls(admin, "set_message_prices", {
       prices: sql.json([
@@ -162,7 +162,7 @@ describe("a check", () => {
     ["Halo {{1}}", [BUTTONS], ["Rina", "promo"], true],
     ["Halo {{1}}", [BUTTONS], { 1: "Rina", button_1: "promo" }, true],
   ])) {
-    test(`of ${JSON.stringify(text)}${components.length ? ` with ${components[0].format ?? components[0].type}` : ""} and ${JSON.stringify(variables)} finds ${complete ? "nothing missing" : "what is missing"}`, async () => {
+    test(`of ${JSON.stringify(text)}${components.length ? ` with ${components[0].format ?? components[0].type}` : ""} and ${JSON.stringify(variables)} finds ${complete ? "all variables" : "missing variables"}`, async () => {
       const { number, manager } = await newOffice();
       const campaign = await newCampaign(number, { status: "draft", template: { text, components } });
       await sql`update public.broadcast_recipients set variables = ${sql.json(variables)} where campaign_id = ${campaign.id}`;
@@ -188,7 +188,7 @@ describe("a check", () => {
     ["Halo {{1}}", [NAMED_HEADER], ["x".repeat(55), "Rina"], true],
     ["Halo {{1}}", [], ["Rina", "more than it needs"], false],
   ])) {
-    test(`of ${JSON.stringify(text)} and ${JSON.stringify(variables).slice(0, 40)} finds ${refused ? "what Meta refuses" : "nothing"}`, async () => {
+    test(`of ${JSON.stringify(text)} and ${JSON.stringify(variables).slice(0, 40)} finds ${refused ? "a value that Meta refuses" : "nothing"}`, async () => {
       const { number, manager } = await newOffice();
       const campaign = await newCampaign(number, { status: "draft", template: { text, components } });
       await sql`update public.broadcast_recipients set variables = ${sql.json(variables)} where campaign_id = ${campaign.id}`;
@@ -196,7 +196,7 @@ describe("a check", () => {
     });
   }
 
-  test("is for who may see campaigns of the tenant", async () => {
+  test("is open to people of the tenant who may see campaigns", async () => {
     const { tenant, number } = await newOffice();
     const campaign = await newCampaign(number, { status: "draft" });
     assert.equal(await checks(await newUser(await newTenant(), "super_admin"), campaign), null);
@@ -224,11 +224,11 @@ describe("an estimate of time", () => {
   for (const [start, seconds, quiet, end] of /** @type {[string, number, any, string][]} */ ([
     ["2031-01-15T03:00Z", 3600, null, "2031-01-15T04:00Z"],
     ["2031-01-15T03:00Z", 3600, NIGHT, "2031-01-15T04:00Z"],
-    // 13:00Z is 20:00 there: an hour before the night, the second hour after it
+    // 13:00Z is 20:00 there: an hour before the night starts, and the second hour is sent after it
     ["2031-01-15T13:00Z", 7200, NIGHT, "2031-01-16T02:00Z"],
     ["2031-01-15T13:00Z", 3600, NIGHT, "2031-01-15T14:00Z"],
     ["2031-01-15T18:00Z", 60, NIGHT, "2031-01-16T01:01Z"],
-    // thirteen hours a day
+    // thirteen hours of sending a day
     ["2031-01-15T01:00Z", 30 * 3600, NIGHT, "2031-01-17T05:00Z"],
     ["2031-01-15T04:00Z", 7200, { from: "12:00", to: "13:00" }, "2031-01-15T07:00Z"],
   ])) {
@@ -236,7 +236,7 @@ describe("an estimate of time", () => {
       assert.equal(await endOf(start, seconds, quiet), end));
   }
 
-  test("follows from recipients, pace and who is left out", async () => {
+  test("follows from the recipients, the pace and the number of skipped recipients", async () => {
     const { tenant, number, manager } = await newOffice({ perSecond: 4 });
     await sql`insert into public.contacts (tenant_id, wa_id, marketing_opted_out_at) values (${tenant.id}, ${PEOPLE[0]}, now())`;
     const { estimate } = await checks(
@@ -264,7 +264,7 @@ describe("an estimate of time", () => {
     );
   });
 
-  test("takes a day more for each time Meta's limit is filled", async () => {
+  test("adds a day each time Meta's limit is used up", async () => {
     const { number, manager } = await newOffice();
     await sql`update public.whatsapp_sessions set messaging_limit = '4' where id = ${number.id}`;
     const { estimate } = await checks(manager, await newCampaign(number, { status: "draft", recipients: 10 }));
@@ -272,7 +272,7 @@ describe("an estimate of time", () => {
     assert.equal(Math.round((Date.parse(estimate.finishes_at) - Date.parse(estimate.begins_at)) / DAY), 2);
   });
 
-  test("ends with the last clock when each recipient has their own", async () => {
+  test("ends in the last time zone when each recipient is sent to by their own clock", async () => {
     const { tenant, number, manager } = await newOffice();
     const campaign = await newCampaign(number, { status: "draft", wa_ids: PEOPLE, recipientLocal: true });
     await calls(manager, "act_on_campaign", {
@@ -284,11 +284,11 @@ describe("an estimate of time", () => {
     assert.equal(
       new Date(estimate.finishes_at).toISOString(),
       "2031-01-15T14:00:01.000Z",
-      `New York is the last, tenant ${tenant.id}`,
+      `New York comes last, tenant ${tenant.id}`,
     );
   });
 
-  test("knows the recipients' clocks and quiet hours before a draft is sent", async () => {
+  test("uses the recipients' time zones and quiet hours before a draft is sent", async () => {
     const { number, manager } = await newOffice();
     const campaign = await newCampaign(number, {
       status: "draft",
@@ -319,7 +319,7 @@ describe("an estimate of time", () => {
     );
   });
 
-  test("shares the number with what leaves from it at the same time", async () => {
+  test("shares the number with other campaigns that are sent at the same time", async () => {
     const { number, manager } = await newOffice();
     const secondsOf = async (/** @type {any} */ campaign) => {
       const { estimate } = await checks(manager, campaign);
@@ -331,7 +331,7 @@ describe("an estimate of time", () => {
       await newCampaign(number, { status: "sending", recipients: 20 }),
       await newCampaign(number, { status: "sending", recipients: 300 }),
     ];
-    assert.equal(await secondsOf(campaign), 22, "twenty of the one and a hundred of the other");
+    assert.equal(await secondsOf(campaign), 22, "twenty of one campaign and a hundred of the other");
     await sql`update public.broadcast_campaigns set status = 'cancelled' where id in ${sql([small.id, large.id])}`;
   });
 });
@@ -353,11 +353,15 @@ describe("an estimate of cost", () => {
       ]),
     );
 
-  test("is by country, with the price for all others, and without one says so", async () => {
+  test("is by country, falls back to the default price, and reports a country without a price", async () => {
     const { number, manager, admin } = await newOffice();
     const campaign = await newCampaign(number, { status: "draft", wa_ids: PEOPLE });
     const none = await checks(manager, campaign);
-    assert.deepEqual([none.estimate.cost, none.estimate.cost_complete], [{ USD: "0.193200" }, false], "what is listed");
+    assert.deepEqual(
+      [none.estimate.cost, none.estimate.cost_complete],
+      [{ USD: "0.193200" }, false],
+      "the listed price",
+    );
     assert.deepEqual(none.problems, [{ code: "price_unknown", severity: "warning", count: 1 }]);
     assert.ok(
       none.estimate.countries.every(({ price_source, price }) => price_source === (price === null ? null : "listed")),
@@ -399,12 +403,12 @@ describe("an estimate of cost", () => {
     assert.deepEqual(
       [costsOf(all).US, costsOf(all)["?"], costsOf(all).ID[1]],
       [[1, 0.05, "USD", 0.05], [1, 0.05, "USD", 0.05], 0.0411],
-      "the tenant's own for all others goes before what is listed",
+      "the tenant's own default price goes before the listed price",
     );
     assert.deepEqual([all.problems, all.estimate.cost_complete], [[], true]);
   });
 
-  test("is without those who are left out, and of the template's category", async () => {
+  test("leaves out skipped recipients, and uses the template's category", async () => {
     const { tenant, number, manager, admin } = await newOffice();
     await sets(admin, [price("*", 0.05), price("*", 0.01, { category: "UTILITY" })]);
     await sql`insert into public.contacts (tenant_id, wa_id, marketing_opted_out_at) values (${tenant.id}, ${PEOPLE[0]}, now())`;
@@ -420,7 +424,7 @@ describe("an estimate of cost", () => {
     }
   });
 
-  test("takes the price that holds on the day, by the tenant's calendar", async () => {
+  test("uses the price that is valid on the day, by the tenant's calendar", async () => {
     const { tenant, number, manager, admin } = await newOffice();
     await sql`update public.tenants set timezone = 'Asia/Jayapura' where id = ${tenant.id}`;
     await sets(admin, [
@@ -445,7 +449,7 @@ describe("an estimate of cost", () => {
     }
   });
 
-  test("follows from prices that are entered, changed and taken away", async () => {
+  test("follows prices that are entered, changed and removed", async () => {
     const { tenant, admin } = await newOffice();
     const brief = (/** @type {any[]} */ list) =>
       list
@@ -478,7 +482,7 @@ describe("an estimate of cost", () => {
     assert.deepEqual(
       [listed(set, "MY"), listed(changed, "MY"), listed(changed, "ID")],
       [0, 1, 0],
-      "what is listed for a day stands where there is no entry for it",
+      "the listed price of a day counts if the tenant has no entry for it",
     );
     const viewer = await newUserWith(tenant, { permissions: ["broadcasts.view"] });
     assert.deepEqual(await calls(viewer, "list_message_prices"), changed);
@@ -486,7 +490,7 @@ describe("an estimate of cost", () => {
     await isRefused(calls(await newUser(tenant, null), "list_message_prices"), { code: "PT403", detail: "forbidden" });
   });
 
-  test("is of the tenant's own prices", async () => {
+  test("uses the tenant's own prices", async () => {
     const [own, other] = [await newOffice(), await newOffice()];
     await sets(own.admin, [price("*", 0.05)]);
     await sets(other.admin, [price("*", null)]);
@@ -500,7 +504,7 @@ describe("an estimate of cost", () => {
     );
   });
 
-  test("is refused what is no price", async () => {
+  test("an invalid price is refused", async () => {
     const { admin } = await newOffice();
     for (const wrong of [
       price("Indonesia", 1),

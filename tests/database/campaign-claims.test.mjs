@@ -1,5 +1,6 @@
-// Who is left out of a campaign, and what keeps the rest of it waiting: opt-outs, Meta's limit of customers in 24 hours, a
-// number whose quality drops. On a database of its own, for a run of the sender takes whatever is due.
+// Claims of a campaign's recipients: who is skipped and why the rest waits, because of opt-outs, Meta's limit of
+// customers in 24 hours, or a number whose quality drops. The file has a database of its own, because a run of the
+// sender takes all due work.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { afterEach, describe, test } from "node:test";
@@ -41,7 +42,7 @@ const newRun = async (number, options) => {
 };
 
 describe("a customer who has opted out", () => {
-  /** As a contact, known by a number. @param {{ id: string }} tenant @param {string} wa_id */
+  /** Opts out the contact with this number. @param {{ id: string }} tenant @param {string} wa_id */
   const optsOut = (tenant, wa_id) => sql`
     insert into public.contacts (tenant_id, wa_id, marketing_opted_out_at) values (${tenant.id}, ${wa_id}, now())
     on conflict (tenant_id, wa_id) do update set marketing_opted_out_at = excluded.marketing_opted_out_at`;
@@ -69,7 +70,7 @@ describe("a customer who has opted out", () => {
     });
   }
 
-  test("is known by any form of the number, and to this tenant alone", async () => {
+  test("is recognised by any form of the number, and by this tenant alone", async () => {
     const [tenant, other] = [await newTenant(), await newTenant()];
     const number = await newNumber(tenant);
     const [short, long, elsewhere] = ["551187654321", "5511987654321", someDigits()];
@@ -80,7 +81,7 @@ describe("a customer who has opted out", () => {
     assert.deepEqual(await statusesOf(campaign), ["skipped", "sending"]);
   });
 
-  test("between two attempts gets no other, and the message says why", async () => {
+  test("after a first attempt gets no second one, and the message says why", async () => {
     const tenant = await newTenant();
     const number = await newNumber(tenant);
     const { campaign, holder } = await newRun(number, { recipients: 1 });
@@ -93,10 +94,10 @@ describe("a customer who has opted out", () => {
     assert.deepEqual([skipped.status, skipped.attempts], ["skipped", 1]);
     const message = await messageNow({ id: message_id });
     assert.deepEqual([message.status, message.error_title], ["failed", "The customer has opted out"]);
-    assert.equal((await campaignNow(campaign)).status, "completed", "nobody is left");
+    assert.equal((await campaignNow(campaign)).status, "completed", "no recipient is left");
   });
 
-  test("is left out of a retry as well", async () => {
+  test("is skipped by a retry too", async () => {
     const tenant = await newTenant();
     const number = await newNumber(tenant);
     const { campaign, holder } = await newRun(number, { recipients: 2 });
@@ -132,7 +133,7 @@ describe("Meta's limit of customers in 24 hours", () => {
     return sent;
   };
 
-  test("is read from Meta's words", async () => {
+  test("is read from Meta's names of limits", async () => {
     const words = [
       "TIER_50",
       "TIER_250",
@@ -151,7 +152,7 @@ describe("Meta's limit of customers in 24 hours", () => {
     assert.equal(await allowance(await limited("TIER_UNLIMITED")), null);
   });
 
-  test("holds the rest of every campaign of the number, and says why", async () => {
+  test("holds the rest of every campaign of the number, and gives the reason", async () => {
     const number = await limited("6");
     const { campaign, holder } = await newRun(number, { recipients: 10 });
     const other = await newCampaign(number, { status: "sending", recipients: 1 });
@@ -173,7 +174,7 @@ describe("Meta's limit of customers in 24 hours", () => {
     assert.deepEqual(await begins(randomUUID()), { busy: 0, sessions: [] });
   });
 
-  test("is asked again when the wait is over: customers of 24 hours ago no longer count", async () => {
+  test("is checked again after the wait, and customers of more than 24 hours ago no longer count", async () => {
     const number = await limited("3");
     const { campaign, holder } = await newRun(number, { recipients: 5 });
     assert.equal(await sendsAll(number, holder), 3);
@@ -181,7 +182,7 @@ describe("Meta's limit of customers in 24 hours", () => {
     const waitEnds = () => sql`update public.broadcast_campaigns set held_until = now() where id = ${campaign.id}`;
     await waitEnds();
     await begins(holder);
-    assert.deepEqual((await claims(number, holder)).recipients, [], "nothing has changed");
+    assert.deepEqual((await claims(number, holder)).recipients, [], "the limit is still used up");
     assert.notEqual((await campaignNow(campaign)).held_until, null);
     await releases(number, holder);
 
@@ -196,7 +197,7 @@ describe("Meta's limit of customers in 24 hours", () => {
     );
   });
 
-  test("counts customers, not messages, and none that Meta refused", async () => {
+  test("counts each customer once, and none whose message Meta refused", async () => {
     const number = await limited("4");
     const { campaign: first, holder } = await newRun(number, { recipients: 3 });
     assert.equal(await sendsAll(number, holder), 3);
@@ -205,7 +206,7 @@ describe("Meta's limit of customers in 24 hours", () => {
     await releases(number, holder);
     const second = await newCampaign(number, { status: "sending", wa_ids: same });
     await begins(holder);
-    assert.equal(await sendsAll(number, holder), 3, "they are the same three");
+    assert.equal(await sendsAll(number, holder), 3, "the same three customers");
     assert.equal((await campaignNow(second)).status, "completed");
     assert.equal(await allowance(number), 1);
     await releases(number, holder);
@@ -215,21 +216,21 @@ describe("Meta's limit of customers in 24 hours", () => {
     assert.equal(await allowance(number), 1);
   });
 
-  test("counts who may have got it: a send whose outcome is not known, for 24 hours from the attempt", async () => {
+  test("counts a send with an unknown outcome for 24 hours from the attempt", async () => {
     const number = await limited("4");
     const { campaign, holder } = await newRun(number, { recipients: 6 });
     assert.equal(await sendsAll(number, holder, "unknown"), 4);
     assert.equal(await allowance(number), 0);
     const held = (await campaignNow(campaign)).held_until;
     assert.ok(held !== null && held > new Date(), "the rest waits");
-    // made long ago, held back, and tried just now
+    // created long ago, held back, and attempted just now
     await sql`update public.messages set created_at = now() - interval '3 days' where session_id = ${number.id}`;
     assert.equal(await allowance(number), 0);
     await sql`update public.broadcast_recipients set claimed_at = now() - interval '24 hours 1 second' where campaign_id = ${campaign.id} and status = 'unknown'`;
     assert.equal(await allowance(number), 4);
   });
 
-  test("is that of the account: its numbers share it, whoever begins first", async () => {
+  test("is shared by all numbers of the account, whichever number starts first", async () => {
     const account = someDigits();
     const tenant = await newTenant();
     const numbers = [
@@ -248,7 +249,7 @@ describe("Meta's limit of customers in 24 hours", () => {
     );
     const first = await claims(numbers[0], holder, 2);
     assert.equal(first.recipients.length, 2);
-    // a third joins while two are on their way
+    // a third number joins while two are sending
     await newCampaign(numbers[2], { status: "sending", recipients: 20 });
     const late = randomUUID();
     await begins(late);
@@ -258,7 +259,7 @@ describe("Meta's limit of customers in 24 hours", () => {
     sent += await sendsAll(numbers[1], holder);
     assert.ok(sent <= 7, `${sent} of 7`);
     await records(numbers[0], holder, reportsOf(first, "sent"));
-    // What one did not use goes to another, at the latest with its next run.
+    // Another number gets the unused share, at the latest with its next run.
     for (let round = 0; round < 3; round++) {
       await sql`delete from private.sender_leases`;
       await sql`update public.broadcast_campaigns set held_until = now() where status = 'sending' and held_until is not null`;
@@ -269,7 +270,7 @@ describe("Meta's limit of customers in 24 hours", () => {
     for (const number of numbers) assert.equal(await allowance(number), 0);
   });
 
-  test("of another account, tenant or time is no matter", async () => {
+  test("ignores messages of other accounts, other tenants and earlier times", async () => {
     const [account, tenant] = [someDigits(), await newTenant()];
     const number = await limited("2", account, tenant);
     for (const other of [await limited("2", someDigits(), tenant), await limited("2", account)]) {
@@ -280,7 +281,7 @@ describe("Meta's limit of customers in 24 hours", () => {
     assert.equal(await allowance(number), 2);
   });
 
-  test("is not passed by claims side by side", async () => {
+  test("is not exceeded by concurrent claims", async () => {
     const number = await limited("10");
     const { campaign, holder } = await newRun(number, { recipients: 40 });
     const all = await Promise.all(Array.from({ length: 8 }, () => claims(number, holder, 3)));
@@ -291,7 +292,7 @@ describe("Meta's limit of customers in 24 hours", () => {
 });
 
 describe("a number whose quality drops", () => {
-  test("to low has its campaigns paused, with the reason, and they can be resumed", async () => {
+  test("to low pauses its campaigns with the reason, and a person can resume them", async () => {
     const tenant = await newTenant();
     const [number, other] = [await newNumber(tenant), await newNumber(tenant)];
     const later = { status: "scheduled", scheduledAt: new Date(Date.now() + 60 * MINUTE) };
@@ -317,11 +318,11 @@ describe("a number whose quality drops", () => {
       options: {},
     });
     await rates("RED");
-    assert.equal((await campaignNow(running)).status, "sending", "low as before is no news");
+    assert.equal((await campaignNow(running)).status, "sending", "a second report of low changes nothing");
   });
 });
 
-test("statistics are those of the rows, whatever has happened to them", async (t) => {
+test("the statistics match the rows after random events", async (t) => {
   const luck = chance();
   t.diagnostic(`CRM_TEST_SEED=${luck.seed}`);
   const tenant = await newTenant();
@@ -400,8 +401,8 @@ test("statistics are those of the rows, whatever has happened to them", async (t
       await calls(manager, "act_on_campaign", { campaign_id: campaign.id, action: "cancel", options: {} });
   await compare(`CRM_TEST_SEED=${luck.seed} at the end`);
 
-  /** @param {string} told */
-  async function compare(told) {
+  /** @param {string} context */
+  async function compare(context) {
     for (const campaign of campaigns) {
       const { statistics, status } = await calls(manager, "get_campaign", { campaign_id: campaign.id });
       const rows = await recipientsOf(campaign);
@@ -418,25 +419,25 @@ test("statistics are those of the rows, whatever has happened to them", async (t
         skipped: n("skipped"),
         replied: rows.filter(({ replied_at }) => replied_at !== null).length,
       };
-      assert.deepEqual({ ...statistics, ...counted }, statistics, told);
+      assert.deepEqual({ ...statistics, ...counted }, statistics, context);
       assert.equal(
         rows.length,
         counted.pending + counted.sending + counted.sent + counted.failed + counted.unknown + counted.skipped,
-        told,
+        context,
       );
       const percent = (/** @type {number} */ part, /** @type {number} */ whole) =>
         whole === 0 ? 0 : Math.floor((1000 * part) / whole) / 10;
-      assert.equal(statistics.reply_rate_percent, percent(counted.replied, counted.sent), told);
+      assert.equal(statistics.reply_rate_percent, percent(counted.replied, counted.sent), context);
       assert.equal(
         statistics.progress_percent,
         percent(rows.length - counted.pending - counted.sending, rows.length),
-        told,
+        context,
       );
       for (const row of rows) {
-        assert.equal(row.status === "skipped", row.skip_reason !== null, `${told}: a reason for ${row.status}`);
-        if (row.skip_reason === "opted_out") assert.equal(campaign.template.category, "MARKETING", told);
+        assert.equal(row.status === "skipped", row.skip_reason !== null, `${context}: a reason for ${row.status}`);
+        if (row.skip_reason === "opted_out") assert.equal(campaign.template.category, "MARKETING", context);
       }
-      if (["completed", "cancelled"].includes(status)) assert.equal(counted.pending, 0, told);
+      if (["completed", "cancelled"].includes(status)) assert.equal(counted.pending, 0, context);
     }
   }
 });

@@ -1,5 +1,5 @@
-// What may be done to a campaign in which state, by whom, and what becomes of its recipients. On a database of its own,
-// for a run of the sender takes whatever is due.
+// The life of a campaign: which action is allowed in which state and to whom, and how it changes the recipients. The
+// file has a database of its own, because a run of the sender takes all due work.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { afterEach, describe, test } from "node:test";
@@ -44,13 +44,16 @@ const acts = (user, campaign, action, options = {}) => {
     return calls(user, "update_campaign", { campaign_id: campaign.id, changes: { name: "Promo 2", ...options } });
   return calls(user, "act_on_campaign", { campaign_id: campaign.id, action, options });
 };
-/** Everything of a campaign. @param {{ id: string }} campaign */
+/** A campaign with its recipients and messages. @param {{ id: string }} campaign */
 const stateOf = async (campaign) => JSON.stringify([await campaignNow(campaign), await recipientsOf(campaign)]);
 const setRecipient = (/** @type {any} */ campaign, /** @type {number} */ position, /** @type {string} */ status) =>
   sql`update public.broadcast_recipients set status = ${status} where campaign_id = ${campaign.id} and position = ${position}`;
 
 const STATUSES = ["draft", "scheduled", "sending", "paused", "completed", "failed", "cancelled"];
-/** The states an action is for, and the one it leads to. @type {Record<string, Record<string, string>>} */
+/**
+ * The states that an action is allowed in, each with the state it leads to.
+ * @type {Record<string, Record<string, string>>}
+ */
 const ACTIONS = {
   send: { draft: "sending", scheduled: "sending" },
   pause: { scheduled: "paused", sending: "paused" },
@@ -74,8 +77,8 @@ const PERMISSIONS = {
   delete: "broadcasts.delete",
 };
 
-describe("a campaign can be", () => {
-  /** With one recipient to send to and one who failed. @param {any} number @param {string} status */
+describe("an action on a campaign:", () => {
+  /** A campaign with one pending recipient and one who failed. @param {any} number @param {string} status */
   const newOne = async (number, status) => {
     const campaign = await newCampaign(number, { status, recipients: 2, scheduledAt: new Date(Date.now() + HOUR) });
     await setRecipient(campaign, 2, "failed");
@@ -83,7 +86,7 @@ describe("a campaign can be", () => {
   };
 
   for (const [action, results] of Object.entries(ACTIONS)) {
-    test(`${action}: in these states, and in no other`, async () => {
+    test(`${action} is allowed in its states and refused in all others`, async () => {
       const { number, manager } = await newOffice();
       for (const status of STATUSES) {
         const campaign = await newOne(number, status);
@@ -102,7 +105,7 @@ describe("a campaign can be", () => {
       }
     });
 
-    test(`${action}: by who has the right, and by nobody of another tenant`, async () => {
+    test(`${action} needs its permission, and answers 404 to another tenant`, async () => {
       const { tenant, number } = await newOffice();
       const campaign = await newOne(number, Object.keys(results)[0]);
       const before = await stateOf(campaign);
@@ -118,7 +121,7 @@ describe("a campaign can be", () => {
     });
   }
 
-  test("nothing that there is no word for", async () => {
+  test("with an unknown name is refused", async () => {
     const { number, manager } = await newOffice();
     await isRefused(acts(manager, await newOne(number, "draft"), "explode"), { code: "PT404", detail: "not_found" });
   });
@@ -138,7 +141,7 @@ describe("a draft", () => {
       options: sql.json({ draft: true, ...options }),
     });
 
-  test("may be made with a template that is not approved, and without recipients, and is not sent so", async () => {
+  test("can be saved with an unapproved template or without recipients, but not sent", async () => {
     const { tenant, manager } = await newOffice();
     const template = await newTemplate(tenant, { status: "DRAFT" });
     const draft = await creates(manager, template, {}, []);
@@ -157,7 +160,7 @@ describe("a draft", () => {
     assert.equal((await acts(manager, full, "send")).status, "sending");
   });
 
-  test("takes the right to make campaigns, and none to send them", async () => {
+  test("needs the permission to create campaigns, which does not allow sending", async () => {
     const { tenant } = await newOffice();
     const template = await newTemplate(tenant);
     const author = await newUserWith(tenant, { permissions: ["broadcasts.create"] });
@@ -166,13 +169,13 @@ describe("a draft", () => {
     await isRefused(acts(author, draft, "send"), { code: "PT403", detail: "forbidden" });
   });
 
-  test("is nobody's where a key made it", async () => {
+  test("has no sender if an API key created it", async () => {
     const { tenant } = await newOffice();
     const key = await newApiKey(tenant, "manager");
     assert.equal((await creates(key, await newTemplate(tenant), {})).sender_id, null);
   });
 
-  test("keeps its time until it is sent", async () => {
+  test("keeps its scheduled time until it is sent", async () => {
     const { tenant, manager } = await newOffice();
     const draft = await creates(manager, await newTemplate(tenant), {
       scheduled_at: "2031-01-02T09:00",
@@ -192,7 +195,7 @@ describe("a draft", () => {
     assert.deepEqual([sent.status, sent.scheduled_local, sent.started_at], ["scheduled", "2031-01-04T09:00:00", null]);
   });
 
-  test("has quiet hours of a beginning and an end", async () => {
+  test("is refused if its quiet hours lack a valid beginning or end", async () => {
     const { tenant, manager } = await newOffice();
     const template = await newTemplate(tenant);
     for (const quiet_hours of [
@@ -220,7 +223,7 @@ describe("a scheduled campaign", () => {
     assert.ok(sent.started_at !== null && new Date(sent.scheduled_at).getTime() <= Date.now() + 1000);
   });
 
-  test("can be moved, and needs a time", async () => {
+  test("can be moved to another time, and a missing time is refused", async () => {
     const { number, manager } = await newOffice();
     const campaign = await newCampaign(number, { status: "scheduled", scheduledAt: later });
     const moved = await acts(manager, campaign, "update", { scheduled_at: "2031-01-02T09:00+07:00" });
@@ -233,11 +236,11 @@ describe("a scheduled campaign", () => {
     assert.equal(
       (await acts(manager, campaign, "update", { scheduled_at: "2020-01-01T09:00" })).status,
       "sending",
-      "a time that is over is now",
+      "a time in the past means now",
     );
   });
 
-  test("paused waits for its time when it is resumed before, and goes on at once after", async () => {
+  test("that was paused waits if it is resumed before its time, and starts at once if after it", async () => {
     const { number, manager } = await newOffice();
     const campaign = await newCampaign(number, { status: "scheduled", scheduledAt: later });
     await acts(manager, campaign, "pause");
@@ -252,7 +255,7 @@ describe("a scheduled campaign", () => {
     assert.notEqual(resumed.started_at, null);
   });
 
-  test("names a person of the tenant", async () => {
+  test("accepts only an active person of the tenant as its sender", async () => {
     const { tenant, number, manager } = await newOffice();
     const campaign = await newCampaign(number, { status: "scheduled", scheduledAt: later });
     const stranger = await newUser(await newTenant(), "agent");
@@ -270,8 +273,10 @@ describe("a scheduled campaign", () => {
   });
 });
 
-describe("a campaign under way", () => {
-  /** Two sent, one refused for good, one for the moment, one unknown, one on its way, one waiting. */
+describe("a running campaign", () => {
+  /**
+   * A campaign with two recipients sent, one failed, one to be retried, one unknown, one being sent and one pending.
+   */
   const newRun = async () => {
     const office = await newOffice();
     const campaign = await newCampaign(office.number, { status: "sending", recipients: 7 });
@@ -298,7 +303,7 @@ describe("a campaign under way", () => {
   };
   const statusesOf = async (/** @type {any} */ campaign) => (await recipientsOf(campaign)).map(({ status }) => status);
 
-  test("cancelled leaves out who waits, and learns what becomes of the others", async () => {
+  test("that is cancelled skips pending recipients, and still records the outcome of the others", async () => {
     const { number, manager, campaign, holder, claim } = await newRun();
     const cancelled = await acts(manager, campaign, "cancel");
     assert.deepEqual(
@@ -323,7 +328,7 @@ describe("a campaign under way", () => {
     assert.deepEqual(
       [dropped.status, dropped.error_title],
       ["failed", "The campaign was cancelled"],
-      "it will not go out any more",
+      "it will not be sent any more",
     );
     await records(number, holder, reportsOf({ ...claim, recipients: [claim.recipients[5]] }, "sent"));
     assert.equal((await statusesOf(campaign))[5], "sent");
@@ -332,7 +337,7 @@ describe("a campaign under way", () => {
   });
 
   for (const outcome of ["retry", "held"]) {
-    test(`cancelled leaves nobody waiting whose send comes back as ${outcome}`, async () => {
+    test(`that is cancelled skips a recipient whose send comes back as ${outcome}`, async () => {
       const { number, manager, campaign, holder, claim } = await newRun();
       await acts(manager, campaign, "cancel");
       await records(
@@ -349,7 +354,7 @@ describe("a campaign under way", () => {
       assert.deepEqual([statistics.pending, statistics.sending, statistics.progress_percent], [0, 0, 100]);
     });
 
-    test(`cancelled at the moment a send comes back as ${outcome} leaves nobody waiting`, async () => {
+    test(`that is cancelled at the moment a send comes back as ${outcome} leaves no recipient pending`, async () => {
       const { number, manager, campaign, holder, claim } = await newRun();
       const report = reportsOf({ ...claim, recipients: [claim.recipients[5]] }, outcome, {
         ...REFUSED,
@@ -360,7 +365,7 @@ describe("a campaign under way", () => {
     });
   }
 
-  test("cancelled while a sender claims loses nobody who was claimed", async () => {
+  test("that is cancelled while a sender claims keeps all claimed recipients", async () => {
     const { number, manager, campaign, holder } = await newRun();
     await sql`update public.broadcast_recipients set due_at = now() where campaign_id = ${campaign.id} and status = 'pending'`;
     const [claim] = await Promise.all([claims(number, holder, 5), acts(manager, campaign, "cancel")]);
@@ -370,7 +375,7 @@ describe("a campaign under way", () => {
     assert.equal(rows.filter(({ status }) => status === "pending").length, 0);
   });
 
-  test("paused goes on where it was, and is completed when nobody is left", async () => {
+  test("that is paused continues after a resume, and is completed when no recipient is left", async () => {
     const { number, manager, campaign, holder, claim } = await newRun();
     await acts(manager, campaign, "pause");
     assert.deepEqual((await claims(number, holder)).recipients, []);
@@ -383,7 +388,7 @@ describe("a campaign under way", () => {
     assert.equal((await acts(manager, campaign, "resume")).status, "completed");
   });
 
-  test("retried gives those who failed a new message, and touches nobody else", async () => {
+  test("that is retried gives failed recipients a new message, and leaves all others alone", async () => {
     const { number, manager, campaign, holder } = await newRun();
     const before = await recipientsOf(campaign);
     const retried = await acts(manager, campaign, "retry");
@@ -401,16 +406,16 @@ describe("a campaign under way", () => {
     assert.equal(
       (await messageNow({ id: before[2].message_id })).status,
       "failed",
-      "what was refused stays in the thread",
+      "the refused message stays in the thread",
     );
   });
 
-  test("retries what is unknown only if somebody says so, and only whom they name", async () => {
+  test("retries unknown recipients only if the request says so, and only those it names", async () => {
     const { manager, campaign } = await newRun();
     const rows = await recipientsOf(campaign);
     const stranger = await newRun();
-    const nobody = { recipient_ids: (await recipientsOf(stranger.campaign)).map(({ id }) => id) };
-    await isRefused(acts(manager, campaign, "retry", nobody), { code: "PT409", detail: "nothing_to_retry" });
+    const foreign = { recipient_ids: (await recipientsOf(stranger.campaign)).map(({ id }) => id) };
+    await isRefused(acts(manager, campaign, "retry", foreign), { code: "PT409", detail: "nothing_to_retry" });
     assert.equal((await statusesOf(stranger.campaign))[2], "failed");
     await isRefused(acts(manager, campaign, "retry", { recipient_ids: [rows[0].id, rows[4].id] }), {
       code: "PT409",
@@ -432,7 +437,7 @@ describe("a campaign under way", () => {
     ]);
   });
 
-  test("that ended is sent again by a retry, and completed once more", async () => {
+  test("that has ended is sending again after a retry, and is completed once more", async () => {
     const { number, manager, campaign, holder, claim } = await newRun();
     await records(number, holder, reportsOf({ ...claim, recipients: [claim.recipients[5]] }, "failed", REFUSED));
     await sql`update public.broadcast_recipients set status = 'sent' where campaign_id = ${campaign.id} and status = 'pending'`;
@@ -444,7 +449,7 @@ describe("a campaign under way", () => {
     await isRefused(acts(manager, campaign, "retry"), { code: "PT409", detail: "nothing_to_retry" });
   });
 
-  test("with a template that was withdrawn neither goes on nor tries again", async () => {
+  test("whose template was withdrawn can neither resume nor retry", async () => {
     const { manager, campaign } = await newRun();
     await sql`update public.broadcast_templates set status = 'PAUSED' where id = ${campaign.template.id}`;
     const refusal = { code: "PT422", detail: "template_not_approved", hint: "template_id" };
@@ -453,16 +458,16 @@ describe("a campaign under way", () => {
     await isRefused(acts(manager, campaign, "resume"), refusal);
   });
 
-  test("left by a dead sender is completed by a check", async () => {
+  test("that a dead sender left finished is completed by a check", async () => {
     const { number, manager, campaign } = await newRun();
-    assert.equal((await acts(manager, campaign, "complete")).status, "sending", "somebody waits");
+    assert.equal((await acts(manager, campaign, "complete")).status, "sending", "recipients are still pending");
     await sql`update public.broadcast_recipients set status = 'sent' where campaign_id = ${campaign.id} and status in ('pending', 'sending')`;
     await leaseEnds(number);
     assert.equal((await acts(manager, campaign, "complete")).status, "completed");
   });
 });
 
-test("a copy is a draft with the same recipients, and nothing of what became of them", async () => {
+test("a copy is a draft with the same recipients, all pending again", async () => {
   const { number, manager } = await newOffice();
   const campaign = await newCampaign(number, {
     status: "completed",
@@ -503,7 +508,7 @@ describe("a draft", () => {
     calls(user, "update_campaign", { campaign_id: campaign.id, changes: sql.json(what) });
   const people = (/** @type {string[]} */ ...numbers) => numbers.map((wa_id) => ({ wa_id, variables: ["Rina"] }));
 
-  test("is given recipients, others in their place, another template and another number", async () => {
+  test("takes recipients, replaces them, and takes another template and number", async () => {
     const office = await newOffice();
     const { draft } = await newDraft(office);
     assert.equal(
@@ -525,7 +530,7 @@ describe("a draft", () => {
     });
   });
 
-  test("is given nothing of another tenant", async () => {
+  test("takes nothing from another tenant", async () => {
     const [office, other] = [await newOffice(), await newOffice()];
     const { draft } = await newDraft(office);
     const theirs = await newTemplate(other.tenant);
@@ -555,7 +560,7 @@ describe("a draft", () => {
     });
   });
 
-  test("that waits for its time gets other recipients from who may send, and keeps its time", async () => {
+  test("that is scheduled lets people who may send replace the recipients, and keeps its time", async () => {
     const { tenant, number, manager } = await newOffice();
     const campaign = await newCampaign(number, { status: "scheduled", scheduledAt: new Date(Date.now() + HOUR) });
     const helper = await newUserWith(tenant, { permissions: ["broadcasts.update", "broadcasts.view"] });
@@ -573,11 +578,11 @@ describe("a draft", () => {
       detail: "invalid_field",
       hint: "recipients",
     });
-    assert.equal((await recipientsOf(campaign)).length, 1, "as it was");
+    assert.equal((await recipientsOf(campaign)).length, 1, "unchanged");
   });
 });
 
-test("a number that was deleted sends no campaigns", async () => {
+test("a deleted number sends no campaigns", async () => {
   const { tenant, number, manager } = await newOffice();
   const template = await newTemplate(tenant);
   const creates = (/** @type {any} */ session_id) =>
@@ -592,5 +597,5 @@ test("a number that was deleted sends no campaigns", async () => {
   const admin = await newUser(tenant, "admin");
   await calls(admin, "delete_number", { session_id: number.id });
   await isRefused(creates(number.id), { code: "PT422", detail: "invalid_field", hint: "session_id" });
-  assert.equal((await creates(null)).session_id, second.id, "the only one that is left");
+  assert.equal((await creates(null)).session_id, second.id, "the only number that is left");
 });

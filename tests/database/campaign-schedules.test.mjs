@@ -1,5 +1,5 @@
-// When campaigns leave: times as people type them, each recipient's own clock, quiet hours, and the scheduler. On a database
-// of its own, for a run of the sender takes whatever is due.
+// The time at which campaigns are sent: times as people type them, each recipient's own clock, quiet hours, and the
+// scheduler. The file has a database of its own, because a run of the sender takes all due work.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { afterEach, describe, test } from "node:test";
@@ -49,14 +49,14 @@ const creates = ({ manager, template }, options, people = ["6281200000001"]) =>
 const acts = (/** @type {any} */ user, /** @type {any} */ campaign, /** @type {string} */ action, options = {}) =>
   calls(user, "act_on_campaign", { campaign_id: campaign.id, action, options });
 const utc = (/** @type {string | Date} */ time) => new Date(time).toISOString().replace(":00.000Z", "Z");
-/** What a clock shows so many minutes from now. @param {string} zone @param {number} minutes */
+/** The time that a clock shows in this number of minutes. @param {string} zone @param {number} minutes */
 const clock = async (zone, minutes) =>
   (await sql`select to_char(now() at time zone ${zone} + make_interval(mins => ${minutes}), 'HH24:MI') as wall`)[0]
     .wall;
-/** An hour before now until an hour after, there. @param {string} zone */
+/** Quiet hours from an hour ago until an hour from now, in that zone. @param {string} zone */
 const aroundNow = async (zone) => ({ from: await clock(zone, -60), to: await clock(zone, 60) });
 
-describe("a time that somebody typed", () => {
+describe("a time that a person typed", () => {
   for (const [typed, zone, moment] of [
     ["2031-01-02T09:00", "Asia/Jakarta", "2031-01-02T02:00Z"],
     ["2031-01-02 09:00", "Asia/Jayapura", "2031-01-02T00:00Z"],
@@ -75,7 +75,7 @@ describe("a time that somebody typed", () => {
     });
   }
 
-  test("is refused when it could be misread", async () => {
+  test("is refused if it is ambiguous", async () => {
     const wrong = [
       "",
       "now",
@@ -103,7 +103,7 @@ describe("a time that somebody typed", () => {
     ["Asia/Jakarta", "2031-01-02T02:00Z"],
     ["Asia/Jayapura", "2031-01-02T00:00Z"],
   ]) {
-    test(`is the tenant's in ${zone}, and shown so`, async () => {
+    test(`is in the tenant's zone ${zone}, and is shown in it`, async () => {
       const campaign = await creates(await newOffice(zone), { scheduled_at: "2031-01-02T09:00" });
       assert.deepEqual(
         [campaign.status, utc(campaign.scheduled_at), campaign.scheduled_local, campaign.timezone],
@@ -113,7 +113,7 @@ describe("a time that somebody typed", () => {
   }
 });
 
-describe("by the clock of each recipient", () => {
+describe("a time by the clock of each recipient", () => {
   const PEOPLE = [
     "6281200000001",
     "60120000001",
@@ -143,7 +143,7 @@ describe("by the clock of each recipient", () => {
         (time) => `2031-07-${time}Z`,
       ),
     ],
-    // a time that Britain and Germany's clocks leave out or come to twice
+    // a time that the clocks of Britain and Germany skip or show twice
     [
       "2031-03-30T01:30",
       ["29T18:30", "29T17:30", "29T16:30", "30T01:30", "30T00:30", "30T05:30", "29T14:30", "29T22:30", "29T18:30"].map(
@@ -151,7 +151,7 @@ describe("by the clock of each recipient", () => {
       ),
     ],
   ])) {
-    test(`${typed} is theirs`, async () => {
+    test(`(${typed}) is converted for each of them`, async () => {
       const office = await newOffice();
       const campaign = await creates(office, { ...LOCAL, scheduled_at: typed }, PEOPLE);
       assert.deepEqual(await dueTimes(campaign), expected);
@@ -162,7 +162,7 @@ describe("by the clock of each recipient", () => {
     });
   }
 
-  test("the longest calling code counts", async () => {
+  test("uses the longest calling code that matches", async () => {
     const countries =
       await sql`select w, (private.calling_code(w)).country from unnest(array['770000', '790000', '8550000', '8520000', '850000', '5930000', '62']) w`;
     assert.deepEqual(
@@ -171,9 +171,9 @@ describe("by the clock of each recipient", () => {
     );
   });
 
-  test("it begins with the first, and the others wait for their time", async () => {
+  test("starts with the first recipient, and the others wait for their time", async () => {
     const office = await newOffice();
-    // nine o'clock of the east is over, that of the west is not
+    // nine o'clock is past in the east but not in the west
     const campaign = await creates(
       office,
       {
@@ -198,7 +198,7 @@ describe("by the clock of each recipient", () => {
     );
   });
 
-  test("it needs a time", async () => {
+  test("is refused if it is missing", async () => {
     const office = await newOffice();
     await isRefused(creates(office, LOCAL), { code: "PT422", detail: "invalid_field", hint: "scheduled_at" });
     const draft = await creates(office, { ...LOCAL, draft: true });
@@ -209,7 +209,7 @@ describe("by the clock of each recipient", () => {
     });
   });
 
-  test("it keeps its time when it is sent once more, and is moved for everybody", async () => {
+  test("stays when the campaign is sent once more, and a new time moves all recipients", async () => {
     const office = await newOffice();
     const campaign = await creates(office, { ...LOCAL, scheduled_at: "2031-01-15T09:00" }, PEOPLE);
     const before = await dueTimes(campaign);
@@ -251,18 +251,18 @@ describe("quiet hours", () => {
     [NOON, "Asia/Jakarta", "2031-01-15T04:59Z", null],
     [{ from: "00:00", to: "06:00" }, "Asia/Jayapura", "2031-01-14T15:00Z", "2031-01-14T21:00Z"],
     [{ from: "22:00", to: "00:00" }, "Asia/Jakarta", "2031-01-15T16:59Z", "2031-01-15T17:00Z"],
-    // the night in which clocks go forward is an hour shorter
+    // the night in which the clocks go forward is an hour shorter
     [NIGHT, "Europe/London", "2031-03-29T22:00Z", "2031-03-30T07:00Z"],
     [null, "Asia/Jakarta", "2031-01-15T17:00Z", null],
   ])) {
-    test(`${quiet ? `${quiet.from} to ${quiet.to}` : "of nobody"} in ${zone} at ${moment} end ${end ?? "not: they are not now"}`, async () => {
+    test(`${quiet ? `from ${quiet.from} to ${quiet.to}` : "that are not set"} in ${zone} at ${moment} ${end ? `end at ${end}` : "are not in force"}`, async () => {
       const [row] =
         await sql`select private.quiet_until(${quiet === null ? null : sql.json(quiet)}, ${zone}, ${moment}::timestamptz) as until`;
       assert.equal(row.until && utc(row.until), end);
     });
   }
 
-  test("hold a campaign, say until when, and let it go on by itself", async () => {
+  test("hold a campaign, give the reason, and let it continue automatically", async () => {
     const { number } = await newOffice("Asia/Jayapura");
     const quiet = await newCampaign(number, { status: "sending", quietHours: await aroundNow("Asia/Jayapura") });
     const holder = randomUUID();
@@ -272,7 +272,7 @@ describe("quiet hours", () => {
     assert.ok(Math.abs(held.held_until - Date.now() - 60 * MINUTE) < 2 * MINUTE, `${held.held_until}`);
     assert.deepEqual(await begins(randomUUID()), { busy: 0, sessions: [] });
     const { overdue_seconds } = (await asService((sql) => sql`select public.worker_health() as health`))[0].health;
-    assert.equal(overdue_seconds, null, "what waits on purpose is not late");
+    assert.equal(overdue_seconds, null, "a campaign that waits on purpose is not late");
 
     await sql`
       update public.broadcast_campaigns set held_until = now(), quiet_hours = ${sql.json({ from: await clock("Asia/Jayapura", -120), to: await clock("Asia/Jayapura", -5) })}
@@ -283,7 +283,7 @@ describe("quiet hours", () => {
     assert.equal((await claims(number, holder)).recipients.length, 1);
   });
 
-  test("that begin in the middle of a run stop it at the next claim, and no other campaign", async () => {
+  test("that begin during a run stop their campaign at the next claim, and no other campaign", async () => {
     const { number } = await newOffice();
     const [quiet, other] = [
       await newCampaign(number, { status: "sending", recipients: 4 }),
@@ -298,7 +298,7 @@ describe("quiet hours", () => {
     assert.deepEqual([await sending(quiet), await sending(other)], [0, 4]);
   });
 
-  test("by the clock of each recipient hold those whose night it is, before a run and in it", async () => {
+  test("by the clock of each recipient hold those for whom it is night, before and during a run", async () => {
     for (const inTheMiddle of [false, true]) {
       const { number } = await newOffice();
       const [east, west] = ["6281200000001", "12120000001"];
@@ -322,7 +322,7 @@ describe("quiet hours", () => {
     }
   });
 
-  test("of a paused campaign are looked at anew when it is resumed", async () => {
+  test("of a paused campaign are evaluated again when it is resumed", async () => {
     const { number, manager } = await newOffice();
     const campaign = await newCampaign(number, { status: "sending", quietHours: await aroundNow("Asia/Jakarta") });
     await begins(randomUUID());
@@ -339,7 +339,7 @@ describe("the scheduler", () => {
     calls(user, "control_scheduler", { action });
   const overdue = () => new Date(Date.now() - 10 * MINUTE);
 
-  test("catches up a missed minute, once", async () => {
+  test("catches up once after a missed minute", async () => {
     const { number } = await newOffice();
     const campaign = await newCampaign(number, { status: "scheduled", scheduledAt: overdue() });
     await Promise.all([begins(randomUUID()), begins(randomUUID())]);
@@ -351,7 +351,7 @@ describe("the scheduler", () => {
     assert.equal(overdue_seconds, null);
   });
 
-  test("does not call a campaign late that has only begun", async () => {
+  test("does not report a campaign as late that has only begun", async () => {
     const { number } = await newOffice();
     const campaign = await newCampaign(number, { status: "scheduled", scheduledAt: overdue() });
     await sql`update public.broadcast_recipients set due_at = now() - interval '3 days' where campaign_id = ${campaign.id}`;
@@ -360,7 +360,7 @@ describe("the scheduler", () => {
     assert.ok(overdue_seconds < 60, `${overdue_seconds}`);
   });
 
-  test("that is stopped starts nothing, and lets what is under way go on", async () => {
+  test("starts nothing while it is stopped, and lets running campaigns continue", async () => {
     const {
       number,
       manager: { tenant },
@@ -389,7 +389,7 @@ describe("the scheduler", () => {
     assert.deepEqual(
       [triggered.running, triggered.started_campaigns, triggered.scheduled],
       [false, 1, 1],
-      "what a person triggers",
+      "a person triggers it",
     );
     assert.deepEqual(await Promise.all([due, later].map(async (one) => (await campaignNow(one)).status)), [
       "sending",
@@ -406,7 +406,7 @@ describe("the scheduler", () => {
     assert.equal((await campaignNow(later)).status, "sending");
   });
 
-  test("of one tenant is not that of another", async () => {
+  test("belongs to one tenant", async () => {
     const [own, other] = [await newOffice(), await newOffice()];
     const campaign = await newCampaign(other.number, { status: "scheduled", scheduledAt: overdue() });
     const admin = await newUser(own.tenant, "admin");
@@ -422,7 +422,7 @@ describe("the scheduler", () => {
     assert.equal((await campaignNow(campaign)).status, "sending");
   });
 
-  test("takes the right to it, and a word it knows", async () => {
+  test("needs its permission and a known action", async () => {
     const { tenant } = await newOffice();
     const viewer = await newUserWith(tenant, { permissions: ["queue.view", "broadcasts.send"] });
     for (const action of ["stop", "start", "trigger"])
@@ -433,7 +433,7 @@ describe("the scheduler", () => {
     });
   });
 
-  test("shows what waits for its time, the next first", async () => {
+  test("lists the campaigns that wait for their time, the next one first", async () => {
     const { tenant, number } = await newOffice("Asia/Jayapura");
     const times = [3, 1, 2].map((hours) => new Date(Date.now() + hours * 60 * MINUTE));
     const made = [];

@@ -1,4 +1,4 @@
-// Following campaigns: their recipients one by one, and the queue as a whole.
+// Tracking campaigns: the recipients one by one, and the queue as a whole.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -24,7 +24,7 @@ describe("the list of a campaign's recipients", () => {
     calls(user, "list_campaign_recipients", { campaign_id: campaign.id, ...options });
   const places = (/** @type {any} */ page) => page.rows.map(({ position }) => position);
 
-  test("tells all there is to know of each", async () => {
+  test("shows every detail of each recipient", async () => {
     const { number, manager } = await newOffice();
     const campaign = await newCampaign(number, { recipients: 1 });
     await sql`
@@ -62,10 +62,10 @@ describe("the list of a campaign's recipients", () => {
     ]);
   });
 
-  test("comes in pages, each recipient once, though statuses change between them", async () => {
+  test("comes in pages with each recipient once, even if statuses change between the pages", async () => {
     const { number, manager } = await newOffice();
     const campaign = await newCampaign(number, { recipients: 11 });
-    // imported side by side
+    // imported concurrently
     await sql`update public.broadcast_recipients set position = 4 where campaign_id = ${campaign.id} and position between 4 and 8`;
     const seen = [];
     let after = null;
@@ -117,7 +117,7 @@ describe("the list of a campaign's recipients", () => {
     );
   });
 
-  test("shows the reasons and when who waits is due", async () => {
+  test("shows the reasons, and when a waiting recipient is due", async () => {
     const { number, manager } = await newOffice();
     const campaign = await newCampaign(number, { recipients: 2 });
     await become(campaign, ["skipped", "pending"]);
@@ -130,7 +130,7 @@ describe("the list of a campaign's recipients", () => {
     );
   });
 
-  test("is of this campaign, for who may see it", async () => {
+  test("holds one campaign's recipients, for people who may see it", async () => {
     const { tenant, number, manager } = await newOffice();
     const [campaign, other] = [await newCampaign(number), await newCampaign(number)];
     const [foreign] = await recipientsOf(other);
@@ -187,7 +187,7 @@ describe("the queue", () => {
     );
   });
 
-  test("has campaigns that are under way, or ended within a week", async () => {
+  test("holds running campaigns, and those that ended within a week", async () => {
     const { tenant, number } = await newOffice();
     const viewer = await newUserWith(tenant, { permissions: ["queue.view"] });
     for (const status of ["draft", "cancelled", "failed"])
@@ -201,7 +201,7 @@ describe("the queue", () => {
     );
   });
 
-  test("calls delayed who waits for a time, quiet hours or Meta's limit", async () => {
+  test("calls a campaign delayed that waits for a time, quiet hours or Meta's limit", async () => {
     const { tenant, number } = await newOffice();
     const viewer = await newUserWith(tenant, { permissions: ["queue.view"] });
     await newCampaign(number, { status: "scheduled", recipients: 2, scheduledAt: new Date(Date.now() + 3_600_000) });
@@ -212,7 +212,7 @@ describe("the queue", () => {
     await sql`update public.broadcast_campaigns set status = 'cancelled' where id = ${held.id}`;
   });
 
-  test("is the tenant's, for who may see it", async () => {
+  test("belongs to the tenant, and is shown to people with the permission", async () => {
     const { tenant, number } = await newOffice();
     await newOne(number);
     assert.deepEqual(await gets(await newUser(await newTenant(), "super_admin")), {
@@ -227,11 +227,11 @@ describe("the queue", () => {
   });
 });
 
-describe("trying again all who failed", () => {
+describe("a retry of all failed recipients", () => {
   const statuses = async (/** @type {any} */ campaign) => (await recipientsOf(campaign)).map(({ status }) => status);
   const may = { permissions: ["queue.manage", "broadcasts.retry"] };
 
-  test("reaches campaigns under way and of the last week, and who failed alone", async () => {
+  test("covers running campaigns and those of the last week, and failed recipients alone", async () => {
     const { tenant, number } = await newOffice();
     const made = /** @type {Record<string, any>} */ ({});
     for (const [name, status, ended] of /** @type {[string, string, string | null][]} */ ([
@@ -262,7 +262,7 @@ describe("trying again all who failed", () => {
     assert.deepEqual(await calls(operator, "retry_failed"), { retried: 0, campaigns: 0 });
   });
 
-  test("takes both rights, and is of the tenant alone", async () => {
+  test("needs both permissions, and stays within the tenant", async () => {
     const { tenant, number } = await newOffice();
     const campaign = await newCampaign(number, { status: "completed" });
     await become(campaign, ["failed"]);

@@ -1,4 +1,4 @@
-// What fills a template for the people of a list or a segment.
+// The values that fill a template for the people of a list or a segment.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { useDatabase } from "./database.mjs";
@@ -18,7 +18,7 @@ const newOffice = async () => {
     admin: await newUser(tenant, "admin"),
   };
 };
-/** A list of Ani and Budi, who lacks the last value. @param {any} user @param {string[]} [columns] */
+/** A list of Ani and Budi; Budi's last value is missing. @param {any} user @param {string[]} [columns] */
 const newList = (user, columns = COLUMNS) =>
   newRecipientList(user, {
     columns,
@@ -48,7 +48,7 @@ const text = (/** @type {string} */ words) => ({ source: "text", text: words });
 const contact = (/** @type {string} */ field) => ({ source: "contact", field });
 const refusedMapping = (detail = "variables_unmapped") => ({ code: "PT422", detail, hint: "variable_mapping" });
 
-describe("a list", () => {
+describe("a recipient list", () => {
   for (const [body, components, values] of /** @type {[string, any[], any[]][]} */ ([
     ["Halo", [], [[], []]],
     ["Halo {{1}}", [], [["a1"], ["b1"]]],
@@ -72,7 +72,7 @@ describe("a list", () => {
     });
   }
 
-  test("of fewer columns than the template has variables waits for a mapping, and does not leave without", async () => {
+  test("with fewer columns than the template has variables needs a mapping before it can be sent", async () => {
     const { tenant, manager } = await newOffice();
     const [template, list] = [
       await newTemplate(tenant, { text: "Halo {{1}}, {{2}}" }),
@@ -96,7 +96,7 @@ describe("a list", () => {
     ]);
   });
 
-  test("names the variables of a template that names them", async () => {
+  test("fills named variables from the columns with their names", async () => {
     const { tenant, manager } = await newOffice();
     const template = await newTemplate(tenant, {
       text: "Halo {{nama}}",
@@ -117,7 +117,7 @@ describe("a list", () => {
     await sql`update public.broadcast_campaigns set status = 'cancelled' where id = ${campaign.id}`;
   });
 
-  test("keeps its mapping when it is named again, and another list brings its own", async () => {
+  test("keeps its mapping when it is named again, and another list starts with its own", async () => {
     const { tenant, manager } = await newOffice();
     const list = await newList(manager);
     const draft = await creates(manager, await newTemplate(tenant), {
@@ -135,7 +135,7 @@ describe("a list", () => {
 });
 
 describe("a mapping", () => {
-  test("takes what is known of the contact, the tenant's own fields as well", async () => {
+  test("takes values of the contact, including the tenant's own fields", async () => {
     const { tenant, manager, admin } = await newOffice();
     await calls(admin, "create_contact_field", { field: sql.json({ key: "city", name: "Kota", type: "text" }) });
     await sql`
@@ -171,7 +171,7 @@ describe("a mapping", () => {
     );
   });
 
-  test("has a source for each variable, and no more", async () => {
+  test("is refused unless it has exactly one source for each variable", async () => {
     const { tenant, manager } = await newOffice();
     const [template, list] = [await newTemplate(tenant, { text: "Halo {{1}}, {{2}}" }), await newList(manager)];
     for (const sources of [[text("x")], [text("x"), text("y"), text("z")], []]) {
@@ -182,7 +182,7 @@ describe("a mapping", () => {
     }
   });
 
-  test("is needed for a segment whose template has variables", async () => {
+  test("is required for a segment if the template has variables", async () => {
     const { tenant, manager } = await newOffice();
     await sql`insert into public.contacts (tenant_id, wa_id, name) values (${tenant.id}, '6281511110003', 'Cici')`;
     const segment = await calls(manager, "save_segment", {

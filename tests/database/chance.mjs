@@ -1,4 +1,4 @@
-// Random choices that can be made again: a failure names the seed, and CRM_TEST_SEED repeats it.
+// Random choices that can be repeated: a failure names the seed, and CRM_TEST_SEED repeats the choices.
 
 /** @param {number} [seed] */
 export function chance(seed = Number(process.env.CRM_TEST_SEED) || Date.now() & 0x7fffffff) {

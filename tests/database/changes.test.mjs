@@ -1,4 +1,5 @@
-// Catching up with what was missed: whatever happened meanwhile, in transactions of any length, a client ends with what is.
+// Catching up after an absence: whatever changed meanwhile, in transactions of any length, the client ends with the
+// current state.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -26,7 +27,7 @@ const catchUp = async (user, after, page_size = 500) => {
 };
 
 describe("catching up", () => {
-  test("tells each thing once, as it is, and what is gone", async () => {
+  test("returns each object once in its current state, and reports removals", async () => {
     const tenant = await newTenant();
     const [number, admin, agent, colleague] = [
       await newNumber(tenant),
@@ -40,33 +41,36 @@ describe("catching up", () => {
     await calls(admin, "delete_conversation", { conversation_id: lost.conversation.id });
     await assign(kept.conversation, agent);
     const label = await calls(admin, "create_label", { name: "VIP" });
-    const told = await catchUp(admin, sequence);
+    const caughtUp = await catchUp(admin, sequence);
     const events = (all, id) => all.filter((change) => change.id === id);
-    assert.equal(events(told.all, kept.conversation.id).length, 1);
+    assert.equal(events(caughtUp.all, kept.conversation.id).length, 1);
     assert.deepEqual(
       [
-        events(told.all, kept.conversation.id)[0].data.assigned_to,
-        events(told.all, kept.conversation.id)[0].data.unread_count,
+        events(caughtUp.all, kept.conversation.id)[0].data.assigned_to,
+        events(caughtUp.all, kept.conversation.id)[0].data.unread_count,
       ],
       [agent.id, 2],
     );
-    assert.deepEqual(events(told.all, lost.conversation.id), [
+    assert.deepEqual(events(caughtUp.all, lost.conversation.id), [
       { event: "conversation.removed", id: lost.conversation.id },
     ]);
-    assert.deepEqual(events(told.all, lost.message.id), [{ event: "message.removed", id: lost.message.id }]);
-    assert.equal(events(told.all, label.id)[0].data.name, "VIP");
+    assert.deepEqual(events(caughtUp.all, lost.message.id), [{ event: "message.removed", id: lost.message.id }]);
+    assert.equal(events(caughtUp.all, label.id)[0].data.name, "VIP");
     const own = await catchUp(agent, sequence);
     assert.equal(events(own.all, kept.conversation.id)[0].event, "conversation.updated");
     const theirs = await catchUp(colleague, sequence);
     assert.deepEqual(events(theirs.all, kept.conversation.id), [
       { event: "conversation.removed", id: kept.conversation.id },
     ]);
-    assert.ok(!JSON.stringify(theirs.all).includes("Halo"), "nothing of what they see no more");
+    assert.ok(
+      !JSON.stringify(theirs.all).includes("Halo"),
+      "they receive no text of a conversation they can no longer see",
+    );
     const foreigner = await newUser(await newTenant(), "super_admin");
     assert.deepEqual(
       (await catchUp(foreigner, sequence)).all.map(({ event, id }) => [event, id]),
       [["agent.created", foreigner.id]],
-      "of themselves only",
+      "a person of another tenant hears of themselves alone",
     );
     assert.ok(
       !JSON.stringify((await catchUp(await newUser(tenant, "restricted"), sequence)).all).includes(
@@ -75,7 +79,7 @@ describe("catching up", () => {
     );
   });
 
-  test("reads everything that is told of, for each in their own name", async () => {
+  test("reads each changed object with the rights of its reader", async () => {
     const tenant = await newTenant();
     const [manager, agent] = [await newUser(tenant, "manager"), await newUser(tenant, "agent")];
     const [{ sequence }, { sequence: theirs }] = [await changes(manager), await changes(agent)];
@@ -98,7 +102,7 @@ describe("catching up", () => {
     );
   });
 
-  test("asks for everything anew when it is too late, or never was", async () => {
+  test("asks for a full reload if the sequence is too old or was never issued", async () => {
     const tenant = await newTenant();
     const admin = await newUser(tenant, "admin");
     const { sequence } = await changes(admin);
@@ -113,7 +117,7 @@ describe("catching up", () => {
     assert.deepEqual((await changes(admin, (await changes(admin)).sequence)).changes, []);
   });
 
-  test("pages never cut a transaction, nor repeat it for ever while another is open", async () => {
+  test("never splits a transaction between pages, and moves on while another transaction is open", async () => {
     const tenant = await newTenant();
     const [number, admin] = [await newNumber(tenant), await newUser(tenant, "admin")];
     const open = await sql.reserve();
@@ -129,7 +133,7 @@ describe("catching up", () => {
     assert.equal(all.filter(({ event }) => event === "message.created").length, 14);
   });
 
-  test("always ends with what is, whenever the client went away", async () => {
+  test("always ends with the current state, at whatever moment the client left", async () => {
     const { seed, integer, pick, number: random } = chance();
     const tenant = await newTenant();
     const [number, admin, ...agents] = [
@@ -145,7 +149,7 @@ describe("catching up", () => {
         const target = pick(first);
         await retried(() =>
           sql.begin(async (sql) => {
-            // long ones, too: a transaction that began before others ends after them
+            // some are long: a transaction that began before others ends after them
             await sql`select pg_current_xact_id()`;
             if (random() < 0.3) for (let i = integer(1, 3); i > 0; i--) await receivesMessage(number);
             await sql`
@@ -157,7 +161,7 @@ describe("catching up", () => {
       }
     };
     const workers = [work(), work(), work()];
-    /** What each client has on its screen, as it was last told. */
+    /** The objects on each client's screen, as last received. */
     const clients = [admin, ...agents].map((user) => ({ user, screen: new Map(), /** @type {any} */ sequence: null }));
     for (const client of clients) {
       client.sequence = (await changes(client.user)).sequence;
@@ -209,7 +213,7 @@ describe("the topic of a conversation", () => {
       return false;
     }
   };
-  test("is for those who see it", async () => {
+  test("is open to people who see the conversation", async () => {
     const tenant = await newTenant();
     const [number, admin, agent, colleague, restricted, foreigner] = [
       await newNumber(tenant),

@@ -1,4 +1,4 @@
-// A contact that is deleted: nothing tells of the person any more, and what was counted stays.
+// Deleted contacts: no stored text identifies the person any more, and all counts stay.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { before, describe, test } from "node:test";
@@ -38,7 +38,7 @@ before(async () => {
   number = await newNumber(tenant);
 });
 
-/** Where a text is still found, by table. @param {string} text */
+/** The tables that still contain a text, with the number of rows. @param {string} text */
 async function placesOf(text) {
   const tables = await sql`
     select n.nspname as schema, c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -82,7 +82,7 @@ const deliversRaw = (number, elements, others = []) =>
   });
 
 describe("a deleted contact", () => {
-  test("leaves nothing that tells who it was, and everything that is counted", async () => {
+  test("leaves no trace of the person, and keeps every counted row", async () => {
     const [name, words, email] = [`Nama${randomUUID()}`, `Rahasia ${randomUUID()}`, `${randomUUID()}@kopi.test`];
     const [element, neighbour] = [
       inboundText(number, { text: words, profile_name: name }),
@@ -134,7 +134,7 @@ describe("a deleted contact", () => {
 
     for (const trace of [contact.wa_id, name, words, email, element.wamid, outbound.whatsapp_message_id]) {
       const places = await placesOf(trace);
-      // what another tenant was told about the same number is theirs
+      // another tenant keeps its own messages from the same number
       assert.deepEqual(places, trace === contact.wa_id ? ["public.webhook_events: 1"] : [], trace);
     }
     const [{ body }] = await sql`select body from public.webhook_events where strpos(body, ${neighbour.wamid}) > 0`;
@@ -172,7 +172,7 @@ describe("a deleted contact", () => {
     assert.notEqual(again.contact.id, contact.id);
   });
 
-  test("is forgotten under every number and name it had, however a file wrote them", async () => {
+  test("is erased under every number and name it had, in every spelling of an import file", async () => {
     const tail = String(Math.floor(Math.random() * 1e8)).padStart(8, "0");
     const [number_, former] = [`62812${tail}`, `62813${tail}`];
     const mark = `Nama${randomUUID().slice(0, 8)}`;
@@ -235,7 +235,7 @@ describe("a deleted contact", () => {
     );
   });
 
-  test("is told to nobody's campaign any more", async () => {
+  test("is skipped by waiting campaigns", async () => {
     const { contact } = await receivesMessage(number, { timestamp: seconds() });
     const blocked = await receivesMessage(number, {});
     await calls(manager, "block_contact", { contact_id: blocked.contact.id, blocked: true });
@@ -260,7 +260,7 @@ describe("a deleted contact", () => {
     );
   });
 
-  test("who was merged away has said no for the number they gave up", async () => {
+  test("counts as opted out or blocked under its old number after a merge", async () => {
     const [kept, silent, barred] = [
       await receivesMessage(number, {}),
       await receivesMessage(number, {}),
@@ -289,7 +289,7 @@ describe("a deleted contact", () => {
     );
   });
 
-  test("may be one of many", async () => {
+  test("can be deleted together with many others", async () => {
     const tag = `t${randomUUID()}`;
     for (let n = 0; n < 3; n++) {
       const { contact } = await receivesMessage(number, {});

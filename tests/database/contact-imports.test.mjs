@@ -1,4 +1,4 @@
-// Contacts from files: what becomes of rows, though readers die; and what is told of a contact afterwards.
+// Contact imports: how rows become contacts even if readers die, and the history and data of a contact afterwards.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { before, describe, test } from "node:test";
@@ -89,7 +89,7 @@ let next = 628_310_000_000;
 const someNumber = () => String(next++);
 
 describe("an import", () => {
-  test("makes contacts, fills in those that are there, and tells what is wrong with rows", async () => {
+  test("creates contacts, completes existing ones, and reports invalid rows", async () => {
     const [fresh, known, wrong] = [someNumber(), someNumber(), someNumber()];
     await calls(manager, "create_contact", {
       contact: { wa_id: known, name: "Lama", tags: ["a"], custom_fields: { age: 30 } },
@@ -158,7 +158,7 @@ describe("an import", () => {
     });
   });
 
-  test("leaves alone those that are there, where that is asked for", async () => {
+  test("leaves existing contacts alone if asked to", async () => {
     const [fresh, known] = [someNumber(), someNumber()];
     await calls(manager, "create_contact", { contact: { wa_id: known, name: "Lama" } });
     const started = await begins({ on_existing: "skip" });
@@ -174,7 +174,7 @@ describe("an import", () => {
     assert.equal((await sql`select from public.contact_labels where contact_id = ${contact.id}`).count, 0);
   });
 
-  test("tells what would be, writes nothing, and leaves the file for the import itself", async () => {
+  test("can be tried first: a trial reports the result, writes nothing and keeps the file for the real import", async () => {
     const [fresh, known] = [someNumber(), someNumber()];
     await calls(manager, "create_contact", { contact: { wa_id: known, name: "Lama" } });
     const trial = await begins({ dry_run: true });
@@ -193,7 +193,7 @@ describe("an import", () => {
     assert.equal(await second.finish(), trial.storage_path);
   });
 
-  test("records who wants no marketing, once, and takes no word back", async () => {
+  test("records opt-outs once, and withdraws none", async () => {
     const [fresh, known, willing, silent] = [someNumber(), someNumber(), someNumber(), someNumber()];
     for (const wa_id of [known, willing]) await calls(manager, "create_contact", { contact: { wa_id } });
     const yes = await contactOf(willing);
@@ -223,7 +223,7 @@ describe("an import", () => {
     );
   });
 
-  test("writes nothing to a field that is gone since it began", async () => {
+  test("writes nothing to a field that was deleted since it began", async () => {
     const field = await calls(manager, "create_contact_field", {
       field: { key: "sementara", name: "Sementara", type: "text" },
     });
@@ -242,7 +242,7 @@ describe("an import", () => {
     assert.equal(await contactOf(wa_id), undefined);
   });
 
-  test("goes on where a reader stopped, and only one reader counts", async () => {
+  test("continues where a reader stopped, and only the latest reader counts", async () => {
     const started = await begins();
     const [dead, a, b] = [await reader(started), someNumber(), someNumber()];
     await dead.record(0, 2, [{ line: 2, wa_id: a }]);
@@ -256,7 +256,7 @@ describe("an import", () => {
     assert.deepEqual(counts(await now(started)), [2, 0, 0, 0, 2]);
   });
 
-  test("is told to who may view contacts as its progress, not row by row", async () => {
+  test("announces its progress to people who may view contacts, not each row", async () => {
     const started = await begins();
     const { record, finish } = await reader(started);
     await record(0, 3, [
@@ -264,9 +264,9 @@ describe("an import", () => {
       { line: 3, wa_id: someNumber() },
     ]);
     await finish();
-    const told =
+    const announced =
       await sql`select event from private.changes where tenant_id = ${tenant.id} and entity_id = ${started.id} order by id`;
-    assert.deepEqual([...new Set(told.map(({ event }) => event))], ["contacts.imported"]);
+    assert.deepEqual([...new Set(announced.map(({ event }) => event))], ["contacts.imported"]);
     const rows =
       await sql`select topic, payload from realtime.messages where topic = ${`tenant:${tenant.id}:contacts`} and event = 'contacts.imported' and payload ->> 'id' = ${started.id}`;
     assert.ok(rows.length > 0);
@@ -274,8 +274,8 @@ describe("an import", () => {
   });
 });
 
-describe("what is told of a contact", () => {
-  test("its history, as far as each may see it, page by page", async () => {
+describe("the report on a contact", () => {
+  test("is its history, as far as each reader may see it, page by page", async () => {
     const number = await newNumber(tenant);
     const { contact, conversation, message } = await receivesMessage(number, { text: "halo" });
     const [agent, colleague] = [await newUser(tenant, "agent"), await newUser(tenant, "agent")];
@@ -317,18 +317,18 @@ describe("what is told of a contact", () => {
     assert.deepEqual(
       (await kinds(agent))?.map((event) => [event.kind, event.details.campaign_name]).at(-1),
       ["campaign", null],
-      "whoever may not see campaigns is not told their names",
+      "a reader without access to campaigns gets no names of campaigns",
     );
     assert.deepEqual(
       (await kinds(senior))?.map((event) => event.kind),
       ["consent", "change", "note"],
-      "not what is said in others' conversations",
+      "no text of other people's conversations",
     );
     assert.equal(await kinds(colleague), null);
     assert.equal(await kinds(stranger), null);
   });
 
-  test("everything, to who answers privacy requests", async () => {
+  test("is all its data for a person who answers privacy requests", async () => {
     const admin = await newUser(tenant, "admin");
     const number = await newNumber(tenant);
     const first = await receivesMessage(number, { text: "satu" });

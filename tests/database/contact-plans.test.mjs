@@ -1,17 +1,18 @@
-// Contacts are found by indexes among many. On a database of its own, for plans depend on what is in the tables.
+// Contacts are found through indexes even among many. The file has a database of its own, because plans depend on the
+// contents of the tables.
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { useDatabase, world } from "./database.mjs";
 
 const CONTACTS = 20_000; // of each tenant
 const database = await useDatabase({ own: true });
-/** What Postgres says while the watched connection works. @type {string[]} */
+/** The notices of Postgres while the watched connection works. @type {string[]} */
 let notices = [];
 const watched = database.connect({ max: 1, onnotice: ({ message }) => notices.push(message ?? "") });
 const { sql, calls, newTenant, newUser, newNumber, assign } = world(watched);
 after(() => watched.end());
 const known = await fill();
-// It tells of the statements within functions too.
+// It reports statements within functions too.
 await sql.unsafe(`
   load 'auto_explain';
   set random_page_cost = 1.1;
@@ -24,15 +25,16 @@ const PAGES = [
   ["the newest", {}, /contacts_newest_idx/],
   ["by name", { options: { sort: "name" } }, /contacts_name_idx/],
   ["by last activity", { options: { sort: "last_activity" } }, /conversations_\w+/],
-  // A word that many have may be sought through the newest: Postgres guesses how many from a sample
+  // A frequent word may be looked up through the newest contacts: Postgres estimates its frequency from a sample
   ["a word", { filter: { search: "sari 12345" } }, /contacts_search_idx/],
   ["a number as people write it", { filter: { search: "0812-0012-345" } }, /contacts_search_idx/],
   ["a tag", { filter: { tag: "t77" } }, /contacts_tags_idx/],
-  // Postgres guesses how many have a value: it may take those of the field, or look through the newest
+  // Postgres estimates the number of contacts with a value: it may use the field's index, or look through the newest
+  // contacts
   ["a field", { filter: { fields: { city: "kota 77" } } }, /contacts_(custom_fields|newest)_idx/],
   ["a label", { filter: { label_id: "label" } }, /contact_labels_\w+/],
-  ["who wants no marketing", { filter: { opted_out: true } }, /contacts_opted_out_idx/],
-  ["who is blocked", { filter: { blocked: true } }, /contacts_blocked_idx/],
+  ["contacts that opted out", { filter: { opted_out: true } }, /contacts_opted_out_idx/],
+  ["blocked contacts", { filter: { blocked: true } }, /contacts_blocked_idx/],
   ["an agent's own", { user: "agent" }, /conversations_\w+/],
 ];
 
@@ -49,9 +51,9 @@ describe("among many contacts", () => {
         counted: false,
         ...options,
       });
-      assert.ok(rows.length > 0, "it finds somebody");
+      assert.ok(rows.length > 0, "it finds a contact");
       const plans = notices.filter((notice) => notice.includes("with found as materialized"));
-      assert.equal(plans.length, 1, "the page's plan is told");
+      assert.equal(plans.length, 1, "the page's plan is reported");
       assert.doesNotMatch(plans[0], /Seq Scan on (contacts|conversations|contact_labels)\b/);
       assert.match(plans[0], index);
     });
@@ -68,7 +70,7 @@ async function fill() {
   const [label] = await sql`insert into public.labels (tenant_id, name) values (${tenant.id}, 'VIP') returning id`;
   const [common] = await sql`insert into public.labels (tenant_id, name) values (${tenant.id}, 'Biasa') returning id`;
   await sql.begin(async (sql) => {
-    // Neither announcements nor checks of foreign keys: rows in bulk.
+    // Triggers are off: bulk rows need neither announcements nor foreign key checks.
     await sql`set local session_replication_role = replica`;
     await sql`
       insert into public.contacts (tenant_id, wa_id, name, tags, custom_fields, marketing_opted_out_at, blocked_at, created_at)

@@ -1,4 +1,4 @@
-// Contacts: who sees and changes them, how they are found, what they hold, and what is left when one is deleted.
+// Contacts: access, search, fields, and bulk changes.
 import assert from "node:assert/strict";
 import { randomInt, randomUUID } from "node:crypto";
 import { before, describe, test } from "node:test";
@@ -42,8 +42,8 @@ const found = async (user, filter, options = {}) => {
   };
 };
 
-describe("who sees a contact", () => {
-  test("holders of contacts.view see each; agents those of conversations they may see; strangers none", async () => {
+describe("access to a contact", () => {
+  test("is given to holders of contacts.view, and to agents for the conversations they may see, never to another tenant", async () => {
     const name = `Sari ${randomUUID()}`;
     const { contact, conversation } = await receivesMessage(number, { profile_name: name });
     await calls(people.manager, "update_contact", { contact_id: contact.id, changes: { name } });
@@ -80,7 +80,7 @@ describe("who sees a contact", () => {
     });
   });
 
-  test("a number that is there is told without its contact to who may not see it", async () => {
+  test("decides whether the answer to an existing number names its contact", async () => {
     const contact = await newContact(people.manager, { name: "Ada" });
     assert.deepEqual(await calls(people.manager, "create_contact", { contact: { wa_id: contact.wa_id } }), {
       existing: contact.id,
@@ -93,15 +93,15 @@ describe("who sees a contact", () => {
   });
 });
 
-describe("finding contacts", () => {
-  test("a search without a word finds nobody, and a blank one everybody", async () => {
+describe("a search for contacts", () => {
+  test("without a searchable character finds no contact, and a blank one finds all", async () => {
     await newContact(people.manager, { name: "Ada" });
     for (const search of ["\u0301", "\u3000", "%", "---"])
       assert.deepEqual((await found(people.manager, { search })).ids, [], JSON.stringify(search));
     assert.ok((await found(people.manager, { search: "  " })).total > 0);
   });
 
-  test("names without accents, addresses, tags and numbers in any spelling", async () => {
+  test("finds names without accents, addresses, tags and numbers in any spelling", async () => {
     const key = randomUUID().slice(0, 8);
     const contact = await newContact(people.manager, {
       wa_id: `62812${randomInt(1e7, 1e8)}`,
@@ -126,7 +126,7 @@ describe("finding contacts", () => {
       assert.deepEqual((await found(people.manager, { search })).ids, [], search);
   });
 
-  test("numbers in the form WhatsApp has them and in the one people write", async () => {
+  test("finds numbers in WhatsApp's form and in the form people write", async () => {
     const some = (/** @type {number} */ digits) => String(randomInt(10 ** (digits - 1), 10 ** digits));
     const [brazil, mexico, argentina, home] = [`8${some(7)}`, some(10), some(10), some(8)];
     for (const forms of [
@@ -146,7 +146,7 @@ describe("finding contacts", () => {
     }
   });
 
-  test("filters hold together", async () => {
+  test('combines its filters with "and"', async () => {
     const tag = `t${randomUUID().slice(0, 8)}`;
     const [label] = await sql`insert into public.labels (tenant_id, name) values (${tenant.id}, ${tag}) returning id`;
     await calls(people.manager, "create_contact_field", { field: { key: `city_${tag}`, name: "City", type: "text" } });
@@ -176,7 +176,7 @@ describe("finding contacts", () => {
     assert.deepEqual((await found(people.manager, { tag }, { sort: "name" })).ids, [a.id, b.id]);
   });
 
-  test("pages follow each other in every order, whatever is added meanwhile", async () => {
+  test("gives consecutive pages in every order, even if contacts are added meanwhile", async () => {
     const tag = `p${randomUUID().slice(0, 8)}`;
     for (const name of ["delta", "Alfa", "charlie", "Bravo", "écho"]) {
       const { contact } = await receivesMessage(number, {});
@@ -209,7 +209,7 @@ describe("finding contacts", () => {
 });
 
 describe("a contact", () => {
-  test("is changed in what is named, and null ends a value", async () => {
+  test("changes in the named properties, and null clears a value", async () => {
     await calls(people.manager, "create_contact_field", {
       field: { key: "tier", name: "Tier", type: "choice", choices: ["gold", "silver"] },
     });
@@ -254,7 +254,7 @@ describe("a contact", () => {
     );
   });
 
-  test("changes with many others in one call, as far as the caller sees them", async () => {
+  test("changes together with many others in one call, within the caller's access", async () => {
     const [a, b] = [await newContact(people.manager), await newContact(people.manager)];
     const { contact: foreign } = await calls(people.stranger, "create_contact", { contact: { wa_id: someNumber() } });
     const ids = [a.id, b.id, foreign.id];
@@ -298,7 +298,7 @@ describe("a contact", () => {
     assert.deepEqual(row, { tags: [], owner_id: null });
   });
 
-  test("has notes, removed by their writers and by who may remove everybody's", async () => {
+  test("has notes, which their writers and people with the permission delete", async () => {
     const { contact, conversation } = await receivesMessage(number, {});
     await assign(conversation, people.agent);
     const note = await calls(people.agent, "create_contact_note", {
@@ -326,7 +326,7 @@ describe("a contact", () => {
   });
 });
 
-test("tags beyond a contact's fifty are not put on, and not counted", async () => {
+test("tags beyond a contact's limit of fifty are neither added nor counted", async () => {
   const contact = await newContact(people.manager, { tags: Array.from({ length: 50 }, (_, n) => `t${n}`) });
   const outcome = await calls(people.manager, "change_contacts", {
     contact_ids: [contact.id],
@@ -338,7 +338,7 @@ test("tags beyond a contact's fifty are not put on, and not counted", async () =
 });
 
 describe("a field", () => {
-  test("does not become what its values do not fit, and takes them along when it ends", async () => {
+  test("refuses a type that its values do not fit, and its deletion removes the values", async () => {
     const key = `f_${randomInt(1e9)}`;
     const field = await calls(people.manager, "create_contact_field", { field: { key, name: "Umur", type: "number" } });
     await isRefused(calls(people.manager, "create_contact_field", { field: { key, name: "Lagi", type: "text" } }), {
@@ -366,7 +366,7 @@ describe("a field", () => {
     assert.deepEqual((await calls(people.manager, "get_contact", { contact_id: contact.id })).custom_fields, {});
   });
 
-  test("becomes again what it was, where the texts still say it", async () => {
+  test("gets its old type back if the texts still fit it", async () => {
     const values = { number: [31.5, -7], boolean: [true, false], date: ["2024-02-29"] };
     for (const [type, given] of Object.entries(values)) {
       const key = `f_${randomInt(1e9)}`;
@@ -392,7 +392,7 @@ describe("a field", () => {
     }
   });
 
-  test("takes no value of what it was a moment ago", async () => {
+  test("takes no value of its former type during a concurrent change", async () => {
     const key = `f_${randomInt(1e9)}`;
     const field = await calls(people.manager, "create_contact_field", { field: { key, name: "F", type: "text" } });
     const holders = await Promise.all(Array.from({ length: 8 }, () => newContact(people.manager)));
@@ -411,7 +411,7 @@ describe("a field", () => {
     assert.equal(left.length, 0);
   });
 
-  test("there are a hundred at most", async () => {
+  test("is refused if the tenant has a hundred already", async () => {
     const office = await newTenant();
     const manager = await newUser(office, "manager");
     await sql`insert into public.contact_fields (tenant_id, key, name, type) select ${office.id}, 'f' || n, 'F', 'text' from generate_series(1, 100) n`;
@@ -422,8 +422,8 @@ describe("a field", () => {
   });
 });
 
-describe("somebody who is blocked", () => {
-  test("is sent nothing, and what they write asks for no attention", async () => {
+describe("a blocked customer", () => {
+  test("is sent nothing, and their messages raise no unread count", async () => {
     const { contact, conversation, element } = await receivesMessage(number, {});
     const { numbers } = await calls(people.manager, "block_contact", { contact_id: contact.id, blocked: true });
     assert.deepEqual(
@@ -463,7 +463,7 @@ describe("somebody who is blocked", () => {
   });
 });
 
-describe("contacts that are one person", () => {
+describe("several contacts of one person", () => {
   test("are found, previewed and merged as a person chooses", async () => {
     const office = await newTenant();
     const lead = await newUser(office, "manager");
@@ -527,7 +527,7 @@ describe("contacts that are one person", () => {
     assert.equal(await calls(lead, "get_contact", { contact_id: second.contact.id }), null);
   });
 
-  test("pages of them are gone through to the end", async () => {
+  test("are listed page by page to the end", async () => {
     const office = await newTenant();
     const lead = await newUser(office, "manager");
     for (let n = 0; n < 5; n++) {
@@ -549,25 +549,25 @@ describe("contacts that are one person", () => {
 });
 
 describe("live", () => {
-  test("who may view contacts is told of a change, once for many, and not that somebody was seen again", async () => {
+  test("people who may view contacts hear of changes, once for a bulk change, and not of a contact's next message", async () => {
     await rolledBack(sql, async ({ sql, calls, receivesMessage }) => {
-      const told = async () => {
+      const announcements = async () => {
         const rows =
           await sql`select event from private.changes where tenant_id = ${tenant.id} and audience = 'contacts' order by id`;
         await sql`delete from private.changes where tenant_id = ${tenant.id}`;
         return rows.map(({ event }) => event);
       };
-      await told();
+      await announcements();
       const { contact, element } = await receivesMessage(number, { profile_name: "Sari", timestamp: 1_700_000_000 });
-      assert.deepEqual(await told(), ["contact.created"]);
+      assert.deepEqual(await announcements(), ["contact.created"]);
       await receivesMessage(number, { from: element.from, profile_name: "Sari" });
-      assert.deepEqual(await told(), []);
+      assert.deepEqual(await announcements(), []);
       await calls(people.manager, "update_contact", { contact_id: contact.id, changes: { name: "Sari K" } });
-      assert.deepEqual(await told(), ["contact.updated"]);
+      assert.deepEqual(await announcements(), ["contact.updated"]);
       await sql`insert into public.contacts (tenant_id, wa_id, profile_at) select ${tenant.id}, 62800000000 + n, now() from generate_series(1, 60) n`;
-      assert.deepEqual(await told(), ["contacts.created"]);
+      assert.deepEqual(await announcements(), ["contacts.created"]);
       await calls(people.manager, "delete_contact", { contact_id: contact.id });
-      assert.deepEqual(await told(), ["contact.deleted"]);
+      assert.deepEqual(await announcements(), ["contact.deleted"]);
     });
   });
 });

@@ -1,4 +1,4 @@
-// What becomes of a conversation when something is written in it: state, unread, who has it, what is said automatically.
+// The effects of a message on its conversation: state, unread count, assignment and automatic messages.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { useDatabase } from "./database.mjs";
@@ -46,7 +46,7 @@ async function settled(admin, number, status) {
   return received;
 }
 
-describe("what a customer writes", () => {
+describe("a customer's message", () => {
   const notice = (/** @type {any} */ number, /** @type {string} */ kind, /** @type {object} */ more) => {
     const element = inboundText(number, { ...more, kind });
     element.payload = { id: element.wamid, type: kind };
@@ -121,7 +121,7 @@ describe("what a customer writes", () => {
     assert.notEqual(agent.id, admin.id);
   });
 
-  test("is read by an answer from the phone app, if the answer came after it", async () => {
+  test("is read by an answer from the phone app if the answer is later", async () => {
     const { number, contact, conversation } = await (async () => {
       const office = await newOffice();
       return { ...office, ...(await receivesMessage(office.number, { timestamp: seconds(100) })) };
@@ -140,7 +140,7 @@ describe("what a customer writes", () => {
     assert.deepEqual([after.unread_count, after.waiting_since], [0, null]);
   });
 
-  test("is recorded in the history of the conversation: it opened, and whom it was given to", async () => {
+  test("is recorded in the history of the conversation: the opening and the assignment", async () => {
     const { number, admin, agent } = await newOffice({ assignment: "round_robin" });
     await sql`update public.profiles set availability = 'offline' where user_id = ${agent.id}`;
     const { conversation, contact } = await settled(admin, number, "resolved");
@@ -172,7 +172,7 @@ describe("what a customer writes", () => {
     });
   }
 
-  test("by many at once is shared out evenly", async () => {
+  test("among many at the same time is shared out evenly", async () => {
     const { number, tenant, agent } = await newOffice({ assignment: "least_busy" });
     const colleague = await newUser(tenant, "agent");
     await sql`update public.profiles set availability = 'online' where user_id = ${colleague.id}`;
@@ -188,7 +188,7 @@ describe("what a customer writes", () => {
     );
   });
 
-  test("stays within what each may hold, also when it comes at once", async () => {
+  test("never exceeds a person's limit, even among many at the same time", async () => {
     const { number } = await newOffice({ assignment: "round_robin" });
     await sql`update public.whatsapp_sessions set assignment_max_open = 3 where id = ${number.id}`;
     await delivers({ messages: Array.from({ length: 5 }, () => inboundText(number)) });
@@ -197,7 +197,7 @@ describe("what a customer writes", () => {
     assert.equal(held, 3);
   });
 
-  test("before its number changed hands opens what its writer has pending under the new number", async () => {
+  test("from before a change of its number opens the writer's pending conversation under the new number", async () => {
     const { number, admin } = await newOffice();
     const [old, fresh] = [someDigits(), someDigits()];
     const { conversation } = await receivesMessage(number, { from: fresh, timestamp: seconds(500) });
@@ -213,7 +213,7 @@ describe("what a customer writes", () => {
   });
 });
 
-describe("what is said to a customer", () => {
+describe("our message to a customer", () => {
   const body = (/** @type {any} */ conversation, /** @type {string} */ text) => ({
     conversation_id: conversation.id,
     type: "text",
@@ -221,7 +221,7 @@ describe("what is said to a customer", () => {
     payload: { text: { body: text } },
   });
 
-  test("by a person answers and reads, for the person alone", async () => {
+  test("written by a person answers and reads, for that person alone", async () => {
     const { number, admin, agent } = await newOffice();
     const { conversation } = await receivesMessage(number);
     await calls(agent, "read_conversation", { conversation_id: conversation.id });
@@ -243,7 +243,7 @@ describe("what is said to a customer", () => {
     );
   });
 
-  test("as a reaction only reads: the customer still waits", async () => {
+  test("that is a reaction only reads: the customer still waits", async () => {
     const { number, admin } = await newOffice();
     const { conversation, message } = await receivesMessage(number);
     const before = await now(conversation);
@@ -256,7 +256,7 @@ describe("what is said to a customer", () => {
     );
   });
 
-  test("automatically answers nothing", async () => {
+  test("that is automatic answers nothing", async () => {
     const { number } = await newOffice({ settings: GREETING });
     const { conversation } = await receivesMessage(number);
     assert.deepEqual(await automaticIn(conversation), ["greeting"]);
@@ -267,7 +267,7 @@ describe("what is said to a customer", () => {
     );
   });
 
-  test("later changes nothing now, and answers when it goes out", async () => {
+  test("that is scheduled changes nothing now, and answers when it is sent", async () => {
     const { number, admin } = await newOffice();
     const { conversation } = await receivesMessage(number);
     const { updated_at, ...before } = await now(conversation);
@@ -288,8 +288,8 @@ describe("what is said to a customer", () => {
   });
 });
 
-describe("a change that no customer wrote", () => {
-  test("or a blocked one did, leaves a snoozed conversation asleep until its time", async () => {
+describe("a change without a customer's message", () => {
+  test("or with one from a blocked customer leaves a snoozed conversation asleep until its time", async () => {
     const { number, admin } = await newOffice();
     const { conversation, contact } = await settled(admin, number, "snoozed");
     const { snoozed_until } = await now(conversation);
@@ -299,7 +299,7 @@ describe("a change that no customer wrote", () => {
     assert.deepEqual([after.status, after.snoozed_until], ["snoozed", snoozed_until]);
   });
 
-  test("gives it to no one when a person marks it as unread", async () => {
+  test("that marks a conversation as unread assigns it to no person", async () => {
     const { number, admin } = await newOffice();
     const { conversation } = await settled(admin, number, "open");
     await sql`update public.whatsapp_sessions set assignment = 'round_robin' where id = ${number.id}`;
@@ -309,7 +309,7 @@ describe("a change that no customer wrote", () => {
     assert.deepEqual(await eventsOf(conversation), []);
   });
 
-  test("greets no one when two conversations of one person are joined", async () => {
+  test("that merges two conversations of one person sends no greeting", async () => {
     const { number, admin } = await newOffice();
     const [kept, gone] = [
       await receivesMessage(number, { timestamp: seconds(2 * 86_400) }),

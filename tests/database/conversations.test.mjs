@@ -1,4 +1,4 @@
-// Conversations as agents work with them: lists, search, states, assignment, notes, labels, history.
+// Conversations as agents work with them: lists, search, states, assignment, notes, labels and history.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -38,7 +38,7 @@ const inboxOf = (user, filter = {}, { sort = "newest", cursor = null, page = 1, 
 const idsOf = ({ rows }) => rows.map(({ id }) => id);
 const now = async ({ id }) => (await sql`select * from public.conversations where id = ${id}`)[0];
 
-describe("the list", () => {
+describe("the inbox list", () => {
   test("is filtered by each property and by several", async () => {
     const { number, admin, agent, tenant } = await newOffice();
     const other = await newNumber(tenant);
@@ -100,7 +100,7 @@ describe("the list", () => {
     assert.deepEqual(idsOf(await inboxOf(admin, {}, { sort: "priority" })), [b, d, c, a]);
   });
 
-  test("shows and counts for each what they may see", async () => {
+  test("shows and counts the conversations that each person may see", async () => {
     for (const agentsSeeUnassigned of [true, false]) {
       const { tenant, number, admin, agent, colleague } = await newOffice({ agentsSeeUnassigned });
       const [manager, lead, viewer, foreigner] = [
@@ -109,13 +109,13 @@ describe("the list", () => {
         await newUser(tenant, "viewer"),
         await newForeigner(),
       ];
-      const [mine, theirs, nobodys] = await Promise.all(
+      const [mine, theirs, free] = await Promise.all(
         [0, 1, 2].map(() => receivesMessage(number, { text: "Zebra", profile_name: "Rina" })),
       );
       await assign(mine.conversation, agent);
       await assign(theirs.conversation, colleague);
-      const all = [mine, theirs, nobodys].map(({ conversation }) => conversation.id).sort();
-      const unassigned = agentsSeeUnassigned ? [nobodys.conversation.id] : [];
+      const all = [mine, theirs, free].map(({ conversation }) => conversation.id).sort();
+      const unassigned = agentsSeeUnassigned ? [free.conversation.id] : [];
       const expected = new Map([
         [admin, all],
         [manager, all],
@@ -220,7 +220,7 @@ describe("the list", () => {
     }
   });
 
-  test("finds within the filter, however many there are without it", async () => {
+  test("finds matches within the filter, even if most matches are outside it", async () => {
     const { number, admin, agent } = await newOffice();
     const { conversation, contact } = await receivesMessage(number, { text: "Kapibara", profile_name: "Kapibara" });
     await assign(conversation, agent);
@@ -247,7 +247,7 @@ describe("the list", () => {
     }
   });
 
-  test("finds old messages too, and none of campaigns", async () => {
+  test("finds old messages too, but none of campaigns", async () => {
     const { number, admin } = await newOffice();
     const old = await receivesMessage(number, { text: "Kapibara", timestamp: seconds(86_400 * 200) });
     const { conversation } = await receivesMessage(number);
@@ -258,7 +258,7 @@ describe("the list", () => {
     assert.deepEqual([idsOf(found), found.complete], [[old.conversation.id], true]);
   });
 
-  test("refuses a cursor that is none of its own", async () => {
+  test("refuses a cursor that it did not issue", async () => {
     const { number, admin } = await newOffice();
     for (let i = 0; i < 3; i++) await receivesMessage(number);
     const { next_cursor: cursor } = await inboxOf(admin, {}, { limit: 1 });
@@ -274,7 +274,7 @@ describe("the list", () => {
   });
 
   for (const sort of ["newest", "oldest", "waiting", "priority"]) {
-    test(`by cursor (${sort}) meets each conversation that is left alone exactly once, while messages arrive`, async () => {
+    test(`by cursor (${sort}) returns each unchanged conversation exactly once while messages arrive`, async () => {
       const { seed, integer, pick } = chance();
       const { number, admin } = await newOffice();
       /** @type {any[]} */
@@ -352,7 +352,7 @@ test("rows, totals, pages and counts agree while everything changes", async () =
         search: pick(["zeb", "kuda", "62"]),
       }).filter(() => random() < 0.25),
     );
-  /** One snapshot: what one call says of itself must hold whatever happens beside it. */
+  /** All values come from one snapshot: one answer must agree with itself during concurrent changes. */
   const holds = async () => {
     const [user, filter, sort] = [
       pick([admin, lead, ...people]),
@@ -366,7 +366,7 @@ test("rows, totals, pages and counts agree while everything changes", async () =
       assert.ok(!("unread" in filter) || filter.unread === row.unread_for_me > 0, `seed ${seed}`);
       assert.ok(!("window_open" in filter) || filter.window_open === row.window_open);
       assert.ok(!filter.label || row.labels.some(({ id }) => id === label.id));
-      assert.ok(!people.includes(user) || [null, user.id].includes(row.assigned_to), "of agents only their own");
+      assert.ok(!people.includes(user) || [null, user.id].includes(row.assigned_to), "agents only have their own");
     }
     const counts = await calls(user, "count_inbox");
     assert.equal(counts.all, counts.open + counts.pending + counts.snoozed + counts.resolved, `seed ${seed}`);
@@ -407,7 +407,7 @@ test("rows, totals, pages and counts agree while everything changes", async () =
 });
 
 describe("a conversation", () => {
-  test("changes its state and priority, and tells its history", async () => {
+  test("changes its state and priority, and records its history", async () => {
     const { number, admin, agent } = await newOffice();
     const { conversation } = await receivesMessage(number);
     const conversation_id = conversation.id;
@@ -475,7 +475,7 @@ describe("a conversation", () => {
     });
   }
 
-  test("wakes when its time has come", async () => {
+  test("wakes at its time", async () => {
     const { number } = await newOffice();
     const [due, later] = [await receivesMessage(number), await receivesMessage(number)];
     await sql`update public.conversations set status = 'snoozed', snoozed_until = now() - interval '1 second' where id = ${due.conversation.id}`;
@@ -487,7 +487,7 @@ describe("a conversation", () => {
     );
   });
 
-  test("is deleted with everything by who may, and nobody else", async () => {
+  test("is deleted with its messages and files by people with the permission alone", async () => {
     const { number, admin, agent } = await newOffice();
     const { conversation, message } = await receivesMessage(number);
     await sql`
@@ -500,7 +500,7 @@ describe("a conversation", () => {
     assert.equal((await sql`select from public.messages where conversation_id = ${conversation_id}`).count, 0);
   });
 
-  test("is read by each for themselves, and put back among the unread", async () => {
+  test("is read by each person separately, and can be marked as unread", async () => {
     const { number, admin, agent } = await newOffice();
     const { conversation, contact } = await receivesMessage(number);
     await receivesMessage(number, { from: contact.wa_id });
@@ -552,13 +552,13 @@ describe("a conversation", () => {
     await isRefused(calls(await newForeigner(), "unread_conversation", { conversation_id }), { code: "PT404" });
   });
 
-  test("is unread for each until they read it, whoever else did: in rows, filters and counts", async () => {
+  test("is unread for each person until they read it, in rows, filters and counts", async () => {
     const { number, admin, agent, colleague } = await newOffice();
     const people = [admin, agent, colleague];
     const [one, other] = [await receivesMessage(number), await receivesMessage(number)];
     await receivesMessage(number, { from: one.contact.wa_id });
     const [first, second] = [one, other].map(({ conversation }) => conversation.id);
-    /** What is unread for each, by number of messages; the filter, its opposite and the count agree with it. */
+    /** The unread messages of each person; the filter, its opposite and the count agree with them. */
     const unread = async () => {
       const all = [];
       for (const user of people) {
@@ -592,7 +592,7 @@ describe("a conversation", () => {
         [0, 1],
         [2, 1],
       ],
-      "who never opened it has not read it",
+      "a person who never opened it has not read it",
     );
     await calls(admin, "create_message", {
       conversation_id: first,
@@ -624,7 +624,7 @@ describe("a conversation", () => {
         [1, 0],
         [0, 0],
       ],
-      "what is resolved is settled for who never opened it",
+      "a resolved conversation is not unread, even for a person who never opened it",
     );
     await calls(agent, "unread_conversation", { conversation_id: second });
     assert.deepEqual(await unread(), [
@@ -634,10 +634,10 @@ describe("a conversation", () => {
     ]);
     await calls(agent, "read_conversation", { conversation_id: second });
     await receivesMessage(number, { from: other.contact.wa_id, source: "echo", direction: "outbound" });
-    assert.equal((await unread())[1][1], 0, "what we wrote ourselves is not unread");
+    assert.equal((await unread())[1][1], 0, "our own message is not unread");
   });
 
-  test("is not missed by who reads while it comes in", async () => {
+  test("stays unread if a message arrives while it is being read", async () => {
     const { number, agent } = await newOffice();
     const { conversation, contact } = await receivesMessage(number);
     const unread = async () =>
@@ -657,7 +657,7 @@ describe("a conversation", () => {
     assert.deepEqual(idsOf(await inboxOf(agent, { unread: true })), [conversation.id]);
   });
 
-  test("many at once, with an answer for each", async () => {
+  test("changes with many others in one call, which answers for each", async () => {
     const { number, admin, agent, colleague } = await newOffice();
     const [mine, theirs] = [await receivesMessage(number), await receivesMessage(number)];
     await assign(mine.conversation, agent);
@@ -694,7 +694,7 @@ describe("a conversation", () => {
 });
 
 describe("assignment", () => {
-  test("by hand follows the right to assign", async () => {
+  test("by hand follows the permission to assign", async () => {
     const { tenant, number, admin, agent, colleague } = await newOffice();
     const { conversation } = await receivesMessage(number);
     const conversation_id = conversation.id;
@@ -719,7 +719,7 @@ describe("assignment", () => {
     await isRefused(give(await newForeigner(), null), { code: "PT404" });
   });
 
-  test("takes turns among those who are available", async () => {
+  test("takes turns among the people who are available", async () => {
     const { tenant, number, admin } = await newOffice();
     const people = await Promise.all([0, 1, 2].map(() => newUser(tenant, "agent")));
     const pool = people.map(({ id }) => id);
@@ -747,7 +747,7 @@ describe("assignment", () => {
     );
   });
 
-  test("gives a reopened one that nobody has, keeps one that somebody has, and leaves the history alone", async () => {
+  test("covers a reopened unassigned conversation, keeps an assigned one, and ignores the history", async () => {
     const { number, admin, agent, colleague } = await newOffice();
     const [free, held] = [await receivesMessage(number), await receivesMessage(number)];
     await assign(held.conversation, colleague);
@@ -766,7 +766,7 @@ describe("assignment", () => {
   });
 
   for (const strategy of ["round_robin", "least_busy"]) {
-    test(`is fair (${strategy}) when a hundred write at once`, async () => {
+    test(`is fair (${strategy}) when a hundred customers write at the same time`, async () => {
       const { tenant, number, admin } = await newOffice();
       const pool = (await Promise.all([0, 1, 2].map(() => newUser(tenant, "agent")))).map(({ id }) => id);
       await calls(admin, "set_assignment", { session_id: number.id, changes: { strategy, pool } });
@@ -779,7 +779,7 @@ describe("assignment", () => {
     });
   }
 
-  test("without a pool is among those who answer; who distributes work has none given, unless there is nobody else", async () => {
+  test("without a pool covers the people who answer; a person who distributes work gets none unless there is no other person", async () => {
     const { number, admin, agent, colleague } = await newOffice();
     await calls(admin, "set_assignment", { session_id: number.id, changes: { strategy: "round_robin" } });
     const owners = [];
@@ -795,7 +795,7 @@ describe("assignment", () => {
     assert.equal((await receivesMessage(line)).conversation.assigned_to, alone.id);
   });
 
-  test("finds somebody for who waited while nobody was there, and in the place of who has left", async () => {
+  test("covers a conversation that waited while no person was available, or whose person has left", async () => {
     const { tenant, number, admin, agent, colleague } = await newOffice();
     await calls(admin, "set_assignment", {
       session_id: number.id,
@@ -829,7 +829,7 @@ describe("assignment", () => {
     assert.ok(idsOf(await inboxOf(agent)).includes(open.id), "colleagues see it");
   });
 
-  test("stops at the most one person is to have", async () => {
+  test("stops at a person's limit of open conversations", async () => {
     const { number, admin, agent } = await newOffice();
     await calls(admin, "set_assignment", {
       session_id: number.id,
@@ -840,7 +840,7 @@ describe("assignment", () => {
     assert.deepEqual(owners, [agent.id, agent.id, null]);
   });
 
-  test("settings are for those who distribute work, and know no strangers", async () => {
+  test("settings need the permission to distribute work, and refuse people of other tenants", async () => {
     const { number, admin, agent } = await newOffice();
     const session_id = number.id;
     await isRefused(calls(agent, "set_assignment", { session_id, changes: { strategy: "round_robin" } }), {
@@ -873,10 +873,10 @@ describe("notes", () => {
       [note.author_id, note.content, note.mentions, note.edited_at],
       [agent.id, "Tanya gudang", [manager.id], null],
     );
-    const told =
+    const announced =
       await sql`select payload from realtime.messages where topic = ${`agent:${manager.id}`} and event = 'mention.created'`;
     assert.deepEqual(
-      told.map(({ payload }) => payload.id),
+      announced.map(({ payload }) => payload.id),
       [note.id],
     );
     for (const stranger of [colleague, await newForeigner(), await newUser(tenant, "guest")]) {
@@ -909,7 +909,7 @@ describe("notes", () => {
 });
 
 describe("labels", () => {
-  test("are made, put on conversations, counted and removed", async () => {
+  test("are created, attached to conversations, counted and deleted", async () => {
     const { number, admin, agent } = await newOffice();
     const { conversation } = await receivesMessage(number);
     const conversation_id = conversation.id;

@@ -1,4 +1,4 @@
-// The database under test, with what tests say about it.
+// The database under test, with the sentences that tests use.
 import { after } from "node:test";
 import postgres from "postgres";
 import { openStack } from "../stack.mjs";
@@ -12,7 +12,7 @@ import { tenancy } from "./tenancy.mjs";
 const CONNECTIONS = 20;
 
 /**
- * Everything a test does goes through the returned `world`: as the superuser by `sql`, as anybody else by `as`.
+ * Every step of a test goes through the returned `world`: as the superuser by `sql`, as any other caller by `as`.
  * @param {{ own?: boolean }} [options] `own`: a database that no other file uses
  */
 export async function useDatabase({ own = false } = {}) {
@@ -36,9 +36,10 @@ export function world(sql) {
 }
 
 /**
- * Runs `work` in a transaction that leaves nothing behind.
+ * Runs `work` in a transaction and rolls it back.
  * @template Result
- * @param {postgres.Sql} sql @param {(world: ReturnType<typeof world>) => Promise<Result>} work
+ * @param {postgres.Sql} sql
+ * @param {(world: ReturnType<typeof world>) => Promise<Result>} work
  * @returns {Promise<Result>}
  */
 export async function rolledBack(sql, work) {

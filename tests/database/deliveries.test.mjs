@@ -1,4 +1,4 @@
-// What a delivery holds beside plain messages, what breaks in it, and deliveries that are stored once more.
+// The further contents of a delivery beside plain messages, its invalid elements, and deliveries that are replayed.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -39,7 +39,7 @@ function element(number, kind, body, properties) {
   return made;
 }
 
-describe("beside its body a message tells", () => {
+describe("besides its text a message stores", () => {
   test("the advertisement that brought it; the conversation keeps the latest", async () => {
     const number = await newInbox();
     const from = someDigits();
@@ -61,7 +61,7 @@ describe("beside its body a message tells", () => {
     assert.deepEqual([conversation.referral, conversation.referral_at], [referral("2"), dateOf(START + 20)]);
   });
 
-  test("that it was forwarded, what product and group it is about, and the answers of a form", async () => {
+  test("whether it was forwarded, its product and group, and the answers of a form", async () => {
     const number = await newInbox();
     const product = { catalog_id: "1", product_retailer_id: "sku" };
     await delivers({
@@ -88,12 +88,12 @@ describe("beside its body a message tells", () => {
     );
   });
 
-  test("nothing that opens a window for what was said to a group", async () => {
+  test("no open window if it was written to a group", async () => {
     const { conversation } = await receivesMessage(await newInbox(), { group_id: "G1" });
     assert.deepEqual([conversation.window_expires_at, conversation.unread_count], [null, 1]);
   });
 
-  test("no less for being 65,536 characters long", async () => {
+  test("all of this even with a text of 65,536 characters", async () => {
     const { message } = await receivesMessage(await newInbox(), { text: "é".repeat(65_536) });
     assert.deepEqual([message.content.length, message.payload.text.body.length], [65_536, 65_536]);
   });
@@ -106,12 +106,12 @@ describe("an echo of the phone app", () => {
     direction: "outbound",
   });
 
-  test("is an outgoing message that opens no window; it answers what was asked before", async () => {
+  test("is an outgoing message that opens no window and answers earlier messages", async () => {
     const number = await newInbox();
     const { element: asked, conversation } = await receivesMessage(number, { timestamp: START });
-    const told = echo(number, { from: asked.from, text: "Sudah dikirim", timestamp: START + 60 });
-    await delivers({ messages: [told] });
-    await delivers({ messages: [told] });
+    const echoed = echo(number, { from: asked.from, text: "Sudah dikirim", timestamp: START + 60 });
+    await delivers({ messages: [echoed] });
+    await delivers({ messages: [echoed] });
     const [, message] = await messagesOf(number);
     hasFields(message, {
       direction: "outbound",
@@ -129,15 +129,15 @@ describe("an echo of the phone app", () => {
       window_expires_at: conversation.window_expires_at,
       last_inbound_at: dateOf(START),
     });
-    await delivers({ statuses: [statusOf(number, told.wamid, "read", { timestamp: START + 90 })] });
+    await delivers({ statuses: [statusOf(number, echoed.wamid, "read", { timestamp: START + 90 })] });
     assert.equal((await messageNow(message)).status, "read");
   });
 
-  test("to somebody new makes contact and conversation; its statuses may come first", async () => {
+  test("to a new customer creates contact and conversation, and its statuses may come first", async () => {
     const number = await newInbox();
-    const told = echo(number, { from: someDigits(), timestamp: START });
-    await delivers({ statuses: [statusOf(number, told.wamid, "delivered", { timestamp: START + 2 })] });
-    await delivers({ messages: [told] });
+    const echoed = echo(number, { from: someDigits(), timestamp: START });
+    await delivers({ statuses: [statusOf(number, echoed.wamid, "delivered", { timestamp: START + 2 })] });
+    await delivers({ messages: [echoed] });
     const [message] = await messagesOf(number);
     assert.deepEqual(
       [message.status, message.sent_at, message.delivered_at],
@@ -150,14 +150,14 @@ describe("an echo of the phone app", () => {
     );
   });
 
-  test("of an edit changes the message it is about", async () => {
+  test("of an edit changes the message it refers to", async () => {
     const number = await newInbox();
-    const told = echo(number, { from: someDigits(), text: "besok", timestamp: START });
+    const echoed = echo(number, { from: someDigits(), text: "besok", timestamp: START });
     await delivers({
       messages: [
-        told,
+        echoed,
         {
-          ...aboutMessage(number, "edit", told.wamid, { from: told.from, text: "lusa" }),
+          ...aboutMessage(number, "edit", echoed.wamid, { from: echoed.from, text: "lusa" }),
           source: "echo",
           direction: "outbound",
         },
@@ -168,13 +168,13 @@ describe("an echo of the phone app", () => {
   });
 });
 
-describe("the history", () => {
+describe("the message history", () => {
   const past = (/** @type {any} */ number, /** @type {any} */ properties) => ({
     ...inboundText(number, properties),
     source: "history",
   });
 
-  test("is stored with its statuses, asks for nothing, opens nothing and fires nothing", async () => {
+  test("is stored with its statuses, raises no unread count, opens no window and starts no automatic message", async () => {
     const number = await newInbox();
     const from = someDigits();
     const ours = { direction: "outbound" };
@@ -215,7 +215,7 @@ describe("the history", () => {
     assert.deepEqual([late.conversation.status, late.conversation.unread_count], ["open", 1]);
   });
 
-  test("brings files after the messages they belong to, or before", async () => {
+  test("brings files before or after the messages they belong to", async () => {
     const number = await newInbox();
     for (const order of [
       [0, 1],
@@ -241,8 +241,8 @@ describe("the history", () => {
   });
 });
 
-describe("one bad element costs no other:", () => {
-  test("a message, a status and an event the database refuses", async () => {
+describe("an invalid element is skipped alone:", () => {
+  test("a message, a status or an event that the database refuses", async () => {
     const number = await newInbox();
     const { conversation } = await receivesMessage(number);
     const outbound = await newOutbound(conversation);
@@ -280,7 +280,7 @@ describe("one bad element costs no other:", () => {
     assert.equal((await messageNow(outbound)).status, "read");
   });
 
-  test("but what fails for another reason fails the whole delivery, so that it is made again", async () => {
+  test("but an error of another kind fails the whole delivery, so that Meta repeats it", async () => {
     const number = await newInbox();
     const { contact, conversation } = await receivesMessage(number);
     const elements = [inboundText(number), inboundText(number, { from: contact.wa_id })];
@@ -298,8 +298,8 @@ describe("one bad element costs no other:", () => {
   });
 });
 
-describe("a delivery that is stored once more", () => {
-  test("changes nothing but what was missing, and keeps its place", async () => {
+describe("a replayed delivery", () => {
+  test("adds only missing rows, and each message keeps its place in the thread", async () => {
     const number = await newInbox();
     const stranger = { meta_phone_number_id: someDigits() };
     const delivery = {
@@ -325,7 +325,7 @@ describe("a delivery that is stored once more", () => {
     assert.deepEqual(await conversationsOf(number), [conversation]);
   });
 
-  test("is found by its id, or by when it came, page by page", async () => {
+  test("is found by its id or by its time of arrival, page by page", async () => {
     const ids = [];
     for (let n = 0; n < 5; n++) ids.push((await delivers({ body: `replay ${n}` })).event_id);
     const at = new Date("2001-02-03T04:05:06Z");
@@ -343,7 +343,7 @@ describe("a delivery that is stored once more", () => {
     await sql`delete from public.webhook_events where id = any (${ids})`;
   });
 
-  test("is not for users to find", async () => {
+  test("is out of reach for users", async () => {
     const admin = await newUser(await newTenant(), "admin");
     for (const forbidden of [
       "public.webhook_events_to_replay(1, null, null, null, 1)",
@@ -360,7 +360,7 @@ describe("a delivery that is stored once more", () => {
   });
 });
 
-test("deliveries are kept as long as is set, and 30 days where nothing is", async () => {
+test("deliveries are kept as long as the setting says, and 30 days without it", async () => {
   const aged = async (/** @type {number} */ days) => {
     const { event_id } = await delivers({ body: `aged ${days}` });
     await sql`update public.webhook_events set received_at = now() - make_interval(days => ${days}) where id = ${event_id}`;

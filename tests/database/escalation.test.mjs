@@ -1,5 +1,5 @@
-// Nobody gains rights by the rights they have: attempts of people who may manage roles, people and keys, and of those
-// who may not. After each, everybody holds what they held.
+// Rights cannot be used to gain more rights: attempts of people who may manage roles, people and keys, and of people
+// who may not. After each attempt, all rights are unchanged.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -44,7 +44,8 @@ async function newStage({ newTenant, newUser, newUserWith, newRole, newApiKey, p
     admin: await newUser(tenant, "admin"),
     peer: await newUser(tenant, "manager"),
     subordinate: await newUser(tenant, "junior_agent"),
-    // roles of low levels: one that the deputy may change; ones that hold, or would hold, what the deputy or the narrow lack
+    // Roles of low levels: one that the deputy may change, and others with permissions that the deputy or the narrow
+    // role lacks.
     low: await newRole(tenant, { level: 3, permissions: ["rbac.view"] }),
     beyond: await newRole(tenant, { level: 3, permissions: ["billing.manage"] }),
     hiding: await newRole(tenant, { level: 3, inherits: true, takenAway: ["profile.update", "conversations.view"] }),
@@ -68,16 +69,19 @@ const keying = (/** @type {string} */ roleId) => calling("create_api_key", { nam
 const updating = (/** @type {{ id: string }} */ user, /** @type {any} */ changes) =>
   calling("update_agent", { user_id: user.id, changes });
 
-/** What somebody of level 8 tries who may manage, and how it is refused. @type {Record<string, [(stage: Stage) => ReturnType<typeof calling>, string]>} */
+/**
+ * The attempts of a person of level 8 who may manage, and the refusal of each.
+ * @type {Record<string, [(stage: Stage) => ReturnType<typeof calling>, string]>}
+ */
 const ATTEMPTS = {
-  "make a role with a permission one lacks": [
+  "create a role with a permission one lacks": [
     () => creating({ permissions: ["billing.manage"] }),
     "permission_not_held",
   ],
-  "make a role with full access": [() => creating({ permissions: ["admin.full_access"] }), "permission_not_held"],
-  "make a role by a template that holds more": [() => creating({ template: "marketing" }), "permission_not_held"],
-  "make a role of one's own level": [() => creating({ level: 8 }), "role_too_high"],
-  "make a role of a higher level": [() => creating({ level: 9 }), "role_too_high"],
+  "create a role with full access": [() => creating({ permissions: ["admin.full_access"] }), "permission_not_held"],
+  "create a role by a template that holds more": [() => creating({ template: "marketing" }), "permission_not_held"],
+  "create a role of one's own level": [() => creating({ level: 8 }), "role_too_high"],
+  "create a role of a higher level": [() => creating({ level: 9 }), "role_too_high"],
   "give a role a permission one lacks": [
     ({ low }) => changing(low, { permissions: ["billing.manage"] }),
     "permission_not_held",
@@ -103,14 +107,14 @@ const ATTEMPTS = {
     "role_too_high",
   ],
   "delete a role of one's level": [({ high }) => calling("delete_role", { role_id: high.id }), "role_too_high"],
-  "give somebody Super Admin": [({ subordinate, superAdmin }) => giving(subordinate, superAdmin), "role_too_high"],
-  "give somebody one's own role": [({ subordinate, own }) => giving(subordinate, own.id), "role_too_high"],
-  "give somebody a role of one's level": [({ subordinate, manager }) => giving(subordinate, manager), "role_too_high"],
-  "give somebody a low role that holds more": [
+  "give a person Super Admin": [({ subordinate, superAdmin }) => giving(subordinate, superAdmin), "role_too_high"],
+  "give a person one's own role": [({ subordinate, own }) => giving(subordinate, own.id), "role_too_high"],
+  "give a person a role of one's level": [({ subordinate, manager }) => giving(subordinate, manager), "role_too_high"],
+  "give a person a low role that holds more": [
     ({ subordinate, beyond }) => giving(subordinate, beyond.id),
     "permission_not_held",
   ],
-  "give it among others": [
+  "give such a role among others": [
     ({ subordinate, low, beyond }) => giving(subordinate, low.id, beyond.id),
     "permission_not_held",
   ],
@@ -126,27 +130,33 @@ const ATTEMPTS = {
   ],
   "invite a Super Admin": [({ superAdmin }) => inviting(superAdmin), "role_too_high"],
   "invite a peer": [({ manager }) => inviting(manager), "role_too_high"],
-  "invite somebody with a low role that holds more": [({ beyond }) => inviting(beyond.id), "permission_not_held"],
-  "make a key of Super Admin": [({ superAdmin }) => keying(superAdmin), "role_too_high"],
-  "make a key of one's own role": [({ own }) => keying(own.id), "role_too_high"],
-  "make a key of a low role that holds more": [({ beyond }) => keying(beyond.id), "permission_not_held"],
+  "invite a person with a low role that holds more": [({ beyond }) => inviting(beyond.id), "permission_not_held"],
+  "create a key of Super Admin": [({ superAdmin }) => keying(superAdmin), "role_too_high"],
+  "create a key of one's own role": [({ own }) => keying(own.id), "role_too_high"],
+  "create a key of a low role that holds more": [({ beyond }) => keying(beyond.id), "permission_not_held"],
 };
 
-/** What somebody tries who does not hold what lower roles inherit. @type {Record<string, [(stage: Stage) => ReturnType<typeof calling>, string]>} */
+/**
+ * The attempts of a person who lacks permissions that lower roles inherit.
+ * @type {Record<string, [(stage: Stage) => ReturnType<typeof calling>, string]>}
+ */
 const BY_INHERITANCE = {
-  "make a role that inherits more": [() => creating({ level: 5, inherits: true }), "permission_not_held"],
+  "create a role that inherits more": [() => creating({ level: 5, inherits: true }), "permission_not_held"],
   "let a role inherit": [({ low }) => changing(low, { inherits: true }), "permission_not_held"],
   "raise a role that inherits": [({ bottom }) => changing(bottom, { level: 5 }), "permission_not_held"],
-  "take back what was taken away": [({ hiding }) => changing(hiding, { taken_away: [] }), "permission_not_held"],
-  "give somebody a predefined role that holds more": [
+  "restore a permission that was taken away": [
+    ({ hiding }) => changing(hiding, { taken_away: [] }),
+    "permission_not_held",
+  ],
+  "give a person a predefined role that holds more": [
     ({ subordinate, agentRole }) => giving(subordinate, agentRole),
     "permission_not_held",
   ],
-  "invite somebody with one": [({ agentRole }) => inviting(agentRole), "permission_not_held"],
-  "make a key with one": [({ agentRole }) => keying(agentRole), "permission_not_held"],
+  "invite a person with such a role": [({ agentRole }) => inviting(agentRole), "permission_not_held"],
+  "create a key with such a role": [({ agentRole }) => keying(agentRole), "permission_not_held"],
 };
 
-/** @param {any} sql @param {Stage} stage everything that rights in the tenant follow from */
+/** The rows that the rights in the tenant follow from. @param {any} sql @param {Stage} stage */
 async function rightsIn(sql, { tenant }) {
   const [{ rights }] = await sql`
     select jsonb_build_object(
@@ -163,7 +173,7 @@ async function rightsIn(sql, { tenant }) {
   return rights;
 }
 
-// One for all attempts that are refused: they leave it as it is.
+// All refused attempts share one stage, because they leave it unchanged.
 const stage = await newStage(database);
 /** @type {Record<string, { id: string }>} */
 const lower = {};
@@ -176,7 +186,7 @@ async function isResisted(attacker, [attempt, refusal]) {
   assert.deepEqual(await rightsIn(sql, stage), rights);
 }
 
-describe("somebody who may manage cannot", () => {
+describe("a person who may manage cannot", () => {
   for (const [what, attempt] of Object.entries(ATTEMPTS)) test(what, () => isResisted(stage.deputy, attempt));
   for (const [what, attempt] of Object.entries(BY_INHERITANCE)) test(what, () => isResisted(stage.narrow, attempt));
 });
@@ -185,11 +195,11 @@ describe("an API key that may manage cannot", () => {
   for (const [what, attempt] of Object.entries(ATTEMPTS)) test(what, () => isResisted(stage.key, attempt));
 });
 
-describe("nobody can do to themselves", () => {
+describe("a person cannot change their own account:", () => {
   for (const [what, make] of /** @type {[string, (user: any, stage: Stage) => ReturnType<typeof calling>][]} */ ([
-    ["give Super Admin", (user, { superAdmin }) => giving(user, superAdmin)],
-    ["give a lower role", (user, { low }) => giving(user, low.id)],
-    ["give roles by changing the own account", (user, { superAdmin }) => updating(user, { role_ids: [superAdmin] })],
+    ["give it Super Admin", (user, { superAdmin }) => giving(user, superAdmin)],
+    ["give it a lower role", (user, { low }) => giving(user, low.id)],
+    ["give it roles by changing the profile", (user, { superAdmin }) => updating(user, { role_ids: [superAdmin] })],
     ["deactivate", (user) => updating(user, { active: false })],
   ])) {
     test(what, async () => {
@@ -209,22 +219,22 @@ describe("an Admin cannot", () => {
     ["give Super Admin", ({ subordinate, superAdmin }) => giving(subordinate, superAdmin), "role_too_high"],
     ["act on the Super Admin", ({ owner }) => updating(owner, { active: false }), "role_too_high"],
     [
-      "make a role with full access",
+      "create a role with full access",
       () => creating({ level: 1, permissions: ["admin.full_access"] }),
       "permission_not_held",
     ],
     [
-      "make a role that keeps less of the log",
+      "create a role that shortens the retention of the audit log",
       () => creating({ level: 1, permissions: ["admin.retention"] }),
       "permission_not_held",
     ],
-    ["make a key of a peer's level", ({ superAdmin }) => keying(superAdmin), "role_too_high"],
+    ["create a key of a peer's level", ({ superAdmin }) => keying(superAdmin), "role_too_high"],
   ])) {
     test(what, () => isResisted(stage.admin, [attempt, refusal]));
   }
 });
 
-describe("lower roles are refused everything", () => {
+describe("lower roles are refused every attempt:", () => {
   for (const role of ROLES.slice(2)) {
     test(role, async () => {
       for (const [attempt] of Object.values(ATTEMPTS)) await isResisted(lower[role], [attempt, "forbidden"]);
@@ -232,7 +242,7 @@ describe("lower roles are refused everything", () => {
   }
 });
 
-test("roles planted in a token or in what a user can edit count for nothing", async () => {
+test("roles in a token or in metadata that a user can edit have no effect", async () => {
   const { viewer } = lower;
   const planted = {
     role: "super_admin",
@@ -258,17 +268,17 @@ test("roles planted in a token or in what a user can edit count for nothing", as
   assert.deepEqual(await rightsIn(sql, stage), rights);
 });
 
-describe("those who may manage can", () => {
+describe("a person who may manage can", () => {
   for (const [what, make] of /** @type {[string, (stage: Stage) => ReturnType<typeof calling>][]} */ ([
     [
-      "make a role below their level of what they hold",
+      "create a role below their level with permissions they hold",
       () => creating({ level: 7, permissions: ["rbac.view", "agents.delete"] }),
     ],
-    ["change one", ({ low }) => changing(low, { level: 7, permissions: ["agents.delete"] })],
-    ["give one", ({ subordinate, low }) => giving(subordinate, low.id)],
-    ["deactivate somebody below them", ({ subordinate }) => updating(subordinate, { active: false })],
-    ["invite somebody below them", ({ agentRole }) => inviting(agentRole)],
-    ["make a key below their level", ({ agentRole }) => keying(agentRole)],
+    ["change such a role", ({ low }) => changing(low, { level: 7, permissions: ["agents.delete"] })],
+    ["give such a role", ({ subordinate, low }) => giving(subordinate, low.id)],
+    ["deactivate a person below them", ({ subordinate }) => updating(subordinate, { active: false })],
+    ["invite a person below them", ({ agentRole }) => inviting(agentRole)],
+    ["create a key below their level", ({ agentRole }) => keying(agentRole)],
   ])) {
     test(what, () =>
       rolledBack(sql, async (world) => {
@@ -278,7 +288,7 @@ describe("those who may manage can", () => {
     );
   }
 
-  test("make and unmake Super Admins, if they are one", () =>
+  test("give and take Super Admin, if they have it", () =>
     rolledBack(sql, async (world) => {
       const stage = await newStage(world);
       const { owner, subordinate, superAdmin, agentRole } = stage;

@@ -1,5 +1,6 @@
-// Every function that takes an id, called by a Super Admin of another tenant with the ids of this one: it answers nothing
-// about it, or refuses, and changes nothing. Functions are found in the catalogue: a new one is tried as well.
+// Every function that takes an id, called by a Super Admin of another tenant with the ids of this one: it returns
+// nothing about the row, or refuses, and changes nothing. The functions come from the catalogue, so a new one is tried
+// automatically.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -10,7 +11,7 @@ import { someDigits } from "./tenancy.mjs";
 const database = await useDatabase();
 const { sql, calls } = database;
 
-/** What else a call needs, by function and parameter: with it the call succeeds on rows of the caller's own. */
+/** The further parameters of a call, by function: with them the call succeeds on rows of the caller's own tenant. */
 const SAMPLES = {
   update_role: { changes: { description: "x" } },
   update_agent: { changes: { display_name: "x" } },
@@ -78,7 +79,10 @@ const SAMPLES = {
   list_contact_timeline: { page_size: 10 },
   list_contact_data_messages: { page_size: 10, after_id: null },
 };
-/** Functions whose ids are of something else than their names say. @type {Record<string, Record<string, string>>} */
+/**
+ * Functions whose id parameters do not refer to the kind in their names.
+ * @type {Record<string, Record<string, string>>}
+ */
 const KINDS_OF = {
   act_on_conversations: { ids: "conversation" },
   resend_message: { message_id: "failed" },
@@ -165,7 +169,7 @@ const NESTED = [
   ],
   ["list_contacts", (_own, id) => ({ filter: { owner: id } })],
 ];
-/** What an id parameter is of, where its name does not say it. @type {Record<string, string>} */
+/** The kind of row that an id parameter refers to, where its name does not say it. @type {Record<string, string>} */
 const KINDS = {
   user_id: "person",
   sender_id: "person",
@@ -200,12 +204,12 @@ for (const { name, parameters } of functions) {
   const idParameters = parameters.filter((/** @type {any} */ { type }) => type === "uuid" || type === "uuid[]");
 
   describe(name, () => {
-    test("succeeds on rows of the caller's own", async () => {
+    test("succeeds on rows of the caller's own tenant", async () => {
       await rolledBack(sql, ({ calls }) => calls(own.owner, name, callWith(name, idParameters)));
     });
 
     for (const parameter of idParameters) {
-      test(`knows no ${parameter.name} of another tenant`, async () => {
+      test(`finds no ${parameter.name} of another tenant`, async () => {
         await changesNothing(async () => {
           for (const [kind, id] of Object.entries(victim.ids)) {
             await tellsNothing(name, callWith(name, idParameters, parameter, id), `${parameter.name} is a ${kind}`);
@@ -217,7 +221,7 @@ for (const { name, parameters } of functions) {
 }
 
 for (const [name, parametersWith] of NESTED) {
-  test(`${name} knows no id of another tenant in ${JSON.stringify(parametersWith({}, "…"))}`, async () => {
+  test(`${name} finds no id of another tenant in ${JSON.stringify(parametersWith({}, "…"))}`, async () => {
     await changesNothing(async () => {
       for (const [kind, id] of Object.entries(victim.ids)) await tellsNothing(name, parametersWith(own.ids, id), kind);
     });
@@ -238,10 +242,10 @@ function callWith(name, idParameters, replaced, id) {
 /** @param {string} name @param {Record<string, any>} parameters @param {string} what */
 async function tellsNothing(name, parameters, what) {
   try {
-    const told = await calls(own.owner, name, parameters);
-    // what was asked for is named, to say that there is none
+    const result = await calls(own.owner, name, parameters);
+    // The answer may repeat the requested ids with the outcome not_found.
     const answer =
-      JSON.stringify(Array.isArray(told) ? told.filter(({ outcome }) => outcome !== "not_found") : told) ?? "";
+      JSON.stringify(Array.isArray(result) ? result.filter(({ outcome }) => outcome !== "not_found") : result) ?? "";
     for (const id of Object.values(victim.ids)) assert.ok(!answer.includes(id), `${what}: ${answer}`);
   } catch (error) {
     const { code, message } = /** @type {any} */ (error);
@@ -256,7 +260,7 @@ async function changesNothing(attempts) {
   assert.equal(await stateOf(victim), before);
 }
 
-/** Everything that is the tenant's. @param {any} office */
+/** The tenant's rows, to compare them. @param {any} office */
 async function stateOf({ tenant }) {
   const tables = await sql`
     select c.relname as name from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id'

@@ -1,6 +1,7 @@
-// Why a function has its owner's rights, or a time limit of its own: a line of its own in the comment above the function.
+// The reason why a function has its owner's rights or a time limit of its own: a line in the comment above the
+// function.
 
-/** A function with what stands above it. */
+/** A function with the comment above it. */
 const FUNCTION = /((?:^--.*\n)*)^create (?:or replace )?function ([\w.]+)\(([\s\S]*?) as \$/gm;
 
 /**
@@ -11,7 +12,7 @@ export const unexplainedDefiners = (migration) =>
   unexplained(migration, /\bsecurity definer\b/i, /^-- Security definer: \S/m);
 
 /**
- * The functions of a migration that may take longer than their caller's role and give no reason for it.
+ * The functions of a migration that may take longer than their caller's role allows and give no reason for it.
  * @param {string} migration
  */
 export const unexplainedTimeLimits = (migration) =>

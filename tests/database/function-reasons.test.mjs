@@ -8,19 +8,19 @@ import { unexplainedDefiners, unexplainedTimeLimits } from "./function-reasons.m
 const HEAD = "create function public.act(one text) returns void\nlanguage plpgsql";
 const BODY = "set search_path = '' as $$\nbegin\nend;\n$$;\n";
 
-describe("a function with its owner's rights says why", () => {
+describe("a function with its owner's rights gives its reason", () => {
   for (const { version, name, text } of readMigrations(path.join(ROOT, "supabase/migrations"))) {
     test(`in ${version}_${name}.sql`, () => {
       assert.deepEqual(unexplainedDefiners(text), []);
     });
   }
 
-  test("or is found out", () => {
+  test("and is reported without one", () => {
     const text = `-- Acts.\n${HEAD} security definer ${BODY}\n${HEAD} security definer ${BODY}`;
     assert.deepEqual(unexplainedDefiners(text), ["public.act", "public.act"]);
   });
 
-  test("on a line of its own, with words", () => {
+  test("on a line of its own, in words", () => {
     for (const comment of [
       "-- Acts. Security definer: it must.\n",
       "-- Security definer:\n",
@@ -34,19 +34,19 @@ describe("a function with its owner's rights says why", () => {
     );
   });
 
-  test("and a function with the caller's rights need not", () => {
+  test("and needs none with the caller's rights", () => {
     assert.deepEqual(unexplainedDefiners(`${HEAD} ${BODY}`), []);
   });
 });
 
-describe("a function with a time limit of its own says why", () => {
+describe("a function with a time limit of its own gives its reason", () => {
   for (const { version, name, text } of readMigrations(path.join(ROOT, "supabase/migrations"))) {
     test(`in ${version}_${name}.sql`, () => {
       assert.deepEqual(unexplainedTimeLimits(text), []);
     });
   }
 
-  test("or is found out", () => {
+  test("and is reported without one", () => {
     const limited = `${HEAD} set statement_timeout = '60s' ${BODY}`;
     assert.deepEqual(unexplainedTimeLimits(`-- Acts.\n${limited}`), ["public.act"]);
     assert.deepEqual(unexplainedTimeLimits(`-- Time limit: it changes every contact.\n${limited}`), []);

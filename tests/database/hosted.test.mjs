@@ -1,4 +1,4 @@
-// The database has the limits of a hosted project: what its roles may do, and how long their requests may take.
+// The database has the limits of a hosted project: the rights of its roles, and the time limits of their requests.
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import postgres from "postgres";
@@ -103,7 +103,7 @@ describe("the role of migrations", () => {
     });
   }
 
-  test("adds policies and triggers to the platform's schemas, and nothing else", async () => {
+  test("adds only policies and triggers to the platform's schemas", async () => {
     const found = [];
     for (const migrated of [false, true]) {
       const database = await copyDatabase(url, { migrated });
@@ -156,13 +156,13 @@ describe("a statement that safeupdate refuses", () => {
     "execute format('update %I set name = ''a'' where id = $1', known)",
     "with gone as (delete from public.lint where true) select 1",
   ]) {
-    test(`is not: ${source}`, () => {
+    test(`is not reported: ${source}`, () => {
       assert.deepEqual(unconditionalChanges(source), []);
     });
   }
 });
 
-/** Everything in the schemas of the platform but policies and triggers. @param {postgres.Sql} sql */
+/** The contents of the platform's schemas, except policies and triggers. @param {postgres.Sql} sql */
 async function platformObjects(sql) {
   const rows = await sql`
     with known as (

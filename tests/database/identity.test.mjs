@@ -1,4 +1,4 @@
-// One person is one contact: whatever form their number has, when they hide it, and when they change it.
+// One person is one contact, in whatever form their number comes, when they hide it, and when they change it.
 import assert from "node:assert/strict";
 import { randomInt, randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -77,13 +77,13 @@ describe("one number in two forms is one contact:", () => {
     });
   }
 
-  test("but a Brazilian landline is not the mobile that looks like it", async () => {
+  test("but a Brazilian landline stays apart from a mobile number that resembles it", async () => {
     const number = await newInbox();
     await delivers({ messages: ["5511941234567", "551141234567"].map((from) => inboundText(number, { from })) });
     assert.equal((await contactsOf(number)).length, 2);
   });
 
-  test("a campaign to one form goes to the contact of the other", async () => {
+  test("and a campaign to one form reaches the contact of the other", async () => {
     const number = await newInbox();
     const { contact, conversation } = await receivesMessage(number, { from: `5511${`8${eight.slice(1)}`}` });
     const campaign = await newCampaign(number, { status: "paused" });
@@ -100,8 +100,8 @@ describe("one number in two forms is one contact:", () => {
   });
 });
 
-describe("somebody known twice", () => {
-  test("is merged when number and user id come together, and nothing of either is lost", async () => {
+describe("a person with two contacts", () => {
+  test("is merged when number and user id come together, and all data of both is kept", async () => {
     const tenant = await newTenant();
     const [number, second] = [await newNumber(tenant), await newNumber(tenant)];
     const agent = await newUser(tenant, "agent");
@@ -177,7 +177,7 @@ describe("somebody known twice", () => {
     );
   });
 
-  test("is merged once by deliveries that come at the same time", async () => {
+  test("is merged once by concurrent deliveries", async () => {
     const number = await newInbox();
     const people = Array.from({ length: 6 }, () => ({ from: someDigits(), user_id: someUserId() }));
     for (const { from, user_id } of people) {
@@ -211,7 +211,7 @@ describe("somebody known twice", () => {
     );
   });
 
-  test("of one tenant is never merged with somebody of another", async () => {
+  test("of one tenant is never merged with a person of another", async () => {
     const [own, other] = [await newInbox(), await newInbox()];
     const [from, user_id] = [someDigits(), someUserId()];
     await receivesMessage(own, { from });
@@ -232,7 +232,7 @@ describe("somebody known twice", () => {
   });
 });
 
-test("names and user ids are those of the latest message, in whatever order they come", async () => {
+test("names and user ids are those of the latest message, in whatever order the messages arrive", async () => {
   const ids = [someUserId(), someUserId()];
   for (const order of [
     [0, 1, 2, 3],
@@ -278,7 +278,7 @@ describe("a changed number", () => {
   ) =>
     notice(number, { type: "user_changed_number", body: "changed", wa_id: to }, { from, timestamp: at, ...properties });
 
-  test("takes the contact along, and a notice asks for no answer", async () => {
+  test("moves the contact along, and its notice raises no unread count", async () => {
     const number = await newInbox();
     const [old, fresh] = [someDigits(), someDigits()];
     const { contact } = await receivesMessage(number, { from: old, timestamp: START });
@@ -292,10 +292,10 @@ describe("a changed number", () => {
     );
     assert.equal((await conversationsOf(number)).length, 1);
     const stranger = await receivesMessage(number, { from: old, timestamp: START + 300 });
-    assert.notEqual(stranger.contact.id, contact.id, "whoever has the old number now is somebody else");
+    assert.notEqual(stranger.contact.id, contact.id, "the next owner of the old number is another person");
   });
 
-  test("leaves the same whatever came first", async () => {
+  test("leaves the same result in any order of arrival", async () => {
     const orders = [
       [0, 1, 2, 3],
       [3, 2, 1, 0],
@@ -330,7 +330,7 @@ describe("a changed number", () => {
     }
   });
 
-  test("and what was written before it meet, delivered at the same moment", async () => {
+  test("and an earlier message lead to one contact if delivered at the same moment", async () => {
     const number = await newInbox();
     const [old, fresh] = [someDigits(), someDigits()];
     const { contact } = await receivesMessage(number, { from: old, timestamp: START });
@@ -352,7 +352,7 @@ describe("a changed number", () => {
     );
   });
 
-  test("is waited for by its tenant only", async () => {
+  test("blocks deliveries of its own tenant only", async () => {
     const [number, other] = [await newInbox(), await newInbox()];
     await sql.begin(async (first) => {
       await first`select public.ingest_webhook(body => '{}', messages => ${sql.json([change(number, someDigits(), someDigits())])})`;
@@ -361,7 +361,7 @@ describe("a changed number", () => {
     assert.equal((await contactsOf(other)).length, 1);
   });
 
-  test("twice, with everything that was said, leaves one contact when all comes at once", async () => {
+  test("followed by a second one leaves one contact, even if all messages arrive at once", async () => {
     const number = await newInbox();
     const numbers = [someDigits(), someDigits(), someDigits()];
     const elements = numbers.flatMap((from, nth) => [
@@ -388,7 +388,7 @@ describe("a changed number", () => {
     );
   });
 
-  test("that is taken up again leaves one contact, in whatever order it is told", async () => {
+  test("back to an old number leaves one contact, in whatever order the notices arrive", async () => {
     for (const order of [
       [0, 1, 2, 3, 4, 5, 6],
       [2, 0, 5, 1, 6, 4, 3],
@@ -422,7 +422,7 @@ describe("a changed number", () => {
     }
   });
 
-  test("that has changed hands by the time it is told leaves each their own words", async () => {
+  test("to which a new owner came before the notice leaves each person their own messages", async () => {
     for (const order of [
       [0, 1, 2, 3],
       [2, 0, 3, 1],
@@ -454,13 +454,13 @@ describe("a changed number", () => {
     }
   });
 
-  test("of somebody who is named in the notice only is remembered", async () => {
+  test("is remembered if only the notice names the old number", async () => {
     const number = await newInbox();
     const [old, fresh] = [someDigits(), someDigits()];
     const { contact } = await receivesMessage(number, { from: old, timestamp: START });
-    const told = change(number, old, fresh);
-    told.payload = { id: told.wamid, type: "system", system: { ...told.payload.system, customer: old } };
-    await delivers({ messages: [told] });
+    const element = change(number, old, fresh);
+    element.payload = { id: element.wamid, type: "system", system: { ...element.payload.system, customer: old } };
+    await delivers({ messages: [element] });
     const late = await receivesMessage(number, { from: old, timestamp: START + 50 });
     assert.equal(late.contact.id, contact.id);
     assert.deepEqual(
@@ -491,7 +491,7 @@ describe("a changed number", () => {
     );
   });
 
-  test("to nothing readable changes nothing", async () => {
+  test("without a readable new number changes nothing", async () => {
     const number = await newInbox();
     const { contact } = await receivesMessage(number, { from: someDigits() });
     for (const body of [
@@ -512,7 +512,7 @@ describe("a changed number", () => {
   });
 });
 
-test("a changed user id takes a hidden contact along", async () => {
+test("a changed user id moves a hidden contact along", async () => {
   const number = await newInbox();
   const [before, after] = [someUserId(), someUserId()];
   const { contact } = await receivesMessage(number, { from: null, user_id: before, timestamp: START });
@@ -538,22 +538,22 @@ test("a changed user id takes a hidden contact along", async () => {
   );
 });
 
-describe("a status tells of the recipient", () => {
-  test("the form of the number WhatsApp uses, and the user id", async () => {
+describe("a status adds to the recipient's contact", () => {
+  test("the form of the number that WhatsApp uses, and the user id", async () => {
     const number = await newInbox();
     const eight = `8${local().slice(1)}`;
     const { conversation, contact } = await receivesMessage(number, { from: `55119${eight}` });
     const message = await newOutbound(conversation);
     const user_id = someUserId();
-    const told = { recipient_id: `5511${eight}`, recipient_user_id: user_id };
-    await delivers({ statuses: [statusOf(number, message.whatsapp_message_id, "sent", told)] });
+    const recipient = { recipient_id: `5511${eight}`, recipient_user_id: user_id };
+    await delivers({ statuses: [statusOf(number, message.whatsapp_message_id, "sent", recipient)] });
     assert.deepEqual(
       (await contactsOf(number)).map((row) => [row.id, row.wa_id, row.user_id]),
       [[contact.id, `5511${eight}`, user_id]],
     );
   });
 
-  test("the number behind the id, and merges whom it was", async () => {
+  test("the number behind the id, and merges the two contacts", async () => {
     const number = await newInbox();
     const [from, user_id] = [someDigits(), someUserId()];
     await receivesMessage(number, { from });
@@ -571,7 +571,7 @@ describe("a status tells of the recipient", () => {
     assert.equal((await conversationOf({ conversation_id: (await conversationsOf(number))[0].id })).unread_count, 2);
   });
 
-  test("nothing where it is a group's, another number's, or of no message of ours", async () => {
+  test("nothing if it belongs to a group, another number or an unknown message", async () => {
     const number = await newInbox();
     const { conversation, contact } = await receivesMessage(number, { from: someDigits() });
     const message = await newOutbound(conversation);

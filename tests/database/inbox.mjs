@@ -1,8 +1,8 @@
-// What Meta delivers, as the webhook function hands it to the database, and messages of ours.
+// Meta's deliveries as the webhook function passes them to the database, and messages of ours.
 import { randomUUID } from "node:crypto";
 import { someDigits } from "./tenancy.mjs";
 
-/** A whole second, as Meta's clock has it. @param {number} [ago] seconds */
+/** A time in whole seconds, like Meta's timestamps. @param {number} [ago] seconds */
 export const seconds = (ago = 0) => Math.floor(Date.now() / 1000) - ago;
 /** @param {number} time in seconds */
 export const dateOf = (time) => new Date(time * 1000);
@@ -45,8 +45,11 @@ export function aboutMessage(number, kind, target, { emoji = null, text = "", ..
 }
 
 /**
- * What became of a message.
- * @param {{ meta_phone_number_id: string }} number @param {string} wamid @param {string} status @param {object} [properties]
+ * A status of a message.
+ * @param {{ meta_phone_number_id: string }} number
+ * @param {string} wamid
+ * @param {string} status
+ * @param {object} [properties]
  */
 export function statusOf(number, wamid, status, properties = {}) {
   const element = { phone_number_id: number.meta_phone_number_id, wamid, status, timestamp: seconds(), ...properties };

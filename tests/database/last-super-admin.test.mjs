@@ -1,4 +1,4 @@
-// A tenant that has a Super Admin keeps one, whoever takes the last one away and by which way.
+// A tenant with a Super Admin always keeps one: every way of removing the last one is refused.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { useDatabase } from "./database.mjs";
@@ -11,7 +11,7 @@ const REFUSED = { code: "PT409", detail: "last_super_admin" };
 
 const newOffice = async () => {
   const tenant = await newTenant();
-  // Somebody deactivated does not count.
+  // A deactivated Super Admin does not count.
   await newUser(tenant, "super_admin", { deactivated: true });
   return { tenant, owner: await newUser(tenant, "super_admin") };
 };
@@ -66,7 +66,7 @@ describe("the last Super Admin stays", () => {
     ],
     ["deleted", (tenant) => sql`delete from public.profiles where tenant_id = ${tenant.id}`],
     [
-      "left without roles",
+      "without any role",
       (tenant) =>
         sql`delete from public.user_roles where user_id in (select user_id from public.profiles where tenant_id = ${tenant.id})`,
     ],
@@ -80,7 +80,7 @@ describe("the last Super Admin stays", () => {
   }
 });
 
-describe("one of two goes", () => {
+describe("one of two Super Admins may go", () => {
   test("by losing the role", async () => {
     const { tenant, owner } = await newOffice();
     const other = await newUser(tenant, "super_admin");
@@ -95,14 +95,14 @@ describe("one of two goes", () => {
     assert.equal(await countIn(tenant), 1);
   });
 
-  test("and all of them with the tenant", async () => {
+  test("and both go with their tenant", async () => {
     const { tenant } = await newOffice();
     await sql`delete from public.tenants where id = ${tenant.id}`;
     assert.equal((await sql`select from public.profiles where tenant_id = ${tenant.id}`).count, 0);
   });
 });
 
-describe("two who remove each other at the same time do not both succeed", () => {
+describe("of two Super Admins who remove each other at the same time, only one succeeds", () => {
   /** @type {Record<string, (sql: any, user: any) => Promise<any>>} */
   const removes = {
     role: (sql, user) => sql`select public.set_user_roles(${user.id}, ${[AGENT]})`,

@@ -1,14 +1,15 @@
-// The rules of Supabase's database linter (splinter) that matter here, and a few of our own. Each finds what breaks it.
+// The rules of Supabase's database linter (splinter) that matter here, and a few of our own. Each finds the objects
+// that break it.
 
 const OURS = `array['public'::regnamespace, 'private'::regnamespace]`;
-// A table of its own: a rule must not lock those of other tests.
+// The table is new, because a rule must not lock the tables of other tests.
 const NEW_TABLE = "create table public.lint (id uuid primary key, name text)";
 const FROM_PLATFORM = `not exists (
   select 1 from pg_depend d where d.objid = p.oid and d.classid = 'pg_proc'::regclass and d.deptype = 'e'
 )`;
 
 /**
- * `broken` is SQL that makes an offence, to show that the rule sees it; `found` is what the rule must call it.
+ * `broken` is SQL that breaks the rule, to show that the rule sees it; `found` is the name that the rule must report.
  * @typedef {{ query: string, broken: string, found: string | string[] }} Rule
  * @type {Record<string, Rule>}
  */
@@ -61,7 +62,7 @@ export const RULES = {
     broken: "create function private.lint_path() returns integer language sql as 'select 1'",
     found: "private.lint_path()",
   },
-  "a time limit stands on what requests call": {
+  "a time limit belongs to a function that requests call": {
     // The limit of a statement counts from its start: PostgREST applies that of the called function before it.
     query: `
       select p.oid::regprocedure::text as offender from pg_proc p
@@ -71,7 +72,7 @@ export const RULES = {
       "create function private.lint_limit() returns integer language sql set search_path = '' set statement_timeout = '1s' as 'select 1'",
     found: "private.lint_limit()",
   },
-  "no function can be called by everybody, but those that find out who asks": {
+  "only the functions that identify the caller are open to every role": {
     query: `
       select p.oid::regprocedure::text as offender from pg_proc p
       where p.pronamespace = any (${OURS}) and ${FROM_PLATFORM}
@@ -82,7 +83,7 @@ export const RULES = {
       "create function private.lint_call() returns integer language sql set search_path = '' as 'select 1'; grant execute on function private.lint_call() to public",
     found: "private.lint_call()",
   },
-  "schema private lets nobody in either": {
+  "every table of schema private has row-level security and a policy": {
     query: `
       select c.relname as offender from pg_class c
       where c.relnamespace = 'private'::regnamespace and c.relkind in ('r', 'p')
@@ -107,7 +108,7 @@ export const RULES = {
     broken: `${NEW_TABLE}; create policy wide on public.lint to authenticated using (true)`,
     found: "lint: wide",
   },
-  "no policy asks what users can edit, nor lets in who is nobody": {
+  "no policy trusts metadata that users can edit, or admits a caller without an identity": {
     query: `
       select format('%s: %s', tablename, policyname) as offender from pg_policies
       where (schemaname in ('public', 'private') or (schemaname, tablename) in (('realtime', 'messages'), ('storage', 'objects')))
@@ -117,7 +118,7 @@ export const RULES = {
       create table public.lint_other (id integer primary key); create policy stranger on public.lint_other to authenticated using ((select auth.uid()) is null)`,
     found: ["lint: planted", "lint_other: stranger"],
   },
-  "no column holds what pg_upgrade cannot take along": {
+  "no column has a type that pg_upgrade cannot carry over": {
     query: `
       select format('%s.%s', c.oid::regclass, a.attname) as offender
       from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
@@ -181,7 +182,7 @@ export const RULES = {
     broken: "create extension citext schema public",
     found: "citext",
   },
-  "no table points at an account of Auth by what may change": {
+  "no foreign key to an account of Auth uses a column that may change": {
     query: `
       select format('%s.%s', f.conrelid::regclass, f.conname) as offender from pg_constraint f
       where f.contype = 'f' and f.connamespace = any (${OURS}) and f.confrelid = 'auth.users'::regclass
@@ -189,8 +190,8 @@ export const RULES = {
     broken: "create table public.lint (id integer primary key, phone text references auth.users (phone))",
     found: "lint.lint_phone_fkey",
   },
-  "a function with its owner's rights asks whom it works for": {
-    // Which of them users may call is in the matrix; what each refuses is in the tests of its subject.
+  "a function with its owner's rights checks its caller": {
+    // The matrix says which of them users may call; the tests of each subject say what each refuses.
     query: `
       select p.oid::regprocedure::text as offender from pg_proc p
       where p.pronamespace = any (${OURS}) and p.prosecdef and p.prorettype <> 'trigger'::regtype
@@ -202,7 +203,7 @@ export const RULES = {
       grant execute on function public.lint_all() to authenticated`,
     found: "lint_all()",
   },
-  "clients may read tables and no more": {
+  "clients may only read tables": {
     query: `
       select format('%s: %s by %s', c.relname, privilege, role) as offender
       from pg_class c
@@ -255,7 +256,7 @@ export const RULES = {
     broken: `${NEW_TABLE}; create table public.lint_child (id integer primary key, parent uuid references public.lint (id))`,
     found: "lint_child.lint_child_parent_fkey",
   },
-  "no index is there twice": {
+  "no index exists twice": {
     query: `
       select a.indexrelid::regclass::text as offender
       from pg_index a join pg_index b on b.indrelid = a.indrelid and b.indexrelid < a.indexrelid
@@ -266,8 +267,8 @@ export const RULES = {
     broken: `${NEW_TABLE}; create index once on public.lint (name); create index lint_again on public.lint (name)`,
     found: "lint_again",
   },
-  "policies ask who the caller is once, not for each row": {
-    // What is left after taking out '( SELECT function(...' is called for each row.
+  "policies identify the caller once, not for each row": {
+    // After '( SELECT function(...' is taken out, the rest is called for each row.
     query: `
       select format('%s: %s', tablename, policyname) as offender from pg_policies
       cross join lateral (
@@ -293,7 +294,7 @@ export const RULES = {
       create policy two on public.lint for select to authenticated using (false)`,
     found: "lint: r for authenticated",
   },
-  "tables of the inbox tell the whole row to Realtime": {
+  "tables of the inbox send the whole row to Realtime": {
     query: `
       select format('%s.%s', p.schemaname, p.tablename) as offender
       from pg_publication_tables p
@@ -303,7 +304,7 @@ export const RULES = {
     found: "public.lint",
   },
   "no trigger decides about conversations and messages": {
-    // They note the time, record and announce a change, derive what a message shows, and keep what was deleted empty.
+    // Triggers set the time, record and announce a change, derive the shown text, and keep erased messages empty.
     query: `
       select format('%s: %s', t.tgrelid::regclass, t.tgname) as offender
       from pg_trigger t
@@ -315,8 +316,9 @@ export const RULES = {
       create trigger lint_opens before update on public.conversations for each row execute function private.lint_opens()`,
     found: "conversations: lint_opens",
   },
-  "a session variable says who asks, and steers nothing": {
-    // Those of contact imports and of the audit log decide about no row: what is announced, and who keeps the log.
+  "a session variable identifies the caller, and steers nothing": {
+    // Those of contact imports and of the audit log decide about no row: they say what is announced, and who prunes the
+    // log.
     query: `
       select format('%s: %s', p.oid::regprocedure, v.name[1]) as offender
       from pg_proc p

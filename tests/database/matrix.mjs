@@ -1,9 +1,7 @@
-// Who may do what with each table and function of schema public. A new one needs a line here.
-//
-// Rows and callers of the matrix: the rows belong to one tenant; its conversation is assigned to `agent`. There is one
-// person for each predefined role, who holds it and no other. `api_key` is a key with the role of a manager,
-// `foreigner` the Super Admin of another tenant, `deactivated` was a Super Admin of this one. Nobody but the service
-// writes tables: clients change things through functions alone.
+// The allowed operations on each table and function of schema public. A new one needs a line here.  The rows belong to
+// one tenant; its conversation is assigned to `agent`. Each predefined role has one person who holds it and no other.
+// `api_key` is a key with the role of a manager, `foreigner` the Super Admin of another tenant, and `deactivated` was a
+// Super Admin of this one. Only the service writes tables: clients change rows through functions alone.
 
 /** The predefined roles, from level 10 to level 1. */
 export const ROLES = /** @type {const} */ ([
@@ -20,30 +18,34 @@ export const ROLES = /** @type {const} */ ([
 ]);
 export const CALLERS = /** @type {const} */ (["anon", ...ROLES, "api_key", "foreigner", "deactivated", "service"]);
 
-/** Whoever has this role or a higher one; a key counts as its role. @param {typeof ROLES[number]} role @returns {string[]} */
+/**
+ * The holders of this role or a higher one; a key counts as its role.
+ * @param {typeof ROLES[number]} role
+ * @returns {string[]}
+ */
 const from = (role) => {
   const people = ROLES.slice(0, ROLES.indexOf(role) + 1);
   return people.includes("manager") ? [...people, "api_key"] : people;
 };
 const everyMember = from("restricted");
 const everyTenant = [...everyMember, "foreigner"];
-const nobody = /** @type {string[]} */ ([]);
+const noCaller = /** @type {string[]} */ ([]);
 const ALL = ["select", "insert", "update", "delete"];
 
 /**
- * Who sees the tenant's row, besides the service; and what the service may do with it, where that is not everything.
+ * The callers who see the tenant's row, besides the service, and the operations allowed to the service, if not all.
  * @type {Record<string, { seenBy: string[], service?: string[] }>}
  */
 export const TABLES = {
   tenants: { seenBy: everyMember },
-  // somebody else's
+  // another person's
   profiles: { seenBy: from("guest") },
-  // one of the tenant's own, that none of the callers holds
+  // a role of the tenant's own that none of the callers holds
   roles: { seenBy: from("team_lead") },
   role_permissions: { seenBy: from("team_lead") },
   user_roles: { seenBy: from("team_lead") },
   permission_templates: { seenBy: from("manager") },
-  // the lists of what can be permitted and switched on, and are the same for all
+  // the lists of permissions and modules, which are the same for all tenants
   permissions: { seenBy: everyTenant },
   modules: { seenBy: everyTenant },
   tenant_modules: { seenBy: everyMember },
@@ -58,14 +60,14 @@ export const TABLES = {
   messages: { seenBy: [...from("team_lead"), "agent"] },
   message_status_events: { seenBy: [...from("team_lead"), "agent"] },
   message_media: { seenBy: [...from("team_lead"), "agent"] },
-  // a delivery may hold several tenants' data
-  webhook_events: { seenBy: nobody },
+  // a delivery may hold data of several tenants
+  webhook_events: { seenBy: noCaller },
   contact_consents: { seenBy: [...from("senior_agent"), "agent"] },
   account_events: { seenBy: from("manager") },
 
   broadcast_templates: { seenBy: from("agent") },
   broadcast_campaigns: { seenBy: from("manager") },
-  // the same for all
+  // the same for all tenants
   calling_codes: { seenBy: everyTenant },
   message_prices: { seenBy: from("manager") },
   broadcast_recipients: { seenBy: from("manager") },
@@ -79,7 +81,7 @@ export const TABLES = {
   contact_fields: { seenBy: from("guest") },
   conversation_events: { seenBy: [...from("team_lead"), "agent"] },
   conversation_notes: { seenBy: [...from("team_lead"), "agent"] },
-  // each their own
+  // each person sees their own
   conversation_reads: { seenBy: ["agent"] },
   contact_notes: { seenBy: [...from("senior_agent"), "agent"] },
   contact_imports: { seenBy: from("manager") },
@@ -90,10 +92,10 @@ export const TABLES = {
   segments: { seenBy: from("senior_agent") },
 };
 
-/** What the service may do with a table. @param {string} table */
+/** The operations that the service may use on a table. @param {string} table */
 export const allowedToService = (table) => TABLES[table].service ?? ALL;
 
-/** What a signed-in user may call; without a token nothing can be called. */
+/** Functions that a signed-in user may call. Without a token no function can be called. */
 export const CALLED_BY_USERS = [
   "current_access",
   "create_tenant",
@@ -240,7 +242,7 @@ export const CALLED_BY_USERS = [
   "begin_template_sync",
 ];
 
-/** What only the service may call. */
+/** Functions that only the service may call. */
 export const CALLED_BY_SERVICE = [
   "complete_invitation",
   "add_member",
@@ -301,15 +303,15 @@ export const CALLED_BY_SERVICE = [
   "note_files_removed",
 ];
 
-/** What Supabase Auth calls, and the service may. */
+/** Functions that Supabase Auth calls, and the service may. */
 export const CALLED_BY_AUTH = ["hook_password_verification_attempt"];
 
-/** What runs before a request has an identity. Schema private is not exposed. */
-export const PRIVATE_RUN_BY_ANYBODY = ["begin_request", "api_key_of"];
+/** Functions that run before a request has an identity. Schema private is not exposed. */
+export const PRIVATE_RUN_BY_ALL = ["begin_request", "api_key_of"];
 
-/** What policies and the functions above run in the caller's name. Schema private is not exposed. */
+/** Functions that policies and the functions above run in the caller's name. Schema private is not exposed. */
 export const PRIVATE_RUN_BY_USERS = [
-  ...PRIVATE_RUN_BY_ANYBODY,
+  ...PRIVATE_RUN_BY_ALL,
   "tenant_id",
   "person_id",
   "caller_roles",
@@ -364,7 +366,7 @@ export const PRIVATE_RUN_BY_USERS = [
   "contact_import_json",
 ];
 
-/** Tables whose changes the audit log does not tell of, and why. @type {Record<string, string>} */
+/** Tables whose changes the audit log leaves out, with the reason. @type {Record<string, string>} */
 export const UNAUDITED = {
   audit_logs: "is the log",
   permissions: "the same for all tenants: migrations change it",

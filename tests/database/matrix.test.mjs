@@ -1,5 +1,5 @@
-// Every table and function against everyone who might reach it. On a database of its own: a permission and a module are
-// added to lists that belong to all tenants.
+// Every table and function, tried by every kind of caller. The file has a database of its own, because it adds a
+// permission and a module to lists that belong to all tenants.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { rolledBack, useDatabase } from "./database.mjs";
@@ -9,7 +9,7 @@ import {
   CALLED_BY_SERVICE,
   CALLED_BY_USERS,
   CALLERS,
-  PRIVATE_RUN_BY_ANYBODY,
+  PRIVATE_RUN_BY_ALL,
   PRIVATE_RUN_BY_USERS,
   ROLES,
   TABLES,
@@ -45,7 +45,7 @@ describe("tables", () => {
   });
 
   for (const { name, key, settable, writable } of tables) {
-    test(`${name} is open to nobody else`, async () => {
+    test(`${name} is closed to all other callers`, async () => {
       const [row] = await sql`select * from ${sql("public." + name)} where ${matches(name, key)}`;
       assert.ok(row, "a row that could be seen");
       /** @type {Record<string, Record<string, string>>} */
@@ -84,8 +84,9 @@ function expected(name) {
 }
 
 /**
- * done: the row was reached. hidden: the caller may ask, and gets nothing. denied: the caller may not even ask.
- * @param {typeof CALLERS[number]} caller @param {typeof OPERATIONS[number]} operation
+ * done: the row was reached. hidden: the caller may ask, and gets no row. denied: the caller may not even ask.
+ * @param {typeof CALLERS[number]} caller
+ * @param {typeof OPERATIONS[number]} operation
  * @param {{ name: string, key: string[], settable: string, writable: string[] }} table
  */
 async function outcomeOf(caller, operation, { name, key, settable, writable }) {
@@ -101,7 +102,7 @@ async function outcomeOf(caller, operation, { name, key, settable, writable }) {
       case "delete":
         return sql`delete from ${table} where ${where}`;
       case "insert": {
-        // The right to insert is asked for before the key is looked at; who has it needs the place free.
+        // Postgres checks the right to insert before the key. A caller with the right needs a free key.
         if (caller === "service" && allowedToService(name).includes("delete"))
           await sql`delete from ${table} where ${where}`;
         return sql`insert into ${table} (${sql(writable)}) overriding system value select ${sql(writable)} from jsonb_populate_record(null::${table}, ${whole})`;
@@ -126,11 +127,11 @@ async function outcomeOf(caller, operation, { name, key, settable, writable }) {
 
 /** The row of a table that this test made. @param {string} name @param {string[]} key */
 function matches(name, key) {
-  const row = rows[name] ?? assert.fail(`nothing is made for table ${name}: do so in prepare()`);
+  const row = rows[name] ?? assert.fail(`no row is made for table ${name}: do so in prepare()`);
   return key.map((column) => sql`${sql(column)} = ${row[column]}`).reduce((all, one) => sql`${all} and ${one}`);
 }
 
-/** One row for each table, of one tenant, and those who ask for it. */
+/** One row for each table, of one tenant, and the callers. */
 async function prepare() {
   const {
     newTenant,
@@ -265,7 +266,7 @@ async function prepare() {
     const [row] = await sql`select to_jsonb(t) as value from ${sql("public." + name)} t where ${condition}`;
     rows[name] = row.value;
   }
-  // Templates outlive their campaigns: this one must not be in the way of its own deletion.
+  // Templates outlive their campaigns: this campaign would prevent the deletion of its template.
   const [unused] = await sql`
     insert into public.broadcast_templates (tenant_id, name) values (${tenant.id}, 'unused') returning to_jsonb(broadcast_templates) as value`;
   rows.broadcast_templates = unused.value;
@@ -293,10 +294,10 @@ describe("functions", async () => {
     assert.deepEqual(names(isPublic), [...CALLED_BY_USERS, ...CALLED_BY_SERVICE, ...CALLED_BY_AUTH].sort());
   });
 
-  test("are closed to callers without a token, but for what gives them an identity", () => {
+  test("are closed to callers without a token, except those that identify the caller", () => {
     assert.deepEqual(
       names((row) => row.anon),
-      [...PRIVATE_RUN_BY_ANYBODY].sort(),
+      [...PRIVATE_RUN_BY_ALL].sort(),
     );
   });
 

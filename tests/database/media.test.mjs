@@ -1,4 +1,5 @@
-// Files of messages: noted with the message, handed out to be fetched, seen by who sees the message.
+// Files of messages: they are recorded with the message, handed out for the download, and visible to people who see the
+// message.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -46,8 +47,8 @@ const now = async (/** @type {any} */ media) =>
 const gets = (/** @type {any} */ user, /** @type {any} */ row) =>
   as(user, async (sql) => (await sql`select public.get_media(${row.id}) as file`)[0].file);
 
-describe("a file of a customer", () => {
-  test("is noted with its message, to be fetched within seven days", async () => {
+describe("a customer's file", () => {
+  test("is recorded with its message, for download within seven days", async () => {
     const { message, media, id } = await receivesFile(await newNumber(await newTenant()));
     hasFields(media, {
       meta_media_id: id,
@@ -60,7 +61,7 @@ describe("a file of a customer", () => {
     assert.equal(media.expires_at - message.occurred_at, 7 * 86_400_000);
   });
 
-  test("is noted for each kind that has one, and for no other", async () => {
+  test("is recorded for each kind of message with a file, and for no other", async () => {
     const number = await newNumber(await newTenant());
     for (const kind of ["image", "video", "audio", "document", "sticker"])
       assert.equal((await receivesFile(number, {}, { kind })).media.kind, kind);
@@ -69,7 +70,7 @@ describe("a file of a customer", () => {
     assert.equal((await receivesFile(number, { id: "../../etc" })).media, undefined);
   });
 
-  test("whatever it is called has a harmless name", async () => {
+  test("gets a harmless file name from any given one", async () => {
     const number = await newNumber(await newTenant());
     for (const [filename, mime_type, expected] of [
       ["laporan.pdf", "application/pdf", "laporan.pdf"],
@@ -88,7 +89,7 @@ describe("a file of a customer", () => {
     }
   });
 
-  test("is handed out once, and again later when its end is not told", async () => {
+  test("is handed out once, and again later if no outcome is reported", async () => {
     const number = await newNumber(await newTenant());
     const files = await Promise.all(Array.from({ length: 6 }, () => receivesFile(number)));
     const ids = new Set(files.map(({ media }) => media.id));
@@ -117,7 +118,7 @@ describe("a file of a customer", () => {
     await finishes(stored.media, "stored", { path: "a/b", size: 5 });
     assert.deepEqual([(await now(stored.media)).state, (await now(stored.media)).storage_path], ["stored", "a/b"]);
     await finishes(stored.media, "gone");
-    assert.equal((await now(stored.media)).state, "stored", "what is stored stays");
+    assert.equal((await now(stored.media)).state, "stored", "a stored file stays stored");
     await finishes(gone.media, "gone");
     assert.equal((await now(gone.media)).state, "gone");
     await finishes(failing.media, "retry", { problem: "away" });
@@ -133,7 +134,7 @@ describe("a file of a customer", () => {
     assert.equal((await now(late.media)).state, "gone");
   });
 
-  test("is seen by who sees its message, by its id or the message's", async () => {
+  test("is visible to people who see its message, by its id or the message's", async () => {
     const tenant = await newTenant();
     const { media, message } = await receivesFile(await newNumber(tenant));
     const [admin, agent, colleague, foreigner] = [
@@ -178,7 +179,7 @@ describe("an upload", () => {
         )[0].answer,
     );
 
-  test("is the uploader's until it is sent, and then of all who see the message", async () => {
+  test("belongs to its uploader until it is sent, and then to all who see the message", async () => {
     const tenant = await newTenant();
     const number = await newNumber(tenant);
     const [agent, colleague] = [await newUser(tenant, "agent"), await newUser(tenant, "agent")];
@@ -201,7 +202,7 @@ describe("an upload", () => {
     assert.equal(message.payload.document.filename, "x.png");
   });
 
-  test("of another number, tenant or kind is refused", async () => {
+  test("is refused for another number, tenant or kind", async () => {
     const tenant = await newTenant();
     const [number, other] = [await newNumber(tenant), await newNumber(tenant)];
     const agent = await newUser(tenant, "agent");
@@ -220,7 +221,7 @@ describe("an upload", () => {
     );
   });
 
-  test("is deleted with its object when no other message shows it", async () => {
+  test("is deleted with its object once no other message shows it", async () => {
     const tenant = await newTenant();
     const number = await newNumber(tenant);
     const manager = await newUser(tenant, "admin");
@@ -237,7 +238,7 @@ describe("an upload", () => {
   });
 });
 
-test("campaign files are written by their tenant only", async () => {
+test("only its tenant writes to a folder of campaign files", async () => {
   const tenant = await newTenant();
   const [admin, foreigner] = [await newUser(tenant, "admin"), await newUser(await newTenant(), "admin")];
   const adds = (/** @type {any} */ user) =>
@@ -266,26 +267,26 @@ describe("a file in Storage", () => {
       (/** @type {any} */ file) => file.path,
     );
 
-  test("goes when the last row that names it goes, whoever removed it", async () => {
+  test("is removed with the last row that names it, whoever deletes that row", async () => {
     const number = await newNumber(await newTenant());
     const first = await receivesFile(number);
     await finishes(first.media, "stored", { path: `${first.media.id}/a`, size: 3 });
     const second = await receivesFile(number);
     await finishes(second.media, "stored", { path: `${first.media.id}/a`, size: 3 });
     await sql`delete from public.messages where id = ${first.message.id}`;
-    assert.ok(!(await waiting()).includes(`${first.media.id}/a`), "another message has it");
+    assert.ok(!(await waiting()).includes(`${first.media.id}/a`), "another message still shows it");
     await sql`delete from public.messages where id = ${second.message.id}`;
     assert.ok((await waiting()).includes(`${first.media.id}/a`));
   });
 
-  test("that is still being fetched goes from where it will lie", async () => {
+  test("is removed from its future place if it is still being fetched", async () => {
     const number = await newNumber(await newTenant());
     const { message, media } = await receivesFile(number);
     await sql`delete from public.messages where id = ${message.id}`;
     assert.ok((await waiting()).includes(`${media.tenant_id}/${number.id}/${media.id}`));
   });
 
-  test("that was uploaded and never sent goes when Meta has forgotten it", async () => {
+  test("is removed if it was uploaded, never sent, and has expired at Meta", async () => {
     const number = await newNumber(await newTenant());
     const upload = async (/** @type {string} */ ends) =>
       (
@@ -304,7 +305,10 @@ describe("a file in Storage", () => {
       1,
     );
     assert.equal(await now(old), undefined);
-    assert.ok((await now(young)) && (await now(sent.media)), "what may still be sent, and what was sent, stays");
+    assert.ok(
+      (await now(young)) && (await now(sent.media)),
+      "files that can still be sent, and files that were sent, stay",
+    );
     assert.ok((await waiting()).includes(old.storage_path));
   });
 });

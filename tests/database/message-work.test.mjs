@@ -1,4 +1,4 @@
-// What people do with messages: paging and searching a thread, deleting, sending again, forwarding, sending later.
+// Work with messages: paging and searching a thread, deleting, resending, forwarding and scheduling.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -41,7 +41,7 @@ const read = (
 const text = (body) => ({ type: "text", content: body, payload: { text: { body } } });
 
 describe("a thread", () => {
-  test("is paged both ways and around a message", async () => {
+  test("is paged in both directions and around a message", async () => {
     const { number, agent, contact, conversation } = await newOffice();
     for (let i = 0; i < 9; i++)
       await receivesMessage(number, { from: contact.wa_id, text: `m${i}`, timestamp: seconds(900 - i * 10) });
@@ -79,10 +79,10 @@ describe("a thread", () => {
     assert.equal(await read(await newForeigner(), conversation), null);
   });
 
-  test("is met whole by whoever pages through it, while messages arrive and change", async () => {
+  test("is read completely by paging while messages arrive and change", async () => {
     const { seed, integer, pick } = chance();
     const { number, agent, contact, conversation } = await newOffice();
-    // several in each second, as Meta tells the time
+    // several in each second, because Meta's times are whole seconds
     for (let i = 0; i < 40; i++)
       await receivesMessage(number, { from: contact.wa_id, text: `m${i}`, timestamp: seconds(900 - integer(0, 12)) });
     const whole = (await read(agent, conversation, { page_size: 100 })).rows.map(({ id }) => id);
@@ -158,7 +158,7 @@ describe("a thread", () => {
 });
 
 describe("deleting", () => {
-  test("erases what was said, for good, and leaves a tombstone", async () => {
+  test("erases its text for good and leaves a tombstone", async () => {
     const { number, admin, agent, contact, conversation, message } = await newOffice();
     const edit = aboutMessage(number, "edit", message.whatsapp_message_id, {
       from: contact.wa_id,
@@ -199,8 +199,8 @@ describe("deleting", () => {
   });
 });
 
-describe("sending again", () => {
-  test("is for what failed or is unknown, once, and is a message of its own", async () => {
+describe("resending a message", () => {
+  test("is allowed once for a failed or unknown message, and creates a new message", async () => {
     const { agent, conversation, number } = await newOffice();
     const sent = await newOutbound(conversation, { status: "sent" });
     await isRefused(calls(agent, "resend_message", { message_id: sent.id }), {
@@ -234,8 +234,8 @@ describe("sending again", () => {
   });
 });
 
-describe("sending again what was sent again", () => {
-  test("never brings the customer what they have", async () => {
+describe("resending a resent message", () => {
+  test("never sends the customer a message they already have", async () => {
     const { agent, conversation } = await newOffice();
     const first = await newOutbound(conversation, { status: "failed", wamid: null });
     const again = async (message, status) => {
@@ -257,7 +257,8 @@ describe("sending again what was sent again", () => {
     for (const message of [first, second, third]) await refused(message);
     assert.ok(fourth);
 
-    // nobody knows of the first, and the second failed: it may be tried again, until the first turns out to have arrived
+    // The first message is unknown and the second failed, so a resend is allowed until the first turns out to be
+    // delivered.
     const unknown = await newOutbound(conversation, { status: "unknown", wamid: null });
     const failed = await again(unknown, "failed");
     await sql`update public.messages set status = 'delivered' where id = ${unknown.id}`;
@@ -268,7 +269,7 @@ describe("sending again what was sent again", () => {
     await refused(unknown);
   });
 
-  test("goes out once, however many ask at once", async () => {
+  test("sends it once, even among many concurrent requests", async () => {
     const { agent, admin, conversation } = await newOffice();
     const message = await newOutbound(conversation, { status: "failed", wamid: null });
     const answers = await Promise.allSettled(
@@ -312,7 +313,7 @@ describe("forwarding", () => {
   });
 });
 
-describe("forwarding a file of a customer", () => {
+describe("forwarding a customer's file", () => {
   const fileOf = async (message) =>
     (
       await sql`
@@ -326,7 +327,7 @@ describe("forwarding a file of a customer", () => {
     return { message, file: await fileOf(message) };
   };
 
-  test("has Meta given it for each number it goes out from, once", async () => {
+  test("uploads it to Meta once for each number that sends it", async () => {
     const { tenant, number, agent, message: said } = await newOffice();
     const other = await newNumber(tenant);
     const { message, file } = await newPhoto(number);
@@ -346,7 +347,7 @@ describe("forwarding a file of a customer", () => {
       message_id: message.id,
       conversation_ids: [here.conversation.id],
     });
-    assert.equal(refused.outcome, "not_forwardable", "by the id it came in with nothing can be sent");
+    assert.equal(refused.outcome, "not_forwardable", "the id that it arrived with cannot be used to send");
 
     for (const { upload } of wanted)
       await calls("service", "finish_upload", { upload: { ...upload, meta_media_id: `up-${upload.session_id}` } });
@@ -366,7 +367,7 @@ describe("forwarding a file of a customer", () => {
     );
   });
 
-  test("is nothing for who does not see the message, nor to where they do not see", async () => {
+  test("is refused for people who do not see the message, and skips conversations they do not see", async () => {
     const { tenant, number, agent } = await newOffice();
     const { message } = await newPhoto(number);
     const theirs = await receivesMessage(number);
@@ -401,7 +402,7 @@ describe("a scheduled message", () => {
       ({ message }) => message.conversation_id === conversation.id,
     );
 
-  test("waits without a word to the list, and goes out once", async () => {
+  test("waits without a trace in the inbox, and is sent once", async () => {
     const { agent, senior, conversation, message: first } = await newOffice();
     await isRefused(schedule(agent, conversation), { code: "PT403" });
     const before = await conversationOf(first);
@@ -422,13 +423,13 @@ describe("a scheduled message", () => {
       [[message.id, "sending"]],
     );
     assert.equal((await conversationOf(first)).last_message_preview, "Besok");
-    // a run that looks for what died lets it be
+    // a run that looks for dead senders leaves it alone
     await calls("service", "begin_sender_run", { holder: randomUUID(), lease_seconds: 15, max_sessions: 0 });
     assert.equal((await messageNow(message)).status, "sending");
     assert.deepEqual((await read(senior, conversation, { scheduled: true })).rows, []);
   });
 
-  test("of several for one conversation, each goes out when the one before it has its outcome", async () => {
+  test("among several in one conversation is sent after the one before it has its outcome", async () => {
     const { senior, conversation } = await newOffice();
     const [first, second, third] = [
       await schedule(senior, conversation, "Satu"),
@@ -449,7 +450,7 @@ describe("a scheduled message", () => {
     assert.deepEqual(await claims(), []);
   });
 
-  test("hides nothing that comes meanwhile from who asks what came after it", async () => {
+  test("does not hide later messages from a client that asks for newer ones", async () => {
     const { number, senior, admin, contact, conversation } = await newOffice();
     const planned = await schedule(senior, conversation);
     const [{ id: newest }] = (await read(senior, conversation)).rows;
@@ -458,7 +459,7 @@ describe("a scheduled message", () => {
     assert.deepEqual(
       (await read(senior, conversation, { place: "after", message_id: newest })).rows.map(({ id }) => id),
       [message.id],
-      "and not itself",
+      "and not the scheduled message again",
     );
     await calls(admin, "delete_message", { message_id: planned.id });
     const { message: later } = await receivesMessage(number, {
@@ -469,11 +470,11 @@ describe("a scheduled message", () => {
     assert.deepEqual(
       (await read(senior, conversation, { page_size: 1 })).rows.map(({ id }) => id),
       [later.id],
-      "what was cancelled is of the past",
+      "a cancelled message belongs to the past",
     );
   });
 
-  test("opens nothing, and gives the conversation to nobody", async () => {
+  test("neither opens nor assigns its conversation", async () => {
     const { tenant, number, senior, conversation, message: said } = await newOffice();
     await newUser(tenant, "agent");
     await sql`update public.whatsapp_sessions set assignment = 'round_robin' where id = ${number.id}`;
@@ -488,7 +489,7 @@ describe("a scheduled message", () => {
     );
   });
 
-  test("waits for no other number's trouble, nor keeps others waiting", async () => {
+  test("does not wait for another number's trouble, and does not delay other numbers", async () => {
     const [broken, well] = [await newOffice(), await newOffice()];
     const held = [
       await schedule(broken.senior, broken.conversation),
@@ -514,7 +515,7 @@ describe("a scheduled message", () => {
     await sql`update public.messages set status = 'failed' where id = any (${held.map(({ id }) => id)})`;
   });
 
-  test("is not sent and cancelled at once", async () => {
+  test("is either sent or cancelled, never both", async () => {
     const { senior, conversation } = await newOffice();
     for (let i = 0; i < 8; i++) {
       const message = await schedule(senior, conversation, `Nomor ${i}`);
@@ -532,7 +533,7 @@ describe("a scheduled message", () => {
     }
   });
 
-  test("fails with the reason where it cannot be sent then", async () => {
+  test("fails with the reason if it cannot be sent at its time", async () => {
     for (const [spoil, reason] of [
       [(v) => sql`update public.conversations set window_expires_at = now() where id = ${v.id}`, /24 hours/],
       [(v) => sql`update public.whatsapp_sessions set status = 'broken' where id = ${v.session_id}`, /number/],
@@ -549,7 +550,7 @@ describe("a scheduled message", () => {
     }
   });
 
-  test("is cancelled by who scheduled it, before it goes", async () => {
+  test("can be cancelled by the person who scheduled it until it is sent", async () => {
     const { agent, admin, senior, conversation } = await newOffice();
     const [own, other] = [await schedule(senior, conversation), await schedule(admin, conversation, "Lusa")];
     await isRefused(calls(senior, "delete_message", { message_id: other.id }), { code: "PT403" });
@@ -566,7 +567,7 @@ describe("a scheduled message", () => {
     });
   });
 
-  test("has a time ahead, within 30 days, and one key one message", async () => {
+  test("needs a time within the next 30 days, and one key creates one message", async () => {
     const { senior, conversation } = await newOffice();
     for (const send_at of [new Date(Date.now() - 1000), new Date(Date.now() + 31 * 86_400_000)])
       await isRefused(schedule(senior, conversation, "x", { send_at }), { code: "PT422", hint: "send_at" });
@@ -578,7 +579,7 @@ describe("a scheduled message", () => {
     assert.equal(one.id, same.id);
   });
 
-  test("is not what the list shows when the customer writes meanwhile", async () => {
+  test("is not the inbox preview if the customer writes before its time", async () => {
     const { number, senior, conversation, contact, message: first } = await newOffice();
     await schedule(senior, conversation);
     await receivesMessage(number, { from: contact.wa_id, text: "Halo lagi" });
@@ -588,7 +589,7 @@ describe("a scheduled message", () => {
   });
 });
 
-test("merged conversations keep labels, notes, reads and history of both", async () => {
+test("merged conversations keep the labels, notes, reads and history of both", async () => {
   const { number, admin, conversation: kept, contact } = await newOffice();
   const gone = await receivesMessage(number, { from: null, user_id: `ID.${randomUUID()}`, timestamp: seconds(800) });
   const [both, one] = [

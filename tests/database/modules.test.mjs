@@ -1,5 +1,5 @@
-// Modules: what there is, and what happens to a tenant that switches one off. On a database of its own, for a run of the
-// sender takes whatever is due.
+// Modules: the list of modules, and the effects of switching one off. The file has a database of its own, because a run
+// of the sender takes all due work.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -17,7 +17,7 @@ const sets = (/** @type {any} */ user, /** @type {string} */ module, /** @type {
   calls(user, "set_module", { module_id: module, enabled });
 
 describe("the list of modules", () => {
-  test("has what the specification asks of each, in both languages", async () => {
+  test("has the properties that the specification requires, in both languages", async () => {
     const { admin } = await newOffice();
     const list = await calls(admin, "list_modules");
     for (const {
@@ -50,7 +50,7 @@ describe("the list of modules", () => {
     assert.equal(await calls(admin, "get_module", { module_id: "no-such" }), null);
   });
 
-  test("has each route once", async () => {
+  test("names each route once", async () => {
     const routes = (await sql`select unnest(routes) as route from public.modules`).map(({ route }) => route);
     assert.deepEqual(
       routes.filter((route) =>
@@ -63,7 +63,7 @@ describe("the list of modules", () => {
 });
 
 describe("a module that is switched off", () => {
-  test("takes its permissions with it, from everybody of the tenant", async () => {
+  test("takes its permissions from all people of the tenant", async () => {
     const { tenant, admin } = await newOffice();
     const [owner, key, elsewhere] = [
       await newUser(tenant, "super_admin"),
@@ -84,14 +84,14 @@ describe("a module that is switched off", () => {
     assert.deepEqual((await calls(owner, "current_access")).permissions, before.permissions);
   });
 
-  test("does not take what one may give to others", async () => {
+  test("does not limit the permissions that a person may give to others", async () => {
     const { admin } = await newOffice();
     await sets(admin, "analytics", false);
     const role = await calls(admin, "create_role", { name: "Laporan", level: 3, permissions: ["reports.view"] });
     assert.ok(role.permissions.includes("reports.view"));
   });
 
-  test("keeps its data, and shows it again afterwards", async () => {
+  test("keeps its data, and shows it again after it is switched on", async () => {
     const { tenant, admin } = await newOffice();
     const campaign = await newCampaign(await newNumber(tenant));
     await sets(admin, "broadcast", false);
@@ -104,7 +104,7 @@ describe("a module that is switched off", () => {
     assert.equal((await calls(admin, "get_campaign", { campaign_id: campaign.id })).id, campaign.id);
   });
 
-  test("is none that the product needs, nor one that does not exist", async () => {
+  test("cannot be a module that the product needs, or an unknown one", async () => {
     const { admin } = await newOffice();
     for (const module of ["core", "whatsapp", "inbox"]) {
       await isRefused(sets(admin, module, false), { code: "PT409", detail: "module_required" });
@@ -112,7 +112,7 @@ describe("a module that is switched off", () => {
     await isRefused(sets(admin, "no-such", false), { code: "PT404", detail: "not_found" });
   });
 
-  test("is none that others need, and needs others to be switched on", async () => {
+  test("cannot be one that others need, and needs its own dependencies to be switched on again", async () => {
     await sql`insert into public.modules (id, name, name_id, description, description_id, routes, dependencies)
       values ('shop', 'Shop', 'Toko', 'Sells.', 'Menjual.', '{/api/shop}', '{crm}') on conflict do nothing`;
     const { admin } = await newOffice();
@@ -125,7 +125,7 @@ describe("a module that is switched off", () => {
     await sql`delete from public.modules where id = 'shop'`;
   });
 
-  test("is switched by those who may", async () => {
+  test("is switched by people with the permission", async () => {
     const { tenant } = await newOffice();
     const manager = await newUser(tenant, "manager");
     await isRefused(sets(manager, "billing", false), { code: "PT403", detail: "forbidden" });
@@ -141,7 +141,7 @@ describe("campaigns of a tenant that switched broadcasts off", () => {
     calls("service", "claim_recipients", { session_id: number.id, holder, batch_size: 1, lease_seconds: 600 });
   const endsRun = () => sql`delete from private.sender_leases`;
 
-  test("neither start nor go on, and do both when it is switched on again", async () => {
+  test("neither start nor continue, and do both after it is switched on again", async () => {
     const { tenant, admin } = await newOffice();
     const [number, otherNumber] = [await newNumber(tenant), await newNumber(tenant)];
     const sending = await newCampaign(number, { status: "sending" });
@@ -149,7 +149,7 @@ describe("campaigns of a tenant that switched broadcasts off", () => {
     await sets(admin, "broadcast", false);
     assert.deepEqual((await begins(randomUUID())).sessions, []);
     assert.deepEqual([(await campaignNow(sending)).status, (await campaignNow(due)).status], ["sending", "scheduled"]);
-    assert.equal((await calls("service", "worker_health")).overdue_seconds, null, "nothing is overdue");
+    assert.equal((await calls("service", "worker_health")).overdue_seconds, null, "no work is overdue");
 
     await sets(admin, "broadcast", true);
     const run = await begins(randomUUID());
@@ -162,7 +162,7 @@ describe("campaigns of a tenant that switched broadcasts off", () => {
     await sql`update public.broadcast_campaigns set status = 'cancelled' where tenant_id = ${tenant.id}`;
   });
 
-  test("stand still in the middle of a run", async () => {
+  test("stop in the middle of a run", async () => {
     const { tenant, admin } = await newOffice();
     const number = await newNumber(tenant);
     const campaign = await newCampaign(number, { status: "sending", recipients: 3 });

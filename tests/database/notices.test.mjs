@@ -1,4 +1,4 @@
-// What Meta reports about accounts, numbers, templates and people's wishes.
+// Meta's notices about accounts, numbers, templates and people's marketing preferences.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -40,7 +40,7 @@ describe("a ban", () => {
   const reinstated = (/** @type {any} */ number, at = START) =>
     update(number, "DISABLED_UPDATE", at, { ban_info: { waba_ban_state: "REINSTATE" } });
 
-  test("stops every number of the account, says why, and ends", async () => {
+  test("stops every number of the account, gives the reason, and can end", async () => {
     const { tenant, number } = await newOffice();
     await sql`update public.tenants set locale = 'en' where id = ${tenant.id}`;
     const businessAccount = number.meta_business_account_id;
@@ -74,11 +74,11 @@ describe("a ban", () => {
     assert.equal(
       (await numberNow(tokenless)).status,
       "connected",
-      "broken before, and well in Meta's eyes: the next send tells",
+      "broken before, and well in Meta's eyes: the next send decides",
     );
   });
 
-  test("that a person knows to be over is not brought back by good news of another kind", async () => {
+  test("that a person has overridden is not restored by good news of another kind", async () => {
     const { number } = await newOffice();
     await delivers({ events: [banned(number)] });
     await sql`update public.whatsapp_sessions set status = 'connected', status_reason = null, status_code = null where id = ${number.id}`;
@@ -88,7 +88,7 @@ describe("a ban", () => {
     assert.equal((await numberNow(number)).status, "broken");
   });
 
-  test("is told in the language of the tenant", async () => {
+  test("is reported in the language of the tenant", async () => {
     const { tenant, number } = await newOffice();
     await sql`update public.tenants set locale = 'id' where id = ${tenant.id}`;
     await delivers({ events: [banned(number)] });
@@ -99,7 +99,7 @@ describe("a ban", () => {
     assert.match(event.summary.id, /menonaktifkan/);
   });
 
-  test("is one in whatever shape it is told", async () => {
+  test("is recognised in each of its shapes", async () => {
     for (const [event, more, code] of /** @type {const} */ ([
       [
         "ACCOUNT_RESTRICTION",
@@ -118,7 +118,7 @@ describe("a ban", () => {
     }
   });
 
-  test("is not said to be over when only the connection is well", async () => {
+  test("is not lifted by news that the connection works", async () => {
     const { tenant, number } = await newOffice();
     await delivers({ events: [banned(number), update(number, "PARTNER_ADDED", START + 10)] });
     assert.equal((await numberNow(number)).status_code, "account_disabled");
@@ -126,7 +126,7 @@ describe("a ban", () => {
     assert.equal(connected.summary.en, "The WhatsApp account is connected to this product.");
   });
 
-  test("that is announced, an account's other troubles, and what is only news stop nothing", async () => {
+  test("that is only announced, other troubles of the account, and mere news stop no number", async () => {
     const { tenant, number } = await newOffice();
     await delivers({
       events: [
@@ -163,7 +163,7 @@ describe("a ban", () => {
     ["account_disconnected", "PARTNER_REMOVED", {}],
     ["account_disconnected", "ACCOUNT_OFFBOARDED", {}],
   ])) {
-    test(`${event} stops too`, async () => {
+    test(`by ${event} stops the number too`, async () => {
       const { number } = await newOffice();
       await delivers({ events: [update(number, event, START, more)] });
       const { status, status_code } = await numberNow(number);
@@ -171,7 +171,7 @@ describe("a ban", () => {
     });
   }
 
-  describe("that has an end", () => {
+  describe("with an end", () => {
     const now = seconds();
     const restricted = (/** @type {any} */ number, /** @type {any[]} */ ends, at = START) =>
       update(number, "ACCOUNT_RESTRICTION", at, {
@@ -184,7 +184,7 @@ describe("a ban", () => {
     const passes = (/** @type {any} */ number) => sql`
       update public.whatsapp_sessions set account_standing_until = now() - interval '1 second' where id = ${number.id}`;
 
-    test("ends by itself: the number goes on as it was, and its people are told", async () => {
+    test("ends automatically: the number returns to its earlier status, and people get a notice", async () => {
       const { tenant, number } = await newOffice();
       const paused = await newNumber(tenant, { businessAccount: number.meta_business_account_id, status: "paused" });
       await delivers({ events: [restricted(number, [now + 3600])] });
@@ -205,10 +205,10 @@ describe("a ban", () => {
         ["ACCOUNT_RESTRICTION", "RESTRICTION_ENDED"],
       );
       await ends();
-      assert.equal((await noticesOf(tenant)).length, 2, "told once");
+      assert.equal((await noticesOf(tenant)).length, 2, "reported once");
     });
 
-    test("is looked at whenever a run of the sender begins", async () => {
+    test("is checked whenever a run of the sender begins", async () => {
       const { number } = await newOffice();
       await delivers({ events: [restricted(number, [now + 3600])] });
       await passes(number);
@@ -226,10 +226,10 @@ describe("a ban", () => {
       ["a date", [dateOf(now + 60).toISOString()], now + 60],
       ["the latest of several", [now + 60, now + 120], now + 120],
       ["no end, if one has none", [now + 60, undefined], null],
-      ["no end, if it was over before it was told", [1], null],
-      ["no end, if nobody can read it", ["soon"], null],
+      ["no end if it was over before it arrived", [1], null],
+      ["no end if it is unreadable", ["soon"], null],
     ])) {
-      test(`is read from ${words}`, async () => {
+      test(`has an end that is read from ${words}`, async () => {
         const { number } = await newOffice();
         await delivers({ events: [restricted(number, expiration)] });
         const row = await numberNow(number);
@@ -240,15 +240,15 @@ describe("a ban", () => {
       });
     }
 
-    test("and is followed by another lasts until the other's end, in whatever order they are told", async () => {
+    test("and a later one lasts until the later end, in whatever order the notices arrive", async () => {
       for (const order of [
         [0, 1],
         [1, 0],
       ]) {
         const { number } = await newOffice();
-        const told = [restricted(number, [now - 60], START), restricted(number, [now + 3600], START + 60)];
+        const restrictions = [restricted(number, [now - 60], START), restricted(number, [now + 3600], START + 60)];
         for (const i of order) {
-          await delivers({ events: [told[i]] });
+          await delivers({ events: [restrictions[i]] });
           await ends();
         }
         const row = await numberNow(number);
@@ -256,7 +256,7 @@ describe("a ban", () => {
       }
     });
 
-    test("does not end a ban that came later, nor what a person has done since", async () => {
+    test("does not end a later ban, or a status that a person has set since", async () => {
       const [one, two] = [await newOffice(), await newOffice()];
       await delivers({
         events: [
@@ -275,7 +275,7 @@ describe("a ban", () => {
     });
   });
 
-  test("counts as Meta's clock has it, in whatever order it is told", async (t) => {
+  test("follows the order of Meta's timestamps, in whatever order the notices arrive", async (t) => {
     const luck = chance();
     t.diagnostic(`CRM_TEST_SEED=${luck.seed}`);
     for (let round = 0; round < 8; round++) {
@@ -292,11 +292,11 @@ describe("a ban", () => {
       for (const event of luck.shuffle([...events, events[0], events[4]])) await delivers({ events: [event] });
       const { status, status_code } = await numberNow(number);
       assert.deepEqual([status, status_code], ["broken", "account_disconnected"]);
-      assert.equal((await noticesOf(tenant)).length, events.length, "told again is not told twice");
+      assert.equal((await noticesOf(tenant)).length, events.length, "a repeated notice is not reported twice");
     }
   });
 
-  test("of another tenant's account is nobody else's business", async () => {
+  test("changes no other tenant, and no other tenant can read it", async () => {
     const [one, two] = [await newOffice(), await newOffice()];
     await delivers({ events: [banned(one.number)] });
     assert.equal((await numberNow(two.number)).status, "connected");
@@ -311,8 +311,8 @@ describe("a ban", () => {
   });
 });
 
-describe("a number's notice", () => {
-  test("of quality, limit and throughput is followed", async () => {
+describe("a notice about a number", () => {
+  test("updates quality, limit and throughput", async () => {
     const { number } = await newOffice();
     await sql`update public.whatsapp_sessions set display_phone_number = '+62 811-000' where id = ${number.id}`;
     const quality = (/** @type {string} */ event, /** @type {string} */ current_limit, /** @type {number} */ at) =>
@@ -333,7 +333,7 @@ describe("a number's notice", () => {
     );
   });
 
-  test("of a limit counts for all numbers of the account, in every form Meta gives it", async () => {
+  test("about a limit counts for all numbers of the account, in every form that Meta uses", async () => {
     const { tenant, number } = await newOffice();
     const second = await newNumber(tenant, { businessAccount: number.meta_business_account_id });
     const forms = [
@@ -342,14 +342,14 @@ describe("a number's notice", () => {
       ["TIER_100K", "TIER_100K"],
       [-1, "TIER_UNLIMITED"],
     ];
-    for (const [i, [told, expected]] of forms.entries()) {
+    for (const [i, [given, expected]] of forms.entries()) {
       const name = i % 2 === 0 ? "max_daily_conversations_per_business" : "max_daily_conversation_per_phone";
-      await delivers({ events: [notice(number, "business_capability_update", { [name]: told }, START + i)] });
+      await delivers({ events: [notice(number, "business_capability_update", { [name]: given }, START + i)] });
       for (const one of [number, second]) assert.equal((await numberNow(one)).messaging_limit, expected);
     }
   });
 
-  test("says what it is about", async () => {
+  test("gets a summary in words", async () => {
     const { tenant, number } = await newOffice();
     const other = await newNumber(tenant, { businessAccount: number.meta_business_account_id });
     await sql`update public.whatsapp_sessions set display_phone_number = '62811000' where id = ${number.id}`;
@@ -387,7 +387,7 @@ describe("a number's notice", () => {
     );
   });
 
-  test("of a name is followed", async () => {
+  test("updates the name", async () => {
     const { number } = await newOffice();
     const name = (/** @type {string} */ decision, /** @type {number} */ at) =>
       notice(
@@ -404,7 +404,7 @@ describe("a number's notice", () => {
   });
 });
 
-describe("a template's notice", () => {
+describe("a notice about a template", () => {
   /** @param {any} number @param {any} template @param {string} event @param {object} [more] @param {number} [at] */
   const status = (number, template, event, more = {}, at = START) =>
     notice(
@@ -429,7 +429,7 @@ describe("a template's notice", () => {
     };
   };
 
-  test("of its status is followed, by name first and then by an id beyond what JavaScript counts", async () => {
+  test("updates its status, by name first and then by an id beyond JavaScript's safe integers", async () => {
     const { number, template } = await newOwn();
     const id = "9007199254740993";
     const { payload, ...event } = status(number, template, "APPROVED", { message_template_category: "UTILITY" });
@@ -472,14 +472,14 @@ describe("a template's notice", () => {
     assert.equal((await templateNow(template)).status, "APPROVED");
   });
 
-  test("writes the language as it likes", async () => {
+  test("matches the language in any spelling", async () => {
     const { number, template } = await newOwn();
     await sql`update public.broadcast_templates set language = 'en_US' where id = ${template.id}`;
     await delivers({ events: [status(number, { ...template, language: "en-US" }, "APPROVED")] });
     assert.equal((await templateNow(template)).status, "APPROVED");
   });
 
-  test("of quality, category and content is followed", async () => {
+  test("updates quality, category and content", async () => {
     const { number, template } = await newOwn();
     const about = {
       message_template_id: 12,
@@ -530,7 +530,7 @@ describe("a template's notice", () => {
     assert.deepEqual([moved.category, moved.upcoming_category, moved.upcoming_category_at], ["MARKETING", null, null]);
   });
 
-  test("without its word says nothing of the template", async () => {
+  test("without a known event changes nothing of the template", async () => {
     const { number, template } = await newOwn();
     await delivers({ events: [status(number, template, "APPROVED"), status(number, template, "", {}, START + 1)] });
     assert.equal((await templateNow(template)).status, "APPROVED");
@@ -539,7 +539,7 @@ describe("a template's notice", () => {
     assert.equal((await templateNow(template)).status_detail, "2026-11-22");
   });
 
-  test("of an older wording changes nothing, and a header of words is no picture any more", async () => {
+  test("with an older text changes nothing, and a text header replaces an image header", async () => {
     const { number, template } = await newOwn();
     await sql`update public.broadcast_templates set components = ${sql.json([{ type: "HEADER", format: "IMAGE", example: { header_handle: ["h"] } }])} where id = ${template.id}`;
     const wording = (/** @type {string} */ text, /** @type {number} */ at) =>
@@ -581,7 +581,7 @@ describe("a template's notice", () => {
   });
 });
 
-describe("a person's wish", () => {
+describe("a marketing preference", () => {
   /** @param {any} number @param {any[]} user_preferences @param {any[]} [contacts] */
   const wishes = (number, user_preferences, contacts = []) => ({
     field: "user_preferences",
@@ -594,14 +594,14 @@ describe("a person's wish", () => {
     category: "marketing_messages",
     value,
     timestamp,
-    detail: "told",
+    detail: "reported",
   });
   /** @param {any} number */
   const contactsOf = async (number) => [
     ...(await sql`select * from public.contacts where tenant_id = ${number.tenant_id}`),
   ];
 
-  test("for no more marketing is kept with its proof, until it is taken back", async () => {
+  test("to stop is kept with its proof until it is withdrawn", async () => {
     const { number } = await newOffice();
     const { contact } = await receivesMessage(number);
     await delivers({ events: [wishes(number, [wish("stop", { wa_id: contact.wa_id }, `${START}`)])] });
@@ -620,14 +620,14 @@ describe("a person's wish", () => {
     assert.deepEqual(
       consents.map((row) => [row.state, row.source, row.detail]),
       [
-        ["opted_out", "meta_preference", "told"],
-        ["opted_out", "meta_preference", "told"],
-        ["opted_in", "meta_preference", "told"],
+        ["opted_out", "meta_preference", "reported"],
+        ["opted_out", "meta_preference", "reported"],
+        ["opted_in", "meta_preference", "reported"],
       ],
     );
   });
 
-  test("beside one of somebody who cannot be is kept", async () => {
+  test("is kept beside one of an impossible sender", async () => {
     const { number } = await newOffice();
     const who = { wa_id: someDigits() };
     const { event_id } = await delivers({
@@ -652,7 +652,7 @@ describe("a person's wish", () => {
     );
   });
 
-  test("told twice, or with another at the same moment, is one; and the no counts", async () => {
+  test('counts once if it is repeated, and "stop" wins over a simultaneous "resume"', async () => {
     const { number } = await newOffice();
     const who = { wa_id: someDigits() };
     const delivery = { events: [wishes(number, [wish("resume", who, START), wish("stop", who, START)])] };
@@ -663,7 +663,7 @@ describe("a person's wish", () => {
     assert.equal((await sql`select from public.contact_consents where contact_id = ${contact.id}`).length, 2);
   });
 
-  test("of somebody who never wrote, and hides the number, is kept too", async () => {
+  test("of a person who never wrote and hides the number is kept too", async () => {
     const { number } = await newOffice();
     const user_id = `ID.${randomUUID()}`;
     await delivers({
@@ -683,7 +683,7 @@ describe("a person's wish", () => {
     assert.deepEqual([...(await sql`select id from public.conversations where session_id = ${number.id}`)], []);
   });
 
-  test("that Meta tells with a failed message (131050) is kept once", async () => {
+  test("that Meta reports with a failed message (131050) is kept once", async () => {
     const { number } = await newOffice();
     const { conversation, contact } = await receivesMessage(number);
     const message = await newOutbound(conversation);

@@ -1,4 +1,4 @@
-// Connected numbers: whose they are, their tokens, their health, their breaker.
+// Connected numbers: their owner, their tokens, their health and their breaker.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -60,7 +60,7 @@ const tokenOf = async (/** @type {any} */ number) =>
   (await sql`select * from private.session_tokens where session_id = ${number.id}`)[0];
 
 describe("connecting a number", () => {
-  test("makes it the tenant's, with Meta's word on it", async () => {
+  test("gives it to the tenant, with the properties that Meta reports", async () => {
     const tenant = await newTenant();
     const admin = await newUser(tenant, "admin");
     const number = await connects(tenant);
@@ -80,7 +80,7 @@ describe("connecting a number", () => {
     assert.deepEqual(await lists(await newUser(await newTenant(), "admin")), []);
   });
 
-  test("keeps until when its token was issued, until it has another", async () => {
+  test("keeps the issue time of its token until the token is replaced", async () => {
     const tenant = await newTenant();
     const admin = await newUser(tenant, "admin");
     const [phone, at] = [someDigits(), "2099-01-02T03:04:05+00:00"];
@@ -102,7 +102,7 @@ describe("connecting a number", () => {
     assert.equal((await changes(admin, number, { token_expires_at: null })).token_expires_at, null);
   });
 
-  test("that is another tenant's is refused, also at the same moment", async () => {
+  test("is refused if another tenant has it, also at the same moment", async () => {
     const phone = someDigits();
     const [one, two] = [await newTenant(), await newTenant()];
     await connects(one, { phone });
@@ -135,7 +135,7 @@ describe("connecting a number", () => {
     assert.deepEqual([row.tenant_id === thief.id, row.meta_phone_number_id], [false, mine.phone]);
   });
 
-  test("again gives it its history back, and after deletion somebody else may have it", async () => {
+  test("again restores its history, and after its deletion another tenant may connect it", async () => {
     const [one, two] = [await newTenant(), await newTenant()];
     const admin = await newUser(one, "admin");
     const number = await connects(one, { token: sealed() });
@@ -155,7 +155,7 @@ describe("connecting a number", () => {
     await isRefused(connects(one, { phone: number.phone }), { code: "PT409", detail: "number_taken" });
   });
 
-  test("is the service's alone", async () => {
+  test("is open to the service alone", async () => {
     const tenant = await newTenant();
     const admin = await newUser(tenant, "admin");
     await isRefused(
@@ -172,7 +172,7 @@ describe("connecting a number", () => {
     );
   });
 
-  test("of the environment happens once, and not after it was deleted", async () => {
+  test("from the environment happens once, and not again after its deletion", async () => {
     const tenant = await newTenant();
     const admin = await newUser(tenant, "admin");
     const phone = someDigits();
@@ -201,7 +201,7 @@ describe("changing a number", () => {
     assert.deepEqual([renamed.name, renamed.messages_per_second, renamed.status], ["Pusat", 80, "disconnected"]);
   });
 
-  test("keeps to Meta's pace", async () => {
+  test("accepts a pace within Meta's limit alone", async () => {
     const tenant = await newTenant();
     const admin = await newUser(tenant, "admin");
     const number = await connects(tenant);
@@ -213,7 +213,7 @@ describe("changing a number", () => {
     assert.equal((await changes(admin, number, { messages_per_second: 1000 })).messages_per_second, 1000);
   });
 
-  test("that takes it out of use holds its campaigns", async () => {
+  test("to an unusable status holds its campaigns", async () => {
     const tenant = await newTenant();
     const admin = await newUser(tenant, "admin");
     const number = await newNumber(tenant);
@@ -224,7 +224,7 @@ describe("changing a number", () => {
     assert.deepEqual([status, status_reason], ["paused", "The number was disconnected."]);
   });
 
-  test("is refused to strangers and to those without the right", async () => {
+  test("is refused to another tenant and to people without the permission", async () => {
     const tenant = await newTenant();
     const number = await connects(tenant);
     const foreigner = await newUser(await newTenant(), "admin");
@@ -245,8 +245,8 @@ describe("changing a number", () => {
   });
 });
 
-describe("a token", () => {
-  test("is kept sealed where no client reaches it", async () => {
+describe("an access token", () => {
+  test("is sealed, and out of reach for every client", async () => {
     const tenant = await newTenant();
     const admin = await newUser(tenant, "admin");
     const text = `sealed-${randomUUID()}`;
@@ -276,7 +276,7 @@ describe("a token", () => {
     });
   });
 
-  test("is sealed anew only in the place of what was opened", async () => {
+  test("is resealed only if it is still the one that was opened", async () => {
     const number = await connects(await newTenant(), { token: sealed("old") });
     const reseal = (/** @type {string} */ was, /** @type {string} */ text) =>
       asService(
@@ -296,7 +296,7 @@ describe("a token", () => {
     assert.deepEqual(await waiting("k2"), []);
   });
 
-  test("that Meta refuses breaks the number, and a check that works does not mend it", async () => {
+  test("that Meta refuses breaks the number, and a later successful check does not repair it", async () => {
     const tenant = await newTenant();
     const number = await connects(tenant);
     const record = (/** @type {object | null} */ health, /** @type {string | null} */ problem, invalid = false) =>
@@ -333,7 +333,9 @@ describe("a number's breaker", () => {
     );
   const rested = (/** @type {any} */ number) => sql`
     update private.number_breakers set open_until = now() - interval '1 second', trial_until = null where session_id = ${number.id}`;
-  /** Notes a failure, and answers for how many seconds the breaker is open from then on: one transaction has one now(). */
+  /**
+   * Notes a failure, and returns the seconds for which the breaker is open from then on: one transaction has one now().
+   */
   const opensFor = (/** @type {any} */ number, failed = 1) =>
     sql.begin(async (sql) => {
       const [{ state }] = await sql`select public.note_sends(${number.id}, ${failed}, false) as state`;
@@ -345,7 +347,7 @@ describe("a number's breaker", () => {
   const openUntil = async (/** @type {any} */ number) =>
     (await sql`select open_until from private.number_breakers where session_id = ${number.id}`)[0].open_until;
 
-  test("opens after ten lost answers in a row, and any answer starts anew", async () => {
+  test("opens after ten lost answers in a row, and any answer restarts the count", async () => {
     const number = await connects(await newTenant());
     assert.equal(await note(number, 9), "closed");
     assert.equal(await note(number, 0, true), "closed");
@@ -357,7 +359,7 @@ describe("a number's breaker", () => {
     assert.deepEqual(await openUntil(number), until, "late failures do not keep it open longer");
   });
 
-  test("is tried out by one at a time, and stays open twice as long each time", async () => {
+  test("lets one request at a time try the number, and stays open twice as long after each failure", async () => {
     const number = await connects(await newTenant());
     await note(number, 10);
     for (const next of [60, 120, 240, 300, 300]) {
@@ -370,10 +372,10 @@ describe("a number's breaker", () => {
     await rested(number);
     await access(number);
     assert.equal(await note(number, 0, true), "closed");
-    assert.equal(await opensFor(number, 10), 30, "the past is forgotten");
+    assert.equal(await opensFor(number, 10), 30, "the earlier failures are forgotten");
   });
 
-  test("is not tried out by whoever only looks", async () => {
+  test("starts no trial for a caller that only reads", async () => {
     const number = await connects(await newTenant());
     await note(number, 10);
     await rested(number);
@@ -381,7 +383,7 @@ describe("a number's breaker", () => {
     assert.equal((await access(number)).trial, true);
   });
 
-  test("takes another trial when the first never told", async () => {
+  test("allows another trial if the first reports no outcome", async () => {
     const number = await connects(await newTenant());
     await note(number, 10);
     await rested(number);
@@ -391,7 +393,7 @@ describe("a number's breaker", () => {
     assert.equal((await access(number)).trial, true);
   });
 
-  test("shows in the number's figures and in the health of all", async () => {
+  test("appears in the number's figures and in the health of all numbers", async () => {
     const tenant = await newTenant();
     const admin = await newUser(tenant, "admin");
     const number = await connects(tenant);
@@ -404,7 +406,7 @@ describe("a number's breaker", () => {
   });
 });
 
-test("delivery figures count what became of the messages of a day and a week", async () => {
+test("delivery figures count the outcomes of a day's and a week's messages", async () => {
   const tenant = await newTenant();
   const admin = await newUser(tenant, "admin");
   const number = await newNumber(tenant);
@@ -438,7 +440,7 @@ test("delivery figures count what became of the messages of a day and a week", a
   assert.equal(delivery.week.messages, 7);
 });
 
-test("a number that Meta has banned sends nothing until it may again", async () => {
+test("a number that Meta has banned sends nothing until Meta lifts the ban", async () => {
   const tenant = await newTenant();
   const admin = await newUser(tenant, "admin");
   for (const before of ["connected", "paused"]) {
@@ -457,7 +459,7 @@ test("a number that Meta has banned sends nothing until it may again", async () 
   }
 });
 
-test("a number that Meta refuses tells why, and whether its token is to blame", async () => {
+test("a number that Meta refuses shows the reason, and whether its token is the cause", async () => {
   const tenant = await newTenant();
   const admin = await newUser(tenant, "admin");
   for (const [code, token_status] of [
@@ -467,13 +469,13 @@ test("a number that Meta refuses tells why, and whether its token is to blame", 
   ]) {
     const number = await connects(tenant);
     await asService((sql) => sql`select public.break_session(${number.id}, 'Meta says no', ${code})`);
-    const [told] = (await lists(admin)).filter((/** @type {any} */ { id }) => id === number.id);
+    const [shown] = (await lists(admin)).filter((/** @type {any} */ { id }) => id === number.id);
     assert.deepEqual(
-      [told.status, told.status_code, told.status_reason, told.token_status],
+      [shown.status, shown.status_code, shown.status_reason, shown.token_status],
       ["broken", code, "Meta says no", token_status],
     );
   }
-  // as the release before this one calls it
+  // as the previous release calls it
   const number = await connects(tenant);
   await asService((sql) => sql`select public.break_session(session_id => ${number.id}, reason => 'no')`);
   assert.equal((await lists(admin)).at(-1).status, "broken");

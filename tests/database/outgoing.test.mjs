@@ -1,4 +1,4 @@
-// Messages of every kind on their way out: who may send them, where they go, and that a key sends once.
+// Outgoing messages of every kind: the permission, the addressee, and one send for each idempotency key.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -74,7 +74,7 @@ const newInbox = async () => {
 };
 
 describe("a message", () => {
-  test("is a row on its way, and tells where to send it", async () => {
+  test("is queued as a row, and the answer names its addressee", async () => {
     const { number, agent, conversation, contact } = await newInbox();
     const { message, ...answer } = await sends(agent, conversation, { payload: text("Ada!"), content: "Ada!" });
     assert.deepEqual(answer, {
@@ -99,7 +99,7 @@ describe("a message", () => {
     assert.equal(message.tenant_id, undefined);
   });
 
-  test("waits for those written before it in the conversation, until each has its outcome", async () => {
+  test("waits for the earlier ones of its conversation until each has its outcome", async () => {
     const { number, agent, manager, conversation } = await newInbox();
     const isNext = (/** @type {any} */ { message }) => calls("service", "message_is_next", { message_id: message.id });
     const ends = (/** @type {any} */ { message }, /** @type {string} */ outcome) =>
@@ -120,7 +120,7 @@ describe("a message", () => {
     const elsewhere = await receivesMessage(number);
     assert.equal((await sends(agent, elsewhere.conversation)).behind, false, "conversations do not wait for others");
     await sql`update public.messages set occurred_at = now() - interval '3 minutes' where id = ${third.message.id}`;
-    assert.equal((await sends(agent, conversation)).behind, false, "a sender that died is not waited for");
+    assert.equal((await sends(agent, conversation)).behind, false, "a dead sender delays no message");
   });
 
   test("does not wait for automatic messages and campaigns", async () => {
@@ -132,11 +132,11 @@ describe("a message", () => {
     assert.equal((await sends(agent, conversation)).behind, false);
   });
 
-  test("of each kind takes its own right", async () => {
+  test("needs the permission of its kind", async () => {
     const { tenant, conversation } = await newInbox();
-    const nobody = await newUser(tenant, null);
+    const powerless = await newUser(tenant, null);
     for (const type of ["text", "image", "template", "interactive"]) {
-      await isRefused(sends(nobody, conversation, { type, payload: { [type]: {} } }), {
+      await isRefused(sends(powerless, conversation, { type, payload: { [type]: {} } }), {
         code: "PT403",
         detail: "forbidden",
       });
@@ -147,7 +147,7 @@ describe("a message", () => {
     );
   });
 
-  test("is refused to strangers and in a colleague's conversation as if there were nothing", async () => {
+  test("is refused to people of other tenants and in a colleague's conversation as if the conversation did not exist", async () => {
     const { tenant, agent, conversation } = await newInbox();
     await isRefused(sends(await newUser(await newTenant(), "admin"), conversation), { code: "PT404" });
     await sql`update public.tenants set agents_see_unassigned = false where id = ${tenant.id}`;
@@ -158,7 +158,7 @@ describe("a message", () => {
     await sends(agent, conversation);
   });
 
-  test("other than a template needs the window", async () => {
+  test("other than a template needs an open window", async () => {
     const { agent, number } = await newInbox();
     const { conversation } = await receivesMessage(number, { timestamp: seconds(86_401) });
     for (const type of ["text", "image", "reaction", "interactive", "location", "contacts"]) {
@@ -172,7 +172,7 @@ describe("a message", () => {
     assert.equal(message.type, "template");
   });
 
-  test("is refused while the number cannot send, or Meta does not answer", async () => {
+  test("is refused while the number cannot send or Meta does not answer", async () => {
     const { agent, conversation, number } = await newInbox();
     await asService((sql) => sql`select public.note_sends(${number.id}, 10, false)`);
     await isRefused(sends(agent, conversation), { code: "PT503", detail: "meta_unavailable" });
@@ -199,7 +199,7 @@ describe("a message", () => {
     assert.equal(
       (await conversationOf({ conversation_id: conversation.id })).last_message_preview,
       "Siap",
-      "a reaction is no last word",
+      "a reaction is not the last message",
     );
     const { message: elsewhere } = await receivesMessage(number);
     for (const named of [elsewhere.id, elsewhere.whatsapp_message_id, randomUUID(), "wamid.x"]) {
@@ -224,7 +224,7 @@ describe("an idempotency key", () => {
     assert.deepEqual([again.repeated, again.phone_number_id], [true, undefined]);
   });
 
-  test("with another message is a mistake", async () => {
+  test("with another message is refused", async () => {
     const { agent, conversation, message } = await newInbox();
     await sends(agent, conversation, { key: "k" });
     for (const other of [
@@ -236,7 +236,7 @@ describe("an idempotency key", () => {
     }
   });
 
-  test("of a message for later is told as such", async () => {
+  test("of a scheduled message is reported as such", async () => {
     const { manager, conversation } = await newInbox();
     const schedules = (/** @type {Date} */ at) =>
       as(
@@ -268,7 +268,7 @@ describe("an idempotency key", () => {
 });
 
 describe("a message to a number", () => {
-  test("makes its contact and conversation, once", async () => {
+  test("creates its contact and conversation once", async () => {
     const tenant = await newTenant();
     const number = await newNumber(tenant);
     const agent = await newUser(tenant, "agent");
@@ -291,7 +291,7 @@ describe("a message to a number", () => {
     });
   });
 
-  test("by an agent who does not see what is unassigned is the agent's conversation", async () => {
+  test("by an agent who does not see unassigned conversations is assigned to that agent", async () => {
     const tenant = await newTenant({ agentsSeeUnassigned: false });
     await newNumber(tenant);
     const agent = await newUser(tenant, "agent");
@@ -299,7 +299,7 @@ describe("a message to a number", () => {
     assert.equal((await conversationOf(message)).assigned_to, agent.id);
   });
 
-  test("goes from the number last used with the contact, or the one named", async () => {
+  test("is sent from the number last used with the contact, or from the one it names", async () => {
     const tenant = await newTenant();
     const [first, second] = [await newNumber(tenant), await newNumber(tenant)];
     const manager = await newUser(tenant, "manager");
@@ -311,7 +311,7 @@ describe("a message to a number", () => {
     await isRefused(sendsTo(manager, { contact, session: foreign }), { code: "PT422", hint: "session_id" });
   });
 
-  test("again under its key is the same, whatever number comes first by now", async () => {
+  test("repeated under its key is the same message, even if another number would be chosen now", async () => {
     const { tenant, manager, number, contact } = await newInbox();
     const first = await sendsTo(manager, { contact, key: "k" });
     assert.equal(first.message.session_id, number.id);
@@ -323,7 +323,7 @@ describe("a message to a number", () => {
     assert.notEqual((await sendsTo(manager, { contact, key: "other" })).message.session_id, number.id);
   });
 
-  test("goes from a number whose account has the template", async () => {
+  test("is sent from a number whose account has the template", async () => {
     const { tenant, number, manager, contact } = await newInbox();
     const other = await newNumber(tenant);
     const template = await newTemplate(tenant, { businessAccount: other.meta_business_account_id });
@@ -338,7 +338,7 @@ describe("a message to a number", () => {
     assert.equal(await from({ payload: named(elsewhere) }), number.meta_phone_number_id);
   });
 
-  test("of a tenant without one is refused, and leaves nothing", async () => {
+  test("of a tenant without a number is refused, and leaves nothing", async () => {
     const tenant = await newTenant();
     const manager = await newUser(tenant, "manager");
     await newNumber(tenant, { status: "paused" });
@@ -346,7 +346,7 @@ describe("a message to a number", () => {
     assert.equal((await sql`select from public.contacts where tenant_id = ${tenant.id}`).count, 0);
   });
 
-  test("whose contact is another tenant's, or a colleague's, is refused", async () => {
+  test("is refused if its contact belongs to another tenant or a colleague", async () => {
     const { tenant, agent, conversation, contact, number } = await newInbox();
     const foreigner = await newUser(await newTenant(), "admin");
     await isRefused(sendsTo(foreigner, { contact }), { code: "PT422", hint: "contact_id" });
@@ -356,7 +356,7 @@ describe("a message to a number", () => {
   });
 });
 
-describe("a file that was uploaded", () => {
+describe("an uploaded file", () => {
   /** @param {any} inbox @param {object} [more] */
   const uploads = async ({ number, agent }, more = {}) => {
     const id = randomUUID();
@@ -417,7 +417,7 @@ describe("a file that was uploaded", () => {
     assert.equal(named.message.payload.document.filename, "lain.png");
   });
 
-  test("of another kind, of another number, deleted or unknown is refused by its place", async () => {
+  test("of another kind or number, deleted or unknown is refused with the field that names it", async () => {
     const inbox = await newInbox();
     const { agent, conversation, tenant } = inbox;
     const { id } = await uploads(inbox);
@@ -437,13 +437,13 @@ describe("a file that was uploaded", () => {
   });
 });
 
-describe("who wants no marketing", () => {
+describe("a customer who has opted out of marketing", () => {
   const named = (/** @type {any} */ template) => ({
     type: "template",
     payload: { template: { name: template.name, language: { code: "id" } } },
   });
 
-  test("gets no template of that category, and everything else", async () => {
+  test("gets no marketing template, but all other messages", async () => {
     const { tenant, agent, conversation, contact } = await newInbox();
     const [marketing, utility] = [await newTemplate(tenant), await newTemplate(tenant, { category: "UTILITY" })];
     await sends(agent, conversation, named(marketing));
@@ -453,7 +453,7 @@ describe("who wants no marketing", () => {
     await sends(agent, conversation);
   });
 
-  test("is not written to later either", async () => {
+  test("gets no scheduled marketing template either", async () => {
     const { tenant, manager, conversation, contact } = await newInbox();
     const marketing = await newTemplate(tenant);
     const { type, payload } = named(marketing);
@@ -469,7 +469,7 @@ describe("who wants no marketing", () => {
     assert.deepEqual([status, error_title], ["failed", "This contact does not want marketing messages."]);
   });
 
-  test("is known from Meta's answer to a message, too", async () => {
+  test("is also recognised from Meta's answer to a message", async () => {
     const { agent, conversation, contact } = await newInbox();
     const { message } = await sends(agent, conversation);
     const result = {
@@ -490,13 +490,13 @@ describe("who wants no marketing", () => {
   });
 });
 
-test("who has no address any more is written nothing", async () => {
+test("a customer without an address cannot be written to", async () => {
   const { agent, conversation, contact } = await newInbox();
   await sql`update public.contacts set wa_id = null, erased_at = now() where id = ${contact.id}`;
   await isRefused(sends(agent, conversation), { code: "PT409", detail: "contact_unreachable" });
 });
 
-test("a template is found by the account of the number, approved before others, and only by who may send it", async () => {
+test("a template is found by the account of the number, approved ones first, and only by people who may send it", async () => {
   const { tenant, agent, conversation, number } = await newInbox();
   const finds = (/** @type {any} */ user, /** @type {any} */ template, /** @type {any} */ of = conversation) =>
     as(
@@ -515,9 +515,9 @@ test("a template is found by the account of the number, approved before others, 
 
 describe("reading", () => {
   const reads = (/** @type {any} */ user, /** @type {any} */ conversation) =>
-    as(user, async (sql) => (await sql`select public.read_conversation(${conversation.id}) as told`)[0].told);
+    as(user, async (sql) => (await sql`select public.read_conversation(${conversation.id}) as receipt`)[0].receipt);
 
-  test("empties the count and tells Meta of the last message once", async () => {
+  test("empties the unread count and reports the last message to Meta once", async () => {
     const { agent, number, conversation, contact } = await newInbox();
     const { message } = await receivesMessage(number, { from: contact.wa_id });
     assert.deepEqual(await reads(agent, conversation), {
@@ -532,7 +532,7 @@ describe("reading", () => {
     assert.equal((await reads(agent, conversation))?.wamid, later.whatsapp_message_id, "an answer is no reading");
   });
 
-  test("and typing are refused to strangers", async () => {
+  test("and typing are refused to people of another tenant", async () => {
     const { conversation } = await newInbox();
     const foreigner = await newUser(await newTenant(), "admin");
     await isRefused(reads(foreigner, conversation), { code: "PT404" });
@@ -543,7 +543,7 @@ describe("reading", () => {
     assert.equal((await conversationOf({ conversation_id: conversation.id })).unread_count, 1);
   });
 
-  test("is part of typing, which needs the window", async () => {
+  test("comes with a typing indicator, which needs an open window", async () => {
     const { agent, conversation, message } = await newInbox();
     const types = () =>
       as(agent, async (sql) => (await sql`select public.typing_target(${conversation.id}) as target`)[0].target);

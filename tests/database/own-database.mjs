@@ -1,5 +1,5 @@
-// A database that no other test file uses, on the server they share: a copy of one that is made once. A stack for each
-// file would take as many seconds as most files do.
+// A database that no other test file uses, on the shared server: a copy of one that is made once. A stack for each file
+// would take as many seconds as most files do.
 import { randomUUID } from "node:crypto";
 import path from "node:path";
 import postgres from "postgres";
@@ -46,7 +46,7 @@ async function migrate(url) {
   await onDatabase(asOwner(url), (sql) => applyMigrations(sql, readMigrations(path.join(ROOT, "supabase/migrations"))));
 }
 
-/** The same database as role `postgres`, which migrations and people have on a hosted project. @param {string} url */
+/** The same database as role `postgres`, which migrations and people use on a hosted project. @param {string} url */
 export function asOwner(url) {
   const address = new URL(url);
   address.username = "postgres";

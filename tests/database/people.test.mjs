@@ -1,4 +1,4 @@
-// People of a tenant: invited, changed, deactivated.
+// People of a tenant: invitations, changes and deactivation.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -57,7 +57,7 @@ describe("an invitation", () => {
     });
   });
 
-  test("tells what Auth knows of the address", async () => {
+  test("reports whether Auth knows the address", async () => {
     const { admin } = await newOffice();
     const { invitation_id, ...unknown } = await invites(admin);
     assert.deepEqual(unknown, { registered_user_id: null, unconfirmed_user_id: null });
@@ -67,7 +67,7 @@ describe("an invitation", () => {
     assert.notEqual(second, invitation_id);
   });
 
-  test("again renews the open one", async () => {
+  test("to an address with an open invitation renews that one", async () => {
     const { tenant, admin } = await newOffice();
     const email = someAddress();
     const first = await invites(admin, email);
@@ -80,7 +80,7 @@ describe("an invitation", () => {
     );
   });
 
-  test("is refused for somebody who belongs somewhere, in the same words wherever that is", async () => {
+  test("is refused for a member of any tenant, with one message that does not reveal which", async () => {
     const { admin, agent } = await newOffice();
     const elsewhere = await newUser(await newTenant(), "agent");
     const messages = new Set();
@@ -95,7 +95,7 @@ describe("an invitation", () => {
     assert.equal(messages.size, 1);
   });
 
-  test("is refused without a role, and with one that may not be given", async () => {
+  test("is refused without a role, and with a role that the inviter may not give", async () => {
     const { admin } = await newOffice();
     for (const roleIds of [[], [randomUUID()]]) {
       await isRefused(invites(admin, someAddress(), { role_ids: roleIds }), {
@@ -113,7 +113,7 @@ describe("an invitation", () => {
     }
   });
 
-  test("is not completed by another address, nor for somebody who has joined another tenant meanwhile", async () => {
+  test("cannot be completed with another address, or after the person has joined another tenant", async () => {
     const { admin } = await newOffice();
     const [person, other] = [await newStranger(), await newStranger()];
     const { invitation_id } = await invites(admin, person.email);
@@ -129,7 +129,7 @@ describe("an invitation", () => {
     });
   });
 
-  test("that is withdrawn cannot be completed, and others' cannot be withdrawn", async () => {
+  test("that is withdrawn cannot be completed, and another tenant cannot withdraw it", async () => {
     const { tenant, admin } = await newOffice();
     const person = await newStranger();
     const { invitation_id } = await invites(admin, person.email);
@@ -146,7 +146,7 @@ describe("an invitation", () => {
     assert.notEqual((await invites(admin, person.email)).invitation_id, invitation_id);
   });
 
-  test("gives no role of a tenant that it is not of", async () => {
+  test("gives no role of another tenant", async () => {
     const { tenant } = await newOffice();
     const [person, foreign] = [await newStranger(), await newRole(await newTenant())];
     const [{ id }] = await sql`
@@ -171,7 +171,7 @@ describe("the operator's add_member", () => {
     assert.deepEqual([agent.display_name, keysOf(agent.roles)], ["Rina", ["agent", role.key].sort()]);
   });
 
-  test("is refused where something is not there, and leaves nothing", async () => {
+  test("is refused if a part does not exist, and leaves nothing", async () => {
     const [tenant, person] = [await newTenant(), await newStranger()];
     const foreign = await newRole(await newTenant());
     const adds = (/** @type {any} */ more) =>
@@ -219,7 +219,7 @@ describe("people", () => {
     assert.deepEqual(await list({ search: "%" }), [0, []]);
   });
 
-  test("are told with their roles and open conversations, to their own tenant", async () => {
+  test("are shown with their roles and open conversations, to their own tenant", async () => {
     const { tenant, admin, agent } = await newOffice();
     const number = await newNumber(tenant);
     for (const status of ["open", "resolved", "pending"]) {
@@ -227,14 +227,14 @@ describe("people", () => {
       await assign(conversation, agent);
       await sql`update public.conversations set status = ${status} where id = ${conversation.id}`;
     }
-    const told = await calls(admin, "get_agent", { user_id: agent.id });
-    assert.deepEqual([told.id, keysOf(told.roles), told.open_conversations], [agent.id, ["agent"], 2]);
+    const shown = await calls(admin, "get_agent", { user_id: agent.id });
+    assert.deepEqual([shown.id, keysOf(shown.roles), shown.open_conversations], [agent.id, ["agent"], 2]);
     assert.equal(await calls(await newUser(await newTenant(), "admin"), "get_agent", { user_id: agent.id }), null);
   });
 });
 
-describe("a person who is changed", () => {
-  test("has what is named changed", async () => {
+describe("a change of a person", () => {
+  test("sets the named properties", async () => {
     const { admin, agent } = await newOffice();
     const changed = await calls(admin, "update_agent", {
       user_id: agent.id,
@@ -248,7 +248,7 @@ describe("a person who is changed", () => {
     assert.deepEqual([reset.display_name, reset.locale], ["Rina", null]);
   });
 
-  test("may be oneself, but for rights", async () => {
+  test("may be made by that person, except to their own rights", async () => {
     const { agent, colleague, admin } = await newOffice();
     assert.equal(
       (await calls(agent, "update_agent", { user_id: agent.id, changes: { display_name: "Saya" } })).display_name,
@@ -272,7 +272,7 @@ describe("a person who is changed", () => {
     }
   });
 
-  test("is of the tenant and below one's level", async () => {
+  test("is limited to people of the tenant below one's own level", async () => {
     const { tenant, admin } = await newOffice();
     const [stranger, peer] = [await newUser(await newTenant(), "agent"), await newUser(tenant, "admin")];
     for (const userId of [stranger.id, randomUUID()]) {
@@ -287,7 +287,7 @@ describe("a person who is changed", () => {
     });
   });
 
-  test("needs the permission for what is done", async () => {
+  test("needs the permission for each property", async () => {
     const { tenant, agent } = await newOffice();
     const editor = await newUserWith(tenant, { level: 9, permissions: ["agents.update"] });
     const forbidden = { code: "PT403", detail: "forbidden" };
@@ -297,7 +297,7 @@ describe("a person who is changed", () => {
     const remover = await newUserWith(tenant, { level: 9, permissions: ["agents.delete"] });
     await calls(remover, "update_agent", { user_id: agent.id, changes: { active: false } });
     await isRefused(calls(remover, "update_agent", { user_id: agent.id, changes: { active: true } }), forbidden);
-    // Together with what one may do, what one may not is refused too.
+    // A forbidden property is refused even together with allowed ones.
     await isRefused(
       calls(remover, "update_agent", { user_id: agent.id, changes: { active: false, role_ids: [AGENT] } }),
       forbidden,
@@ -305,7 +305,7 @@ describe("a person who is changed", () => {
   });
 });
 
-describe("a person who is deactivated", () => {
+describe("the deactivation of a person", () => {
   const newWorkload = async () => {
     const { tenant, admin, agent, colleague } = await newOffice();
     const number = await newNumber(tenant);
@@ -325,7 +325,7 @@ describe("a person who is deactivated", () => {
     return { tenant, admin, agent, colleague, assignees };
   };
 
-  test("loses every session and all access, and gives open conversations back", async () => {
+  test("ends every session and all access, and unassigns open conversations", async () => {
     const { admin, agent, assignees } = await newWorkload();
     await sql`insert into auth.sessions (id, user_id) values (${randomUUID()}, ${agent.id}), (${randomUUID()}, ${agent.id})`;
     const answer = await calls(admin, "update_agent", { user_id: agent.id, changes: { active: false } });
@@ -348,7 +348,7 @@ describe("a person who is deactivated", () => {
     assert.deepEqual(await assignees(), [colleague.id, colleague.id, agent.id]);
   });
 
-  test("hands nothing to somebody who is away or elsewhere, and stays", async () => {
+  test("is refused with an inactive or foreign successor", async () => {
     const { tenant, admin, agent, assignees } = await newWorkload();
     const [away, stranger] = [
       await newUser(tenant, "agent", { deactivated: true }),
@@ -368,7 +368,7 @@ describe("a person who is deactivated", () => {
     assert.notEqual(await calls(agent, "current_access"), null);
   });
 
-  test("keeps the time of the first deactivation", async () => {
+  test("keeps the time of the first one", async () => {
     const { admin, agent } = await newOffice();
     const first = await calls(admin, "update_agent", { user_id: agent.id, changes: { active: false } });
     const again = await calls(admin, "update_agent", { user_id: agent.id, changes: { active: false } });
@@ -376,7 +376,7 @@ describe("a person who is deactivated", () => {
   });
 });
 
-test("a person banned in Auth loses everything, and has it back afterwards", async () => {
+test("a person banned in Auth loses all access until the ban ends", async () => {
   const { agent } = await newOffice();
   const bans = (/** @type {Date | null} */ until) =>
     sql`update auth.users set banned_until = ${until} where id = ${agent.id}`;
@@ -387,7 +387,7 @@ test("a person banned in Auth loses everything, and has it back afterwards", asy
   assert.notEqual(await calls(agent, "current_access"), null);
 });
 
-test("an API key of the same level may look after people, too", async () => {
+test("an API key of the same level may manage people too", async () => {
   const { tenant, agent } = await newOffice();
   const key = await newApiKey(tenant, "admin");
   const changed = await calls(key, "update_agent", { user_id: agent.id, changes: { display_name: "Rina" } });

@@ -1,5 +1,5 @@
-// The paths that every request and every minute take read no large table from end to end. On a database of its own, for
-// plans depend on what is in the tables.
+// The queries of every request and every minute scan no large table. The file has a database of its own, because plans
+// depend on the contents of the tables.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
@@ -14,13 +14,13 @@ const RECIPIENTS = 1500; // of each tenant's campaign, every tenth pending
 const LARGE = ["messages", "message_status_events", "broadcast_recipients", "conversations", "contacts"];
 
 const database = await useDatabase({ own: true });
-/** What Postgres says while the watched connection works. @type {string[]} */
+/** The notices of Postgres while the watched connection works. @type {string[]} */
 let notices = [];
 const watched = database.connect({ max: 1, onnotice: ({ message }) => notices.push(message ?? "") });
 const { sql, as, asService } = world(watched);
 after(() => watched.end());
 const known = await fill();
-// It tells of the statements within functions too, as each role runs them.
+// It reports statements within functions too, as each role runs them.
 await sql.unsafe(`
   load 'auto_explain';
   -- pages come from memory or an SSD, as they do in the cloud
@@ -29,10 +29,15 @@ await sql.unsafe(`
   set auto_explain.log_nested_statements = on;
   set client_min_messages = log`);
 
-/** The choice of a page's rows: they come from the thread in its order. The rows of one page may be sorted then. */
+/**
+ * The choice of a page's rows: they come from the thread in its order. The rows of one page may be sorted afterwards.
+ */
 const SORTED_THREAD = /Query Text: select array\([\s\S]*Sort Key: m\w*\.occurred_at/;
 
-/** `sorts`: what an index must give in order. @type {Record<string, { run: () => Promise<any>, uses: RegExp[], sorts?: RegExp }>} */
+/**
+ * `sorts`: the order that an index must give.
+ * @type {Record<string, { run: () => Promise<any>, uses: RegExp[], sorts?: RegExp }>}
+ */
 const PATHS = {
   "claiming recipients": {
     run: () => asService((sql) => sql`select public.claim_recipients(${known.number.id}, ${known.holder}, 20, 600)`),
@@ -156,7 +161,7 @@ const PATHS = {
       /conversation_labels_label_idx|conversation_labels/,
     ],
   },
-  "what somebody has not read": {
+  "a person's unread conversations": {
     run: async () => {
       for (const user of [known.admin, known.agent]) {
         await as(user, (sql) => sql`select public.list_inbox('{"unread": true}', 'newest', null, 1, 25)`);
@@ -201,7 +206,7 @@ const PATHS = {
     run: () => counts(leaf("label", "has", known.label.id)),
     uses: [/contact_labels_label_idx/, /contacts_pkey|contacts_id_tenant_id_key/],
   },
-  "a segment by what a campaign did": {
+  "a segment by the outcome of a campaign": {
     run: () =>
       counts({
         all: [{ campaign: known.campaign.id, did: "failed" }, { not: { campaign: known.campaign.id, did: "replied" } }],
@@ -223,7 +228,7 @@ const PATHS = {
     run: () => counts(leaf("custom.size", "is", "L")),
     uses: [/contacts_custom_fields_idx|contacts_(tenant|newest)\w*/],
   },
-  "a segment by everything else": {
+  "a segment by all other conditions": {
     run: () =>
       counts({
         any: [
@@ -236,7 +241,7 @@ const PATHS = {
       }),
     uses: [/contacts_\w+/],
   },
-  "messages to be sent by themselves": {
+  "scheduled messages": {
     run: () => asService((sql) => sql`select public.claim_automatic_messages(50, 60)`),
     uses: [/automatic_messages_\w+/],
   },
@@ -277,7 +282,7 @@ for (const mode of ["force_custom_plan", "force_generic_plan"]) {
   });
 }
 
-test("a scan of a large table is seen, within functions too", async () => {
+test("a scan of a large table is detected, within functions too", async () => {
   const plans = await plansOf(() =>
     sql.unsafe("do $$ begin perform count(*) from public.messages m where m.content = 'x'; end $$"),
   );
@@ -289,7 +294,7 @@ async function plansOf(run) {
   notices = [];
   await run();
   const plans = notices.filter((text) => text.startsWith("duration:"));
-  assert.notEqual(plans.length, 0, "plans are told");
+  assert.notEqual(plans.length, 0, "plans are reported");
   return plans;
 }
 
@@ -322,7 +327,7 @@ async function readThread(user) {
   );
 }
 
-/** Twenty tenants with 40,000 messages and 30,000 recipients between them; what is asked for belongs to one. */
+/** Twenty tenants share 40,000 messages and 30,000 recipients; the queries are those of one tenant. */
 async function fill() {
   const { sql, newTenant, newUser, newNumber, newTemplate } = database;
   const offices = [];
@@ -337,7 +342,7 @@ async function fill() {
   }
   const sessions = offices.map(({ number }) => number.id);
   await sql.begin(async (sql) => {
-    // Neither announcements nor checks of foreign keys: rows in bulk.
+    // Triggers are off: bulk rows need neither announcements nor foreign key checks.
     await sql`set local session_replication_role = replica`;
     await sql`
       insert into public.contacts (tenant_id, wa_id, user_id)
@@ -362,8 +367,8 @@ async function fill() {
       where v.session_id = any (${sessions}::uuid[])`;
     await sql`
       insert into public.message_status_events (tenant_id, session_id, message_id, whatsapp_message_id, status, occurred_at)
-      select m.tenant_id, m.session_id, m.id, m.whatsapp_message_id, told.status, m.occurred_at
-      from public.messages m cross join unnest(array['sent', 'delivered']) as told (status)
+      select m.tenant_id, m.session_id, m.id, m.whatsapp_message_id, reported.status, m.occurred_at
+      from public.messages m cross join unnest(array['sent', 'delivered']) as reported (status)
       where m.direction = 'outbound' and m.session_id = any (${sessions}::uuid[])`;
     await sql`
       insert into public.broadcast_campaigns (tenant_id, name, status, session_id, template_id)
@@ -383,7 +388,7 @@ async function fill() {
     insert into public.messages (tenant_id, session_id, conversation_id, direction, type, status, content, occurred_at, metadata)
     select ${tenant.id}, ${number.id}, ${conversation.id}, 'inbound', 'text', 'received', 'Halo', now() - n * interval '1 minute', '{"broadcast_campaign_id": "silent"}'
     from generate_series(1, ${LONG_THREAD}::integer) n`;
-  // What a claim looks after besides: a limit, templates of the last day, each recipient's quiet hours.
+  // A claim also reads a limit, templates of the last day, and each recipient's quiet hours.
   await sql`update public.whatsapp_sessions set messaging_limit = 'TIER_100K' where id = any (${sessions}::uuid[])`;
   await sql`
     update public.messages set type = 'template', sent_at = now() - random() * interval '40 days'

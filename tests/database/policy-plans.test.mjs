@@ -1,13 +1,14 @@
-// What row-level security costs: one evaluation for a statement, whatever the number of rows, and pages by index for a
-// tenant that has one in a hundred of all messages. On a database of its own, for plans depend on what is in the tables.
+// The cost of row-level security: one evaluation for each statement, whatever the number of rows, and pages by index
+// for a tenant with one in a hundred of all messages. The file has a database of its own, because plans depend on the
+// contents of the tables.
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { useDatabase, world } from "./database.mjs";
 
-/** A million takes a minute to fill, and is planned alike: CRM_TEST_MESSAGES=1000000. */
+/** A million rows take a minute to insert, and get the same plans: CRM_TEST_MESSAGES=1000000. */
 const MESSAGES = Number(process.env.CRM_TEST_MESSAGES) || 100_000;
 const IN_A_CONVERSATION = 50;
-const SHARE = 100; // of all messages, one in so many is the tenant's
+const SHARE = 100; // of all messages, one in this many belongs to the tenant
 
 const database = await useDatabase({ own: true });
 const watched = database.connect({ max: 1 });
@@ -16,7 +17,7 @@ const { as } = world(watched);
 const { admin, agent, conversation } = await fill();
 await watched.unsafe("set random_page_cost = 1.1; set track_functions = 'all'");
 
-describe("a policy asks once for a statement", () => {
+describe("a policy is evaluated once for a statement", () => {
   for (const table of ["messages", "conversations", "contacts"]) {
     for (const [name, user] of Object.entries({ admin, agent })) {
       test(`of ${table}, for an ${name}`, async () => {
@@ -32,7 +33,7 @@ describe("a policy asks once for a statement", () => {
     }
   }
 
-  test("and one that asked for each row would be seen", async () => {
+  test("and a policy evaluated for each row is detected", async () => {
     const { rows, calls } = await callsFor(
       admin,
       "select id from public.messages where type = 'none' or private.has_permission('messages.view')",
@@ -87,10 +88,10 @@ describe("a tenant with a small share of all messages reads by index", () => {
   }
 });
 
-/** How often functions of ours ran for a statement. @param {{ id: string }} user @param {string} query */
+/** The number of calls of our functions during a statement. @param {{ id: string }} user @param {string} query */
 function callsFor(user, query) {
   return as(user, async (sql) => {
-    // Earlier transactions may still be counted in.
+    // Earlier transactions may still be added to the counts.
     const counted = async () =>
       new Map(
         (
@@ -107,7 +108,7 @@ function callsFor(user, query) {
   });
 }
 
-/** Every node of the plan, as it ran. @param {{ id: string }} user @param {string} query @returns {Promise<any[]>} */
+/** Every node of the executed plan. @param {{ id: string }} user @param {string} query @returns {Promise<any[]>} */
 async function planOf(user, query) {
   const [row] = await as(user, (sql) => sql.unsafe(`explain (analyze, format json) ${query}`));
   const flat = (/** @type {any} */ node) => [node, ...(node.Plans ?? []).flatMap(flat)];
@@ -121,7 +122,7 @@ async function fill() {
   const [number, largeNumber] = [await newNumber(tenant), await newNumber(large)];
   const conversations = MESSAGES / IN_A_CONVERSATION;
   await sql.begin(async (sql) => {
-    // Neither announcements nor checks of foreign keys: rows in bulk.
+    // Triggers are off: bulk rows need neither announcements nor foreign key checks.
     await sql`set local session_replication_role = replica`;
     await sql`
       insert into public.contacts (tenant_id, wa_id)

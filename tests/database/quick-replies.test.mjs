@@ -1,4 +1,4 @@
-// Quick replies: who has which, how they read in a conversation, and how often they were used.
+// Quick replies: their owners, their text in a conversation, and the count of their uses.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { hasFields } from "../fields.mjs";
@@ -27,7 +27,7 @@ async function newOffice() {
 }
 
 describe("a quick reply", () => {
-  test("is everybody's or one's own", async () => {
+  test("is shared or personal", async () => {
     const { manager, agent, colleague } = await newOffice();
     const shared = await saves(manager, { shortcut: "/Halo", title: "Sapaan", content: "Halo!", category: " Sapaan " });
     hasFields(shared, { shortcut: "halo", scope: "shared", category: "Sapaan", usage_count: 0, variables: [] });
@@ -46,7 +46,7 @@ describe("a quick reply", () => {
       (await lists(agent, { scope: "shared" })).rows.map((/** @type {any} */ { id }) => id),
       [shared.id],
     );
-    // not even a manager's
+    // not even to a manager
     assert.equal(await calls(manager, "get_quick_reply", { quick_reply_id: own.id }), null);
     await isRefused(saves(manager, { title: "x" }, own.id), { code: "PT404" });
     await isRefused(calls(colleague, "delete_quick_reply", { quick_reply_id: own.id }), { code: "PT404" });
@@ -54,7 +54,7 @@ describe("a quick reply", () => {
     assert.equal((await lists(agent)).total, 1);
   });
 
-  test("has a shortcut of its own, among everybody's and among one's own", async () => {
+  test("has a unique shortcut among the shared ones and among a person's own", async () => {
     const { manager, agent, colleague } = await newOffice();
     const taken = { code: "PT409", detail: "shortcut_taken", hint: "shortcut" };
     await saves(manager, { shortcut: "salam", content: "x" });
@@ -69,7 +69,7 @@ describe("a quick reply", () => {
     }
   });
 
-  test("takes the right to change what everybody uses", async () => {
+  test("needs the permission to change shared ones", async () => {
     const { tenant, manager, agent } = await newOffice();
     await isRefused(saves(agent, { shortcut: "a", content: "x" }), { code: "PT403" });
     const shared = await saves(manager, { shortcut: "a", content: "x" });
@@ -88,7 +88,7 @@ describe("a quick reply", () => {
     );
   });
 
-  test("of another tenant is nowhere", async () => {
+  test("of another tenant is not found", async () => {
     const { manager, tenant } = await newOffice();
     const shared = await saves(manager, { shortcut: "a", content: "x" });
     const stranger = await newUser(await newTenant(), "super_admin");
@@ -108,7 +108,7 @@ describe("a quick reply", () => {
     assert.equal((await calls(manager, "get_quick_reply", { quick_reply_id: shared.id })).usage_count, 0);
   });
 
-  test("names only variables that there are", async () => {
+  test("may name known variables only", async () => {
     const { tenant, manager } = await newOffice();
     await sql`insert into public.contact_fields (tenant_id, key, name, type) values (${tenant.id}, 'city', 'City', 'text')`;
     await saves(manager, {
@@ -125,7 +125,7 @@ describe("a quick reply", () => {
     }
   });
 
-  test("can be changed though a field it names is gone, but for its text", async () => {
+  test("can be changed although a field it names was deleted, except for its text", async () => {
     const { manager } = await newOffice();
     const field = await calls(manager, "create_contact_field", {
       field: { key: "hilang", name: "Hilang", type: "text" },
@@ -165,7 +165,7 @@ describe("a quick reply", () => {
     await isRefused(saves(manager, { shortcut: "x" }), { code: "PT422", hint: "content" });
   });
 
-  test("is found by what it says, by category, and the most used first", async () => {
+  test("is found by its text and by category, the most used first", async () => {
     const { manager, tenant } = await newOffice();
     const { conversation } = await receivesMessage(await newNumber(tenant));
     await saves(manager, { shortcut: "alamat", title: "Alamat toko", content: "Jl. Melati", category: "Info" });
@@ -204,11 +204,11 @@ describe("a quick reply", () => {
 });
 
 describe("rendering", () => {
-  test("fills in each variable once, tells what is missing, and counts", async () => {
+  test("fills in each variable once, reports missing ones, and counts the use", async () => {
     const { tenant, manager, agent } = await newOffice();
     await sql`insert into public.contact_fields (tenant_id, key, name, type) values (${tenant.id}, 'city', 'City', 'text'), (${tenant.id}, 'age', 'Age', 'number')`;
     const { conversation, contact } = await receivesMessage(await newNumber(tenant));
-    // a customer's name is no template
+    // A customer's name is not read as a template.
     await sql`update public.contacts set profile_name = '{{tenant.name}} $1 \\1', custom_fields = '{"age": 7}' where id = ${contact.id}`;
     const [{ display_name }] =
       await sql`update public.profiles set display_name = 'Sari' where user_id = ${agent.id} returning display_name`;
@@ -229,7 +229,7 @@ describe("rendering", () => {
     assert.deepEqual([now.usage_count, now.last_used_at !== null, now.updated_at], [2, true, reply.updated_at]);
   });
 
-  test("knows the parts of names, and who writes", async () => {
+  test("splits names into their parts, and knows the writer", async () => {
     const { tenant, manager, agent } = await newOffice();
     const { conversation, contact } = await receivesMessage(await newNumber(tenant));
     await sql`update public.profiles set display_name = 'Sari Dewi Lestari' where user_id = ${agent.id}`;
@@ -250,7 +250,7 @@ describe("rendering", () => {
     }
   });
 
-  test("takes sight of the conversation and of the reply", async () => {
+  test("needs access to the conversation and to the reply", async () => {
     const { tenant, manager, agent, colleague } = await newOffice();
     const { conversation } = await receivesMessage(await newNumber(tenant));
     await assign(conversation, colleague);
@@ -266,7 +266,7 @@ describe("rendering", () => {
   });
 });
 
-test("changes are told: of shared ones to all who may see them, of one's own to oneself", async () => {
+test("changes are broadcast: of shared ones to all who may see them, of personal ones to their owner", async () => {
   const { tenant, manager, agent } = await newOffice();
   const shared = await saves(manager, { shortcut: "x", content: "x" });
   const own = await saves(agent, { shortcut: "x", content: "x", scope: "personal" });
@@ -274,10 +274,10 @@ test("changes are told: of shared ones to all who may see them, of one's own to 
   const { conversation } = await receivesMessage(await newNumber(tenant));
   await renders(manager, shared, conversation);
   await calls(manager, "delete_quick_reply", { quick_reply_id: shared.id });
-  const told =
+  const announced =
     await sql`select topic, event, payload from realtime.messages where payload ->> 'id' in (${shared.id}, ${own.id})`;
   assert.deepEqual(
-    told.map(({ topic, event }) => `${topic} ${event}`).sort(),
+    announced.map(({ topic, event }) => `${topic} ${event}`).sort(),
     [
       `agent:${agent.id} quick_reply.created`,
       ...["created", "deleted", "updated"].map((verb) => `tenant:${tenant.id}:quick_replies quick_reply.${verb}`),

@@ -1,4 +1,4 @@
-// Live updates: which topics hear of a change, and who may listen to them.
+// Live updates: the topics that receive a change, and the people who may listen to them.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -38,7 +38,7 @@ const newInbox = async () => {
     [`agent:${agent.id}`]: "agent",
   };
   const known = new Set();
-  /** What was announced since it was last asked. */
+  /** The announcements since the last call. */
   const heard = async () => {
     const rows = await sql`
       select * from realtime.messages
@@ -52,18 +52,18 @@ const newInbox = async () => {
     );
     return fresh.map(({ topic, event, payload }) => ({ topic: names[topic] ?? topic, event, payload }));
   };
-  // of the number itself
+  // those of the number itself
   await heard();
   return { tenant, number, agent, heard };
 };
-const told = (/** @type {any[]} */ announced) => announced.map(({ topic, event }) => `${event} to ${topic}`).sort();
+const summary = (/** @type {any[]} */ announced) => announced.map(({ topic, event }) => `${event} to ${topic}`).sort();
 
-describe("those who hear", () => {
+describe("the listeners", () => {
   test("of an unassigned conversation are supervisors and agents alike", async () => {
     const { number, heard } = await newInbox();
     const { conversation, message, contact } = await receivesMessage(number, { text: "Halo", profile_name: "Rina" });
     const announced = await heard();
-    assert.deepEqual(told(announced), [
+    assert.deepEqual(summary(announced), [
       "contact.created to viewers of contacts",
       "conversation.updated to all",
       "conversation.updated to unassigned",
@@ -79,7 +79,7 @@ describe("those who hear", () => {
         );
         assert.ok(
           !("payload" in payload) && !("tenant_id" in payload) && !("idempotency_key" in payload),
-          "no more than the thread shows",
+          "only the columns of the thread",
         );
       } else {
         hasFields(payload, {
@@ -99,7 +99,7 @@ describe("those who hear", () => {
     await assign(conversation, agent);
     await heard();
     await receivesMessage(number, { from: contact.wa_id });
-    assert.deepEqual(told(await heard()), [
+    assert.deepEqual(summary(await heard()), [
       "conversation.updated to agent",
       "conversation.updated to all",
       "message.created to agent",
@@ -113,7 +113,7 @@ describe("those who hear", () => {
     await heard();
     await assign(conversation, agent);
     const announced = await heard();
-    assert.deepEqual(told(announced), [
+    assert.deepEqual(summary(announced), [
       "conversation.removed to unassigned",
       "conversation.updated to agent",
       "conversation.updated to all",
@@ -123,7 +123,7 @@ describe("those who hear", () => {
     );
   });
 
-  test("of a reply and its ticks are the same", async () => {
+  test("of a reply and its statuses are the same", async () => {
     const { number, agent, heard } = await newInbox();
     const { conversation } = await receivesMessage(number);
     await heard();
@@ -131,7 +131,7 @@ describe("those who hear", () => {
       agent,
       (sql) => sql`select public.create_message(${conversation.id}, 'text', 'Siap', '{}') as answer`,
     );
-    assert.deepEqual(told(await heard()), [
+    assert.deepEqual(summary(await heard()), [
       "conversation.updated to all",
       "conversation.updated to unassigned",
       "message.created to all",
@@ -143,15 +143,15 @@ describe("those who hear", () => {
         sql`select public.record_replies(${sql.json([{ message_id: answer.message.id, outcome: "sent", whatsapp_message_id: wamid }])})`,
     );
     const sent = await heard();
-    assert.deepEqual(told(sent), ["message.updated to all", "message.updated to unassigned"]);
+    assert.deepEqual(summary(sent), ["message.updated to all", "message.updated to unassigned"]);
     assert.ok(sent.every(({ payload }) => payload.status === "sent"));
     await delivers({ statuses: [statusOf(number, wamid, "read", { timestamp: seconds() })] });
     const read = await heard();
-    assert.deepEqual(told(read), ["message.updated to all", "message.updated to unassigned"]);
+    assert.deepEqual(summary(read), ["message.updated to all", "message.updated to unassigned"]);
     assert.ok(read.every(({ payload }) => payload.status === "read" && payload.read_at !== null));
   });
 
-  test("of one delivery hear of each message, and of each conversation once", async () => {
+  test("of one delivery receive each message, and each conversation once", async () => {
     const { number, heard } = await newInbox();
     const [one, two] = ["6281100001", "6281100002"];
     await delivers({ messages: [one, one, two].map((from) => inboundText(number, { from })) });
@@ -162,7 +162,7 @@ describe("those who hear", () => {
     ]);
   });
 
-  test("nothing are all, when a delivery is repeated", async () => {
+  test("receive nothing when a delivery is repeated", async () => {
     const { number, heard } = await newInbox();
     const { element, conversation } = await receivesMessage(number);
     const outbound = await newOutbound(conversation);
@@ -173,7 +173,7 @@ describe("those who hear", () => {
     assert.deepEqual(await heard(), []);
   });
 
-  test("of one tenant hear nothing of another", async () => {
+  test("of one tenant receive nothing of another", async () => {
     const [own, other] = [await newInbox(), await newInbox()];
     await receivesMessage(other.number);
     assert.deepEqual(await own.heard(), []);
@@ -181,7 +181,7 @@ describe("those who hear", () => {
   });
 });
 
-test("settings, people, fields of contacts and what customers think are told to who may see them, and told again later", async () => {
+test("settings, people, contact fields and satisfaction scores are broadcast to people who may see them, and again later", async () => {
   const { tenant, number, agent, heard } = await newInbox();
   const [admin, lead, manager] = [
     await newUser(tenant, "admin"),
@@ -200,7 +200,7 @@ test("settings, people, fields of contacts and what customers think are told to 
   await sql`update public.csat_responses set score = 4, answered_at = now() where conversation_id = ${conversation.id}`;
   const announced = await heard();
   const [settings, agents, reports] = ["settings", "agents", "reports"].map((what) => `tenant:${tenant.id}:${what}`);
-  assert.deepEqual(told(announced), [
+  assert.deepEqual(summary(announced), [
     `agent.updated to ${agents}`,
     "contact_field.created to viewers of contacts",
     `csat.created to ${reports}`,
@@ -214,7 +214,7 @@ test("settings, people, fields of contacts and what customers think are told to 
   const missed = await Promise.all(
     [admin, lead, agent].map(async (user, i) => {
       const { changes } = await calls(user, "list_changes", { after: String(sequences[i].sequence) });
-      // The people made before are told of again while a transaction of another test is open.
+      // A concurrent transaction of another test makes the people created earlier appear again.
       return changes
         .filter(({ event }) => /^(settings|agent|csat|contact_field)\./.test(event) && event !== "agent.created")
         .map(({ event, id, data }) => [event, id, data?.score ?? data?.availability ?? data?.key ?? null].join(" "))
@@ -234,7 +234,7 @@ test("settings, people, fields of contacts and what customers think are told to 
 });
 
 describe("a campaign", () => {
-  test("sends without a word about its messages and conversations", async () => {
+  test("broadcasts nothing about its messages and conversations", async () => {
     const { number, heard } = await newInbox();
     const campaign = await newCampaign(number, { recipients: 3 });
     const recipients = await recipientsOf(campaign);
@@ -253,14 +253,14 @@ describe("a campaign", () => {
     assert.deepEqual(await heard(), []);
   });
 
-  test("is heard of once somebody answers", async () => {
+  test("is broadcast with its conversation once a customer answers", async () => {
     const { number, heard } = await newInbox();
     const campaign = await newCampaign(number);
     const [recipient] = await recipientsOf(campaign);
     await asService((sql) => sql`select private.prepare_messages(${number.id}, ${[recipient.id]}::uuid[])`);
     const { conversation } = await receivesMessage(number, { from: recipient.wa_id, text: "Mau!" });
     assert.equal(conversation.status, "open");
-    assert.deepEqual(told(await heard()), [
+    assert.deepEqual(summary(await heard()), [
       "conversation.updated to all",
       "conversation.updated to unassigned",
       "message.created to all",
@@ -268,7 +268,7 @@ describe("a campaign", () => {
     ]);
   });
 
-  test("tells supervisors its numbers when asked to, and when its status changes", async () => {
+  test("sends its statistics to supervisors on request, and when its status changes", async () => {
     const { number, heard } = await newInbox();
     const campaign = await newCampaign(number, { status: "paused", recipients: 4 });
     const announce = () => asService((sql) => sql`select public.announce_campaigns(${[campaign.id]}::uuid[])`);
@@ -292,7 +292,7 @@ describe("a campaign", () => {
 });
 
 describe("a topic", () => {
-  /** Whether a person may listen, as the helper says and as the policy does with what was announced there. */
+  /** Whether a person may listen, by the helper and by the policy on the messages of the topic. */
   const listens = async (/** @type {any} */ user, /** @type {string} */ topic) => {
     const ask = async (/** @type {import("postgres").Sql} */ sql) => {
       await sql`select set_config('realtime.topic', ${topic}, true)`;
@@ -307,7 +307,7 @@ describe("a topic", () => {
   };
 
   for (const agentsSeeUnassigned of [true, false]) {
-    test(`is open to those it is for${agentsSeeUnassigned ? "" : ", where agents do not see what is unassigned"}`, async () => {
+    test(`is open to its listeners${agentsSeeUnassigned ? "" : ", where agents do not see unassigned conversations"}`, async () => {
       const tenant = await newTenant({ agentsSeeUnassigned });
       const [admin, manager, agent, colleague] = await Promise.all(
         /** @type {const} */ (["admin", "manager", "agent", "agent"]).map((role) => newUser(tenant, role)),
@@ -344,7 +344,7 @@ describe("a topic", () => {
     });
   }
 
-  test("closes when its listener is deactivated or loses the tenant's leave", async () => {
+  test("closes when its listener is deactivated or the tenant hides unassigned conversations", async () => {
     const tenant = await newTenant();
     const agent = await newUser(tenant, "agent");
     const topic = `tenant:${tenant.id}:unassigned`;
@@ -357,7 +357,7 @@ describe("a topic", () => {
     assert.equal(await listens(agent, topic), false);
   });
 
-  test("is not for clients to speak on", async () => {
+  test("refuses messages from clients", async () => {
     const tenant = await newTenant();
     const admin = await newUser(tenant, "admin");
     const topic = `tenant:${tenant.id}`;
@@ -371,7 +371,7 @@ describe("a topic", () => {
   });
 });
 
-test("the inbox's tables are published whole", async () => {
+test("the inbox's tables are published in full", async () => {
   const tables =
     await sql`select tablename from pg_publication_tables where pubname = 'supabase_realtime' and schemaname = 'public' order by 1`;
   assert.deepEqual(

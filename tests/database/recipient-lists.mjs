@@ -1,9 +1,9 @@
-// Recipient lists that only one test knows.
+// Recipient lists that belong to one test.
 import { randomUUID } from "node:crypto";
 
 /** @typedef {[waId: string, name?: string | null, variables?: Record<string, string>]} Given */
 
-/** Rows as the API hands them over: the first stands in line `from`. @param {Given[]} given @param {number} [from] */
+/** Rows as the API passes them: the first has line `from`. @param {Given[]} given @param {number} [from] */
 export const entriesOf = (given, from = 2) =>
   given.map(([wa_id, name = null, variables = {}], i) => ({ line: from + i, wa_id, name, variables }));
 
@@ -45,7 +45,7 @@ export function recipientLists({ sql, calls }) {
     path,
   });
 
-  /** Somebody who reads files. @param {string} [id] */
+  /** A reader of import files. @param {string} [id] */
   const newReader = (id = randomUUID()) => {
     const service = (/** @type {string} */ name, /** @type {object} */ rest) =>
       calls("service", name, { holder: id, ...rest });

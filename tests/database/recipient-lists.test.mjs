@@ -1,4 +1,4 @@
-// Recipient lists: who may make and see them, what is on them, and how a file becomes one though its readers die.
+// Recipient lists: permissions, entries, and imports that survive the death of their readers.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { before, describe, test } from "node:test";
@@ -43,7 +43,7 @@ const errorsOf = (/** @type {any} */ user, /** @type {any} */ list, options = {}
 const bad = (/** @type {number} */ line, field = "no hp") => ({ line, field, code: "phone_invalid", value: "abc" });
 
 describe("a list of people given one by one", () => {
-  test("holds each number once, and says which rows are not on it", async () => {
+  test("holds each number once, and reports the rows that were left out", async () => {
     const list = await newRecipientList(manager, {
       columns: ["kota"],
       entries: [["6281234567890", "Ani", { kota: "Solo" }], ["6281234567891"], ["6281234567890", "Ani lagi"]],
@@ -89,7 +89,7 @@ describe("a list of people given one by one", () => {
     );
   });
 
-  test("is not made without anybody on it", async () => {
+  test("is refused without any valid entry", async () => {
     await isRefused(newRecipientList(manager, { name: "Kosong", entries: [], errors: [bad(2)] }), {
       code: "PT422",
       hint: "recipients",
@@ -121,13 +121,13 @@ describe("a list of people given one by one", () => {
     assert.equal((await pageOf(manager, list, { search: "00002" })).rows[0].name, "Tono");
   });
 
-  test("keeps count when somebody is taken off it", async () => {
+  test("updates its count when an entry is removed", async () => {
     const list = await newRecipientList(manager, { entries: [["6281234500011"], ["6281234500012"]] });
     await sql`delete from public.recipient_list_entries where list_id = ${list.id} and wa_id = '6281234500011'`;
     assert.equal((await listNow(list)).entry_count, 1);
   });
 
-  test("may be made by an integration, and is nobody's then", async () => {
+  test("may be created by an API key, and then names no creator", async () => {
     const key = await newApiKey(tenant, "manager");
     const list = await newRecipientList(key, { entries: [["6281234567890"]] });
     assert.equal(list.created_by, null);
@@ -136,7 +136,7 @@ describe("a list of people given one by one", () => {
 });
 
 describe("a list", () => {
-  test("of another tenant is not there", async () => {
+  test("of another tenant is not found", async () => {
     const list = await newRecipientList(manager, { entries: [["6281234567890"]] });
     assert.equal(await calls(stranger, "get_recipient_list", { list_id: list.id }), null);
     assert.equal(await pageOf(stranger, list), null);
@@ -152,7 +152,7 @@ describe("a list", () => {
     assert.deepEqual(await peopleOn(list), ["6281234567890"]);
   });
 
-  test("needs a permission for each thing that is done with it", async () => {
+  test("needs a permission for each action", async () => {
     const list = await newRecipientList(manager, { entries: [["6281234567890"]] });
     const everything = ["view", "create", "import", "export", "delete"].map((action) => `recipient_lists.${action}`);
     const without = (/** @type {string} */ missing) =>
@@ -178,7 +178,7 @@ describe("a list", () => {
     assert.equal(await calls(await without("recipient_lists.view"), "get_recipient_list", { list_id: list.id }), null);
   });
 
-  test("is renamed and deleted with everything on it", async () => {
+  test("can be renamed, and is deleted with all its entries", async () => {
     const list = await newRecipientList(manager, { entries: [["6281234567890"]], errors: [bad(5)] });
     assert.equal((await calls(manager, "rename_recipient_list", { list_id: list.id, name: "Baru" })).name, "Baru");
     await calls(manager, "delete_recipient_list", { list_id: list.id });
@@ -188,7 +188,7 @@ describe("a list", () => {
     assert.equal(left.count, 0);
   });
 
-  test("marks those who want no marketing, as it is at the moment of asking", async () => {
+  test("marks people who have opted out by now", async () => {
     const own = await newTenant();
     const [user, number] = [await newUser(own, "manager"), await newNumber(own)];
     const people = [await receivesMessage(number), await receivesMessage(number)].map(({ contact }) => contact);
@@ -211,13 +211,13 @@ describe("a list", () => {
         handed.map(({ opted_out }) => opted_out),
         [false, true],
       );
-      const [{ told }] = await sql`select count(*)::integer as told from private.opted_out_lines(${list.id})`;
-      assert.equal(told, 0, "nobody is told without the right to the list");
+      const [{ lines }] = await sql`select count(*)::integer as lines from private.opted_out_lines(${list.id})`;
+      assert.equal(lines, 0, "no line without the permission to read the list");
     });
     assert.equal((await calls(user, "get_recipient_list", { list_id: list.id })).opted_out_count, 0);
   });
 
-  test("knows those who want no marketing by any form of their number", async () => {
+  test("recognises people who have opted out by any form of their number", async () => {
     const own = await newTenant();
     const [user, number] = [await newUser(own, "manager"), await newNumber(own)];
     const { contact } = await receivesMessage(number, { from: "5511987654321" });
@@ -231,7 +231,7 @@ describe("a list", () => {
     );
   });
 
-  test("gives a campaign its people by name and in the order of the columns", async () => {
+  test("gives a campaign its people with the values by name, in the order of the columns", async () => {
     const list = await newRecipientList(manager, {
       columns: ["zona", "kota"],
       entries: [
@@ -251,7 +251,7 @@ describe("a list", () => {
 });
 
 describe("a list of contacts", () => {
-  test("holds those that the filter leaves, and nobody else's", async () => {
+  test("holds the contacts that match the filter, and no contact of another tenant", async () => {
     const own = await newTenant();
     const [user, first, second] = [await newUser(own, "manager"), await newNumber(own), await newNumber(own)];
     const here = await receivesMessage(first);
@@ -266,7 +266,7 @@ describe("a list of contacts", () => {
     assert.deepEqual(
       await peopleOn(all),
       [here.contact.wa_id, there.contact.wa_id],
-      "those with a phone number, the oldest first",
+      "contacts with a phone number, the oldest first",
     );
     assert.deepEqual(
       [all.status, all.entry_count, all.progress_percent, all.source],
@@ -284,7 +284,7 @@ describe("a list of contacts", () => {
 });
 
 describe("an import", () => {
-  test("takes no file of another tenant, and each file once", async () => {
+  test("accepts no file of another tenant, and each file once", async () => {
     const other = await newTenant();
     for (const path of [
       `${other.id}/${randomUUID()}`,
@@ -299,7 +299,7 @@ describe("an import", () => {
     await isRefused(newImport(manager, tenant, { path }), { code: "PT409", detail: "file_in_use" });
   });
 
-  test("is one reader's at a time", async () => {
+  test("belongs to one reader at a time", async () => {
     const list = await newImport(manager, tenant);
     const [first, second] = [newReader(), newReader()];
     const claimed = await first.claims(list);
@@ -313,22 +313,26 @@ describe("an import", () => {
     assert.equal((await listNow(list)).status, "importing");
   });
 
-  test("goes on where a reader died, and what it recorded is not recorded again", async () => {
+  test("continues where a reader died, and records no row twice", async () => {
     const list = await newImport(manager, tenant, { rows: 4 });
     const [dead, next] = [newReader(), newReader()];
     await dead.claims(list);
     const batch = { entries: entriesOf([["6281234567890"], ["6281234567891"]]) };
     assert.equal(await dead.records(list, 0, 3, batch), true);
-    assert.equal(await dead.records(list, 0, 3, batch), true, "an answer that was lost is asked for again");
+    assert.equal(await dead.records(list, 0, 3, batch), true, "a lost answer is requested again");
     assert.equal((await listNow(list)).read_rows, 2);
 
     await sql`update private.recipient_imports set leased_until = now() - interval '1 second' where list_id = ${list.id}`;
     const claimed = await next.claims(list);
-    assert.deepEqual([claimed.done_line, claimed.idle_claims], [3, 1], "a reader that got on did not die of the file");
+    assert.deepEqual(
+      [claimed.done_line, claimed.idle_claims],
+      [3, 1],
+      "a reader that made progress did not die of the file",
+    );
     assert.equal(
       await dead.records(list, 3, 5, { entries: entriesOf([["6281234567892"]], 4) }),
       false,
-      "the first has lost it",
+      "the first reader has lost it",
     );
     assert.equal(
       await next.records(list, 3, 5, { entries: entriesOf([["6281234567890"], ["6281234567893"]], 4) }),
@@ -338,10 +342,10 @@ describe("an import", () => {
     assert.deepEqual(await peopleOn(list), ["6281234567890", "6281234567891", "6281234567893"]);
     const { status, read_rows, entry_count, duplicate_count, error_count } = await listNow(list);
     assert.deepEqual([status, read_rows, entry_count, duplicate_count, error_count], ["ready", 4, 3, 1, 0]);
-    assert.equal(await next.claims(list), null, "it is over");
+    assert.equal(await next.claims(list), null, "the import is over");
   });
 
-  test("counts the readers that died at one place, and not those that gave it back", async () => {
+  test("counts the readers that died at one place, but not those that gave it back", async () => {
     const list = await newImport(manager, tenant);
     for (let deaths = 1; deaths <= 3; deaths++) {
       assert.equal((await newReader().claims(list, { seconds: 0 })).idle_claims, deaths);
@@ -352,7 +356,7 @@ describe("an import", () => {
     assert.equal((await newReader().claims(list)).idle_claims, 4);
   });
 
-  test("keeps nothing of a file with an error where all or nothing is wanted", async () => {
+  test("with an error keeps no row of the file if the request wants all or nothing", async () => {
     const list = await newImport(manager, tenant, { onError: "refuse" });
     const reader = newReader();
     await reader.claims(list);
@@ -364,17 +368,17 @@ describe("an import", () => {
       ["refused", "rows_with_errors", 0, 1, 1],
     );
     assert.deepEqual(await peopleOn(list), []);
-    assert.equal((await errorsOf(manager, list)).total, 2, "what was wrong can be read");
+    assert.equal((await errorsOf(manager, list)).total, 2, "the errors can be read");
     assert.equal((await sql`select from private.recipient_list_rows(${list.id})`).count, 0);
 
     const doubled = await newImport(manager, tenant, { onError: "refuse" });
     await reader.claims(doubled);
     await reader.records(doubled, 0, 3, { entries: entriesOf([["6281234567890"], ["6281234567890"]]) });
     await reader.finishes(doubled);
-    assert.equal((await listNow(doubled)).status, "ready", "a number that is there again is no error");
+    assert.equal((await listNow(doubled)).status, "ready", "a repeated number is not an error");
   });
 
-  test("fails when nobody is left, and when the file cannot be read", async () => {
+  test("fails if no valid entry is left, and if the file cannot be read", async () => {
     const reader = newReader();
     for (const [failure, reason] of [
       [null, "no_recipients"],
@@ -396,7 +400,7 @@ describe("an import", () => {
     assert.equal(
       await calls(manager, "delete_recipient_list", { list_id: list.id }),
       list.path,
-      "the file is left over",
+      "the file remains to be removed",
     );
     assert.equal(await reader.records(list, 0, 2, { entries: entriesOf([["6281234567890"]]) }), false);
     assert.equal(await reader.finishes(list), null);
@@ -411,11 +415,11 @@ describe("an import", () => {
     assert.notEqual(await newReader().claims(list), null);
   });
 
-  test("tells the tenant how far it is, at most once a second and at its end", async () => {
+  test("broadcasts its progress at most once a second and at its end", async () => {
     const list = await newImport(manager, tenant, { rows: 3 });
     const reader = newReader();
     await reader.claims(list);
-    const told = async () =>
+    const announced = async () =>
       (
         await sql`
         select payload from realtime.messages
@@ -425,16 +429,16 @@ describe("an import", () => {
     await justAnnounced(sql, "recipient_lists", list);
     await reader.records(list, 2, 3, { entries: entriesOf([["6281234567891"]], 3) });
     assert.deepEqual(
-      (await told()).map((payload) => payload.read_rows),
+      (await announced()).map((payload) => payload.read_rows),
       [1],
     );
     await sql`update public.recipient_lists set progress_announced_at = now() - interval '1 second' where id = ${list.id}`;
     await reader.records(list, 3, 4, { entries: entriesOf([["6281234567892"]], 4) });
     await reader.finishes(list);
-    await becomesTrue(async () => (await told()).at(-1)?.status === "ready");
-    const last = (await told()).at(-1);
+    await becomesTrue(async () => (await announced()).at(-1)?.status === "ready");
+    const last = (await announced()).at(-1);
     assert.deepEqual([last.entry_count, last.progress_percent], [3, 100]);
-    assert.ok(!("name" in last) && !("source" in last), "names are for those who may read lists");
+    assert.ok(!("name" in last) && !("source" in last), "names go to people who may read lists");
   });
 
   test("leaves no file behind", async () => {

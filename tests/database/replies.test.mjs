@@ -1,4 +1,4 @@
-// Replies of people: checked before Meta is asked, recorded after.
+// Replies of people: checked before the send, recorded after it.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -52,7 +52,7 @@ const countOf = async (/** @type {any} */ conversation) =>
   (await sql`select from public.messages where conversation_id = ${conversation.id} and direction = 'outbound'`).count;
 
 describe("a reply", () => {
-  test("is a row on its way, and tells its sender where to send it", async () => {
+  test("is queued as a row, and the answer names its addressee", async () => {
     const { number, agent, conversation, contact } = await newInbox();
     const { message, ...answer } = await replies(agent, conversation, { text: "Ada!" });
     assert.deepEqual(answer, {
@@ -80,7 +80,7 @@ describe("a reply", () => {
       [unread_count, last_message_preview, last_message_direction, last_message_at],
       [0, "Ada!", "outbound", row.occurred_at],
     );
-    assert.deepEqual(window_expires_at, conversation.window_expires_at, "our words do not keep the window open");
+    assert.deepEqual(window_expires_at, conversation.window_expires_at, "our own message does not extend the window");
   });
 
   test("goes to a customer without a phone number by the user id", async () => {
@@ -91,7 +91,7 @@ describe("a reply", () => {
     assert.deepEqual([answer.wa_id, answer.user_id], [null, user_id]);
   });
 
-  test("is refused to strangers as if there were nothing", async () => {
+  test("is refused to people of another tenant as if the conversation did not exist", async () => {
     const { conversation } = await newInbox();
     const foreigner = await newUser(await newTenant(), "admin");
     await isRefused(replies(foreigner, conversation), { code: "PT404", detail: "not_found" });
@@ -99,7 +99,7 @@ describe("a reply", () => {
     assert.equal(await countOf(conversation), 0);
   });
 
-  test("is refused to an agent in a colleague's conversation, and not to a manager", async () => {
+  test("is refused to an agent in a colleague's conversation, but not to a manager", async () => {
     const { tenant, manager, agent, conversation } = await newInbox();
     await assign(conversation, await newUser(tenant, "agent"));
     await isRefused(replies(agent, conversation), { code: "PT404", detail: "not_found" });
@@ -108,7 +108,7 @@ describe("a reply", () => {
     assert.equal(await countOf(conversation), 1);
   });
 
-  test("in an unassigned conversation is an agent's where the tenant says so", async () => {
+  test("in an unassigned conversation is allowed to agents if the tenant permits it", async () => {
     for (const agentsSeeUnassigned of [true, false]) {
       const tenant = await newTenant({ agentsSeeUnassigned });
       const agent = await newUser(tenant, "agent");
@@ -121,7 +121,7 @@ describe("a reply", () => {
     }
   });
 
-  test("is refused without the right", async () => {
+  test("is refused without the permission", async () => {
     const { tenant, conversation } = await newInbox();
     for (const user of [
       await newUser(tenant, null),
@@ -137,7 +137,7 @@ describe("a reply", () => {
     assert.equal(await countOf(conversation), 0);
   });
 
-  test("is refused after 24 hours, with the way out", async () => {
+  test("is refused after 24 hours, with advice on what to do", async () => {
     const { agent, conversation, number, contact } = await newInbox();
     const day = 86_400;
     const old = await receivesMessage(number, { timestamp: seconds(day + 1) });
@@ -145,7 +145,7 @@ describe("a reply", () => {
     await isRefused(replies(agent, old.conversation), closed);
     const recent = await receivesMessage(number, { timestamp: seconds(day - 120) });
     await replies(agent, recent.conversation);
-    // opened by a campaign: the customer never wrote
+    // A campaign opened it: the customer never wrote.
     await sql`update public.conversations set window_expires_at = null where id = ${conversation.id}`;
     await isRefused(replies(agent, conversation), closed);
     await receivesMessage(number, { from: contact.wa_id });
@@ -179,14 +179,14 @@ describe("a reply", () => {
     assert.equal(await countOf(conversation), 1);
     const [first] = answers;
     await records(first.message, "sent", { whatsapp_message_id: someWamid() });
-    // the window may be over by the time it is repeated
+    // The window may be closed by the time the request is repeated.
     await sql`update public.conversations set window_expires_at = now() where id = ${conversation.id}`;
     const again = await replies(agent, conversation, { key });
     assert.deepEqual([again.repeated, again.message.id, again.message.status], [true, first.message.id, "sent"]);
-    assert.equal(again.phone_number_id, undefined, "nothing to send with");
+    assert.equal(again.phone_number_id, undefined, "no address to send to");
   });
 
-  test("with a key that is just being used waits for the row, and is it", async () => {
+  test("with a key in use waits for the other request's row, and returns it", async () => {
     const { agent, conversation } = await newInbox();
     const key = randomUUID();
     let second;
@@ -205,7 +205,7 @@ describe("a reply", () => {
     assert.deepEqual([repeated, message.id], [true, first.message.id]);
   });
 
-  test("with the same key in another conversation is another", async () => {
+  test("with the same key in another conversation is a new one", async () => {
     const { agent, number, conversation } = await newInbox();
     const other = await receivesMessage(number);
     const [one, two] = [
@@ -226,7 +226,7 @@ describe("an outcome", () => {
   const error = { error_code: 131_026, error_title: "Undeliverable", error_details: "Not on WhatsApp" };
   const statusAndError = (/** @type {any} */ row) => [row.status, row.error_code, row.error_title, row.error_details];
 
-  test("of sent gives wamid and time", async () => {
+  test("of sent records wamid and time", async () => {
     const { message } = await newReply();
     const wamid = someWamid();
     const [answer] = await records(message, "sent", { whatsapp_message_id: wamid });
@@ -247,7 +247,7 @@ describe("an outcome", () => {
     assert.ok(row.failed_at !== null && row.sent_at === null && row.whatsapp_message_id === null);
   });
 
-  test("of unknown stays so until a status settles it", async () => {
+  test("of unknown stays until a status settles it", async () => {
     const { message, number } = await newReply();
     await records(message, "unknown", { error_title: "Answer lost" });
     assert.equal((await messageNow(message)).status, "unknown");
@@ -258,7 +258,7 @@ describe("an outcome", () => {
   });
 
   for (const outcome of ["retry", "held"]) {
-    test(`of ${outcome} queues the message, and what comes of it later counts`, async () => {
+    test(`of ${outcome} queues the message, and a later outcome counts`, async () => {
       const { message } = await newReply();
       await records(message, outcome, error);
       assert.deepEqual(statusAndError(await messageNow(message)), [
@@ -271,7 +271,7 @@ describe("an outcome", () => {
       assert.deepEqual(
         statusAndError(await messageNow(message)),
         ["sent", null, null, null],
-        "the error was of another attempt",
+        "the error belonged to another attempt",
       );
     });
   }
@@ -297,10 +297,10 @@ describe("an outcome", () => {
     for (const outcome of ["failed", "retry", "unknown"]) await records(message, outcome, error);
     assert.deepEqual(await messageNow(message), sent);
     await records(message, "sent", { whatsapp_message_id: someWamid() });
-    assert.deepEqual(await messageNow(message), sent, "the first wamid stands");
+    assert.deepEqual(await messageNow(message), sent, "the first wamid stays");
   });
 
-  test("that comes after Meta's statuses loses to them", async () => {
+  test("after Meta's statuses yields to them", async () => {
     for (const late of ["sent", "unknown", "failed", "retry"]) {
       const { message, number } = await newReply();
       const wamid = someWamid();
@@ -318,14 +318,14 @@ describe("an outcome", () => {
     }
   });
 
-  test("of an inbound message or of none is not written", async () => {
+  test("of an inbound or unknown message is not recorded", async () => {
     const { message } = await receivesMessage(await newNumber(await newTenant()));
     await records(message, "failed", error);
     assert.deepEqual(await messageNow(message), message);
     assert.deepEqual(await records({ id: randomUUID() }, "sent", { whatsapp_message_id: someWamid() }), []);
   });
 
-  test("of many is recorded in one call", async () => {
+  test("of many messages is recorded in one call", async () => {
     const { conversation } = await newInbox();
     const messages = await Promise.all(
       Array.from({ length: 20 }, () => newOutbound(conversation, { status: "sending", wamid: null })),
@@ -351,7 +351,7 @@ describe("a number that Meta refuses", () => {
     return [row.status, row.status_reason];
   };
 
-  test("is marked, with the first reason, and no other with it", async () => {
+  test("is marked with the first reason, and no other number is", async () => {
     const tenant = await newTenant();
     const [number, other] = [await newNumber(tenant), await newNumber(tenant)];
     await breaks(number, "Token expired");
@@ -360,7 +360,7 @@ describe("a number that Meta refuses", () => {
     assert.deepEqual(await now(other), ["connected", null]);
   });
 
-  test("stays paused where a person has paused it", async () => {
+  test("stays paused if a person has paused it", async () => {
     const number = await newNumber(await newTenant(), { status: "paused" });
     await breaks(number, "Token expired");
     assert.deepEqual(await now(number), ["paused", null]);

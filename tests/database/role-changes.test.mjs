@@ -1,4 +1,4 @@
-// Making and changing roles of a tenant's own, and giving them to people.
+// Creating and changing a tenant's own roles, and giving them to people.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -14,7 +14,7 @@ const newOffice = async () => {
 const keysOf = (/** @type {any[]} */ roles) => roles.map(({ key }) => key).sort();
 
 describe("a new role", () => {
-  test("holds what it is given and what lower roles hold", async () => {
+  test("holds its given permissions and those of lower roles", async () => {
     const { admin } = await newOffice();
     const role = await calls(admin, "create_role", {
       name: "Kasir Toko",
@@ -42,7 +42,7 @@ describe("a new role", () => {
     assert.ok(created_at);
   });
 
-  test("takes what a template names", async () => {
+  test("takes the permissions of a template", async () => {
     const { admin } = await newOffice();
     const role = await calls(admin, "create_role", {
       name: "Laporan",
@@ -53,7 +53,7 @@ describe("a new role", () => {
     assert.deepEqual(role.permissions, ["profile.update", "reports.export", "reports.view"]);
   });
 
-  test("has a key of its own, whatever its name is", async () => {
+  test("has a unique key, whatever its name is", async () => {
     const { admin } = await newOffice();
     const made = [];
     for (const name of ["Tim (A)", "Tim A!", "店員", "9 ke 5", "x".repeat(100)])
@@ -67,7 +67,7 @@ describe("a new role", () => {
     assert.equal(new Set(made.map(({ key }) => key)).size, made.length);
   });
 
-  test("is refused a name that is taken, also a predefined role's", async () => {
+  test("is refused a name that is taken, also by a predefined role", async () => {
     const { admin } = await newOffice();
     await calls(admin, "create_role", { name: "Kasir", level: 3 });
     for (const name of ["KASIR", "manager"]) {
@@ -88,12 +88,12 @@ describe("a new role", () => {
       { code: "PT422", detail: "invalid_field", hint: "permissions" },
     ],
     [
-      "to take away what does not exist",
+      "an unknown permission that is taken away",
       { taken_away: ["no.such"] },
       { code: "PT422", detail: "invalid_field", hint: "taken_away" },
     ],
     [
-      "to give and take the same",
+      "one permission both given and taken away",
       { permissions: ["reports.view"], taken_away: ["reports.view"] },
       { code: "PT422", detail: "invalid_field", hint: "taken_away" },
     ],
@@ -106,7 +106,7 @@ describe("a new role", () => {
     ["level 11", { level: 11 }, { code: "PT422", detail: "invalid_field", hint: "level" }],
     ["level 10", { level: 10 }, { code: "PT403", detail: "role_too_high", hint: "level" }],
   ])) {
-    test(`is refused ${what}, and leaves nothing`, async () => {
+    test(`is refused with ${what}, and leaves nothing`, async () => {
       const { tenant, owner } = await newOffice();
       await isRefused(calls(owner, "create_role", { name: "Kasir", level: 3, ...parameters }), expected);
       assert.equal((await sql`select from public.roles where tenant_id = ${tenant.id}`).count, 0);
@@ -114,8 +114,8 @@ describe("a new role", () => {
   }
 });
 
-describe("a role that changes", () => {
-  test("changes what is named, and keeps the rest", async () => {
+describe("changing a role", () => {
+  test("sets the named properties, and keeps the rest", async () => {
     const { tenant, admin } = await newOffice();
     const role = await newRole(tenant, { level: 3, permissions: ["reports.view"], takenAway: ["messages.send"] });
     const changed = await calls(admin, "update_role", {
@@ -138,7 +138,7 @@ describe("a role that changes", () => {
     );
   });
 
-  test("may lose all permissions, and be given none to take away", async () => {
+  test("may remove all permissions, and clear those that are taken away", async () => {
     const { tenant, admin } = await newOffice();
     const role = await newRole(tenant, { permissions: ["reports.view"] });
     const changed = await calls(admin, "update_role", {
@@ -148,7 +148,7 @@ describe("a role that changes", () => {
     assert.deepEqual([changed.granted, changed.taken_away, changed.permissions], [[], [], []]);
   });
 
-  test("is refused a name that is taken", async () => {
+  test("to a name that is taken is refused", async () => {
     const { tenant, admin } = await newOffice();
     const role = await newRole(tenant);
     await isRefused(calls(admin, "update_role", { role_id: role.id, changes: { name: "Admin" } }), {
@@ -162,7 +162,7 @@ describe("a role that changes", () => {
     );
   });
 
-  test("is not a predefined one", async () => {
+  test("is refused for a predefined role", async () => {
     const { owner } = await newOffice();
     const [agent, superAdmin] = await predefined("agent", "super_admin");
     for (const attempt of [
@@ -177,7 +177,7 @@ describe("a role that changes", () => {
     });
   });
 
-  test("is deleted only when nobody holds it", async () => {
+  test("includes its deletion, which is refused while a person holds it", async () => {
     const { tenant, admin } = await newOffice();
     const { own: role, ...person } = await newUserWith(tenant);
     const inUse = { code: "PT409", detail: "role_in_use" };
@@ -188,13 +188,13 @@ describe("a role that changes", () => {
     await calls(admin, "revoke_api_key", { key_id: key.id });
     await calls(admin, "delete_role", { role_id: role.id });
     assert.equal(await calls(admin, "get_role", { role_id: role.id }), null);
-    assert.equal((await sql`select from public.api_keys where id = ${key.id}`).count, 1, "the key is still told of");
+    assert.equal((await sql`select from public.api_keys where id = ${key.id}`).count, 1, "the key still names it");
     await isRefused(calls(admin, "delete_role", { role_id: role.id }), { code: "PT404", detail: "not_found" });
   });
 });
 
 describe("the list of roles", () => {
-  test("has the predefined and the tenant's own, highest first", async () => {
+  test("has the predefined roles and the tenant's own, highest first", async () => {
     const { tenant, admin } = await newOffice();
     const [role] = [await newRole(tenant, { level: 5 }), await newRole(await newTenant())];
     const list = await calls(admin, "list_roles");
@@ -257,7 +257,7 @@ describe("permission templates", () => {
     }
   });
 
-  test("are not another tenant's", async () => {
+  test("of another tenant are not found", async () => {
     const [{ admin }, { admin: stranger }] = [await newOffice(), await newOffice()];
     await calls(admin, "save_permission_template", { key: "toko", name: "Toko", permissions: ["reports.view"] });
     assert.ok(!keysOf(await calls(stranger, "list_permission_templates")).includes("toko"));
@@ -274,7 +274,7 @@ describe("permission templates", () => {
 });
 
 describe("the roles of a person", () => {
-  test("are put in place of those they had", async () => {
+  test("are replaced as a whole", async () => {
     const { tenant, admin } = await newOffice();
     const person = await newUser(tenant, "agent");
     const role = await newRole(tenant, { permissions: ["reports.view"] });
@@ -287,7 +287,7 @@ describe("the roles of a person", () => {
     assert.deepEqual(await calls(admin, "get_user_access", { user_id: person.id }), access);
   });
 
-  test("are refused when there is none, or one that does not exist", async () => {
+  test("must include at least one that exists", async () => {
     const { tenant, admin } = await newOffice();
     const person = await newUser(tenant, "agent");
     const foreign = await newRole(await newTenant());
@@ -301,7 +301,7 @@ describe("the roles of a person", () => {
     assert.deepEqual(keysOf((await calls(admin, "get_user_access", { user_id: person.id })).roles), ["agent"]);
   });
 
-  test("are those of people of the tenant", async () => {
+  test("can be set for people of the tenant alone", async () => {
     const { admin } = await newOffice();
     const stranger = await newUser(await newTenant(), "agent");
     assert.equal(await calls(admin, "get_user_access", { user_id: stranger.id }), null);
@@ -311,7 +311,7 @@ describe("the roles of a person", () => {
     });
   });
 
-  test("are of the tenant, whoever writes", async () => {
+  test("belong to the tenant, even in direct writes", async () => {
     const { tenant, admin } = await newOffice();
     const foreign = await newRole(await newTenant());
     await isRefused(giveRole(admin, foreign), { code: "23503" });
@@ -319,8 +319,8 @@ describe("the roles of a person", () => {
   });
 });
 
-describe("at the same time", () => {
-  test("two roles of one name are made once", async () => {
+describe("in concurrent requests", () => {
+  test("two roles of one name are created once", async () => {
     const { owner, admin } = await newOffice();
     const made = await Promise.allSettled(
       [owner, admin, owner].map((user) => calls(user, "create_role", { name: "Kasir", level: 3 })),
@@ -329,7 +329,7 @@ describe("at the same time", () => {
     for (const result of made) if (result.status === "rejected") assert.equal(result.reason.detail, "name_taken");
   });
 
-  test("changes of roles all count", async () => {
+  test("all changes of roles count", async () => {
     const { tenant, owner } = await newOffice();
     const roles = await Promise.all([1, 2, 3].map(() => newRole(tenant, { level: 4, inherits: true })));
     const keys = ["reports.view", "reports.export", "agents.view", "audit.view"];
@@ -343,7 +343,7 @@ describe("at the same time", () => {
     const holdings = () => sql`select * from private.role_holdings where role_id = any (${ids}::uuid[]) order by 1, 2`;
     const held = [...(await holdings())];
     await sql`select private.renew_holdings(${ids}::uuid[])`;
-    assert.deepEqual(held, [...(await holdings())], "what is kept is what is counted");
+    assert.deepEqual(held, [...(await holdings())], "the stored rows match the counted ones");
     for (const id of ids) {
       const own = held.filter((row) => row.role_id === id).map((row) => row.permission_key);
       assert.ok([...keys, "messages.send_template"].every((key) => own.includes(key)));

@@ -1,4 +1,4 @@
-// What each predefined role adds to what the role below it holds.
+// The permissions that each predefined role adds to those of the role below it.
 
 /** @type {Record<string, Record<string, string[]>>} actions by category */
 export const ADDED = {

@@ -1,5 +1,5 @@
-// What the predefined roles hold, and what roles hold that inherit from them. On a database of its own: predefined roles
-// and the list of permissions are everybody's.
+// The permissions of the predefined roles and of the roles that inherit from them. The file has a database of its own,
+// because all tenants share the predefined roles and the list of permissions.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { chance } from "./chance.mjs";
@@ -9,7 +9,7 @@ import { ADDED } from "./role-table.mjs";
 
 const { sql, as, newTenant, newUser, newUserWith, newRole } = await useDatabase({ own: true });
 
-/** The specification's, and one for each feature beyond. */
+/** The specification's permissions, and one for each further feature. */
 const CATEGORIES = {
   conversations: ["view", "create", "update", "delete", "assign"],
   messages: ["send", "view", "delete"],
@@ -52,7 +52,7 @@ describe("the predefined roles", () => {
   });
 
   for (const [level, role] of ROLES.toReversed().entries()) {
-    test(`${role} holds what lower roles hold, and its own`, async () => {
+    test(`${role} holds the permissions of lower roles, and its own`, async () => {
       const expected = ROLES.toReversed()
         .slice(0, level + 1)
         .flatMap(added)
@@ -76,7 +76,7 @@ describe("the predefined roles", () => {
 });
 
 describe("permissions", () => {
-  test("are at least 80, and a role adds each of them", async () => {
+  test("are at least 80, and each is added by a role", async () => {
     const all = (await sql`select permission_key as key from public.permissions order by 1`).map(({ key }) => key);
     assert.ok(all.length >= 80, `${all.length}`);
     assert.deepEqual(all, ROLES.flatMap(added).sort());
@@ -93,7 +93,7 @@ describe("permissions", () => {
     }
   });
 
-  test("have every category of the specification, and a later feature's", async () => {
+  test("have every category of the specification, and those of later features", async () => {
     const keys = new Set((await sql`select permission_key as key from public.permissions`).map(({ key }) => key));
     for (const [category, actions] of Object.entries(CATEGORIES)) {
       for (const action of actions) assert.ok(keys.has(`${category}.${action}`), `${category}.${action}`);
@@ -119,7 +119,7 @@ describe("permissions", () => {
     for (const category of later) assert.ok(categories.has(category), category);
   });
 
-  test("are added by key, name and category alone", async () => {
+  test("need only a key, a name and a category", async () => {
     await rolledBack(sql, async ({ sql, as, newTenant, newUser }) => {
       await sql`insert into public.permissions (permission_key, permission_name, category) values ('myfeature.view', 'View My Feature', 'myfeature')`;
       const [{ list }] = await as(
@@ -143,7 +143,7 @@ describe("permissions", () => {
 });
 
 describe("a role of the tenant's own", () => {
-  test("holds what predefined roles below its level hold", async () => {
+  test("inherits from the predefined roles below its level", async () => {
     const [viewer, role] = [
       await predefinedRole("viewer"),
       await newRole(await newTenant(), { level: 4, inherits: true }),
@@ -151,12 +151,12 @@ describe("a role of the tenant's own", () => {
     assert.deepEqual(await holdingsOf(role), await holdingsOf(viewer));
   });
 
-  test("of the same level as a predefined one inherits what that inherits, and nothing of its own", async () => {
+  test("of the same level as a predefined one inherits the same permissions, but not that role's own", async () => {
     const role = await newRole(await newTenant(), { level: 5, inherits: true });
     assert.deepEqual(await holdingsOf(role), await holdingsOf(await predefinedRole("junior_agent")));
   });
 
-  test("does not hold what is taken away from it", async () => {
+  test("lacks the permissions that are taken from it", async () => {
     const role = await newRole(await newTenant(), {
       level: 6,
       inherits: true,
@@ -170,7 +170,7 @@ describe("a role of the tenant's own", () => {
     );
   });
 
-  test("that does not inherit holds its own alone", async () => {
+  test("that does not inherit holds its own permissions alone", async () => {
     const role = await newRole(await newTenant(), { level: 9, permissions: ["reports.view"] });
     assert.deepEqual(await holdingsOf(role), ["reports.view"]);
   });
@@ -184,7 +184,7 @@ describe("a role of the tenant's own", () => {
     );
   });
 
-  test("changes with its level, and with whether it inherits", async () => {
+  test("changes with its level and with its inheritance", async () => {
     const role = await newRole(await newTenant(), { level: 3, inherits: true });
     await sql`update public.roles set level = 7 where id = ${role.id}`;
     assert.deepEqual(await holdingsOf(role), await holdingsOf(await predefinedRole("senior_agent")));
@@ -192,7 +192,7 @@ describe("a role of the tenant's own", () => {
     assert.deepEqual(await holdingsOf(role), []);
   });
 
-  test("with full access holds what is added later, but for what is taken away", async () => {
+  test("with full access holds permissions that are added later, except those taken from it", async () => {
     await rolledBack(sql, async ({ sql, newTenant, newUser, newUserWith, as }) => {
       const tenant = await newTenant();
       const { own: role, ...user } = await newUserWith(tenant, {
@@ -215,7 +215,7 @@ describe("a role of the tenant's own", () => {
   });
 });
 
-test("several roles add up, and what one of them is denied another may give", async () => {
+test("several roles add up, and one role may give a permission that another takes away", async () => {
   const tenant = await newTenant();
   const user = await newUserWith(tenant, { level: 6, inherits: true, takenAway: ["messages.send"] });
   const may = async () => (await as(user, (sql) => sql`select private.has_permission('messages.send') as may`))[0].may;
@@ -224,7 +224,7 @@ test("several roles add up, and what one of them is denied another may give", as
   assert.equal(await may(), true);
 });
 
-test("whatever is granted and taken away, the nearest mention decides", async () => {
+test("after any grants and removals the nearest entry decides", async () => {
   const { seed, integer, pick } = chance();
   const permissions = (await sql`select permission_key as key from public.permissions`).map(({ key }) => key);
   await rolledBack(sql, async ({ sql, newTenant, newRole }) => {
@@ -256,8 +256,11 @@ test("whatever is granted and taken away, the nearest mention decides", async ()
 });
 
 /**
- * The rule, in words of its own.
- * @param {any} role @param {any[]} roles @param {readonly any[]} mentions @param {string[]} permissions
+ * The rule, written independently.
+ * @param {any} role
+ * @param {any[]} roles
+ * @param {readonly any[]} mentions
+ * @param {string[]} permissions
  */
 function held(role, roles, mentions, permissions) {
   const ancestors = roles

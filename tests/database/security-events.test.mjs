@@ -1,4 +1,4 @@
-// What the audit log tells besides changes: what was refused, and keys used from new places.
+// Further entries of the audit log: refusals, wrong passwords, and API keys used from new places.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -14,7 +14,7 @@ const eventsOf = async (tenant) => [
 ];
 const passes = (/** @type {{ id: string }} */ tenant, /** @type {string} */ time) =>
   sql.begin(async (sql) => {
-    // Time passes for what is written already: the log itself does not let go of it.
+    // Time passes for existing entries: the log itself never changes them.
     await sql`set local session_replication_role = replica`;
     await sql`update public.audit_logs set occurred_at = occurred_at - ${time}::interval where tenant_id = ${tenant.id}`;
   });
@@ -30,7 +30,7 @@ const refuses = (
   });
 
 describe("a refusal", () => {
-  test("is told with who was refused what, and where it came from", async () => {
+  test("is recorded with the person, the permission and the origin", async () => {
     const tenant = await newTenant();
     const user = await newUser(tenant, "agent");
     await refuses(user);
@@ -50,7 +50,7 @@ describe("a refusal", () => {
     });
   });
 
-  test("of a key is the key's", async () => {
+  test("of an API key names the key", async () => {
     const tenant = await newTenant();
     const key = await newApiKey(tenant, "agent", { revokedAt: new Date() });
     await refuses(key, { action: "api_key.refused", type: "api_key", reason: "api_key_revoked" });
@@ -61,7 +61,7 @@ describe("a refusal", () => {
     );
   });
 
-  test("is told once a minute, each of its kind", async () => {
+  test("is recorded once a minute for each kind", async () => {
     const tenant = await newTenant();
     const [user, colleague] = [await newUser(tenant, "agent"), await newUser(tenant, "agent")];
     for (let i = 0; i < 3; i++) await refuses(user);
@@ -75,7 +75,7 @@ describe("a refusal", () => {
     assert.equal((await eventsOf(tenant)).length, 5);
   });
 
-  test("of somebody who belongs nowhere is nobody's", async () => {
+  test("of a person without a tenant is not recorded", async () => {
     const stranger = await newStranger();
     await refuses(stranger);
     await refuses({ id: randomUUID() });
@@ -83,7 +83,7 @@ describe("a refusal", () => {
     assert.equal((await sql`select from public.audit_logs where actor_id = ${stranger.id}`).count, 0);
   });
 
-  test("of somebody who was deactivated is still told to their tenant", async () => {
+  test("of a deactivated person is still recorded for their tenant", async () => {
     const tenant = await newTenant();
     await refuses(await newUser(tenant, "agent", { deactivated: true }), {
       action: "auth.refused",
@@ -93,13 +93,13 @@ describe("a refusal", () => {
   });
 });
 
-describe("a key that is used", () => {
+describe("the use of an API key", () => {
   const uses = (/** @type {{ id: string }} */ key, /** @type {string | null} */ ip) =>
     calls("service", "note_api_key_use", { key_id: key.id, ip });
   const lastUse = async (/** @type {{ id: string }} */ key) =>
     (await sql`select last_used_at from public.api_keys where id = ${key.id}`)[0].last_used_at;
 
-  test("has its time noted", async () => {
+  test("records its time", async () => {
     const key = await newApiKey(await newTenant(), "agent");
     await uses(key, null);
     const first = await lastUse(key);
@@ -111,7 +111,7 @@ describe("a key that is used", () => {
     assert.ok((await lastUse(key)).getTime() >= first.getTime());
   });
 
-  test("from a place it was not used from before is an event, but for its first", async () => {
+  test("from a new place is an event, except from the first place", async () => {
     const tenant = await newTenant();
     const key = await newApiKey(tenant, "agent");
     await uses(key, "192.0.2.1");
@@ -128,7 +128,7 @@ describe("a key that is used", () => {
     );
   });
 
-  test("from two new places at once tells of both", async () => {
+  test("from two new places at once records both", async () => {
     const tenant = await newTenant();
     const key = await newApiKey(tenant, "agent");
     await uses(key, "192.0.2.1");
@@ -137,7 +137,7 @@ describe("a key that is used", () => {
   });
 });
 
-describe("a password that Auth checked", () => {
+describe("the check of a password", () => {
   const attempts = (/** @type {{ id: string }} */ user, /** @type {boolean} */ valid) =>
     sql.begin(async (sql) => {
       await sql`set local role supabase_auth_admin`;
@@ -146,7 +146,7 @@ describe("a password that Auth checked", () => {
       return answer;
     });
 
-  test("and found wrong is an event, once a minute, and decides nothing", async () => {
+  test("that fails is recorded once a minute, and the hook lets Auth decide", async () => {
     const tenant = await newTenant();
     const user = await newUser(tenant, "agent");
     for (let i = 0; i < 2; i++) assert.deepEqual(await attempts(user, false), { decision: "continue" });
@@ -157,13 +157,13 @@ describe("a password that Auth checked", () => {
     );
   });
 
-  test("and found right is none", async () => {
+  test("that succeeds is not recorded", async () => {
     const tenant = await newTenant();
     assert.deepEqual(await attempts(await newUser(tenant, "agent"), true), { decision: "continue" });
     assert.deepEqual(await eventsOf(tenant), []);
   });
 
-  test("of somebody who belongs nowhere is let through as well", async () => {
+  test("of a person without a tenant is left to Auth as well", async () => {
     assert.deepEqual(await attempts(await newStranger(), false), { decision: "continue" });
   });
 });

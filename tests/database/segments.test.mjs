@@ -1,4 +1,4 @@
-// Segments: filters of contacts as conditions, whatever is written into them; whom they leave, and who may ask.
+// Segments: filters of contacts as conditions, with any text in them; their results, and the permission to read them.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -44,7 +44,7 @@ async function newContact(tenant, columns = {}) {
 }
 
 describe("a filter", () => {
-  test("is refused where it is wrong, by the place", async () => {
+  test("is refused with the path of the wrong part", async () => {
     const { tenant, admin } = await newOffice();
     await sql`insert into public.contact_fields (tenant_id, key, name, type) values (${tenant.id}, 'age', 'Age', 'number'), (${tenant.id}, 'born', 'Born', 'date')`;
     await sql`insert into public.contact_fields (tenant_id, key, name, type, choices) values (${tenant.id}, 'size', 'Size', 'choice', '{S,M}')`;
@@ -114,7 +114,7 @@ describe("a filter", () => {
     await saves(admin, { all: Array(50).fill(good) });
   });
 
-  test("is never read as SQL, whatever stands in it", async () => {
+  test("is never read as SQL, with any text in it", async () => {
     const { tenant, admin } = await newOffice();
     const other = await newOffice();
     await newContact(other.tenant, { name: "Somebody else" });
@@ -179,7 +179,7 @@ describe("a filter", () => {
         }
       }
     }
-    assert.ok(ran >= attacks.length * 8, "many are good texts");
+    assert.ok(ran >= attacks.length * 8, "many of the texts are valid");
     const named = await newContact(tenant, {
       name: attacks[0],
       tags: attacks,
@@ -198,7 +198,7 @@ describe("a filter", () => {
     }
   });
 
-  test("knows nothing of another tenant", async () => {
+  test("finds no contact of another tenant", async () => {
     const [mine, theirs] = [await newOffice(), await newOffice()];
     const number = await newNumber(theirs.tenant);
     const campaign = await database.newCampaign(number);
@@ -248,7 +248,7 @@ describe("a segment", () => {
     assert.equal(
       (await calls(admin, "get_segment", { segment_id: segment.id })).contact_count,
       2,
-      "counted when it is asked for",
+      "counted on request",
     );
     await saves(admin, leaf("tags", "is_not_set"), "Tanpa tag");
     const list = await calls(admin, "list_segments", { search: "PENT", page: 1, page_size: 10 });
@@ -271,7 +271,7 @@ describe("a segment", () => {
     await isRefused(calls(admin, "delete_segment", { segment_id: segment.id }), { code: "PT404", detail: "not_found" });
   });
 
-  test("is for those with the right, and never for another tenant", async () => {
+  test("needs its permission, and is closed to other tenants", async () => {
     const { admin, tenant } = await newOffice();
     const segment = await saves(admin, leaf("name", "is_set"));
     const stranger = (await newOffice()).admin;
@@ -292,7 +292,7 @@ describe("a segment", () => {
     await isRefused(saves(agent, leaf("name", "is_set")), { code: "PT403" });
   });
 
-  test("counts what the caller may see of contacts", async () => {
+  test("counts the contacts that the caller may see", async () => {
     const { tenant } = await newOffice();
     const viewer = await newUserWith(tenant, { permissions: ["segments.view", "conversations.view"] });
     const number = await newNumber(tenant);
@@ -304,7 +304,7 @@ describe("a segment", () => {
     assert.deepEqual([seen.contact_count, seen.contacts.map((/** @type {any} */ { id }) => id)], [1, [contact.id]]);
   });
 
-  test("lists whom it counts, page by page, for those who may see it", async () => {
+  test("lists the counted contacts page by page, for people who may see contacts", async () => {
     const { tenant, admin } = await newOffice();
     const other = await newOffice();
     for (let n = 0; n < 7; n++) await newContact(tenant, { name: `Rina ${n}`, tags: n % 2 ? ["vip"] : [] });
@@ -357,7 +357,7 @@ describe("a segment", () => {
     });
   });
 
-  test("whose label is gone says so, and counts nobody", async () => {
+  test("whose label was deleted reports it, and counts no contact", async () => {
     const { tenant, admin } = await newOffice();
     await newContact(tenant);
     const [label] = await sql`insert into public.labels (tenant_id, name) values (${tenant.id}, 'VIP') returning id`;
@@ -372,24 +372,24 @@ describe("a segment", () => {
     );
   });
 
-  test("is told to those who may see segments", async () => {
+  test("is broadcast to people who may see segments", async () => {
     const { tenant, admin } = await newOffice();
     const segment = await saves(admin, leaf("name", "is_set"), "Penting");
     await calls(admin, "save_segment", { changes: json({ name: "Lain" }), segment_id: segment.id });
     await calls(admin, "delete_segment", { segment_id: segment.id });
-    const told =
+    const announced =
       await sql`select event, payload from realtime.messages where topic = ${`tenant:${tenant.id}:segments`} order by inserted_at, event`;
     assert.deepEqual(
-      new Set(told.map(({ event }) => event)),
+      new Set(announced.map(({ event }) => event)),
       new Set(["segment.created", "segment.updated", "segment.deleted"]),
     );
-    assert.ok(told.every(({ payload }) => payload.id === segment.id));
+    assert.ok(announced.every(({ payload }) => payload.id === segment.id));
     await sql`delete from public.tenants where id = ${tenant.id}`;
   });
 });
 
-describe("a segment is used", () => {
-  test("for a recipient list, with tags, labels and filters of its own", async () => {
+describe("a segment selects the people", () => {
+  test("of a recipient list, with labels, tags and filters of its own", async () => {
     const { tenant, admin } = await newOffice();
     const [label] = await sql`insert into public.labels (tenant_id, name) values (${tenant.id}, 'VIP') returning id`;
     const rina = await newContact(tenant, { name: "Rina", tags: ["lama"] });
@@ -417,7 +417,7 @@ describe("a segment is used", () => {
     );
   });
 
-  test("for a campaign, as it is when the campaign is made", async () => {
+  test("of a campaign, at the moment the campaign is created", async () => {
     const { tenant, admin } = await newOffice();
     const number = await newNumber(tenant);
     const template = await newTemplate(tenant, { text: "Halo {{1}}, {{2}}" });
@@ -459,7 +459,7 @@ describe("a segment is used", () => {
 });
 
 describe("a filter of numbers and names", () => {
-  test("takes a number as it is written at home, and a part of one", async () => {
+  test("finds a number in its national form, and by a part of it", async () => {
     const { tenant, admin } = await newOffice();
     const contact = await newContact(tenant, { wa_id: "6281299887766" });
     await newContact(tenant, { wa_id: "6581299887799" });
@@ -485,7 +485,7 @@ describe("a filter of numbers and names", () => {
     assert.equal((await previews(admin, leaf("phone_number", "is_not", "081299887766"))).contact_count, 1);
   });
 
-  test("finds letters beside accents, signs and long names, as without an index", async () => {
+  test("finds letters with accents, signs and long names, as without an index", async () => {
     const { tenant, admin } = await newOffice();
     const names = [
       "Zoë Kopi_50%",
@@ -508,7 +508,7 @@ describe("a filter of numbers and names", () => {
     }
   });
 
-  test("answers that no clock knows such an offset", async () => {
+  test("refuses a time with an impossible offset", async () => {
     const { admin } = await newOffice();
     await isRefused(previews(admin, leaf("created_at", "before", "2026-01-01T00:00:00+99:00")), {
       code: "PT422",
@@ -517,7 +517,7 @@ describe("a filter of numbers and names", () => {
     });
   });
 
-  test("knows what somebody did with a campaign under a number they had", async () => {
+  test("finds the outcome of a campaign under a contact's earlier number", async () => {
     const { tenant, admin } = await newOffice();
     const number = await newNumber(tenant);
     const [kept, gone] = [await newContact(tenant), await newContact(tenant)];
@@ -536,13 +536,13 @@ describe("a filter of numbers and names", () => {
     assert.equal(
       (await previews(admin, { campaign: later.id, did: "read" })).contact_count,
       0,
-      "somebody else may have it by then",
+      "another person may have the number by then",
     );
   });
 });
 
 describe("any filter", () => {
-  test("leaves whom a plain reading of it leaves", async () => {
+  test("leaves the same contacts as a plain evaluation of it", async () => {
     const random = chance();
     const { tenant, admin } = await newOffice();
     const zoneHours = 7; // Asia/Jakarta
@@ -823,7 +823,7 @@ describe("any filter", () => {
     };
 
     let some = 0;
-    // Each kind of comparison by itself, then mixed.
+    // Each kind of comparison alone, then mixed.
     const single = Object.entries(known).flatMap(([field, [ops, make]]) =>
       ops.map((op) => {
         if (op === "is_set" || op === "is_not_set") return leaf(field, op);
@@ -845,7 +845,7 @@ describe("any filter", () => {
       assert.deepEqual(found.map(({ id }) => id).sort(), expected, `seed ${random.seed}: ${JSON.stringify(filter)}`);
       some += Number(expected.length > 0 && expected.length < model.length);
     }
-    assert.ok(some > filters.length / 3, "most filters tell contacts apart");
+    assert.ok(some > filters.length / 3, "most filters select some contacts and leave out others");
     const filter = leaf("name", "contains", "ri");
     assert.equal(
       (await previews(admin, filter)).contact_count,

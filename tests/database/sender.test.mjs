@@ -1,5 +1,5 @@
-// The campaign sender's side of the queue: lease, claim, record, release. On a database of its own, for a run of the
-// sender takes whatever is due.
+// The campaign sender's side of the queue: lease, claim, record, release. The file has a database of its own, because a
+// run of the sender takes all due work.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { afterEach, describe, test } from "node:test";
@@ -32,7 +32,7 @@ const { LEASE, begins, claims, records, releases, takesOver, leaseEnds } = sende
 const answer = async (/** @type {Promise<any>} */ query) => (await query)[0].answer;
 const FAILURE = { error_code: 131_026, error_title: "Undeliverable" };
 
-// What one test leaves undone is not the next one's work.
+// Work that one test leaves open must not reach the next one.
 afterEach(async () => {
   await sql`update public.broadcast_campaigns set status = 'cancelled' where status in ('sending', 'scheduled', 'paused')`;
   await sql`update public.broadcast_recipients set status = 'skipped' where status in ('pending', 'sending')`;
@@ -58,7 +58,7 @@ async function newRun(options) {
 const statusesOf = async (/** @type {any} */ campaign) => (await recipientsOf(campaign)).map(({ status }) => status);
 
 describe("a run", () => {
-  test("leases numbers that have work, and tells how to send with them", async () => {
+  test("leases numbers that have work, and returns the settings of each", async () => {
     const { tenant, number, holder } = await newQueue();
     const idle = await newNumber(tenant);
     const later = await newNumber(tenant);
@@ -72,7 +72,7 @@ describe("a run", () => {
     assert.ok(!leased(run).includes(idle.id));
   });
 
-  test("leaves numbers that are paused or broken, and campaigns that are not sending", async () => {
+  test("skips paused and broken numbers, and campaigns that are not sending", async () => {
     const tenant = await newTenant();
     for (const status of ["paused", "broken"])
       await newCampaign(await newNumber(tenant, { status }), { status: "sending" });
@@ -95,7 +95,7 @@ describe("a run", () => {
     for (const run of runs) assert.equal(run.busy, 6 - run.sessions.length);
   });
 
-  test("takes no more numbers than it may; the next takes the others", async () => {
+  test("takes no more numbers than it may, and the next run takes the others", async () => {
     const numbers = [];
     for (let i = 0; i < 3; i++) numbers.push((await newQueue()).number);
     const [first, second] = [await begins(randomUUID(), 2), await begins(randomUUID(), 2)];
@@ -103,7 +103,7 @@ describe("a run", () => {
     assert.deepEqual([...leased(first), ...leased(second)].sort(), numbers.map(({ id }) => id).sort());
   });
 
-  test("notes when it began and what it did", async () => {
+  test("records its start and its work", async () => {
     await begins(randomUUID());
     const health = () => asService((sql) => answer(sql`select public.worker_health() as answer`));
     const begun = (await health()).last_run;
@@ -113,7 +113,7 @@ describe("a run", () => {
     assert.ok((await health()).last_run.finished_at !== null);
   });
 
-  test("shows in the workers' health what waits, and since when", async () => {
+  test("shows in the workers' health the waiting work, and since when", async () => {
     const { number, holder, campaign } = await newQueue({ recipients: 4 });
     await sql`update public.broadcast_recipients set due_at = now() - interval '5 minutes' where campaign_id = ${campaign.id} and position = 1`;
     const health = async () => {
@@ -128,7 +128,7 @@ describe("a run", () => {
     assert.deepEqual(await health(), { numbers_sending: 1, campaigns_sending: 1, recipients_waiting: 3, late: false });
   });
 
-  test("tells numbers that rest from work that is late", async () => {
+  test("separates resting numbers from overdue work", async () => {
     const { number, campaign } = await newQueue();
     await sql`update public.broadcast_recipients set due_at = now() - interval '1 hour' where campaign_id = ${campaign.id}`;
     await sql`update public.broadcast_campaigns set started_at = now() - interval '1 hour' where id = ${campaign.id}`;
@@ -141,13 +141,13 @@ describe("a run", () => {
     assert.ok((await health()).overdue_seconds >= 3600);
     await asService((sql) => sql`select public.note_sends(${number.id}, 10, false)`);
     assert.deepEqual(await health(), { numbers_resting: 1, overdue_seconds: null });
-    // it could have gone on five minutes ago, and nobody came
+    // it could have continued five minutes ago, and no sender came
     await sql`update private.number_breakers set open_until = now() - interval '5 minutes' where session_id = ${number.id}`;
     const forgotten = await health();
     assert.equal(forgotten.numbers_resting, 0);
     assert.ok(forgotten.overdue_seconds >= 300 && forgotten.overdue_seconds < 3600, JSON.stringify(forgotten));
     await asService((sql) => sql`select public.number_access(${number.id}, true)`);
-    assert.deepEqual(await health(), { numbers_resting: 1, overdue_seconds: null }, "somebody tries it out");
+    assert.deepEqual(await health(), { numbers_resting: 1, overdue_seconds: null }, "a sender tries the number");
     await asService((sql) => sql`select public.note_sends(${number.id}, 0, true)`);
     assert.ok((await health()).overdue_seconds >= 3600);
   });
@@ -177,11 +177,11 @@ describe("a run", () => {
 });
 
 describe("a lease", () => {
-  test("is what a claim needs", async () => {
+  test("is required for a claim", async () => {
     const { number, holder } = await newQueue();
     assert.equal(await claims(number, holder), null);
     await begins(randomUUID());
-    assert.equal(await claims(number, holder), null, "another's lease is none");
+    assert.equal(await claims(number, holder), null, "another holder's lease does not count");
   });
 
   test("ends by the database's clock, and goes to the next run", async () => {
@@ -196,7 +196,7 @@ describe("a lease", () => {
     assert.deepEqual(await statusesOf(campaign), [...Array(5).fill("unknown"), ...Array(5).fill("sending")]);
   });
 
-  test("is renewed by claims and records, and counts from the database's now", async () => {
+  test("is renewed by claims and records, from the database's current time", async () => {
     const { number, holder } = await newRun();
     const left = async () => {
       const [row] =
@@ -212,7 +212,7 @@ describe("a lease", () => {
     assert.ok(await renewed());
     await shorten();
     await records(number, randomUUID(), []);
-    assert.ok((await left()) <= 60, "not by another");
+    assert.ok((await left()) <= 60, "not by another holder");
     await records(number, holder, reportsOf(claim, "sent"));
     assert.ok(await renewed());
   });
@@ -225,7 +225,7 @@ describe("a lease", () => {
     assert.equal(await claims(number, holder), null);
   });
 
-  test("is lost when the number is paused or breaks", async () => {
+  test("ends when the number is paused or breaks", async () => {
     for (const status of ["paused", "broken"]) {
       const { number, holder } = await newRun();
       await sql`update public.whatsapp_sessions set status = ${status} where id = ${number.id}`;
@@ -233,7 +233,7 @@ describe("a lease", () => {
     }
   });
 
-  test("given back is free at once, and only its holder gives it back", async () => {
+  test("that is returned is free at once, and only its holder can return it", async () => {
     const { number, holder } = await newRun();
     await releases(number, randomUUID());
     assert.deepEqual(await begins(randomUUID()), { busy: 1, sessions: [] });
@@ -242,8 +242,8 @@ describe("a lease", () => {
   });
 });
 
-describe("a hand-over", () => {
-  test("passes leases to another holder, who alone sends from then on", async () => {
+describe("a handover", () => {
+  test("passes leases to another holder, the only one that may send from then on", async () => {
     const { number, holder } = await newRun();
     const heir = randomUUID();
     const taken = await takesOver([number], holder, heir);
@@ -254,7 +254,7 @@ describe("a hand-over", () => {
     assert.equal((await claims(number, heir)).recipients.length, 3);
   });
 
-  test("is taken by one of many that try", async () => {
+  test("succeeds for one of many concurrent attempts", async () => {
     const [one, two] = [await newQueue(), await newQueue()];
     await begins(one.holder);
     const tries = await Promise.all(
@@ -263,7 +263,7 @@ describe("a hand-over", () => {
     assert.equal(tries.flat().length, 2, "each number once");
   });
 
-  test("needs a lease that holds, of whoever hands over", async () => {
+  test("needs a valid lease of the current holder", async () => {
     const { number, holder } = await newRun();
     assert.deepEqual(await takesOver([number], randomUUID(), randomUUID()), []);
     await leaseEnds(number);
@@ -358,7 +358,7 @@ describe("a claim", () => {
     });
   }
 
-  test("uses the contact and conversation that are there, and leaves their names and state", async () => {
+  test("uses an existing contact and conversation, and keeps their names and state", async () => {
     const { number, holder, campaign } = await newRun({ recipients: 1 });
     const [recipient] = await recipientsOf(campaign);
     await sql`update public.broadcast_recipients set name = 'Someone' where id = ${recipient.id}`;
@@ -379,7 +379,7 @@ describe("a claim", () => {
     assert.deepEqual(contact, { name: null, profile_name: "Rina" });
   });
 
-  test("never hands out what another has, at the same moment too", async () => {
+  test("never hands out another holder's recipients, even at the same moment", async () => {
     const { number, holder, campaign } = await newRun({ recipients: 60 });
     const all = await Promise.all(Array.from({ length: 12 }, () => claims(number, holder, 5)));
     const handedOut = all.flatMap(ids);
@@ -400,13 +400,13 @@ describe("a claim", () => {
     );
   });
 
-  test("takes back what its holder was handed out and never heard of, and nothing else", async () => {
+  test("requeues the recipients of a lost answer for the same holder, and no others", async () => {
     const { number, holder, campaign } = await newRun({ recipients: 6 });
     const heard = await claims(number, holder, 2);
     const lost = await claims(number, holder, 2);
     const { claim_id } = heard;
     const again = await claims(number, holder, 6, [claim_id]);
-    assert.deepEqual(ids(again).slice(0, 2), ids(lost), "the lost come first");
+    assert.deepEqual(ids(again).slice(0, 2), ids(lost), "the lost ones come first");
     assert.equal(again.recipients.length, 4);
     assert.deepEqual(
       again.recipients.map((/** @type {any} */ { attempts }) => attempts),
@@ -415,7 +415,7 @@ describe("a claim", () => {
     assert.deepEqual(
       again.recipients.slice(0, 2).map((/** @type {any} */ { message_id }) => message_id),
       lost.recipients.map((/** @type {any} */ { message_id }) => message_id),
-      "with the messages they had",
+      "with the same messages",
     );
     await records(number, holder, [...reportsOf(heard, "sent"), ...reportsOf(again, "sent")]);
     assert.deepEqual(
@@ -425,7 +425,7 @@ describe("a claim", () => {
     assert.equal((await claims(number, holder, 6, [])).next_due_ms, null);
   });
 
-  test("is also taken back when its holder goes, even after its lease, but not when another has had the number", async () => {
+  test("is also requeued at a release, even after the lease ended, unless another holder had the number since", async () => {
     const { number, holder, campaign } = await newRun({ recipients: 4 });
     const heard = await claims(number, holder, 1);
     await claims(number, holder, 2);
@@ -438,14 +438,14 @@ describe("a claim", () => {
     assert.deepEqual(
       await statusesOf(campaign),
       ["unknown", "pending", "pending", "pending"],
-      "a holder that does not tell is dead",
+      "a holder that reports no claims counts as dead",
     );
     await claims(number, next, 2);
     await releases(number, holder, []);
     assert.deepEqual(await statusesOf(campaign), ["unknown", "sending", "sending", "pending"]);
   });
 
-  test("leaves alone what a status has settled and another number's claims, and leaves out who is of a cancelled campaign", async () => {
+  test("keeps settled recipients and other numbers' claims, and skips recipients of a cancelled campaign", async () => {
     const [one, two] = [await newQueue({ recipients: 2 }), await newQueue({ recipients: 1 })];
     await begins(one.holder);
     const claim = await claims(one.number, one.holder, 2);
@@ -455,12 +455,12 @@ describe("a claim", () => {
     assert.deepEqual(await statusesOf(two.campaign), ["sending"]);
     await sql`update public.broadcast_campaigns set status = 'cancelled' where id = ${two.campaign.id}`;
     await claims(two.number, one.holder, 1, [claimed.claim_id]);
-    assert.deepEqual(await statusesOf(two.campaign), ["sending"], "its outcome will come");
+    assert.deepEqual(await statusesOf(two.campaign), ["sending"], "its outcome is still to come");
     await claims(two.number, one.holder, 1, []);
-    assert.deepEqual(await statusesOf(two.campaign), ["skipped"], "nobody has sent to it, and nobody will");
+    assert.deepEqual(await statusesOf(two.campaign), ["skipped"], "it was never sent, and never will be");
   });
 
-  test("passes over recipients that another transaction holds", async () => {
+  test("skips recipients that another transaction has locked", async () => {
     const { number, holder, campaign } = await newRun({ recipients: 6 });
     await sql.begin(async (other) => {
       await other`select from public.broadcast_recipients where campaign_id = ${campaign.id} and position <= 4 for update`;
@@ -488,7 +488,7 @@ describe("a claim", () => {
     );
   });
 
-  test("that finds nothing due says when to ask again", async () => {
+  test("that finds nothing due returns the time until the next recipient", async () => {
     const { number, holder, campaign } = await newRun({ recipients: 2 });
     const claim = await claims(number, holder);
     const empty = await claims(number, holder);
@@ -509,7 +509,7 @@ describe("a claim", () => {
     }
   });
 
-  test("leaves none of four campaigns out of a batch of five", async () => {
+  test("takes from each of four campaigns in a batch of five", async () => {
     const { number, holder, campaigns } = await newRun({ campaigns: 4, recipients: 10 });
     await claims(number, holder, 5);
     const got = await Promise.all(
@@ -529,7 +529,7 @@ describe("a claim", () => {
     }
   });
 
-  test("gives what one campaign does not need to the others", async () => {
+  test("gives the unused share of one campaign to the others", async () => {
     const {
       number,
       holder,
@@ -543,7 +543,7 @@ describe("a claim", () => {
     assert.equal((await statusesOf(large)).filter((status) => status === "sending").length, handedOut - 1);
   });
 
-  test("takes nothing of a campaign that a person has paused", async () => {
+  test("takes no recipient of a campaign that a person has paused", async () => {
     const { number, holder, campaign } = await newRun();
     await sql`update public.broadcast_campaigns set status = 'paused' where id = ${campaign.id}`;
     assert.deepEqual((await claims(number, holder)).recipients, []);
@@ -551,7 +551,7 @@ describe("a claim", () => {
 });
 
 describe("a record", () => {
-  test("of each outcome leaves recipient and message alike", async () => {
+  test("sets recipient and message to the same outcome", async () => {
     const { number, holder, campaign } = await newRun({ recipients: 5 });
     const claim = await claims(number, holder);
     const outcomes = ["sent", "failed", "unknown", "retry", "held"];
@@ -579,7 +579,7 @@ describe("a record", () => {
     assert.deepEqual(
       rows.map(({ attempts }) => attempts),
       [1, 1, 1, 1, 0],
-      "what is held was no attempt",
+      "held is not an attempt",
     );
     assert.deepEqual(
       rows.map(({ sent_at, failed_at }) => [sent_at !== null, failed_at !== null]),
@@ -591,7 +591,7 @@ describe("a record", () => {
     assert.equal((await campaignNow(campaign)).status, "sending");
   });
 
-  test("repeated changes nothing", async () => {
+  test("that is repeated changes nothing", async () => {
     const { number, holder, campaign } = await newRun({ recipients: 5 });
     const claim = await claims(number, holder);
     const reports = reportsOf(claim, "sent").map((report, i) =>
@@ -606,7 +606,7 @@ describe("a record", () => {
     assert.deepEqual(await campaignNow(campaign), ended);
   });
 
-  test("of a retry is followed by another attempt with the same message", async () => {
+  test("of a retry leads to another attempt with the same message", async () => {
     const { number, holder, campaign } = await newRun({ recipients: 1 });
     const first = await claims(number, holder);
     await records(number, holder, reportsOf(first, "retry", FAILURE));
@@ -623,7 +623,7 @@ describe("a record", () => {
     assert.equal((await sql`select from public.messages where session_id = ${number.id}`).count, 1);
   });
 
-  test("of an old claim that says retry gives nothing back", async () => {
+  test("of an old claim cannot requeue with a retry", async () => {
     for (const state of ["sending", "unknown"]) {
       const { number, holder, campaign } = await newRun({ recipients: 1 });
       const old = await claims(number, holder);
@@ -664,7 +664,7 @@ describe("a record", () => {
     assert.deepEqual([recipient.status, recipient.attempts], ["pending", 0]);
   });
 
-  test("that comes after the lease was lost still counts", async () => {
+  test("after the lease was lost still counts", async () => {
     const { number, holder, campaign } = await newRun({ recipients: 3 });
     const claim = await claims(number, holder, 3);
     await leaseEnds(number);
@@ -675,7 +675,7 @@ describe("a record", () => {
     assert.deepEqual(await statusesOf(campaign), ["sent", "failed", "unknown"]);
   });
 
-  test("may pause its campaign, with the reason, and no other", async () => {
+  test("may pause its campaign with the reason, and no other campaign", async () => {
     const { number, holder, campaigns } = await newRun({ campaigns: 2, recipients: 3 });
     const claim = await claims(number, holder, 2);
     const [spam] = reportsOf(claim, "held", { error_title: "Spam rate limit hit", pause_campaign: true });
@@ -688,8 +688,8 @@ describe("a record", () => {
   });
 });
 
-describe("what a dead sender left", () => {
-  test("is unknown, and never sent again", async () => {
+describe("the work of a dead sender", () => {
+  test("becomes unknown, and is never sent again", async () => {
     const { number, holder, campaign } = await newRun({ recipients: 7 });
     await claims(number, holder, 5);
     await leaseEnds(number);
@@ -714,14 +714,14 @@ describe("what a dead sender left", () => {
     assert.deepEqual(await statusesOf(campaign), [...Array(5).fill("unknown"), "sent", "sent"]);
   });
 
-  test("is left alone while its lease holds", async () => {
+  test("is left alone while its lease is valid", async () => {
     const { number, holder, campaign } = await newRun({ recipients: 2 });
     await claims(number, holder);
     await begins(randomUUID());
     assert.deepEqual(await statusesOf(campaign), ["sending", "sending"]);
   });
 
-  test("is found although nothing else is left to send, whatever became of number and campaign", async () => {
+  test("is found even if nothing else is left to send, in any state of number and campaign", async () => {
     const broken = async (/** @type {any} */ { number }) =>
       sql`update public.whatsapp_sessions set status = 'broken' where id = ${number.id}`;
     const paused = async (/** @type {any} */ { campaign }) =>
@@ -741,7 +741,7 @@ describe("what a dead sender left", () => {
     }
   });
 
-  test("is settled by a status of Meta", async () => {
+  test("is settled by a status from Meta", async () => {
     const { number, holder, campaign } = await newRun({ recipients: 2 });
     const claim = await claims(number, holder);
     await leaseEnds(number);
@@ -760,7 +760,7 @@ describe("what a dead sender left", () => {
     assert.deepEqual(await statusesOf(campaign), ["delivered", "failed"]);
   });
 
-  test("is settled by its late record, or given back if nothing went out: then the campaign goes on", async () => {
+  test("is settled by a late record, or requeued if nothing was sent, and then the campaign continues", async () => {
     const { number, holder, campaign } = await newRun({ recipients: 3 });
     const claim = await claims(number, holder);
     await leaseEnds(number);
@@ -781,7 +781,7 @@ describe("what a dead sender left", () => {
     assert.equal((await campaignNow(campaign)).status, "completed");
   });
 
-  test("is a reply too: after two minutes it is unknown", async () => {
+  test("includes replies, which are unknown after two minutes", async () => {
     const tenant = await newTenant();
     const number = await newNumber(tenant);
     const [contact] =
@@ -799,12 +799,12 @@ describe("what a dead sender left", () => {
     ]);
   });
 
-  test("and statuses that slipped past its record are joined", async () => {
+  test("includes statuses that missed their record, and these are applied", async () => {
     const { number, holder, campaign } = await newRun({ recipients: 1 });
     const claim = await claims(number, holder);
     const [report] = reportsOf(claim, "sent");
     await records(number, holder, [report]);
-    // stored by a transaction that could not see the record, nor be seen by it
+    // Stored by a transaction that neither saw the record nor was seen by it.
     await sql`
       insert into public.message_status_events (tenant_id, session_id, whatsapp_message_id, status, occurred_at)
       values (${number.tenant_id}, ${number.id}, ${report.whatsapp_message_id}, 'read', now())`;
@@ -814,7 +814,7 @@ describe("what a dead sender left", () => {
 });
 
 describe("a campaign", () => {
-  test("is completed when nobody is pending or on the way, and not before", async () => {
+  test("is completed once no recipient is pending or being sent, and not before", async () => {
     const { number, holder, campaign } = await newRun({ recipients: 5 });
     const [one, two] = [await claims(number, holder, 3), await claims(number, holder, 2)];
     await records(number, holder, reportsOf(one, "sent"));
@@ -828,7 +828,7 @@ describe("a campaign", () => {
     assert.ok(completed_at !== null);
   });
 
-  test("is completed also when a status settled the last one and its sender is dead", async () => {
+  test("is completed even if a status settled the last recipient and the sender is dead", async () => {
     const { number, holder, campaign } = await newRun({ recipients: 1 });
     const claim = await claims(number, holder);
     await delivers({
@@ -840,7 +840,7 @@ describe("a campaign", () => {
     assert.equal((await campaignNow(campaign)).status, "completed");
   });
 
-  test("is completed also when its last two are recorded at the same moment", async () => {
+  test("is completed even if its last two recipients are recorded at the same moment", async () => {
     const { number, holder, campaign } = await newRun({ recipients: 2 });
     const [one, two] = [await claims(number, holder, 1), await claims(number, holder, 1)];
     let second;
@@ -848,7 +848,7 @@ describe("a campaign", () => {
       await first`select public.record_recipients(${number.id}, ${holder}, ${LEASE}, ${sql.json(reportsOf(one, "sent"))})`;
       const [{ pid }] = await first`select pg_backend_pid() as pid`;
       second = records(number, randomUUID(), reportsOf(two, "sent"));
-      // done, or waiting for the first: either way it has not seen what the first did
+      // Done, or waiting for the first: in both cases it has not seen the other's change.
       let settled = false;
       second.then(
         () => (settled = true),
@@ -862,7 +862,7 @@ describe("a campaign", () => {
     assert.equal((await campaignNow(campaign)).status, "completed");
   });
 
-  test("counts its rows, whatever has happened to them", async (t) => {
+  test("counts its rows correctly after random events", async (t) => {
     const luck = chance();
     t.diagnostic(`CRM_TEST_SEED=${luck.seed}`);
     const { tenant, number, campaigns, holder } = await newRun({ campaigns: 3, recipients: 40 });
@@ -912,10 +912,10 @@ describe("a campaign", () => {
     for (let step = 0; step < 70; step++) {
       const happening = luck.pick(["claim", "claim", "record", "record", "record", "status", "death"]);
       await happenings[happening]();
-      const told = `CRM_TEST_SEED=${luck.seed} step ${step}: ${happening}`;
-      for (const campaign of campaigns) await compareCounts(admin, campaign, told);
+      const context = `CRM_TEST_SEED=${luck.seed} step ${step}: ${happening}`;
+      for (const campaign of campaigns) await compareCounts(admin, campaign, context);
     }
-    // Brought to its end, everybody is accounted for.
+    // At the end every recipient is accounted for.
     await happenings.death();
     for (let claim; (claim = await claims(number, current, 50))?.recipients.length > 0;)
       await records(number, current, reportsOf(claim, "sent"));
@@ -925,14 +925,14 @@ describe("a campaign", () => {
     }
   });
 
-  test("reaches nobody twice and forgets nobody, with senders that come, die and report late side by side", async (t) => {
+  test("sends to each recipient exactly once, while senders arrive, die and report late side by side", async (t) => {
     const luck = chance();
     t.diagnostic(`CRM_TEST_SEED=${luck.seed}`);
     const { number, campaigns } = await newQueue({ campaigns: 2, recipients: 60 });
     const other = await newNumber({ id: number.tenant_id });
     campaigns.push(await newCampaign(other, { status: "sending", recipients: 60 }));
     const numbers = new Map([number, other].map((one) => [one.id, one]));
-    /** Messages Meta got. @type {string[]} */
+    /** Messages that Meta received. @type {string[]} */
     const ledger = [];
 
     const sends = (/** @type {any} */ claim) =>
@@ -953,7 +953,7 @@ describe("a campaign", () => {
             const reports = sends(claim);
             const fate = luck.number();
             if (fate < 0.2) {
-              // Dead before its record, and its lease is over; or only slow.
+              // Dead before its record, with its lease over; or only slow.
               await sql`update private.sender_leases set leased_until = now() where holder = ${holder}`;
               if (fate < 0.1) break;
               await retried(() => begins(randomUUID(), 1));
@@ -967,7 +967,7 @@ describe("a campaign", () => {
     };
     await Promise.all(Array.from({ length: 5 }, worker));
 
-    const told = `CRM_TEST_SEED=${luck.seed}`;
+    const context = `CRM_TEST_SEED=${luck.seed}`;
     const drain = async (/** @type {any} */ own) => {
       await sql`delete from private.sender_leases`;
       const holder = randomUUID();
@@ -977,19 +977,19 @@ describe("a campaign", () => {
       }
     };
     for (const own of numbers.values()) await drain(own);
-    assert.equal(new Set(ledger).size, ledger.length, `${told}: a message went out twice`);
+    assert.equal(new Set(ledger).size, ledger.length, `${context}: a message went out twice`);
     const sent = new Set(ledger);
     for (const campaign of campaigns) {
-      assert.equal((await campaignNow(campaign)).status, "completed", told);
+      assert.equal((await campaignNow(campaign)).status, "completed", context);
       for (const { status, message_id } of await recipientsOf(campaign)) {
         const agreed = sent.has(message_id) ? ["sent", "unknown"] : ["failed", "unknown"];
-        assert.ok(agreed.includes(status), `${told}: ${status}, ${sent.has(message_id) ? "sent" : "not sent"}`);
+        assert.ok(agreed.includes(status), `${context}: ${status}, ${sent.has(message_id) ? "sent" : "not sent"}`);
       }
     }
   });
 
-  /** @param {any} admin @param {any} campaign @param {string} told */
-  async function compareCounts(admin, campaign, told) {
+  /** @param {any} admin @param {any} campaign @param {string} context */
+  async function compareCounts(admin, campaign, context) {
     const rows = await sql`
       select r.status, m.status as message from public.broadcast_recipients r left join public.messages m on m.id = r.message_id
       where r.campaign_id = ${campaign.id}`;
@@ -1013,11 +1013,11 @@ describe("a campaign", () => {
       read_rate_percent: percent(n("read"), n("sent", "delivered", "read")),
     };
     const seen = await as(admin, (sql) => answer(sql`select public.get_campaign(${campaign.id}) as answer`));
-    assert.deepEqual(seen.statistics, expected, told);
-    if (seen.status === "completed") assert.equal(n("pending", "sending"), 0, `${told}: completed too early`);
+    assert.deepEqual(seen.statistics, expected, context);
+    if (seen.status === "completed") assert.equal(n("pending", "sending"), 0, `${context}: completed too early`);
     for (const { status, message } of rows) {
       const agreed = status === "pending" ? [null, "queued"] : [status];
-      assert.ok(agreed.includes(message), `${told}: recipient ${status}, message ${message}`);
+      assert.ok(agreed.includes(message), `${context}: recipient ${status}, message ${message}`);
     }
   }
 
@@ -1030,7 +1030,7 @@ describe("a campaign", () => {
       asService((sql) => answer(sql`select public.announce_campaigns(${list.map(({ id }) => id)}::uuid[]) as answer`));
     assert.deepEqual(await announces(campaign), []);
     await justAnnounced(sql, "broadcast_campaigns", campaign);
-    assert.deepEqual(await announces(campaign, other), [campaign.id], "too early for the first");
+    assert.deepEqual(await announces(campaign, other), [campaign.id], "too early for the first one");
     await sql`update public.broadcast_campaigns set progress_announced_at = now() - interval '1 second' where id = ${campaign.id}`;
     assert.deepEqual(await announces(campaign), []);
     assert.deepEqual(await announces(), []);
@@ -1061,7 +1061,7 @@ describe("creating a campaign", () => {
   };
   const refused = (/** @type {string} */ hint, detail = "invalid_field") => ({ code: "PT422", detail, hint });
 
-  test("makes it with its recipients, each number once, and it is sent by the next run", async () => {
+  test("stores it with its recipients, each number once, and the next run sends it", async () => {
     const { number, template, manager } = await newOffice();
     const [one, two] = people(2);
     const campaign = await creates(manager, template, { recipients: [one, two, { ...one, name: "Again" }] });
@@ -1087,7 +1087,7 @@ describe("creating a campaign", () => {
     assert.equal(sent_by, manager.id);
   });
 
-  test("for later waits for its time", async () => {
+  test("with a scheduled time waits for that time", async () => {
     const { template, manager } = await newOffice();
     const later = await creates(manager, template, { at: new Date(Date.now() + 60_000) });
     assert.deepEqual([later.status, later.started_at], ["scheduled", null]);
@@ -1095,7 +1095,7 @@ describe("creating a campaign", () => {
     assert.equal(past.status, "sending");
   });
 
-  test("is refused with what belongs to another tenant", async () => {
+  test("is refused with objects of another tenant", async () => {
     const [own, other] = [await newOffice(), await newOffice()];
     await isRefused(creates(own.manager, other.template), refused("template_id"));
     await isRefused(creates(own.manager, own.template, { session: other.number }), refused("session_id"));
@@ -1105,7 +1105,7 @@ describe("creating a campaign", () => {
     }
   });
 
-  test("is refused with a sender who is deactivated, and taken with a colleague", async () => {
+  test("is refused with a deactivated sender, and accepts a colleague", async () => {
     const { tenant, template, manager } = await newOffice();
     const gone = await newUser(tenant, "agent", { deactivated: true });
     await isRefused(creates(manager, template, { sender: gone }), refused("sender_id"));
@@ -1113,7 +1113,7 @@ describe("creating a campaign", () => {
     assert.equal((await creates(manager, template, { sender: colleague })).sender_id, colleague.id);
   });
 
-  test("is refused without the rights", async () => {
+  test("is refused without the permissions", async () => {
     const { tenant, template } = await newOffice();
     for (const user of [
       await newUser(tenant, "agent"),
@@ -1124,7 +1124,7 @@ describe("creating a campaign", () => {
     }
   });
 
-  test("is refused with a template that is not approved, or of another account than the number", async () => {
+  test("is refused with an unapproved template, or with one of another account than the number", async () => {
     const { tenant, number, manager } = await newOffice();
     const draft = await newTemplate(tenant, { status: "PENDING" });
     await isRefused(creates(manager, draft), {
@@ -1138,7 +1138,7 @@ describe("creating a campaign", () => {
     assert.equal((await creates(manager, fitting)).session_id, number.id);
   });
 
-  test("asks for the number where several could send", async () => {
+  test("requires a number if several could send", async () => {
     const { tenant, number, template, manager } = await newOffice();
     const second = await newNumber(tenant);
     await isRefused(creates(manager, template), { ...refused("session_id"), message: /Several/ });
@@ -1150,7 +1150,7 @@ describe("creating a campaign", () => {
     );
   });
 
-  test("takes no variables that nobody could read, which would stop the whole queue", async () => {
+  test("refuses unreadable variables, which would stop the whole queue", async () => {
     const { template, manager } = await newOffice();
     for (const variables of ["Rina", 7, true, [["Rina"]], [{ a: 1 }], { name: ["Rina"] }, { name: {} }]) {
       await isRefused(creates(manager, template, { recipients: [{ wa_id: someDigits(), variables }] }), {
@@ -1167,7 +1167,7 @@ describe("creating a campaign", () => {
     );
   });
 
-  test("is all or nothing", async () => {
+  test("succeeds or fails as a whole", async () => {
     const { tenant, template, manager } = await newOffice();
     await isRefused(creates(manager, template, { recipients: [] }), refused("recipients"));
     await isRefused(creates(manager, template, { recipients: null }), refused("recipients"));
@@ -1180,13 +1180,13 @@ describe("creating a campaign", () => {
   });
 });
 
-describe("campaigns are read", () => {
+describe("reading campaigns", () => {
   const lists = (/** @type {any} */ user, { status = null, page = 1, size = 20 } = {}) =>
     as(user, (sql) => answer(sql`select public.list_campaigns(${status}, ${page}, ${size}) as answer`));
   const gets = (/** @type {any} */ user, /** @type {any} */ campaign) =>
     as(user, (sql) => answer(sql`select public.get_campaign(${campaign.id}) as answer`));
 
-  test("by those who may, newest first and in pages", async () => {
+  test("gives people with the permission the newest first, in pages", async () => {
     const { tenant, number } = await newQueue();
     await sql`delete from public.broadcast_campaigns where tenant_id = ${tenant.id}`;
     const made = [];
@@ -1204,7 +1204,7 @@ describe("campaigns are read", () => {
     assert.deepEqual(await listed({ status: "paused" }), [1, [all[3]]]);
   });
 
-  test("with the reasons of failures", async () => {
+  test("shows the reasons of failures", async () => {
     const { tenant, number, holder, campaign } = await newRun({ recipients: 4 });
     const manager = await newUser(tenant, "manager");
     const claim = await claims(number, holder);
@@ -1225,7 +1225,7 @@ describe("campaigns are read", () => {
     assert.deepEqual([template.name, status], [campaign.template.name, "completed"]);
   });
 
-  test("by nobody else", async () => {
+  test("gives other people nothing", async () => {
     const { tenant, campaign } = await newQueue();
     const strangers = [
       await newUser(await newTenant(), "admin"),

@@ -1,4 +1,4 @@
-// Senders of campaigns, as the cron function is one.
+// Senders of campaigns, like the cron function.
 import { someWamid } from "./inbox.mjs";
 
 /** Seconds. Long enough that no lease ends during a test; `leaseEnds` ends one. */
@@ -25,7 +25,12 @@ export function senders({ sql, asService }) {
   /** @param {string} holder @param {number} [most] numbers */
   const begins = (holder, most = 50) =>
     asService((sql) => answer(sql`select public.begin_sender_run(${holder}, ${LEASE}, ${most}) as answer`));
-  /** @param {any} number @param {string} holder @param {number} [size] @param {string[] | null} [known] claims the holder has heard of */
+  /**
+   * @param {any} number
+   * @param {string} holder
+   * @param {number} [size]
+   * @param {string[] | null} [known] claims that the holder has received
+   */
   const claims = (number, holder, size = 5, known = null) =>
     asService((sql) =>
       answer(
@@ -37,7 +42,7 @@ export function senders({ sql, asService }) {
     asService((sql) =>
       answer(sql`select public.record_recipients(${number.id}, ${holder}, ${LEASE}, ${sql.json(results)}) as answer`),
     );
-  /** @param {any} number @param {string} holder @param {string[] | null} [known] claims the holder has heard of */
+  /** @param {any} number @param {string} holder @param {string[] | null} [known] claims that the holder has received */
   const releases = (number, holder, known = null) =>
     asService((sql) => sql`select public.release_sender(${number.id}, ${holder}, ${known}::uuid[])`);
   /** @param {any[]} numbers @param {string} from @param {string} to */
@@ -47,7 +52,7 @@ export function senders({ sql, asService }) {
         sql`select public.take_over_sender(${numbers.map(({ id }) => id)}::uuid[], ${from}, ${to}, ${LEASE}) as answer`,
       ),
     );
-  /** The lease of a number runs out. @param {any} number */
+  /** Ends the lease of a number. @param {any} number */
   const leaseEnds = (number) =>
     sql`update private.sender_leases set leased_until = now() where session_id = ${number.id}`;
   return { LEASE, begins, claims, records, releases, takesOver, leaseEnds };

@@ -1,4 +1,4 @@
-// What is said by itself: greeting, away message and the question how it was; once, and only when it should be.
+// Automatic messages: greeting, away message and satisfaction question, each sent once and only when it should be.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { before, describe, test } from "node:test";
@@ -8,7 +8,7 @@ import { aboutMessage, inboundText, seconds, someWamid, statusOf } from "./inbox
 import { isRefused, retried } from "./refusals.mjs";
 import { someDigits } from "./tenancy.mjs";
 
-// Work of every tenant is handed out together.
+// Work of all tenants is claimed together.
 const database = await useDatabase({ own: true });
 const {
   sql,
@@ -48,7 +48,7 @@ const records = (
   calls("service", "record_automatic_messages", {
     results: json([{ message_id: message.message_id ?? message.id, claim_id: claim.claim_id, outcome, ...report }]),
   });
-/** Leaves an automatic message. @param {any} conversation @param {{ due_at?: Date }} [options] @param {any} [on] */
+/** Queues an automatic message. @param {any} conversation @param {{ due_at?: Date }} [options] @param {any} [on] */
 const queues = async (conversation, { due_at } = {}, on = sql) => {
   const payload = json({ text: { body: "Halo" } });
   const [{ id }] = await on`
@@ -58,12 +58,12 @@ const queues = async (conversation, { due_at } = {}, on = sql) => {
 };
 const idsOf = (/** @type {any} */ claim) =>
   claim.messages.map((/** @type {any} */ { message_id }) => message_id).sort();
-const nobodyWaits = async () => {
+const drainQueue = async () => {
   for (let claim = await claims(); claim.messages.length > 0; claim = await claims()) {
     for (const message of claim.messages) await records(claim, message, "sent", { whatsapp_message_id: someWamid() });
   }
 };
-/** As if time had passed for the conversation. @param {any} conversation @param {number} ago in seconds */
+/** Moves a conversation into the past. @param {any} conversation @param {number} ago in seconds */
 const ages = async (conversation, ago) => {
   await sql`update public.messages set occurred_at = occurred_at - make_interval(secs => ${ago}) where conversation_id = ${conversation.id}`;
   await sql`
@@ -102,7 +102,7 @@ describe("business is open", () => {
     ]),
   );
 
-  test("by the tenant's clock, from the first minute to before the last", async () => {
+  test("by the tenant's clock, from the first minute until the end", async () => {
     // 23 November 2026 is a Monday; WIB is UTC+7
     for (const [moment, open] of /** @type {[string, boolean][]} */ ([
       ["2026-11-23T00:59:59Z", false],
@@ -120,7 +120,7 @@ describe("business is open", () => {
     assert.equal(await isOpen(office, "2026-11-22T23:30:00Z", { zone: "Asia/Jayapura" }), true, "Monday there, 08:30");
   });
 
-  test("over midnight, into a day that is closed otherwise", async () => {
+  test("past midnight, into a day that is otherwise closed", async () => {
     const bar = {
       saturday: [{ from: "20:00", to: "02:00" }],
       monday: [{ from: "18:00", to: "24:00" }],
@@ -169,7 +169,7 @@ describe("business is open", () => {
     );
   });
 
-  test("not on holidays; what began the evening before goes on", async () => {
+  test("not on holidays, though hours that began the evening before continue", async () => {
     const holidays = [{ date: "2026-12-25", name: "Natal" }];
     const bar = { thursday: [{ from: "20:00", to: "02:00" }], friday: [{ from: "20:00", to: "02:00" }] };
     for (const [local, open] of /** @type {[string, boolean][]} */ ([
@@ -184,10 +184,10 @@ describe("business is open", () => {
       [await isOpen({}, "2026-12-25T03:00:00Z", { holidays }), await isOpen({}, "2026-12-26T03:00:00Z", { holidays })],
       [false, true],
     );
-    assert.equal(await isOpen({ monday: [] }, "2026-12-22T03:00:00Z"), true, "without hours always");
+    assert.equal(await isOpen({ monday: [] }, "2026-12-22T03:00:00Z"), true, "always open without hours");
   });
 
-  test("whatever nonsense is stored", async () => {
+  test("or closed even with malformed hours", async () => {
     for (const hours of [null, [], "x", { monday: "x" }, { monday: [7] }, { monday: [{}] }])
       assert.equal(
         typeof (await isOpen(/** @type {any} */ (hours), "2026-11-23T02:00:00Z")),
@@ -198,7 +198,7 @@ describe("business is open", () => {
 });
 
 describe("a greeting", () => {
-  test("is queued for who writes first, in the transaction of the message", async () => {
+  test("is queued for a customer's first message, in the same transaction", async () => {
     const { number, tenant } = await newOffice({ greeting: on() });
     const element = inboundText(number, { profile_name: "Rina" });
     const answer = await delivers({ messages: [element] });
@@ -218,7 +218,7 @@ describe("a greeting", () => {
     assert.deepEqual(
       [conversation.unread_count, conversation.last_message_direction, conversation.last_message_preview],
       [1, "inbound", "Halo"],
-      "a machine answers nobody",
+      "a machine answers no message",
     );
     assert.equal((await delivers({ messages: [element] })).automatic, false, "delivered twice");
     assert.equal((await saidBy(conversation)).length, 1);
@@ -226,7 +226,7 @@ describe("a greeting", () => {
     assert.equal((await saidBy(conversation)).length, 1);
   });
 
-  test("has the tenant's own words, or its language's", async () => {
+  test("uses the tenant's own text, or a default in the tenant's language", async () => {
     const { number } = await newOffice({ greeting: on({ text: "Hai {{contact.name}}, {{contact.phone_number}}" }) });
     const { conversation, contact } = await receivesMessage(number);
     assert.equal((await saidBy(conversation))[0].content, `Hai , +${contact.wa_id}`);
@@ -252,7 +252,7 @@ describe("a greeting", () => {
     }
   });
 
-  test("comes again after days of silence, where that is set, once for each window", async () => {
+  test("is repeated after days of silence if the tenant sets that, once for each window", async () => {
     const { number, admin } = await newOffice({ greeting: on({ after_days: 3 }) });
     const { conversation, contact } = await receivesMessage(number);
     const writes = () => receivesMessage(number, { from: contact.wa_id });
@@ -266,7 +266,7 @@ describe("a greeting", () => {
     await sets(admin, { greeting: on() });
     await ages(conversation, 40 * DAY);
     await writes();
-    assert.equal((await saidBy(conversation)).length, 2, "without it never");
+    assert.equal((await saidBy(conversation)).length, 2, "never without the setting");
   });
 
   for (const [
@@ -278,16 +278,20 @@ describe("a greeting", () => {
     ["the phone app", null, { source: "echo", direction: "outbound" }],
     ["a group", null, { group_id: "g" }],
     ["a notice", null, { kind: "system" }],
-    ["what is a day old", null, { timestamp: seconds(DAY + 60) }],
+    ["a message a day old", null, { timestamp: seconds(DAY + 60) }],
     [
-      "a number that is paused",
+      "a paused number",
       ({ number }) => sql`update public.whatsapp_sessions set status = 'paused' where id = ${number.id}`,
       {},
     ],
-    ["who is blocked", (_, contact) => sql`update public.contacts set blocked_at = now() where id = ${contact.id}`, {}],
-    ["an organisation that has it off", ({ admin }) => sets(admin, { greeting: { enabled: false } }), {}],
+    [
+      "a blocked customer",
+      (_, contact) => sql`update public.contacts set blocked_at = now() where id = ${contact.id}`,
+      {},
+    ],
+    ["an organisation that has switched it off", ({ admin }) => sets(admin, { greeting: { enabled: false } }), {}],
   ])) {
-    test(`is not for ${what}`, async () => {
+    test(`is not sent for ${what}`, async () => {
       const office = await newOffice({ greeting: on() });
       const [contact] =
         await sql`insert into public.contacts (tenant_id, wa_id) values (${office.tenant.id}, ${someDigits()}) returning *`;
@@ -302,7 +306,7 @@ describe("a greeting", () => {
     });
   }
 
-  test("is not for a reaction, an edit or a revocation", async () => {
+  test("is not sent for a reaction, an edit or a revocation", async () => {
     const { number, admin } = await newOffice();
     const { contact, message, conversation } = await receivesMessage(number);
     await ages(conversation, 4 * DAY);
@@ -318,7 +322,7 @@ describe("a greeting", () => {
 });
 
 describe("an away message", () => {
-  test("is for who writes outside of business hours, instead of the greeting, once for each window", async () => {
+  test("is sent outside business hours instead of the greeting, once for each window", async () => {
     const { number, admin } = await newOffice({ hours: NEVER, greeting: on(), away: on() });
     const { conversation, contact } = await receivesMessage(number);
     await receivesMessage(number, { from: contact.wa_id });
@@ -332,7 +336,7 @@ describe("an away message", () => {
     assert.deepEqual(await automaticIn(conversation), ["away", "away"]);
   });
 
-  test("of a new window does not hang on what opened it", async () => {
+  test("of a new window does not depend on the kind of message that opened it", async () => {
     const { number } = await newOffice({ hours: NEVER, away: on() });
     const { conversation, contact, message } = await receivesMessage(number);
     await ages(conversation, 2 * DAY);
@@ -350,7 +354,7 @@ describe("an away message", () => {
     assert.deepEqual(await automaticIn(conversation), ["away", "away"]);
   });
 
-  test("is a number's own where it differs", async () => {
+  test("uses a number's own settings where they differ", async () => {
     const { number, admin, tenant } = await newOffice({ away: on({ text: "Tutup" }) });
     const other = await newNumber(tenant);
     await sets(admin, { business_hours: NEVER }, other);
@@ -369,10 +373,10 @@ describe("an away message", () => {
   });
 });
 
-describe("work", () => {
-  before(nobodyWaits);
+describe("an automatic message", () => {
+  before(drainQueue);
 
-  test("is handed out once, with all that a sender needs, and recorded", async () => {
+  test("is claimed once, with all data that a sender needs, and recorded", async () => {
     const { number } = await newOffice({ greeting: on() });
     const { conversation, contact } = await receivesMessage(number);
     const [first, second] = await Promise.all([claims(), claims()]);
@@ -405,27 +409,27 @@ describe("work", () => {
     assert.equal((await messageNow(message)).status, "delivered");
   });
 
-  test("whose sender died is unknown, and never handed out again", async () => {
+  test("of a dead sender is unknown, and never claimed again", async () => {
     const { number } = await newOffice({ greeting: on() });
     const { conversation } = await receivesMessage(number);
     const claim = await claims(100, 60);
     assert.equal(claim.messages.length, 1);
-    assert.deepEqual((await claims()).messages, [], "the lease holds");
+    assert.deepEqual((await claims()).messages, [], "the lease is valid");
     await sql`update private.automatic_messages set leased_until = now() - interval '1 second'`;
     assert.deepEqual((await claims()).messages, []);
     const [message] = await saidBy(conversation);
     assert.equal(message.status, "unknown");
     assert.deepEqual((await claims()).messages, []);
-    // the dead speak: what they say to be tried again is not, for Meta may have had it
+    // A late retry of the dead sender is not repeated, because Meta may have accepted the message.
     await records(claim, message, "retry", { error_title: "x", retry_in_ms: 0 });
     assert.equal((await messageNow(message)).status, "unknown");
     assert.deepEqual((await claims()).messages, []);
-    // Meta settles it, by our id
+    // A status from Meta settles it, by our id.
     await delivers({ statuses: [statusOf(number, someWamid(), "sent", { callback_data: message.id })] });
     assert.equal((await messageNow(message)).status, "sent");
   });
 
-  test("that Meta refuses for the moment waits its time; what is held costs no attempt", async () => {
+  test("that Meta refuses temporarily waits before its retry, and a held one costs no attempt", async () => {
     const { number } = await newOffice({ greeting: on() });
     const { conversation } = await receivesMessage(number);
     let claim = await claims();
@@ -444,10 +448,10 @@ describe("work", () => {
     assert.deepEqual((await claims()).messages, []);
   });
 
-  test("of one conversation is handed out in its order, each when the one before it has its outcome", async () => {
+  test("of a conversation is claimed in order, each after the one before it has its outcome", async () => {
     const { number } = await newOffice();
     const [chat, other] = [await receivesMessage(number), await receivesMessage(number)];
-    // in one transaction: they share their time
+    // One transaction gives them the same time.
     const [[first, second, third], elsewhere] = await sql.begin(async (transaction) => [
       [
         await queues(chat.conversation, {}, transaction),
@@ -469,10 +473,10 @@ describe("work", () => {
     claim = await claims();
     assert.deepEqual(idsOf(claim), [second]);
     await sql`update private.automatic_messages set leased_until = now() - interval '1 second' where message_id = ${second}`;
-    assert.deepEqual(idsOf(await claims()), [third], "the second is unknown, and holds up nothing");
+    assert.deepEqual(idsOf(await claims()), [third], "the second is unknown, and delays no other");
   });
 
-  test("for later holds up nothing until its time has come", async () => {
+  test("with a later time delays no other until that time", async () => {
     const { number } = await newOffice();
     const { conversation } = await receivesMessage(number);
     const later = await queues(conversation, { due_at: new Date(Date.now() + HOUR * 1000) });
@@ -492,7 +496,7 @@ describe("work", () => {
     assert.deepEqual(idsOf(await claims()), [after]);
   });
 
-  test("waits for a number that is paused, and fails when the window has closed", async () => {
+  test("waits while its number is paused, and fails once the window has closed", async () => {
     const { number } = await newOffice({ greeting: on() });
     const { conversation } = await receivesMessage(number);
     await sql`update public.whatsapp_sessions set status = 'paused' where id = ${number.id}`;
@@ -503,7 +507,7 @@ describe("work", () => {
     assert.equal((await saidBy(conversation))[0].status, "failed");
   });
 
-  test("that somebody deleted is not sent", async () => {
+  test("that a person deleted is not sent", async () => {
     const { number, admin } = await newOffice({ greeting: on() });
     const { conversation } = await receivesMessage(number);
     const [{ id }] = await saidBy(conversation);
@@ -516,11 +520,11 @@ describe("work", () => {
     assert.deepEqual(
       [last_message_direction, last_message_type, waiting_since !== null],
       ["inbound", "text", true],
-      "it was no word of ours",
+      "it was not a message of ours",
     );
   });
 
-  test("is taken by many at once without one being handed out twice", async () => {
+  test("is claimed by concurrent senders without a duplicate", async () => {
     const { number } = await newOffice({ greeting: on() });
     await delivers({ messages: Array.from({ length: 40 }, () => inboundText(number)) });
     const handed = (await Promise.all(Array.from({ length: 10 }, () => claims(7)))).flatMap(({ messages }) => messages);
@@ -529,7 +533,7 @@ describe("work", () => {
     assert.equal(handed.length + rest.length, 40);
   });
 
-  test("keeps the order of each conversation when many take it at once", async () => {
+  test("keeps the order of each conversation with concurrent senders", async () => {
     const { number } = await newOffice();
     const chats = await Promise.all(Array.from({ length: 3 }, () => receivesMessage(number)));
     const queued = new Map();
@@ -563,7 +567,7 @@ describe("work", () => {
   });
 });
 
-describe("the question how it was", () => {
+describe("the satisfaction question", () => {
   const becomes = (
     /** @type {string} */ status,
     /** @type {any} */ conversations,
@@ -572,7 +576,7 @@ describe("the question how it was", () => {
     asker`select private.change_conversations(${[conversations].flat().map(({ id }) => id)}::uuid[], ${json({ status })})`;
   const resolves = (/** @type {any} */ user, /** @type {any} */ conversations) =>
     database.as(user, async (sql) => {
-      // as the function of the inbox does, which passes row level security in the caller's name
+      // As the function of the inbox does, which bypasses row level security in the caller's name.
       await sql`select set_config('role', 'none', true)`;
       await becomes("resolved", conversations, sql);
     });
@@ -594,7 +598,7 @@ describe("the question how it was", () => {
     return delivers({ messages: [element] });
   };
 
-  test("goes out when a person resolves, once, with five answers", async () => {
+  test("is sent once when a person resolves the conversation, with five answers", async () => {
     const { number, agent, tenant, admin } = await newOffice({ csat: on() });
     const { conversation } = await receivesMessage(number);
     await assign(conversation, agent);
@@ -623,7 +627,7 @@ describe("the question how it was", () => {
     assert.equal((await surveyOf(conversation)).length, 2);
   });
 
-  test("goes to each of a bulk, and not for machines, keys, campaigns, closed windows or who has it off", async () => {
+  test("is sent for each conversation of a bulk action, but not after machines, keys or campaigns, in closed windows, or if it is switched off", async () => {
     const { number, admin, tenant } = await newOffice({ csat: on() });
     const several = [await receivesMessage(number), await receivesMessage(number), await receivesMessage(number)].map(
       ({ conversation }) => conversation,
@@ -646,7 +650,7 @@ describe("the question how it was", () => {
       assert.deepEqual([await automaticIn(conversation), await surveyOf(conversation)], [[], []]);
   });
 
-  test("is answered by a choice, which opens nothing again; the latest counts", async () => {
+  test("is answered by a choice, which does not reopen the conversation; the latest choice counts", async () => {
     const { number, admin } = await newOffice({ csat: on(), greeting: on(), away: on() });
     const { conversation, contact } = await receivesMessage(number);
     await resolves(admin, conversation);
@@ -659,10 +663,10 @@ describe("the question how it was", () => {
     const after = await conversationOf({ conversation_id: conversation.id });
     assert.deepEqual([after.status, after.unread_count], ["resolved", before.unread_count]);
     await receivesMessage(number, { from: contact.wa_id, text: "Satu lagi", timestamp: seconds(-4) });
-    assert.equal((await conversationOf({ conversation_id: conversation.id })).status, "open", "words do");
+    assert.equal((await conversationOf({ conversation_id: conversation.id })).status, "open", "words reopen it");
   });
 
-  test("is not answered from elsewhere, nor by what is no score", async () => {
+  test("cannot be answered by another customer, or with an invalid score", async () => {
     const { number, admin } = await newOffice({ csat: on() });
     const { conversation, contact } = await receivesMessage(number);
     await resolves(admin, conversation);
@@ -688,7 +692,7 @@ describe("the question how it was", () => {
     );
   });
 
-  test("is reported: as a whole, by agent, number and day, to those with the right", async () => {
+  test("is reported as a total and by agent, number and day, to people with the permission", async () => {
     const { number, admin, agent, tenant } = await newOffice({ csat: on() });
     const report = (/** @type {any} */ user, /** @type {object} */ more = {}) =>
       calls(user, "csat_report", {
@@ -756,7 +760,7 @@ describe("the question how it was", () => {
 });
 
 describe("settings", () => {
-  test("are told with their defaults, and kept", async () => {
+  test("are shown with their defaults, and stored", async () => {
     const tenant = await newTenant();
     const admin = await newUser(tenant, "admin");
     const first = await calls(admin, "get_automations");
@@ -775,11 +779,11 @@ describe("settings", () => {
       [kept.default.business_hours, kept.default.holidays, kept.default.greeting],
       [hours, [{ date: "2026-12-25", name: "Natal" }], { enabled: true, text: "Hai", after_days: 30 }],
     );
-    assert.deepEqual((await calls(admin, "get_tenant")).business_hours, hours, "one truth");
-    assert.deepEqual((await sets(admin, { away: on() })).default.business_hours, hours, "stay when they are not named");
+    assert.deepEqual((await calls(admin, "get_tenant")).business_hours, hours, "the stored settings");
+    assert.deepEqual((await sets(admin, { away: on() })).default.business_hours, hours, "unnamed settings stay");
   });
 
-  test("are refused where they make no sense, by the field", async () => {
+  test("are refused with the field of an invalid value", async () => {
     const { admin } = await newOffice();
     for (const [settings, hint] of /** @type {[any, string][]} */ ([
       [{ business_hours: [] }, "business_hours"],
@@ -804,7 +808,7 @@ describe("settings", () => {
       await isRefused(sets(admin, settings), { code: "PT422", hint });
   });
 
-  test("are for those with the right, and never another tenant's", async () => {
+  test("need their permission, and are closed to other tenants", async () => {
     const { admin, agent, number, tenant } = await newOffice({ away: on({ text: "Rahasia" }) });
     const manager = await newUser(tenant, "manager");
     await calls(manager, "get_automations");

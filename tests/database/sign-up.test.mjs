@@ -1,4 +1,4 @@
-// Organisations: made by whoever signs up, together with their first Super Admin, and their settings.
+// Organisations: created by a person who signs up, together with the first Super Admin, and their settings.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -6,7 +6,7 @@ import { useDatabase } from "./database.mjs";
 import { isRefused } from "./refusals.mjs";
 
 const { sql, calls, newTenant, newStranger, newUser, newApiKey } = await useDatabase();
-/** Who came by an anonymous sign-in. */
+/** A person who signed in anonymously. */
 async function newAnonymous() {
   const id = randomUUID();
   await sql`insert into auth.users (id, is_anonymous) values (${id}, true)`;
@@ -15,7 +15,7 @@ async function newAnonymous() {
 const someName = () => `Toko ${randomUUID()}`;
 
 describe("sign-up", () => {
-  test("makes the organisation and its Super Admin", async () => {
+  test("creates the organisation and its Super Admin", async () => {
     const person = await newStranger();
     const slug = `toko-${randomUUID()}`;
     const tenant = await calls(person, "create_tenant", {
@@ -40,12 +40,12 @@ describe("sign-up", () => {
     );
   });
 
-  test("is in Jakarta and in Indonesian unless something else is said", async () => {
+  test("sets Jakarta's time zone and Indonesian unless the request says otherwise", async () => {
     const tenant = await calls(await newStranger(), "create_tenant", { name: someName() });
     assert.deepEqual([tenant.timezone, tenant.locale], ["Asia/Jakarta", "id"]);
   });
 
-  test("makes a short name of its own where none is given", async () => {
+  test("derives a short name if none is given", async () => {
     const word = randomUUID().slice(0, 8);
     const slugs = [];
     for (const name of [`Kopi & Teh ${word}!`, `kopi teh ${word}`, "店", "- -", "x".repeat(200)]) {
@@ -63,8 +63,12 @@ describe("sign-up", () => {
       () => newStranger({ confirmed: false }),
       { code: "PT403", detail: "email_not_confirmed" },
     ],
-    ["somebody anonymous", newAnonymous, { code: "PT403", detail: "email_not_confirmed" }],
-    ["a token of nobody", async () => ({ id: randomUUID() }), { code: "PT403", detail: "email_not_confirmed" }],
+    ["an anonymous person", newAnonymous, { code: "PT403", detail: "email_not_confirmed" }],
+    [
+      "a token of an unknown user",
+      async () => ({ id: randomUUID() }),
+      { code: "PT403", detail: "email_not_confirmed" },
+    ],
     ["a token without a user", async () => ({ id: undefined }), { code: "PT403", detail: "email_not_confirmed" }],
     [
       "an API key",
@@ -77,7 +81,7 @@ describe("sign-up", () => {
       { code: "PT409", detail: "already_member" },
     ],
     [
-      "somebody deactivated elsewhere",
+      "a person deactivated elsewhere",
       async () => newUser(await newTenant(), "admin", { deactivated: true }),
       { code: "PT409", detail: "already_member" },
     ],
@@ -89,7 +93,7 @@ describe("sign-up", () => {
     });
   }
 
-  test("is refused to somebody banned", async () => {
+  test("is refused to a banned person", async () => {
     const person = await newStranger();
     await sql`update auth.users set banned_until = now() + interval '1 hour' where id = ${person.id}`;
     await isRefused(calls(person, "create_tenant", { name: someName() }), {
@@ -98,7 +102,7 @@ describe("sign-up", () => {
     });
   });
 
-  test("is refused a short name that is taken, and a time zone that does not exist", async () => {
+  test("is refused with a short name that is taken, or an unknown time zone", async () => {
     const [person, taken] = [await newStranger(), await newTenant()];
     await isRefused(calls(person, "create_tenant", { name: "Toko", slug: taken.slug }), {
       code: "PT409",
@@ -115,7 +119,7 @@ describe("sign-up", () => {
 
   test("leaves no organisation without its Super Admin", async () => {
     const [person, slug] = [await newStranger(), `toko-${randomUUID()}`];
-    // The profile refuses such a name after the organisation was made.
+    // The profile refuses such a name after the organisation was created.
     await isRefused(calls(person, "create_tenant", { name: "Toko", slug, display_name: "x".repeat(201) }), {
       code: "23514",
     });
@@ -123,7 +127,7 @@ describe("sign-up", () => {
     assert.equal(await calls(person, "current_access"), null);
   });
 
-  test("twice at the same time makes one", async () => {
+  test("twice at the same time creates one", async () => {
     const person = await newStranger();
     const results = await Promise.allSettled([1, 2, 3].map(() => calls(person, "create_tenant", { name: someName() })));
     assert.deepEqual(results.map(({ status }) => status).sort(), ["fulfilled", "rejected", "rejected"]);
@@ -134,7 +138,7 @@ describe("sign-up", () => {
 });
 
 describe("the settings of an organisation", () => {
-  test("change by name", async () => {
+  test("change one by one, by name", async () => {
     const tenant = await newTenant();
     const owner = await newUser(tenant, "super_admin");
     const before = await calls(owner, "get_tenant");
@@ -156,7 +160,7 @@ describe("the settings of an organisation", () => {
     assert.deepEqual([name, kept.slug, kept.business_hours], ["Lagi", slug, hours]);
   });
 
-  test("are those of the caller's own, whatever the changes name", async () => {
+  test("are those of the caller's own organisation, even if the changes name another", async () => {
     const [tenant, other] = [await newTenant(), await newTenant()];
     const changed = await calls(await newUser(tenant, "super_admin"), "update_tenant", {
       changes: { id: other.id, tenant_id: other.id, name: "Diambil", created_at: "2020-01-01" },
@@ -181,7 +185,7 @@ describe("the settings of an organisation", () => {
     await isRefused(calls(agent, "get_tenant"), forbidden);
   });
 
-  test("are refused what cannot be", async () => {
+  test("refuse invalid values", async () => {
     const owner = await newUser(await newTenant(), "super_admin");
     const taken = await newTenant();
     await isRefused(calls(owner, "update_tenant", { changes: { timezone: "Mars" } }), {

@@ -1,4 +1,4 @@
-// What becomes of a message follows from the set of its statuses, not from how they came.
+// The state of a message follows from the set of its statuses, and not from the order in which they arrived.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -32,7 +32,7 @@ const recordsSent = (message, wamid = someWamid()) =>
   );
 
 describe("a status", () => {
-  test("moves its message on, keeps its time and is kept itself", async () => {
+  test("advances its message, sets its time and is stored", async () => {
     const { number, conversation } = await newThread();
     const message = await newOutbound(conversation, { sentAt: SENT_AT });
     const wamid = message.whatsapp_message_id;
@@ -76,10 +76,10 @@ describe("a status", () => {
     { events: { delivered: 2, sent: 1 }, status: "delivered" },
   ];
   for (const { events, status } of LATTICE) {
-    const told = Object.entries(events)
+    const history = Object.entries(events)
       .map(([kind, at]) => `${kind} at ${at}`)
       .join(", ");
-    test(`${told}: ${status}`, async () => {
+    test(`${history}: ${status}`, async () => {
       const { number, conversation } = await newThread();
       const message = await newOutbound(conversation);
       const statuses = Object.entries(events).map(([kind, at]) =>
@@ -90,7 +90,7 @@ describe("a status", () => {
     });
   }
 
-  test("that fails a message tells why, on its recipient too", async () => {
+  test("of a failure gives the reason, on the recipient too", async () => {
     const { number, conversation } = await newThread();
     const { id: campaign } = await newCampaign(number);
     const message = await newOutbound(conversation);
@@ -122,7 +122,7 @@ describe("a status", () => {
     assert.deepEqual((await delivers({ statuses })).campaigns, []);
   });
 
-  test("of the same second as others is told in the order it must have happened", async () => {
+  test("of the same second as others is listed in the only possible order", async () => {
     const { number, conversation } = await newThread();
     const message = await newOutbound(conversation);
     const at = { timestamp: START };
@@ -131,14 +131,14 @@ describe("a status", () => {
         statusOf(number, message.whatsapp_message_id, status, at),
       ),
     });
-    const [{ told }] = await sql`select public.get_message(${message.id}) as told`;
+    const [{ view }] = await sql`select public.get_message(${message.id}) as view`;
     assert.deepEqual(
-      told.events.map((/** @type {any} */ event) => event.status),
+      view.events.map((/** @type {any} */ event) => event.status),
       ["sent", "delivered", "read"],
     );
   });
 
-  test("with a word we do not know is kept and changes nothing", async () => {
+  test("of an unknown kind is stored and changes nothing", async () => {
     const { number, conversation } = await newThread();
     const message = await newOutbound(conversation, { sentAt: SENT_AT });
     await delivers({ statuses: [statusOf(number, message.whatsapp_message_id, "teleported")] });
@@ -149,7 +149,7 @@ describe("a status", () => {
     );
   });
 
-  test("without a time, or with one that cannot be, is one however often it comes", async () => {
+  test("without a time, or with an impossible one, is stored once however often it arrives", async () => {
     for (const timestamp of [null, 9_999_999_999]) {
       const { number, conversation } = await newThread();
       const message = await newOutbound(conversation);
@@ -162,7 +162,7 @@ describe("a status", () => {
     }
   });
 
-  test("of a message we do not know is kept and harms nobody", async () => {
+  test("of an unknown message is stored and harms no other", async () => {
     const { number, conversation } = await newThread();
     const message = await newOutbound(conversation);
     const wamid = someWamid();
@@ -190,7 +190,7 @@ describe("a status", () => {
     assert.deepEqual(await messageNow(message), message);
   });
 
-  test("without an error's code is stored", async () => {
+  test("without an error code is stored", async () => {
     const { number, conversation } = await newThread();
     const message = await newOutbound(conversation);
     await delivers({
@@ -201,8 +201,8 @@ describe("a status", () => {
   });
 });
 
-describe("a status that comes before the send is recorded", () => {
-  test("is joined by the wamid", async () => {
+describe("a status that arrives before the send is recorded", () => {
+  test("is applied by the wamid", async () => {
     const { number, conversation } = await newThread();
     const message = await newOutbound(conversation, { status: "sending", wamid: null });
     const wamid = someWamid();
@@ -218,7 +218,7 @@ describe("a status that comes before the send is recorded", () => {
     assert.deepEqual([status, sent_at, delivered_at], ["delivered", dateOf(START), dateOf(START + 1)]);
   });
 
-  test("is joined by the id of ours that it carries, and tells the wamid", async () => {
+  test("is applied by our id that it carries, and gives the message its wamid", async () => {
     const { number, conversation } = await newThread();
     const message = await newOutbound(conversation, { status: "sending", wamid: null });
     const wamid = someWamid();
@@ -230,7 +230,7 @@ describe("a status that comes before the send is recorded", () => {
     assert.equal((await messageNow(message)).status, "read");
   });
 
-  test("settles a send whose outcome is unknown, with its recipient", async () => {
+  test("settles a send with an unknown outcome, with its recipient", async () => {
     const { number, conversation } = await newThread();
     const campaign = await newCampaign(number);
     const message = await newOutbound(conversation, { status: "unknown", wamid: null });
@@ -247,7 +247,7 @@ describe("a status that comes before the send is recorded", () => {
     assert.deepEqual(recipient, { status: "delivered", delivered_at: dateOf(START) });
   });
 
-  test("counts although it came without that id, once another has told the wamid", async () => {
+  test("without our id counts once another status has given the wamid", async () => {
     const { number, conversation } = await newThread();
     const message = await newOutbound(conversation, { status: "unknown", wamid: null });
     const wamid = someWamid();
@@ -259,7 +259,7 @@ describe("a status that comes before the send is recorded", () => {
     assert.deepEqual([status, sent_at], ["delivered", dateOf(START)]);
   });
 
-  test("counts although the send is recorded while it is being stored", async () => {
+  test("counts even if the send is recorded while the status is being stored", async () => {
     const { number, conversation } = await newThread();
     const [other, message] = [
       await newOutbound(conversation),
@@ -270,7 +270,7 @@ describe("a status that comes before the send is recorded", () => {
     await sql.begin(async (holder) => {
       const [{ pid }] =
         await holder`select pg_backend_pid() as pid from public.messages where id = ${other.id} for update`;
-      // It has looked for the messages, and now waits for this one.
+      // It has looked for the messages, and now waits for this transaction.
       delivery = delivers({
         statuses: [statusOf(number, other.whatsapp_message_id, "delivered"), statusOf(number, wamid, "delivered")],
       });
@@ -282,7 +282,7 @@ describe("a status that comes before the send is recorded", () => {
     assert.equal((await messageNow(other)).status, "delivered");
   });
 
-  test("does not tell its id's message another number's wamid", async () => {
+  test("gives its message no wamid of another number", async () => {
     const { number, conversation } = await newThread();
     const foreign = await newNumber(await newTenant());
     const message = await newOutbound(conversation, { status: "unknown", wamid: null });
@@ -338,7 +338,11 @@ describe("the same statuses leave the same state", () => {
   });
 });
 
-/** What Meta says is a function of the kind and its time: the same event is the same everywhere. @param {string} status @param {number} at */
+/**
+ * Meta's report is a function of the kind and its time: the same event is the same everywhere.
+ * @param {string} status
+ * @param {number} at
+ */
 function eventOf(status, at) {
   return {
     status,
@@ -351,8 +355,9 @@ function eventOf(status, at) {
 }
 
 /**
- * Gives each history a message of its own, lets the nth calls of all come together, and compares with what should be.
- * @param {ReturnType<typeof eventOf>[][][]} histories calls of events @param {ReturnType<typeof chance>} luck
+ * Gives each history a message of its own, sends the nth calls of all together, and compares the result with the rule.
+ * @param {ReturnType<typeof eventOf>[][][]} histories calls of events
+ * @param {ReturnType<typeof chance>} luck
  */
 async function arriveAndCompare(histories, luck) {
   const { number, conversation } = await newThread();
@@ -369,7 +374,7 @@ async function arriveAndCompare(histories, luck) {
     )
     update public.broadcast_recipients r set message_id = s.id, status = 'sent', sent_at = ${SENT_AT}
     from sent s where r.campaign_id = ${campaign.id} and r.position = s.position`;
-  // Autovacuum would, within a minute: plans made for empty tables are slow.
+  // Autovacuum would do so within a minute: plans made for empty tables are slow.
   await sql`analyze public.messages, public.message_status_events, public.broadcast_recipients`;
 
   const rounds = Math.max(...histories.map((calls) => calls.length));
@@ -387,25 +392,25 @@ async function arriveAndCompare(histories, luck) {
     where r.campaign_id = ${campaign.id} order by r.position`;
   assert.equal(rows.length, histories.length);
   rows.forEach((row, i) => {
-    const told = () =>
+    const description = () =>
       `CRM_TEST_SEED=${luck.seed}: ${JSON.stringify(histories[i].map((call) => call.map(({ status, timestamp }) => `${status}@${timestamp - START}`)))}`;
     const should = expectedStanding(histories[i].flat());
-    compare(standing(row), should, told);
+    compare(standing(row), should, description);
     const { pricing, ...recipient } = should;
     compare(
       standing({ ...row.recipient, pricing: undefined }, (time) => (time === null ? null : new Date(time))),
       { ...recipient, pricing: undefined, status: recipient.status === "played" ? "read" : recipient.status },
-      () => `recipient, ${told()}`,
+      () => `recipient, ${description()}`,
     );
   });
 }
 
-/** @param {object} actual @param {object} expected @param {() => string} told */
-function compare(actual, expected, told) {
+/** @param {object} actual @param {object} expected @param {() => string} description */
+function compare(actual, expected, description) {
   try {
     assert.deepEqual(actual, expected);
   } catch (error) {
-    /** @type {Error} */ (error).message += `\n${told()}`;
+    /** @type {Error} */ (error).message += `\n${description()}`;
     throw error;
   }
 }
@@ -443,7 +448,7 @@ function expectedStanding(events) {
   const [error] = failed ? (failure.errors ?? []) : [];
   return {
     status: failed ? "failed" : (furthest ?? "sent"),
-    // recorded by the sender before any status
+    // The sender recorded it before any status.
     sent_at: time("sent") ?? SENT_AT,
     delivered_at: time("delivered"),
     read_at: time("read", "played"),
@@ -455,7 +460,7 @@ function expectedStanding(events) {
   };
 }
 
-/** All but the empty one. @template Item @param {Item[]} list @returns {Item[][]} */
+/** All sublists except the empty one. @template Item @param {Item[]} list @returns {Item[][]} */
 function subsets(list) {
   return Array.from({ length: 2 ** list.length - 1 }, (_, i) => list.filter((_, bit) => ((i + 1) >> bit) & 1));
 }

@@ -1,4 +1,4 @@
-// Templates: drafts, what waits for Meta, and what Meta says.
+// Templates: drafts, submissions to Meta, and Meta's answers.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { hasFields } from "../fields.mjs";
@@ -40,7 +40,7 @@ const update = async (/** @type {any} */ who, /** @type {any} */ made, /** @type
   const { updated_at } = await calls(who, "get_template", { template_id: made.id });
   return calls(who, "update_template", { template_id: made.id, template: changes, expected: updated_at });
 };
-/** As Meta has taken it. @param {any} who @param {object} [more] @param {string} [status] */
+/** As accepted by Meta. @param {any} who @param {object} [more] @param {string} [status] */
 async function submitted(who, more = {}, status = "APPROVED") {
   const made = await create(who, more);
   const id = someDigits();
@@ -72,7 +72,7 @@ const remote = (/** @type {object} */ more = {}) => ({
 });
 
 describe("a draft", () => {
-  test("belongs to the only account of the tenant, and to who wrote it", async () => {
+  test("belongs to the tenant's only account, and to its author", async () => {
     const { manager, session } = await newOffice();
     const made = await create(manager);
     assert.equal(made.status, "DRAFT");
@@ -83,7 +83,7 @@ describe("a draft", () => {
     assert.equal((await create(key, { name: "by_key" })).created_by, null);
   });
 
-  test("of a tenant with several accounts waits for one to be named", async () => {
+  test("of a tenant with several accounts must name one", async () => {
     const { manager, sessions } = await newOffice({ numbers: 2 });
     const made = await create(manager);
     assert.equal(made.meta_business_account_id, null);
@@ -97,7 +97,7 @@ describe("a draft", () => {
     });
   });
 
-  test("has a name of its own in its language", async () => {
+  test("has a unique name in its language", async () => {
     const { manager } = await newOffice();
     await create(manager);
     await isRefused(create(manager), { code: "PT409", detail: "template_exists", hint: "name" });
@@ -107,7 +107,7 @@ describe("a draft", () => {
     await create(elsewhere);
   });
 
-  test("changes in place, unless somebody was faster", async () => {
+  test("changes in place, unless another person changed it first", async () => {
     const { manager } = await newOffice();
     const made = await create(manager);
     const changed = await update(manager, made, template({ name: "other", category: "MARKETING" }));
@@ -120,7 +120,7 @@ describe("a draft", () => {
     await isRefused(late, { code: "PT409", detail: "template_changed" });
   });
 
-  test("takes samples from the tenant's own folder only", async () => {
+  test("accepts samples from the tenant's own folder only", async () => {
     const { manager, tenant } = await newOffice();
     const { tenant: other } = await newOffice();
     for (const path of [
@@ -140,7 +140,7 @@ describe("a draft", () => {
 });
 
 describe("a submission", () => {
-  test("is begun once, through a connected number of the account", async () => {
+  test("begins once, through a connected number of the account", async () => {
     const { manager, tenant, session } = await newOffice();
     const broken = await newNumber(tenant, { status: "broken", businessAccount: session.meta_business_account_id });
     await sql`update public.whatsapp_sessions set created_at = now() - interval '1 day' where id = ${broken.id}`;
@@ -157,13 +157,17 @@ describe("a submission", () => {
     ]) {
       await isRefused(attempt(), { code: "PT409", detail: "template_submitting" });
     }
-    // whoever asked has died
+    // the process that asked has died
     await sql`update public.broadcast_templates set submitting_since = now() - interval '3 minutes' where id = ${made.id}`;
     assert.notEqual((await begin(manager, made)).submission_id, begun.submission_id);
-    assert.equal(await record(begun, { outcome: "submitted", meta_template_id: "1" }), null, "the first is forgotten");
+    assert.equal(
+      await record(begun, { outcome: "submitted", meta_template_id: "1" }),
+      null,
+      "the first one is forgotten",
+    );
   });
 
-  test("that Meta takes gives the template Meta's id, category and status, and is told to the audit log", async () => {
+  test("that Meta accepts gives the template Meta's id, category and status, and is recorded in the audit log", async () => {
     const { manager, tenant } = await newOffice();
     const made = await create(manager);
     const done = await record(
@@ -184,7 +188,7 @@ describe("a submission", () => {
     assert.deepEqual([entry.actor_id, entry.after.status], [manager.id, "PENDING"]);
   });
 
-  test("that Meta refuses leaves the draft as it was", async () => {
+  test("that Meta refuses leaves the draft unchanged", async () => {
     const { manager } = await newOffice();
     const made = await create(manager);
     const back = await record(await begin(manager, made), { outcome: "refused" });
@@ -192,7 +196,7 @@ describe("a submission", () => {
     assert.equal((await begin(manager, made)).action, "create");
   });
 
-  test("does not overwrite what a webhook said first", async () => {
+  test("does not overwrite an earlier webhook", async () => {
     const { manager } = await newOffice();
     const made = await create(manager);
     const begun = await begin(manager, made);
@@ -209,8 +213,8 @@ describe("a submission", () => {
   });
 });
 
-describe("what Meta has", () => {
-  test("keeps being sent while it is edited", async () => {
+describe("a template at Meta", () => {
+  test("is still sent in its approved form while it is edited", async () => {
     const { manager } = await newOffice();
     const made = await submitted(manager);
     const text = [{ type: "BODY", text: "Halo {{1}}, pesanan {{2}} siap diambil di toko kami." }];
@@ -225,7 +229,7 @@ describe("what Meta has", () => {
     );
   });
 
-  test("keeps name and language, and an approved one its category", async () => {
+  test("keeps its name and language, and an approved one its category", async () => {
     const { manager } = await newOffice();
     const made = await submitted(manager);
     for (const [hint, change] of Object.entries({
@@ -240,7 +244,7 @@ describe("what Meta has", () => {
   });
 
   for (const status of ["PENDING", "DISABLED", "IN_APPEAL"]) {
-    test(`cannot be edited nor submitted while it is ${status}`, async () => {
+    test(`can be neither edited nor submitted while it is ${status}`, async () => {
       const { manager } = await newOffice();
       const made = await submitted(manager, {}, status);
       await isRefused(update(manager, made, template()), { code: "PT409", detail: "template_not_editable" });
@@ -248,7 +252,7 @@ describe("what Meta has", () => {
     });
   }
 
-  test("is submitted again only when that means something", async () => {
+  test("is submitted again only after a change, a rejection or a pause", async () => {
     const { manager } = await newOffice();
     const made = await submitted(manager);
     await isRefused(begin(manager, made), { code: "PT409", detail: "template_unchanged" });
@@ -292,14 +296,14 @@ describe("deleting", () => {
   const remove = (/** @type {any} */ who, /** @type {any} */ made, all = false) =>
     calls(who, "begin_template_deletion", { template_id: made.id, all_languages: all });
 
-  test("a draft is done at once", async () => {
+  test("a draft happens at once", async () => {
     const { manager } = await newOffice();
     const made = await create(manager);
     assert.deepEqual(await remove(manager, made), { ids: [made.id] });
     assert.equal(await rowOf(made), undefined);
   });
 
-  test("what Meta has names what Meta is to delete, and is done when Meta has", async () => {
+  test("a template at Meta names what Meta must delete, and happens once Meta has done so", async () => {
     const { manager, session } = await newOffice();
     const [one, other] = [await submitted(manager), await submitted(manager, { language: "en" })];
     const named = {
@@ -317,7 +321,7 @@ describe("deleting", () => {
     assert.equal(await rowOf(other), undefined);
   });
 
-  test("keeps what campaigns were sent with, and its name can be used anew", async () => {
+  test("keeps the text that campaigns were sent with, and frees the name", async () => {
     const { manager, session } = await newOffice();
     const campaign = await newCampaign(session);
     await sql`
@@ -344,7 +348,7 @@ describe("deleting", () => {
     });
   }
 
-  test("a disabled one is refused", async () => {
+  test("a disabled template is refused", async () => {
     const { manager } = await newOffice();
     await isRefused(remove(manager, await submitted(manager, {}, "DISABLED")), {
       code: "PT409",
@@ -354,7 +358,7 @@ describe("deleting", () => {
 });
 
 describe("a synchronisation", () => {
-  test("adds, changes and marks what is gone, and does nothing twice", async () => {
+  test("adds, changes and marks removed templates, and a second one changes nothing", async () => {
     const { manager, session } = await newOffice();
     const known = await submitted(manager, {}, "PENDING");
     const gone = await submitted(manager, { name: "gone" });
@@ -384,7 +388,7 @@ describe("a synchronisation", () => {
     assert.deepEqual(await sync(session, has), { added: 0, changed: 0, removed: 0 });
   });
 
-  test("knows a sample again by more than its address", async () => {
+  test("recognises a sample by more than its address", async () => {
     const { session } = await newOffice();
     const with_sample = (/** @type {string} */ url) => [
       remote({
@@ -400,7 +404,7 @@ describe("a synchronisation", () => {
     });
   });
 
-  test("finds what was submitted and never heard of again, and keeps what was written here", async () => {
+  test("finds a submitted template whose answer was lost, and keeps the local text", async () => {
     const { manager, session } = await newOffice();
     const made = await create(manager);
     const other = [{ type: "BODY", text: "Pesanan Anda sudah siap." }];
@@ -416,14 +420,14 @@ describe("a synchronisation", () => {
     );
   });
 
-  test("is older than what changed while Meta was read", async () => {
+  test("does not overwrite changes made while Meta was being read", async () => {
     const { manager, session } = await newOffice();
     const started = new Date(Date.now() - 60_000);
     const made = await submitted(manager, {}, "APPROVED");
     await sync(session, [remote({ id: made.meta_template_id, name: "order_ready", status: "PENDING" })], started);
     assert.equal((await rowOf(made)).status, "APPROVED");
     await sync(session, [], started);
-    assert.equal((await rowOf(made)).status, "APPROVED", "made after the list was read");
+    assert.equal((await rowOf(made)).status, "APPROVED", "created after the list was read");
   });
 
   test("leaves other accounts and other tenants alone", async () => {
@@ -440,7 +444,7 @@ describe("a synchronisation", () => {
     );
   });
 
-  test("revives what is back at Meta", async () => {
+  test("restores a template that is back at Meta", async () => {
     const { manager, session } = await newOffice();
     const made = await submitted(manager);
     await sync(session, []);
@@ -468,7 +472,7 @@ describe("a list", () => {
   });
 });
 
-describe("a stranger", () => {
+describe("a person of another tenant", () => {
   test("sees nothing and changes nothing", async () => {
     const { manager } = await newOffice();
     const { manager: stranger } = await newOffice();
@@ -486,7 +490,7 @@ describe("a stranger", () => {
     assert.deepEqual(await rowOf(made), before);
   });
 
-  test("to a permission is refused", async () => {
+  test("or without the permission is refused", async () => {
     const { tenant, manager } = await newOffice();
     const made = await create(manager);
     const reader = await newUserWith(tenant, { permissions: ["templates.view"] });

@@ -1,4 +1,4 @@
-// Tenants, people and numbers that only one test knows.
+// Tenants, people and numbers that belong to one test.
 import assert from "node:assert/strict";
 import { randomInt, randomUUID } from "node:crypto";
 
@@ -13,7 +13,7 @@ export function tenancy({ sql }) {
     return tenant;
   }
 
-  /** @param {{ metadata?: object, confirmed?: boolean }} [options] somebody who can sign in and belongs nowhere */
+  /** @param {{ metadata?: object, confirmed?: boolean }} [options] a person who can sign in and has no tenant */
   async function newStranger({ metadata = {}, confirmed = true } = {}) {
     const id = randomUUID();
     await sql`
@@ -45,7 +45,7 @@ export function tenancy({ sql }) {
   }
 
   /**
-   * A role of the tenant's own, that holds what is named and nothing else, unless it inherits.
+   * A role of the tenant's own, which holds the named permissions and no others, unless it inherits.
    * @param {{ id: string }} tenant
    * @param {{ level?: number, permissions?: string[], takenAway?: string[], inherits?: boolean }} [options]
    */
@@ -61,7 +61,11 @@ export function tenancy({ sql }) {
     return role;
   }
 
-  /** Somebody with a role of their own. @param {{ id: string }} tenant @param {Parameters<typeof newRole>[1]} [options] */
+  /**
+   * A person with a role of their own.
+   * @param {{ id: string }} tenant
+   * @param {Parameters<typeof newRole>[1]} [options]
+   */
   async function newUserWith(tenant, options) {
     const [user, role] = [await newUser(tenant, null), await newRole(tenant, options)];
     await giveRole(user, role);
@@ -69,8 +73,9 @@ export function tenancy({ sql }) {
   }
 
   /**
-   * An API key. It asks as a user of its id does.
-   * @param {{ id: string }} tenant @param {string | { id: string }} role as of `giveRole`
+   * An API key. It calls functions like a user with its id.
+   * @param {{ id: string }} tenant
+   * @param {string | { id: string }} role as of `giveRole`
    * @param {{ expiresAt?: Date | null, revokedAt?: Date | null }} [options]
    */
   async function newApiKey(tenant, role, { expiresAt = null, revokedAt = null } = {}) {
@@ -125,7 +130,7 @@ export function tenancy({ sql }) {
   };
 }
 
-/** As Meta's ids and phone numbers look. */
+/** Digits like those of Meta's ids and of phone numbers. */
 export function someDigits() {
   return `9${randomInt(1e13, 1e14)}`;
 }

@@ -1,4 +1,4 @@
-// Who belongs where, what the roles may do, and which conversations people see.
+// Membership of tenants, the permissions of roles, and the conversations that people see.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -62,7 +62,11 @@ describe("rights", () => {
       const { permissions } = await accessOf(user);
       for (const [action, { needs, ...expected }] of Object.entries(RIGHTS)) {
         for (const permission of needs) {
-          assert.equal(permissions.includes(permission), expected[role], `${action}: ${permission} as the API is told`);
+          assert.equal(
+            permissions.includes(permission),
+            expected[role],
+            `${action}: ${permission} as reported to the API`,
+          );
           assert.equal(await may(user, permission), expected[role], `${action}: ${permission} as policies ask`);
         }
       }
@@ -81,20 +85,20 @@ describe("rights", () => {
     assert.ok(!permissions.includes("rbac.manage_users"));
   });
 
-  test("nobody has any without a role", async () => {
+  test("are empty without a role", async () => {
     const user = await newUser(await newTenant(), null);
     const access = await accessOf(user);
     assert.deepEqual([access.roles, access.permissions], [[], []]);
     assert.equal(await may(user, "messages.view"), false);
   });
 
-  test("nobody has a permission that does not exist", async () => {
+  test("include no unknown permission", async () => {
     assert.equal(await may(await newUser(await newTenant(), "admin"), "no.such"), false);
   });
 });
 
 describe("current_access", () => {
-  test("tells who the caller is", async () => {
+  test("identifies the caller", async () => {
     const tenant = await newTenant();
     const user = await newUser(tenant, "admin");
     const { permissions, roles, modules, version, ...access } = await accessOf(user);
@@ -115,7 +119,7 @@ describe("current_access", () => {
     assert.ok(version > 0);
   });
 
-  test("is null for a stranger and for a token without a user", async () => {
+  test("is null for a person without a tenant and for a token without a user", async () => {
     assert.equal(await accessOf(await newStranger()), null);
     assert.equal(await accessOf({ id: randomUUID() }), null);
     assert.equal(await accessOf(/** @type {any} */ ({ id: undefined })), null);
@@ -152,7 +156,7 @@ describe("a tenant", () => {
     );
   });
 
-  test("does not come out of metadata for somebody without a profile", async () => {
+  test("is not taken from metadata for a person without a profile", async () => {
     const { id } = await newTenant();
     const stranger = await newStranger({ metadata: { tenant_id: id } });
     assert.equal(await accessOf(stranger, { user_metadata: { tenant_id: id } }), null);
@@ -173,7 +177,7 @@ describe("a tenant", () => {
     assert.deepEqual([await seen(agent), await seen(foreigner)], [0, 1]);
   });
 
-  test("cannot be mixed with another, whoever writes", async () => {
+  test("cannot be mixed with another, even in direct writes", async () => {
     const [own, other] = [await newTenant(), await newTenant()];
     const [number, foreignNumber] = [await newNumber(own), await newNumber(other)];
     const { conversation, contact } = await receivesMessage(number);
@@ -211,7 +215,7 @@ describe("a tenant", () => {
   });
 });
 
-test("a user who is deactivated loses everything at once", async () => {
+test("a deactivated user loses all access at once", async () => {
   const tenant = await newTenant();
   const number = await newNumber(tenant);
   const admin = await newUser(tenant, "admin");
@@ -239,7 +243,7 @@ test("a user who is deactivated loses everything at once", async () => {
         return row.n;
       }),
     );
-  for (const [i, n] of (await countsOf()).entries()) assert.ok(n > 0, `${tables[i]} has something to hide`);
+  for (const [i, n] of (await countsOf()).entries()) assert.ok(n > 0, `${tables[i]} has rows to hide`);
 
   await deactivate(admin);
   assert.deepEqual(
@@ -252,7 +256,7 @@ test("a user who is deactivated loses everything at once", async () => {
   await isRefused(reply, { code: "PT403", detail: "forbidden" });
 });
 
-describe("each permission opens what it is for and nothing else", () => {
+describe("a permission opens its own tables alone:", () => {
   const SEEN = {
     "conversations.view": ["conversations", "contacts"],
     "conversations.view_all": ["conversations", "contacts"],
@@ -290,7 +294,7 @@ describe("each permission opens what it is for and nothing else", () => {
 });
 
 describe("the inbox", () => {
-  /** What the caller sees of a conversation, in every place where it could show. */
+  /** The conversation as the caller sees it, in every place where it could appear. */
   const viewOf = async (/** @type {any} */ user, /** @type {any} */ { conversation, contact, outbound }) =>
     as(user, async (sql) => {
       const [tables] = await sql`
@@ -305,7 +309,7 @@ describe("the inbox", () => {
           public.read_thread(${conversation.id}, null, null, null, false, 50) is not null as thread,
           public.list_inbox('{}', 'newest', null, 1, 50) as list`;
       const listed = answers.list.rows.filter((/** @type {any} */ row) => row.id === conversation.id).length;
-      assert.equal(answers.list.total, answers.list.rows.length, "the total is of what the caller sees");
+      assert.equal(answers.list.total, answers.list.rows.length, "the total counts the caller's rows");
       return { ...tables, one: answers.one, thread: answers.thread, listed };
     });
   const ALL = { conversations: 1, contacts: 1, messages: 2, statuses: 1, one: true, thread: true, listed: 1 };
@@ -326,10 +330,10 @@ describe("the inbox", () => {
     return { conversation, contact, outbound };
   };
 
-  test("shows everything to admins and managers, and to agents what is theirs or nobody's", async () => {
+  test("shows everything to admins and managers, and to agents their own and unassigned conversations", async () => {
     const tenant = await newTenant();
     const number = await newNumber(tenant);
-    const [admin, manager, agent, colleague, nobody] = await Promise.all(
+    const [admin, manager, agent, colleague, powerless] = await Promise.all(
       /** @type {const} */ (["admin", "manager", "agent", "agent", null]).map((role) => newUser(tenant, role)),
     );
     const foreigner = await newUser(await newTenant(), "admin");
@@ -346,14 +350,14 @@ describe("the inbox", () => {
     assert.deepEqual(await viewOf(agent, colleagues), NOTHING);
     for (const conversation of [own, unassigned, colleagues]) {
       assert.deepEqual(await viewOf(foreigner, conversation), NOTHING);
-      assert.deepEqual(await viewOf(nobody, conversation), NOTHING);
+      assert.deepEqual(await viewOf(powerless, conversation), NOTHING);
     }
     await assign(own.conversation, colleague);
     assert.deepEqual(await viewOf(agent, own), NOTHING);
     assert.deepEqual(await viewOf(colleague, own), ALL);
   });
 
-  test("keeps what is unassigned from agents where the tenant says so", async () => {
+  test("hides unassigned conversations from agents if the tenant says so", async () => {
     const tenant = await newTenant({ agentsSeeUnassigned: false });
     const number = await newNumber(tenant);
     const [agent, manager] = [await newUser(tenant, "agent"), await newUser(tenant, "manager")];
@@ -363,7 +367,7 @@ describe("the inbox", () => {
     assert.deepEqual(await viewOf(manager, unassigned), ALL);
   });
 
-  test("pages a thread without a gap, and takes no cursor of another thread", async () => {
+  test("pages a thread without a gap, and refuses a cursor of another thread", async () => {
     const tenant = await newTenant();
     const number = await newNumber(tenant);
     const admin = await newUser(tenant, "admin");

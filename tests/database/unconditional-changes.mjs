@@ -1,4 +1,4 @@
-// Statements that the extension `safeupdate` refuses: it is loaded into PostgREST's sessions on a hosted project, where it
+// Statements that the extension `safeupdate` refuses. A hosted project loads it into PostgREST's sessions, where it
 // sees every statement of every function that a request calls, whatever rights the function has. The local Postgres
 // lacks it.
 

@@ -1,5 +1,5 @@
-// Who sees what of a tenant's conversations and customers, by every way there is to see it: lists, search, counts, one by
-// one, threads, notes, history, catching up, live topics, and what exports are made of.
+// Access to a tenant's conversations and customers, on every path to them: lists, search, counts, single reads,
+// threads, notes, history, catching up, live topics, and the data of exports.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -26,7 +26,7 @@ const EXPORTS = ["super_admin", "admin", "manager"];
 const SEES_CONTACTS = [...SEES_ALL, "senior_agent"];
 
 const TEXT = { type: "text", content: "x", payload: { text: { body: "x" } } };
-/** What is done with a conversation, and the lowest role that may do it with those it sees. */
+/** The actions on a conversation, with the lowest role that may do each with the conversations it sees. */
 const METHODS = [
   { method: "update_conversation", from: "agent", more: { changes: { status: "resolved" } } },
   { method: "assign_conversation", from: "guest", more: { user_id: null } },
@@ -43,7 +43,7 @@ const METHODS = [
   },
 ];
 
-/** Answers null where the role may not ask. @param {Promise<any>} answer */
+/** Null if the role may not ask. @param {Promise<any>} answer */
 const orForbidden = (answer) =>
   answer.catch((error) => {
     assert.deepEqual([error.code, error.detail], ["PT403", "forbidden"], error.message);
@@ -51,7 +51,7 @@ const orForbidden = (answer) =>
   });
 
 for (const agentsSeeUnassigned of [true, false]) {
-  describe(`where agents ${agentsSeeUnassigned ? "see" : "do not see"} what is unassigned`, async () => {
+  describe(`where agents ${agentsSeeUnassigned ? "see" : "do not see"} unassigned conversations`, async () => {
     const tenant = await newTenant({ agentsSeeUnassigned });
     const [number, owner] = [await newNumber(tenant), await newUser(tenant, "super_admin")];
     const people = await Promise.all(ROLES.map((role) => newUser(tenant, role)));
@@ -61,7 +61,7 @@ for (const agentsSeeUnassigned of [true, false]) {
       await calls(foreigner, "list_changes", { after: null }),
     ];
     const label = await calls(owner, "create_label", { name: "VIP" });
-    /** Whose conversation is whose: one for each person, and nobody's. @type {Map<any, any>} */
+    /** The conversations by their assignee: one for each person, and an unassigned one. @type {Map<any, any>} */
     const chats = new Map();
     for (const person of [...people, null]) {
       const chat = await receivesMessage(number, {
@@ -110,7 +110,7 @@ for (const agentsSeeUnassigned of [true, false]) {
           );
           assert.ok(
             rows.every(({ last_message_preview }) => (last_message_preview !== null) === reads(person)),
-            "what is said is for those who read messages",
+            "texts are for people who may read messages",
           );
         }
         const counts = await calls(person, "count_inbox");
@@ -119,7 +119,7 @@ for (const agentsSeeUnassigned of [true, false]) {
         assert.equal(worn?.conversations ?? 0, reads(person) ? visible.length : 0);
       });
 
-      test(`${name}: each conversation, its thread, notes and history, and what is done with it`, async () => {
+      test(`${name}: each conversation, its thread, notes and history, and actions on it`, async () => {
         for (const id of everything) {
           const sees = visible.includes(id);
           assert.equal((await calls(person, "get_conversation", { conversation_id: id })) !== null, sees);
@@ -153,19 +153,19 @@ for (const agentsSeeUnassigned of [true, false]) {
       });
 
       test(`${name}: catching up`, async () => {
-        const told = [];
+        const received = [];
         for (let after = String(person === foreigner ? foreign : sequence), more = true; more;) {
           const page = await calls(person, "list_changes", { after, page_size: 1000 });
-          told.push(...page.changes);
+          received.push(...page.changes);
           [after, more] = [String(page.sequence), page.more];
         }
-        const shown = told.filter(({ data }) => data);
+        const shown = received.filter(({ data }) => data);
         const conversations = shown.filter(({ event }) => event.startsWith("conversation."));
         assert.deepEqual(conversations.map(({ id }) => id).sort(), visible);
         const about = shown.map(({ data }) => data.conversation_id).filter(Boolean);
         assert.ok(
           about.every((id) => visible.includes(id)),
-          "no message and no note of what they do not see",
+          "no message and no note of a hidden conversation",
         );
         assert.equal(
           shown.some(({ data }) => JSON.stringify(data).includes("rahasia")),
@@ -193,7 +193,7 @@ for (const agentsSeeUnassigned of [true, false]) {
         }
       });
 
-      test(`${name}: what exports are made of`, async () => {
+      test(`${name}: the data of exports`, async () => {
         const contacts = person !== foreigner && SEES_CONTACTS.includes(person.role) ? everything : visible;
         const expected = contacts.map((id) => contactOf.get(id)).sort();
         const found = [];
@@ -206,7 +206,7 @@ for (const agentsSeeUnassigned of [true, false]) {
           more = after !== null;
         }
         assert.deepEqual(found.sort(), expected);
-        // the table itself, as supabase-js reads it, says the same
+        // The table itself, as supabase-js reads it, gives the same rows.
         assert.deepEqual(
           (await as(person, (sql) => sql`select id from public.contacts order by id`)).map(({ id }) => id),
           expected,
@@ -217,7 +217,7 @@ for (const agentsSeeUnassigned of [true, false]) {
         );
         const allowed = person !== foreigner && EXPORTS.includes(person.role);
         const [{ may }] = await as(person, (sql) => sql`select private.has_permission('contacts.export') as may`);
-        assert.equal(may, allowed || person === foreigner, "a stranger exports their own");
+        assert.equal(may, allowed || person === foreigner, "a person of another tenant exports their own");
         const [one] = chats.values();
         const data = await orForbidden(calls(person, "get_contact_data", { contact_id: one.contact.id }));
         assert.equal(data !== null, person !== foreigner && ["super_admin", "admin"].includes(person.role));
@@ -226,7 +226,7 @@ for (const agentsSeeUnassigned of [true, false]) {
   });
 }
 
-test("what is told does not depend on the rights of who changed it", async () => {
+test("live updates do not depend on the permissions of the person who made the change", async () => {
   const tenant = await newTenant();
   const [number, owner] = [await newNumber(tenant), await newUser(tenant, "super_admin")];
   const label = await calls(owner, "create_label", { name: "VIP" });

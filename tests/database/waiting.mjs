@@ -9,7 +9,7 @@ const BETWEEN_LOOKS = 5;
 /** @param {() => Promise<boolean>} condition */
 export async function becomesTrue(condition) {
   for (const end = Date.now() + LIMIT; !(await condition()); await pause(BETWEEN_LOOKS)) {
-    if (Date.now() > end) assert.fail(`not so within ${LIMIT / 1000} s: ${condition}`);
+    if (Date.now() > end) assert.fail(`not true within ${LIMIT / 1000} s: ${condition}`);
   }
 }
 

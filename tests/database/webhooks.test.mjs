@@ -1,4 +1,4 @@
-// What Meta delivers: stored once, in the right place, whatever the order and however often it comes.
+// Deliveries of Meta: stored once and in the right place, in whatever order and however often they come.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -41,7 +41,7 @@ const messagesOf = async (number) => [...(await sql`select * from public.message
 const eventOf = async (id) => (await sql`select * from public.webhook_events where id = ${id}`)[0];
 
 describe("a text message", () => {
-  test("makes contact, conversation and message, and opens the window", async () => {
+  test("creates contact, conversation and message, and opens the window", async () => {
     const number = await newInbox();
     const at = seconds(90);
     const { element, message, conversation, contact } = await receivesMessage(number, {
@@ -143,7 +143,7 @@ describe("a text message", () => {
     }
   });
 
-  test("is told apart from a notice of the platform, which opens no window", async () => {
+  test("differs from a notice of the platform, which opens no window", async () => {
     const number = await newInbox();
     const { conversation } = await receivesMessage(number, { kind: "system", text: "changed number" });
     assert.deepEqual(
@@ -152,13 +152,13 @@ describe("a text message", () => {
     );
   });
 
-  test("of an unknown kind is stored with what there is to read", async () => {
+  test("of an unknown kind is stored with its readable parts", async () => {
     const number = await newInbox();
     const { message, conversation } = await receivesMessage(number, { kind: "hologram".repeat(20), preview: null });
     assert.deepEqual([message.type.length, message.content, conversation.last_message_preview], [64, null, null]);
   });
 
-  test("that is long is previewed in 200 characters and kept whole", async () => {
+  test("that is long is previewed in 200 characters and stored whole", async () => {
     const { message, conversation } = await receivesMessage(await newInbox(), { preview: "é".repeat(4096) });
     assert.deepEqual([message.content.length, conversation.last_message_preview], [4096, "é".repeat(200)]);
   });
@@ -198,7 +198,7 @@ describe("two deliveries at the same moment", () => {
   });
 });
 
-describe("one call", () => {
+describe("one ingest call", () => {
   test("takes messages and statuses of several numbers and tenants", async () => {
     const [one, two] = [await newInbox(), await newInbox()];
     const three = await newNumber({ id: one.tenant_id });
@@ -207,7 +207,7 @@ describe("one call", () => {
     const before = await receivesMessage(two, { from });
     const outbound = await newOutbound(before.conversation);
     await delivers({
-      // the same person and even the same wamid with each: wamids are unique per number only
+      // The same person and even the same wamid with each: wamids are unique per number only.
       messages: [one, two, three].map((number) => inboundText(number, { from, wamid })),
       statuses: [statusOf(two, outbound.whatsapp_message_id, "delivered")],
     });
@@ -226,7 +226,7 @@ describe("one call", () => {
     assert.equal((await messageNow(outbound)).status, "delivered");
   });
 
-  test("keeps what is of unknown numbers as leftovers, and stores the rest", async () => {
+  test("keeps elements of unknown numbers as leftovers, and stores the rest", async () => {
     const number = await newInbox();
     const [unknown, other] = [{ meta_phone_number_id: someDigits() }, { meta_phone_number_id: someDigits() }];
     const element = inboundText(number);
@@ -255,13 +255,13 @@ describe("one call", () => {
     );
   });
 
-  test("keeps what is no JSON", async () => {
+  test("keeps a body that is not JSON", async () => {
     const { event_id } = await delivers({ body: "<html>", is_json: false });
     const { body, outcome } = await eventOf(event_id);
     assert.deepEqual([body, outcome], ["<html>", "not_json"]);
   });
 
-  test("keeps no event where only elements are stored", async () => {
+  test("keeps no event if only elements are to be stored", async () => {
     const number = await newInbox();
     const element = inboundText(number);
     const answer = await delivers({ messages: [element], keep_event: false });
@@ -306,7 +306,7 @@ describe("one call", () => {
 });
 
 describe("a sender", () => {
-  test("without a phone number is known by the user id, and stays one contact when the number shows", async () => {
+  test("without a phone number is known by the user id, and stays one contact when the number appears", async () => {
     const number = await newInbox();
     const user_id = `ID.${randomUUID()}`;
     const hidden = await receivesMessage(number, { from: null, user_id, profile_name: "Rina", username: "rina" });
@@ -325,7 +325,7 @@ describe("a sender", () => {
     assert.equal((await contactsOf(number)).length, 1);
   });
 
-  test("who is hidden and shown in one delivery is one contact", async () => {
+  test("who is hidden and visible in one delivery is one contact", async () => {
     const number = await newInbox();
     const user_id = `ID.${randomUUID()}`;
     const from = someDigits();
@@ -348,7 +348,7 @@ describe("a sender", () => {
     );
   });
 
-  test("who is known by phone number gets the user id when it shows", async () => {
+  test("who is known by phone number gets the user id when it appears", async () => {
     const number = await newInbox();
     const { contact } = await receivesMessage(number);
     const user_id = `ID.${randomUUID()}`;
@@ -358,7 +358,7 @@ describe("a sender", () => {
     assert.equal(hidden.contact.id, contact.id);
   });
 
-  test("who has two phone numbers costs no delivery", async () => {
+  test("who has two phone numbers fails no delivery", async () => {
     const number = await newInbox();
     const user_id = `ID.${randomUUID()}`;
     const [old, fresh] = [someDigits(), someDigits()].sort();
@@ -374,7 +374,7 @@ describe("a sender", () => {
     assert.equal((await messagesOf(number)).length, 2);
   });
 
-  test("who is known twice, by phone number and by user id, costs no delivery", async () => {
+  test("who is known twice, by phone number and by user id, fails no delivery", async () => {
     const number = await newInbox();
     const [from, user_id] = [someDigits(), `ID.${randomUUID()}`];
     await receivesMessage(number, { from });
@@ -392,17 +392,17 @@ describe("a sender", () => {
     assert.deepEqual([one.contact.tenant_id, two.contact.tenant_id], [own.tenant_id, other.tenant_id]);
   });
 
-  test("may change the profile's name; the name a person typed stays", async () => {
+  test("may change the profile name, but not the name a person typed", async () => {
     const number = await newInbox();
     const { contact } = await receivesMessage(number, { profile_name: "Rina" });
     await sql`update public.contacts set name = 'Ibu Rina (langganan)' where id = ${contact.id}`;
     const renamed = await receivesMessage(number, { from: contact.wa_id, profile_name: "Rina K" });
     assert.deepEqual([renamed.contact.profile_name, renamed.contact.name], ["Rina K", "Ibu Rina (langganan)"]);
     const silent = await receivesMessage(number, { from: contact.wa_id });
-    assert.equal(silent.contact.profile_name, "Rina K", "a delivery without a name takes none away");
+    assert.equal(silent.contact.profile_name, "Rina K", "a delivery without a name removes none");
   });
 
-  test("who writes twice in one delivery has the name of the later message", async () => {
+  test("who writes twice in one delivery gets the name of the later message", async () => {
     const number = await newInbox();
     const from = someDigits();
     await delivers({ messages: ["Rina", "Rina K"].map((profile_name) => inboundText(number, { from, profile_name })) });
@@ -416,7 +416,7 @@ describe("a sender", () => {
 describe("order", () => {
   const [early, late] = [seconds(600), seconds(60)];
 
-  test("of arrival does not decide what came last", async () => {
+  test("of arrival does not decide the latest message", async () => {
     const number = await newInbox();
     const from = someDigits();
     await receivesMessage(number, { from, text: "second", timestamp: late });
@@ -430,7 +430,7 @@ describe("order", () => {
     });
   });
 
-  test("within a delivery does not decide what came last", async () => {
+  test("within a delivery does not decide the latest message", async () => {
     const number = await newInbox();
     const from = someDigits();
     await delivers({
@@ -443,7 +443,7 @@ describe("order", () => {
     assert.deepEqual([conversation.last_message_preview, conversation.last_message_at], ["second", dateOf(late)]);
   });
 
-  test("of messages of the same second is the order they came in", async () => {
+  test("of messages of the same second is that of their arrival", async () => {
     const tenant = await newTenant();
     const number = await newNumber(tenant);
     const from = someDigits();
@@ -467,7 +467,7 @@ describe("order", () => {
     assert.deepEqual(read, ["8", "7", "6", "5", "4", "3", "2", "1"]);
   });
 
-  test("of messages of the same second in one delivery shows in the preview", async () => {
+  test("of messages of the same second in one delivery decides the preview", async () => {
     const number = await newInbox();
     const people = Array.from({ length: 20 }, () => someDigits());
     const messages = [1, 2, 3].flatMap((n) =>
@@ -509,12 +509,12 @@ describe("an absurd time", () => {
   }
 });
 
-test("sixteen connections that post overlapping deliveries leave what one would have left", async (t) => {
+test("sixteen connections that post overlapping deliveries leave the result of one connection", async (t) => {
   const luck = chance();
   t.diagnostic(`CRM_TEST_SEED=${luck.seed}`);
   const numbers = [await newInbox(), await newInbox()];
   const start = seconds(3600);
-  // 12 people, some known by phone number, some by user id, some by both, each in touch with both numbers
+  // 12 people, some known by phone number, some by user id, some by both, each writing to both numbers
   const people = Array.from({ length: 12 }, (_, i) => ({
     from: i % 3 === 1 ? null : someDigits(),
     user_id: i % 3 === 0 ? null : `ID.${randomUUID()}`,
@@ -538,7 +538,7 @@ test("sixteen connections that post overlapping deliveries leave what one would 
 
   const connections = connect({ max: 16 });
   try {
-    // Every element is in some delivery of the first worker; the others post whatever they like of them.
+    // The first worker posts every element in some delivery; the others post random ones.
     const deliveries = Array.from({ length: 16 }, (_, worker) => {
       const [some, others] = [luck.shuffle(messages), luck.shuffle(statuses)];
       return worker === 0
@@ -588,7 +588,7 @@ test("sixteen connections that post overlapping deliveries leave what one would 
   }
 });
 
-test("a delivery is not for users to make", async () => {
+test("users cannot make a delivery", async () => {
   const number = await newInbox();
   const admin = await newUser({ id: number.tenant_id }, "admin");
   const forged = as(

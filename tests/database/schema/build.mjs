@@ -1,5 +1,5 @@
 // The catalogue that a folder of migrations makes, on a Postgres of its own: roles and their settings belong to the
-// whole server, so two folders that share one could not be told apart by them.
+// whole server, so two folders on one server would mix theirs.
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -7,7 +7,7 @@ const OURS = `('public', 'private')`;
 /** Triggers and policies of ours also stand on tables of the platform. */
 const WITH_PLATFORM = `('public', 'private', 'auth', 'storage', 'realtime')`;
 
-/** Grants as sorted text. @param {string} acl @param {string} defaults what an empty list means */
+/** Grants as sorted text. @param {string} acl @param {string} defaults the meaning of an empty list */
 const grants = (acl, defaults) => `(
   select coalesce(string_agg(format('%s %s by %s%s', g.grantee, g.privilege_type, g.grantor, case when g.is_grantable then ' with grant option' end), ', '
     order by g.grantee::text, g.privilege_type, g.grantor::text), '')
@@ -18,12 +18,12 @@ const grants = (acl, defaults) => `(
   ) g
 )`;
 
-/** What belongs to an extension is the extension's. @param {string} catalogue @param {string} oid */
+/** Objects of an extension belong to the extension. @param {string} catalogue @param {string} oid */
 const ofNoExtension = (catalogue, oid) =>
   `not exists (select from pg_depend d where d.classid = '${catalogue}'::regclass and d.objid = ${oid} and d.deptype = 'e')`;
 
 /**
- * Each answers rows with `name` and the properties of the object.
+ * Each query returns rows with `name` and the properties of the object.
  * @type {Record<string, string>}
  */
 const QUERIES = {
@@ -133,7 +133,7 @@ const QUERIES = {
     from pg_publication_tables t`,
   bucket: `
     select b.id as name, (to_jsonb(b) - '{id,created_at,updated_at}'::text[])::text as properties from storage.buckets b`,
-  // Kinds of objects that we have none of: their names show that one was made.
+  // Kinds of objects that this project does not use: a name shows that one was created.
   "other object": `
     select distinct concat_ws(' ', o.type, o.identity) as name
     from pg_depend d
@@ -152,7 +152,7 @@ const QUERIES = {
 /** @typedef {Record<string, Record<string, string>>} Catalogue of each object, as `kind name`, its properties */
 
 const ROWS = "row";
-/** What a catalogue has: each name begins the names of its objects. */
+/** The kinds in a catalogue, with which the names of their objects begin. */
 export const KINDS = [...Object.keys(QUERIES), ROWS];
 
 /**
@@ -183,7 +183,7 @@ async function readObjects(sql, kind) {
   return objects;
 }
 
-/** Ids that migrations write by hand begin with zeros; others are given out anew in each database. */
+/** Ids that migrations write by hand begin with zeros; each database generates the others anew. */
 const GENERATED_ID = /"(?!00000000-)[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"/g;
 
 /** The rows that migrations insert. @param {import("postgres").Sql} sql @returns {Promise<Catalogue>} */

@@ -1,4 +1,4 @@
-// What differs between two catalogues.
+// The differences between two catalogues.
 
 /** @typedef {import("./catalogue.mjs").Catalogue} Catalogue */
 
@@ -29,7 +29,7 @@ function differencesOfObject(object, left, right) {
 
 const SHOWN = 160;
 
-/** Long texts from a little before where they part. @param {string} left @param {string} right */
+/** Long texts, from a little before the first difference. @param {string} left @param {string} right */
 function fromFirstDifference(left, right) {
   let same = 0;
   while (same < left.length && left[same] === right[same]) same++;

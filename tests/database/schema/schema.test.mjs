@@ -15,7 +15,7 @@ const MIGRATIONS = path.join(ROOT, "supabase/migrations");
 const SCHEMAS = path.join(ROOT, "supabase/schemas");
 
 /**
- * One change of each kind, and the start of the line that must report it. What it needs is made `before`, in both.
+ * One change of each kind, and the start of the line that must report it. Both databases get the objects in `before`.
  * @type {Record<string, { before?: string, change: string, found: string }>}
  */
 const CONTROLS = {
@@ -83,7 +83,7 @@ const CONTROLS = {
     change: "alter table public.labels alter column name set default 'x'",
     found: "column public.labels.name: value",
   },
-  "whether a column may be empty": {
+  "the not-null rule of a column": {
     change: "alter table public.labels alter column name drop not null",
     found: "column public.labels.name: not_null",
   },
@@ -107,7 +107,7 @@ const CONTROLS = {
     change: "alter table public.labels add constraint other check (name <> 'x')",
     found: "constraint public.labels: other: only in",
   },
-  "what a foreign key does on deletion": {
+  "the deletion rule of a foreign key": {
     before: "create table private.other (id uuid constraint parent references public.tenants (id))",
     change:
       "alter table private.other drop constraint parent, add constraint parent foreign key (id) references public.tenants (id) on delete cascade",
@@ -155,19 +155,19 @@ const CONTROLS = {
     change: "drop function private.other(); create function private.other() returns bigint language sql as 'select 1'",
     found: "function private.other(): result",
   },
-  "whose rights a function has": {
+  "the rights that a function runs with": {
     change: "alter function private.touch_updated_at() security definer",
     found: "function private.touch_updated_at(): security_definer",
   },
-  "whether a function may change rows": {
+  "the volatility of a function": {
     change: "alter function private.touch_updated_at() stable",
     found: "function private.touch_updated_at(): volatility",
   },
-  "whether a function takes null": {
+  "the handling of null by a function": {
     change: "alter function private.touch_updated_at() strict",
     found: "function private.touch_updated_at(): strict",
   },
-  "whether a function runs in parallel": {
+  "the parallel safety of a function": {
     change: "alter function private.touch_updated_at() parallel safe",
     found: "function private.touch_updated_at(): parallel",
   },
@@ -200,7 +200,7 @@ const CONTROLS = {
       "create or replace trigger touch_updated_at before insert on public.tenants for each row execute function private.touch_updated_at()",
     found: "trigger public.tenants: touch_updated_at: definition",
   },
-  "a trigger that is off": {
+  "a disabled trigger": {
     change: "alter table public.tenants disable trigger touch_updated_at",
     found: "trigger public.tenants: touch_updated_at: enabled",
   },
@@ -213,7 +213,7 @@ const CONTROLS = {
     change: "create policy other on storage.objects to authenticated using (false)",
     found: "policy storage.objects: other: only in",
   },
-  "what a policy shows": {
+  "the condition of a policy": {
     change: 'alter policy "members read their tenant" on public.tenants using (false)',
     found: "policy public.tenants: members read their tenant: visible",
   },
@@ -237,7 +237,7 @@ const CONTROLS = {
     change: "update public.permissions set permission_name = 'Other' where permission_key = 'reports.view'",
     found: "row of public.permissions ",
   },
-  "an object of a kind that we have none of": {
+  "an object of a kind that this project does not use": {
     change: 'create collation private.other from "C"',
     found: "other object collation private.other: only in",
   },
@@ -272,7 +272,7 @@ test("the comparison has a control for each kind", () => {
   );
 });
 
-test("the comparison passes over comments, layout, and the order of columns", () =>
+test("the comparison ignores comments, layout and the order of columns", () =>
   rolledBack(sql, async (world) => {
     await world.sql.unsafe(`
       create table private.other (a integer, b text);
@@ -289,7 +289,7 @@ test("the comparison passes over comments, layout, and the order of columns", ()
     assert.deepEqual(differences(left, await readCatalogue(world.sql)), []);
   }));
 
-test("what stands in quotes is no layout", () => {
+test("text in quotes is not layout", () => {
   assert.equal(
     normalisedSource(`select 'a  -- b', "c  d", $q$ e  f $q$ -- g`),
     `select 'a  -- b', "c  d", $q$ e  f $q$`,
@@ -314,11 +314,11 @@ test("each function, table and type stands once in the schema", () => {
   );
 });
 
-/** What tells functions of one name apart. @param {string} signature */
+/** The part of a signature that separates functions of one name. @param {string} signature */
 const argumentsIn = (signature) => signature.slice(0, signature.search(/\)\s*returns/) + 1).replaceAll(/\s+/g, " ");
 
 test(
-  "the schema's final form is what the migrations make",
+  "the final form of the schema equals the result of the migrations",
   { skip: existsSync(SCHEMAS) ? false : "migrations are the schema until the first release" },
   async () => {
     const names = { left: "supabase/migrations", right: "supabase/schemas" };
