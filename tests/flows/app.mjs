@@ -44,12 +44,12 @@ export class App {
     return name;
   }
 
-  /** The id of somebody whom `newMember` made. @param {string} name */
+  /** The id of a person made by `newMember`. @param {string} name */
   idOf(name) {
     return /** @type {string} */ (this.members.get(name)?.id);
   }
 
-  /** The id of anybody who signs in. @param {string} who */
+  /** The id of any user who signs in. @param {string} who */
   async personOf(who) {
     return /** @type {string} */ (
       JSON.parse(Buffer.from((await this.token(who)).split(".")[1], "base64url").toString()).sub
@@ -164,14 +164,21 @@ export class App {
     (await this.contract).check(method, path, { status, type: headers.get("content-type"), body });
   }
 
-  /** The same, for what must succeed. @param {string} method @param {string} path @param {object} [request] */
+  /** The same call, which must succeed. @param {string} method @param {string} path @param {object} [request] */
   async succeeds(method, path, request) {
     const { status, body } = await this.call(method, path, request);
     assert.ok(status < 300, `${method} ${path} answered ${status} ${JSON.stringify(body)}`);
     return body;
   }
 
-  /** The same, for what must be refused in the one error format. @param {number} status @param {string} code @param {string} method @param {string} path @param {object} [request] */
+  /**
+   * The same call, which must be refused in the common error format.
+   * @param {number} status
+   * @param {string} code
+   * @param {string} method
+   * @param {string} path
+   * @param {object} [request]
+   */
   async refuses(status, code, method, path, request) {
     const answer = await this.call(method, path, request);
     assert.equal(answer.status, status, `${method} ${path} answered ${answer.status} ${JSON.stringify(answer.body)}`);
@@ -193,7 +200,7 @@ export class App {
     return answer;
   }
 
-  /** Orders a failure of Meta. @param {object} fault */
+  /** Makes Meta fail. @param {object} fault */
   metaFails(fault) {
     return this.meta("POST", "faults", fault);
   }
@@ -252,7 +259,7 @@ export class App {
     return { apikey: key, authorization: `Bearer ${key}` };
   }
 
-  /** The number of the demo tenant goes as fast as a test wants. @param {number} perSecond */
+  /** Sets the pace of the demo tenant's number. @param {number} perSecond */
   async setsPace(perSecond) {
     await this.meta("PUT", "settings", { throughput: 0 });
     await this.changes("whatsapp_sessions", `meta_phone_number_id=eq.${this.phoneNumberId}`, {
@@ -261,8 +268,9 @@ export class App {
   }
 
   /**
-   * Another number of the demo tenant, in the account of the first.
-   * @param {{ perSecond?: number }} [options] @returns {Promise<{ id: string, phone_number_id: string }>}
+   * A second number of the demo tenant, in the account of the first.
+   * @param {{ perSecond?: number }} [options]
+   * @returns {Promise<{ id: string, phone_number_id: string }>}
    */
   async newNumber({ perSecond = 10 } = {}) {
     const tenant_id = this.user("admin").tenant_id;
@@ -287,7 +295,7 @@ export class App {
         messages_per_second: perSecond,
       }),
     });
-    assert.ok(response.ok, `a number is not made: ${response.status}`);
+    assert.ok(response.ok, `the number was not created: ${response.status}`);
     const [{ id }] = /** @type {any} */ (await response.json());
     return { id, phone_number_id };
   }
@@ -310,7 +318,7 @@ export class App {
     return this.succeeds("GET", `/api/broadcast/campaigns/${id}`, { as: "manager" });
   }
 
-  /** Everything Meta accepted for these numbers, by number. @param {string[]} numbers */
+  /** All messages that Meta accepted for these numbers, by number. @param {string[]} numbers */
   async ledger(numbers) {
     const wanted = new Set(numbers);
     /** @type {Map<string, any[]>} */
@@ -324,12 +332,15 @@ export class App {
     }
   }
 
-  /** Meta has accepted the message; its ticks may have been as fast as the record. @param {{ status: string }} message */
+  /**
+   * Meta has accepted the message; its statuses may have arrived before the record.
+   * @param {{ status: string }} message
+   */
   isSent(message) {
     assert.ok(["sent", "delivered", "read"].includes(message.status), JSON.stringify(message));
   }
 
-  /** Every webhook of Meta has arrived. */
+  /** Waits until every webhook of Meta has arrived. */
   metaIsQuiet() {
     return eventually("Meta's webhooks arrive", async () => (await this.meta("GET", "idle")).pending_webhooks === 0);
   }

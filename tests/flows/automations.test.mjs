@@ -1,9 +1,9 @@
-// What the product says by itself, through the running product: sent behind the webhook, or by cron, once.
+// Automatic messages through the running product: sent behind the webhook or by cron, once.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { eventually, useApp } from "./app.mjs";
 
-// Of its own: greetings would get into other tests.
+// A tenant of its own, because greetings would reach other tests.
 const app = await useApp({ own: true, cron: false });
 const sets = (/** @type {object} */ settings) =>
   app.succeeds("PUT", "/api/automations", { as: "admin", body: settings });
@@ -16,7 +16,7 @@ const automaticOf = async (/** @type {any} */ conversation) =>
     (/** @type {any} */ { metadata }) => metadata.automation,
   );
 
-test("settings are kept, refused by their field, and for those with the right", async () => {
+test("settings are stored, refused by field, and changed by people with the permission", async () => {
   const hours = { saturday: [{ from: "20:00", to: "02:00" }] };
   const answer = await sets({
     business_hours: hours,
@@ -63,7 +63,7 @@ describe("a customer who writes", () => {
     assert.deepEqual([conversation.last_message_direction, conversation.unread_count], ["inbound", 2]);
   });
 
-  test("is told outside of business hours that nobody is there; a refusal for the moment is tried again", async () => {
+  test("gets the away message outside business hours, and a temporary refusal is retried", async () => {
     await sets({ business_hours: NEVER, greeting: on, away: { ...on, text: "Kami tutup." } });
     const from = app.newCustomer();
     await app.metaFails({ kind: "error_code", code: 133_004, to: from, times: 1 });
@@ -77,7 +77,7 @@ describe("a customer who writes", () => {
   });
 });
 
-test("the messages of a conversation reach the customer in their order, whatever Meta refuses for the moment", async () => {
+test("the messages of a conversation reach the customer in order, even if Meta temporarily refuses one", async () => {
   await sets({ business_hours: ALWAYS, greeting: { ...on, text: "Hai!" }, csat: { ...on, not_again_days: 7 } });
   const from = app.newCustomer();
   await app.metaFails({ kind: "error_code", code: 131_056, to: from, times: 1 });
@@ -92,7 +92,7 @@ test("the messages of a conversation reach the customer in their order, whatever
   );
 });
 
-test("a resolved conversation is asked about by cron, scored once, and reported", async () => {
+test("cron asks about a resolved conversation, the customer scores it once, and the report shows it", async () => {
   await sets({ business_hours: ALWAYS, csat: { ...on, not_again_days: 7 } });
   const from = app.newCustomer();
   await app.receivesMessage({ from });

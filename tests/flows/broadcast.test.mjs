@@ -9,7 +9,7 @@ const path = "/api/broadcast/campaigns";
 /** @param {number} count */
 const customers = (count) => Array.from({ length: count }, () => app.newCustomer());
 
-/** Nobody in the ledger twice. @param {Map<string, any[]>} ledger */
+/** Asserts that the ledger holds each number at most once. @param {Map<string, any[]>} ledger */
 const noneTwice = (ledger) =>
   assert.deepEqual(
     [...ledger].filter(([, entries]) => entries.length > 1),
@@ -26,7 +26,7 @@ async function runsToItsEnd(id) {
   });
 }
 
-test("a campaign goes out by cron, each number once, and the counts are those of Meta's ledger", async () => {
+test("cron sends a campaign, each number once, and the counts match Meta's ledger", async () => {
   await app.setsPace(100);
   const numbers = customers(59);
   // A number that ends in 000000 is not on WhatsApp: Meta accepts it and reports the failure later.
@@ -69,7 +69,7 @@ test("a campaign goes out by cron, each number once, and the counts are those of
   assert.equal(message.status, "read");
 });
 
-test("progress is announced live, at most once a second, the last word last", async () => {
+test("progress is announced live, at most once a second, and the final state last", async () => {
   await app.setsPace(100);
   const client = await app.signIn("manager");
   /** @type {any[]} */
@@ -84,8 +84,8 @@ test("progress is announced live, at most once a second, the last word last", as
   const mine = () => heard.filter((campaign) => campaign.id === id);
   await eventually("all are read", () => mine().at(-1)?.statistics.read === 150);
   await Promise.all(people.slice(0, 20).map((from) => app.receivesMessage({ from, text: "Mau" })));
-  await eventually("the answers are told", () => mine().at(-1)?.statistics.replied === 20);
-  // A change of state is announced as well, within the second of an announcement of numbers perhaps.
+  await eventually("the answers are counted", () => mine().at(-1)?.statistics.replied === 20);
+  // A change of state is announced as well, perhaps within the same second as an announcement of counts.
   const ofNumbers = mine().filter(({ status }, i, all) => i > 0 && status === all[i - 1].status);
   const seconds = (performance.now() - began) / 1000;
   assert.ok(ofNumbers.length <= Math.floor(seconds) + 1, `${ofNumbers.length} announcements in ${seconds} s`);
@@ -93,7 +93,7 @@ test("progress is announced live, at most once a second, the last word last", as
   client.realtime.disconnect();
 });
 
-test("two cron calls at the same moment send nobody twice and keep the pace of one", async () => {
+test("two cron calls at the same moment send to no number twice and keep the pace of one", async () => {
   await app.setsPace(20);
   const numbers = customers(60);
   const { id } = await app.createsCampaign(numbers);
@@ -107,13 +107,13 @@ test("two cron calls at the same moment send nobody twice and keep the pace of o
   const ledger = await app.ledger(numbers);
   noneTwice(ledger);
   assert.equal(ledger.size, 60);
-  // Too slow is a matter of the machine; too fast is a broken promise. 200 ms may be made up for.
+  // A slow pace depends on the machine; a fast one breaks the limit. 200 ms may be made up for.
   const { perSecond } = await paceOf(app, numbers, { since });
   assert.ok(perSecond <= 20 * (1 + 0.2 / 3), `${perSecond} a second`);
   assert.equal((await app.campaign(id)).status, "completed");
 });
 
-test("what Meta refuses for the moment is tried again, three times, and then failed", async () => {
+test("a temporary refusal of Meta is retried three times, and then the recipient fails", async () => {
   await app.setsPace(100);
   const [patient, hopeless, fine] = customers(3);
   await app.metaFails({ kind: "error_code", code: 133004, to: patient, times: 2 });
@@ -133,7 +133,7 @@ test("what Meta refuses for the moment is tried again, three times, and then fai
   noneTwice(ledger);
 });
 
-test("answers that are lost leave nobody sent twice and everybody accounted for", async () => {
+test("lost answers of Meta lead to no second message, and every recipient is accounted for", async () => {
   await app.setsPace(100);
   const numbers = customers(120);
   await app.metaFails({ kind: "accept_then_drop", probability: 0.1 });
@@ -147,10 +147,14 @@ test("answers that are lost leave nobody sent twice and everybody accounted for"
   const ledger = await app.ledger(numbers);
   noneTwice(ledger);
   assert.equal(statistics.sent + statistics.failed + statistics.unknown, 120);
-  assert.equal(statistics.sent, ledger.size, "what Meta accepted is known as sent once its statuses have come");
+  assert.equal(
+    statistics.sent,
+    ledger.size,
+    "messages that Meta accepted count as sent once their statuses have arrived",
+  );
 });
 
-test("an expired token stops the number, says why, and loses nobody", async () => {
+test("an expired token stops the number, gives the reason, and loses no recipient", async () => {
   await app.setsPace(100);
   const numbers = customers(30);
   await app.metaFails({ kind: "error_code", code: 190, times: 1 });
@@ -198,7 +202,7 @@ test("a scheduled campaign waits for its time", async () => {
   assert.equal((await app.ledger([number])).size, 1);
 });
 
-test("a bad campaign is refused whole, naming each field", async () => {
+test("an invalid campaign is refused as a whole, with each wrong field named", async () => {
   const template_id = (await app.template()).id;
   const before = (await app.succeeds("GET", path, { as: "manager" })).total;
   const good = { name: "x", template_id, recipients: [{ phone_number: "6281234567890", variables: ["A"] }] };
@@ -225,7 +229,7 @@ test("a bad campaign is refused whole, naming each field", async () => {
   assert.equal((await app.succeeds("GET", path, { as: "manager" })).total, before);
 });
 
-test("agents may not create campaigns, and strangers see none", async () => {
+test("agents may not create campaigns, and people of another tenant see none", async () => {
   const body = { name: "x", template_id: (await app.template()).id, recipients: ["6281234567890"] };
   await app.refuses(403, "forbidden", "POST", path, { as: "agent", body });
   await app.refuses(403, "forbidden", "GET", path, { as: "agent" });

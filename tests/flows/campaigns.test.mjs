@@ -1,4 +1,4 @@
-// Campaigns as managers live through them: drafts, checks, schedules, pauses, retries, opt-outs and answers.
+// Campaigns as managers use them: drafts, checks, schedules, pauses, retries, opt-outs and answers.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -23,12 +23,12 @@ const recipients = async (id, query = "limit=100") =>
 await app.setsPace(100);
 
 describe("a campaign", () => {
-  test("is drafted, checked, sent and followed", async () => {
+  test("is drafted, checked, sent and tracked", async () => {
     const numbers = customers(3);
     const draft = await app.createsCampaign(numbers, { draft: true });
     assert.deepEqual([draft.status, draft.statistics.pending], ["draft", 3]);
     await app.runsCron();
-    assert.equal((await app.campaign(draft.id)).status, "draft", "a draft does not leave by itself");
+    assert.equal((await app.campaign(draft.id)).status, "draft", "a draft is not sent automatically");
 
     const check = await app.succeeds("GET", `${path}/${draft.id}/check`, { as: "manager" });
     assert.equal(check.sendable, true);
@@ -79,7 +79,7 @@ describe("a campaign", () => {
     await app.refuses(409, "campaign_state", "DELETE", `${path}/${draft.id}`, { as: "manager" });
   });
 
-  test("is downloaded with its recipients, all of them or those asked for", async () => {
+  test("is downloaded with all its recipients, or with the requested ones", async () => {
     const numbers = customers(1200);
     const bad = numbers[7];
     await app.setsPace(1000);
@@ -116,7 +116,7 @@ describe("a campaign", () => {
       headers: { authorization: `Bearer ${await app.token("manager")}` },
       body: file,
     });
-    assert.equal(uploaded.status, 201, "it can be read again");
+    assert.equal(uploaded.status, 201, "it can be downloaded again");
     assert.equal((await uploaded.json()).total_rows, 1200);
 
     for (const [answer, status, code] of /** @type {const} */ ([
@@ -172,7 +172,7 @@ describe("a campaign", () => {
     }
   });
 
-  test("is given its recipients, number and template while it is a draft", async () => {
+  test("takes recipients, a number and a template while it is a draft", async () => {
     const [template, [first, second]] = [await app.template(), customers(2)];
     const draft = await app.succeeds("POST", path, {
       as: "manager",
@@ -220,7 +220,7 @@ describe("a campaign", () => {
     assert.equal((await until(draft.id, "completed")).statistics.sent, 1);
   });
 
-  test("is paged by number as well, and searched by a phone number as people write it", async () => {
+  test("has pages by number too, and is searched by a phone number as people write it", async () => {
     const numbers = customers(5);
     const { id } = await app.createsCampaign(numbers, { draft: true });
     const page = (/** @type {string} */ query) =>
@@ -252,18 +252,18 @@ describe("a campaign", () => {
     assert.equal((await app.call("GET", `${path}?status=`, { as: "manager" })).status, 200);
   });
 
-  test("pauses and goes on without writing to anybody twice", async () => {
+  test("pauses and continues without a second message to any recipient", async () => {
     await app.setsPace(20);
     const numbers = customers(60);
     const { id } = await app.createsCampaign(numbers);
     const run = app.runsCron();
-    await eventually("some have left", async () => (await app.campaign(id)).statistics.sent > 5);
+    await eventually("some have been sent", async () => (await app.campaign(id)).statistics.sent > 5);
     assert.equal((await act(id, "pause")).status, "paused");
     await run;
     const paused = (await app.campaign(id)).statistics;
     assert.ok(paused.pending > 0 && paused.sending === 0, JSON.stringify(paused));
     await app.runsCron();
-    assert.equal((await app.campaign(id)).statistics.pending, paused.pending, "nobody leaves while it is paused");
+    assert.equal((await app.campaign(id)).statistics.pending, paused.pending, "no message is sent while it is paused");
     await app.setsPace(100);
     await act(id, "resume");
     await until(id, "completed");
@@ -271,7 +271,7 @@ describe("a campaign", () => {
     assert.deepEqual([ledger.size, [...ledger.values()].filter((sent) => sent.length > 1)], [60, []]);
   });
 
-  test("is tried again where it failed, and only there", async () => {
+  test("is retried for failed recipients alone", async () => {
     const good = app.newCustomer();
     const bad = app.newCustomer();
     await app.metaFails({ kind: "error_code", code: 131_026, to: bad, times: 1 });
@@ -287,7 +287,7 @@ describe("a campaign", () => {
     await app.refuses(409, "nothing_to_retry", "POST", `${path}/${id}/retry`, { as: "manager" });
   });
 
-  test("leaves out who said STOP, until they say MULAI", async () => {
+  test("skips customers who said STOP, until they say MULAI", async () => {
     const [stays, leaves] = customers(2);
     for (const from of [stays, leaves]) await app.receivesMessage({ from, text: "Halo" });
     await app.receivesMessage({ from: leaves, text: " berhenti! " });
@@ -303,7 +303,7 @@ describe("a campaign", () => {
     assert.deepEqual([skipped.phone_number, skipped.skip_reason], [leaves, "opted_out"]);
     assert.equal((await app.ledger([leaves])).size, 0);
 
-    // Of two words within one second the "no" counts.
+    // Of two words within one second the opt-out counts.
     const second = Math.floor(Date.now() / 1000);
     await eventually("another second", () => Math.floor(Date.now() / 1000) > second + 1);
     await app.receivesMessage({ from: leaves, text: "MULAI" });
@@ -325,7 +325,7 @@ describe("a campaign", () => {
   });
 });
 
-test("Meta's limit of customers holds the rest back, and says so", async () => {
+test("Meta's limit of customers holds the rest back, and the campaign gives the reason", async () => {
   const session = `meta_phone_number_id=eq.${app.phoneNumberId}`;
   const numbers = customers(12);
   const people = new Set();
@@ -364,7 +364,7 @@ test("the scheduler stops, starts, and catches up once", async () => {
   await app.runsCron();
   assert.equal((await app.campaign(id)).status, "scheduled");
   const shown = await app.succeeds("GET", "/api/broadcast/scheduler/start", { as: "manager" });
-  assert.deepEqual([shown.status, shown.running], ["stopped", false], "to look changes nothing");
+  assert.deepEqual([shown.status, shown.running], ["stopped", false], "reading changes nothing");
   assert.equal((await app.succeeds("POST", "/api/broadcast/scheduler/start", { as: "manager" })).status, "running");
   assert.equal((await until(id, "completed")).statistics.sent, 1);
   await app.refuses(404, "not_found", "GET", "/api/broadcast/scheduler/dance", { as: "manager" });
@@ -373,7 +373,7 @@ test("the scheduler stops, starts, and catches up once", async () => {
   await app.refuses(403, "forbidden", "POST", "/api/broadcast/scheduler/stop", { as: "agent" });
 });
 
-test("the scheduler that is triggered sends what is due, without cron", async () => {
+test("a person triggers the scheduler, which sends due campaigns without cron", async () => {
   const { id } = await app.createsCampaign(customers(2), { scheduled_at: "2099-01-01T00:00:00Z" });
   await app.changes("broadcast_campaigns", `id=eq.${id}`, { scheduled_at: new Date(Date.now() - 1000).toISOString() });
   assert.equal(
@@ -387,7 +387,7 @@ test("the scheduler that is triggered sends what is due, without cron", async ()
   assert.equal(done.statistics.sent, 2);
 });
 
-test("the queue is the tenant's own, and its dead letters are tried again", async () => {
+test("the queue belongs to the tenant, and its failed messages are retried", async () => {
   const bad = app.newCustomer();
   await app.metaFails({ kind: "error_code", code: 131_026, to: bad, times: 1 });
   const { id } = await app.createsCampaign([bad]);

@@ -21,20 +21,23 @@ const file = path.join(folder, "openapi.json");
 writeFileSync(file, JSON.stringify(document));
 const { callAll } = await typescriptClient(file, path.join(folder, "typescript"));
 
-/** Operations that answer a list, and those that create something. */
+/** Operations that return a list, and those that create a resource. */
 const wanted = [...contract.operations()]
   .filter(({ operation }) => operation.operationId.startsWith("list_") || operation.responses[201])
   .map(({ operation }) => operation.operationId)
   .sort();
 
-/** A customer who has written, and whose contact and conversation there are. */
+/** A customer who has written, so that the contact and the conversation exist. */
 async function customer() {
   const from = app.newCustomer();
   await app.receivesMessage({ from });
   return app.conversationWith(from);
 }
 
-/** What the calls are about, new for each client. @returns {Promise<import("../openapi/clients/calls.ts").Things>} */
+/**
+ * The resources that the calls use, new for each client.
+ * @returns {Promise<import("../openapi/clients/calls.ts").Things>}
+ */
 async function things() {
   const [conversation, other] = [await customer(), await customer()];
   const number = {
@@ -71,7 +74,7 @@ async function things() {
   };
 }
 
-/** Somebody with an account who belongs to no organisation. */
+/** A person with an account and without an organisation. */
 async function newcomerToken() {
   const [email, password] = [`${randomUUID()}@example.test`, randomUUID()];
   await app.auth("POST", "admin/users", { email, password, email_confirm: true });
@@ -79,7 +82,7 @@ async function newcomerToken() {
   return access_token;
 }
 
-/** The operation a request is of. @param {Request} request */
+/** The operation that a request belongs to. @param {Request} request */
 function operationOf({ method, url }) {
   const { pathname } = new URL(url);
   const known = contract.paths.find(({ pattern }) => pattern.test(pathname));
@@ -131,7 +134,7 @@ test(
         token: request.headers.get("authorization")?.replace("Bearer ", ""),
         path: Object.fromEntries(names.map((name, nth) => [name, values[nth]])),
         query: queryOf(operation, new URL(request.url).searchParams),
-        // A file goes as a form in TypeScript; here its address is asked for in JSON.
+        // In TypeScript a file is sent as a form; here its address is sent as JSON.
         body: isJson
           ? await request.json()
           : operation.operationId === "upload_file"
@@ -153,7 +156,7 @@ test(
   },
 );
 
-/** Query parameters as the values that the document says they are. @param {any} operation @param {URLSearchParams} query */
+/** Query parameters with the types of the document. @param {any} operation @param {URLSearchParams} query */
 function queryOf(operation, query) {
   const kinds = new Map(
     (operation.parameters ?? []).map((/** @type {any} */ parameter) => [parameter.name, parameter.schema.type]),

@@ -1,4 +1,4 @@
-// Contacts through the running product: added, found, changed, imported, exported, blocked at Meta and erased.
+// Contacts through the running product: created, found, changed, imported, exported, blocked at Meta and erased.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -12,7 +12,7 @@ const post = (/** @type {string} */ path, /** @type {object} */ body, as = "mana
 const get = (/** @type {string} */ path, as = "manager") => app.succeeds("GET", path, { as });
 
 let next = 0;
-/** A number that is one in Indonesia. */
+/** A valid Indonesian number. */
 const someNumber = () => `62812${String(Date.now()).slice(-5)}${String(next++).padStart(3, "0")}`;
 
 /** @param {string | Buffer} content @param {Record<string, string>} [fields] */
@@ -31,7 +31,7 @@ const ended = (/** @type {{ id: string }} */ { id }) =>
   });
 
 describe("a contact", () => {
-  test("is added with a number in any form, found, changed, and there once", async () => {
+  test("is created with a number in any form, found and changed, and cannot be created twice", async () => {
     const [number, key] = [someNumber(), randomUUID().slice(0, 8)];
     const contact = await post(CONTACTS, {
       phone_number: `0${number.slice(2, 5)}-${number.slice(5, 9)} ${number.slice(9)}`,
@@ -90,7 +90,7 @@ describe("a contact", () => {
     });
   });
 
-  test("is one with a number as address books mark it", async () => {
+  test("is created with a number as address books mark it", async () => {
     const number = someNumber();
     const contact = await post(CONTACTS, {
       phone_number: `\u202a+${number.slice(0, 2)} ${number.slice(2, 5)}\u2011${number.slice(5)}\u202c`,
@@ -102,7 +102,7 @@ describe("a contact", () => {
     });
   });
 
-  test("is asked for by words that are none, and by fields that it has anyway", async () => {
+  test("is found by no search without letters, and reserved field keys and unknown segments are refused", async () => {
     assert.equal((await get(`${CONTACTS}?search=%CC%81`)).total, 0);
     const refused = await app.refuses(422, "invalid_field", "POST", "/api/crm/fields", {
       as: "manager",
@@ -119,7 +119,7 @@ describe("a contact", () => {
     const { id, contact } = await app.conversationWith(customer);
     const blocked = await post(`${CONTACTS}/${contact.id}/block`, {});
     assert.deepEqual(
-      blocked.meta.map((/** @type {any} */ told) => [told.done, told.reason]),
+      blocked.meta.map((/** @type {any} */ outcome) => [outcome.done, outcome.reason]),
       [[true, null]],
     );
     await app.refuses(409, "contact_blocked", "POST", `/api/conversations/${id}/messages`, {
@@ -130,7 +130,7 @@ describe("a contact", () => {
     assert.equal(free.contact.blocked_at, null);
   });
 
-  test("is erased, with what it wrote", async () => {
+  test("is erased with its messages", async () => {
     const customer = app.newCustomer();
     await app.receivesMessage({ from: customer, text: `rahasia ${customer}` });
     const { contact } = await app.conversationWith(customer);

@@ -19,7 +19,11 @@ async function newConversation(text = "Halo") {
   return { from, ...(await app.conversationWith(from)) };
 }
 
-/** Joins a topic, a private one unless told otherwise. @param {string | null} who null: without logging in @param {string} topic */
+/**
+ * Joins a topic, as a private one unless `isPrivate` is false.
+ * @param {string | null} who null: without logging in
+ * @param {string} topic
+ */
 async function join(who, topic, { private: isPrivate = true } = {}) {
   const client =
     who === null
@@ -53,7 +57,7 @@ test("the inbox is filtered, searched, counted and paged", async () => {
     if (page.next_cursor === null) break;
     cursor = `&cursor=${page.next_cursor}`;
   }
-  // Meta tells whole seconds: which of them is newer is not known.
+  // Meta's times are whole seconds, so the newer of two may be unknown.
   assert.deepEqual(seen.toSorted(), made.toSorted());
   await app.succeeds("PATCH", `/api/conversations/${made[0]}`, { as: "admin", body: { priority: "urgent" } });
   const { data: first } = await app.succeeds("GET", `/api/conversations?search=${word}&sort=priority`, { as: "admin" });
@@ -82,7 +86,7 @@ test("the inbox is filtered, searched, counted and paged", async () => {
   }
 });
 
-test("a conversation is snoozed, wakes by cron, and is resolved with others", async () => {
+test("a conversation is snoozed, woken by cron, and resolved together with others", async () => {
   const { id } = await newConversation();
   const path = `/api/conversations/${id}`;
   await app.refuses(422, "invalid_field", "PATCH", path, { as: "agent", body: { status: "snoozed" } });
@@ -112,7 +116,7 @@ test("a conversation is snoozed, wakes by cron, and is resolved with others", as
   await app.refuses(404, "not_found", "GET", path, { as: "admin" });
 });
 
-test("notes mention colleagues live; labels show on conversations", async () => {
+test("notes mention colleagues live, and labels appear on conversations", async () => {
   const { id } = await newConversation();
   const live = await join("manager", `agent:${people.manager}`);
   const note = await app.succeeds("POST", `/api/conversations/${id}/notes`, {
@@ -155,7 +159,7 @@ test("notes mention colleagues live; labels show on conversations", async () => 
   assert.equal((await app.call("DELETE", `/api/crm/labels/${label.id}`, { as: "admin" })).status, 204);
 });
 
-test("a failed message is sent again, a message forwarded, deleted here, and one sent later", async () => {
+test("a message is resent, forwarded, deleted or scheduled", async () => {
   const [one, other] = [await newConversation("Alamat toko?"), await newConversation()];
   await app.metaFails({ kind: "error_code", code: 131026, to: one.from, times: 1 });
   const failed = await app.succeeds("POST", `/api/conversations/${one.id}/messages`, {
@@ -212,11 +216,14 @@ test("a failed message is sent again, a message forwarded, deleted here, and one
   );
 });
 
-test("who was away catches up with what they may see", async () => {
+test("a person who was away catches up with the changes they may see", async () => {
   const { sequence } = await app.succeeds("GET", "/api/changes", { as: "agent" });
   const { id } = await newConversation("kabar");
-  const told = await app.succeeds("GET", `/api/changes?after=${sequence}`, { as: "agent" });
-  assert.equal(told.changes.find((/** @type {any} */ change) => change.id === id).data.last_message_preview, "kabar");
+  const received = await app.succeeds("GET", `/api/changes?after=${sequence}`, { as: "agent" });
+  assert.equal(
+    received.changes.find((/** @type {any} */ change) => change.id === id).data.last_message_preview,
+    "kabar",
+  );
   await app.succeeds("POST", `/api/conversations/${id}/assign`, { as: "admin", body: { user_id: people.admin } });
   const since = await app.succeeds("GET", `/api/changes?after=${sequence}`, { as: "agent" });
   assert.deepEqual(
@@ -229,7 +236,7 @@ test("who was away catches up with what they may see", async () => {
   await app.refuses(422, "invalid_field", "GET", "/api/changes?after=x", { as: "agent" });
 });
 
-test("colleagues see each other in a conversation; strangers join no topic they can guess", async () => {
+test("colleagues see each other in a conversation, and a person of another tenant joins no topic of theirs", async () => {
   const { id } = await newConversation();
   const [one, other] = [await join("admin", `conversation:${id}`), await join("agent", `conversation:${id}`)];
   assert.deepEqual([one.state, other.state], ["SUBSCRIBED", "SUBSCRIBED"]);
@@ -262,7 +269,7 @@ test("colleagues see each other in a conversation; strangers join no topic they 
     strangers.map(({ state }) => state),
     guesses.map(() => "CHANNEL_ERROR"),
   );
-  // the names are free for public channels: what is said privately is not heard there
+  // Public channels may have the same names: private broadcasts are not heard there.
   const publicly = (
     await Promise.all(
       ["stranger", null].map((who) => Promise.all(guesses.map((topic) => join(who, topic, { private: false })))),
@@ -272,7 +279,7 @@ test("colleagues see each other in a conversation; strangers join no topic they 
   const { id: later } = await newConversation();
   await app.succeeds("POST", `/api/conversations/${later}/assign`, { as: "agent", body: { user_id: people.agent } });
   await one.channel.send({ type: "broadcast", event: "typing", payload: { user_id: people.admin } });
-  await eventually("the last of it is heard by who may", () =>
+  await eventually("the listeners with permission hear the last change", () =>
     witness.heard.find(({ payload }) => payload.id === later && payload.assigned_to === people.agent),
   );
   assert.deepEqual(
@@ -282,7 +289,7 @@ test("colleagues see each other in a conversation; strangers join no topic they 
   await Promise.all([one, other, witness, ...strangers, ...publicly].map(({ close }) => close()));
 });
 
-test("each change reaches who may see it, and nobody else", async (t) => {
+test("each change reaches the people who may see it, and no others", async (t) => {
   const { id, contact } = await newConversation();
   const [label, quick, fresh] = [randomUUID(), randomUUID().slice(0, 8), app.newCustomer()];
   const live = Object.fromEntries(
@@ -306,7 +313,7 @@ test("each change reaches who may see it, and nobody else", async (t) => {
     (/** @type {string} */ method, /** @type {string} */ where, /** @type {object} */ body, as = "admin") =>
     () =>
       app.succeeds(method, where, { as, body });
-  /** What is done, the event, and the topics that hear it. @type {[() => Promise<any>, string, string[]][]} */
+  /** The change, its event, and the topics that hear it. @type {[() => Promise<any>, string, string[]][]} */
   const changes = [
     [put("PATCH", path, { priority: "high" }), "conversation.updated", ["all", "unassigned"]],
     [put("POST", `${path}/assign`, { user_id: people.agent }), "conversation.updated", ["all", "agent"]],
@@ -337,7 +344,7 @@ test("each change reaches who may see it, and nobody else", async (t) => {
     const done = performance.now();
     const hears = () =>
       Object.keys(live)
-        .filter((name) => live[name].heard.some((/** @type {any} */ told) => told.event === event))
+        .filter((name) => live[name].heard.some((/** @type {any} */ received) => received.event === event))
         .sort();
     await eventually(`${event} is heard on ${expected}`, () => expected.every((name) => hears().includes(name)));
     slowest = Math.max(slowest, performance.now() - done);

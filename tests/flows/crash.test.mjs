@@ -1,4 +1,5 @@
-// The process that sends is killed at every step, and everybody is accounted for. `npm run prove -- crashes` does many rounds.
+// The sending process is killed at every step, and every recipient is accounted for. `npm run prove -- crashes` runs
+// many rounds.
 import { after, test } from "node:test";
 import { openCrashes, STEPS } from "../proofs/crashes.mjs";
 import { useApp } from "./app.mjs";
@@ -9,7 +10,7 @@ const crashes = await openCrashes(app, { seed: Number(process.env.CRM_TEST_SEED)
 after(crashes.close);
 
 for (const step of STEPS) {
-  test(`killed ${step}`, async (t) => {
+  test(`a sender killed ${step} leaves every recipient accounted for`, async (t) => {
     t.diagnostic(`CRM_TEST_SEED=${crashes.seed}`);
     t.diagnostic(JSON.stringify(await crashes.round(step, { recipients: RECIPIENTS })));
   });

@@ -1,15 +1,15 @@
-// The database goes away in the middle of deliveries and comes back.
+// The database fails in the middle of deliveries and comes back.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import postgres from "postgres";
 import { eventually, useApp } from "./app.mjs";
 
 const app = await useApp({ own: true, demo: false });
-// From another database: this one is about to refuse everybody.
+// From another database, because this one is about to refuse all connections.
 const beside = postgres(app.stack.database_url.replace(/\/postgres$/, "/template1"), { max: 1, onnotice: () => {} });
 after(() => beside.end({ timeout: 2 }));
 
-/** Nobody gets in any more, and who is in leaves after the transaction they are in. */
+/** Refuses all new connections, and ends each existing one after its transaction. */
 async function goesAway() {
   await beside`alter database postgres with allow_connections false`;
   for (let left = 1; left > 0;) {
@@ -49,7 +49,7 @@ const delivery = (from, n) => ({
   ],
 });
 
-test("deliveries are refused with 5xx, leave nothing by halves, and are all there once after Meta's redelivery", async () => {
+test("deliveries are refused with 5xx, leave nothing half stored, and exist exactly once after Meta's redelivery", async () => {
   const from = app.newCustomer();
   const all = Array.from({ length: 40 }, (_, n) => delivery(from, n));
   /** @type {object[]} */
@@ -79,7 +79,7 @@ test("deliveries are refused with 5xx, leave nothing by halves, and are all ther
     assert.ok(parts === 0 || parts === 3, `delivery ${n} left ${parts} of its 3 messages`);
   }
 
-  // Meta delivers again what it got no 200 for, and some of what it did.
+  // Meta repeats the deliveries that got no 200, and some of the others.
   const again = [...left, ...all.slice(0, 5)];
   left = [];
   await Promise.all(again.map(post));

@@ -1,4 +1,4 @@
-// The demo is a promise of the README: it must agree with Meta's ledger.
+// The README promises the demo: its counts must match Meta's ledger.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -10,7 +10,7 @@ import { useApp } from "./app.mjs";
 
 const DEMO = fileURLToPath(new URL("../../crates/local/stack/demo.mjs", import.meta.url));
 
-test("npm run demo ends with all numbers agreeing", async (t) => {
+test("npm run demo ends with all counts in agreement", async (t) => {
   const app = await useApp();
   await app.setsPace(80);
   const folder = mkdtempSync(path.join(tmpdir(), "crm-demo-test-"));

@@ -31,7 +31,7 @@ test("without a token every protected route answers 401", async () => {
   }
 });
 
-test("a token that is not ours, or no token at all, tells nobody anything", async () => {
+test("a foreign, forged or missing token gets an answer without any detail", async () => {
   const encode = (/** @type {object} */ part) => Buffer.from(JSON.stringify(part)).toString("base64url");
   const claims = {
     sub: ID,
@@ -52,7 +52,7 @@ test("a token that is not ours, or no token at all, tells nobody anything", asyn
   await app.refuses(401, "unauthorized", "GET", "/api/auth/me", { headers: { authorization: "Basic eDp5" } });
 });
 
-test("cron wants its secret, the whole of it", async () => {
+test("cron requires its complete secret", async () => {
   const { cron_secret } = app.stack;
   for (const secret of ["", "wrong", cron_secret.slice(0, -1), `${cron_secret}x`]) {
     await app.refuses(401, "unauthorized", "GET", "/api/cron/process-broadcasts", {
@@ -61,14 +61,14 @@ test("cron wants its secret, the whole of it", async () => {
   }
 });
 
-test("unknown routes answer 404 in the one format, in the client's language", async () => {
+test("unknown routes answer 404 in the common format, in the client's language", async () => {
   for (const path of ["/api/nowhere", "/api/conversations/1/2/3/4", "/api"])
     await app.refuses(404, "not_found", "GET", path);
   const answer = await app.refuses(404, "not_found", "GET", "/api/nowhere", { headers: { "accept-language": "id" } });
   assert.match(answer.body.error.message, /tidak ada/);
 });
 
-test("malformed bodies and queries name what is wrong", async () => {
+test("malformed bodies and queries get an error that names the wrong part", async () => {
   const messages = `/api/conversations/${ID}/messages`;
   const json = { "content-type": "application/json" };
   await app.refuses(400, "invalid_json", "POST", messages, { as: "admin", raw: '{"text":', headers: json });
@@ -96,7 +96,7 @@ test("malformed bodies and queries name what is wrong", async () => {
   await app.refuses(404, "not_found", "GET", "/api/conversations/not-an-id", { as: "admin" });
 });
 
-test("health is public and tells no secret", async () => {
+test("health is public and contains no secret", async () => {
   const health = await app.succeeds("GET", "/api/health");
   assert.deepEqual([health.status, health.database, health.redis], ["ok", "ok", "ok"]);
   assert.equal(health.meta.graph_version, "v25.0");

@@ -1,4 +1,4 @@
-// Several numbers at once: each has an invocation of its own, and is sent for from here where none can be had.
+// Several numbers at once: each has an invocation of its own, and the caller sends for it if none is available.
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, describe, test } from "node:test";
@@ -19,7 +19,11 @@ async function newCampaigns(app, { numbers = 3, recipients, perSecond }) {
   );
 }
 
-/** Every campaign has ended, and everybody got it once. @param {import("./app.mjs").App} app @param {Awaited<ReturnType<typeof newCampaigns>>} campaigns */
+/**
+ * Asserts that every campaign has ended and every recipient got it once.
+ * @param {import("./app.mjs").App} app
+ * @param {Awaited<ReturnType<typeof newCampaigns>>} campaigns
+ */
 async function allReachedOnce(app, campaigns) {
   for (const { id, people } of campaigns) {
     const { status, statistics } = await app.campaign(id);
@@ -39,7 +43,7 @@ describe("numbers that send at the same time", async () => {
 
   test("are spread over invocations, one for each", async () => {
     const campaigns = await newCampaigns(app, { recipients: 60, perSecond: 20 });
-    // No sender gets past its first record, so none gives its number back before it was seen with it.
+    // No sender gets past its first record, so each is seen with its number before it returns it.
     const held = await holds.hold(HOLDS.record);
     const run = app.runsCron();
     const leases = await eventually("three senders hold a number each", async () => {
@@ -61,7 +65,7 @@ describe("numbers that send at the same time", async () => {
     await allReachedOnce(app, campaigns);
   });
 
-  test("are each sent for once, never above their pace, however many crons run at once", async () => {
+  test("are each served once and at their own pace, however many crons run at once", async () => {
     const campaigns = await newCampaigns(app, { recipients: 120, perSecond: 20 });
     const since = Date.now();
     const answers = await Promise.all(Array.from({ length: 8 }, () => app.runsCron()));
@@ -77,18 +81,18 @@ describe("numbers that send at the same time", async () => {
     }
   });
 
-  test("cannot be handed over by whoever does not hold them", async () => {
+  test("cannot be handed over by a sender without their leases", async () => {
     const headers = { authorization: `Bearer ${app.stack.cron_secret}` };
     const path = "/api/cron/process-broadcasts";
-    const nobody = "00000000-0000-0000-0000-00000000abcd";
-    const answer = await app.succeeds("GET", `${path}?holder=${nobody}&session_ids=${nobody}`, { headers });
+    const unknownId = "00000000-0000-0000-0000-00000000abcd";
+    const answer = await app.succeeds("GET", `${path}?holder=${unknownId}&session_ids=${unknownId}`, { headers });
     assert.deepEqual([answer.taken_over, answer.numbers], [[], []]);
-    await app.refuses(401, "unauthorized", "GET", `${path}?holder=${nobody}&session_ids=${nobody}`);
-    await app.refuses(422, "invalid_field", "GET", `${path}?holder=${nobody}&session_ids=x`, { headers });
+    await app.refuses(401, "unauthorized", "GET", `${path}?holder=${unknownId}&session_ids=${unknownId}`);
+    await app.refuses(422, "invalid_field", "GET", `${path}?holder=${unknownId}&session_ids=x`, { headers });
   });
 });
 
-describe("an address of our own that leads elsewhere", async () => {
+describe("a wrong address of our own", async () => {
   /** @type {import("node:http").RequestListener} */
   let answers = () => {};
   let asked = 0;
@@ -105,26 +109,29 @@ describe("an address of our own that leads elsewhere", async () => {
   const app = await useApp({ environment: { NEXT_PUBLIC_APP_URL: `http://127.0.0.1:${port}` } });
 
   for (const [what, behaviour] of /** @type {[string, import("node:http").RequestListener][]} */ ([
-    ["asks for a log-in", (_, response) => response.writeHead(401).end("Authentication Required")],
-    ["leads on to another", (_, response) => response.writeHead(307, { location: `http://127.0.0.1:${port}/` }).end()],
+    ["that asks for a log-in", (_, response) => response.writeHead(401).end("Authentication Required")],
     [
-      "answers something else",
+      "that redirects elsewhere",
+      (_, response) => response.writeHead(307, { location: `http://127.0.0.1:${port}/` }).end(),
+    ],
+    [
+      "that gives another answer",
       (_, response) => response.writeHead(200, { "content-type": "text/html" }).end("<html></html>"),
     ],
     [
-      "is a deployment with another database",
+      "that is a deployment with another database",
       (_, response) => response.writeHead(200, { "content-type": "application/json" }).end('{"taken_over": []}'),
     ],
-    ["hangs up", (request) => request.socket.destroy()],
-    ["never answers", () => {}],
+    ["that closes the connection", (request) => request.socket.destroy()],
+    ["that never answers", () => {}],
   ])) {
-    test(`and ${what} costs nobody a message`, async () => {
+    test(`${what} loses no message`, async () => {
       answers = behaviour;
       asked = 0;
       const campaigns = await newCampaigns(app, { recipients: 20, perSecond: 20 });
       const { status, body } = await app.runsCron();
       assert.equal(status, 200);
-      assert.equal(asked, 2, "asked once for each share");
+      assert.equal(asked, 2, "requested once for each share");
       assert.deepEqual([body.handed_over, body.numbers.map((/** @type {any} */ { sent }) => sent)], [[], [20, 20, 20]]);
       await allReachedOnce(app, campaigns);
     });

@@ -1,4 +1,4 @@
-// Everything Meta tells, through the real functions: what people see of it afterwards.
+// Every kind of webhook from Meta, through the real functions, and the result that people see.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -99,7 +99,7 @@ test("every kind of message is shown with its structure and a preview", async ()
   assert.equal(messages.find((row) => row.type === "order").payload.order.product_items[0].quantity, "2");
 });
 
-test("a reaction, an edit and a revocation show on their message, and its history tells them", async () => {
+test("a reaction, an edit and a revocation appear on their message, and in its history", async () => {
   const from = app.newCustomer();
   await posts({
     messages: [message(from, "revoke", { type: "revoke", revoke: { original_message_id: `wamid.${from}.2` } })],
@@ -139,7 +139,7 @@ test("a reaction, an edit and a revocation show on their message, and its histor
   await app.refuses(401, "unauthorized", "GET", `/api/messages/${messages[0].id}`);
 });
 
-test("a failure is told with Meta's code and in the reader's language; states are told for a thousand at once", async () => {
+test("a failure shows Meta's code in the reader's language, and one request returns a thousand states", async () => {
   const from = app.newCustomer();
   await app.receivesMessage({ from });
   const { conversation } = await threadWith(from);
@@ -147,7 +147,7 @@ test("a failure is told with Meta's code and in the reader's language; states ar
     as: "admin",
     body: { text: "Siap" },
   });
-  // before the delivery the simulator reports
+  // Before the simulator reports the delivery.
   const status = {
     id: sent.whatsapp_message_id,
     status: "failed",
@@ -191,7 +191,7 @@ test("a failure is told with Meta's code and in the reader's language; states ar
     assert.equal((await ask(ids)).status, 422, JSON.stringify(ids)?.slice(0, 50));
 });
 
-test("what was sent from the phone app and what was said before are stored, and open nothing", async () => {
+test("messages from the phone app and from the history are stored, and open no conversation", async () => {
   const [from, old] = [app.newCustomer(), app.newCustomer()];
   await posts(
     {
@@ -264,7 +264,7 @@ test("what was sent from the phone app and what was said before are stored, and 
   }
 });
 
-test("a ban stops the number's sending and says why, until it ends", async () => {
+test("a ban stops the number and gives the reason, until it ends", async () => {
   const from = app.newCustomer();
   await app.receivesMessage({ from });
   const { conversation } = await threadWith(from);
@@ -286,8 +286,8 @@ test("a ban stops the number's sending and says why, until it ends", async () =>
   await app.succeeds("POST", `/api/conversations/${conversation.id}/messages`, { as: "admin", body: { text: "lagi" } });
 });
 
-describe("a kept delivery", () => {
-  test("is stored once more for operators, and changes nothing", async () => {
+describe("a stored delivery", () => {
+  test("is replayed by operators without any change", async () => {
     const from = app.newCustomer();
     await posts({ messages: [message(from, "1", { type: "text", text: { body: "sekali" } })] });
     const [event] = await app.rows("webhook_events", `body=like.*${from}*`);

@@ -6,7 +6,7 @@ import { eventually, useApp } from "./app.mjs";
 const app = await useApp();
 const tenant = app.user("admin").tenant_id;
 
-/** Joins a private topic and collects what it says. @param {string} who @param {string} topic */
+/** Joins a private topic and collects its messages. @param {string} who @param {string} topic */
 async function listen(who, topic) {
   const client = await app.signIn(who);
   /** @type {{ event: string, payload: any }[]} */
@@ -25,7 +25,7 @@ async function listen(who, topic) {
 const reply = (id, body, request) =>
   app.call("POST", `/api/conversations/${id}/messages`, { as: "admin", body, ...request });
 
-test("a customer writes, an agent answers, ticks come back, all of it live", async () => {
+test("a customer writes, an agent answers, and statuses arrive, all of it live", async () => {
   const live = await listen("admin", `tenant:${tenant}`);
   assert.equal(live.state, "SUBSCRIBED");
   const from = app.newCustomer();
@@ -44,7 +44,7 @@ test("a customer writes, an agent answers, ticks come back, all of it live", asy
   assert.equal(answer.status, 201);
   assert.match(answer.body.whatsapp_message_id, /^wamid\./);
 
-  const states = await eventually("the ticks reach read", () => {
+  const states = await eventually("the statuses reach read", () => {
     const states = live.heard
       .filter(({ payload }) => payload.id === answer.body.id)
       .map(({ payload }) => payload.status);
@@ -71,7 +71,7 @@ test("a customer writes, an agent answers, ticks come back, all of it live", asy
   await live.close();
 });
 
-test("a stranger hears nothing and reads nothing", async () => {
+test("a person of another tenant hears and reads nothing", async () => {
   const refused = await listen("stranger", `tenant:${tenant}`);
   assert.equal(refused.state, "CHANNEL_ERROR");
   const from = app.newCustomer();
@@ -89,7 +89,7 @@ test("a stranger hears nothing and reads nothing", async () => {
   await refused.close();
 });
 
-test("an agent sees what is unassigned or assigned to them, and no more", async () => {
+test("an agent sees only conversations that are unassigned or assigned to them", async () => {
   const from = app.newCustomer();
   await app.receivesMessage({ from });
   const { id } = await app.conversationWith(from, "agent");
@@ -104,7 +104,7 @@ test("an agent sees what is unassigned or assigned to them, and no more", async 
   assert.ok(await app.conversationWith(from, "manager"));
 });
 
-test("outside the 24-hour window nothing free-form leaves, and the error names the way out", async () => {
+test("outside the 24-hour window only templates are sent, and the error explains it", async () => {
   const from = app.newCustomer();
   await app.receivesMessage({ from });
   const { id } = await app.conversationWith(from);
@@ -129,7 +129,7 @@ test("the same idempotency key sends once", async () => {
   assert.equal((await app.ledger([from])).get(from)?.length, 1);
 });
 
-test("what Meta refuses is kept as failed with Meta's reason", async () => {
+test("a message that Meta refuses is stored as failed with Meta's reason", async () => {
   const from = app.newCustomer();
   await app.receivesMessage({ from });
   const { id } = await app.conversationWith(from);
@@ -142,7 +142,7 @@ test("what Meta refuses is kept as failed with Meta's reason", async () => {
   assert.ok(body.failed_at);
 });
 
-test("a refusal for the moment is tried again and sent once", async () => {
+test("a message that Meta temporarily refuses is retried and sent once", async () => {
   const from = app.newCustomer();
   await app.receivesMessage({ from });
   const { id } = await app.conversationWith(from);
@@ -152,7 +152,7 @@ test("a refusal for the moment is tried again and sent once", async () => {
   assert.equal((await app.ledger([from])).get(from)?.length, 1);
 });
 
-test("a lost answer of Meta is not repeated, and a status settles it", async () => {
+test("a message whose answer from Meta is lost is not repeated, and a status settles it", async () => {
   const from = app.newCustomer();
   await app.receivesMessage({ from });
   const { id } = await app.conversationWith(from);

@@ -1,4 +1,4 @@
-// A campaign to a list: from the file a manager uploads to the words each person got, and what others see of it.
+// A campaign to a list: from the uploaded file to each person's text, and the view of other users.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { eventually, useApp } from "./app.mjs";
@@ -22,7 +22,7 @@ async function uploads(csv) {
   });
 }
 
-/** What Meta was given for the variables of the body. @param {any} entry of the ledger */
+/** The values that Meta received for the variables of the body. @param {any} entry of the ledger */
 const valuesOf = (entry) =>
   entry.payload.template.components
     .find((/** @type {any} */ part) => part.type === "body")
@@ -97,7 +97,7 @@ test("a campaign to a list fills the template from its columns, the contact and 
   assert.ok(!listed.data.some((/** @type {any} */ campaign) => campaigns.includes(campaign.id)));
 });
 
-test("a list can be sent to at once, whatever else it knows", async () => {
+test("a campaign to a new list is sent at once, and columns that the template does not use are ignored", async () => {
   await app.setsPace(100);
   const customer = app.newCustomer();
   const form = new FormData();

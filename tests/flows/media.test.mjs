@@ -60,7 +60,7 @@ async function receivesFile(from, kind, body) {
 }
 const opens = (/** @type {string} */ id, as = "agent") => app.succeeds("GET", `${media}/${id}`, { as });
 
-test("a customer's file is in Storage soon after its message, and opens for those who see it", async () => {
+test("a customer's file is in Storage soon after its message, and opens for people who see the message", async () => {
   const from = app.newCustomer();
   const message = await receivesFile(from, "document", {
     id: await atMeta(PDF, "application/pdf"),
@@ -84,7 +84,7 @@ test("a customer's file is in Storage soon after its message, and opens for thos
   assert.equal(bare.status, 400, "the link is its token");
 });
 
-test("a customer's file is sent on to another customer, by an id of its own", async () => {
+test("a customer's file is forwarded to another customer with a new id", async () => {
   const [from, to] = [app.newCustomer(), app.newCustomer()];
   const inbound = await atMeta(PNG, "image/png");
   const message = await receivesFile(from, "image", { id: inbound, mime_type: "image/png", caption: "Ini" });
@@ -107,14 +107,14 @@ test("a customer's file is sent on to another customer, by an id of its own", as
   });
   const [first, second] = sent.map((/** @type {any} */ entry) => entry.payload.image);
   assert.notEqual(first.id, inbound);
-  assert.deepEqual([second, first.caption], [first, "Ini"], "Meta was given it once");
+  assert.deepEqual([second, first.caption], [first, "Ini"], "Meta received it once");
   await app.refuses(404, "not_found", "POST", `/api/messages/${message.id}/forward`, {
     as: "stranger",
     body: { conversation_ids: [id] },
   });
 });
 
-test("a file that Meta does not have any more is gone", async () => {
+test("a file that Meta no longer has is reported as gone", async () => {
   const message = await receivesFile(app.newCustomer(), "image", { id: "404404404", mime_type: "image/jpeg" });
   const file = await eventually("it is given up", async () => {
     const file = await opens(message.id);
@@ -123,7 +123,7 @@ test("a file that Meta does not have any more is gone", async () => {
   assert.deepEqual([file.state, file.url], ["gone", null]);
 });
 
-test("a file that could not be fetched is fetched by housekeeping", async () => {
+test("housekeeping fetches a file that could not be fetched at first", async () => {
   const id = await atMeta(PNG, "image/png");
   const message = await receivesFile(app.newCustomer(), "image", { id, mime_type: "image/png" });
   await eventually("it is stored", async () => (await opens(message.id)).state === "stored");
@@ -138,7 +138,7 @@ test("a file that could not be fetched is fetched by housekeeping", async () => 
   assert.equal((await opens(message.id)).state, "stored");
 });
 
-test("an upload is known by its bytes, sent by its id, and seen by who sees the message", async () => {
+test("an upload is recognised by its bytes, sent by its id, and visible to people who see the message", async () => {
   const { status, body: file } = await uploads(PNG, { name: "../menu.exe", type: "text/html" });
   assert.equal(status, 201, JSON.stringify(file));
   hasFields(file, {
@@ -162,7 +162,7 @@ test("an upload is known by its bytes, sent by its id, and seen by who sees the 
   assert.ok(PNG.equals(Buffer.from(await (await fetch(opened.url)).arrayBuffer())));
 });
 
-test("what a file is for comes before it, and the file alone", async () => {
+test("a form has the other fields before the file, and no second file", async () => {
   const token = await app.token("agent");
   for (const [field, value] of /** @type {[string, any][]} */ ([
     ["session_id", "00000000-0000-4000-8000-000000000000"],
@@ -205,7 +205,7 @@ test("a large file goes straight into Storage, and is checked there", async () =
   assert.equal(file.sha256, createHash("sha256").update(film).digest("hex"));
 
   const served = await fetch((await opens(file.id)).url, { method: "GET" });
-  assert.equal(served.headers.get("content-type"), "video/mp4", "not what the client said it was");
+  assert.equal(served.headers.get("content-type"), "video/mp4", "not as the client declared it");
   await served.arrayBuffer();
 
   const twice = await asks({ file_name: "film.exe", storage_path });
@@ -227,12 +227,12 @@ test("a large file goes straight into Storage, and is checked there", async () =
   }
 });
 
-test("an image goes as a document where that is asked for", async () => {
+test("an image is sent as a document on request", async () => {
   const { status, body: file } = await uploads(PNG, { fields: { type: "document" } });
   assert.deepEqual([status, file.kind], [201, "document"]);
 });
 
-test("what Meta does not take is refused, and leaves nothing", async () => {
+test("a file that Meta would not accept is refused, and leaves nothing", async () => {
   for (const [bytes, name, expected] of /** @type {[Buffer, string, RegExp][]} */ ([
     [Buffer.from("MZ\x90\x00rest"), "foto.jpg", /type/],
     [Buffer.from("<html><script>alert(1)</script>"), "a.txt", /type/],
@@ -257,7 +257,7 @@ test("what Meta does not take is refused, and leaves nothing", async () => {
   });
 });
 
-test("a stored file is deleted for good by who may", async () => {
+test("people with the permission delete a stored file for good", async () => {
   const { body: file } = await uploads(PNG, { as: "admin" });
   const { url } = await opens(file.id, "admin");
   await app.refuses(403, "forbidden", "DELETE", `${media}/${file.id}`, { as: "agent" });

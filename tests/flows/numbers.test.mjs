@@ -10,7 +10,7 @@ const app = await useApp();
 const sessions = "/api/whatsapp/sessions";
 const digits = () => `5559${randomInt(1e10, 1e11)}`;
 
-/** A number at Meta that nobody has connected. @param {object} [properties] */
+/** A number at Meta that is not connected yet. @param {object} [properties] */
 async function newNumberAtMeta(properties = {}) {
   const number = {
     phone_number_id: digits(),
@@ -23,7 +23,7 @@ async function newNumberAtMeta(properties = {}) {
   return number;
 }
 
-/** A token that Meta takes. */
+/** A token that Meta accepts. */
 async function newToken() {
   const token = `EAA${randomUUID().replaceAll("-", "")}`;
   await app.meta("POST", "tokens", { token, valid: true });
@@ -37,7 +37,7 @@ const connects = (number, more = {}, as = "admin") =>
     body: { phone_number_id: number.phone_number_id, business_account_id: number.business_account_id, ...more },
   });
 
-/** Connected with a token of its own. */
+/** A number connected with a token of its own. */
 async function newConnectedNumber() {
   const number = await newNumberAtMeta();
   const token = await newToken();
@@ -63,10 +63,10 @@ const housekeeping = (only = "") =>
   app.call("GET", `/api/cron/housekeeping${only && `?only=${only}`}`, {
     headers: { authorization: `Bearer ${app.stack.cron_secret}` },
   });
-/** Health was asked for a while ago. @param {string} id */
+/** Moves the last health check into the past. @param {string} id */
 const forgetsHealth = (id) => app.changes("whatsapp_sessions", `id=eq.${id}`, { health_checked_at: null });
 
-test("the environment's number is there, with the version of Meta's API", async () => {
+test("the environment's number is connected, with the version of Meta's API", async () => {
   const { data, graph } = await app.succeeds("GET", sessions, { as: "agent" });
   assert.ok(
     data.some(
@@ -107,7 +107,7 @@ test("a number is checked with Meta before it is connected", async () => {
   });
 });
 
-test("the end of a token is kept with it", async () => {
+test("the expiry of a token is stored with it", async () => {
   const number = await newNumberAtMeta();
   const token_expires_at = "2099-01-02T03:04:05Z";
   const past = await connects(number, { token: await newToken(), token_expires_at: "2020-01-01T00:00:00Z" });
@@ -121,7 +121,7 @@ test("the end of a token is kept with it", async () => {
   assert.equal((await patch({ token_expires_at })).token_expires_at, token_expires_at);
 });
 
-test("a number belongs to one organisation, and the installation's token to its own", async () => {
+test("a number belongs to one organisation, and the installation's token to its own organisation", async () => {
   const taken = await connects(
     { phone_number_id: app.phoneNumberId, business_account_id: "555100000000001" },
     { token: await newToken() },
@@ -137,7 +137,7 @@ test("a number belongs to one organisation, and the installation's token to its 
   assert.deepEqual([forbidden.status, forbidden.body.error?.code], [403, "forbidden"]);
 });
 
-test("a number's own token sends for it, and no answer tells it", async () => {
+test("a number sends with its own token, and no answer contains the token", async () => {
   const number = await newConnectedNumber();
   const from = app.newCustomer();
   await app.receivesMessage({ from, to: number.phone_number_id });
@@ -160,7 +160,7 @@ test("a number's own token sends for it, and no answer tells it", async () => {
 
   await app.meta("POST", "tokens", { token: number.token, valid: false });
   const refused = await reply();
-  assert.equal(refused.body.status, "failed", "the installation's token does not stand in");
+  assert.equal(refused.body.status, "failed", "the installation's token is no substitute");
   const broken = await app.succeeds("GET", `${sessions}/${number.id}`, { as: "admin" });
   assert.deepEqual([broken.status, broken.status_code, broken.token_status], ["broken", "token_invalid", "invalid"]);
   assert.equal((await reply()).body.error.code, "number_unavailable");
@@ -184,7 +184,7 @@ test("a number's own token sends for it, and no answer tells it", async () => {
   app.isSent((await reply()).body);
 });
 
-test("a number is paused, resumed, disconnected, connected again and deleted, and its history stays", async () => {
+test("a number is paused, resumed, disconnected, connected again and deleted, and keeps its history", async () => {
   const number = await newConnectedNumber();
   const from = app.newCustomer();
   await app.receivesMessage({ from, to: number.phone_number_id });
@@ -225,7 +225,7 @@ test("a number is paused, resumed, disconnected, connected again and deleted, an
   assert.deepEqual([again.status, again.body.id], [201, number.id]);
 });
 
-test("a stranger finds no number of ours", async () => {
+test("a person of another tenant finds no number of ours", async () => {
   const number = await newConnectedNumber();
   for (const [method, body] of /** @type {[string, object?][]} */ ([["GET"], ["PATCH", { name: "x" }], ["DELETE"]])) {
     await app.refuses(404, "not_found", method, `${sessions}/${number.id}`, { as: "stranger", body });
@@ -243,7 +243,7 @@ test("a stranger finds no number of ours", async () => {
   }
 });
 
-test("housekeeping reads Meta's word on every number, and on demand anybody may", async () => {
+test("housekeeping refreshes the health of every number, and a person may refresh it on demand", async () => {
   const number = await newConnectedNumber();
   await app.meta("POST", "numbers", {
     phone_number_id: number.phone_number_id,
@@ -255,7 +255,7 @@ test("housekeeping reads Meta's word on every number, and on demand anybody may"
   });
   const now = async (query = "") => app.succeeds("GET", `${sessions}/${number.id}${query}`, { as: "admin" });
   await housekeeping("number_health");
-  assert.equal((await now()).quality_rating, "GREEN", "asked a moment ago");
+  assert.equal((await now()).quality_rating, "GREEN", "checked a moment ago");
   await forgetsHealth(number.id);
   const { body } = await housekeeping("number_health");
   assert.equal(body.steps[0].ok, true, JSON.stringify(body));
@@ -268,7 +268,7 @@ test("housekeeping reads Meta's word on every number, and on demand anybody may"
   assert.deepEqual([broken.status, broken.status_code, broken.token_status], ["broken", "token_invalid", "invalid"]);
 });
 
-test("housekeeping is the scheduler's, and each of its steps ends well", async () => {
+test("only the scheduler may call housekeeping, and each of its steps succeeds", async () => {
   await app.refuses(401, "unauthorized", "GET", "/api/cron/housekeeping", { as: "admin" });
   const { status, body } = await housekeeping();
   assert.equal(status, 200);
@@ -281,7 +281,7 @@ test("housekeeping is the scheduler's, and each of its steps ends well", async (
   assert.deepEqual([odd.status, odd.body.error?.code], [422, "invalid_field"]);
 });
 
-test("while Meta does not answer a number rests, and goes on when it does", async () => {
+test("a number rests while Meta does not answer, and continues once it does", async () => {
   const number = await newConnectedNumber();
   const from = app.newCustomer();
   await app.receivesMessage({ from, to: number.phone_number_id });
@@ -295,7 +295,7 @@ test("while Meta does not answer a number rests, and goes on when it does", asyn
   assert.equal((await app.succeeds("GET", `${sessions}/${number.id}`, { as: "admin" })).breaker.state, "open");
   assert.ok((await app.call("GET", "/api/health/workers")).body.breakers.open >= 1);
 
-  // its time is over: one message tries Meta out, and the others wait for what becomes of it
+  // After its rest one message tries Meta, and the others wait for its outcome.
   const sql = postgres(String(app.stack.database_url), { max: 1 });
   await sql`update private.number_breakers set open_until = now() where session_id = ${number.id}`.finally(() =>
     sql.end(),
@@ -314,7 +314,7 @@ test("while Meta does not answer a number rests, and goes on when it does", asyn
   assert.equal((await app.succeeds("GET", `${sessions}/${number.id}`, { as: "admin" })).breaker.state, "closed");
 });
 
-describe("the environment's number that nobody has looked at", async () => {
+describe("the environment's number before its first use", async () => {
   const [phone_number_id, business_account_id] = [digits(), digits()];
   const fresh = await useApp({
     environment: {
@@ -323,7 +323,7 @@ describe("the environment's number that nobody has looked at", async () => {
     },
   });
 
-  test("is there with its first messages, and keeps all of them", async () => {
+  test("exists with its first messages, and keeps all of them", async () => {
     await fresh.meta("POST", "numbers", {
       phone_number_id,
       business_account_id,
@@ -341,7 +341,7 @@ describe("the environment's number that nobody has looked at", async () => {
   });
 });
 
-test("a token is not taken over beside a pace that is refused", async () => {
+test("a token is not stored if the pace beside it is refused", async () => {
   const number = await newConnectedNumber();
   const before = await app.succeeds("GET", `${sessions}/${number.id}`, { as: "admin" });
   const { body } = await app.refuses(422, "invalid_field", "PATCH", `${sessions}/${number.id}`, {

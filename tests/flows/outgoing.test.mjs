@@ -1,4 +1,4 @@
-// Every kind of message on its way to the customer, and everything Meta would refuse refused before.
+// Every kind of message on its way to the customer, and refusals before the send of all that Meta would refuse.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
@@ -13,7 +13,7 @@ async function newChat() {
   const { id } = await app.conversationWith(from);
   return { from, wamid, id, path: `/api/conversations/${id}/messages` };
 }
-/** What Meta got for a customer last. @param {string} from */
+/** The last message that Meta received for a customer. @param {string} from */
 const lastAt = async (from) => (await app.ledger([from])).get(from)?.at(-1);
 
 const buttons = { type: "button", body: { text: "Jadi?" }, action: { buttons: [{ reply: { id: "y", title: "Ya" } }] } };
@@ -23,7 +23,7 @@ const list = {
   action: { button: "Menu", sections: [{ rows: [{ id: "1", title: "Kopi" }] }] },
 };
 
-test("every kind of message reaches Meta as Meta wants it", async () => {
+test("every kind of message reaches Meta in Meta's format", async () => {
   const { from, path } = await newChat();
   for (const [type, body, sent = body] of /** @type {[string, any, any?][]} */ ([
     ["text", { body: "Lihat https://kopi.test", preview_url: true }],
@@ -62,12 +62,12 @@ test("every kind of message reaches Meta as Meta wants it", async () => {
   }
 });
 
-test("messages of a conversation go out in the order in which they were written", async () => {
+test("messages of a conversation are sent in the order in which they were written", async () => {
   const { from, path } = await newChat();
   await app.metaFails({ kind: "error_code", code: 131_056, to: from, times: 1 });
   const writes = (/** @type {string} */ text) => app.succeeds("POST", path, { as: "agent", body: { text } });
   const first = writes("Satu");
-  await eventually("the first is refused for the moment", async () => {
+  await eventually("the first is temporarily refused", async () => {
     const { faults } = await app.meta("GET", "faults");
     return faults.every((/** @type {any} */ { to }) => to !== from);
   });
@@ -83,7 +83,7 @@ test("messages of a conversation go out in the order in which they were written"
   );
 });
 
-test("answers and reactions name the message they are about", async () => {
+test("answers and reactions name the message they refer to", async () => {
   const { from, wamid, id, path } = await newChat();
   const thread = await app.succeeds("GET", path, { as: "agent" });
   const answer = await app.succeeds("POST", path, {
@@ -103,7 +103,7 @@ test("answers and reactions name the message they are about", async () => {
   assert.equal(conversation.last_message_preview, "Ini");
 });
 
-test("what Meta would refuse is refused before, each by its field and in both languages", async () => {
+test("a message that Meta would refuse is refused before the send, by field and in both languages", async () => {
   const { from, path } = await newChat();
   const long = (/** @type {number} */ count) => "x".repeat(count);
   for (const [field, body] of /** @type {[string, any][]} */ ([
@@ -203,7 +203,7 @@ test("what Meta would refuse is refused before, each by its field and in both la
   assert.equal((await app.ledger([from])).size, 0);
 });
 
-test("outside the window only a template goes, to a number nobody wrote from", async () => {
+test("a number that has never written gets only a template", async () => {
   const to = app.newCustomer();
   const send = (/** @type {any} */ body, /** @type {object} */ more = {}) =>
     app.call("POST", "/api/whatsapp/messages", { as: "agent", body: { to: `+${to}`, ...body }, ...more });
@@ -247,7 +247,7 @@ test("outside the window only a template goes, to a number nobody wrote from", a
   }
 });
 
-test("a number may be written as people write it at home", async () => {
+test("a number may be written in its national form", async () => {
   const customer = app.newCustomer();
   const to = `0${customer.slice(2, 5)}-${customer.slice(5, 9)}-${customer.slice(9)}`;
   const template = { name: "promo_akhir_tahun", language: "id", variables: ["Rina"] };
@@ -259,7 +259,7 @@ test("a number may be written as people write it at home", async () => {
   assert.equal((await lastAt(customer)).payload.to, `+${customer}`);
 });
 
-test("who wants no marketing gets no such template", async () => {
+test("a customer who opted out of marketing gets no marketing template", async () => {
   const { from, path } = await newChat();
   const { contact } = await app.conversationWith(from);
   await app.succeeds("POST", `/api/crm/contacts/${contact.id}/consents`, { as: "admin", body: { state: "opted_out" } });
@@ -268,7 +268,7 @@ test("who wants no marketing gets no such template", async () => {
   await app.succeeds("POST", path, { as: "agent", body: { text: "Maaf" } });
 });
 
-test("what Meta may have sent is told as such, with Meta's code", async () => {
+test("a message that Meta may have sent is reported as unknown, with Meta's code", async () => {
   const { from, path } = await newChat();
   await app.metaFails({ kind: "error_code", code: 131_000, to: from, times: 1 });
   const { body } = await app.call("POST", path, { as: "agent", body: { text: "x" } });
@@ -276,20 +276,20 @@ test("what Meta may have sent is told as such, with Meta's code", async () => {
   assert.match(body.error.explanation, /not certain/);
 });
 
-test("reading and typing are shown to the customer, once", async () => {
+test("the customer sees reading and typing once", async () => {
   const { wamid, id } = await newChat();
   const reads = async () =>
     (await app.meta("GET", "reads")).reads.filter((/** @type {any} */ read) => read.message_id === wamid);
   for (const _ of [1, 2])
     assert.equal((await app.call("POST", `/api/conversations/${id}/read`, { as: "agent" })).status, 204);
-  await eventually("Meta is told", async () => (await reads()).length === 1);
+  await eventually("Meta gets the read receipt", async () => (await reads()).length === 1);
   assert.equal((await app.succeeds("GET", `/api/conversations/${id}`, { as: "agent" })).unread_count, 0);
   assert.equal((await app.call("POST", `/api/conversations/${id}/typing`, { as: "agent" })).status, 204);
   await eventually("typing is shown", async () => (await reads()).some((/** @type {any} */ read) => read.typing));
   assert.equal((await reads()).length, 2);
 });
 
-test("a stranger sends nothing, reads nothing and types nothing here", async () => {
+test("a person of another tenant can neither send, read nor type here", async () => {
   const { id, path, from } = await newChat();
   for (const where of [path, `/api/conversations/${id}/read`, `/api/conversations/${id}/typing`]) {
     await app.refuses(404, "not_found", "POST", where, { as: "stranger", body: { text: "x" } });

@@ -1,9 +1,11 @@
-// How fast Meta was written to, by its own clock.
+// The pace of sends to Meta, by Meta's own clock.
 
 /**
- * Between the first and the last; or, with `since`, from that moment on: then a first message that was late cannot make the
+ * Between the first and the last message; with `since`, from that moment on: then a late first message cannot make the
  * others look too fast.
- * @param {import("./app.mjs").App} app @param {string[]} people who got a message of one number @param {{ since?: number }} [options]
+ * @param {import("./app.mjs").App} app
+ * @param {string[]} people who got a message of one number
+ * @param {{ since?: number }} [options]
  * @returns {Promise<{ sends: number, seconds: number, perSecond: number }>}
  */
 export async function paceOf(app, people, { since } = {}) {

@@ -1,4 +1,4 @@
-// Recipient lists through the running product: files of every kind become lists, whatever happens on the way.
+// Recipient lists through the running product: files of every kind become lists, even if readers are killed.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -48,7 +48,7 @@ async function processOf(bin) {
 const person = (/** @type {number} */ i) => `6285${String(i).padStart(9, "0")}`;
 
 describe("a file", () => {
-  test("becomes a list; what is wrong is told by line and reason", async () => {
+  test("becomes a list, and its errors name line and reason", async () => {
     const csv =
       '\ufeffNama;No. HP;Kota\r\nAni;0812-3456-7890;Solo\r\nBudi;+62 813 1111 2222;"Bogor; Jawa"\r\nCici;=cmd;X\r\nDedi;081234567890;Solo\r\nEni;6.28E+12;X\r\n';
     const { status, body } = await uploads(csv);
@@ -102,7 +102,7 @@ describe("a file", () => {
     assert.equal((await sql`select from storage.objects where bucket_id = 'imports'`).count, 0, "the file is gone");
   });
 
-  test("with an error makes no list where all or nothing is wanted", async () => {
+  test("with an error makes no list if the request wants all or nothing", async () => {
     const { body } = await uploads("nomor\n6281234567890\nabc\n", { on_error: "refuse" });
     const list = await ended(body);
     assert.deepEqual(
@@ -111,7 +111,7 @@ describe("a file", () => {
     );
   });
 
-  test("that is no table is refused at once, in words", async () => {
+  test("that is not a table is refused at once, with an explanation", async () => {
     for (const content of [
       "",
       "nama,kota\nAni,Solo\n",
@@ -124,7 +124,7 @@ describe("a file", () => {
     }
   });
 
-  test("that is too large for a request goes to Storage first, to one's own folder", async () => {
+  test("that is too large for a request goes to Storage first, to the uploader's own folder", async () => {
     const upload = await app.succeeds("POST", `${LISTS}/uploads`, { as: "manager" });
     const put = await fetch(upload.upload_url, {
       method: "PUT",
@@ -143,7 +143,7 @@ describe("a file", () => {
     assert.deepEqual([list.status, list.entry_count], ["ready", 1]);
   });
 
-  test("may be a spreadsheet whose numbers are numbers", async () => {
+  test("may be a spreadsheet with numeric cells", async () => {
     const { body } = await uploads(
       xlsx([
         ["contacts_name", "phone_number", "tier"],
@@ -162,7 +162,7 @@ describe("a file", () => {
     );
   });
 
-  test("goes on in the hands of cron when its reader is killed, and nothing is read twice", async () => {
+  test("is continued by cron if its reader is killed, and no row is read twice", async () => {
     const rows = Array.from({ length: 60_000 }, (_, i) => person(i));
     const held = await holds.hold(HOLDS.laterBatch);
     const { body } = await uploads(`nomor\n${rows.join("\n")}\n${person(7)}\n`);
@@ -172,7 +172,7 @@ describe("a file", () => {
     const { status, read_rows } = await get(body.id);
     assert.ok(status === "importing" && read_rows > 0 && read_rows < 60_000, `killed in the middle: ${read_rows}`);
 
-    assert.deepEqual((await runsImports()).body, { finished: 0, to_be_continued: 0 }, "the dead reader is waited for");
+    assert.deepEqual((await runsImports()).body, { finished: 0, to_be_continued: 0 }, "cron waits for the dead reader");
     await sql`update private.recipient_imports set leased_until = now() where list_id = ${body.id}`;
     assert.deepEqual((await runsImports()).body, { finished: 1, to_be_continued: 0 });
     const list = await get(body.id);
@@ -220,7 +220,7 @@ test(`${ROWS} rows are imported in bounded memory`, async (t) => {
   }
 });
 
-test("people are given one by one, and all of them must be right unless it is said otherwise", async () => {
+test("people are given one by one, and all of them must be valid unless the request says otherwise", async () => {
   const recipients = [
     "0812 3456 7890",
     { phone_number: "6281234567891", name: "Ani", variables: { kota: "Solo" } },
@@ -256,7 +256,7 @@ test("contacts become a list", async () => {
   await app.refuses(422, "invalid_field", "POST", LISTS, { as: "manager", body: { ...body, filter: { tag: "vip" } } });
 });
 
-test("a list is renamed, deleted, and nothing to a stranger", async () => {
+test("a list is renamed and deleted, and a person of another tenant does not find it", async () => {
   const { id } = await app.succeeds("POST", LISTS, {
     as: "manager",
     body: { name: "Tamu", recipients: ["6281234567890"] },
@@ -283,7 +283,7 @@ test("a list is renamed, deleted, and nothing to a stranger", async () => {
   await app.refuses(404, "not_found", "GET", `${LISTS}/${id}`, { as: "manager" });
 });
 
-test("the template is what an import takes, and its example is sent nothing", async () => {
+test("the sample file can be imported, and its example number is sent nothing", async () => {
   const { body } = await app.call("GET", `${LISTS}/template?variables=1`, { as: "manager" });
   assert.equal(body.split("\r\n")[0].replace("\ufeff", ""), "contacts_name,phone_number,var1");
   const made = await uploads(`${body}Ani,081234567890,Solo\r\n`);

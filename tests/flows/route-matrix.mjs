@@ -1,11 +1,9 @@
-// Who may ask what: every route by method. A new one needs a line here.
-//
-// `from`: the lowest predefined role that may; higher ones inherit it. `open`: everybody, without a token, and what a bare
-// question is answered with. `secret`: who
-// knows the cron secret. `signed`: Meta. `anybody`: whoever is signed in, of a tenant or not.
-// `foreign`: the tenant's own thing, of which another tenant's Super Admin is told 404: [name of the thing, path to it].
+// The callers that each route admits, by method. A new route needs a line here.  `from`: the lowest predefined role
+// that may; higher ones inherit it. `open`: every caller, without a token, and the answer to a bare request. `secret`:
+// callers with the cron secret. `signed`: Meta. `account`: every signed-in user, with or without a tenant. `foreign`:
+// the tenant's own resource, for which another tenant's Super Admin gets 404: [kind of the resource, path to it].
 
-/** @typedef {{ from?: string, open?: { status: number, code?: string }, secret?: true, signed?: true, anybody?: true, foreign?: string }} Who */
+/** @typedef {{ from?: string, open?: { status: number, code?: string }, secret?: true, signed?: true, account?: true, foreign?: string }} Who */
 
 /** @type {Record<string, Who>} */
 export const ROUTES = {
@@ -20,7 +18,7 @@ export const ROUTES = {
 
   "GET /api/auth/me": { from: "restricted" },
   "GET /api/changes": { from: "restricted" },
-  "POST /api/tenant": { anybody: true },
+  "POST /api/tenant": { account: true },
   "GET /api/tenant": { from: "manager" },
   "PATCH /api/tenant": { from: "admin" },
 
@@ -39,7 +37,7 @@ export const ROUTES = {
   "GET /api/agents": { from: "team_lead" },
   "POST /api/agents": { from: "admin" },
   "GET /api/agents/{id}": { from: "team_lead", foreign: "person" },
-  // one's own name and language; of others from admin
+  // one's own name and language; those of others from admin
   "PATCH /api/agents/{id}": { from: "restricted", foreign: "person" },
   "DELETE /api/agents/{id}": { from: "admin", foreign: "person" },
 
@@ -63,7 +61,7 @@ export const ROUTES = {
   "GET /api/whatsapp/media/{id}": { from: "viewer" },
   "DELETE /api/whatsapp/media/{id}": { from: "manager" },
   "GET /api/messages/{id}": { from: "viewer", foreign: "message" },
-  // what one has scheduled; anybody's from team_lead
+  // a message one has scheduled; other people's from team_lead
   "DELETE /api/messages/{id}": { from: "senior_agent", foreign: "message" },
   "POST /api/messages/{id}/resend": { from: "junior_agent", foreign: "message" },
   "POST /api/messages/{id}/forward": { from: "agent", foreign: "message" },
@@ -80,7 +78,7 @@ export const ROUTES = {
   "GET /api/conversations/{id}": { from: "guest", foreign: "conversation" },
   "PATCH /api/conversations/{id}": { from: "agent", foreign: "conversation" },
   "DELETE /api/conversations/{id}": { from: "admin", foreign: "conversation" },
-  // to take what is unassigned from junior_agent, to give from team_lead
+  // to take an unassigned conversation from junior_agent, to give one from team_lead
   "POST /api/conversations/{id}/assign": { from: "guest", foreign: "conversation" },
   "DELETE /api/conversations/{id}/assign": { from: "guest", foreign: "conversation" },
   "GET /api/conversations/{id}/events": { from: "guest", foreign: "conversation" },
@@ -103,7 +101,7 @@ export const ROUTES = {
   "PUT /api/automations": { from: "admin" },
   "GET /api/analytics/csat": { from: "team_lead" },
   "GET /api/quick-replies": { from: "viewer" },
-  // one's own; everybody's from team_lead
+  // one's own; shared ones from team_lead
   "POST /api/quick-replies": { from: "agent" },
   "GET /api/quick-replies/{id}": { from: "viewer", foreign: "quick_reply" },
   "PATCH /api/quick-replies/{id}": { from: "agent", foreign: "quick_reply" },
@@ -200,7 +198,7 @@ export const ROLES = [
   "super_admin",
 ];
 
-/** Bodies that reach the thing itself: others are refused for their fields first. @type {Record<string, object>} */
+/** Bodies that reach the resource itself: others are refused for their fields first. @type {Record<string, object>} */
 export const BODIES = {
   "PUT /api/rbac/users/{id}": { role_ids: ["00000000-0000-4000-8000-000000000001"] },
   "PATCH /api/rbac/roles/{id}": { description: "x" },

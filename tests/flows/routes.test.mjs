@@ -1,4 +1,4 @@
-// Every route against everyone who might ask it.
+// Every route, tried by every kind of caller.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { before, describe, test } from "node:test";
@@ -10,7 +10,7 @@ const document = await app.succeeds("GET", "/api/openapi.json");
 const documented = Object.entries(document.paths).flatMap(([path, operations]) =>
   Object.keys(/** @type {object} */ (operations)).map((method) => `${method.toUpperCase()} ${path}`),
 );
-const NOBODY = "6f9619ff-8b86-4011-b42d-00c04fc964ff";
+const UNKNOWN_ID = "6f9619ff-8b86-4011-b42d-00c04fc964ff";
 /** @type {Record<string, string>} */
 const people = {};
 /** @type {Record<string, string>} */
@@ -82,7 +82,7 @@ before(async () => {
   });
 });
 
-test("the matrix names every route, and none that is not there", () => {
+test("the matrix names every route, and no other", () => {
   assert.deepEqual(Object.keys(ROUTES).sort(), documented.sort());
 });
 
@@ -95,8 +95,8 @@ function ask(route, id, request) {
 
 describe("every route", () => {
   for (const [route, who] of Object.entries(ROUTES)) {
-    test(`${route} is for whom it is for`, async () => {
-      const anonymous = await ask(route, NOBODY, {});
+    test(`${route} admits its callers alone`, async () => {
+      const anonymous = await ask(route, UNKNOWN_ID, {});
       if (who.open) {
         assert.deepEqual(
           { status: anonymous.status, code: anonymous.body.error?.code },
@@ -111,18 +111,18 @@ describe("every route", () => {
         cron: { authorization: `Bearer ${app.stack.cron_secret}` },
         nonsense: { authorization: "Bearer x" },
       })) {
-        const { status } = await ask(route, NOBODY, { headers });
+        const { status } = await ask(route, UNKNOWN_ID, { headers });
         assert.equal(status === 401, !(who.secret && name === "cron"), `${name} got ${status}`);
       }
       if (who.secret || who.signed) {
-        const { status } = await ask(route, NOBODY, { as: people.super_admin });
+        const { status } = await ask(route, UNKNOWN_ID, { as: people.super_admin });
         assert.equal(status, 401, "a Super Admin is not Meta, nor cron");
         return;
       }
 
       const lowest = who.from ? ROLES.indexOf(who.from) : 0;
       for (const [level, role] of ROLES.entries()) {
-        const { status, body } = await ask(route, NOBODY, { as: people[role] });
+        const { status, body } = await ask(route, UNKNOWN_ID, { as: people[role] });
         if (level < lowest) {
           assert.deepEqual(
             [status, body.error?.code],
@@ -138,12 +138,12 @@ describe("every route", () => {
         }
       }
 
-      const gone = await ask(route, NOBODY, { as: deactivated });
-      if (!who.anybody) assert.deepEqual([gone.status, gone.body.error?.code], [403, "no_tenant"]);
+      const gone = await ask(route, UNKNOWN_ID, { as: deactivated });
+      if (!who.account) assert.deepEqual([gone.status, gone.body.error?.code], [403, "no_tenant"]);
 
-      const byKey = await ask(route, NOBODY, { headers: { authorization: `Bearer ${key}` } });
+      const byKey = await ask(route, UNKNOWN_ID, { headers: { authorization: `Bearer ${key}` } });
       const keyMay = lowest <= ROLES.indexOf("manager");
-      if (who.anybody) assert.equal(byKey.status, 401, "an integration opens no organisation");
+      if (who.account) assert.equal(byKey.status, 401, "an API key creates no organisation");
       else
         assert.equal(
           byKey.status === 403,
@@ -172,7 +172,11 @@ describe("every route", () => {
   }
 });
 
-/** Somebody who may change themselves only is refused others. @param {string} route @param {string} role */
+/**
+ * Asserts that a person who may change only themselves is refused others.
+ * @param {string} route
+ * @param {string} role
+ */
 function forOthers(route, role) {
   return route === "PATCH /api/agents/{id}" && ROLES.indexOf(role) < ROLES.indexOf("admin");
 }
@@ -204,7 +208,7 @@ test("the document names the permission of every route", async () => {
     const [method, path] = route.split(" ");
     const operation = document.paths[path][method.toLowerCase()];
     const needed = operation["x-permission"];
-    const special = who.secret ? "cron" : who.signed ? "signature" : who.anybody ? "account" : undefined;
+    const special = who.secret ? "cron" : who.signed ? "signature" : who.account ? "account" : undefined;
     assert.equal(operation["x-public"] === true, who.open !== undefined, route);
     if (special) assert.equal(needed, special, route);
     if (who.from) {

@@ -1,4 +1,5 @@
-// Meta's own samples, where they lie beside the project: alone, twice, shuffled and all at once, they leave the same.
+// Meta's own samples, if they lie beside the project: posted alone, twice, shuffled and all at once, they leave the
+// same result.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -57,8 +58,9 @@ async function remove(table, query) {
 }
 
 /**
- * What a way of posting leaves in tenants of its own, without ids and times of ours.
- * @param {string} name @param {() => Promise<void>} post
+ * The rows that one way of posting leaves in tenants of its own, without our own ids and times.
+ * @param {string} name
+ * @param {() => Promise<void>} post
  */
 async function left(name, post) {
   const tenants = [];
@@ -129,7 +131,7 @@ async function left(name, post) {
         notices.map((row) => ({
           line: line.get(row.session_id),
           ...some(row, "field", "kind", "severity"),
-          // What tells no time happened when it came.
+          // An event without a time happened when it arrived.
           occurred_at: Date.parse(row.occurred_at) >= began ? "now" : row.occurred_at,
         })),
       ),
@@ -157,7 +159,7 @@ async function post(body) {
   assert.equal(answer.status, 200, JSON.stringify(answer.body));
 }
 
-test("Meta's samples leave the same however they come, and what their index says", async (t) => {
+test("Meta's samples leave the same result in any order, and the result that their index names", async (t) => {
   const all = samples();
   if (all === null) {
     t.skip("no samples beside the project");
@@ -172,9 +174,9 @@ test("Meta's samples leave the same however they come, and what their index says
   });
   const expected = all.flatMap(({ body }) => idsIn(JSON.parse(body)));
   assert.ok(expected.length > 50);
-  const told = new Set([...alone.messages, ...alone.events].map((row) => JSON.parse(row).whatsapp_message_id));
+  const stored = new Set([...alone.messages, ...alone.events].map((row) => JSON.parse(row).whatsapp_message_id));
   assert.deepEqual(
-    expected.filter((id) => !told.has(id)),
+    expected.filter((id) => !stored.has(id)),
     [],
   );
 
@@ -200,7 +202,7 @@ test("Meta's samples leave the same however they come, and what their index says
   assert.deepEqual(atOnce, alone);
 });
 
-/** The messages and statuses a sample brings to numbers of ours. @param {any} body @returns {string[]} */
+/** The messages and statuses that a sample brings to our numbers. @param {any} body @returns {string[]} */
 function idsIn(body) {
   const ours = Object.values(OFFICES).flatMap((numbers) => Object.keys(numbers));
   return body.entry

@@ -67,7 +67,7 @@ test("a filter is tried, saved, counted, changed and removed", async () => {
   assert.equal((await app.campaign(campaign.id)).statistics.total, 1);
 });
 
-test("a filter that is wrong is refused by its place, in both languages", async () => {
+test("an invalid filter is refused with the path of the wrong part, in both languages", async () => {
   const body = {
     filter: {
       all: [
@@ -93,7 +93,7 @@ test("a filter that is wrong is refused by its place, in both languages", async 
   }
 });
 
-test("a quick reply is made, found, filled in and removed", async () => {
+test("a quick reply is created, found, filled in and removed", async () => {
   const shortcut = `h-${randomUUID().slice(0, 8)}`;
   const from = app.newCustomer();
   await app.receivesMessage({ from, name: "Rina" });

@@ -31,23 +31,23 @@ const change = (/** @type {any} */ { id }, /** @type {object} */ body) =>
 const remove = (/** @type {any} */ { id }, query = "") =>
   app.succeeds("DELETE", `/api/broadcast/templates/${id}${query}`, { as: "manager" });
 const sync = () => app.succeeds("POST", "/api/broadcast/templates/sync", { as: "manager" });
-/** What Meta has of a name. @param {string} name */
+/** Meta's versions of a template name. @param {string} name */
 const atMeta = async (name) =>
   (await app.meta("GET", "templates")).templates.filter((/** @type {any} */ known) => known.name === name);
-/** As Meta's own side changes it. @param {any} known @param {object} changes */
+/** Changes a template on Meta's side. @param {any} known @param {object} changes */
 async function changesAtMeta(known, changes) {
-  // what Meta has said before must not arrive after it
+  // Meta's earlier reports must not arrive after it.
   await app.metaIsQuiet();
   await app.meta("POST", "templates", { ...known, ...changes });
 }
-/** Until Meta's webhook has been taken in. @param {any} template @param {string} status */
+/** Waits until Meta's webhook has been stored. @param {any} template @param {string} status */
 const becomes = (template, status) =>
   eventually(`the template is ${status}`, async () => (await now(template)).status === status);
 const heldInReview = () => app.meta("PUT", "settings", { template_review_ms: 3_600_000 });
 const reviewedAtOnce = () => app.meta("PUT", "settings", { template_review_ms: 0 });
 
 describe("a draft", () => {
-  test("may be imperfect, and says what is wrong in the reader's language", async () => {
+  test("may be imperfect, and reports its problems in the reader's language", async () => {
     const made = await draft({ content: "{{1}} promo", variables: [] });
     assert.equal(made.status, "DRAFT");
     assert.deepEqual(
@@ -66,7 +66,7 @@ describe("a draft", () => {
     assert.deepEqual(await atMeta(made.name), [], "Meta has not been asked");
   });
 
-  test("takes the body the specification gives, and spaces in names", async () => {
+  test("accepts the body in the specification, and spaces in names", async () => {
     const name = newName("Flash Sale");
     const made = await app.succeeds("POST", "/api/broadcast/templates", {
       as: "manager",
@@ -76,7 +76,7 @@ describe("a draft", () => {
     assert.deepEqual([made.language, made.business_account_id, made.problems], ["id", ACCOUNT, []]);
   });
 
-  test("names a field that is wrong by its path", async () => {
+  test("names a wrong field by its path", async () => {
     for (const [body, field] of /** @type {[object, string][]} */ ([
       [{ content: "x" }, "name"],
       [{ name: "Ü" }, "name"],
@@ -96,7 +96,7 @@ describe("a draft", () => {
     }
   });
 
-  test("is duplicated with what can be", async () => {
+  test("is duplicated with every part that can be copied", async () => {
     const made = await draft({ buttons: [{ type: "QUICK_REPLY", text: "Mau" }] });
     const copy = await app.succeeds("POST", "/api/broadcast/templates", {
       as: "manager",
@@ -117,7 +117,7 @@ describe("a preview", () => {
   const preview = (/** @type {object} */ body) =>
     app.succeeds("POST", "/api/broadcast/templates/preview", { as: "agent", body });
 
-  test("shows what the recipient sees, with values or examples", async () => {
+  test("shows the recipient's view, with values or examples", async () => {
     const made = await draft({
       content: "Halo *{{1}}*, ada _promo_ {{2}} untuk Anda hari ini.",
       buttons: [{ type: "URL", text: "Buka", url: "https://kopi.test/{{1}}", example: "https://kopi.test/7" }],
@@ -137,7 +137,7 @@ describe("a preview", () => {
     );
   });
 
-  test("checks one step on its own, and everything in the review", async () => {
+  test("checks one step alone, and every step in the review", async () => {
     const wrong = {
       name: "x y",
       category: "MARKETING",
@@ -184,7 +184,7 @@ describe("a submission", () => {
     });
   });
 
-  test("that is rejected says why, and can be mended", async () => {
+  test("that is rejected gives the reason, and can be corrected", async () => {
     await heldInReview();
     const made = await draft({ category: "UTILITY" });
     await submit(made);
@@ -203,7 +203,7 @@ describe("a submission", () => {
     assert.match((await atMeta(made.name))[0].components[0].text, /pesanan/);
   });
 
-  test("Meta refuses is told in words, by field", async () => {
+  test("that Meta refuses gets an explanation by field", async () => {
     const made = await draft();
     await app.meta("POST", "templates", {
       business_account_id: ACCOUNT,
@@ -238,7 +238,7 @@ describe("a submission", () => {
     assert.match(body.error.fields["header.sample_path"], /video\/mp4/);
   });
 
-  test("of an authentication template", async () => {
+  test("of an authentication template is accepted", async () => {
     await heldInReview();
     const made = await app.succeeds("POST", "/api/broadcast/templates", {
       as: "manager",
@@ -256,7 +256,7 @@ describe("a submission", () => {
   });
 });
 
-describe("what Meta has approved", () => {
+describe("a template that Meta has approved", () => {
   const approved = async (/** @type {object} */ more = {}) => {
     await reviewedAtOnce();
     const made = await draft(more);
@@ -265,15 +265,15 @@ describe("what Meta has approved", () => {
     return made;
   };
 
-  test("is edited once a day, and sent as it was until then", async () => {
+  test("is edited once a day, and sent in its old form until the edit is approved", async () => {
     const made = await approved();
     const changed = await change(made, { content: "Halo {{1}}, promo {{2}} diperpanjang sampai akhir bulan." });
     assert.deepEqual([changed.status, changed.has_changes], ["APPROVED", true]);
-    assert.match(changed.components[0].text, /untuk Anda/, "campaigns send what was approved");
+    assert.match(changed.components[0].text, /untuk Anda/, "campaigns send the approved form");
     await heldInReview();
     assert.equal((await submit(made)).status, "PENDING");
     await changesAtMeta((await atMeta(made.name))[0], { status: "APPROVED" });
-    // within the same second Meta's second approval looks like a redelivery of the first
+    // Within the same second Meta's second approval looks like a redelivery of the first.
     await sync();
     await becomes(made, "APPROVED");
     await change(made, { footer: "Kopi Senja" });
@@ -283,7 +283,7 @@ describe("what Meta has approved", () => {
     assert.ok((await now(made)).next_edit_at);
   });
 
-  test("and then paused is let go on", async () => {
+  test("and then paused is resumed", async () => {
     const made = await approved();
     await changesAtMeta((await atMeta(made.name))[0], { status: "PAUSED" });
     await becomes(made, "PAUSED");
@@ -309,7 +309,7 @@ describe("what Meta has approved", () => {
 });
 
 describe("a synchronisation", () => {
-  test("takes over every page of what Meta has, and only of one's own accounts", async () => {
+  test("imports every page of Meta's templates, and only of the tenant's own accounts", async () => {
     const names = Array.from({ length: 120 }, () => newName("bulk"));
     for (const name of names)
       await app.meta("POST", "templates", {
@@ -339,7 +339,7 @@ describe("a synchronisation", () => {
     assert.deepEqual([(await sync()).added, (await sync()).changed], [0, 0]);
   });
 
-  test("of a stranger sees nothing of it, nor can anything be done to it", async () => {
+  test("by a person of another tenant finds none of our templates, and each action on one answers 404", async () => {
     const made = await draft();
     for (const [method, path, body] of /** @type {[string, string, object | undefined][]} */ ([
       ["GET", "", undefined],

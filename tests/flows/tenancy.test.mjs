@@ -1,4 +1,4 @@
-// Organisations and their people, as admins and integrations live through it.
+// Organisations and their people, as admins and integrations use them.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -16,7 +16,7 @@ const client = () =>
 const bearer = (/** @type {string} */ token) => ({ headers: { authorization: `Bearer ${token}` } });
 
 describe("sign-up", () => {
-  test("opens an organisation with its Super Admin, once", async () => {
+  test("creates an organisation with its Super Admin, once", async () => {
     const email = `${randomUUID()}@example.test`;
     const signedUp = await client().auth.signUp({
       email,
@@ -41,14 +41,14 @@ describe("sign-up", () => {
     assert.deepEqual(
       data.map((/** @type {any} */ agent) => agent.email),
       [email],
-      "nobody of another organisation",
+      "no person of another organisation",
     );
 
     await app.refuses(409, "already_member", "POST", "/api/tenant", { ...bearer(token), body });
     await app.refuses(409, "already_member", "POST", "/api/tenant", { as: owner, body });
   });
 
-  test("names the field that is wrong, and leaves nothing", async () => {
+  test("names the wrong field, and leaves nothing", async () => {
     const signedUp = await client().auth.signUp({ email: `${randomUUID()}@example.test`, password: PASSWORD });
     const token = String(signedUp.data.session?.access_token);
     for (const [field, wrong] of Object.entries({
@@ -110,7 +110,7 @@ describe("settings", () => {
 });
 
 describe("people", () => {
-  test("join by an admin's password, by invitation, and never twice", async () => {
+  test("join with a password set by an admin or by invitation, and never twice", async () => {
     const role_ids = [await app.roleId("agent")];
     const email = `${randomUUID()}@example.test`;
     const agent = await app.succeeds("POST", "/api/agents", {
@@ -145,7 +145,7 @@ describe("people", () => {
     }
   });
 
-  test("who are deactivated lose everything at once, and their open conversations go on", async () => {
+  test("who are deactivated lose all access at once, and their open conversations are handed on", async () => {
     const leaving = await app.newMember("agent");
     const staying = await app.newMember("agent");
     const from = app.newCustomer();
@@ -173,7 +173,7 @@ describe("people", () => {
     await app.succeeds("GET", "/api/auth/me", { as: leaving });
   });
 
-  test("change their own name, and nobody's but by right", async () => {
+  test("change their own name, and other people's only with the permission", async () => {
     const agent = await app.newMember("agent");
     const changed = await app.succeeds("PATCH", `/api/agents/${app.idOf(agent)}`, {
       as: agent,
@@ -200,7 +200,7 @@ describe("people", () => {
 });
 
 describe("roles", () => {
-  test("of the tenant's own are made, applied, changed and refused above one's station", async () => {
+  test("of the tenant's own are created, applied and changed, and refused above the caller's level", async () => {
     const name = `Kasir ${randomUUID()}`;
     const role = await app.succeeds("POST", "/api/rbac/roles", {
       as: "admin",
@@ -214,7 +214,7 @@ describe("roles", () => {
     });
     assert.deepEqual(given.permissions, ["conversations.view"]);
 
-    // Across functions, each with a memory of its own, and at once.
+    // Several functions, each with its own cache, see it at once.
     await app.succeeds("GET", "/api/conversations", { as: cashier });
     await app.refuses(403, "forbidden", "GET", "/api/broadcast/campaigns", { as: cashier });
     await app.succeeds("PATCH", `/api/rbac/roles/${role.id}`, {
@@ -262,7 +262,7 @@ describe("roles", () => {
     await app.refuses(404, "not_found", "GET", `/api/rbac/roles/${role.id}`, { as: "admin" });
   });
 
-  test("are granted at once too: what is remembered does not stand in the way", async () => {
+  test("are effective at once when granted too: no cache delays them", async () => {
     const person = await app.newMember("guest");
     await app.refuses(403, "forbidden", "GET", "/api/broadcast/campaigns", { as: person });
     await app.succeeds("PUT", `/api/rbac/users/${app.idOf(person)}`, {
@@ -300,7 +300,7 @@ describe("modules", () => {
 });
 
 describe("API keys", () => {
-  test("open what their role permits, are shown once, and end at once", async () => {
+  test("open the routes of their role, are shown once, and end at once", async () => {
     const made = await app.succeeds("POST", "/api/api-keys", {
       as: "admin",
       body: { name: "Toko online", role_id: await app.roleId("manager"), expires_at: "2099-01-01T00:00:00Z" },
@@ -351,7 +351,7 @@ describe("API keys", () => {
     await app.refuses(401, "unknown_api_key", "GET", "/api/auth/me", bearer(`crm_${"0".repeat(64)}`));
   });
 
-  test("are for roles below their maker, and expire in the future", async () => {
+  test("need a role below their creator's, and an expiry in the future", async () => {
     await app.refuses(403, "role_too_high", "POST", "/api/api-keys", {
       as: "admin",
       body: { name: "x", role_id: await app.roleId("super_admin") },
@@ -370,7 +370,7 @@ describe("API keys", () => {
 });
 
 describe("the audit log", () => {
-  test("tells who changed what, in which request, and what was refused", async () => {
+  test("records each change with its actor and request, and each refusal", async () => {
     const name = `Peran ${randomUUID()}`;
     const made = await app.call("POST", "/api/rbac/roles", {
       as: "admin",
@@ -414,7 +414,7 @@ describe("the audit log", () => {
     assert.deepEqual(foreign, { data: [], next_cursor: null });
   });
 
-  test("pages without a gap and comes as CSV", async () => {
+  test("has pages without a gap and a CSV export", async () => {
     const seen = [];
     for (let cursor = null; ;) {
       const page = await app.succeeds(
@@ -467,7 +467,7 @@ describe("attacks", () => {
     "id.desc",
   ];
 
-  test("no list parameter carries a filter, an order or SQL", async () => {
+  test("no list parameter injects a filter, an order or SQL", async () => {
     const { paths } = await app.succeeds("GET", "/api/openapi.json");
     for (const [path, operations] of Object.entries(paths)) {
       const parameters = /** @type {any} */ (operations.get?.parameters ?? []).filter(
@@ -498,7 +498,7 @@ describe("attacks", () => {
     }
   });
 
-  test("supabase-js gets nothing past the policies, and changes nothing at all", async () => {
+  test("supabase-js gets no row past the policies, and changes nothing at all", async () => {
     const stranger = await app.signIn("stranger");
     for (const table of [
       "profiles",

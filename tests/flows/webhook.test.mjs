@@ -19,7 +19,7 @@ const message = (from, id, element) =>
     messages: [{ from, id, timestamp: String(Math.floor(Date.now() / 1000)), ...element }],
   });
 
-test("Meta's question is answered with its challenge, a stranger's with 403", async () => {
+test("Meta's verification gets its challenge, and any other caller gets 403", async () => {
   const ask = (/** @type {string} */ token, mode = "subscribe") =>
     app.call("GET", `/api/whatsapp/webhook?hub.mode=${mode}&hub.verify_token=${token}&hub.challenge=1158201444`);
   const answer = await ask(app.stack.verify_token);
@@ -31,7 +31,7 @@ test("Meta's question is answered with its challenge, a stranger's with 403", as
   }
 });
 
-test("what is not signed by Meta is refused and leaves nothing", async () => {
+test("a body without Meta's signature is refused and leaves nothing", async () => {
   const from = app.newCustomer();
   const body = message(from, "wamid.unsigned", { type: "text", text: { body: "x" } });
   const raw = JSON.stringify(body);
@@ -51,7 +51,7 @@ test("an over-long body is refused with 413", async () => {
   assert.equal(answer.body.error.code, "payload_too_large");
 });
 
-test("signed nonsense is answered 200 and kept as it came", async () => {
+test("a signed body that is not JSON is answered 200 and stored raw", async () => {
   const marker = `nonsense ${app.newCustomer()}`;
   assert.equal((await app.postsWebhook(marker)).status, 200);
   const [event] = await app.rows("webhook_events", `body=eq.${encodeURIComponent(marker)}`);
@@ -72,7 +72,7 @@ test("signed nonsense is answered 200 and kept as it came", async () => {
   assert.ok(kept);
 });
 
-test("a text makes contact, conversation and message; delivered twice, once", async () => {
+test("a text creates contact, conversation and message, and a second delivery changes nothing", async () => {
   const from = app.newCustomer();
   const body = message(from, `wamid.${from}`, { type: "text", text: { body: "Apakah buka hari Minggu? \u0000👋" } });
   for (const answer of await Promise.all([app.postsWebhook(body), app.postsWebhook(body), app.postsWebhook(body)])) {
@@ -89,7 +89,7 @@ test("a text makes contact, conversation and message; delivered twice, once", as
   assert.equal(thread.data[0].type, "text");
 });
 
-test("other types are stored whole, and one bad element costs no other", async () => {
+test("other types are stored whole, and an invalid element is skipped alone", async () => {
   const from = app.newCustomer();
   const good = {
     from,
@@ -119,7 +119,7 @@ test("other types are stored whole, and one bad element costs no other", async (
   assert.match(messages[1].content, /Struk/);
 });
 
-test("fields and numbers we do not know are answered 200 and kept", async () => {
+test("unknown fields and numbers are answered 200 and stored", async () => {
   const marker = app.newCustomer();
   assert.equal((await app.postsWebhook(delivery({ marker }, "a_field_of_tomorrow"))).status, 200);
   const unknown = message(marker, `wamid.${marker}`, { type: "text", text: { body: "x" } });
@@ -151,7 +151,7 @@ test("1,000 updates in one POST are stored by one call", async () => {
   assert.equal(stored.length, 1000);
 });
 
-test("Meta's own samples are all answered 200 where they lie beside the project", async (t) => {
+test("Meta's own samples are all answered 200, if they lie beside the project", async (t) => {
   const folder = new URL("../../../shared/meta/webhook-samples/", import.meta.url);
   let index;
   try {
