@@ -42,84 +42,89 @@ describe("a check", () => {
     );
   });
 
-  for (const [
+  for (const {
     code,
     severity,
     make,
     more = [],
-  ] of /** @type {[string, string, (office: any) => Promise<any>, any[]?][]} */ ([
-    ["no_recipients", "error", ({ number }) => newCampaign(number, { status: "draft", recipients: 0 })],
-    [
-      "template_not_approved",
-      "error",
-      ({ number }) => newCampaign(number, { status: "draft", template: { status: "PAUSED" } }),
-      ["PAUSED"],
-    ],
-    [
-      "template_category",
-      "warning",
-      ({ number }) => newCampaign(number, { status: "draft", template: { category: "AUTHENTICATION" } }),
-      ["AUTHENTICATION"],
-    ],
-    [
-      "number_unavailable",
-      "error",
-      async ({ number }) => {
+  } of /** @type {{ code: string, severity: string, make: (office: any) => Promise<any>, more?: any[] }[]} */ ([
+    {
+      code: "no_recipients",
+      severity: "error",
+      make: ({ number }) => newCampaign(number, { status: "draft", recipients: 0 }),
+    },
+    {
+      code: "template_not_approved",
+      severity: "error",
+      make: ({ number }) => newCampaign(number, { status: "draft", template: { status: "PAUSED" } }),
+      more: ["PAUSED"],
+    },
+    {
+      code: "template_category",
+      severity: "warning",
+      make: ({ number }) => newCampaign(number, { status: "draft", template: { category: "AUTHENTICATION" } }),
+      more: ["AUTHENTICATION"],
+    },
+    {
+      code: "number_unavailable",
+      severity: "error",
+      make: async ({ number }) => {
         await sql`update public.whatsapp_sessions set status = 'broken', status_reason = 'The token has expired' where id = ${number.id}`;
         return newCampaign(number, { status: "draft" });
       },
-      ["The token has expired"],
-    ],
-    [
-      "number_quality",
-      "warning",
-      async ({ number }) => {
+      more: ["The token has expired"],
+    },
+    {
+      code: "number_quality",
+      severity: "warning",
+      make: async ({ number }) => {
         await sql`update public.whatsapp_sessions set quality_rating = 'RED' where id = ${number.id}`;
         return newCampaign(number, { status: "draft" });
       },
-      ["RED"],
-    ],
-    [
-      "opted_out",
-      "warning",
-      async ({ tenant, number }) => {
+      more: ["RED"],
+    },
+    {
+      code: "opted_out",
+      severity: "warning",
+      make: async ({ tenant, number }) => {
         await sql`insert into public.contacts (tenant_id, wa_id, marketing_opted_out_at) values (${tenant.id}, ${PEOPLE[0]}, now()), (${tenant.id}, '60120000009', now())`;
         return newCampaign(number, { status: "draft", wa_ids: PEOPLE });
       },
-      [1],
-    ],
-    [
-      "blocked",
-      "warning",
-      async ({ tenant, number }) => {
+      more: [1],
+    },
+    {
+      code: "blocked",
+      severity: "warning",
+      make: async ({ tenant, number }) => {
         await sql`insert into public.contacts (tenant_id, wa_id, blocked_at) values (${tenant.id}, ${PEOPLE[0]}, now())`;
         return newCampaign(number, { status: "draft", wa_ids: PEOPLE });
       },
-      [1],
-    ],
-    [
-      "duplicates",
-      "warning",
-      ({ number }) => newCampaign(number, { status: "draft", wa_ids: ["551187654321", "5511987654321", "62811"] }),
-      [1],
-    ],
-    [
-      "scheduler_stopped",
-      "warning",
-      async ({ admin, number }) => {
+      more: [1],
+    },
+    {
+      code: "duplicates",
+      severity: "warning",
+      make: ({ number }) =>
+        newCampaign(number, { status: "draft", wa_ids: ["551187654321", "5511987654321", "62811"] }),
+      more: [1],
+    },
+    {
+      code: "scheduler_stopped",
+      severity: "warning",
+      make: async ({ admin, number }) => {
         await calls(admin, "control_scheduler", { action: "stop" });
         return newCampaign(number, { status: "draft" });
       },
-    ],
-    [
-      "messaging_limit",
-      "warning",
-      async ({ number }) => {
+    },
+    {
+      code: "messaging_limit",
+      severity: "warning",
+      make: async ({ number }) => {
         await sql`update public.whatsapp_sessions set messaging_limit = 'TIER_250' where id = ${number.id}`;
         return newCampaign(number, { status: "draft", recipients: 260 });
       },
-      [10, "TIER_250"],
-    ],
+      more: [10, "TIER_250"],
+    },
   ])) {
     test(`finds ${code}, which is ${severity === "error" ? "an error" : "a warning"}`, async () => {
       const office = await newOffice();
@@ -139,28 +144,48 @@ describe("a check", () => {
       { type: "URL", text: "Toko", url: "https://example.test" },
     ],
   };
-  for (const [text, components, variables, complete] of /** @type {[string, any[], any, boolean][]} */ ([
-    ["Halo", [], [], true],
-    ["Halo {{1}}", [], ["Rina"], true],
-    ["Halo {{1}}", [], [], false],
-    ["Halo {{1}}", [], [""], false],
-    ["Halo {{1}}", [], [null], false],
-    ["Halo {{1}} dan {{1}}", [], ["Rina"], true],
-    ["Halo {{1}} dan {{2}}", [], ["Rina"], false],
-    ["Halo {{name}}", [], { name: "Rina" }, true],
-    ["Halo {{name}}", [], { nama: "Rina" }, false],
-    ["Halo {{name}}", [], { name: "" }, false],
-    ["Halo {{1}}", [MEDIA], ["Rina"], false],
-    ["Halo {{1}}", [MEDIA], ["https://example.test/a.jpg", "Rina"], true],
-    ["Halo {{name}}", [MEDIA], { name: "Rina", header: "https://example.test/a.jpg" }, true],
-    ["Halo {{name}}", [MEDIA], { name: "Rina" }, false],
-    ["Halo {{1}}", [NAMED_HEADER], { 1: "Rina", header_1: "Ani" }, true],
-    ["Halo {{1}}", [NAMED_HEADER], { 1: "Rina" }, false],
-    ["Halo {{name}}", [{ ...NAMED_HEADER, text: "Untuk {{shop}}" }], { name: "Rina", shop: "Kopi Senja" }, true],
-    ["Halo {{name}}", [{ ...NAMED_HEADER, text: "Untuk {{shop}}" }], { name: "Rina" }, false],
-    ["Halo {{1}}", [BUTTONS], ["Rina"], false],
-    ["Halo {{1}}", [BUTTONS], ["Rina", "promo"], true],
-    ["Halo {{1}}", [BUTTONS], { 1: "Rina", button_1: "promo" }, true],
+  for (const {
+    text,
+    components,
+    variables,
+    complete,
+  } of /** @type {{ text: string, components: any[], variables: any, complete: boolean }[]} */ ([
+    { text: "Halo", components: [], variables: [], complete: true },
+    { text: "Halo {{1}}", components: [], variables: ["Rina"], complete: true },
+    { text: "Halo {{1}}", components: [], variables: [], complete: false },
+    { text: "Halo {{1}}", components: [], variables: [""], complete: false },
+    { text: "Halo {{1}}", components: [], variables: [null], complete: false },
+    { text: "Halo {{1}} dan {{1}}", components: [], variables: ["Rina"], complete: true },
+    { text: "Halo {{1}} dan {{2}}", components: [], variables: ["Rina"], complete: false },
+    { text: "Halo {{name}}", components: [], variables: { name: "Rina" }, complete: true },
+    { text: "Halo {{name}}", components: [], variables: { nama: "Rina" }, complete: false },
+    { text: "Halo {{name}}", components: [], variables: { name: "" }, complete: false },
+    { text: "Halo {{1}}", components: [MEDIA], variables: ["Rina"], complete: false },
+    { text: "Halo {{1}}", components: [MEDIA], variables: ["https://example.test/a.jpg", "Rina"], complete: true },
+    {
+      text: "Halo {{name}}",
+      components: [MEDIA],
+      variables: { name: "Rina", header: "https://example.test/a.jpg" },
+      complete: true,
+    },
+    { text: "Halo {{name}}", components: [MEDIA], variables: { name: "Rina" }, complete: false },
+    { text: "Halo {{1}}", components: [NAMED_HEADER], variables: { 1: "Rina", header_1: "Ani" }, complete: true },
+    { text: "Halo {{1}}", components: [NAMED_HEADER], variables: { 1: "Rina" }, complete: false },
+    {
+      text: "Halo {{name}}",
+      components: [{ ...NAMED_HEADER, text: "Untuk {{shop}}" }],
+      variables: { name: "Rina", shop: "Kopi Senja" },
+      complete: true,
+    },
+    {
+      text: "Halo {{name}}",
+      components: [{ ...NAMED_HEADER, text: "Untuk {{shop}}" }],
+      variables: { name: "Rina" },
+      complete: false,
+    },
+    { text: "Halo {{1}}", components: [BUTTONS], variables: ["Rina"], complete: false },
+    { text: "Halo {{1}}", components: [BUTTONS], variables: ["Rina", "promo"], complete: true },
+    { text: "Halo {{1}}", components: [BUTTONS], variables: { 1: "Rina", button_1: "promo" }, complete: true },
   ])) {
     test(`of ${JSON.stringify(text)}${components.length ? ` with ${components[0].format ?? components[0].type}` : ""} and ${JSON.stringify(variables)} finds ${complete ? "all variables" : "missing variables"}`, async () => {
       const { number, manager } = await newOffice();
@@ -170,23 +195,33 @@ describe("a check", () => {
     });
   }
 
-  for (const [text, components, variables, refused] of /** @type {[string, any[], any, boolean][]} */ ([
-    ["Halo {{1}}", [], ["Rina\nAyu"], true],
-    ["Halo {{1}}", [], ["Rina\tAyu"], true],
-    ["Halo {{1}}", [], ["Rina     Ayu"], true],
-    ["Halo {{1}}", [], ["Rina    Ayu"], false],
-    ["Halo {{name}}", [], { name: "Rina\nAyu" }, true],
-    ["Halo {{1}}", [], ["x".repeat(1019)], false],
-    ["Halo {{1}}", [], ["x".repeat(1020)], true],
-    ["Halo {{1}} dan {{1}}", [], ["x".repeat(507)], false],
-    ["Halo {{1}} dan {{1}}", [], ["x".repeat(508)], true],
-    ["Halo {{1}}", [MEDIA], ["https://example.test/a.jpg", "Rina"], false],
-    ["Halo {{1}}", [MEDIA], ["123456", "Rina"], false],
-    ["Halo {{1}}", [MEDIA], ["foto.jpg", "Rina"], true],
-    ["Halo {{name}}", [MEDIA], { name: "Rina", header: "http://example.test/a.jpg" }, true],
-    ["Halo {{1}}", [NAMED_HEADER], ["x".repeat(54), "Rina"], false],
-    ["Halo {{1}}", [NAMED_HEADER], ["x".repeat(55), "Rina"], true],
-    ["Halo {{1}}", [], ["Rina", "more than it needs"], false],
+  for (const {
+    text,
+    components,
+    variables,
+    refused,
+  } of /** @type {{ text: string, components: any[], variables: any, refused: boolean }[]} */ ([
+    { text: "Halo {{1}}", components: [], variables: ["Rina\nAyu"], refused: true },
+    { text: "Halo {{1}}", components: [], variables: ["Rina\tAyu"], refused: true },
+    { text: "Halo {{1}}", components: [], variables: ["Rina     Ayu"], refused: true },
+    { text: "Halo {{1}}", components: [], variables: ["Rina    Ayu"], refused: false },
+    { text: "Halo {{name}}", components: [], variables: { name: "Rina\nAyu" }, refused: true },
+    { text: "Halo {{1}}", components: [], variables: ["x".repeat(1019)], refused: false },
+    { text: "Halo {{1}}", components: [], variables: ["x".repeat(1020)], refused: true },
+    { text: "Halo {{1}} dan {{1}}", components: [], variables: ["x".repeat(507)], refused: false },
+    { text: "Halo {{1}} dan {{1}}", components: [], variables: ["x".repeat(508)], refused: true },
+    { text: "Halo {{1}}", components: [MEDIA], variables: ["https://example.test/a.jpg", "Rina"], refused: false },
+    { text: "Halo {{1}}", components: [MEDIA], variables: ["123456", "Rina"], refused: false },
+    { text: "Halo {{1}}", components: [MEDIA], variables: ["foto.jpg", "Rina"], refused: true },
+    {
+      text: "Halo {{name}}",
+      components: [MEDIA],
+      variables: { name: "Rina", header: "http://example.test/a.jpg" },
+      refused: true,
+    },
+    { text: "Halo {{1}}", components: [NAMED_HEADER], variables: ["x".repeat(54), "Rina"], refused: false },
+    { text: "Halo {{1}}", components: [NAMED_HEADER], variables: ["x".repeat(55), "Rina"], refused: true },
+    { text: "Halo {{1}}", components: [], variables: ["Rina", "more than it needs"], refused: false },
   ])) {
     test(`of ${JSON.stringify(text)} and ${JSON.stringify(variables).slice(0, 40)} finds ${refused ? "a value that Meta refuses" : "nothing"}`, async () => {
       const { number, manager } = await newOffice();
@@ -221,16 +256,21 @@ describe("an estimate of time", () => {
       .toISOString()
       .replace(":00.000Z", "Z");
   const NIGHT = { from: "21:00", to: "08:00" };
-  for (const [start, seconds, quiet, end] of /** @type {[string, number, any, string][]} */ ([
-    ["2031-01-15T03:00Z", 3600, null, "2031-01-15T04:00Z"],
-    ["2031-01-15T03:00Z", 3600, NIGHT, "2031-01-15T04:00Z"],
+  for (const {
+    start,
+    seconds,
+    quiet,
+    end,
+  } of /** @type {{ start: string, seconds: number, quiet: any, end: string }[]} */ ([
+    { start: "2031-01-15T03:00Z", seconds: 3600, quiet: null, end: "2031-01-15T04:00Z" },
+    { start: "2031-01-15T03:00Z", seconds: 3600, quiet: NIGHT, end: "2031-01-15T04:00Z" },
     // 13:00Z is 20:00 there: an hour before the night starts, and the second hour is sent after it
-    ["2031-01-15T13:00Z", 7200, NIGHT, "2031-01-16T02:00Z"],
-    ["2031-01-15T13:00Z", 3600, NIGHT, "2031-01-15T14:00Z"],
-    ["2031-01-15T18:00Z", 60, NIGHT, "2031-01-16T01:01Z"],
+    { start: "2031-01-15T13:00Z", seconds: 7200, quiet: NIGHT, end: "2031-01-16T02:00Z" },
+    { start: "2031-01-15T13:00Z", seconds: 3600, quiet: NIGHT, end: "2031-01-15T14:00Z" },
+    { start: "2031-01-15T18:00Z", seconds: 60, quiet: NIGHT, end: "2031-01-16T01:01Z" },
     // thirteen hours of sending a day
-    ["2031-01-15T01:00Z", 30 * 3600, NIGHT, "2031-01-17T05:00Z"],
-    ["2031-01-15T04:00Z", 7200, { from: "12:00", to: "13:00" }, "2031-01-15T07:00Z"],
+    { start: "2031-01-15T01:00Z", seconds: 30 * 3600, quiet: NIGHT, end: "2031-01-17T05:00Z" },
+    { start: "2031-01-15T04:00Z", seconds: 7200, quiet: { from: "12:00", to: "13:00" }, end: "2031-01-15T07:00Z" },
   ])) {
     test(`${seconds} s from ${start}${quiet ? `, quiet from ${quiet.from} to ${quiet.to},` : ""} end at ${end}`, async () =>
       assert.equal(await endOf(start, seconds, quiet), end));

@@ -239,21 +239,36 @@ describe("a time by the clock of each recipient", () => {
 describe("quiet hours", () => {
   const NIGHT = { from: "21:00", to: "08:00" };
   const NOON = { from: "12:00", to: "13:30" };
-  for (const [quiet, zone, moment, end] of /** @type {[any, string, string, string | null][]} */ ([
-    [NIGHT, "Asia/Jakarta", "2031-01-15T13:59Z", null],
-    [NIGHT, "Asia/Jakarta", "2031-01-15T14:00Z", "2031-01-16T01:00Z"],
-    [NIGHT, "Asia/Jakarta", "2031-01-15T17:00Z", "2031-01-16T01:00Z"],
-    [NIGHT, "Asia/Jakarta", "2031-01-16T00:59Z", "2031-01-16T01:00Z"],
-    [NIGHT, "Asia/Jakarta", "2031-01-16T01:00Z", null],
-    [NOON, "Asia/Jakarta", "2031-01-15T05:00Z", "2031-01-15T06:30Z"],
-    [NOON, "Asia/Jakarta", "2031-01-15T06:29Z", "2031-01-15T06:30Z"],
-    [NOON, "Asia/Jakarta", "2031-01-15T06:30Z", null],
-    [NOON, "Asia/Jakarta", "2031-01-15T04:59Z", null],
-    [{ from: "00:00", to: "06:00" }, "Asia/Jayapura", "2031-01-14T15:00Z", "2031-01-14T21:00Z"],
-    [{ from: "22:00", to: "00:00" }, "Asia/Jakarta", "2031-01-15T16:59Z", "2031-01-15T17:00Z"],
+  for (const {
+    quiet,
+    zone,
+    moment,
+    end,
+  } of /** @type {{ quiet: any, zone: string, moment: string, end: string | null }[]} */ ([
+    { quiet: NIGHT, zone: "Asia/Jakarta", moment: "2031-01-15T13:59Z", end: null },
+    { quiet: NIGHT, zone: "Asia/Jakarta", moment: "2031-01-15T14:00Z", end: "2031-01-16T01:00Z" },
+    { quiet: NIGHT, zone: "Asia/Jakarta", moment: "2031-01-15T17:00Z", end: "2031-01-16T01:00Z" },
+    { quiet: NIGHT, zone: "Asia/Jakarta", moment: "2031-01-16T00:59Z", end: "2031-01-16T01:00Z" },
+    { quiet: NIGHT, zone: "Asia/Jakarta", moment: "2031-01-16T01:00Z", end: null },
+    { quiet: NOON, zone: "Asia/Jakarta", moment: "2031-01-15T05:00Z", end: "2031-01-15T06:30Z" },
+    { quiet: NOON, zone: "Asia/Jakarta", moment: "2031-01-15T06:29Z", end: "2031-01-15T06:30Z" },
+    { quiet: NOON, zone: "Asia/Jakarta", moment: "2031-01-15T06:30Z", end: null },
+    { quiet: NOON, zone: "Asia/Jakarta", moment: "2031-01-15T04:59Z", end: null },
+    {
+      quiet: { from: "00:00", to: "06:00" },
+      zone: "Asia/Jayapura",
+      moment: "2031-01-14T15:00Z",
+      end: "2031-01-14T21:00Z",
+    },
+    {
+      quiet: { from: "22:00", to: "00:00" },
+      zone: "Asia/Jakarta",
+      moment: "2031-01-15T16:59Z",
+      end: "2031-01-15T17:00Z",
+    },
     // the night in which the clocks go forward is an hour shorter
-    [NIGHT, "Europe/London", "2031-03-29T22:00Z", "2031-03-30T07:00Z"],
-    [null, "Asia/Jakarta", "2031-01-15T17:00Z", null],
+    { quiet: NIGHT, zone: "Europe/London", moment: "2031-03-29T22:00Z", end: "2031-03-30T07:00Z" },
+    { quiet: null, zone: "Asia/Jakarta", moment: "2031-01-15T17:00Z", end: null },
   ])) {
     test(`${quiet ? `from ${quiet.from} to ${quiet.to}` : "that are not set"} in ${zone} at ${moment} ${end ? `end at ${end}` : "are not in force"}`, async () => {
       const [row] =
