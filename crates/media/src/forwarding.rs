@@ -58,7 +58,7 @@ pub async fn upload_for_numbers(
                 let _: Value = caller.service().rpc("finish_upload", &arguments).await?;
             }
             Err(problem) => {
-                log::warn!("file {id} of number {number}: not uploaded for forwarding: {problem}")
+                log::warn!("file {id} of number {number}: not uploaded for forwarding: {problem}");
             }
         }
     }
