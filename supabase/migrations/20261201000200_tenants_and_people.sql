@@ -518,7 +518,7 @@ alter table public.tenants enable row level security;
 alter table public.profiles enable row level security;
 alter table public.invitations enable row level security;
 
-create policy "members read their tenant" on public.tenants for select to authenticated
+create policy "people read their tenant" on public.tenants for select to authenticated
   using (id = (select private.tenant_id()));
 
 grant select on public.tenants, public.profiles, public.invitations to authenticated;

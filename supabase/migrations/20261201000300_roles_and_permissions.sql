@@ -226,7 +226,7 @@ declare
 begin
   if cardinality(beyond) > 0 then
     raise sqlstate 'PT403' using
-      message = format('You cannot give what you do not hold: %s.', array_to_string(beyond[1:10], ', ')),
+      message = format('You cannot grant permissions that you do not hold: %s.', array_to_string(beyond[1:10], ', ')),
       detail = 'permission_not_held', hint = field;
   end if;
 end;
@@ -398,7 +398,7 @@ begin
       detail = 'invalid_field', hint = case when unknown = any (wanted) then 'permissions' else 'taken_away' end;
   end if;
   if wanted && taken_away then
-    raise sqlstate 'PT422' using message = 'A permission is both given and taken away.', detail = 'invalid_field',
+    raise sqlstate 'PT422' using message = 'A permission is both granted and taken away.', detail = 'invalid_field',
       hint = 'taken_away';
   end if;
 
@@ -561,7 +561,7 @@ begin
   if exists (select 1 from public.user_roles ur where ur.role_id = role.id)
     or exists (select 1 from public.api_keys k where k.role_id = role.id and k.revoked_at is null)
   then
-    raise sqlstate 'PT409' using message = 'Somebody, or an API key, holds this role: give them another first.',
+    raise sqlstate 'PT409' using message = 'A person or an API key holds this role. Assign them another role first.',
       detail = 'role_in_use';
   end if;
   -- expired and revoked keys need no role of their own
@@ -756,16 +756,16 @@ alter table public.user_roles enable row level security;
 alter table private.role_holdings enable row level security;
 alter table public.permission_templates enable row level security;
 
-create policy "members read the list of permissions" on public.permissions for select to authenticated
+create policy "people read the list of permissions" on public.permissions for select to authenticated
   using ((select private.tenant_id()) is not null);
-create policy "members read what visible roles hold" on public.role_permissions for select to authenticated
+create policy "people read the permissions of visible roles" on public.role_permissions for select to authenticated
   using (exists (select 1 from public.roles r where r.id = role_id));
-create policy "members with the right read predefined and own templates" on public.permission_templates
+create policy "permitted people read predefined and own permission templates" on public.permission_templates
   for select to authenticated
   using (
     (tenant_id is null or tenant_id = (select private.tenant_id())) and (select private.has_permission('rbac.view'))
   );
-create policy "members read their own profile, and their colleagues'" on public.profiles for select to authenticated
+create policy "people read their own profile, and their colleagues'" on public.profiles for select to authenticated
   using (
     tenant_id = (select private.tenant_id())
     and (
@@ -774,7 +774,7 @@ create policy "members read their own profile, and their colleagues'" on public.
       or (select private.has_permission('agents.view'))
     )
   );
-create policy "members read roles they hold or look after" on public.roles for select to authenticated
+create policy "people read roles they hold or manage" on public.roles for select to authenticated
   using (
     (select private.tenant_id()) is not null
     and (tenant_id is null or tenant_id = (select private.tenant_id()))
@@ -784,7 +784,7 @@ create policy "members read roles they hold or look after" on public.roles for s
       or (select private.has_permission('agents.view'))
     )
   );
-create policy "members read which roles they hold, and colleagues'" on public.user_roles for select to authenticated
+create policy "people read which roles they hold, and colleagues'" on public.user_roles for select to authenticated
   using (
     exists (select 1 from public.profiles p where p.user_id = user_roles.user_id)
     and (
@@ -793,9 +793,9 @@ create policy "members read which roles they hold, and colleagues'" on public.us
       or (select private.has_permission('agents.view'))
     )
   );
-create policy "members with the right read invitations" on public.invitations for select to authenticated
+create policy "permitted people read invitations" on public.invitations for select to authenticated
   using (tenant_id = (select private.tenant_id()) and (select private.has_permission('agents.view')));
-create policy "nobody" on private.role_holdings to authenticated using (false);
+create policy "no client access" on private.role_holdings to authenticated using (false);
 
 grant select on
   public.roles, public.permissions, public.role_permissions, public.user_roles, public.permission_templates
@@ -837,9 +837,9 @@ insert into public.roles (id, key, name, name_id, level, description, descriptio
   ('00000000-0000-4000-8000-000000000003', 'viewer', 'Viewer', 'Pengamat', 3,
     'Reads the conversations assigned to them.', 'Membaca percakapan yang ditugaskan kepadanya.'),
   ('00000000-0000-4000-8000-000000000002', 'guest', 'Guest', 'Tamu', 2,
-    'Sees that conversations exist, not what they say.', 'Melihat adanya percakapan, bukan isinya.'),
+    'Sees that conversations exist, but not their messages.', 'Melihat adanya percakapan, bukan isinya.'),
   ('00000000-0000-4000-8000-000000000001', 'restricted', 'Restricted', 'Terbatas', 1,
-    'Sees the own profile only.', 'Hanya melihat profil sendiri.');
+    'Sees only their own profile.', 'Hanya melihat profil sendiri.');
 
 -- `level`: of the lowest predefined role that holds the permission.
 create temporary table listed (
@@ -848,36 +848,36 @@ create temporary table listed (
 ) on commit drop;
 
 insert into listed values
-  ('profile.update', 'core', 1, 'Change the own profile', 'Mengubah profil sendiri', 'Name, language and password of oneself.', 'Nama, bahasa, dan kata sandi sendiri.'),
+  ('profile.update', 'core', 1, 'Change own profile', 'Mengubah profil sendiri', 'Own name, language and password.', 'Nama, bahasa, dan kata sandi sendiri.'),
 
-  ('conversations.view', 'inbox', 2, 'View assigned conversations', 'Melihat percakapan yang ditugaskan', 'The list of conversations assigned to oneself, and unassigned ones where the organisation allows it.', 'Daftar percakapan yang ditugaskan kepada diri sendiri, dan yang belum ditugaskan bila organisasi mengizinkan.'),
+  ('conversations.view', 'inbox', 2, 'View assigned conversations', 'Melihat percakapan yang ditugaskan', 'The list of own conversations, and of unassigned ones if the organisation allows it.', 'Daftar percakapan yang ditugaskan kepada diri sendiri, dan yang belum ditugaskan bila organisasi mengizinkan.'),
   ('conversations.create', 'inbox', 5, 'Start conversations', 'Memulai percakapan', 'Begin a conversation with a contact.', 'Memulai percakapan dengan kontak.'),
   ('conversations.update', 'inbox', 5, 'Change conversations', 'Mengubah percakapan', 'Status, priority and snoozing.', 'Status, prioritas, dan penundaan.'),
-  ('conversations.view_all', 'inbox', 7, 'View all conversations', 'Melihat semua percakapan', 'Conversations of everybody.', 'Percakapan semua orang.'),
+  ('conversations.view_all', 'inbox', 7, 'View all conversations', 'Melihat semua percakapan', 'Conversations of all people.', 'Percakapan semua orang.'),
   ('conversations.assign', 'inbox', 7, 'Assign conversations', 'Menugaskan percakapan', 'Give conversations to agents or take them away.', 'Memberikan percakapan kepada agen atau mengambilnya.'),
   ('conversations.delete', 'inbox', 9, 'Delete conversations', 'Menghapus percakapan', 'Remove a conversation with its messages.', 'Menghapus percakapan beserta pesannya.'),
 
-  ('messages.view', 'inbox', 3, 'Read messages', 'Membaca pesan', 'The messages of conversations one may see.', 'Pesan dalam percakapan yang boleh dilihat.'),
+  ('messages.view', 'inbox', 3, 'Read messages', 'Membaca pesan', 'Messages of visible conversations.', 'Pesan dalam percakapan yang boleh dilihat.'),
   ('messages.send', 'inbox', 4, 'Send messages', 'Mengirim pesan', 'Answer within the 24-hour window.', 'Menjawab dalam jendela 24 jam.'),
   ('messages.send_media', 'inbox', 4, 'Send media', 'Mengirim media', 'Images, videos, documents and voice messages.', 'Gambar, video, dokumen, dan pesan suara.'),
   ('messages.send_template', 'inbox', 5, 'Send templates', 'Mengirim template', 'Single template messages, also outside the 24-hour window.', 'Pesan template satuan, juga di luar jendela 24 jam.'),
   ('messages.forward', 'inbox', 5, 'Forward messages', 'Meneruskan pesan', 'Send a message on to another conversation.', 'Meneruskan pesan ke percakapan lain.'),
-  ('messages.schedule', 'inbox', 6, 'Schedule messages', 'Menjadwalkan pesan', 'Have an answer sent later.', 'Mengirim jawaban nanti.'),
+  ('messages.schedule', 'inbox', 6, 'Schedule messages', 'Menjadwalkan pesan', 'Send an answer later.', 'Mengirim jawaban nanti.'),
   ('messages.delete', 'inbox', 7, 'Delete messages', 'Menghapus pesan', 'Remove a message here; the customer keeps it.', 'Menghapus pesan di sini; pelanggan tetap memilikinya.'),
 
-  ('media.view', 'whatsapp', 3, 'View media', 'Melihat media', 'Open files of messages one may see.', 'Membuka berkas dari pesan yang boleh dilihat.'),
+  ('media.view', 'whatsapp', 3, 'View media', 'Melihat media', 'Open files of visible messages.', 'Membuka berkas dari pesan yang boleh dilihat.'),
   ('media.upload', 'whatsapp', 4, 'Upload media', 'Mengunggah media', 'Upload files to be sent.', 'Mengunggah berkas untuk dikirim.'),
   ('media.delete', 'whatsapp', 8, 'Delete media', 'Menghapus media', 'Remove stored files.', 'Menghapus berkas yang tersimpan.'),
 
   ('numbers.view', 'whatsapp', 4, 'View connected numbers', 'Melihat nomor terhubung', 'Connected numbers and their health.', 'Nomor terhubung dan kesehatannya.'),
   ('numbers.manage', 'whatsapp', 8, 'Manage connected numbers', 'Mengelola nomor terhubung', 'Connect, change, pause and disconnect numbers.', 'Menghubungkan, mengubah, menjeda, dan memutuskan nomor.'),
   ('numbers.events', 'whatsapp', 8, 'View account events', 'Melihat kejadian akun', 'Meta''s notices about numbers and accounts.', 'Pemberitahuan Meta tentang nomor dan akun.'),
-  ('numbers.replay', 'whatsapp', 9, 'Replay deliveries', 'Memutar ulang kiriman', 'Have deliveries of Meta read again.', 'Membaca ulang kiriman dari Meta.'),
+  ('numbers.replay', 'whatsapp', 9, 'Replay deliveries', 'Memutar ulang kiriman', 'Process deliveries from Meta again.', 'Membaca ulang kiriman dari Meta.'),
 
   ('notes.view', 'inbox', 3, 'Read notes', 'Membaca catatan', 'Internal notes of conversations and contacts.', 'Catatan internal percakapan dan kontak.'),
   ('notes.create', 'inbox', 4, 'Write notes', 'Menulis catatan', 'Internal notes, with mentions.', 'Catatan internal, dengan sebutan.'),
-  ('notes.update', 'inbox', 5, 'Change own notes', 'Mengubah catatan sendiri', 'Correct notes one has written.', 'Memperbaiki catatan yang ditulis sendiri.'),
-  ('notes.delete', 'inbox', 7, 'Delete notes', 'Menghapus catatan', 'Remove notes of anybody.', 'Menghapus catatan siapa pun.'),
+  ('notes.update', 'inbox', 5, 'Change own notes', 'Mengubah catatan sendiri', 'Correct own notes.', 'Memperbaiki catatan yang ditulis sendiri.'),
+  ('notes.delete', 'inbox', 7, 'Delete notes', 'Menghapus catatan', 'Remove notes of all people.', 'Menghapus catatan siapa pun.'),
 
   ('labels.view', 'inbox', 3, 'View labels', 'Melihat label', 'Labels of conversations and contacts.', 'Label percakapan dan kontak.'),
   ('labels.assign', 'inbox', 5, 'Use labels', 'Memakai label', 'Put labels on conversations and contacts.', 'Memberi label pada percakapan dan kontak.'),
@@ -886,9 +886,9 @@ insert into listed values
   ('labels.delete', 'inbox', 8, 'Delete labels', 'Menghapus label', 'Remove labels everywhere.', 'Menghapus label di mana pun.'),
 
   ('contacts.create', 'crm', 5, 'Create contacts', 'Membuat kontak', 'Add contacts.', 'Menambah kontak.'),
-  ('contacts.update', 'crm', 5, 'Change contacts', 'Mengubah kontak', 'Names, fields and tags of contacts one may see.', 'Nama, isian, dan tag kontak yang boleh dilihat.'),
-  ('contacts.view', 'crm', 6, 'View all contacts', 'Melihat semua kontak', 'Contacts of everybody, not only of own conversations.', 'Kontak semua orang, bukan hanya dari percakapan sendiri.'),
-  ('contacts.merge', 'crm', 6, 'Merge contacts', 'Menggabungkan kontak', 'Join contacts that are one person.', 'Menggabungkan kontak yang sebenarnya satu orang.'),
+  ('contacts.update', 'crm', 5, 'Change contacts', 'Mengubah kontak', 'Names, fields and tags of visible contacts.', 'Nama, isian, dan tag kontak yang boleh dilihat.'),
+  ('contacts.view', 'crm', 6, 'View all contacts', 'Melihat semua kontak', 'All contacts, not only those of own conversations.', 'Kontak semua orang, bukan hanya dari percakapan sendiri.'),
+  ('contacts.merge', 'crm', 6, 'Merge contacts', 'Menggabungkan kontak', 'Merge contacts of the same person.', 'Menggabungkan kontak yang sebenarnya satu orang.'),
   ('contacts.block', 'crm', 7, 'Block contacts', 'Memblokir kontak', 'Block contacts, at Meta too.', 'Memblokir kontak, juga di Meta.'),
   ('contacts.delete', 'crm', 8, 'Delete contacts', 'Menghapus kontak', 'Erase a contact''s personal data.', 'Menghapus data pribadi kontak.'),
   ('contacts.import', 'crm', 8, 'Import contacts', 'Mengimpor kontak', 'Read contacts from files.', 'Membaca kontak dari berkas.'),
@@ -901,10 +901,10 @@ insert into listed values
   ('segments.update', 'crm', 8, 'Change segments', 'Mengubah segmen', 'Change saved filters.', 'Mengubah saringan tersimpan.'),
   ('segments.delete', 'crm', 8, 'Delete segments', 'Menghapus segmen', 'Remove saved filters.', 'Menghapus saringan tersimpan.'),
 
-  ('quick_replies.view', 'quick-replies', 3, 'View quick replies', 'Melihat balasan cepat', 'Prepared answers of the organisation and oneself.', 'Jawaban siap pakai milik organisasi dan sendiri.'),
-  ('quick_replies.create', 'quick-replies', 5, 'Create own quick replies', 'Membuat balasan cepat sendiri', 'Prepared answers for oneself.', 'Jawaban siap pakai untuk diri sendiri.'),
-  ('quick_replies.update', 'quick-replies', 7, 'Change shared quick replies', 'Mengubah balasan cepat bersama', 'Create and change answers that everybody uses.', 'Membuat dan mengubah jawaban yang dipakai semua orang.'),
-  ('quick_replies.delete', 'quick-replies', 7, 'Delete shared quick replies', 'Menghapus balasan cepat bersama', 'Remove answers that everybody uses.', 'Menghapus jawaban yang dipakai semua orang.'),
+  ('quick_replies.view', 'quick-replies', 3, 'View quick replies', 'Melihat balasan cepat', 'Prepared answers of the organisation and own ones.', 'Jawaban siap pakai milik organisasi dan sendiri.'),
+  ('quick_replies.create', 'quick-replies', 5, 'Create own quick replies', 'Membuat balasan cepat sendiri', 'Prepared answers for own use.', 'Jawaban siap pakai untuk diri sendiri.'),
+  ('quick_replies.update', 'quick-replies', 7, 'Change shared quick replies', 'Mengubah balasan cepat bersama', 'Create and change shared answers.', 'Membuat dan mengubah jawaban yang dipakai semua orang.'),
+  ('quick_replies.delete', 'quick-replies', 7, 'Delete shared quick replies', 'Menghapus balasan cepat bersama', 'Remove shared answers.', 'Menghapus jawaban yang dipakai semua orang.'),
 
   ('templates.view', 'broadcast', 5, 'View templates', 'Melihat template', 'Templates and their state at Meta.', 'Template dan statusnya di Meta.'),
   ('templates.create', 'broadcast', 8, 'Create templates', 'Membuat template', 'Write templates.', 'Menulis template.'),
@@ -924,13 +924,13 @@ insert into listed values
   ('broadcasts.update', 'broadcast', 8, 'Change campaigns', 'Mengubah kampanye', 'Change campaigns that have not begun.', 'Mengubah kampanye yang belum dimulai.'),
   ('broadcasts.send', 'broadcast', 8, 'Send campaigns', 'Mengirim kampanye', 'Send or schedule campaigns.', 'Mengirim atau menjadwalkan kampanye.'),
   ('broadcasts.pause', 'broadcast', 8, 'Pause campaigns', 'Menjeda kampanye', 'Pause and resume campaigns.', 'Menjeda dan melanjutkan kampanye.'),
-  ('broadcasts.cancel', 'broadcast', 8, 'Cancel campaigns', 'Membatalkan kampanye', 'End campaigns before everybody was reached.', 'Mengakhiri kampanye sebelum semua terkirim.'),
-  ('broadcasts.retry', 'broadcast', 8, 'Retry failed recipients', 'Mengulang penerima gagal', 'Send again to those who were not reached.', 'Mengirim ulang kepada yang gagal.'),
+  ('broadcasts.cancel', 'broadcast', 8, 'Cancel campaigns', 'Membatalkan kampanye', 'End campaigns before all recipients were reached.', 'Mengakhiri kampanye sebelum semua terkirim.'),
+  ('broadcasts.retry', 'broadcast', 8, 'Retry failed recipients', 'Mengulang penerima gagal', 'Send again to recipients who were not reached.', 'Mengirim ulang kepada yang gagal.'),
   ('broadcasts.export', 'broadcast', 8, 'Export campaign results', 'Mengekspor hasil kampanye', 'Download recipients with their outcome.', 'Mengunduh penerima beserta hasilnya.'),
   ('broadcasts.delete', 'broadcast', 8, 'Delete campaigns', 'Menghapus kampanye', 'Remove campaigns that were not sent.', 'Menghapus kampanye yang belum dikirim.'),
 
-  ('queue.view', 'broadcast', 8, 'View the queue', 'Melihat antrean', 'What waits, is under way, or failed.', 'Yang menunggu, sedang berjalan, atau gagal.'),
-  ('queue.manage', 'broadcast', 8, 'Manage the queue', 'Mengelola antrean', 'Retry what failed; start and stop the scheduler.', 'Mengulang yang gagal; memulai dan menghentikan penjadwal.'),
+  ('queue.view', 'broadcast', 8, 'View the queue', 'Melihat antrean', 'Waiting, current and failed recipients.', 'Yang menunggu, sedang berjalan, atau gagal.'),
+  ('queue.manage', 'broadcast', 8, 'Manage the queue', 'Mengelola antrean', 'Retry failed recipients; start and stop the scheduler.', 'Mengulang yang gagal; memulai dan menghentikan penjadwal.'),
 
   ('chatbots.view', 'chatbot', 8, 'View chatbots', 'Melihat chatbot', 'Chatbots and their flows.', 'Chatbot dan alurnya.'),
   ('chatbots.create', 'chatbot', 8, 'Create chatbots', 'Membuat chatbot', 'Make chatbots.', 'Membuat chatbot.'),
@@ -949,9 +949,9 @@ insert into listed values
   ('settings.view', 'core', 8, 'View settings', 'Melihat pengaturan', 'Settings of the organisation.', 'Pengaturan organisasi.'),
   ('settings.update', 'core', 9, 'Change settings', 'Mengubah pengaturan', 'Name, time zone, business hours and rules of the organisation.', 'Nama, zona waktu, jam kerja, dan aturan organisasi.'),
 
-  ('rbac.view', 'core', 8, 'View roles', 'Melihat peran', 'Roles, permissions and who holds them.', 'Peran, izin, dan pemegangnya.'),
+  ('rbac.view', 'core', 8, 'View roles', 'Melihat peran', 'Roles, permissions and the people who hold them.', 'Peran, izin, dan pemegangnya.'),
   ('rbac.manage_roles', 'core', 9, 'Manage roles', 'Mengelola peran', 'Create, change and delete own roles of lower levels.', 'Membuat, mengubah, dan menghapus peran sendiri di tingkat lebih rendah.'),
-  ('rbac.manage_permissions', 'core', 9, 'Manage permissions', 'Mengelola izin', 'What roles hold, and permission templates.', 'Izin dalam peran, dan template izin.'),
+  ('rbac.manage_permissions', 'core', 9, 'Manage permissions', 'Mengelola izin', 'Permissions of roles, and permission templates.', 'Izin dalam peran, dan template izin.'),
   ('rbac.manage_users', 'core', 9, 'Manage users'' roles', 'Mengelola peran pengguna', 'Give and take roles of lower levels.', 'Memberi dan mencabut peran di tingkat lebih rendah.'),
 
   ('modules.view', 'core', 8, 'View modules', 'Melihat modul', 'Modules and whether they are enabled.', 'Modul dan status aktifnya.'),
@@ -961,7 +961,7 @@ insert into listed values
   ('api_keys.create', 'core', 9, 'Create API keys', 'Membuat kunci API', 'Make API keys for integrations.', 'Membuat kunci API untuk integrasi.'),
   ('api_keys.revoke', 'core', 9, 'Revoke API keys', 'Mencabut kunci API', 'End API keys.', 'Mengakhiri kunci API.'),
 
-  ('audit.view', 'core', 9, 'View the audit log', 'Melihat log audit', 'Who changed what, and security events.', 'Siapa mengubah apa, dan kejadian keamanan.'),
+  ('audit.view', 'core', 9, 'View the audit log', 'Melihat log audit', 'Changes, the people who made them, and security events.', 'Siapa mengubah apa, dan kejadian keamanan.'),
   ('audit.export', 'core', 9, 'Export the audit log', 'Mengekspor log audit', 'Download the audit log.', 'Mengunduh log audit.'),
 
   ('webhooks.view', 'webhooks', 9, 'View outgoing webhooks', 'Melihat webhook keluar', 'Endpoints and deliveries.', 'Titik tujuan dan pengiriman.'),
@@ -973,7 +973,7 @@ insert into listed values
   ('billing.manage', 'billing', 10, 'Manage billing', 'Mengelola penagihan', 'Change the plan.', 'Mengubah paket.'),
 
   ('admin.retention', 'core', 10, 'Set retention', 'Menentukan masa simpan', 'How long the audit log is kept.', 'Berapa lama log audit disimpan.'),
-  ('admin.full_access', 'core', 10, 'Full system access', 'Akses penuh sistem', 'Everything, including what is added later.', 'Semuanya, termasuk yang ditambahkan kemudian.');
+  ('admin.full_access', 'core', 10, 'Full system access', 'Akses penuh sistem', 'All permissions, including future ones.', 'Semuanya, termasuk yang ditambahkan kemudian.');
 
 insert into public.permissions
   (permission_key, permission_name, permission_name_id, description, description_id, category, module_id)

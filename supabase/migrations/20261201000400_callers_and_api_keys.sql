@@ -190,7 +190,7 @@ begin
   -- Two steps: Postgres checks the right to every function in an expression, even to one that it does not call.
   if version is not null and current_user = 'authenticated' then
     if version is distinct from private.access_version()::text then
-      raise sqlstate 'PT409' using message = 'What the caller may do has changed.', detail = 'access_changed';
+      raise sqlstate 'PT409' using message = 'The permissions of the caller have changed.', detail = 'access_changed';
     end if;
   end if;
 end;
@@ -308,11 +308,11 @@ alter table private.api_key_secrets enable row level security;
 alter table private.api_key_places enable row level security;
 alter table private.access_versions enable row level security;
 
-create policy "members with the right read the keys of their tenant" on public.api_keys for select to authenticated
+create policy "permitted people read the keys of their tenant" on public.api_keys for select to authenticated
   using (tenant_id = (select private.tenant_id()) and (select private.has_permission('api_keys.view')));
-create policy "nobody" on private.api_key_secrets to authenticated using (false);
-create policy "nobody" on private.api_key_places to authenticated using (false);
-create policy "nobody" on private.access_versions to authenticated using (false);
+create policy "no client access" on private.api_key_secrets to authenticated using (false);
+create policy "no client access" on private.api_key_places to authenticated using (false);
+create policy "no client access" on private.access_versions to authenticated using (false);
 
 grant select on public.api_keys to authenticated;
 

@@ -116,9 +116,9 @@ create trigger touch_updated_at before update on public.tenant_modules
 alter table public.modules enable row level security;
 alter table public.tenant_modules enable row level security;
 
-create policy "members read the list of modules" on public.modules for select to authenticated
+create policy "people read the list of modules" on public.modules for select to authenticated
   using ((select private.tenant_id()) is not null);
-create policy "members read which modules are off" on public.tenant_modules for select to authenticated
+create policy "people read which modules are off" on public.tenant_modules for select to authenticated
   using (tenant_id = (select private.tenant_id()));
 
 grant select on public.modules, public.tenant_modules to authenticated;
@@ -166,7 +166,7 @@ insert into public.modules (id, name, name_id, description, description_id, is_c
     'Plan, usage and invoices.', 'Paket, pemakaian, dan tagihan.', false,
     '{/api/billing}', '{core}'),
   ('webhooks', 'Outgoing webhooks', 'Webhook keluar',
-    'Tells other systems what happens here.', 'Memberi tahu sistem lain tentang kejadian di sini.', false,
+    'Notifies other systems of events.', 'Memberi tahu sistem lain tentang kejadian di sini.', false,
     '{/api/webhooks,/api/cron/deliver-webhooks}', '{core}');
 
 -- Foreign keys of earlier tables.

@@ -356,7 +356,7 @@ select private.audit_table('invitations', 'id');
 
 alter table public.audit_logs enable row level security;
 
-create policy "members with the right read the log of their tenant" on public.audit_logs for select to authenticated
+create policy "permitted people read the log of their tenant" on public.audit_logs for select to authenticated
   using (tenant_id = (select private.tenant_id()) and (select private.has_permission('audit.view')));
 
 grant select on public.audit_logs to authenticated;

@@ -182,7 +182,7 @@ begin
     return jsonb_build_object('changes', '[]'::jsonb, 'sequence', floor::bigint, 'more', false);
   end if;
   if after !~ '^[0-9]{1,18}(-[0-9]{1,18})?$' then
-    raise sqlstate 'PT422' using message = 'This is no sequence.', detail = 'invalid_field', hint = 'after';
+    raise sqlstate 'PT422' using message = 'This is not a valid sequence.', detail = 'invalid_field', hint = 'after';
   end if;
   if after like '%-%' then
     floor := split_part(after, '-', 1);
@@ -192,7 +192,7 @@ begin
     or place::numeric <= private.changes_pruned_through()
     or floor::numeric > pg_snapshot_xmax(pg_current_snapshot())::text::numeric
   then
-    raise sqlstate 'PT409' using message = 'What happened since then is not kept. Please load everything anew.',
+    raise sqlstate 'PT409' using message = 'The changes since then are no longer kept. Please reload everything.',
       detail = 'resync_required';
   end if;
 
@@ -272,9 +272,9 @@ alter table private.changes enable row level security;
 alter table private.live_kinds enable row level security;
 alter table private.changes_pruned enable row level security;
 
-create policy "nobody" on private.changes to authenticated using (false);
-create policy "nobody" on private.live_kinds to authenticated using (false);
-create policy "nobody" on private.changes_pruned to authenticated using (false);
+create policy "no client access" on private.changes to authenticated using (false);
+create policy "no client access" on private.live_kinds to authenticated using (false);
+create policy "no client access" on private.changes_pruned to authenticated using (false);
 
 grant execute on function
   private.may_listen(text),

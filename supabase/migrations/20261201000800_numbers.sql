@@ -407,7 +407,7 @@ begin
     where s.tenant_id = excluded.tenant_id
     returning s.* into number;
   exception when unique_violation then
-    raise sqlstate 'PT409' using message = 'This number has just been connected by somebody else.',
+    raise sqlstate 'PT409' using message = 'This number has just been connected elsewhere.',
       detail = 'number_taken';
   end;
   if number.id is null then
@@ -470,7 +470,7 @@ select private.audit_table('whatsapp_sessions', 'id', '-health_checked_at');
 
 alter table public.whatsapp_sessions enable row level security;
 
-create policy "members read the numbers they work with" on public.whatsapp_sessions for select to authenticated
+create policy "people read the numbers they work with" on public.whatsapp_sessions for select to authenticated
   using (
     tenant_id = (select private.tenant_id())
     and (

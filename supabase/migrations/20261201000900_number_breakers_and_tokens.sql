@@ -268,7 +268,7 @@ $$;
 alter table private.session_tokens enable row level security;
 alter table private.number_breakers enable row level security;
 
-create policy "nobody" on private.session_tokens to authenticated using (false);
-create policy "nobody" on private.number_breakers to authenticated using (false);
+create policy "no client access" on private.session_tokens to authenticated using (false);
+create policy "no client access" on private.number_breakers to authenticated using (false);
 
 grant execute on function public.number_delivery(uuid) to authenticated;

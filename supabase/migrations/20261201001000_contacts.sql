@@ -392,7 +392,7 @@ begin
         else format(' and (c.created_at, c.id) < (%L, %L::uuid)', (place ->> 'key')::timestamptz, (place ->> 'id')::uuid)
       end;
     exception when others then
-      raise sqlstate 'PT422' using message = 'There is no such place in this list.', detail = 'invalid_field', hint = 'cursor';
+      raise sqlstate 'PT422' using message = 'This is not a cursor of this list.', detail = 'invalid_field', hint = 'cursor';
     end;
   end if;
 
@@ -545,7 +545,7 @@ begin
     else old.choices
   end;
   if (wanted.type = 'choice') <> (cardinality(wanted.choices) > 0) then
-    raise sqlstate 'PT422' using message = 'Name what can be chosen.', detail = 'invalid_field', hint = 'choices';
+    raise sqlstate 'PT422' using message = 'List the permitted choices.', detail = 'invalid_field', hint = 'choices';
   end if;
   if (wanted.type, wanted.choices) is distinct from (old.type, old.choices) then
     select count(*) into unfit from public.contacts c
@@ -709,7 +709,7 @@ begin
   end if;
   contact := private.own_contact(update_contact.contact_id);
   if contact.updated_at > unless_changed_since then
-    raise sqlstate 'PT409' using message = 'Somebody has changed this contact meanwhile. Please reload it.',
+    raise sqlstate 'PT409' using message = 'This contact has changed in the meantime. Please reload it.',
       detail = 'contact_changed';
   end if;
   return private.change_contact(contact, changes);
@@ -837,7 +837,7 @@ begin
   where n.id = delete_contact_note.note_id and n.contact_id = contact.id and n.tenant_id = contact.tenant_id
     and (private.has_permission('notes.delete') or n.created_by = private.person_id());
   if not found then
-    raise sqlstate 'PT404' using message = 'There is no such note of yours.', detail = 'not_found';
+    raise sqlstate 'PT404' using message = 'You have no such note.', detail = 'not_found';
   end if;
 end;
 $$;
@@ -957,7 +957,7 @@ begin
       before_at := (place ->> 'at')::timestamptz;
       before_id := (place ->> 'id')::uuid;
     exception when others then
-      raise sqlstate 'PT422' using message = 'There is no such place in this list.', detail = 'invalid_field', hint = 'cursor';
+      raise sqlstate 'PT422' using message = 'This is not a cursor of this list.', detail = 'invalid_field', hint = 'cursor';
     end;
   end if;
 
@@ -1163,12 +1163,12 @@ alter table public.contact_fields enable row level security;
 alter table public.contact_notes enable row level security;
 
 -- people who see any contact may read the definitions of the fields
-create policy "members read the fields of contacts" on public.contact_fields for select to authenticated
+create policy "people read the fields of contacts" on public.contact_fields for select to authenticated
   using (
     tenant_id = (select private.tenant_id())
     and ((select private.has_permission('contacts.view')) or (select private.has_permission('conversations.view')))
   );
-create policy "members with the right read notes of contacts they may see" on public.contact_notes
+create policy "permitted people read notes of contacts they may see" on public.contact_notes
   for select to authenticated
   using (
     tenant_id = (select private.tenant_id())

@@ -421,4 +421,4 @@ $$;
 
 alter table private.former_identities enable row level security;
 
-create policy "nobody" on private.former_identities to authenticated using (false);
+create policy "no client access" on private.former_identities to authenticated using (false);

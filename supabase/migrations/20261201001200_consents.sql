@@ -165,7 +165,7 @@ select private.audit_table('contact_consents', 'id', 'people');
 
 alter table public.contact_consents enable row level security;
 
-create policy "members read the consents of contacts they may see" on public.contact_consents
+create policy "people read the consents of contacts they may see" on public.contact_consents
   for select to authenticated
   using (
     tenant_id = (select private.tenant_id())

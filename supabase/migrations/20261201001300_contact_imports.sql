@@ -455,12 +455,12 @@ alter table public.contact_imports enable row level security;
 alter table public.contact_import_errors enable row level security;
 alter table private.contact_import_readers enable row level security;
 
-create policy "members with the right read imports" on public.contact_imports for select to authenticated
+create policy "permitted people read imports" on public.contact_imports for select to authenticated
   using (tenant_id = (select private.tenant_id()) and (select private.has_permission('contacts.import')));
-create policy "members with the right read what was not imported" on public.contact_import_errors
+create policy "permitted people read the rejected rows of imports" on public.contact_import_errors
   for select to authenticated
   using (tenant_id = (select private.tenant_id()) and (select private.has_permission('contacts.import')));
-create policy "nobody" on private.contact_import_readers to authenticated using (false);
+create policy "no client access" on private.contact_import_readers to authenticated using (false);
 
 grant select on public.contact_imports, public.contact_import_errors to authenticated;
 

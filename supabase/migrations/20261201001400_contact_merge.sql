@@ -331,7 +331,7 @@ begin
   if after is not null then
     select c.* into place from public.contacts c where c.id = list_contact_duplicates.after and c.tenant_id = tenant;
     if not found then
-      raise sqlstate 'PT422' using message = 'There is no such place in this list.', detail = 'invalid_field', hint = 'cursor';
+      raise sqlstate 'PT422' using message = 'This is not a cursor of this list.', detail = 'invalid_field', hint = 'cursor';
     end if;
   end if;
   with page as materialized (

@@ -443,7 +443,7 @@ create index contact_import_errors_tail_idx on public.contact_import_errors (ten
 
 alter table private.files_to_remove enable row level security;
 
-create policy "nobody" on private.files_to_remove to authenticated using (false);
+create policy "no client access" on private.files_to_remove to authenticated using (false);
 
 grant execute on function
   public.delete_contact(uuid),

@@ -619,7 +619,7 @@ alter table public.conversations enable row level security;
 alter table public.conversation_events enable row level security;
 alter table public.conversation_reads enable row level security;
 
-create policy "members read conversations they may see" on public.conversations for select to authenticated
+create policy "people read conversations they may see" on public.conversations for select to authenticated
   using (
     tenant_id = (select private.tenant_id())
     and (
@@ -633,7 +633,7 @@ create policy "members read conversations they may see" on public.conversations 
       )
     )
   );
-create policy "members read contacts they may see" on public.contacts for select to authenticated
+create policy "people read contacts they may see" on public.contacts for select to authenticated
   using (
     tenant_id = (select private.tenant_id())
     and (
@@ -641,13 +641,13 @@ create policy "members read contacts they may see" on public.contacts for select
       or exists (select 1 from public.conversations c where c.contact_id = contacts.id)
     )
   );
-create policy "members read the history of conversations they may see" on public.conversation_events
+create policy "people read the history of conversations they may see" on public.conversation_events
   for select to authenticated
   using (
     tenant_id = (select private.tenant_id())
     and exists (select 1 from public.conversations v where v.id = conversation_events.conversation_id)
   );
-create policy "members read how far they have read" on public.conversation_reads for select to authenticated
+create policy "people read how far they have read" on public.conversation_reads for select to authenticated
   using (tenant_id = (select private.tenant_id()) and user_id = (select auth.uid()));
 
 grant select on public.conversations, public.conversation_events, public.conversation_reads to authenticated;

@@ -445,7 +445,7 @@ begin
     perform private.require('messages.delete');
   end if;
   if message.target_message_id is not null then
-    raise sqlstate 'PT409' using message = 'A reaction, an edit or a revocation is no message of its own.',
+    raise sqlstate 'PT409' using message = 'A reaction, an edit or a revocation cannot be deleted separately.',
       detail = 'message_not_deletable';
   end if;
   if message.deleted_at is null then
@@ -505,7 +505,7 @@ select private.audit_table('messages', 'id', 'people');
 alter table public.messages enable row level security;
 alter table public.message_status_events enable row level security;
 
-create policy "members read messages of conversations they may see" on public.messages
+create policy "people read messages of conversations they may see" on public.messages
   for select to authenticated
   using (
     tenant_id = (select private.tenant_id())
@@ -515,7 +515,7 @@ create policy "members read messages of conversations they may see" on public.me
       or exists (select 1 from public.conversations c where c.id = messages.conversation_id)
     )
   );
-create policy "members read the history of messages they may see" on public.message_status_events
+create policy "people read the history of messages they may see" on public.message_status_events
   for select to authenticated
   using (
     tenant_id = (select private.tenant_id())

@@ -134,7 +134,7 @@ begin
     select s.* into strict session from public.whatsapp_sessions s where s.id = conversation.session_id;
     assignee := private.next_agent(session, strategy);
     if assignee is null then
-      raise sqlstate 'PT409' using message = 'Nobody is available at the moment.', detail = 'no_agent_available';
+      raise sqlstate 'PT409' using message = 'No agent is available at the moment.', detail = 'no_agent_available';
     end if;
   elsif assignee is not null and not exists (
     select 1 from public.profiles p
@@ -213,7 +213,7 @@ $$;
 
 alter table private.assignment_members enable row level security;
 
-create policy "nobody" on private.assignment_members to authenticated using (false);
+create policy "no client access" on private.assignment_members to authenticated using (false);
 
 grant execute on function
   public.assign_conversation(uuid, uuid, text),

@@ -169,7 +169,7 @@ begin
       )
     )
   ) then
-    raise sqlstate 'PT422' using message = 'Somebody who is mentioned may not see this conversation.',
+    raise sqlstate 'PT422' using message = 'A mentioned person may not see this conversation.',
       detail = 'invalid_field', hint = 'mentions';
   end if;
   perform private.tell(note.tenant_id, 'agent', w.id, 'mention.created',
@@ -228,7 +228,7 @@ begin
   perform private.require('notes.update');
   note := private.own_note(update_note.note_id);
   if note.author_id is distinct from private.person_id() or note.author_id is null then
-    raise sqlstate 'PT403' using message = 'Only who wrote a note may change it.', detail = 'forbidden';
+    raise sqlstate 'PT403' using message = 'Only the author of a note may change it.', detail = 'forbidden';
   end if;
   fresh := array(select distinct w from unnest(update_note.mentions) w where w <> all (note.mentions) order by w);
   update public.conversation_notes n
@@ -474,22 +474,22 @@ alter table public.conversation_labels enable row level security;
 alter table public.contact_labels enable row level security;
 alter table public.conversation_notes enable row level security;
 
-create policy "members with the right read labels" on public.labels for select to authenticated
+create policy "permitted people read labels" on public.labels for select to authenticated
   using (tenant_id = (select private.tenant_id()) and (select private.has_permission('labels.view')));
-create policy "members read labels of conversations they may see" on public.conversation_labels
+create policy "people read labels of conversations they may see" on public.conversation_labels
   for select to authenticated
   using (
     tenant_id = (select private.tenant_id())
     and (select private.has_permission('labels.view'))
     and exists (select 1 from public.conversations v where v.id = conversation_labels.conversation_id)
   );
-create policy "members read labels of contacts they may see" on public.contact_labels for select to authenticated
+create policy "people read labels of contacts they may see" on public.contact_labels for select to authenticated
   using (
     tenant_id = (select private.tenant_id())
     and (select private.has_permission('labels.view'))
     and exists (select 1 from public.contacts c where c.id = contact_labels.contact_id)
   );
-create policy "members with the right read notes of conversations they may see" on public.conversation_notes
+create policy "permitted people read notes of conversations they may see" on public.conversation_notes
   for select to authenticated
   using (
     tenant_id = (select private.tenant_id())

@@ -42,7 +42,7 @@ begin
   perform (place ->> 3)::smallint;
   return place;
 exception when data_exception then
-  raise sqlstate 'PT422' using message = 'This is no cursor of this list.', detail = 'invalid_field', hint = 'cursor';
+  raise sqlstate 'PT422' using message = 'This is not a cursor of this list.', detail = 'invalid_field', hint = 'cursor';
 end;
 $$;
 

@@ -513,7 +513,7 @@ begin
         upload := private.known_upload(file, conversation.session_id);
         -- files are not uploaded for closed windows; the window is then the reason
         if upload.id is null and conversation.window_expires_at > now() then
-          raise sqlstate 'PT409' using message = 'The file of this message cannot be sent on from this number.',
+          raise sqlstate 'PT409' using message = 'The file of this message cannot be forwarded from this number.',
             detail = 'not_forwardable';
         end if;
         body := jsonb_build_object('id', upload.meta_media_id);
@@ -726,7 +726,7 @@ $$;
 
 alter table private.idempotency_keys enable row level security;
 
-create policy "nobody" on private.idempotency_keys to authenticated using (false);
+create policy "no client access" on private.idempotency_keys to authenticated using (false);
 
 grant execute on function
   public.create_message(uuid, text, text, jsonb, text, text),

@@ -396,7 +396,7 @@ select private.audit_table('message_media', 'id', 'people');
 
 alter table public.message_media enable row level security;
 
-create policy "members read files of messages they may see, and what they uploaded" on public.message_media
+create policy "people read files they uploaded or whose messages they may see" on public.message_media
   for select to authenticated
   using (
     tenant_id = (select private.tenant_id())

@@ -247,7 +247,7 @@ begin
   old := private.own_template(update_template.template_id);
   -- many clients keep times to the millisecond
   if date_trunc('milliseconds', old.updated_at) <> date_trunc('milliseconds', expected) then
-    raise sqlstate 'PT409' using message = 'Somebody has just changed the template. Please load it again.',
+    raise sqlstate 'PT409' using message = 'The template has just been changed. Please reload it.',
       detail = 'template_changed';
   end if;
   perform private.check_sample_path(old.tenant_id, template ->> 'sample_path');
@@ -312,7 +312,7 @@ begin
   perform private.require('templates.submit');
   template := private.own_template(begin_template_submission.template_id);
   if date_trunc('milliseconds', template.updated_at) <> date_trunc('milliseconds', expected) then
-    raise sqlstate 'PT409' using message = 'Somebody has just changed the template. Please load it again.',
+    raise sqlstate 'PT409' using message = 'The template has just been changed. Please reload it.',
       detail = 'template_changed';
   end if;
 
@@ -678,7 +678,7 @@ select private.audit_table('broadcast_templates', 'id');
 
 alter table public.broadcast_templates enable row level security;
 
-create policy "members with the right read templates" on public.broadcast_templates for select to authenticated
+create policy "permitted people read templates" on public.broadcast_templates for select to authenticated
   using (
     tenant_id = (select private.tenant_id())
     and ((select private.has_permission('broadcasts.view')) or (select private.has_permission('templates.view')))

@@ -508,7 +508,7 @@ begin
           then array(select jsonb_array_elements_text(options -> 'recipient_ids'))::uuid[] end
       );
       if touched = 0 then
-        raise sqlstate 'PT409' using message = 'Nobody is left to try again.', detail = 'nothing_to_retry';
+        raise sqlstate 'PT409' using message = 'There is no recipient to retry.', detail = 'nothing_to_retry';
       end if;
       update public.broadcast_campaigns k
       set status = case when k.status = 'paused' then 'paused' else 'sending' end, completed_at = null,
@@ -706,7 +706,7 @@ begin
   if exists (
     select 1 from public.broadcast_recipients r where r.campaign_id = c.id and r.message_id is not null
   ) then
-    raise sqlstate 'PT409' using message = 'A campaign that reached somebody stays.', detail = 'campaign_state';
+    raise sqlstate 'PT409' using message = 'A campaign that has reached recipients cannot be deleted.', detail = 'campaign_state';
   end if;
   delete from public.broadcast_campaigns k where k.id = c.id;
 end;
@@ -1038,7 +1038,7 @@ begin
   if named then
     select w into lacking from unnest(wanted) w where not mapping ? w order by w limit 1;
     if lacking is not null then
-      raise sqlstate 'PT422' using message = format('Nothing fills the variable %s.', lacking),
+      raise sqlstate 'PT422' using message = format('The variable %s has no value.', lacking),
         detail = 'variables_unmapped', hint = 'variable_mapping';
     end if;
   end if;
@@ -1082,7 +1082,7 @@ begin
   end if;
   if lacking is not null then
     raise sqlstate 'PT422' using
-      message = format('Nothing fills the variable %s: say by variable_mapping what does.', lacking),
+      message = format('The variable %s has no value. Map it in variable_mapping.', lacking),
       detail = 'variables_unmapped', hint = 'variable_mapping';
   end if;
 end;
@@ -1272,13 +1272,13 @@ alter table public.broadcast_campaigns enable row level security;
 alter table public.broadcast_recipients enable row level security;
 alter table public.calling_codes enable row level security;
 
-create policy "members with the right read campaigns" on public.broadcast_campaigns
+create policy "permitted people read campaigns" on public.broadcast_campaigns
   for select to authenticated
   using (tenant_id = (select private.tenant_id()) and (select private.has_permission('broadcasts.view')));
-create policy "members with the right read recipients" on public.broadcast_recipients
+create policy "permitted people read recipients" on public.broadcast_recipients
   for select to authenticated
   using (tenant_id = (select private.tenant_id()) and (select private.has_permission('broadcasts.view')));
-create policy "members read the list of countries" on public.calling_codes for select to authenticated
+create policy "people read the list of countries" on public.calling_codes for select to authenticated
   using ((select private.tenant_id()) is not null);
 
 grant select on public.broadcast_campaigns, public.broadcast_recipients, public.calling_codes to authenticated;

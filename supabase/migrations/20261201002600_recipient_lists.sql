@@ -668,15 +668,15 @@ alter table public.recipient_list_entries enable row level security;
 alter table public.recipient_list_errors enable row level security;
 alter table private.recipient_imports enable row level security;
 
-create policy "members with the right read lists" on public.recipient_lists for select to authenticated
+create policy "permitted people read lists" on public.recipient_lists for select to authenticated
   using (tenant_id = (select private.tenant_id()) and (select private.has_permission('recipient_lists.view')));
-create policy "members with the right read who is on a list" on public.recipient_list_entries
+create policy "permitted people read the people of a list" on public.recipient_list_entries
   for select to authenticated
   using (tenant_id = (select private.tenant_id()) and (select private.has_permission('recipient_lists.view')));
-create policy "members with the right read what is not on a list" on public.recipient_list_errors
+create policy "permitted people read the rejected rows of a list" on public.recipient_list_errors
   for select to authenticated
   using (tenant_id = (select private.tenant_id()) and (select private.has_permission('recipient_lists.view')));
-create policy "nobody" on private.recipient_imports to authenticated using (false);
+create policy "no client access" on private.recipient_imports to authenticated using (false);
 
 grant select on
   public.recipient_lists, public.recipient_list_entries, public.recipient_list_errors

@@ -537,7 +537,7 @@ begin
       cross join lateral private.counted_sends(s.tenant_id, s.meta_business_account_id) w
       where s.id = session
     ))),
-    status_reason = 'Meta''s limit of customers in 24 hours is reached; the rest follows by itself'
+    status_reason = 'Meta''s limit of customers in 24 hours is reached; the rest follows automatically'
   where c.session_id = session and c.status = 'sending' and c.held_until is null;
 end;
 $$;
@@ -828,5 +828,5 @@ create trigger pause_for_quality after update on public.whatsapp_sessions
 alter table private.sender_leases enable row level security;
 alter table private.cron_runs enable row level security;
 
-create policy "nobody" on private.cron_runs to authenticated using (false);
-create policy "nobody" on private.sender_leases to authenticated using (false);
+create policy "no client access" on private.cron_runs to authenticated using (false);
+create policy "no client access" on private.sender_leases to authenticated using (false);

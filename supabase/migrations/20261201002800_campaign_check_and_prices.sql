@@ -368,9 +368,9 @@ select private.audit_table('message_prices', 'tenant_id,country,category,effecti
 alter table public.message_prices enable row level security;
 alter table private.listed_prices enable row level security;
 
-create policy "members with the right read prices" on public.message_prices for select to authenticated
+create policy "permitted people read prices" on public.message_prices for select to authenticated
   using (tenant_id = (select private.tenant_id()) and (select private.has_permission('broadcasts.view')));
-create policy "nobody" on private.listed_prices to authenticated using (false);
+create policy "no client access" on private.listed_prices to authenticated using (false);
 
 grant select on public.message_prices to authenticated;
 

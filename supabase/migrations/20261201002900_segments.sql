@@ -527,7 +527,7 @@ begin
     condition := '(' || condition || ')';
   else
     perform private.refuse_filter(path,
-      'A filter is all, any or not of others, a comparison (field, op, value), or what somebody did with a campaign.');
+      'A filter is a group of filters (all, any, not), a comparison (field, op, value), or a campaign event (campaign, did).');
   end if;
 end;
 $$;
@@ -774,7 +774,7 @@ select private.audit_table('segments', 'id');
 
 alter table public.segments enable row level security;
 
-create policy "members with the right read segments" on public.segments for select to authenticated
+create policy "permitted people read segments" on public.segments for select to authenticated
   using (tenant_id = (select private.tenant_id()) and (select private.has_permission('segments.view')));
 
 grant select on public.segments to authenticated;

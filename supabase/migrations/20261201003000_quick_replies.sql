@@ -341,7 +341,7 @@ select private.audit_table('quick_replies', 'id', '-usage_count', '-last_used_at
 
 alter table public.quick_replies enable row level security;
 
-create policy "members with the right read shared quick replies and their own" on public.quick_replies
+create policy "permitted people read shared quick replies and their own" on public.quick_replies
   for select to authenticated
   using (
     tenant_id = (select private.tenant_id()) and (select private.has_permission('quick_replies.view'))

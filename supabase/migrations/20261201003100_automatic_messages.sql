@@ -145,7 +145,7 @@ begin
   if late is not null then
     perform 1 from public.messages m where m.id = any (late) order by m.id for update;
     update public.messages m
-    set status = 'failed', failed_at = now(), error_title = 'The customer may not be written to any more'
+    set status = 'failed', failed_at = now(), error_title = 'The customer may no longer be written to'
     where m.id = any (late) and m.status = 'queued';
   end if;
 
@@ -530,7 +530,7 @@ begin
     where jsonb_typeof(h) <> 'object' or coalesce(h ->> 'date', '') !~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$'
       or coalesce(char_length(h ->> 'name'), 0) > 100
   ) then
-    perform private.refuse_setting('holidays', 'Each holiday has a date (2026-12-25), and a name if you like.');
+    perform private.refuse_setting('holidays', 'Each holiday has a date (2026-12-25) and an optional name.');
   end if;
   if given ? 'greeting' then
     perform private.check_message_setting(tenant, 'greeting', given -> 'greeting', 4000, 'after_days');
@@ -573,10 +573,10 @@ alter table private.automatic_messages enable row level security;
 alter table public.service_settings enable row level security;
 alter table private.service_windows enable row level security;
 
-create policy "members with the right read how numbers behave" on public.service_settings for select to authenticated
+create policy "permitted people read the settings of numbers" on public.service_settings for select to authenticated
   using (tenant_id = (select private.tenant_id()) and (select private.has_permission('settings.view')));
-create policy "nobody" on private.automatic_messages to authenticated using (false);
-create policy "nobody" on private.service_windows to authenticated using (false);
+create policy "no client access" on private.automatic_messages to authenticated using (false);
+create policy "no client access" on private.service_windows to authenticated using (false);
 
 grant select on public.service_settings to authenticated;
 

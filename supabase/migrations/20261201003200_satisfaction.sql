@@ -259,7 +259,7 @@ select private.audit_table('csat_responses', 'id', 'people');
 
 alter table public.csat_responses enable row level security;
 
-create policy "members with the right read how satisfied customers were" on public.csat_responses
+create policy "permitted people read how satisfied customers were" on public.csat_responses
   for select to authenticated
   using (tenant_id = (select private.tenant_id()) and (select private.has_permission('reports.view')));
 

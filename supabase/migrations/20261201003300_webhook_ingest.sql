@@ -147,7 +147,7 @@ begin
       select 1 from public.conversations v where v.session_id = r.session_id and v.contact_id = r.contact_id
     )
   ) then
-    raise sqlstate '40001' using message = 'a contact was joined with another meanwhile';
+    raise sqlstate '40001' using message = 'a contact was merged with another one meanwhile';
   end if;
 
   with written as (
@@ -515,6 +515,6 @@ $$;
 alter table public.webhook_events enable row level security;
 alter table private.settings enable row level security;
 
-create policy "a delivery may hold several tenants' data: no client reads it" on public.webhook_events
+create policy "no client access" on public.webhook_events
   for select to authenticated using (false);
-create policy "nobody" on private.settings to authenticated using (false);
+create policy "no client access" on private.settings to authenticated using (false);

@@ -547,7 +547,7 @@ create trigger announce_created after insert on public.account_events
 
 alter table public.account_events enable row level security;
 
-create policy "members with the right read notices of their accounts" on public.account_events
+create policy "permitted people read notices of their accounts" on public.account_events
   for select to authenticated
   using (tenant_id = (select private.tenant_id()) and (select private.has_permission('numbers.events')));
 

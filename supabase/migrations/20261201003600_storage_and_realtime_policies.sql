@@ -1,23 +1,23 @@
 -- Storage and Realtime: buckets and the access to their files, the published tables, and the access to topics.
 
-create policy "members listen to their own topics" on realtime.messages for select to authenticated
+create policy "people listen to their own topics" on realtime.messages for select to authenticated
   using (extension in ('broadcast', 'presence') and (select private.may_listen((select realtime.topic()))));
-create policy "members read files of messages they may see" on storage.objects for select to authenticated
+create policy "people read files of messages they may see" on storage.objects for select to authenticated
   using (
     bucket_id = 'chat-media'
     and exists (select 1 from public.message_media f where f.storage_path = objects.name)
   );
-create policy "members read the campaign files of their tenant" on storage.objects for select to authenticated
+create policy "people read the campaign files of their tenant" on storage.objects for select to authenticated
   using (
     bucket_id = 'broadcast-media' and (storage.foldername(name))[1] = (select private.tenant_id())::text
   );
-create policy "members with the right add campaign files of their tenant" on storage.objects
+create policy "permitted people add campaign files of their tenant" on storage.objects
   for insert to authenticated
   with check (
     bucket_id = 'broadcast-media' and (storage.foldername(name))[1] = (select private.tenant_id())::text
     and (select private.has_permission('media.upload'))
   );
-create policy "members with the right change campaign files of their tenant" on storage.objects
+create policy "permitted people change campaign files of their tenant" on storage.objects
   for update to authenticated
   using (
     bucket_id = 'broadcast-media' and (storage.foldername(name))[1] = (select private.tenant_id())::text
@@ -27,15 +27,15 @@ create policy "members with the right change campaign files of their tenant" on 
     bucket_id = 'broadcast-media' and (storage.foldername(name))[1] = (select private.tenant_id())::text
     and (select private.has_permission('media.upload'))
   );
-create policy "members with the right remove campaign files of their tenant" on storage.objects
+create policy "permitted people remove campaign files of their tenant" on storage.objects
   for delete to authenticated
   using (
     bucket_id = 'broadcast-media' and (storage.foldername(name))[1] = (select private.tenant_id())::text
     and (select private.has_permission('media.delete'))
   );
-create policy "members meet in conversations they may see" on realtime.messages for select to authenticated
+create policy "people join the presence of conversations they may see" on realtime.messages for select to authenticated
   using (extension in ('broadcast', 'presence') and (select private.may_meet((select realtime.topic()))));
-create policy "members show themselves in conversations they may see" on realtime.messages for insert to authenticated
+create policy "people announce their presence in conversations they may see" on realtime.messages for insert to authenticated
   with check (extension in ('broadcast', 'presence') and (select private.may_meet((select realtime.topic()))));
 
 insert into storage.buckets (id, name, public, file_size_limit) values

@@ -113,7 +113,7 @@ const OWN_REASONS: [(&str, [&str; 2]); 12] = [
     ("This contact is blocked.", BLOCKED),
     ("The contact is blocked", BLOCKED),
     (
-        "The customer may not be written to any more",
+        "The customer may no longer be written to",
         [
             "It was not sent: the 24 hours were over, the contact could no longer be reached, or the number could no longer send.",
             "Tidak dikirim: jendela 24 jam sudah lewat, kontak tidak dapat dihubungi lagi, atau nomor tidak dapat mengirim lagi.",

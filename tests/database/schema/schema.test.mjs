@@ -214,12 +214,12 @@ const CONTROLS = {
     found: "policy storage.objects: other: only in",
   },
   "the condition of a policy": {
-    change: 'alter policy "members read their tenant" on public.tenants using (false)',
-    found: "policy public.tenants: members read their tenant: visible",
+    change: 'alter policy "people read their tenant" on public.tenants using (false)',
+    found: "policy public.tenants: people read their tenant: visible",
   },
   "the roles of a policy": {
-    change: 'alter policy "members read their tenant" on public.tenants to anon',
-    found: "policy public.tenants: members read their tenant: roles",
+    change: 'alter policy "people read their tenant" on public.tenants to anon',
+    found: "policy public.tenants: people read their tenant: roles",
   },
   "a publication": {
     change: "alter publication supabase_realtime set (publish = 'insert')",
