@@ -358,14 +358,15 @@ begin
 end;
 $$;
 
--- Passes a person's open conversations to a successor, or unassigns them where the successor may not see them.
-create function private.hand_over(person uuid, successor uuid) returns integer
+-- Assigns a person's open conversations to a successor, or unassigns them if there is none. The successor must be active
+-- and may see conversations.
+create function private.reassign_conversations(person uuid, successor uuid) returns integer
 language plpgsql set search_path = '' as $$
 begin
   if successor is not null and not exists (
     select 1 from public.profiles p
     where p.user_id = successor and p.user_id <> person and p.tenant_id = private.tenant_id()
-      and p.deactivated_at is null and private.person_may(p.user_id, 'conversations.view')
+      and p.deactivated_at is null and private.person_has_permission(p.user_id, 'conversations.view')
   ) then
     raise sqlstate 'PT422' using message = 'There is no such active person.', detail = 'invalid_field',
       hint = 'reassign_to';
@@ -418,7 +419,7 @@ begin
     delete from auth.sessions s where s.user_id = person;
   end if;
   if active is false or changes ? 'reassign_to' then
-    handed_over := private.hand_over(person, (changes ->> 'reassign_to')::uuid);
+    handed_over := private.reassign_conversations(person, (changes ->> 'reassign_to')::uuid);
   end if;
   return (
     select private.agent_json(p) || jsonb_build_object('reassigned_conversations', handed_over)
@@ -477,7 +478,7 @@ begin
   end if;
   -- a tenant that is being deleted has no audience
   if exists (select 1 from public.tenants t where t.id = tenant) then
-    perform private.tell(tenant, 'settings', null, 'settings.updated', jsonb_build_object('id', about));
+    perform private.record_and_broadcast(tenant, 'settings', null, 'settings.updated', jsonb_build_object('id', about));
   end if;
   return null;
 end;
@@ -486,7 +487,7 @@ $$;
 create function private.announce_agent() returns trigger
 language plpgsql set search_path = '' as $$
 begin
-  perform private.tell(
+  perform private.record_and_broadcast(
     new.tenant_id, 'agents', null, 'agent.' || case tg_op when 'INSERT' then 'created' else 'updated' end,
     jsonb_build_object('id', new.user_id, 'display_name', new.display_name, 'availability', new.availability,
       'active', new.deactivated_at is null)

@@ -209,7 +209,7 @@ $$;
 
 -- The permissions that a role holds and the caller lacks. Permissions of disabled modules count, because a module can
 -- be enabled again.
-create function private.beyond_caller(role uuid) returns text[]
+create function private.permissions_beyond_caller(role uuid) returns text[]
 language sql stable set search_path = '' as $$
   select array(
     select h.permission_key from private.role_holdings h where h.role_id = role
@@ -222,7 +222,7 @@ $$;
 create function private.refuse_beyond_caller(role uuid, field text) returns void
 language plpgsql stable set search_path = '' as $$
 declare
-  beyond constant text[] := private.beyond_caller(role);
+  beyond constant text[] := private.permissions_beyond_caller(role);
 begin
   if cardinality(beyond) > 0 then
     raise sqlstate 'PT403' using
@@ -549,7 +549,7 @@ begin
 end;
 $$;
 
--- Refuses while a person, a key or an invitation holds the role.
+-- Deletes a role. Refuses while a person or an active API key holds it.
 -- Security definer: clients have no right to write API keys and roles.
 create function public.delete_role(role_id uuid) returns void
 language plpgsql security definer set search_path = '' as $$
@@ -564,7 +564,7 @@ begin
     raise sqlstate 'PT409' using message = 'A person or an API key holds this role. Assign them another role first.',
       detail = 'role_in_use';
   end if;
-  -- expired and revoked keys need no role of their own
+  -- revoked keys need no role of their own
   update public.api_keys k set role_id = '00000000-0000-4000-8000-000000000001' where k.role_id = role.id;
   delete from public.roles r where r.id = role.id;
 end;
@@ -703,7 +703,7 @@ $$;
 
 -- Whether a person has a permission, independent of the caller.
 -- Security definer: it reads from `auth.users` whether a person is banned.
-create function private.person_may(person uuid, wanted text) returns boolean
+create function private.person_has_permission(person uuid, wanted text) returns boolean
 language plpgsql stable security definer set search_path = '' as $$
 begin
   return exists (

@@ -274,27 +274,27 @@ end;
 $$;
 
 -- Records the time and the address of a use. A new address is a security event, except the first address of a key.
-create function public.note_api_key_use(key_id uuid, ip text) returns void
+create function public.record_api_key_use(key_id uuid, ip text) returns void
 language plpgsql set search_path = '' as $$
 declare
   is_new boolean;
 begin
   update public.api_keys k set last_used_at = now()
-  where k.id = note_api_key_use.key_id
+  where k.id = record_api_key_use.key_id
     and (k.last_used_at is null or k.last_used_at < now() - interval '15 seconds');
-  if note_api_key_use.ip is null then
+  if record_api_key_use.ip is null then
     return;
   end if;
-  insert into private.api_key_places as p (api_key_id, ip) values (note_api_key_use.key_id, note_api_key_use.ip)
+  insert into private.api_key_places as p (api_key_id, ip) values (record_api_key_use.key_id, record_api_key_use.ip)
   on conflict on constraint api_key_places_pkey do update set last_used_at = now()
   returning p.first_used_at = p.last_used_at and xmax = 0 into is_new;
   if is_new and exists (
     select 1 from private.api_key_places p
-    where p.api_key_id = note_api_key_use.key_id and p.ip <> note_api_key_use.ip
+    where p.api_key_id = record_api_key_use.key_id and p.ip <> record_api_key_use.ip
   ) then
     perform private.record_event(
-      'api_key.new_place', 'api_key', note_api_key_use.key_id, 'api_keys', note_api_key_use.key_id::text,
-      jsonb_build_object('ip', note_api_key_use.ip)
+      'api_key.new_place', 'api_key', record_api_key_use.key_id, 'api_keys', record_api_key_use.key_id::text,
+      jsonb_build_object('ip', record_api_key_use.ip)
     );
   end if;
 end;
@@ -331,16 +331,16 @@ to authenticated;
 
 do $$
 declare
-  watched text;
+  watched_table text;
   operation text;
 begin
-  foreach watched in array array['tenants', 'profiles', 'user_roles', 'role_permissions', 'roles'] loop
+  foreach watched_table in array array['tenants', 'profiles', 'user_roles', 'role_permissions', 'roles'] loop
     foreach operation in array array['insert', 'update', 'delete'] loop
-      continue when watched = 'tenants' and operation = 'delete';
+      continue when watched_table = 'tenants' and operation = 'delete';
       execute format(
         'create trigger renew_access_%s after %s on public.%I referencing %s table as changed
           for each statement execute function private.renew_access()',
-        operation, operation, watched, case operation when 'delete' then 'old' else 'new' end
+        operation, operation, watched_table, case operation when 'delete' then 'old' else 'new' end
       );
     end loop;
   end loop;

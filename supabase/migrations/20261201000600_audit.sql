@@ -1,5 +1,6 @@
--- The audit log: changes and refusals, and who caused them. Triggers write it in the transaction of the change. Entries
--- are never changed. They are removed only at the end of the tenant's retention period.
+-- The audit log: changes and refusals, and who caused them. Triggers write it in the transaction of the change. The
+-- erasure of a contact removes personal data from entries, and entries are deleted at the end of the tenant's retention
+-- period. Nothing else changes them.
 
 create table public.audit_logs (
   id bigint generated always as identity primary key,
@@ -30,7 +31,8 @@ create index audit_logs_number_before_idx on public.audit_logs (tenant_id, (befo
 create index audit_logs_number_after_idx on public.audit_logs (tenant_id, (after ->> 'wa_id'))
   where entity in ('recipient_list_entries', 'contacts') and after ->> 'wa_id' is not null;
 
--- Allows only one change of an entry: erasing the personal data of a contact. The action, its time and its actor stay.
+-- Refuses changes of the log, with two exceptions: the erasure of a contact's personal data, and the deletion of entries at
+-- the end of their retention period.
 create function private.keep_audit_logs() returns trigger
 language plpgsql set search_path = '' as $$
 begin
@@ -103,7 +105,8 @@ language sql stable set search_path = '' as $$
 $$;
 
 -- Writes the changes of a statement to the log. Arguments: the key columns, separated by commas, then
---   people    log only the changes of people and integrations: for tables that programs fill, whose rows are their own history
+--   people    log only the changes of people and integrations: for tables that programs fill, whose rows are their own
+--             history
 --   -column   ignore changes of this column alone
 -- A statement that touches more than 1000 rows becomes one entry per tenant, with the number of rows.
 -- Security definer: no caller has the right to write the audit log.

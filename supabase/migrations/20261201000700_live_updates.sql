@@ -16,7 +16,7 @@ create table private.changes (
   id bigint generated always as identity primary key,
   xid xid8 not null default pg_current_xact_id(),
   tenant_id uuid not null references public.tenants (id) on delete cascade,
-  -- the recipients: see private.tell
+  -- the recipients: see private.record_and_broadcast
   audience text not null,
   assigned_to uuid,
   event text not null,
@@ -65,10 +65,9 @@ language sql stable security definer set search_path = '' as $$
 $$;
 
 -- Broadcasts an event to everyone who may see a conversation with this assignee.
--- Security definer: a person who changes a row may have no right to send to topics.
 create function private.announce(tenant uuid, assignee uuid, event text, payload jsonb) returns void
 language sql set search_path = '' as $$
-  select private.tell(tenant, 'conversations', assignee, event, payload);
+  select private.record_and_broadcast(tenant, 'conversations', assignee, event, payload);
 $$;
 
 -- Records a change and broadcasts it to an audience. The `payload` has the `id` of the changed entity. The broadcast
@@ -78,25 +77,26 @@ $$;
 --   unassigned      agents who see unassigned conversations
 --   agent           `assignee`
 --   tenant          people who see every conversation
---   anything else   people with the permission to view it: `labels` goes to holders of `labels.view`, on tenant:<tenant>:labels
+--   anything else   people with the permission to view it: `labels` goes to holders of `labels.view`, on topic
+--                   tenant:<tenant>:labels
 -- Security definer: a person who changes a row may have no right to send to topics.
-create function private.tell(tenant uuid, audience text, assignee uuid, event text, payload jsonb) returns void
+create function private.record_and_broadcast(tenant uuid, audience text, assignee uuid, event text, payload jsonb) returns void
 language plpgsql security definer set search_path = '' as $$
 declare
-  said constant jsonb := payload || jsonb_build_object('sequence', pg_snapshot_xmin(pg_current_snapshot())::text::bigint);
+  broadcast constant jsonb := payload || jsonb_build_object('sequence', pg_snapshot_xmin(pg_current_snapshot())::text::bigint);
 begin
   insert into private.changes (tenant_id, audience, assigned_to, event, entity_id)
   values (tenant, audience, assignee, event, (payload ->> 'id')::uuid);
 
   if audience in ('conversations', 'tenant') then
-    perform realtime.send(said, event, 'tenant:' || tenant, true);
+    perform realtime.send(broadcast, event, 'tenant:' || tenant, true);
   end if;
   if audience = 'agent' or (audience = 'conversations' and assignee is not null) then
-    perform realtime.send(said, event, 'agent:' || assignee, true);
+    perform realtime.send(broadcast, event, 'agent:' || assignee, true);
   elsif audience = 'conversations' then
-    perform realtime.send(said, event, 'tenant:' || tenant || ':unassigned', true);
+    perform realtime.send(broadcast, event, 'tenant:' || tenant || ':unassigned', true);
   elsif audience <> 'tenant' then
-    perform realtime.send(said, event, 'tenant:' || tenant || ':' || audience, true);
+    perform realtime.send(broadcast, event, 'tenant:' || tenant || ':' || audience, true);
   end if;
 end;
 $$;
@@ -109,7 +109,7 @@ create function private.changes_from(place xid8, most integer, out entries jsonb
 language plpgsql stable security definer set search_path = '' as $$
 declare
   tenant constant uuid := private.tenant_id();
-  asks constant uuid := (select auth.uid());
+  caller_id constant uuid := (select auth.uid());
   views constant boolean := private.has_permission('conversations.view');
   views_all constant boolean := private.has_permission('conversations.view_all');
   unassigned constant boolean := views and private.sees_unassigned();
@@ -142,9 +142,9 @@ begin
     where c.tenant_id = tenant and c.xid >= place and (next is null or c.xid < next::xid8)
       and case c.audience
         when 'conversations' then views_all or (views and case when c.assigned_to is null then unassigned
-          else c.assigned_to = asks end)
+          else c.assigned_to = caller_id end)
         when 'unassigned' then unassigned
-        when 'agent' then views and c.assigned_to = asks
+        when 'agent' then views and c.assigned_to = caller_id
         when 'tenant' then views_all
         else c.audience = any (audiences)
       end
@@ -254,7 +254,7 @@ $$;
 -- Whether the caller may join conversation:<id>. There, clients show each other by presence and broadcast who is
 -- viewing a conversation or writing in it.
 -- Security definer: clients have no right to call `private.sees_assigned_to`.
-create function private.may_meet(topic text) returns boolean
+create function private.may_join_presence(topic text) returns boolean
 language plpgsql stable security definer set search_path = '' as $$
 begin
   if topic !~ '^conversation:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' then
@@ -281,7 +281,7 @@ grant execute on function
   private.changes_from(xid8, integer),
   private.changes_pruned_through(),
   public.list_changes(text, integer),
-  private.may_meet(text)
+  private.may_join_presence(text)
 to authenticated;
 
 insert into private.live_kinds (kind, reader) values
@@ -290,4 +290,4 @@ insert into private.live_kinds (kind, reader) values
   ('label', 'private.live_label'), ('campaign', 'public.get_campaign'), ('number', 'public.get_number'),
   ('recipient_list', 'public.get_recipient_list'), ('account_event', 'private.live_account_event'),
   ('contact', 'public.get_contact'), ('segment', 'public.get_segment'), ('quick_reply', 'public.get_quick_reply'),
-  ('agent', 'public.get_agent'), ('csat', 'private.live_csat'), ('contact_field', 'private.live_contact_field');
+  ('agent', 'public.get_agent'), ('csat', 'private.live_satisfaction'), ('contact_field', 'private.live_contact_field');

@@ -47,7 +47,7 @@ create table public.whatsapp_sessions (
   name_at timestamptz,
   -- the error of the last health check
   health_error text,
-  -- environment: uses META_WHATSAPP_TOKEN. own: uses a token in private.session_tokens
+  -- environment: uses META_WHATSAPP_TOKEN. own: uses a token in private.number_tokens
   access_source text not null default 'environment' check (access_source in ('environment', 'own')),
   access_status text not null default 'unchecked'
     check (access_status in ('unchecked', 'valid', 'invalid')),
@@ -96,7 +96,7 @@ $$;
 create function private.announce_number() returns trigger
 language plpgsql set search_path = '' as $$
 begin
-  perform private.tell(new.tenant_id, 'tenant', null, 'number.updated', private.number_json(new));
+  perform private.record_and_broadcast(new.tenant_id, 'tenant', null, 'number.updated', private.number_json(new));
   return null;
 end;
 $$;
@@ -199,7 +199,7 @@ begin
     status = 'disconnected', status_reason = null, status_code = null, access_expires_at = null, deleted_at = now(),
     former_phone_number_id = s.meta_phone_number_id, meta_phone_number_id = null
   where s.id = number.id;
-  delete from private.session_tokens t where t.session_id = number.id;
+  delete from private.number_tokens t where t.session_id = number.id;
   perform private.pause_campaigns_of(number.id, 'The number was disconnected.');
   return jsonb_build_object('business_account_id', number.meta_business_account_id, 'account_in_use', exists (
     select 1 from public.whatsapp_sessions o
@@ -212,7 +212,7 @@ $$;
 -- `access_source` is set for a number that was connected before and gets its history back. Refuses a number of another
 -- tenant.
 -- Security definer: the caller cannot see another tenant's number, which still blocks the connection.
-create function public.number_place(phone_number_id text) returns jsonb
+create function public.find_number_session(phone_number_id text) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 declare
   number public.whatsapp_sessions;
@@ -221,10 +221,10 @@ begin
     raise sqlstate 'PT403' using message = 'You may not manage numbers.', detail = 'forbidden';
   end if;
   select s.* into number from public.whatsapp_sessions s
-  where s.meta_phone_number_id = number_place.phone_number_id;
+  where s.meta_phone_number_id = find_number_session.phone_number_id;
   if not found then
     select s.* into number from public.whatsapp_sessions s
-    where s.former_phone_number_id = number_place.phone_number_id and s.tenant_id = private.tenant_id()
+    where s.former_phone_number_id = find_number_session.phone_number_id and s.tenant_id = private.tenant_id()
     order by s.deleted_at desc
     limit 1;
   elsif number.tenant_id <> private.tenant_id() then
@@ -238,7 +238,7 @@ $$;
 -- Stores Meta's report about a number: {"display_phone_number", "verified_name", "quality_rating", "status",
 -- "name_status", "throughput": {"level"}, "whatsapp_business_manager_messaging_limit"}. Missing fields stay unchanged.
 -- A number that Meta has banned becomes broken until Meta lifts the ban, because Meta refuses everything sent from it.
-create function private.take_health(session uuid, health jsonb) returns void
+create function private.store_health(session uuid, health jsonb) returns void
 language sql set search_path = '' as $$
   update public.whatsapp_sessions s
   set
@@ -321,7 +321,7 @@ declare
   number public.whatsapp_sessions;
 begin
   if health is not null then
-    perform private.take_health(record_number_health.session_id, health);
+    perform private.store_health(record_number_health.session_id, health);
   else
     update public.whatsapp_sessions s
     set
@@ -415,14 +415,14 @@ begin
   end if;
 
   if sealed is null then
-    delete from private.session_tokens t where t.session_id = number.id;
+    delete from private.number_tokens t where t.session_id = number.id;
   else
-    insert into private.session_tokens (session_id, sealed, key_id)
+    insert into private.number_tokens (session_id, sealed, key_id)
     values (number.id, sealed ->> 'sealed', sealed ->> 'key_id')
-    on conflict on constraint session_tokens_pkey do update
+    on conflict on constraint number_tokens_pkey do update
       set sealed = excluded.sealed, key_id = excluded.key_id, updated_at = now();
   end if;
-  perform private.take_health(number.id, health);
+  perform private.store_health(number.id, health);
   select s.* into number from public.whatsapp_sessions s where s.id = number.id;
   return private.number_json(number);
 end;
@@ -486,5 +486,5 @@ grant execute on function
   public.get_number(uuid),
   public.change_number(uuid, jsonb),
   public.delete_number(uuid),
-  public.number_place(text)
+  public.find_number_session(text)
 to authenticated;

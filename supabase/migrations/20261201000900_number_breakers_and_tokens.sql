@@ -12,14 +12,14 @@
 set check_function_bodies = off;
 
 -- Access tokens of numbers. The API encrypts them with a key that the database does not have.
-create table private.session_tokens (
+create table private.number_tokens (
   session_id uuid primary key references public.whatsapp_sessions (id) on delete cascade,
   sealed text not null,
   -- the key that encrypted the token; a rotation finds the remaining tokens by it
   key_id text not null,
   updated_at timestamptz not null default now()
 );
-create index session_tokens_key_idx on private.session_tokens (key_id, session_id);
+create index number_tokens_key_idx on private.number_tokens (key_id, session_id);
 
 create table private.number_breakers (
   session_id uuid primary key references public.whatsapp_sessions (id) on delete cascade,
@@ -35,8 +35,8 @@ create table private.number_breakers (
 );
 create index number_breakers_troubled_idx on private.number_breakers (state) where state <> 'closed';
 
--- Whether a retry may succeed: the call lost against a concurrent one, or the database has a temporary problem.
--- Duplicate and missing rows can also be caused by a concurrent call, so they count only if `patient` is set.
+-- Whether a retry may succeed: the call lost against a concurrent one, or the database has a temporary problem. Duplicate
+-- and missing rows may also come from a concurrent call. They count as well, unless `patient` is set.
 create function private.is_transient(state text, patient boolean) returns boolean
 language sql immutable set search_path = '' as $$
   select left(state, 2) in ('08', '25', '40', '42', '53', '55', '57', '58', 'XX', 'F0')
@@ -44,11 +44,11 @@ language sql immutable set search_path = '' as $$
 $$;
 
 -- One page of the tokens that are encrypted with another key than `current_key`.
-create function public.list_session_tokens(current_key text, after uuid, page_size integer) returns jsonb
+create function public.list_number_tokens(current_key text, after uuid, page_size integer) returns jsonb
 language sql stable set search_path = '' as $$
   select coalesce(jsonb_agg(jsonb_build_object('session_id', p.session_id, 'sealed', p.sealed, 'key_id', p.key_id)), '[]')
   from (
-    select t.* from private.session_tokens t
+    select t.* from private.number_tokens t
     where t.key_id <> current_key and (after is null or t.session_id > after)
     order by t.session_id
     limit page_size
@@ -57,12 +57,12 @@ $$;
 
 -- Replaces a token by the same token encrypted with a new key. Returns false if the stored token has changed since it
 -- was read.
-create function public.reseal_session_token(session_id uuid, was text, sealed text, key_id text) returns boolean
+create function public.reseal_number_token(session_id uuid, was text, sealed text, key_id text) returns boolean
 language plpgsql set search_path = '' as $$
 begin
-  update private.session_tokens t
-  set sealed = reseal_session_token.sealed, key_id = reseal_session_token.key_id, updated_at = now()
-  where t.session_id = reseal_session_token.session_id and t.sealed = was;
+  update private.number_tokens t
+  set sealed = reseal_number_token.sealed, key_id = reseal_number_token.key_id, updated_at = now()
+  where t.session_id = reseal_number_token.session_id and t.sealed = was;
   return found;
 end;
 $$;
@@ -109,7 +109,7 @@ begin
   return jsonb_build_object(
     'token', (
       select jsonb_build_object('sealed', t.sealed, 'key_id', t.key_id)
-      from private.session_tokens t where t.session_id = number_access.session_id
+      from private.number_tokens t where t.session_id = number_access.session_id
     ),
     'own_token', exists (
       select 1 from public.whatsapp_sessions s where s.id = number_access.session_id and s.access_source = 'own'
@@ -122,20 +122,20 @@ end;
 $$;
 
 -- Records the outcome of sends: how many brought no answer, and whether any was answered. Returns the new state.
-create function public.note_sends(session_id uuid, failed integer, answered boolean) returns text
+create function public.record_sends(session_id uuid, failed integer, answered boolean) returns text
 language plpgsql set search_path = '' as $$
 declare
   before text;
   breaker private.number_breakers;
 begin
   if answered and failed = 0 and not exists (
-    select 1 from private.number_breakers b where b.session_id = note_sends.session_id and b.failures > 0
+    select 1 from private.number_breakers b where b.session_id = record_sends.session_id and b.failures > 0
   ) then
     return 'closed';
   end if;
-  insert into private.number_breakers (session_id) values (note_sends.session_id)
+  insert into private.number_breakers (session_id) values (record_sends.session_id)
   on conflict on constraint number_breakers_pkey do nothing;
-  select b.* into breaker from private.number_breakers b where b.session_id = note_sends.session_id for update;
+  select b.* into breaker from private.number_breakers b where b.session_id = record_sends.session_id for update;
   before := breaker.state;
 
   if answered then
@@ -160,20 +160,20 @@ begin
     state = breaker.state, failures = breaker.failures, opened = breaker.opened, open_until = breaker.open_until,
     trial_until = breaker.trial_until,
     changed_at = case when breaker.state <> before then now() else b.changed_at end
-  where b.session_id = note_sends.session_id;
+  where b.session_id = record_sends.session_id;
 
   if breaker.state <> before then
     perform realtime.send(
       private.number_json(s) || jsonb_build_object('breaker', private.breaker_json(s.id)),
       'number.updated', 'tenant:' || s.tenant_id, true
     )
-    from public.whatsapp_sessions s where s.id = note_sends.session_id;
+    from public.whatsapp_sessions s where s.id = record_sends.session_id;
   end if;
   return breaker.state;
 end;
 $$;
 
--- The number of open breakers, without naming their numbers.
+-- How many breakers are open or half-open, and for how long, without naming their numbers.
 create function public.breaker_health() returns jsonb
 language sql stable set search_path = '' as $$
   select jsonb_build_object(
@@ -248,7 +248,7 @@ language sql stable set search_path = '' as $$
   select jsonb_build_object(
     'token', (
       select jsonb_build_object('sealed', t.sealed, 'key_id', t.key_id)
-      from private.session_tokens t where t.session_id = s.id
+      from private.number_tokens t where t.session_id = s.id
     ),
     'own_token', s.access_source = 'own'
   )
@@ -256,19 +256,19 @@ language sql stable set search_path = '' as $$
   where s.id = number_token.session_id;
 $$;
 
-create function public.break_session(session_id uuid, reason text, code text default null) returns void
+create function public.break_number(session_id uuid, reason text, code text default null) returns void
 language sql set search_path = '' as $$
   update public.whatsapp_sessions s
   set
-    status = 'broken', status_reason = reason, status_code = break_session.code,
-    access_status = case when break_session.code = 'token_invalid' then 'invalid' else s.access_status end
-  where s.id = break_session.session_id and s.status = 'connected';
+    status = 'broken', status_reason = reason, status_code = break_number.code,
+    access_status = case when break_number.code = 'token_invalid' then 'invalid' else s.access_status end
+  where s.id = break_number.session_id and s.status = 'connected';
 $$;
 
-alter table private.session_tokens enable row level security;
+alter table private.number_tokens enable row level security;
 alter table private.number_breakers enable row level security;
 
-create policy "no client access" on private.session_tokens to authenticated using (false);
+create policy "no client access" on private.number_tokens to authenticated using (false);
 create policy "no client access" on private.number_breakers to authenticated using (false);
 
 grant execute on function public.number_delivery(uuid) to authenticated;

@@ -876,7 +876,7 @@ $$;
 create function private.announce_contacts() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare
-  machine constant text[] := '{profile_at,user_id_at,updated_at}';
+  ignored_columns constant text[] := '{profile_at,user_id_at,updated_at}';
   verb constant text := case tg_op when 'INSERT' then 'created' else 'updated' end;
   ids uuid[];
 begin
@@ -889,13 +889,13 @@ begin
   else
     select array_agg(a.id) into ids
     from after a join before b on b.id = a.id
-    where a.erased_at is null and to_jsonb(a) - machine <> to_jsonb(b) - machine;
+    where a.erased_at is null and to_jsonb(a) - ignored_columns <> to_jsonb(b) - ignored_columns;
   end if;
   if cardinality(ids) <= 50 then
-    perform private.tell(c.tenant_id, 'contacts', null, 'contact.' || verb, private.contact_row_json(c))
+    perform private.record_and_broadcast(c.tenant_id, 'contacts', null, 'contact.' || verb, private.contact_row_json(c))
     from public.contacts c where c.id = any (ids) order by c.created_at, c.id;
   else
-    perform private.tell(n.tenant_id, 'contacts', null, 'contacts.' || verb, jsonb_build_object('id', n.tenant_id, 'rows', n.rows))
+    perform private.record_and_broadcast(n.tenant_id, 'contacts', null, 'contacts.' || verb, jsonb_build_object('id', n.tenant_id, 'rows', n.rows))
     from (select c.tenant_id, count(*) as rows from public.contacts c where c.id = any (ids) group by c.tenant_id) n;
   end if;
   return null;
@@ -906,7 +906,7 @@ $$;
 create function private.announce_deleted_contacts() returns trigger
 language plpgsql set search_path = '' as $$
 begin
-  perform private.tell(b.tenant_id, 'contacts', null, 'contact.deleted', jsonb_build_object('id', b.id))
+  perform private.record_and_broadcast(b.tenant_id, 'contacts', null, 'contact.deleted', jsonb_build_object('id', b.id))
   from before b join public.tenants t on t.id = b.tenant_id;
   return null;
 end;
@@ -919,7 +919,7 @@ declare
   note constant public.contact_notes := case tg_op when 'DELETE' then old else new end;
 begin
   if tg_op = 'INSERT' or exists (select 1 from public.contacts c where c.id = note.contact_id and c.erased_at is null) then
-    perform private.tell(note.tenant_id, 'contacts', null, 'contact_note.' || case tg_op when 'DELETE' then 'deleted' else 'created' end,
+    perform private.record_and_broadcast(note.tenant_id, 'contacts', null, 'contact_note.' || case tg_op when 'DELETE' then 'deleted' else 'created' end,
       jsonb_build_object('id', note.id, 'contact_id', note.contact_id));
   end if;
   return null;
@@ -988,7 +988,7 @@ begin
         where o.conversation_id = t.id and o.tenant_id = tenant and sees_messages
           and (o.occurred_at, o.id) < (before_at, before_id)
           and o.occurred_at <= before_at
-          and (o.target_message_id is null or private.stands_alone(o.session_id, o.target_message_id))
+          and (o.target_message_id is null or private.is_shown_separately(o.session_id, o.target_message_id))
         order by o.occurred_at desc, o.id desc
         limit page_size + 1
       ) m
@@ -1058,7 +1058,7 @@ declare
   field constant public.contact_fields := case tg_op when 'DELETE' then old else new end;
 begin
   if exists (select 1 from public.tenants t where t.id = field.tenant_id) then
-    perform private.tell(
+    perform private.record_and_broadcast(
       field.tenant_id, 'contacts', null,
       'contact_field.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end,
       case tg_op when 'DELETE' then jsonb_build_object('id', field.id) else private.contact_field_json(field) end

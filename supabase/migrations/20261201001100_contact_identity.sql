@@ -51,9 +51,9 @@ begin
     order by p.tenant_id, p.user_id, p.at, p.wa_id
   loop
     if pair.by_phone is not null then
-      perform private.give_user_id(pair.by_phone, pair.user_id, pair.at);
+      perform private.assign_user_id(pair.by_phone, pair.user_id, pair.at);
     elsif pair.old_wa_id is null then
-      perform private.give_phone(pair.by_user, pair.wa_id);
+      perform private.assign_phone_number(pair.by_user, pair.wa_id);
     elsif pair.old_at is null or pair.old_at <= pair.at then
       -- the loop below gives the id to the contact with the number it was seen with last
       perform private.remember_identity(pair.by_user, null, pair.user_id, coalesce(pair.old_at, pair.at));
@@ -144,7 +144,7 @@ $$;
 
 -- Gives a contact a phone number, or the form that WhatsApp uses. Returns the contact that has the number now: another
 -- one, if both were the same person.
-create function private.give_phone(contact uuid, new_wa_id text) returns uuid
+create function private.assign_phone_number(contact uuid, new_wa_id text) returns uuid
 language plpgsql set search_path = '' as $$
 declare
   known public.contacts;
@@ -175,7 +175,7 @@ $$;
 
 -- Gives a contact the user id it was seen with at that time. A contact that already had the id is the same person and
 -- is merged, unless it has another phone number: then the contact that was seen with the id last gets it.
-create function private.give_user_id(contact uuid, new_user_id text, at timestamptz) returns void
+create function private.assign_user_id(contact uuid, new_user_id text, at timestamptz) returns void
 language plpgsql set search_path = '' as $$
 declare
   known public.contacts;
@@ -235,7 +235,7 @@ language sql stable set search_path = '' as $$
 $$;
 
 -- Moves the messages of a contact up to a time to another contact, because the number has changed hands since.
-create function private.hand_down(contact uuid, heir uuid, at timestamptz) returns void
+create function private.move_history(contact uuid, new_owner uuid, at timestamptz) returns void
 language plpgsql set search_path = '' as $$
 declare
   thread record;
@@ -253,10 +253,10 @@ begin
     for update
   loop
     insert into public.conversations (tenant_id, session_id, contact_id, status)
-    values (thread.tenant_id, thread.session_id, heir, thread.status)
+    values (thread.tenant_id, thread.session_id, new_owner, thread.status)
     on conflict (session_id, contact_id) do nothing;
     select v.* into strict place from public.conversations v
-    where v.session_id = thread.session_id and v.contact_id = heir for update;
+    where v.session_id = thread.session_id and v.contact_id = new_owner for update;
 
     select count(*) into moved from public.messages m
     where m.conversation_id = thread.id and m.tenant_id = thread.tenant_id and m.occurred_at <= at
@@ -269,7 +269,7 @@ begin
     update public.conversations v
     set
       unread_count = v.unread_count + moved,
-      heard_since = coalesce(v.heard_since, now()),
+      unseen_since = coalesce(v.unseen_since, now()),
       status = case when v.status = 'pending' and coalesce(v.last_message_type, '') not in ('system', 'request_welcome')
         then 'open' else v.status end
     where v.id = place.id and moved > 0
@@ -298,7 +298,7 @@ end;
 $$;
 
 -- Applies a notice from WhatsApp that a person's number or user id has changed. Safe to repeat.
-create function private.carry_over(contact uuid, notice jsonb, old_wa_id text, at timestamptz) returns void
+create function private.apply_number_change(contact uuid, notice jsonb, old_wa_id text, at timestamptz) returns void
 language plpgsql set search_path = '' as $$
 declare
   known public.contacts;
@@ -331,7 +331,7 @@ begin
       if holder is null then
         insert into public.contacts (tenant_id, wa_id) values (known.tenant_id, new_wa_id) returning id into holder;
       end if;
-      perform private.hand_down(contact, holder, at);
+      perform private.move_history(contact, holder, at);
       person := holder;
     elsif holder is not null and holder <> contact then
       perform private.merge_contacts(kept => holder, gone => contact);
@@ -356,20 +356,20 @@ begin
     where c.id = person and c.user_id = former_user_id and c.wa_id is not null;
   end if;
   if new_user_id is not null then
-    perform private.give_user_id(person, new_user_id, at);
+    perform private.assign_user_id(person, new_user_id, at);
   end if;
 end;
 $$;
 
 -- Stores identities that Meta reports for recipients of our messages: the number behind the one we dialled, and the
 -- user id of the number. `known` is a list of {"contact_id", "wa_id"?, "user_id"?, "at"}.
-create function private.learn_recipients(known jsonb) returns void
+create function private.store_recipient_identities(known jsonb) returns void
 language plpgsql set search_path = '' as $$
 declare
-  news record;
+  report record;
   person uuid;
 begin
-  for news in
+  for report in
     select c.id, c.wa_id as old_wa_id, c.phone_key, c.user_id as old_user_id, k.wa_id, k.user_id, max(k.at) as at
     from jsonb_to_recordset(known) as k (contact_id uuid, wa_id text, user_id text, at timestamptz)
     cross join lateral (select c.* from public.contacts c where c.id = k.contact_id) c
@@ -379,26 +379,26 @@ begin
     group by 1, 2, 3, 4, 5, 6
     order by 1, 5, 6
   loop
-    select c.id into person from public.contacts c where c.id = news.id;
+    select c.id into person from public.contacts c where c.id = report.id;
     if person is null then
       continue;
     end if;
-    if news.wa_id ~ '^[0-9]{1,20}$' and news.old_wa_id is distinct from news.wa_id
-      and (news.old_wa_id is null or news.phone_key = private.phone_key(news.wa_id))
+    if report.wa_id ~ '^[0-9]{1,20}$' and report.old_wa_id is distinct from report.wa_id
+      and (report.old_wa_id is null or report.phone_key = private.phone_key(report.wa_id))
     then
-      person := private.give_phone(person, news.wa_id);
+      person := private.assign_phone_number(person, report.wa_id);
     end if;
-    if news.old_user_id is null and news.user_id is not null
-      and (news.wa_id is null or news.phone_key is null or news.phone_key = private.phone_key(news.wa_id))
+    if report.old_user_id is null and report.user_id is not null
+      and (report.wa_id is null or report.phone_key is null or report.phone_key = private.phone_key(report.wa_id))
     then
-      perform private.give_user_id(person, news.user_id, news.at);
+      perform private.assign_user_id(person, report.user_id, report.at);
     end if;
   end loop;
 end;
 $$;
 
 -- Applies the notices of changed identities among new messages. Some notices name the person only in their body.
-create function private.follow_notices(fresh uuid[]) returns void
+create function private.apply_identity_notices(fresh uuid[]) returns void
 language plpgsql set search_path = '' as $$
 declare
   notice record;
@@ -410,7 +410,7 @@ begin
     order by m.occurred_at, m.created_at
   loop
     -- An earlier notice may have moved the conversation to another contact.
-    perform private.carry_over(v.contact_id, notice.payload -> 'system',
+    perform private.apply_number_change(v.contact_id, notice.payload -> 'system',
       ltrim(coalesce(notice.payload ->> 'from', notice.payload #>> '{system,customer}'), '+'),
       notice.occurred_at)
     from public.messages m join public.conversations v on v.id = m.conversation_id

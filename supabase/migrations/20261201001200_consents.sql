@@ -18,7 +18,7 @@ create index contact_consents_contact_idx on public.contact_consents (contact_id
 create index contact_consents_tenant_idx on public.contact_consents (tenant_id);
 
 -- Computes the current consent. Of two statements at the same moment, the refusal counts.
-create function private.settle_consents(contacts uuid[]) returns void
+create function private.refresh_consents(contacts uuid[]) returns void
 language sql set search_path = '' as $$
   update public.contacts c
   set marketing_opted_out_at = l.opted_out_at
@@ -45,7 +45,7 @@ begin
   order by k.contact_id, k.occurred_at, k.state
   on conflict (contact_id, purpose, source, state, occurred_at) do nothing;
 
-  perform private.settle_consents(array(
+  perform private.refresh_consents(array(
     select distinct k.contact_id from jsonb_to_recordset(consents) as k (contact_id uuid) order by 1
   ));
 end;

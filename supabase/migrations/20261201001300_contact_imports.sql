@@ -80,7 +80,7 @@ $$;
 create function private.announce_contact_import() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-  perform private.tell(new.tenant_id, 'contacts', null, 'contacts.imported',
+  perform private.record_and_broadcast(new.tenant_id, 'contacts', null, 'contacts.imported',
     private.contact_import_json(new) - '{file_name,storage_path,mapping,created_by}'::text[]);
   return null;
 end;
@@ -288,7 +288,7 @@ begin
       left join public.labels b on b.tenant_id = import.tenant_id and lower(b.name) = lower(n)
     ) l
   ),
-  judged as materialized (
+  classified as materialized (
     select r.*, case
       when r.first_line is not null then 'duplicate'
       when r.wrong_field is not null then 'field_invalid'
@@ -312,7 +312,7 @@ begin
         when 'label_unknown' then j.wrong_label else j.entry ->> 'owner' end
     )) filter (where j.problem is not null), '[]')
   into good, bad
-  from judged j;
+  from classified j;
 
   insert into public.contact_import_errors (import_id, tenant_id, line, field, code, value, first_line)
   select import.id, import.tenant_id, r.line, coalesce(left(r.field, 100), ''), r.code, coalesce(left(r.value, 200), ''), r.first_line

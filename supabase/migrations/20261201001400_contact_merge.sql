@@ -80,8 +80,8 @@ begin
   update public.conversations v
   set
     unread_count = n.unread_count,
-    heard_since = case when n.unread_count > 0 then coalesce(least(v.heard_since, old.heard_since), now())
-      else least(v.heard_since, old.heard_since) end,
+    unseen_since = case when n.unread_count > 0 then coalesce(least(v.unseen_since, old.unseen_since), now())
+      else least(v.unseen_since, old.unseen_since) end,
     assigned_to = case
       when n.status = 'open' and v.last_message_direction = 'inbound' and n.unread_count > v.unread_count
         and coalesce(v.assigned_to, old.assigned_to) is not distinct from v.assigned_to
@@ -176,7 +176,7 @@ begin
   set profile_name = coalesce(old.profile_name, c.profile_name), username = coalesce(old.username, c.username),
     profile_at = old.profile_at
   where c.id = kept and old.profile_at > c.profile_at;
-  perform private.settle_consents(array[kept]);
+  perform private.refresh_consents(array[kept]);
 end;
 $$;
 

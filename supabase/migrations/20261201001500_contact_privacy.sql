@@ -11,13 +11,13 @@ create table private.files_to_remove (
 );
 
 -- JSON without the list elements that name a person.
-create function private.without_person(value jsonb, names text[]) returns jsonb
+create function private.json_without_person(value jsonb, names text[]) returns jsonb
 language plpgsql immutable set search_path = '' as $$
 begin
   case jsonb_typeof(value)
     when 'array' then
       return (
-        select coalesce(jsonb_agg(private.without_person(e.value, names) order by e.nth), '[]')
+        select coalesce(jsonb_agg(private.json_without_person(e.value, names) order by e.nth), '[]')
         from jsonb_array_elements(value) with ordinality as e (value, nth)
         where jsonb_typeof(e.value) <> 'object' or not exists (
           select 1 from jsonb_each_text(e.value) f where ltrim(f.value, '+') = any (names)
@@ -25,7 +25,7 @@ begin
       );
     when 'object' then
       return (
-        select coalesce(jsonb_object_agg(e.key, private.without_person(e.value, names)), '{}') from jsonb_each(value) e
+        select coalesce(jsonb_object_agg(e.key, private.json_without_person(e.value, names)), '{}') from jsonb_each(value) e
       );
     else
       return value;
@@ -35,7 +35,7 @@ $$;
 
 -- A stored delivery without the parts that a tenant received about a person. Parts of other tenants stay unchanged. A
 -- delivery that is not valid JSON is emptied.
-create function private.delivery_without(body text, numbers text[], accounts text[], names text[]) returns text
+create function private.delivery_without_person(body text, numbers text[], accounts text[], names text[]) returns text
 language plpgsql immutable set search_path = '' as $$
 declare
   delivery jsonb;
@@ -53,7 +53,7 @@ begin
       case when jsonb_typeof(e.value -> 'changes') = 'array' then jsonb_set(e.value, '{changes}', (
         select coalesce(jsonb_agg(
           case when c.value #>> '{value,metadata,phone_number_id}' = any (numbers) or e.value ->> 'id' = any (accounts)
-            then private.without_person(c.value, names) else c.value end
+            then private.json_without_person(c.value, names) else c.value end
           order by c.nth
         ), '[]')
         from jsonb_array_elements(e.value -> 'changes') with ordinality as c (value, nth)
@@ -139,7 +139,7 @@ begin
     select w.id from public.webhook_events w where w.outcome <> 'stored'
   );
   update public.webhook_events w
-  set body = private.delivery_without(
+  set body = private.delivery_without_person(
     w.body,
     array(select s.meta_phone_number_id from public.whatsapp_sessions s where s.tenant_id = tenant and s.meta_phone_number_id is not null),
     array(select s.meta_business_account_id from public.whatsapp_sessions s where s.tenant_id = tenant),
@@ -214,7 +214,7 @@ begin
   -- A conversation without a last message appears in no list.
   update public.conversations v
   set
-    status = 'resolved', snoozed_until = null, unread_count = 0, heard_since = null, waiting_since = null,
+    status = 'resolved', snoozed_until = null, unread_count = 0, unseen_since = null, waiting_since = null,
     last_message_at = null, last_message_preview = null, last_message_type = null, last_message_direction = null,
     window_expires_at = null, referral = null, referral_at = null
   where v.id = any (conversation_ids);
@@ -250,7 +250,7 @@ begin
   ));
   perform set_config('app.erasing_audit_logs', 'off', true);
 
-  perform private.tell(tenant, 'contacts', null, 'contact.deleted', jsonb_build_object('id', contact.id));
+  perform private.record_and_broadcast(tenant, 'contacts', null, 'contact.deleted', jsonb_build_object('id', contact.id));
   perform private.announce(tenant, v.assigned_to, 'conversation.deleted', jsonb_build_object('id', v.id))
   from public.conversations v where v.id = any (conversation_ids);
   return answer;
@@ -299,16 +299,16 @@ end;
 $$;
 
 -- Files to delete from Storage, the oldest first: [{"bucket", "path"}]. They are returned again until
--- `note_files_removed`.
+-- `record_files_removed`.
 create function public.files_to_remove(batch integer) returns jsonb
 language sql stable set search_path = '' as $$
   select coalesce(jsonb_agg(jsonb_build_object('bucket', f.bucket, 'path', f.path)), '[]')
   from (select * from private.files_to_remove f order by f.queued_at, f.path limit batch) f;
 $$;
 
-create function public.note_files_removed(bucket text, paths text[]) returns void
+create function public.record_files_removed(bucket text, paths text[]) returns void
 language sql set search_path = '' as $$
-  delete from private.files_to_remove f where f.bucket = note_files_removed.bucket and f.path = any (paths);
+  delete from private.files_to_remove f where f.bucket = record_files_removed.bucket and f.path = any (paths);
 $$;
 
 -- All data about one person except their messages, which `list_contact_data_messages` returns.

@@ -35,7 +35,7 @@ create table public.conversations (
   waiting_since timestamptz,
   -- when the first message came that a person who never opened the conversation has not seen; null if there is none.
   -- The time starts anew after the conversation was resolved.
-  heard_since timestamptz,
+  unseen_since timestamptz,
   unique (session_id, contact_id),
   unique (id, tenant_id),
   foreign key (tenant_id) references public.tenants (id) on delete cascade,
@@ -59,7 +59,7 @@ create index conversations_waiting_idx on public.conversations (tenant_id, waiti
 create index conversations_window_idx on public.conversations (tenant_id, window_expires_at);
 create index conversations_snoozed_idx on public.conversations (snoozed_until) where status = 'snoozed';
 create index conversations_unread_idx on public.conversations (tenant_id, last_message_at desc, id desc)
-  include (assigned_to) where heard_since is not null;
+  include (assigned_to) where unseen_since is not null;
 
 -- The history of a conversation: each action, its actor, and in `details` the old and new values.
 create table public.conversation_events (
@@ -115,7 +115,7 @@ create function private.conversation_json(v public.conversations) returns jsonb
 language plpgsql stable set search_path = '' as $$
 begin
   return private.conversation_row(v) || jsonb_build_object('unread_for_me', private.unread_for_caller(v))
-    || private.around_conversation(v);
+    || private.conversation_context(v);
 end;
 $$;
 
@@ -132,19 +132,19 @@ create function private.announce_conversations() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
   if tg_op = 'UPDATE' then
-    perform private.tell(
+    perform private.record_and_broadcast(
       n.tenant_id, case when o.assigned_to is null then 'unassigned' else 'agent' end, o.assigned_to,
       'conversation.removed', jsonb_build_object('id', n.id)
     )
     from before o
     join changed n on n.id = o.id
     where n.assigned_to is distinct from o.assigned_to and n.last_message_at is not null
-      and (o.assigned_to is null or not private.person_may(o.assigned_to, 'conversations.view_all'));
+      and (o.assigned_to is null or not private.person_has_permission(o.assigned_to, 'conversations.view_all'));
   end if;
   perform private.announce(
     v.tenant_id, v.assigned_to,
     case tg_op when 'INSERT' then 'conversation.created' else 'conversation.updated' end,
-    private.told_conversation(v)
+    private.conversation_for_broadcast(v)
   )
   from changed c
   join public.conversations v on v.id = c.id
@@ -167,7 +167,7 @@ language sql stable set search_path = '' as $$
     m.direction
   from public.messages m
   where m.conversation_id = conversation and m.tenant_id = tenant and not m.metadata ?| '{broadcast_campaign_id,automation}'
-    and (m.target_message_id is null or private.stands_alone(m.session_id, m.target_message_id))
+    and (m.target_message_id is null or private.is_shown_separately(m.session_id, m.target_message_id))
     and (m.send_at is null or m.status not in ('pending', 'failed'))
   order by m.occurred_at desc, m.created_at desc, m.id desc
   limit 1;
@@ -233,7 +233,7 @@ declare
 begin
   perform private.require('messages.view');
   conversation := private.own_conversation(read_conversation.conversation_id);
-  perform private.keep_read(conversation, false);
+  perform private.record_read(conversation, false);
   select m.* into latest from public.messages m
   where m.conversation_id = conversation.id and m.tenant_id = conversation.tenant_id and m.direction = 'inbound'
     and m.whatsapp_message_id is not null
@@ -253,7 +253,7 @@ end;
 $$;
 
 -- Security definer: a person who changes a conversation has no right to write its history.
-create function private.note_conversation_changes() returns trigger
+create function private.record_conversation_changes() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
   insert into public.conversation_events (tenant_id, conversation_id, kind, actor_id, details)
@@ -278,7 +278,7 @@ $$;
 
 -- The time is that of the call, not of the request: after waiting for the lock, the caller also sees the messages that
 -- came meanwhile.
-create function private.keep_read(conversation public.conversations, unread boolean) returns void
+create function private.record_read(conversation public.conversations, unread boolean) returns void
 language plpgsql set search_path = '' as $$
 declare
   person constant uuid := private.person_id();
@@ -301,7 +301,7 @@ create function private.unread_for_caller(v public.conversations) returns intege
 language plpgsql stable security definer set search_path = '' as $$
 declare
   mine public.conversation_reads;
-  since timestamptz := v.heard_since;
+  since timestamptz := v.unseen_since;
   least_of_all integer := 1;
   unread integer;
 begin
@@ -330,7 +330,7 @@ $$;
 -- Broadcasts conversations after a change of data shown with them, such as labels and the customer's name.
 create function private.announce_conversations_by_id(ids uuid[]) returns void
 language sql set search_path = '' as $$
-  select private.announce(v.tenant_id, v.assigned_to, 'conversation.updated', private.told_conversation(v))
+  select private.announce(v.tenant_id, v.assigned_to, 'conversation.updated', private.conversation_for_broadcast(v))
   from public.conversations v
   where v.id = any (ids) and v.last_message_at is not null
   order by v.id;
@@ -439,10 +439,10 @@ declare
 begin
   perform private.require('messages.view');
   conversation := private.own_conversation(unread_conversation.conversation_id);
-  perform private.keep_read(conversation, true);
+  perform private.record_read(conversation, true);
   -- A blocked contact's conversation needs no attention from colleagues. The status stays, because the customer did not
   -- write.
-  update public.conversations v set unread_count = 1, heard_since = coalesce(v.heard_since, now())
+  update public.conversations v set unread_count = 1, unseen_since = coalesce(v.unseen_since, now())
   where v.id = conversation.id and v.unread_count = 0
     and not exists (select 1 from public.contacts c where c.id = v.contact_id and c.blocked_at is not null);
 end;
@@ -540,17 +540,17 @@ $$;
 create function private.read_by_caller(out settled uuid[], out flagged uuid[])
 language plpgsql stable security definer set search_path = '' as $$
 declare
-  asks constant uuid := (select auth.uid());
+  caller_id constant uuid := (select auth.uid());
   tenant constant uuid := private.tenant_id();
 begin
   settled := array(
     select r.conversation_id from public.conversation_reads r
-    join public.conversations v on v.id = r.conversation_id and v.heard_since is not null
-    where r.user_id = asks and r.tenant_id = tenant and not r.marked_unread
+    join public.conversations v on v.id = r.conversation_id and v.unseen_since is not null
+    where r.user_id = caller_id and r.tenant_id = tenant and not r.marked_unread
   );
   flagged := array(
     select r.conversation_id from public.conversation_reads r
-    where r.user_id = asks and r.tenant_id = tenant and r.marked_unread
+    where r.user_id = caller_id and r.tenant_id = tenant and r.marked_unread
   );
 end;
 $$;
@@ -588,7 +588,7 @@ end;
 $$;
 
 -- A conversation as it is broadcast: its content does not depend on the rights of the person who changed it.
-create function private.told_conversation(v public.conversations) returns jsonb
+create function private.conversation_for_broadcast(v public.conversations) returns jsonb
 language plpgsql stable set search_path = '' as $$
 begin
   return private.conversation_row(v)
@@ -600,9 +600,9 @@ create trigger touch_updated_at before update on public.conversations
   for each row execute function private.touch_updated_at();
 create trigger announce_created after insert on public.conversations
   referencing new table as changed for each statement execute function private.announce_conversations();
-create trigger note_changes after update on public.conversations
+create trigger record_changes after update on public.conversations
   referencing old table as before new table as changed
-  for each statement execute function private.note_conversation_changes();
+  for each statement execute function private.record_conversation_changes();
 create trigger announce_updated after update on public.conversations
   referencing old table as before new table as changed
   for each statement execute function private.announce_conversations();
@@ -613,7 +613,7 @@ create trigger announce_to_conversations after update on public.contacts
 -- Changes are written to the audit log.
 select private.audit_table('conversations', 'id', 'people', '-last_message_at', '-last_message_preview',
   '-last_message_direction', '-last_message_type', '-last_inbound_at', '-window_expires_at', '-unread_count',
-  '-read_message_id', '-waiting_since', '-priority_rank', '-heard_since');
+  '-read_message_id', '-waiting_since', '-priority_rank', '-unseen_since');
 
 alter table public.conversations enable row level security;
 alter table public.conversation_events enable row level security;

@@ -106,7 +106,7 @@ create index message_status_events_unmatched_idx on public.message_status_events
 -- Computes the state of messages from all their events, in whatever order those arrived. `failed` is final unless the
 -- message was delivered before it. Otherwise the furthest state counts. Unknown statuses are kept as history and change
 -- nothing. The caller holds the rows' locks.
-create function private.settle_messages(ids uuid[]) returns void
+create function private.refresh_message_states(ids uuid[]) returns void
 language plpgsql set search_path = '' as $$
 begin
   if cardinality(ids) = 0 then
@@ -197,7 +197,7 @@ end;
 $$;
 
 -- Whether the thread shows a row as a message of its own. A row whose target we have is shown at its target.
-create function private.stands_alone(session uuid, target_wamid text) returns boolean
+create function private.is_shown_separately(session uuid, target_wamid text) returns boolean
 language sql stable set search_path = '' as $$
   select target_wamid is null or not exists (
     select 1 from public.messages o where o.session_id = session and o.whatsapp_message_id = target_wamid
@@ -206,10 +206,10 @@ $$;
 
 -- Recomputes these messages from everything that refers to them. Only the author of a message can edit or revoke it.
 -- Each side has one reaction; in a group each person has one.
-create function private.settle_annotations(targets uuid[]) returns void
+create function private.refresh_annotations(targets uuid[]) returns void
 language plpgsql set search_path = '' as $$
 declare
-  reworded uuid[];
+  changed_conversations uuid[];
 begin
   perform 1 from public.messages m where m.id = any (targets) order by m.id for update;
 
@@ -270,11 +270,11 @@ begin
           else s.original end)
     returning m.conversation_id, m.edited_at, m.revoked_at
   )
-  select array_agg(distinct c.conversation_id) into reworded
+  select array_agg(distinct c.conversation_id) into changed_conversations
   from changed c where c.edited_at is not null or c.revoked_at is not null;
 
-  if reworded is not null then
-    perform private.refresh_conversations(reworded);
+  if changed_conversations is not null then
+    perform private.refresh_conversations(changed_conversations);
   end if;
 end;
 $$;
@@ -301,7 +301,7 @@ begin
   ) t
   where t.id is not null;
   if targets is not null then
-    perform private.settle_annotations(targets);
+    perform private.refresh_annotations(targets);
   end if;
   return null;
 end;
@@ -331,7 +331,7 @@ begin
   ) t
   where t.id is not null;
   if targets is not null then
-    perform private.settle_annotations(targets);
+    perform private.refresh_annotations(targets);
   end if;
   return null;
 end;
@@ -526,7 +526,7 @@ grant select on public.messages, public.message_status_events to authenticated;
 
 grant execute on function
   private.message_json(public.messages),
-  private.stands_alone(uuid, text),
+  private.is_shown_separately(uuid, text),
   public.get_message(uuid),
   public.message_statuses(uuid[]),
   public.delete_message(uuid),

@@ -58,7 +58,7 @@ create type private.reception as (
 -- Echoes of the phone app answer earlier messages. Messages of the history only change the last message in the list.
 create function private.decide_reception(stored uuid[]) returns setof private.reception
 language sql stable set search_path = '' as $$
-  with news as (
+  with incoming as (
     select
       f.conversation_id,
       count(*) filter (where f.is_live and f.target_message_id is null) as unread,
@@ -83,16 +83,16 @@ language sql stable set search_path = '' as $$
       case when l.occurred_at is null then v.last_message_preview else l.preview end as shown_preview,
       coalesce(l.type, v.last_message_type) as shown_type,
       coalesce(l.direction, v.last_message_direction) as shown_direction,
-      case when v.status = 'resolved' and n.wakes then private.is_score_alone(v.id, v.tenant_id) else false end
-        as is_score_alone
-    from news n
+      case when v.status = 'resolved' and n.wakes then private.contains_only_score(v.id, v.tenant_id) else false end
+        as contains_only_score
+    from incoming n
     join public.conversations v on v.id = n.conversation_id
     join public.contacts c on c.id = v.contact_id
     left join lateral private.last_message(v.id, v.tenant_id) l on true
   ),
   counted as (
     select m.*, case
-      when m.is_score_alone then (m.was).unread_count
+      when m.contains_only_score then (m.was).unread_count
       -- an answer from the phone app: earlier messages were read there
       when m.answered_at >= coalesce(greatest((m.was).last_inbound_at, m.last_inbound_at), '-infinity') then 0
       else (m.was).unread_count + m.unread
@@ -101,7 +101,7 @@ language sql stable set search_path = '' as $$
   ),
   opened as (
     select c.*, c.unread_count > (c.was).unread_count as is_new, case
-      when c.is_score_alone then (c.was).status
+      when c.contains_only_score then (c.was).status
       when c.wakes and (c.was).status in ('resolved', 'snoozed') then 'open'
       when (c.was).status = 'pending' and c.unread_count > (c.was).unread_count
         and coalesce(c.shown_type, '') not in ('system', 'request_welcome') then 'open'
@@ -139,7 +139,7 @@ begin
   perform private.record_keyword_consents(created);
   perform private.count_campaign_replies(created);
   perform private.record_satisfaction_scores(created);
-  perform private.note_media(created);
+  perform private.add_message_files(created);
 
   -- 2. New states of the conversations: blocked contacts, unread, reopening, the window.
   received := array(
@@ -154,7 +154,7 @@ begin
     snoozed_until = case when r.status = 'snoozed' then v.snoozed_until end,
     assigned_to = r.assigned_to,
     unread_count = r.unread_count,
-    heard_since = case when r.unread_count > 0 then coalesce(v.heard_since, now()) else v.heard_since end,
+    unseen_since = case when r.unread_count > 0 then coalesce(v.unseen_since, now()) else v.unseen_since end,
     waiting_since = r.waiting_since,
     last_message_at = r.last_message_at,
     last_message_preview = r.last_message_preview,
@@ -201,7 +201,7 @@ end;
 $$;
 
 -- Marks the conversation as read for the person who answers. The caller holds its lock.
-create function private.read_by_answering(message public.messages) returns void
+create function private.mark_read_by_author(message public.messages) returns void
 language sql set search_path = '' as $$
   insert into public.conversation_reads as r (conversation_id, user_id, tenant_id, read_through)
   select message.conversation_id, message.sent_by, message.tenant_id, message.created_at
@@ -244,8 +244,8 @@ begin
         w.status, v.last_message_direction, v.last_message_type, v.last_message_at, v.waiting_since
       ) end,
       -- a conversation that was read before it was resolved has nothing new for people who never opened it
-      heard_since = case when w.status = 'resolved' and v.status <> 'resolved' and v.unread_count = 0 then null
-        else v.heard_since end
+      unseen_since = case when w.status = 'resolved' and v.status <> 'resolved' and v.unread_count = 0 then null
+        else v.unseen_since end
     from wanted w
     where v.id = w.id and (v.status, v.snoozed_until, v.priority, v.assigned_to)
       is distinct from (w.status, w.snoozed_until, w.priority, w.assigned_to)
@@ -256,7 +256,7 @@ begin
   from changed c;
 
   if closed is not null then
-    perform private.ask_satisfaction(v) from public.conversations v where v.id = any (closed);
+    perform private.queue_satisfaction_question(v) from public.conversations v where v.id = any (closed);
   end if;
   return written;
 end;

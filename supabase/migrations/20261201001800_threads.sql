@@ -64,7 +64,7 @@ begin
         select m.id from public.messages m
         where m.conversation_id = $1 and m.tenant_id = $2
           and (m.occurred_at, m.created_at, m.id) > ($5, $6, $7) and m.id <> $7
-          and (m.target_message_id is null or private.stands_alone(m.session_id, m.target_message_id))%s
+          and (m.target_message_id is null or private.is_shown_separately(m.session_id, m.target_message_id))%s
         order by m.occurred_at, m.created_at, m.id
         limit $3 + 1
       )', condition
@@ -79,7 +79,7 @@ begin
         select m.id from public.messages m
         where m.conversation_id = $1 and m.tenant_id = $2
           and (m.occurred_at, m.created_at, m.id) %s ($5, $6, $7)
-          and (m.target_message_id is null or private.stands_alone(m.session_id, m.target_message_id))%s
+          and (m.target_message_id is null or private.is_shown_separately(m.session_id, m.target_message_id))%s
         order by m.occurred_at desc, m.created_at desc, m.id desc
         limit $3 + 1
       )', case place when 'around' then '<=' else '<' end, condition
@@ -93,7 +93,7 @@ begin
   execute format(
     'select count(*) from public.messages m
     where m.conversation_id = $1 and m.tenant_id = $2
-      and (m.target_message_id is null or private.stands_alone(m.session_id, m.target_message_id))%s',
+      and (m.target_message_id is null or private.is_shown_separately(m.session_id, m.target_message_id))%s',
     replace(condition, '$4', '$3')
   ) into total using conversation.id, conversation.tenant_id, patterns;
   return jsonb_build_object(
@@ -112,7 +112,7 @@ $$;
 
 -- Whether another attempt delivered the same message: the message it was resent from, that one's origin, or another
 -- resend. An earlier attempt with an unknown outcome does not count, because it is the reason for the resend.
-create function private.sent_otherwise(message public.messages) returns boolean
+create function private.sent_by_another_attempt(message public.messages) returns boolean
 language sql stable set search_path = '' as $$
   with recursive before as (
     select message.id, message.metadata, message.status, 0 as depth

@@ -67,7 +67,7 @@ create index conversation_notes_tenant_idx on public.conversation_notes (tenant_
 create index conversation_notes_author_idx on public.conversation_notes (author_id, tenant_id)
   where author_id is not null;
 
-create function private.note_label_changes() returns trigger
+create function private.record_label_changes() returns trigger
 language plpgsql set search_path = '' as $$
 begin
   insert into public.conversation_events (tenant_id, conversation_id, kind, actor_id, details)
@@ -158,9 +158,9 @@ begin
     select 1 from unnest(mentioned) w (id)
     where not exists (
       select 1 from public.profiles p
-      where p.user_id = w.id and p.tenant_id = note.tenant_id and private.person_may(p.user_id, 'notes.view') and (
-        private.person_may(p.user_id, 'conversations.view_all')
-        or (private.person_may(p.user_id, 'conversations.view') and (
+      where p.user_id = w.id and p.tenant_id = note.tenant_id and private.person_has_permission(p.user_id, 'notes.view') and (
+        private.person_has_permission(p.user_id, 'conversations.view_all')
+        or (private.person_has_permission(p.user_id, 'conversations.view') and (
           p.user_id = assignee
           or (assignee is null and exists (
             select 1 from public.tenants t where t.id = p.tenant_id and t.agents_see_unassigned
@@ -172,7 +172,7 @@ begin
     raise sqlstate 'PT422' using message = 'A mentioned person may not see this conversation.',
       detail = 'invalid_field', hint = 'mentions';
   end if;
-  perform private.tell(note.tenant_id, 'agent', w.id, 'mention.created',
+  perform private.record_and_broadcast(note.tenant_id, 'agent', w.id, 'mention.created',
     jsonb_build_object('id', note.id, 'conversation_id', note.conversation_id, 'author_id', note.author_id))
   from unnest(mentioned) w (id);
 end;
@@ -245,7 +245,7 @@ begin
 end;
 $$;
 
--- Deletes a note of the caller, or with the permission `notes.delete` any note.
+-- Deletes the caller's own note (`notes.update`) or any note (`notes.delete`).
 -- Security definer: clients have no right to write notes.
 create function public.delete_note(note_id uuid) returns void
 language plpgsql security definer set search_path = '' as $$
@@ -276,7 +276,7 @@ declare
 begin
   -- a tenant that is being deleted has no audience
   if exists (select 1 from public.tenants t where t.id = label.tenant_id) then
-    perform private.tell(
+    perform private.record_and_broadcast(
       label.tenant_id, 'labels', null,
       'label.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end,
       case tg_op when 'DELETE' then jsonb_build_object('id', label.id) else private.label_json(label) end
@@ -422,10 +422,10 @@ declare
 begin
   select array_agg(distinct k.contact_id) into ids from changed k;
   if cardinality(ids) <= 50 then
-    perform private.tell(c.tenant_id, 'contacts', null, 'contact.updated', private.contact_row_json(c))
+    perform private.record_and_broadcast(c.tenant_id, 'contacts', null, 'contact.updated', private.contact_row_json(c))
     from public.contacts c where c.id = any (ids) and c.erased_at is null order by c.id;
   else
-    perform private.tell(n.tenant_id, 'contacts', null, 'contacts.updated', jsonb_build_object('id', n.tenant_id, 'rows', n.rows))
+    perform private.record_and_broadcast(n.tenant_id, 'contacts', null, 'contacts.updated', jsonb_build_object('id', n.tenant_id, 'rows', n.rows))
     from (select c.tenant_id, count(*) as rows from public.contacts c where c.id = any (ids) group by c.tenant_id) n;
   end if;
   return null;
@@ -446,10 +446,10 @@ $$;
 
 create trigger touch_updated_at before update on public.labels
   for each row execute function private.touch_updated_at();
-create trigger note_labels_added after insert on public.conversation_labels
-  referencing new table as changed for each statement execute function private.note_label_changes();
-create trigger note_labels_removed after delete on public.conversation_labels
-  referencing old table as changed for each statement execute function private.note_label_changes();
+create trigger record_labels_added after insert on public.conversation_labels
+  referencing new table as changed for each statement execute function private.record_label_changes();
+create trigger record_labels_removed after delete on public.conversation_labels
+  referencing old table as changed for each statement execute function private.record_label_changes();
 create trigger announce_labels_added after insert on public.conversation_labels
   referencing new table as changed for each statement execute function private.announce_conversation_labels();
 create trigger announce_labels_removed after delete on public.conversation_labels

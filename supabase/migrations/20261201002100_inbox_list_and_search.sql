@@ -138,13 +138,13 @@ begin
       'all', coalesce(sum(s.n), 0),
       'unread', (
         select count(*) from public.conversations v
-        where v.last_message_at is not null and v.tenant_id = tenant and v.heard_since is not null
+        where v.last_message_at is not null and v.tenant_id = tenant and v.unseen_since is not null
       ) - (
         select count(*) from public.conversations v
-        where v.id = any (read.settled) and v.last_message_at is not null and v.heard_since is not null
+        where v.id = any (read.settled) and v.last_message_at is not null and v.unseen_since is not null
       ) + (
         select count(*) from public.conversations v
-        where v.id = any (read.flagged) and v.last_message_at is not null and v.heard_since is null
+        where v.id = any (read.flagged) and v.last_message_at is not null and v.unseen_since is null
       ),
       -- among conversations that are not resolved
       'mine', coalesce(sum(s.mine) filter (where s.status <> 'resolved'), 0),
@@ -162,15 +162,15 @@ $$;
 -- The data shown with a conversation that comes from other tables and depends on the caller's rights.
 -- Security definer: it checks what the policies of contacts and labels would check, for a conversation that the caller
 -- sees.
-create function private.around_conversation(v public.conversations) returns jsonb
+create function private.conversation_context(v public.conversations) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 declare
   -- without a caller, the database itself reads
-  nobody constant boolean := private.tenant_id() is null;
+  without_caller constant boolean := private.tenant_id() is null;
 begin
   return jsonb_build_object(
-    'last_message_preview', case when nobody or private.has_permission('messages.view') then v.last_message_preview end,
-    'labels', case when nobody or private.has_permission('labels.view') then private.labels_of(v) else '[]' end,
+    'last_message_preview', case when without_caller or private.has_permission('messages.view') then v.last_message_preview end,
+    'labels', case when without_caller or private.has_permission('labels.view') then private.labels_of(v) else '[]' end,
     'contact', private.customer_of(v)
   );
 end;
@@ -218,8 +218,8 @@ begin
     select * into mine from private.read_by_caller();
     conditions := conditions || format(
       case when (filter ->> 'unread')::boolean
-        then '((v.heard_since is not null and v.id <> all (%L::uuid[])) or v.id = any (%L::uuid[]))'
-        else '((v.heard_since is null or v.id = any (%L::uuid[])) and v.id <> all (%L::uuid[]))' end,
+        then '((v.unseen_since is not null and v.id <> all (%L::uuid[])) or v.id = any (%L::uuid[]))'
+        else '((v.unseen_since is null or v.id = any (%L::uuid[])) and v.id <> all (%L::uuid[]))' end,
       mine.settled, mine.flagged
     );
   end if;
@@ -340,7 +340,7 @@ declare
   word text;
   rest text;
   place integer := 1;
-  deepest integer := cardinality(words);
+  form_count integer := cardinality(words);
 begin
   if array_to_string(words, ' ') ~ '[a-z][0-9]{3}' then
     forms := forms || array(select substring(w from '[a-z]([0-9]{3,})') from unnest(words) w where w ~ '[a-z][0-9]{3}');
@@ -348,7 +348,7 @@ begin
   -- The loop avoids patterns, because it runs for each word of each message. Two prefixes can be combined, as in
   -- "memperbaiki" and "keterlambatan", so each stem is examined once more.
   for depth in 1..2 loop
-    while place <= deepest loop
+    while place <= form_count loop
       word := forms[place];
       place := place + 1;
       continue when left(word, 2) <> all ('{me,pe,be,te,di,ke,se}') or char_length(word) < 6;
@@ -377,8 +377,8 @@ begin
         end if;
       end if;
     end loop;
-    exit when cardinality(forms) = deepest;
-    deepest := cardinality(forms);
+    exit when cardinality(forms) = form_count;
+    form_count := cardinality(forms);
   end loop;
   return forms;
 end;
@@ -396,7 +396,7 @@ grant execute on function
   private.write_cursor(jsonb),
   public.list_inbox(jsonb, text, text, integer, integer),
   public.count_inbox(),
-  private.around_conversation(public.conversations),
+  private.conversation_context(public.conversations),
   private.inbox_condition(jsonb, text),
   private.search_conversations(jsonb, text),
   private.word_forms(text[])

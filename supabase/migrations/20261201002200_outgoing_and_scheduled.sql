@@ -61,7 +61,7 @@ begin
   from public.messages m
   where m.id = any (touched) and e.session_id = m.session_id
     and e.whatsapp_message_id = m.whatsapp_message_id and e.message_id is null;
-  perform private.settle_messages(touched);
+  perform private.refresh_message_states(touched);
 
   -- Meta's response, not only a later status, can say that a person opted out of marketing.
   select jsonb_agg(jsonb_build_object(
@@ -92,7 +92,7 @@ $$;
 -- Whether an earlier message by a person or an integration in the same conversation is still being sent. Campaign
 -- messages and automatic messages have an order of their own. A message that has been sending for two minutes has lost
 -- its sender.
-create function private.is_behind(m public.messages) returns boolean
+create function private.waits_for_earlier_message(m public.messages) returns boolean
 language sql stable set search_path = '' as $$
   select exists (
     select 1 from public.messages e
@@ -106,7 +106,7 @@ $$;
 -- Whether a message is next: no earlier one is still being sent.
 create function public.message_is_next(message_id uuid) returns boolean
 language sql stable set search_path = '' as $$
-  select not coalesce((select private.is_behind(m) from public.messages m where m.id = message_is_next.message_id), false);
+  select not coalesce((select private.waits_for_earlier_message(m) from public.messages m where m.id = message_is_next.message_id), false);
 $$;
 
 -- Whether the caller has the permission for a type of message.
@@ -219,7 +219,7 @@ begin
     private.person_id(), coalesce(add_outbound.send_at, now()), add_outbound.send_at
   )
   returning * into message;
-  perform private.note_media(array[message.id]);
+  perform private.add_message_files(array[message.id]);
   if idempotency_key is not null then
     insert into private.idempotency_keys (conversation_id, key, message_id, request_hash)
     values (conversation.id, add_outbound.idempotency_key, message.id, request_hash)
@@ -227,7 +227,7 @@ begin
       set message_id = excluded.message_id, request_hash = excluded.request_hash, created_at = excluded.created_at;
   end if;
 
-  perform private.read_by_answering(message);
+  perform private.mark_read_by_author(message);
   if add_outbound.send_at is null then
     perform private.send_into_conversation(message);
   end if;
@@ -235,7 +235,7 @@ begin
   return jsonb_build_object(
     'message', private.message_json(message),
     'repeated', false,
-    'behind', private.is_behind(message),
+    'behind', private.waits_for_earlier_message(message),
     'phone_number_id', session.meta_phone_number_id,
     'wa_id', contact.wa_id,
     'user_id', contact.user_id
@@ -446,7 +446,7 @@ begin
     then
       raise sqlstate 'PT409' using message = 'Only a message that failed, or whose outcome is unknown, can be sent again.',
         detail = 'message_not_failed';
-    elsif private.sent_otherwise(message) then
+    elsif private.sent_by_another_attempt(message) then
       raise sqlstate 'PT409' using message = 'This message was sent again already.', detail = 'already_resent';
     end if;
   end if;
@@ -647,7 +647,7 @@ begin
       if reason is null then
         perform private.send_into_conversation(message);
         answers := answers || jsonb_build_object(
-          'message', private.message_json(message), 'repeated', false, 'behind', private.is_behind(message),
+          'message', private.message_json(message), 'repeated', false, 'behind', private.waits_for_earlier_message(message),
           'phone_number_id', due.meta_phone_number_id, 'wa_id', due.wa_id, 'user_id', due.user_id
         );
       end if;

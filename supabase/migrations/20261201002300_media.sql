@@ -82,7 +82,7 @@ $$;
 
 -- Creates the rows of files for new messages. Inbound files still have to be fetched; outbound ones were uploaded or
 -- have a URL.
-create function private.note_media(created uuid[]) returns void
+create function private.add_message_files(created uuid[]) returns void
 language plpgsql set search_path = '' as $$
 begin
   insert into public.message_media (

@@ -650,7 +650,7 @@ language sql immutable set search_path = '' as $$
 $$;
 
 -- The rules for values that Meta documents. The sender checks the same rules: see `TemplateDefinition::check`.
-create function private.unfit_values(
+create function private.invalid_values(
   components jsonb, body_length integer, repeats integer, header jsonb, variables jsonb
 ) returns boolean
 language sql immutable set search_path = '' as $$

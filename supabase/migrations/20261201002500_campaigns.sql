@@ -214,7 +214,7 @@ $$;
 
 -- Updates recipients from the states of their messages. Returns the campaigns whose counts changed. The caller holds
 -- the locks of the messages.
-create function private.settle_recipients(message_ids uuid[]) returns uuid[]
+create function private.refresh_recipient_states(message_ids uuid[]) returns uuid[]
 language plpgsql set search_path = '' as $$
 declare
   campaigns uuid[];
@@ -267,13 +267,13 @@ $$;
 create function private.announce_campaign() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-  perform private.tell(new.tenant_id, 'tenant', null, 'campaign.updated', private.campaign_json(new));
+  perform private.record_and_broadcast(new.tenant_id, 'tenant', null, 'campaign.updated', private.campaign_json(new));
   return null;
 end;
 $$;
 
 -- Passes on what statuses say about recipients. It uses only statuses of our messages to known contacts.
-create function private.follow_recipients(elements jsonb) returns void
+create function private.apply_recipient_statuses(elements jsonb) returns void
 language plpgsql set search_path = '' as $$
 declare
   people jsonb;
@@ -307,7 +307,7 @@ begin
     perform private.record_consents(refusals);
   end if;
   if people is not null then
-    perform private.learn_recipients(people);
+    perform private.store_recipient_identities(people);
   end if;
 end;
 $$;
@@ -757,22 +757,22 @@ begin
   select jsonb_agg(jsonb_build_object(
     'tenant_id', a.tenant_id, 'contact_id', v.contact_id,
     'state', case when k.word = any (k.outs) then 'opted_out' else 'opted_in' end,
-    'source', 'keyword', 'proof', jsonb_build_object('message_id', a.id, 'text', left(k.said, 200)),
+    'source', 'keyword', 'proof', jsonb_build_object('message_id', a.id, 'text', left(k.sent_text, 200)),
     'occurred_at', a.occurred_at
   )) into consents
   from public.messages a
   join public.conversations v on v.id = a.conversation_id
   join public.tenants t on t.id = a.tenant_id
   cross join lateral (
-    select case when a.edited_at is null and a.revoked_at is null then a.content else a.original_content end as said
+    select case when a.edited_at is null and a.revoked_at is null then a.content else a.original_content end as sent_text
   ) w
   cross join lateral (
-    select w.said, private.keyword_of(w.said) as word,
+    select w.sent_text, private.keyword_of(w.sent_text) as word,
       array(select private.keyword_of(o) from unnest(t.opt_out_keywords) o) as outs,
       array(select private.keyword_of(i) from unnest(t.opt_in_keywords) i) as ins
   ) k
   where a.id = any (created) and a.direction = 'inbound' and a.type in ('text', 'button', 'interactive')
-    and not a.metadata ? 'source' and char_length(k.said) <= 200
+    and not a.metadata ? 'source' and char_length(k.sent_text) <= 200
     and k.word <> '' and (k.word = any (k.outs) or k.word = any (k.ins));
   if consents is not null then
     perform private.record_consents(consents);
@@ -835,7 +835,7 @@ language sql stable set search_path = '' as $$
   ) c
   cross join lateral (
     select p.status, p.due_at from public.broadcast_recipients p where p.campaign_id = c.id
-    -- offset 0 keeps the planner on the index of campaigns, however many there are
+    -- offset 0 makes the planner read recipients by campaign, however many there are
     offset 0
   ) r;
 $$;
@@ -1018,7 +1018,7 @@ declare
   named constant boolean := template.parameter_format = 'NAMED';
   wanted constant text[] := private.template_variables(template.components);
   sources jsonb;
-  lacking text;
+  missing_variable text;
   unknown text;
 begin
   if mapping is null then
@@ -1036,9 +1036,9 @@ begin
       detail = 'variables_unmapped', hint = 'variable_mapping';
   end if;
   if named then
-    select w into lacking from unnest(wanted) w where not mapping ? w order by w limit 1;
-    if lacking is not null then
-      raise sqlstate 'PT422' using message = format('The variable %s has no value.', lacking),
+    select w into missing_variable from unnest(wanted) w where not mapping ? w order by w limit 1;
+    if missing_variable is not null then
+      raise sqlstate 'PT422' using message = format('The variable %s has no value.', missing_variable),
         detail = 'variables_unmapped', hint = 'variable_mapping';
     end if;
   end if;
@@ -1073,16 +1073,16 @@ create function private.require_values(template public.broadcast_templates, colu
 language plpgsql stable set search_path = '' as $$
 declare
   wanted constant text[] := private.template_variables(template.components);
-  lacking text;
+  missing_variable text;
 begin
   if template.parameter_format = 'NAMED' then
-    select w into lacking from unnest(wanted) w where w <> all (columns) order by w limit 1;
+    select w into missing_variable from unnest(wanted) w where w <> all (columns) order by w limit 1;
   elsif cardinality(wanted) > cardinality(columns) then
-    lacking := format('{{%s}}', cardinality(columns) + 1);
+    missing_variable := format('{{%s}}', cardinality(columns) + 1);
   end if;
-  if lacking is not null then
+  if missing_variable is not null then
     raise sqlstate 'PT422' using
-      message = format('The variable %s has no value. Map it in variable_mapping.', lacking),
+      message = format('The variable %s has no value. Map it in variable_mapping.', missing_variable),
       detail = 'variables_unmapped', hint = 'variable_mapping';
   end if;
 end;
@@ -1133,7 +1133,7 @@ end;
 $$;
 
 -- Adds the recipients of a campaign: `recipients`, and those of `options` {"recipient_list_id"?, "segment_id"?,
--- "variable_mapping"?}. A campaign that is not a draft must have at least one.
+-- "variable_mapping"?}. Unless the campaign is a draft, every variable of the template must have a value.
 create function private.fill_campaign(
   campaign public.broadcast_campaigns, template public.broadcast_templates, recipients jsonb, options jsonb, draft boolean
 ) returns void
@@ -1161,7 +1161,7 @@ end;
 $$;
 
 -- Skips the pending recipients of cancelled campaigns.
-create function private.leave_cancelled(campaigns uuid[]) returns void
+create function private.skip_cancelled(campaigns uuid[]) returns void
 language plpgsql set search_path = '' as $$
 declare
   left_over uuid[];

@@ -126,7 +126,7 @@ $$;
 create function private.announce_recipient_list() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-  perform private.tell(
+  perform private.record_and_broadcast(
     new.tenant_id, 'tenant', null, 'recipient_list.updated',
     private.recipient_list_json(new) - '{name,source,columns,created_by}'::text[]
   );
@@ -265,7 +265,7 @@ create function private.add_recipients(list public.recipient_lists, entries json
 language plpgsql set search_path = '' as $$
 declare
   kept integer[];
-  doubled integer;
+  duplicates integer;
 begin
   with given as (
     select e.* from jsonb_to_recordset(entries) as e (line integer, wa_id text, name text, variables jsonb)
@@ -285,7 +285,7 @@ begin
   from jsonb_to_recordset(entries) as g (line integer, wa_id text)
   join public.recipient_list_entries e on e.list_id = list.id and e.wa_id = g.wa_id
   where g.line <> all (coalesce(kept, '{}')) and jsonb_array_length(entries) > coalesce(cardinality(kept), 0);
-  get diagnostics doubled = row_count;
+  get diagnostics duplicates = row_count;
 
   insert into public.recipient_list_errors (list_id, tenant_id, line, field, code, value)
   select list.id, list.tenant_id, r.line, left(r.field, 100), r.code, left(r.value, 200)
@@ -295,7 +295,7 @@ begin
   set
     read_rows = l.read_rows + jsonb_array_length(entries) + c.bad,
     error_count = l.error_count + c.bad,
-    duplicate_count = l.duplicate_count + doubled,
+    duplicate_count = l.duplicate_count + duplicates,
     progress_announced_at = case
       when l.status = 'importing' and l.progress_announced_at <= now() - interval '1 second' then now()
       else l.progress_announced_at

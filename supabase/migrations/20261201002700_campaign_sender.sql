@@ -57,7 +57,7 @@ begin
   perform 1 from public.messages m where m.id = any (orphans) order by m.id for update;
   update public.messages m set status = 'unknown'
   where m.id = any (orphans) and m.status in ('queued', 'sending');
-  perform private.settle_recipients(orphans);
+  perform private.refresh_recipient_states(orphans);
   perform private.complete_campaigns(campaigns);
 end;
 $$;
@@ -92,8 +92,8 @@ begin
     from public.messages m
     where m.id = any (messages) and e.session_id = m.session_id
       and e.whatsapp_message_id = m.whatsapp_message_id and e.message_id is null;
-    perform private.settle_messages(messages);
-    perform private.settle_recipients(messages);
+    perform private.refresh_message_states(messages);
+    perform private.refresh_recipient_states(messages);
   end if;
 
   -- Replies whose function died between the request to Meta and its record.
@@ -130,7 +130,7 @@ create function private.lease_numbers(holder uuid, lease_seconds integer, max_se
 language plpgsql set search_path = '' as $$
 declare
   leased uuid[];
-  wanting integer;
+  waiting_count integer;
 begin
   with work as (
     select s.id
@@ -170,12 +170,12 @@ begin
     returning l.session_id
   )
   select array_agg(t.session_id), (select count(*) from (select id from work union select id from held) u)
-  into leased, wanting from taken t;
+  into leased, waiting_count from taken t;
 
   perform private.share_allowance(leased);
 
   return jsonb_build_object(
-    'busy', wanting - coalesce(cardinality(leased), 0),
+    'busy', waiting_count - coalesce(cardinality(leased), 0),
     'sessions', coalesce((
       select jsonb_agg(jsonb_build_object(
         'session_id', s.id, 'phone_number_id', s.meta_phone_number_id, 'messages_per_second', s.messages_per_second
@@ -306,7 +306,7 @@ begin
   select array_agg(r.message_id), array_agg(distinct b.campaign_id) into touched, campaigns
   from jsonb_to_recordset(results) as r (recipient_id uuid, message_id uuid)
   join public.broadcast_recipients b on b.id = r.recipient_id;
-  perform private.settle_recipients(touched);
+  perform private.refresh_recipient_states(touched);
 
   update public.broadcast_recipients b
   set
@@ -324,7 +324,7 @@ begin
   join public.messages m on m.id = r.message_id
   where b.id = r.recipient_id and r.outcome in ('retry', 'held') and m.status = 'queued'
     and b.claim_id = r.claim_id and b.status in ('sending', 'unknown');
-  perform private.leave_cancelled(campaigns);
+  perform private.skip_cancelled(campaigns);
 
   -- The campaign was completed because its last recipients were taken for lost.
   update public.broadcast_campaigns c
@@ -662,7 +662,7 @@ begin
   set status = 'pending', claim_id = null, attempts = r.attempts - 1
   from unsent u
   where r.message_id = u.id and r.status = 'sending';
-  perform private.leave_cancelled(campaigns);
+  perform private.skip_cancelled(campaigns);
 end;
 $$;
 

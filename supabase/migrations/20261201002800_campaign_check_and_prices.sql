@@ -149,7 +149,7 @@ begin
     count(*) - count(distinct private.phone_key(r.wa_id)) as duplicates,
     count(*) filter (where v.incomplete) as incomplete,
     count(*) filter (
-      where not v.incomplete and private.unfit_values(
+      where not v.incomplete and private.invalid_values(
         t.components, coalesce(body_length, 0), coalesce(repeats, 0), header, r.variables
       )
     ) as unfit

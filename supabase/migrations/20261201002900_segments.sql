@@ -420,7 +420,7 @@ create function private.campaign_condition(tenant uuid, node jsonb, path text) r
 language plpgsql stable set search_path = '' as $$
 declare
   campaign text;
-  whom text;
+  recipient_condition text;
   done text;
   did constant text := case jsonb_typeof(node -> 'did') when 'string' then node ->> 'did' end;
   since text := '';
@@ -441,7 +441,7 @@ begin
     );
   end if;
   campaign := private.filter_ids(tenant, 'campaign', node -> 'campaign', false, path || '.campaign');
-  whom := format('r.campaign_id = %s and r.tenant_id = %L::uuid', campaign, tenant);
+  recipient_condition := format('r.campaign_id = %s and r.tenant_id = %L::uuid', campaign, tenant);
   done := case did
     when 'received' then $q$r.status in ('sent', 'delivered', 'read')$q$
     when 'delivered' then $q$r.status in ('delivered', 'read')$q$
@@ -458,7 +458,7 @@ begin
       || ' union all select f.contact_id from private.former_identities f'
       || ' where f.tenant_id = %3$L::uuid and f.phone_key is not null and exists (select 1 from public.broadcast_recipients r'
       || ' where %1$s and %2$s and r.wa_id = any (private.phone_forms(f.phone_key)) and r.created_at <= f.until))',
-    whom, done, tenant
+    recipient_condition, done, tenant
   );
 end;
 $$;
@@ -708,10 +708,10 @@ begin
   if tg_op = 'DELETE' then
     -- a tenant that is being deleted has no audience
     if exists (select 1 from public.tenants t where t.id = old.tenant_id) then
-      perform private.tell(old.tenant_id, 'segments', null, 'segment.deleted', jsonb_build_object('id', old.id));
+      perform private.record_and_broadcast(old.tenant_id, 'segments', null, 'segment.deleted', jsonb_build_object('id', old.id));
     end if;
   else
-    perform private.tell(
+    perform private.record_and_broadcast(
       new.tenant_id, 'segments', null,
       case tg_op when 'INSERT' then 'segment.created' else 'segment.updated' end, private.segment_json(new, false)
     );

@@ -275,7 +275,7 @@ begin
   if tg_op = 'DELETE' and not exists (select 1 from public.tenants t where t.id = old.tenant_id) then
     return null;
   end if;
-  perform private.tell(
+  perform private.record_and_broadcast(
     reply.tenant_id, case when reply.owner_id is null then 'quick_replies' else 'agent' end, reply.owner_id,
     'quick_reply.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end,
     case tg_op when 'DELETE' then jsonb_build_object('id', reply.id) else private.quick_reply_json(reply) end

@@ -63,7 +63,7 @@ create table private.service_windows (
 
 -- Queues an automatic message. The caller has decided that it may be sent; to a blocked contact it fails at once. The
 -- inbox does not change, because an automatic message answers nothing. Returns the message's id.
-create function private.queue_automatic(
+create function private.queue_automatic_message(
   conversation public.conversations, purpose text, type text, content text, payload jsonb, due_at timestamptz default now()
 ) returns uuid
 language plpgsql set search_path = '' as $$
@@ -78,16 +78,16 @@ begin
     error_title
   )
   values (
-    conversation.tenant_id, conversation.session_id, conversation.id, 'outbound', queue_automatic.type,
-    case when is_blocked then 'failed' else 'queued' end, queue_automatic.content, queue_automatic.payload,
-    jsonb_build_object('automation', queue_automatic.purpose), greatest(now(), queue_automatic.due_at),
+    conversation.tenant_id, conversation.session_id, conversation.id, 'outbound', queue_automatic_message.type,
+    case when is_blocked then 'failed' else 'queued' end, queue_automatic_message.content, queue_automatic_message.payload,
+    jsonb_build_object('automation', queue_automatic_message.purpose), greatest(now(), queue_automatic_message.due_at),
     case when is_blocked then now() end, case when is_blocked then 'The contact is blocked' end
   )
   returning id into message;
   if not is_blocked then
     insert into private.automatic_messages (message_id, tenant_id, session_id, conversation_id, purpose, turn_at, due_at)
-    values (message, conversation.tenant_id, conversation.session_id, conversation.id, queue_automatic.purpose,
-      greatest(clock_timestamp(), queue_automatic.due_at), queue_automatic.due_at);
+    values (message, conversation.tenant_id, conversation.session_id, conversation.id, queue_automatic_message.purpose,
+      greatest(clock_timestamp(), queue_automatic_message.due_at), queue_automatic_message.due_at);
   end if;
   return message;
 end;
@@ -273,7 +273,7 @@ language sql immutable set search_path = '' as $$
 $$;
 
 -- The settings in effect for a number: its own, or else the tenant's.
-create function private.service_of(session uuid, tenant uuid) returns table (
+create function private.number_settings(session uuid, tenant uuid) returns table (
   zone text, locale text, tenant_name text, hours jsonb, holidays jsonb, greeting jsonb, away jsonb, csat jsonb
 )
 language sql stable set search_path = '' as $$
@@ -287,10 +287,10 @@ language sql stable set search_path = '' as $$
 $$;
 
 -- Whether a message needs an answer: reactions, notices and satisfaction scores do not.
-create function private.asks_for_answer(m public.messages) returns boolean
+create function private.needs_answer(m public.messages) returns boolean
 language sql immutable set search_path = '' as $$
   select m.direction = 'inbound' and not m.metadata ?| '{source,group_id}' and m.target_message_id is null
-    and m.type not in ('system', 'request_welcome', 'reaction', 'edit', 'revoke') and not private.answers_csat(m);
+    and m.type not in ('system', 'request_welcome', 'reaction', 'edit', 'revoke') and not private.answers_satisfaction_question(m);
 $$;
 
 -- Answers customers' messages automatically. New customers get a greeting within business hours; outside of them
@@ -314,7 +314,7 @@ begin
         o.locale, o.tenant_name
       from (select distinct r.session_id, r.tenant_id from unnest(received) r) n
       join public.whatsapp_sessions s on s.id = n.session_id and s.status = 'connected'
-      cross join lateral private.service_of(n.session_id, n.tenant_id) o
+      cross join lateral private.number_settings(n.session_id, n.tenant_id) o
       where (o.greeting ->> 'enabled')::boolean or (o.away ->> 'enabled')::boolean
     )
     select r.conversation_id, r.last_inbound_at, r.was_last_inbound_at, n.is_open, n.locale, n.tenant_name,
@@ -327,11 +327,11 @@ begin
       and exists (
         select 1 from public.messages m
         where m.conversation_id = r.conversation_id and m.tenant_id = r.tenant_id
-          and m.occurred_at > coalesce(r.was_last_inbound_at, '-infinity') and private.asks_for_answer(m)
+          and m.occurred_at > coalesce(r.was_last_inbound_at, '-infinity') and private.needs_answer(m)
       )
     order by r.conversation_id
   loop
-    if private.greet_or_say_away(
+    if private.queue_greeting_or_away(
       candidate.conversation_id, candidate.purpose, candidate.chosen, candidate.locale, candidate.tenant_name,
       candidate.last_inbound_at - candidate.was_last_inbound_at
     ) then
@@ -356,7 +356,7 @@ $$;
 -- Queues the greeting or the away message (`purpose`, with its settings) in one conversation, unless it was already
 -- sent in this window. A greeting goes only to customers who never wrote (`silent_for` null) or have been silent for
 -- the set number of days.
-create function private.greet_or_say_away(
+create function private.queue_greeting_or_away(
   conversation_id uuid, purpose text, settings jsonb, locale text, tenant_name text, silent_for interval
 ) returns boolean
 language plpgsql set search_path = '' as $$
@@ -366,7 +366,7 @@ declare
   w private.service_windows;
   words text;
 begin
-  select v.* into strict conversation from public.conversations v where v.id = greet_or_say_away.conversation_id;
+  select v.* into strict conversation from public.conversations v where v.id = queue_greeting_or_away.conversation_id;
   insert into private.service_windows (conversation_id, started_at)
   values (conversation.id, conversation.last_inbound_at)
   on conflict on constraint service_windows_pkey do nothing;
@@ -390,7 +390,7 @@ begin
   if trim(words) = '' then
     return false;
   end if;
-  perform private.queue_automatic(
+  perform private.queue_automatic_message(
     conversation, purpose, 'text', words, jsonb_build_object('text', jsonb_build_object('body', words))
   );
   update private.service_windows k
@@ -403,7 +403,7 @@ $$;
 
 -- Settings for clients. A null value of a number means the tenant's setting; the tenant's own values include the
 -- defaults.
-create function private.service_json(s public.service_settings, t public.tenants) returns jsonb
+create function private.number_settings_json(s public.service_settings, t public.tenants) returns jsonb
 language sql stable set search_path = '' as $$
   select case when s.session_id is null then jsonb_build_object(
     'session_id', null, 'business_hours', t.business_hours, 'holidays', coalesce(s.holidays, '[]'),
@@ -430,9 +430,9 @@ begin
     select jsonb_build_object(
       'timezone', t.timezone,
       'open_now', private.is_open(t.business_hours, coalesce(d.holidays, '[]'), t.timezone, now()),
-      'default', private.service_json(d, t),
+      'default', private.number_settings_json(d, t),
       'numbers', coalesce((
-        select jsonb_agg(private.service_json(n, t) order by n.created_at, n.id)
+        select jsonb_agg(private.number_settings_json(n, t) order by n.created_at, n.id)
         from public.service_settings n where n.tenant_id = t.id and n.session_id is not null
       ), '[]')
     )

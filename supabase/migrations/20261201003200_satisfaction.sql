@@ -29,7 +29,7 @@ create index csat_responses_resolved_by_idx on public.csat_responses (resolved_b
 create index csat_responses_message_idx on public.csat_responses (message_id) where message_id is not null;
 
 -- Whether a message answers one of our satisfaction questions.
-create function private.answers_csat(m public.messages) returns boolean
+create function private.answers_satisfaction_question(m public.messages) returns boolean
 language sql immutable set search_path = '' as $$
   select coalesce(m.direction = 'inbound' and m.type = 'interactive'
     and m.payload #>> '{interactive,list_reply,id}' ~ '^csat:[0-9a-f-]{36}:[1-5]$', false);
@@ -37,7 +37,7 @@ $$;
 
 -- Queues the satisfaction question after a person has resolved a conversation, while the window is open. Automatic
 -- resolutions trigger no question.
-create function private.ask_satisfaction(conversation public.conversations) returns void
+create function private.queue_satisfaction_question(conversation public.conversations) returns void
 language plpgsql set search_path = '' as $$
 declare
   person constant uuid := private.person_id();
@@ -49,7 +49,7 @@ begin
   if person is null or coalesce(conversation.window_expires_at, '-infinity') <= now() then
     return;
   end if;
-  select * into settings from private.service_of(conversation.session_id, conversation.tenant_id);
+  select * into settings from private.number_settings(conversation.session_id, conversation.tenant_id);
   select c.* into strict contact from public.contacts c where c.id = conversation.contact_id;
   if coalesce((settings.csat ->> 'enabled')::boolean, false) is false or contact.blocked_at is not null
     or not exists (select 1 from public.whatsapp_sessions s where s.id = conversation.session_id and s.status = 'connected')
@@ -71,7 +71,7 @@ begin
     coalesce(nullif(settings.csat ->> 'text', ''), private.default_text('csat', settings.locale)),
     contact, null, settings.tenant_name
   )).filled, 1024);
-  question.message_id := private.queue_automatic(conversation, 'csat', 'interactive', words, jsonb_build_object('interactive',
+  question.message_id := private.queue_automatic_message(conversation, 'csat', 'interactive', words, jsonb_build_object('interactive',
     jsonb_build_object(
       'type', 'list', 'body', jsonb_build_object('text', words),
       'action', jsonb_build_object(
@@ -122,7 +122,7 @@ $$;
 -- Whether the messages that this transaction stored for the conversation are only a satisfaction score. Such an answer
 -- neither reopens the conversation nor marks it as unread. The transaction's messages are identified by `created_at`,
 -- because Meta reports whole seconds.
-create function private.is_score_alone(conversation uuid, tenant uuid) returns boolean
+create function private.contains_only_score(conversation uuid, tenant uuid) returns boolean
 language plpgsql stable set search_path = '' as $$
 declare
   asked constant timestamptz := (
@@ -133,7 +133,7 @@ declare
   );
 begin
   return asked is not null and coalesce((
-    select bool_or(private.answers_csat(m)) and not bool_or(private.asks_for_answer(m))
+    select bool_or(private.answers_satisfaction_question(m)) and not bool_or(private.needs_answer(m))
     from public.messages m
     where m.conversation_id = conversation and m.tenant_id = tenant and m.created_at >= now()
       and m.occurred_at >= asked - interval '1 minute'
@@ -231,10 +231,10 @@ end;
 $$;
 
 -- Security definer: it also runs when Auth removes an account, and the role of Auth has no rights here.
-create function private.announce_csat() returns trigger
+create function private.announce_satisfaction() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-  perform private.tell(
+  perform private.record_and_broadcast(
     new.tenant_id, 'reports', null, 'csat.' || case tg_op when 'INSERT' then 'created' else 'updated' end,
     jsonb_build_object('id', new.id, 'conversation_id', new.conversation_id, 'agent_id', new.agent_id, 'score', new.score)
   );
@@ -242,17 +242,17 @@ begin
 end;
 $$;
 
-create function private.live_csat(id uuid) returns jsonb
+create function private.live_satisfaction(id uuid) returns jsonb
 language sql stable set search_path = '' as $$
   select jsonb_build_object('id', r.id, 'conversation_id', r.conversation_id, 'agent_id', r.agent_id, 'score', r.score)
-  from public.csat_responses r where r.id = live_csat.id;
+  from public.csat_responses r where r.id = live_satisfaction.id;
 $$;
 
 create trigger announce_created after insert on public.csat_responses
-  for each row execute function private.announce_csat();
+  for each row execute function private.announce_satisfaction();
 create trigger announce_updated after update on public.csat_responses
   for each row when (old.score is distinct from new.score)
-  execute function private.announce_csat();
+  execute function private.announce_satisfaction();
 
 -- Changes are written to the audit log.
 select private.audit_table('csat_responses', 'id', 'people');
@@ -267,5 +267,5 @@ grant select on public.csat_responses to authenticated;
 
 grant execute on function
   public.csat_report(timestamptz, timestamptz, uuid, uuid, uuid, integer),
-  private.live_csat(uuid)
+  private.live_satisfaction(uuid)
 to authenticated;

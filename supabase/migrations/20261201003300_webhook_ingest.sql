@@ -181,7 +181,7 @@ begin
 
   automatic := private.receive_into_conversations(fresh, created);
   perform private.ingest_past_statuses(routed, fresh);
-  perform private.follow_notices(fresh);
+  perform private.apply_identity_notices(fresh);
 end;
 $$;
 
@@ -254,7 +254,7 @@ begin
     join public.whatsapp_sessions s on s.meta_phone_number_id = e.value ->> 'phone_number_id'
     left join public.messages m on m.session_id = s.id and m.whatsapp_message_id = e.value ->> 'wamid'
     -- without a plausible time, a repetition is recognised by its status alone
-    where private.tells_time((e.value ->> 'timestamp')::bigint) or not exists (
+    where private.is_plausible_time((e.value ->> 'timestamp')::bigint) or not exists (
       select 1 from public.message_status_events k
       where k.session_id = s.id and k.whatsapp_message_id = e.value ->> 'wamid' and k.status = e.value ->> 'status'
     )
@@ -270,9 +270,9 @@ begin
     touched := touched || late;
   end if;
 
-  perform private.settle_messages(touched);
-  campaigns := private.settle_recipients(touched);
-  perform private.follow_recipients(elements);
+  perform private.refresh_message_states(touched);
+  campaigns := private.refresh_recipient_states(touched);
+  perform private.apply_recipient_statuses(elements);
 
   select count(*) into stored
   from jsonb_array_elements(elements) as e
@@ -316,7 +316,7 @@ begin
   from public.messages m
   where m.id = any (settled) and e.session_id = m.session_id and e.whatsapp_message_id = m.whatsapp_message_id
     and e.message_id is null;
-  perform private.settle_messages(settled);
+  perform private.refresh_message_states(settled);
 end;
 $$;
 
@@ -416,13 +416,13 @@ declare
   stored_messages record;
   stored_statuses record;
   stored_events record;
-  strangers jsonb;
-  verdict text;
+  unknown_numbers jsonb;
+  delivery_outcome text;
   changed_campaigns uuid[];
 begin
   -- Before the elements are stored: a number that is connected meanwhile must not make a lost message look stored.
   select jsonb_agg(jsonb_build_object('reason', 'unknown_number', 'phone_number_id', n.phone_number_id))
-  into strangers
+  into unknown_numbers
   from (
     select distinct e ->> 'phone_number_id' as phone_number_id
     from jsonb_array_elements(messages || statuses) as e
@@ -438,32 +438,32 @@ begin
     select distinct c from unnest(stored_messages.campaigns || stored_statuses.campaigns) as c
   );
 
-  rest := rest || coalesce(strangers, '[]') || stored_messages.leftovers || stored_statuses.leftovers
+  rest := rest || coalesce(unknown_numbers, '[]') || stored_messages.leftovers || stored_statuses.leftovers
     || stored_events.leftovers;
 
   if not keep_event then
     return jsonb_build_object('campaigns', changed_campaigns, 'automatic', stored_messages.automatic);
   end if;
 
-  verdict := case when not is_json then 'not_json' when rest = '[]' then 'stored' else 'partial' end;
+  delivery_outcome := case when not is_json then 'not_json' when rest = '[]' then 'stored' else 'partial' end;
   if replay_of is null then
     insert into public.webhook_events
       (body, encoding, outcome, messages_count, statuses_count, events_count, leftovers)
     values (
-      ingest_webhook.body, ingest_webhook.encoding, verdict, stored_messages.stored, stored_statuses.stored,
+      ingest_webhook.body, ingest_webhook.encoding, delivery_outcome, stored_messages.stored, stored_statuses.stored,
       stored_events.stored, rest
     )
     returning id into event_id;
   else
     update public.webhook_events w
     set
-      outcome = verdict, messages_count = stored_messages.stored, statuses_count = stored_statuses.stored,
+      outcome = delivery_outcome, messages_count = stored_messages.stored, statuses_count = stored_statuses.stored,
       events_count = stored_events.stored, leftovers = rest, replayed_at = now()
     where w.id = replay_of;
   end if;
 
   return jsonb_build_object(
-    'event_id', event_id, 'campaigns', changed_campaigns, 'automatic', stored_messages.automatic, 'unknown_numbers', coalesce(strangers, '[]')
+    'event_id', event_id, 'campaigns', changed_campaigns, 'automatic', stored_messages.automatic, 'unknown_numbers', coalesce(unknown_numbers, '[]')
   );
 end;
 $$;
@@ -507,7 +507,7 @@ language sql set search_path = '' as $$
 $$;
 
 -- Whether `meta_time` accepts Meta's time.
-create function private.tells_time(seconds bigint) returns boolean
+create function private.is_plausible_time(seconds bigint) returns boolean
 language sql stable set search_path = '' as $$
   select coalesce(seconds between 1 and extract(epoch from now())::bigint + 86400, false);
 $$;

@@ -28,7 +28,7 @@ create index account_events_session_idx on public.account_events (session_id, te
 create function private.announce_account_event() returns trigger
 language plpgsql set search_path = '' as $$
 begin
-  perform private.tell(
+  perform private.record_and_broadcast(
     new.tenant_id, 'tenant', null, 'account_event.created', to_jsonb(new) - 'tenant_id' - 'fingerprint' - 'payload'
   );
   return null;
@@ -112,7 +112,7 @@ $$;
 -- One sentence for people, and the importance: {"severity", "en", "id"}.
 create function private.notice_summary(field text, kind text, value jsonb) returns jsonb
 language sql immutable set search_path = '' as $$
-  with told as (
+  with incoming as (
     select
       lower(replace(kind, '_', ' ')) as words,
       -- the subject, if the event does not name it
@@ -191,14 +191,14 @@ language sql immutable set search_path = '' as $$
       else array['info', 'Meta reports: ' || coalesce(t.topic || ', ', '') || t.words || '.',
         'Meta melaporkan: ' || coalesce(t.topic || ', ', '') || t.words || '.']
     end as parts
-    from told t
+    from incoming t
   )
   select jsonb_build_object('severity', parts[1], 'en', parts[2], 'id', parts[3]) from sentence;
 $$;
 
 -- Applies a notice about an account. A ban, a restriction or the loss of the account stops its numbers, with the reason
 -- in the tenant's language. The end of the problem restores their earlier status.
-create function private.follow_account(tenant uuid, account text, consequence jsonb, at timestamptz) returns void
+create function private.apply_account_notice(tenant uuid, account text, consequence jsonb, at timestamptz) returns void
 language plpgsql set search_path = '' as $$
 begin
   perform 1 from public.whatsapp_sessions s
@@ -240,7 +240,7 @@ begin
 end;
 $$;
 
-create function private.follow_number(
+create function private.apply_number_notice(
   tenant uuid, account text, session uuid, field text, kind text, value jsonb, at timestamptz
 ) returns void
 language plpgsql set search_path = '' as $$
@@ -293,7 +293,7 @@ $$;
 -- A template's components with the new texts of the notice.
 create function private.renewed_components(components jsonb, value jsonb) returns jsonb
 language sql immutable set search_path = '' as $$
-  with news as (
+  with incoming as (
     select * from (values
       ('HEADER', case when value ->> 'message_template_title' <> '' then jsonb_build_object(
         'type', 'HEADER', 'format', 'TEXT', 'text', value ->> 'message_template_title') end, 1),
@@ -310,7 +310,7 @@ language sql immutable set search_path = '' as $$
     -- parts that the notice does not contain, such as examples, stay
     select case when o.component ->> 'format' <> n.component ->> 'format' then n.component
       else coalesce(o.component, '{}') || coalesce(n.component, '{}') end as component, n.place, o.nth
-    from news n
+    from incoming n
     left join (
       select c as component, nth from jsonb_array_elements(components) with ordinality as e (c, nth)
     ) o on upper(o.component ->> 'type') = n.type
@@ -321,7 +321,7 @@ language sql immutable set search_path = '' as $$
   ) m;
 $$;
 
-create function private.follow_template(
+create function private.apply_template_notice(
   tenant uuid, account text, field text, kind text, value jsonb, at timestamptz
 ) returns void
 language plpgsql set search_path = '' as $$
@@ -463,15 +463,15 @@ begin
     case
       when field = 'account_update' then
         if private.notice_consequence(kind, value) is not null then
-          perform private.follow_account(
+          perform private.apply_account_notice(
             tenant, account,
             private.notice_consequence(kind, value) || jsonb_build_object('until', private.restricted_until(value, at)), at
           );
         end if;
       when field in ('phone_number_quality_update', 'phone_number_name_update', 'business_capability_update') then
-        perform private.follow_number(tenant, account, number, field, kind, value, at);
+        perform private.apply_number_notice(tenant, account, number, field, kind, value, at);
       when field like '%template%' then
-        perform private.follow_template(tenant, account, field, kind, value, at);
+        perform private.apply_template_notice(tenant, account, field, kind, value, at);
       else
         null;
     end case;
@@ -520,14 +520,14 @@ declare
 begin
   for account in
     select s.tenant_id, s.meta_business_account_id as id, max(s.account_standing_until) as until,
-      max(s.account_standing_at) as told_at, count(*) as numbers
+      max(s.account_standing_at) as noticed_at, count(*) as numbers
     from public.whatsapp_sessions s
     where s.account_standing_until <= now()
     group by s.tenant_id, s.meta_business_account_id
     order by s.tenant_id, s.meta_business_account_id
   loop
     -- at the time of the notice: a later notice that is delivered late still counts
-    perform private.follow_account(account.tenant_id, account.id, '{"standing": null}', account.told_at);
+    perform private.apply_account_notice(account.tenant_id, account.id, '{"standing": null}', account.noticed_at);
     ended := ended + account.numbers;
     insert into public.account_events (
       tenant_id, meta_business_account_id, field, kind, severity, summary, payload, fingerprint, occurred_at

@@ -34,9 +34,9 @@ create policy "permitted people remove campaign files of their tenant" on storag
     and (select private.has_permission('media.delete'))
   );
 create policy "people join the presence of conversations they may see" on realtime.messages for select to authenticated
-  using (extension in ('broadcast', 'presence') and (select private.may_meet((select realtime.topic()))));
+  using (extension in ('broadcast', 'presence') and (select private.may_join_presence((select realtime.topic()))));
 create policy "people announce their presence in conversations they may see" on realtime.messages for insert to authenticated
-  with check (extension in ('broadcast', 'presence') and (select private.may_meet((select realtime.topic()))));
+  with check (extension in ('broadcast', 'presence') and (select private.may_join_presence((select realtime.topic()))));
 
 insert into storage.buckets (id, name, public, file_size_limit) values
   ('chat-media', 'chat-media', false, 104857600),

@@ -125,7 +125,7 @@ describe("the access version stays the same when", () => {
     [
       "an API key is used",
       async ({ tenant }) =>
-        calls("service", "note_api_key_use", { key_id: (await newApiKey(tenant, "agent")).id, ip: "192.0.2.1" }),
+        calls("service", "record_api_key_use", { key_id: (await newApiKey(tenant, "agent")).id, ip: "192.0.2.1" }),
     ],
     [
       "another tenant changes",

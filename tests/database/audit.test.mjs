@@ -251,7 +251,7 @@ describe("an entry names as its actor", () => {
     const { tenant } = await newOffice();
     const number = await newNumber(tenant);
     const [entry] = await writtenBy(tenant, () =>
-      calls("service", "break_session", { session_id: number.id, reason: "token" }),
+      calls("service", "break_number", { session_id: number.id, reason: "token" }),
     );
     assert.deepEqual(
       [entry.action, entry.actor_type, entry.actor_id, entry.actor_name],
@@ -411,7 +411,7 @@ describe("secrets", () => {
     const { tenant } = await newOffice();
     const key = await newApiKey(tenant, "agent");
     assert.deepEqual(
-      await writtenBy(tenant, () => calls("service", "note_api_key_use", { key_id: key.id, ip: "192.0.2.1" })),
+      await writtenBy(tenant, () => calls("service", "record_api_key_use", { key_id: key.id, ip: "192.0.2.1" })),
       [],
     );
     assert.notEqual((await sql`select last_used_at from public.api_keys where id = ${key.id}`)[0].last_used_at, null);

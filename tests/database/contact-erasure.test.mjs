@@ -159,7 +159,7 @@ describe("a deleted contact", () => {
     assert.match(recipient.wa_id, /^0\d{19}$/);
     const files = await calls("service", "files_to_remove", { batch: 1000 });
     assert.ok(files.some((/** @type {any} */ file) => file.path === `${tenant.id}/a/b`));
-    await calls("service", "note_files_removed", {
+    await calls("service", "record_files_removed", {
       bucket: "chat-media",
       paths: files.map((/** @type {any} */ file) => file.path),
     });

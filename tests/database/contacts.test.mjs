@@ -450,7 +450,7 @@ describe("a blocked customer", () => {
 
     const [machine] = await sql`
       with queued as (
-        select private.queue_automatic(v, 'greeting', 'text', 'Selamat datang', '{}') as id
+        select private.queue_automatic_message(v, 'greeting', 'text', 'Selamat datang', '{}') as id
         from public.conversations v where v.id = ${conversation.id}
       )
       select id from queued`;

@@ -102,7 +102,7 @@ describe("a customer's message", () => {
       await calls(admin, "block_contact", { contact_id: contact.id, blocked: true });
       await delivers({ messages: [inboundText(number, { from: contact.wa_id, text: "Kenapa?" })] });
       const after = await now(conversation);
-      for (const key of ["status", "unread_count", "assigned_to", "waiting_since", "heard_since"]) {
+      for (const key of ["status", "unread_count", "assigned_to", "waiting_since", "unseen_since"]) {
         assert.deepEqual(after[key], before[key], key);
       }
       assert.equal(after.last_message_preview, "Kenapa?");
@@ -209,7 +209,7 @@ describe("a customer's message", () => {
     for (const element of words) element.payload.from = old;
     for (const element of [...words, change]) await delivers({ messages: [element] });
     const after = await now(conversation);
-    assert.deepEqual([after.status, after.unread_count > 0, after.heard_since !== null], ["open", true, true]);
+    assert.deepEqual([after.status, after.unread_count > 0, after.unseen_since !== null], ["open", true, true]);
   });
 });
 

@@ -311,7 +311,7 @@ export const RULES = {
       join pg_proc p on p.oid = t.tgfoid
       where t.tgrelid in ('public.conversations'::regclass, 'public.messages'::regclass) and not t.tgisinternal
         and p.proname not in ('touch_updated_at', 'audit', 'announce_conversations', 'announce_messages',
-          'note_conversation_changes', 'annotate_created', 'annotate_updated', 'keep_deleted')`,
+          'record_conversation_changes', 'annotate_created', 'annotate_updated', 'keep_deleted')`,
     broken: `create function private.lint_opens() returns trigger language plpgsql set search_path = '' as 'begin return new; end';
       create trigger lint_opens before update on public.conversations for each row execute function private.lint_opens()`,
     found: "conversations: lint_opens",

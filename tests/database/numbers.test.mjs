@@ -36,7 +36,7 @@ const sealed = (text = randomUUID()) => ({ sealed: text, key_id: "k1" });
 async function connects(tenant, { phone = someDigits(), token = null, actor = null, name = null } = {}) {
   const [{ place }] = await as(
     await newUser(tenant, "admin"),
-    (sql) => sql`select public.number_place(${phone}) as place`,
+    (sql) => sql`select public.find_number_session(${phone}) as place`,
   );
   const [{ number }] = await asService(
     (sql) => sql`
@@ -57,7 +57,7 @@ const deletes = (/** @type {any} */ user, /** @type {any} */ number) =>
 const lists = (/** @type {any} */ user) =>
   as(user, async (sql) => (await sql`select public.list_numbers() as numbers`)[0].numbers);
 const tokenOf = async (/** @type {any} */ number) =>
-  (await sql`select * from private.session_tokens where session_id = ${number.id}`)[0];
+  (await sql`select * from private.number_tokens where session_id = ${number.id}`)[0];
 
 describe("connecting a number", () => {
   test("gives it to the tenant, with the properties that Meta reports", async () => {
@@ -85,7 +85,7 @@ describe("connecting a number", () => {
     const admin = await newUser(tenant, "admin");
     const [phone, at] = [someDigits(), "2099-01-02T03:04:05+00:00"];
     const again = async (/** @type {object | null} */ expiry) => {
-      const [{ place }] = await as(admin, (sql) => sql`select public.number_place(${phone}) as place`);
+      const [{ place }] = await as(admin, (sql) => sql`select public.find_number_session(${phone}) as place`);
       const [{ number }] = await asService(
         (sql) => sql`
         select public.connect_number(null, ${tenant.id}, ${place.session_id}, ${phone}, '111', null, ${sql.json(health)}, ${sql.json(sealed())},
@@ -237,7 +237,7 @@ describe("changing a number", () => {
       await isRefused(deletes(user, number), { code });
     }
     await isRefused(
-      as(agent, (sql) => sql`select public.number_place('1')`),
+      as(agent, (sql) => sql`select public.find_number_session('1')`),
       { code: "PT403" },
     );
     const [{ delivery }] = await as(foreigner, (sql) => sql`select public.number_delivery(${number.id}) as delivery`);
@@ -253,7 +253,7 @@ describe("an access token", () => {
     const number = await connects(tenant, { token: sealed(text) });
     assert.equal((await tokenOf(number)).sealed, text);
     await isRefused(
-      as(admin, (sql) => sql`select * from private.session_tokens`),
+      as(admin, (sql) => sql`select * from private.number_tokens`),
       { code: DENIED },
     );
     await isRefused(
@@ -281,11 +281,11 @@ describe("an access token", () => {
     const reseal = (/** @type {string} */ was, /** @type {string} */ text) =>
       asService(
         async (sql) =>
-          (await sql`select public.reseal_session_token(${number.id}, ${was}, ${text}, 'k2') as done`)[0].done,
+          (await sql`select public.reseal_number_token(${number.id}, ${was}, ${text}, 'k2') as done`)[0].done,
       );
     const waiting = async (/** @type {string} */ key) =>
       asService(async (sql) =>
-        (await sql`select public.list_session_tokens(${key}, null, 1000) as tokens`)[0].tokens.filter(
+        (await sql`select public.list_number_tokens(${key}, null, 1000) as tokens`)[0].tokens.filter(
           (/** @type {any} */ token) => token.session_id === number.id,
         ),
       );
@@ -329,7 +329,7 @@ describe("a number's breaker", () => {
     asService(async (sql) => (await sql`select public.number_access(${number.id}) as access`)[0].access);
   const note = (/** @type {any} */ number, /** @type {number} */ failed, answered = false) =>
     asService(
-      async (sql) => (await sql`select public.note_sends(${number.id}, ${failed}, ${answered}) as state`)[0].state,
+      async (sql) => (await sql`select public.record_sends(${number.id}, ${failed}, ${answered}) as state`)[0].state,
     );
   const rested = (/** @type {any} */ number) => sql`
     update private.number_breakers set open_until = now() - interval '1 second', trial_until = null where session_id = ${number.id}`;
@@ -338,7 +338,7 @@ describe("a number's breaker", () => {
    */
   const opensFor = (/** @type {any} */ number, failed = 1) =>
     sql.begin(async (sql) => {
-      const [{ state }] = await sql`select public.note_sends(${number.id}, ${failed}, false) as state`;
+      const [{ state }] = await sql`select public.record_sends(${number.id}, ${failed}, false) as state`;
       assert.equal(state, "open");
       const [{ seconds }] = await sql`
         select extract(epoch from open_until - now())::float as seconds from private.number_breakers where session_id = ${number.id}`;
@@ -468,7 +468,7 @@ test("a number that Meta refuses shows the reason, and whether its token is the 
     ["payment_problem", "valid"],
   ]) {
     const number = await connects(tenant);
-    await asService((sql) => sql`select public.break_session(${number.id}, 'Meta says no', ${code})`);
+    await asService((sql) => sql`select public.break_number(${number.id}, 'Meta says no', ${code})`);
     const [shown] = (await lists(admin)).filter((/** @type {any} */ { id }) => id === number.id);
     assert.deepEqual(
       [shown.status, shown.status_code, shown.status_reason, shown.token_status],
@@ -477,6 +477,6 @@ test("a number that Meta refuses shows the reason, and whether its token is the 
   }
   // as the previous release calls it
   const number = await connects(tenant);
-  await asService((sql) => sql`select public.break_session(session_id => ${number.id}, reason => 'no')`);
+  await asService((sql) => sql`select public.break_number(session_id => ${number.id}, reason => 'no')`);
   assert.equal((await lists(admin)).at(-1).status, "broken");
 });

@@ -174,9 +174,9 @@ describe("a message", () => {
 
   test("is refused while the number cannot send or Meta does not answer", async () => {
     const { agent, conversation, number } = await newInbox();
-    await asService((sql) => sql`select public.note_sends(${number.id}, 10, false)`);
+    await asService((sql) => sql`select public.record_sends(${number.id}, 10, false)`);
     await isRefused(sends(agent, conversation), { code: "PT503", detail: "meta_unavailable" });
-    await asService((sql) => sql`select public.note_sends(${number.id}, 0, true)`);
+    await asService((sql) => sql`select public.record_sends(${number.id}, 0, true)`);
     await sends(agent, conversation);
     for (const status of ["paused", "broken", "disconnected"]) {
       await sql`update public.whatsapp_sessions set status = ${status} where id = ${number.id}`;

@@ -345,7 +345,7 @@ describe("an outcome", () => {
 
 describe("a number that Meta refuses", () => {
   const breaks = (/** @type {any} */ number, /** @type {string} */ reason) =>
-    asService((sql) => sql`select public.break_session(${number.id}, ${reason})`);
+    asService((sql) => sql`select public.break_number(${number.id}, ${reason})`);
   const now = async (/** @type {any} */ number) => {
     const [row] = await sql`select status, status_reason from public.whatsapp_sessions where id = ${number.id}`;
     return [row.status, row.status_reason];

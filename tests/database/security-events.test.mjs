@@ -95,7 +95,7 @@ describe("a refusal", () => {
 
 describe("the use of an API key", () => {
   const uses = (/** @type {{ id: string }} */ key, /** @type {string | null} */ ip) =>
-    calls("service", "note_api_key_use", { key_id: key.id, ip });
+    calls("service", "record_api_key_use", { key_id: key.id, ip });
   const lastUse = async (/** @type {{ id: string }} */ key) =>
     (await sql`select last_used_at from public.api_keys where id = ${key.id}`)[0].last_used_at;
 

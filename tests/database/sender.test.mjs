@@ -139,7 +139,7 @@ describe("a run", () => {
       return { numbers_resting, overdue_seconds };
     };
     assert.ok((await health()).overdue_seconds >= 3600);
-    await asService((sql) => sql`select public.note_sends(${number.id}, 10, false)`);
+    await asService((sql) => sql`select public.record_sends(${number.id}, 10, false)`);
     assert.deepEqual(await health(), { numbers_resting: 1, overdue_seconds: null });
     // it could have continued five minutes ago, and no sender came
     await sql`update private.number_breakers set open_until = now() - interval '5 minutes' where session_id = ${number.id}`;
@@ -148,7 +148,7 @@ describe("a run", () => {
     assert.ok(forgotten.overdue_seconds >= 300 && forgotten.overdue_seconds < 3600, JSON.stringify(forgotten));
     await asService((sql) => sql`select public.number_access(${number.id}, true)`);
     assert.deepEqual(await health(), { numbers_resting: 1, overdue_seconds: null }, "a sender tries the number");
-    await asService((sql) => sql`select public.note_sends(${number.id}, 0, true)`);
+    await asService((sql) => sql`select public.record_sends(${number.id}, 0, true)`);
     assert.ok((await health()).overdue_seconds >= 3600);
   });
 

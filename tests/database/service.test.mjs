@@ -52,7 +52,7 @@ const records = (
 const queues = async (conversation, { due_at } = {}, on = sql) => {
   const payload = json({ text: { body: "Halo" } });
   const [{ id }] = await on`
-    select private.queue_automatic(v, 'bot', 'text', 'Halo', ${payload}, coalesce(${due_at ?? null}::timestamptz, now())) as id
+    select private.queue_automatic_message(v, 'bot', 'text', 'Halo', ${payload}, coalesce(${due_at ?? null}::timestamptz, now())) as id
     from public.conversations v where v.id = ${conversation.id}`;
   return id;
 };

@@ -61,8 +61,8 @@ describe("a text message", () => {
       },
       { tenant_id: number.tenant_id, wa_id: "6281200000001", user_id: null, profile_name: "Rina", name: null },
     );
-    const { id, tenant_id, contact_id, created_at, updated_at, heard_since, ...state } = conversation;
-    assert.deepEqual([tenant_id, contact_id, heard_since !== null], [number.tenant_id, contact.id, true]);
+    const { id, tenant_id, contact_id, created_at, updated_at, unseen_since, ...state } = conversation;
+    assert.deepEqual([tenant_id, contact_id, unseen_since !== null], [number.tenant_id, contact.id, true]);
     assert.deepEqual(state, {
       session_id: number.id,
       status: "open",

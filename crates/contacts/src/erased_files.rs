@@ -47,7 +47,10 @@ pub async fn remove(app: &App) -> Result<usize, ApiError> {
             .map_err(|error| ApiError::unavailable(error.to_string()))?;
         removed += paths.len();
         service
-            .rpc::<()>("note_files_removed", &json!({ "bucket": bucket, "paths": paths }))
+            .rpc::<()>(
+                "record_files_removed",
+                &json!({ "bucket": bucket, "paths": paths }),
+            )
             .await
             .map_err(ApiError::from)?;
     }

@@ -84,7 +84,7 @@ pub(crate) async fn connect_number(
     let token = number.token.as_deref().map(parse_token).transpose()?;
 
     let arguments = json!({ "phone_number_id": number.phone_number_id });
-    let place: Place = caller.database().rpc("number_place", &arguments).await?;
+    let place: Place = caller.database().rpc("find_number_session", &arguments).await?;
     let own_token = token.is_some();
     let token = match token {
         Some(token) => token,

@@ -27,7 +27,7 @@ pub async fn reseal_tokens(app: &App) -> Result<(usize, usize), DatabaseError> {
     let mut after: Option<Uuid> = None;
     loop {
         let arguments = json!({ "current_key": keys.current_id(), "after": after, "page_size": PAGE });
-        let rows: Vec<Row> = database.rpc("list_session_tokens", &arguments).await?;
+        let rows: Vec<Row> = database.rpc("list_number_tokens", &arguments).await?;
         let Some(last) = rows.last() else {
             return Ok((resealed, failed));
         };
@@ -47,7 +47,7 @@ pub async fn reseal_tokens(app: &App) -> Result<(usize, usize), DatabaseError> {
                 "session_id": row.session_id, "was": row.token.sealed, "sealed": sealed.sealed, "key_id": sealed.key_id,
             });
             // False when a person has entered another token meanwhile, which is already sealed with the current key.
-            if database.rpc::<bool>("reseal_session_token", &arguments).await? {
+            if database.rpc::<bool>("reseal_number_token", &arguments).await? {
                 resealed += 1;
             }
         }

@@ -48,7 +48,7 @@ impl SendWatch {
         let reported = app
             .supabase()
             .as_service()
-            .rpc::<String>("note_sends", &arguments)
+            .rpc::<String>("record_sends", &arguments)
             .await;
         match reported {
             Ok(state) => state == "open",

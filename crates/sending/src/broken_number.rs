@@ -30,7 +30,7 @@ fn broken_code(error: &MetaError) -> &'static str {
 }
 
 /// Marks a number as broken: Meta refuses its token, has blocked its account, or reports it as not registered.
-pub(crate) async fn break_session(app: &App, session_id: Uuid, error: &MetaError) {
+pub(crate) async fn break_number(app: &App, session_id: Uuid, error: &MetaError) {
     mark_broken(app, session_id, broken_code(error), &error.message).await;
 }
 
@@ -40,7 +40,7 @@ pub(crate) async fn mark_broken(app: &App, session_id: Uuid, code: &str, reason:
     if let Err(error) = app
         .supabase()
         .as_service()
-        .rpc::<()>("break_session", &arguments)
+        .rpc::<()>("break_number", &arguments)
         .await
     {
         log::error!(

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use whatsapp::client::{Accepted, OutboundMessage, SendError, SystemToken};
 
 use crate::breaker::{SendWatch, is_answer};
-use crate::broken_number::{break_session, breaking};
+use crate::broken_number::{break_number, breaking};
 use crate::number_access::{NumberAccess, unusable_token};
 use crm_core::app::App;
 
@@ -94,7 +94,7 @@ impl SendContext {
             && !self.stopped.swap(true, Ordering::Relaxed)
         {
             log::error!("number {} stops: Meta refuses it", self.session_id);
-            break_session(&self.app, self.session_id, error).await;
+            break_number(&self.app, self.session_id, error).await;
         }
         Some(answer)
     }

@@ -94,7 +94,7 @@ impl Credential {
         if access.kind == CallerKind::ApiKey {
             let arguments = json!({ "key_id": access.user_id, "ip": trace.ip() });
             let service = trace.mark(app.supabase().as_service());
-            if let Err(error) = service.rpc::<()>("note_api_key_use", &arguments).await {
+            if let Err(error) = service.rpc::<()>("record_api_key_use", &arguments).await {
                 log::warn!(
                     "the use of API key {} was not recorded: {}",
                     access.user_id,

@@ -92,7 +92,7 @@ async function conversations(sql, tenant, session, { conversations: count }) {
     `
     insert into public.conversations (
       tenant_id, session_id, contact_id, status, assigned_to, unread_count, last_message_at, last_message_preview,
-      last_message_direction, last_inbound_at, window_expires_at, waiting_since, heard_since, created_at, updated_at
+      last_message_direction, last_inbound_at, window_expires_at, waiting_since, unseen_since, created_at, updated_at
     )
     select
       $1, $2, c.id, s.status, case when c.n % 4 <> 0 then (a.people)[1 + c.n % greatest(cardinality(a.people), 1)] end,
