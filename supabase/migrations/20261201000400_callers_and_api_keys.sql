@@ -39,6 +39,14 @@ create table private.api_key_places (
   primary key (api_key_id, ip)
 );
 
+-- The proofs by which the database recognises our functions. The functions derive a proof from the service key, and send
+-- it in the header `x-function-proof` with each request of a person or an API key.
+create table private.function_proofs (
+  -- SHA-256 of the proof
+  proof_hash bytea primary key check (octet_length(proof_hash) = 32),
+  expires_at timestamptz not null
+);
+
 -- A version number per tenant. It increases when the rights of a person or a key of the tenant may have changed.
 create table private.access_versions (
   tenant_id uuid primary key references public.tenants (id) on delete cascade,
@@ -161,17 +169,67 @@ begin
 end;
 $$;
 
+-- Accepts a proof for a day. The functions call it with the service key when the database refuses their proof. Therefore
+-- a deployment needs no step for it, and the proof of a deleted service key ends within a day.
+create function public.register_function_proof(proof_hash text) returns void
+language plpgsql set search_path = '' as $$
+begin
+  insert into private.function_proofs as p (proof_hash, expires_at)
+  values (decode(register_function_proof.proof_hash, 'hex'), now() + interval '1 day')
+  on conflict on constraint function_proofs_pkey do update set expires_at = excluded.expires_at;
+  delete from private.function_proofs p
+  where p.proof_hash in (
+    select e.proof_hash from private.function_proofs e where e.expires_at < now() for update skip locked
+  );
+end;
+$$;
+
+-- Security definer: callers have no right to read the proofs.
+create function private.is_function_proof(proof text) returns boolean
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  return exists (
+    select from private.function_proofs p
+    where p.proof_hash = sha256(convert_to(proof, 'UTF8')) and p.expires_at > now()
+  );
+end;
+$$;
+
 -- PostgREST runs this before each request (https://docs.postgrest.org/en/stable/references/transactions.html). It turns
 -- the API key of a request without a token into an identity, so that row level security applies to keys as it does to
 -- people. It also refuses a caller whose rights have changed since the API last read them.
+--
+-- A request without the proof of our functions only reads, with the token of a person. PostgREST opens a transaction that
+-- can write for each request that may write: for every method of a table other than GET and HEAD, and for a POST to a
+-- volatile function. In any other request Postgres refuses each write, and no statement can undo that.
 create function private.begin_request() returns void
 language plpgsql set search_path = '' as $$
 declare
   headers constant json := nullif(current_setting('request.headers', true), '')::json;
+  proof constant text := headers ->> 'x-function-proof';
   key constant text := headers ->> 'x-api-key';
   version constant text := headers ->> 'x-access-version';
   time_limit text;
 begin
+  if current_user <> 'service_role' then
+    if proof is null then
+      if key is not null then
+        raise sqlstate 'PT403' using message = 'The database takes no API keys. Send the key to the API.',
+          detail = 'functions_only';
+      elsif current_setting('transaction_read_only') = 'off' then
+        raise sqlstate 'PT403' using message = 'Only the API writes. The database serves reads.',
+          detail = 'functions_only';
+      end if;
+      return;
+    end if;
+    -- A statement of its own: callers without the proof pay nothing for the check.
+    if not private.is_function_proof(proof) then
+      raise sqlstate 'PT401' using message = 'The database does not know this proof.', detail = 'unknown_function_proof';
+    end if;
+  end if;
+  -- `private.request_header` believes the headers of this request.
+  perform set_config('app.request_is_ours', 'on', true);
+
   if key is not null and current_user = 'anon' then
     perform set_config('request.jwt.claims', json_build_object(
       'sub', private.api_key_of(key), 'role', 'authenticated', 'aud', 'authenticated', 'api_key', true
@@ -307,17 +365,20 @@ alter table public.api_keys enable row level security;
 alter table private.api_key_secrets enable row level security;
 alter table private.api_key_places enable row level security;
 alter table private.access_versions enable row level security;
+alter table private.function_proofs enable row level security;
 
 create policy "permitted people read the keys of their tenant" on public.api_keys for select to authenticated
   using (tenant_id = (select private.tenant_id()) and (select private.has_permission('api_keys.view')));
 create policy "no client access" on private.api_key_secrets to authenticated using (false);
 create policy "no client access" on private.api_key_places to authenticated using (false);
 create policy "no client access" on private.access_versions to authenticated using (false);
+create policy "no client access" on private.function_proofs to authenticated using (false);
 
 grant select on public.api_keys to authenticated;
 
 grant execute on function
   private.api_key_of(text),
+  private.is_function_proof(text),
   private.begin_request()
 to anon, authenticated;
 

@@ -66,9 +66,12 @@ begin
 end;
 $$;
 
+-- A header of a request that comes from our functions or has the service key. Headers of any other request say what its
+-- sender likes; for those the function returns null.
 create function private.request_header(name text) returns text
 language sql stable set search_path = '' as $$
-  select left((nullif(current_setting('request.headers', true), '')::json) ->> name, 200);
+  select case when current_setting('app.request_is_ours', true) = 'on'
+    then left((nullif(current_setting('request.headers', true), '')::json) ->> name, 200) end;
 $$;
 
 -- Masks secrets, by the names of their columns, and the texts of messages and notes.

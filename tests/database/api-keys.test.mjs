@@ -9,7 +9,6 @@ import { DENIED, isRefused } from "./refusals.mjs";
 const {
   sql,
   as,
-  asService,
   requests,
   calls,
   newTenant,
@@ -213,11 +212,11 @@ describe("a request", () => {
   test("with the service key acts as the service, even beside an API key", async () => {
     const { tenant } = await newOffice();
     const key = await newApiKey(tenant, "agent");
-    const [{ role }] = await asService(async (sql) => {
-      await sql`select set_config('request.headers', ${JSON.stringify({ "x-api-key": key.secret })}, true)`;
-      await sql`select private.begin_request()`;
-      return sql`select current_user as role`;
-    });
+    const [{ role }] = await requests(
+      "service",
+      { "x-api-key": key.secret },
+      (sql) => sql`select current_user as role`,
+    );
     assert.equal(role, "service_role");
   });
 

@@ -124,9 +124,12 @@ describe("calls of the database", () => {
   });
 });
 
+/** Refusals that no caller of the API meets: of requests that go around it, and one that crates/supabase answers. */
+const BELOW_THE_API = { functions_only: 403, unknown_function_proof: 401 };
+
 describe("refusals of the database", async () => {
   /** The refusals that the code knows: code -> status. @type {Map<string, number>} */
-  const known = new Map();
+  const known = new Map(Object.entries(BELOW_THE_API));
   const statuses = {
     UNAUTHORIZED: 401,
     FORBIDDEN: 403,

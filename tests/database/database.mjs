@@ -3,7 +3,7 @@ import { after } from "node:test";
 import postgres from "postgres";
 import { openStack } from "../stack.mjs";
 import { broadcasts } from "./broadcasts.mjs";
-import { callers } from "./callers.mjs";
+import { acceptRequests, callers } from "./callers.mjs";
 import { inbox } from "./inbox.mjs";
 import { copyDatabase } from "./own-database.mjs";
 import { recipientLists } from "./recipient-lists.mjs";
@@ -26,6 +26,7 @@ export async function useDatabase({ own = false } = {}) {
     await drop();
     await stop();
   });
+  await acceptRequests(sql);
   return { ...world(sql), connect: (options) => connect(url, options) };
 }
 

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import postgres from "postgres";
 import { openStack } from "../stack.mjs";
+import { acceptRequests } from "./callers.mjs";
 import { world } from "./database.mjs";
 import { asOwner, copyDatabase } from "./own-database.mjs";
 import { DENIED, isRefused } from "./refusals.mjs";
@@ -14,6 +15,7 @@ const connect = (/** @type {string} */ address) => postgres(address, { max: 2, o
 const sql = connect(url);
 const owner = connect(asOwner(url));
 const { newTenant, newApiKey } = world(sql);
+await acceptRequests(sql);
 after(async () => {
   await Promise.all([sql.end({ timeout: 5 }), owner.end({ timeout: 5 })]);
   await stop();
@@ -50,13 +52,13 @@ describe("time limits", () => {
   ]) {
     test(`of an API key: ${applied} becomes ${kept}`, async () => {
       const key = await newApiKey(await newTenant(), "agent");
-      const headers = JSON.stringify({ "x-api-key": key.secret });
-      const limit = await sql.begin(async (sql) => {
-        await sql`select
-          set_config('statement_timeout', ${applied}, true), set_config('request.headers', ${headers}, true),
-          set_config('role', 'anon', true)`;
-        await sql`select private.begin_request()`;
-        return (await sql`select current_setting('statement_timeout') as limit`)[0].limit;
+      const limit = await sql.begin(async (transaction) => {
+        await transaction`select set_config('statement_timeout', ${applied}, true)`;
+        return world(transaction).requests(
+          null,
+          { "x-api-key": key.secret },
+          async (sql) => (await sql`select current_setting('statement_timeout') as limit`)[0].limit,
+        );
       });
       assert.equal(limit, kept);
     });

@@ -76,7 +76,7 @@ export const RULES = {
     query: `
       select p.oid::regprocedure::text as offender from pg_proc p
       where p.pronamespace = any (${OURS}) and ${FROM_PLATFORM}
-        and p.oid <> all (array['private.begin_request()', 'private.api_key_of(text)']::regprocedure[])
+        and p.oid <> all (array['private.begin_request()', 'private.api_key_of(text)', 'private.is_function_proof(text)']::regprocedure[])
         and (has_function_privilege('anon', p.oid, 'execute')
           or exists (select 1 from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where a.grantee = 0))`,
     broken:
@@ -197,8 +197,8 @@ export const RULES = {
       where p.pronamespace = any (${OURS}) and p.prosecdef and p.prorettype <> 'trigger'::regtype
         and has_function_privilege('authenticated', p.oid, 'execute')
         and p.prosrc !~ '(private\\.(require|require_campaign|own_number|own_conversation|tenant_id|has_permission|caller_roles)\\(|auth\\.uid\\()'
-        -- looks a key up by its secret
-        and p.oid <> 'private.api_key_of(text)'::regprocedure`,
+        -- look a key and a proof up by their secret
+        and p.oid <> all (array['private.api_key_of(text)', 'private.is_function_proof(text)']::regprocedure[])`,
     broken: `create function public.lint_all() returns bigint language sql security definer set search_path = '' as 'select count(*) from public.messages';
       grant execute on function public.lint_all() to authenticated`,
     found: "lint_all()",
@@ -319,13 +319,15 @@ export const RULES = {
   "a session variable identifies the caller, and steers nothing": {
     // Those of contact imports and of the audit log decide about no row: they say what is announced, and who prunes the
     // log.
+    // `app.request_is_ours` says whose headers a request has.
     query: `
       select format('%s: %s', p.oid::regprocedure, v.name[1]) as offender
       from pg_proc p
       cross join lateral regexp_matches(p.prosrc, 'current_setting\\(''(app\\.[a-z_]+)''', 'g') as v (name)
       where p.pronamespace = any (${OURS})
         and v.name[1] <> all (array[
-          'app.actor_id', 'app.importing_contacts', 'app.pruning_audit_logs', 'app.erasing_audit_logs'
+          'app.actor_id', 'app.request_is_ours', 'app.importing_contacts', 'app.pruning_audit_logs',
+          'app.erasing_audit_logs'
         ])`,
     broken: `create function private.lint_steered() returns text language sql set search_path = ''
       as 'select current_setting(''app.quietly'', true)'`,

@@ -248,6 +248,7 @@ export const CALLED_BY_SERVICE = [
   "add_member",
   "record_refusal",
   "record_api_key_use",
+  "register_function_proof",
   "prune_audit_logs",
   "ingest_webhook",
   "webhook_events_to_replay",
@@ -307,7 +308,7 @@ export const CALLED_BY_SERVICE = [
 export const CALLED_BY_AUTH = ["hook_password_verification_attempt"];
 
 /** Functions that run before a request has an identity. Schema private is not exposed. */
-export const PRIVATE_RUN_BY_ALL = ["begin_request", "api_key_of"];
+export const PRIVATE_RUN_BY_ALL = ["begin_request", "api_key_of", "is_function_proof"];
 
 /** Functions that policies and the functions above run in the caller's name. Schema private is not exposed. */
 export const PRIVATE_RUN_BY_USERS = [

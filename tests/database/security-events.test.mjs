@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { hasFields } from "../fields.mjs";
 import { useDatabase } from "./database.mjs";
 
-const { sql, asService, calls, newTenant, newStranger, newUser, newApiKey } = await useDatabase();
+const { sql, requests, calls, newTenant, newStranger, newUser, newApiKey } = await useDatabase();
 
 /** Security events of a tenant, in order. @param {{ id: string }} tenant */
 const eventsOf = async (tenant) => [
@@ -24,8 +24,7 @@ const refuses = (
   actor,
   { action = "permission.refused", type = "user", route = "POST /api/rbac/roles", reason = "forbidden" } = {},
 ) =>
-  asService(async (sql) => {
-    await sql`select set_config('request.headers', ${JSON.stringify(HEADERS)}, true)`;
+  requests("service", HEADERS, async (sql) => {
     await sql`select public.record_refusal(${action}, ${type}, ${actor.id}, ${route}, ${reason})`;
   });
 

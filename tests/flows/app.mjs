@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createHmac, randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { createClient } from "@supabase/supabase-js";
+import { functionProof } from "../function-proof.mjs";
 import { Contract } from "../openapi/contract.mjs";
 import { useStack } from "../stack.mjs";
 
@@ -104,10 +105,17 @@ export class App {
     return user;
   }
 
-  /** A supabase-js client that is signed in. @param {string} who */
-  async signIn(who) {
+  /**
+   * A supabase-js client that is signed in.
+   * @param {string} who
+   * @param {{ asFunctions?: boolean }} [options] `asFunctions`: its requests pass as those of our functions
+   */
+  async signIn(who, { asFunctions = false } = {}) {
+    const { proof, proof_hash } = functionProof(this.stack.service_role_key);
+    if (asFunctions) await this.rpc("register_function_proof", { proof_hash });
     const client = createClient(this.stack.supabase_url, this.stack.anon_key, {
       auth: { persistSession: false, autoRefreshToken: false },
+      global: { headers: asFunctions ? { "x-function-proof": proof } : {} },
     });
     const { email, password } = this.user(who);
     const { data, error } = await client.auth.signInWithPassword({ email, password });

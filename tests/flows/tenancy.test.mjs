@@ -343,6 +343,10 @@ describe("API keys", () => {
       (/** @type {any} */ key) => key.id === made.id,
     );
     assert.notEqual(used.last_used_at, null);
+    const around = await fetch(`${app.stack.supabase_url}/rest/v1/conversations?select=id`, {
+      headers: { apikey: app.stack.anon_key, "x-api-key": made.key },
+    });
+    assert.deepEqual([around.status, (await around.json()).details], [403, "functions_only"]);
 
     assert.equal((await app.succeeds("DELETE", `/api/api-keys/${made.id}`, { as: "admin" })).status, "revoked");
     for (const path of ["/api/auth/me", "/api/conversations", `/api/conversations/${conversation.id}`]) {
@@ -513,6 +517,7 @@ describe("attacks", () => {
       assert.deepEqual(data, [], table);
     }
     const admin = await app.signIn("admin");
+    const asFunctions = await app.signIn("admin", { asFunctions: true });
     for (const [table, row] of Object.entries({
       user_roles: { user_id: app.idOf(owner), role_id: await app.roleId("admin") },
       profiles: { display_name: "x" },
@@ -520,14 +525,21 @@ describe("attacks", () => {
       role_permissions: { role_id: await app.roleId("agent"), permission_key: "admin.full_access" },
       tenants: { name: "x" },
     })) {
-      const answers = {
-        insert: await admin.from(table).insert(row),
-        update: await admin.from(table).update(row).not(Object.keys(row)[0], "is", null),
-        delete: await admin.from(table).delete().not(Object.keys(row)[0], "is", null),
-      };
-      for (const [operation, { status, error }] of Object.entries(answers))
-        assert.deepEqual([status, error?.code], [403, DENIED], `${operation} ${table}`);
+      for (const [client, code] of /** @type {const} */ ([
+        [admin, "PT403"],
+        [asFunctions, DENIED],
+      ])) {
+        const answers = {
+          insert: await client.from(table).insert(row),
+          update: await client.from(table).update(row).not(Object.keys(row)[0], "is", null),
+          delete: await client.from(table).delete().not(Object.keys(row)[0], "is", null),
+        };
+        for (const [operation, { status, error }] of Object.entries(answers))
+          assert.deepEqual([status, error?.code], [403, code], `${operation} ${table}`);
+      }
     }
+    const called = await admin.rpc("update_tenant", { changes: { name: "x" } });
+    assert.deepEqual([called.status, called.error?.details], [403, "functions_only"]);
     const raised = await admin.auth.updateUser({
       data: { tenant_id: app.user("stranger").tenant_id, role: "super_admin", permissions: ["admin.full_access"] },
     });

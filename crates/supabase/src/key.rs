@@ -28,7 +28,7 @@ impl ApiKey {
 }
 
 /// A header value that debug output never shows.
-fn secret(text: &str) -> Option<HeaderValue> {
+pub(crate) fn secret(text: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(text).ok()?;
     value.set_sensitive(true);
     Some(value)

@@ -6,6 +6,7 @@
 pub mod auth;
 mod database;
 mod database_error;
+mod function_proof;
 mod key;
 mod query;
 mod storage;
@@ -21,6 +22,7 @@ pub use database_error::{DatabaseError, Source};
 pub use query::Query;
 pub use storage::{NewObject, Storage, StorageError};
 
+use function_proof::FunctionProof;
 use key::ApiKey;
 
 /// The address and the keys of a project.
@@ -67,6 +69,7 @@ struct Project {
     url: Url,
     anon_key: ApiKey,
     service_role_key: ApiKey,
+    proof: FunctionProof,
 }
 
 impl Supabase {
@@ -79,42 +82,25 @@ impl Supabase {
                 anon_key: ApiKey::parse(&config.anon_key).ok_or(ConfigError::AnonKey)?,
                 service_role_key: ApiKey::parse(&config.service_role_key)
                     .ok_or(ConfigError::ServiceRoleKey)?,
+                proof: FunctionProof::new(&config.service_role_key).ok_or(ConfigError::ServiceRoleKey)?,
             }),
         })
     }
 
     /// The database with every right: row level security does not apply.
     pub fn as_service(&self) -> Database<'_> {
-        Database::new(
-            &self.project.http,
-            &self.project.url,
-            &self.project.service_role_key,
-            None,
-            true,
-        )
+        Database::as_service(&self.project)
     }
 
     /// The database without a signed-in user. The project's pre-request function decides by the headers which rights a
     /// request has.
     pub fn as_anonymous(&self) -> Database<'_> {
-        Database::new(
-            &self.project.http,
-            &self.project.url,
-            &self.project.anon_key,
-            None,
-            false,
-        )
+        Database::as_client(&self.project, None)
     }
 
     /// The database as the user who holds `token`.
     pub fn as_user(&self, token: &AccessToken) -> Database<'_> {
-        Database::new(
-            &self.project.http,
-            &self.project.url,
-            &self.project.anon_key,
-            Some(token.bearer()),
-            false,
-        )
+        Database::as_client(&self.project, Some(token.bearer()))
     }
 
     /// Files, with the rights of the service key.

@@ -5,6 +5,7 @@
 mod auth_admin;
 mod database;
 mod errors;
+mod function_proof;
 mod server;
 mod storage;
 mod tokens;

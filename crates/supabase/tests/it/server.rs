@@ -53,7 +53,11 @@ impl Scripted {
 struct Shared {
     seen: Arc<Mutex<Vec<Seen>>>,
     answer: Arc<Mutex<Scripted>>,
+    /// For requests that the test tells apart; the others get `answer`.
+    exceptions: Arc<Mutex<Vec<Exception>>>,
 }
+
+type Exception = Box<dyn FnMut(&Seen) -> Option<Scripted> + Send>;
 
 /// A server that gives the scripted answer to every request.
 pub(crate) struct Server {
@@ -75,6 +79,11 @@ impl Server {
     /// Changes the scripted answer.
     pub(crate) fn answers_from_now_on(&self, answer: Scripted) {
         *self.shared.answer.lock().unwrap() = answer;
+    }
+
+    /// Answers the requests for which `answer` gives something with that. The latest call comes first.
+    pub(crate) fn answers_also(&self, answer: impl FnMut(&Seen) -> Option<Scripted> + Send + 'static) {
+        self.shared.exceptions.lock().unwrap().insert(0, Box::new(answer));
     }
 
     pub(crate) fn seen(&self) -> Vec<Seen> {
@@ -109,13 +118,18 @@ async fn handle(
     body: Bytes,
 ) -> Response<Body> {
     let body = String::from_utf8(body.to_vec()).unwrap();
-    shared.seen.lock().unwrap().push(Seen {
+    let seen = Seen {
         method,
         uri,
         headers,
         body,
-    });
-    let answer = shared.answer.lock().unwrap().clone();
+    };
+    let exception = {
+        let mut exceptions = shared.exceptions.lock().unwrap();
+        exceptions.iter_mut().find_map(|answer| answer(&seen))
+    };
+    shared.seen.lock().unwrap().push(seen);
+    let answer = exception.unwrap_or_else(|| shared.answer.lock().unwrap().clone());
     let mut response = Response::builder().status(answer.status);
     for (name, value) in answer.headers {
         response = response.header(name, value);
