@@ -138,6 +138,37 @@ begin
 end;
 $$;
 
+-- The words that a message shows to the customer, read from the request to Meta. Null for a kind without words, and for a
+-- template that the number's account does not have.
+create function private.outbound_words(session public.whatsapp_sessions, type text, payload jsonb) returns text
+language sql stable set search_path = '' as $$
+  select nullif(case
+    when type = 'text' then payload #>> '{text,body}'
+    when type in ('image', 'video', 'audio', 'document', 'sticker') then payload #>> array[type, 'caption']
+    when type = 'interactive' then payload #>> '{interactive,body,text}'
+    when type = 'reaction' then payload #>> '{reaction,emoji}'
+    when type = 'template' then (
+      select private.render_template(t.components, coalesce((
+        select jsonb_object_agg(
+          coalesce(p.value ->> 'parameter_name', p.nth::text),
+          coalesce(
+            p.value ->> 'text', p.value #>> '{currency,fallback_value}', p.value #>> '{date_time,fallback_value}', ''
+          )
+        )
+        from jsonb_array_elements(private.json_list(payload #> '{template,components}')) c
+        cross join jsonb_array_elements(private.json_list(c -> 'parameters')) with ordinality as p (value, nth)
+        where lower(c ->> 'type') = 'body'
+      ), '{}'))
+      from public.broadcast_templates t
+      where t.tenant_id = session.tenant_id
+        and t.name = payload #>> '{template,name}' and t.language = payload #>> '{template,language,code}'
+        and (t.meta_business_account_id is null or t.meta_business_account_id = session.meta_business_account_id)
+      order by t.status = 'APPROVED' desc, t.meta_business_account_id nulls last
+      limit 1
+    )
+  end, '');
+$$;
+
 -- Creates an outgoing message in a conversation that the caller has locked. It first checks all that can be checked:
 -- the number, the contact, the 24-hour window, and for marketing the consent. Payloads name files and messages by our
 -- ids, which are replaced by Meta's. With `send_at` the message waits until then, and the conversation stays unchanged,
@@ -215,7 +246,9 @@ begin
   )
   values (
     conversation.tenant_id, session.id, conversation.id, 'outbound', add_outbound.type,
-    case when add_outbound.send_at is null then 'sending' else 'pending' end, add_outbound.content, body, context,
+    case when add_outbound.send_at is null then 'sending' else 'pending' end,
+    -- The thread shows what the customer reads. The caller's preview stands for a kind without words.
+    coalesce(private.outbound_words(session, add_outbound.type, body), add_outbound.content), body, context,
     private.person_id(), coalesce(add_outbound.send_at, now()), add_outbound.send_at
   )
   returning * into message;
