@@ -1,5 +1,5 @@
 // Clients that are generated from the document.
-import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, globSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { ROOT } from "../../crates/local/stack/stack.mjs";
 import { runs } from "./programs.mjs";
@@ -47,6 +47,21 @@ export async function pythonClient(tools, document, folder) {
     ...["generate", "--path", document, "--meta", "none", "--output-path", path.join(folder, "crm_client")],
     ...["--fail-on-warning", "--config", config],
   ]);
-  await tools.run("python", ["-m", "compileall", "-q", path.join(folder, "crm_client")]);
+  const client = path.join(folder, "crm_client");
+  importUnset(client);
+  await tools.run("python", ["-m", "compileall", "-q", client]);
   return printed;
+}
+
+/**
+ * Adds an import that openapi-python-client 0.29.1 forgets: it makes a body with two media types optional, although the
+ * document requires it, and uses `Unset` without importing it. A user of such an operation adds the same line.
+ * @param {string} client folder of the generated client
+ */
+function importUnset(client) {
+  for (const file of globSync(path.join(client, "api", "**", "*.py"))) {
+    const text = readFileSync(file, "utf8");
+    if (!/\bUnset\b/.test(text) || /^from .*types import .*\bUnset\b/m.test(text)) continue;
+    writeFileSync(file, text.replace(/^from \.\.\.types import /m, "from ...types import Unset\n$&"));
+  }
 }
