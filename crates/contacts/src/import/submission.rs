@@ -168,11 +168,11 @@ fn read_form(mut form: Form) -> Result<Submission, ApiError> {
     let mut options = json!({});
     for name in FORM_FIELDS {
         let Some(text) = form.take(name) else { continue };
-        options[name] = if matches!(name, "mapping" | "dry_run") {
-            serde_json::from_str(&text)
-                .map_err(|_| ApiError::field(name, Text::new("must be JSON", "harus berupa JSON")))?
-        } else {
-            text.into()
+        options[name] = match name {
+            "mapping" => serde_json::from_str(&text)
+                .map_err(|_| ApiError::field(name, Text::new("must be JSON", "harus berupa JSON")))?,
+            "dry_run" => form_boolean(name, &text)?.into(),
+            _ => text.into(),
         };
     }
     let bytes = form.file.map(|file| {
@@ -183,8 +183,44 @@ fn read_form(mut form: Form) -> Result<Submission, ApiError> {
     Ok(Submission { options, bytes })
 }
 
+/// A boolean in a form. Clients write it as their language does: `true` or `True`.
+fn form_boolean(field: &str, text: &str) -> Result<bool, ApiError> {
+    match text.trim() {
+        word if word.eq_ignore_ascii_case("true") => Ok(true),
+        word if word.eq_ignore_ascii_case("false") => Ok(false),
+        _ => Err(ApiError::field(
+            field,
+            Text::new("must be true or false", "harus true atau false"),
+        )),
+    }
+}
+
 impl Argument for Submission {
     fn state(contract: &mut Contract) {
         JsonBody::<()>::state(contract);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::form_boolean;
+
+    #[test]
+    fn booleans_of_forms_come_in_the_spelling_of_any_language() {
+        for (text, value) in [
+            ("true", true),
+            ("True", true),
+            ("FALSE", false),
+            (" false ", false),
+        ] {
+            assert_eq!(form_boolean("dry_run", text).unwrap(), value, "{text}");
+        }
+        for text in ["", "1", "yes", "tru"] {
+            assert_eq!(
+                form_boolean("dry_run", text).unwrap_err().code(),
+                "invalid_field",
+                "{text}"
+            );
+        }
     }
 }
