@@ -5,7 +5,7 @@ import { randomBytes } from "node:crypto";
 /** @typedef {import("postgres").Sql} Sql */
 
 /** The proof with which the requests of this process come from our functions. */
-const PROOF = randomBytes(32).toString("hex");
+export const PROOF = randomBytes(32).toString("hex");
 
 /** Makes the database accept the requests of this process as those of our functions. @param {Sql} sql */
 export const acceptRequests = (sql) => sql`
