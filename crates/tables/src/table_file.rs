@@ -1,7 +1,7 @@
 //! Reads tables as people upload them: CSV of any dialect, or XLSX, row by row.
 //!
-//! Memory is bounded by the file: its bytes, their text, and for XLSX the texts that its cells share ([`spreadsheet`]
-//! limits what it unpacks). Rows are handed out one at a time and not kept.
+//! Memory is bounded by the file: its bytes, their text, one row, and for XLSX the texts that its cells share
+//! ([`spreadsheet`] limits what it unpacks). No size that a file states is believed. Rows are handed out one at a time and not kept.
 
 mod delimited;
 mod encoding;
@@ -56,6 +56,8 @@ pub(crate) enum TableFileError {
     TooLarge,
     #[error("more columns than a table of people has")]
     TooWide,
+    #[error("a row without an end")]
+    RowTooLong,
     #[error("without rows")]
     Empty,
 }
@@ -73,11 +75,11 @@ enum Content {
 }
 
 impl TableFile {
-    /// Recognises the format by the content, because names and types of uploads are unreliable. Blocks while the file
-    /// is unpacked once.
+    /// Recognises the format by the content, because names and types of uploads are unreliable. Blocks while the list of
+    /// an archive is read.
     pub(crate) fn open(bytes: Bytes) -> Result<Self, TableFileError> {
         let content = if bytes.starts_with(b"PK\x03\x04") {
-            spreadsheet::check(&bytes)?;
+            spreadsheet::check(bytes.clone())?;
             Content::Spreadsheet(bytes)
         } else if bytes.starts_with(&[0xd0, 0xcf, 0x11, 0xe0]) {
             return Err(TableFileError::OldExcel);

@@ -86,6 +86,10 @@ fn problem_of(error: TableFileError) -> Text {
             "isinya terlalu besar setelah dibuka: bagilah menjadi beberapa berkas",
         ),
         TableFileError::TooWide => Text::new("has more than 200 columns", "memiliki lebih dari 200 kolom"),
+        TableFileError::RowTooLong => Text::new(
+            "has a row of more than 1 MB: look for a quotation mark that is not closed",
+            "memiliki baris yang lebih dari 1 MB: periksa tanda kutip yang tidak ditutup",
+        ),
         TableFileError::Empty => Text::new("has no rows", "tidak berisi baris"),
     }
 }

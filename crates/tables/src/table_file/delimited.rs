@@ -3,13 +3,17 @@
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
-use csv::{ByteRecord, ReaderBuilder};
+use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
 use super::{Cell, Each, Row, TableFileError, clean};
 
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 /// The number of rows that are used to recognise the separator.
 const SAMPLE: usize = 10;
+/// As wide as a row of a spreadsheet can be. Empty cells count, for programs write them where nothing is.
+const MAX_CELLS: usize = 16_384;
+/// The longest row in bytes. One that is longer comes from a quotation mark that is never closed.
+const MAX_ROW: usize = 1_000_000;
 
 /// UTF-8 text with its separator.
 #[derive(Clone)]
@@ -38,19 +42,15 @@ impl Delimited {
     }
 
     pub(super) fn read(&self, each: Each<'_>) -> Result<(), TableFileError> {
-        let mut reader = reader(&self.text, self.separator);
-        let mut record = ByteRecord::new();
+        let mut records = Records::new(&self.text, self.separator);
         let mut lines = LineCounter {
             text: &self.text,
             counted: 0,
             line: self.lines_before + 1,
         };
-        while reader
-            .read_byte_record(&mut record)
-            .map_err(|_| TableFileError::Damaged)?
-        {
+        while let Some(record) = records.next()? {
             let mut cells: Vec<String> = record
-                .iter()
+                .cells()
                 .map(|cell| clean(&String::from_utf8_lossy(cell)))
                 .collect();
             while cells.last().is_some_and(String::is_empty) {
@@ -59,9 +59,8 @@ impl Delimited {
             if cells.is_empty() {
                 continue;
             }
-            let start = record.position().map_or(0, csv::Position::byte);
             let row = Row {
-                line: lines.line_at(usize::try_from(start).unwrap_or(usize::MAX)),
+                line: lines.line_at(record.start),
                 cells: cells.into_iter().map(Cell::Text).collect(),
             };
             if each(row)? == ControlFlow::Break(()) {
@@ -96,12 +95,69 @@ impl LineCounter<'_> {
     }
 }
 
-fn reader(text: &[u8], separator: u8) -> csv::Reader<&[u8]> {
-    ReaderBuilder::new()
-        .delimiter(separator)
-        .has_headers(false)
-        .flexible(true)
-        .from_reader(text)
+/// Records of a text, one after the other. Memory is bounded by the longest record that is read.
+struct Records<'a> {
+    reader: Reader,
+    text: &'a [u8],
+    read: usize,
+    buffer: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+/// A record: its cells without their quotes, and where it begins.
+struct Record<'a> {
+    start: usize,
+    buffer: &'a [u8],
+    ends: &'a [usize],
+}
+
+impl<'a> Records<'a> {
+    fn new(text: &'a [u8], separator: u8) -> Self {
+        Self {
+            reader: ReaderBuilder::new().delimiter(separator).build(),
+            text,
+            read: 0,
+            buffer: vec![0; MAX_ROW.min(text.len() + 1)],
+            ends: vec![0; MAX_CELLS.min(text.len() + 1)],
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<Record<'_>>, TableFileError> {
+        let start = self.read;
+        let (mut written, mut cells) = (0, 0);
+        loop {
+            let (result, read, wrote, ended) = self.reader.read_record(
+                &self.text[self.read..],
+                &mut self.buffer[written..],
+                &mut self.ends[cells..],
+            );
+            self.read += read;
+            written += wrote;
+            cells += ended;
+            match result {
+                // An empty input says that the text is at its end.
+                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::OutputFull => return Err(TableFileError::RowTooLong),
+                ReadRecordResult::OutputEndsFull => return Err(TableFileError::TooWide),
+                ReadRecordResult::Record => {
+                    return Ok(Some(Record {
+                        start,
+                        buffer: &self.buffer,
+                        ends: &self.ends[..cells],
+                    }));
+                }
+                ReadRecordResult::End => return Ok(None),
+            }
+        }
+    }
+}
+
+impl<'a> Record<'a> {
+    fn cells(&self) -> impl Iterator<Item = &'a [u8]> {
+        let (buffer, ends) = (self.buffer, self.ends);
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        starts.zip(ends).map(move |(start, end)| &buffer[start..*end])
+    }
 }
 
 /// The separator in a first line such as `sep=;`, and the length of that line.
@@ -123,12 +179,8 @@ fn named_separator(text: &[u8]) -> Option<(u8, usize)> {
 /// The separator that divides the header into most cells, and most other rows into the same number.
 fn likeliest_separator(text: &[u8]) -> u8 {
     let agreement = |separator: u8| {
-        let mut reader = reader(text, separator);
-        let mut widths = reader
-            .byte_records()
-            .take(SAMPLE)
-            .map_while(Result::ok)
-            .map(|record| record.len());
+        let mut records = Records::new(text, separator);
+        let mut widths = std::iter::from_fn(|| Some(records.next().ok()??.ends.len())).take(SAMPLE);
         let header = widths.next().unwrap_or(0);
         let (rows, equal) = widths.fold((0, 0), |(rows, equal), width| {
             (rows + 1, equal + usize::from(width == header))
@@ -137,9 +189,11 @@ fn likeliest_separator(text: &[u8]) -> u8 {
         (header > 1, (equal * 100).checked_div(rows).unwrap_or(100), header)
     };
     let mut best = SEPARATORS[0];
-    for separator in SEPARATORS {
-        if agreement(separator) > agreement(best) {
-            best = separator;
+    let mut best_agreement = agreement(best);
+    for separator in &SEPARATORS[1..] {
+        let agreement = agreement(*separator);
+        if agreement > best_agreement {
+            (best, best_agreement) = (*separator, agreement);
         }
     }
     best

@@ -1,142 +1,51 @@
 //! Reads the first visible sheet of an XLSX file.
+//!
+//! The file is read as a stream, and only the parts that matter to its rows. No size that the file states is believed: not
+//! those of the archive, nor the number of texts, nor the range that the sheet says it fills.
 
-use std::borrow::Cow;
-use std::io::{Cursor, Read, copy, sink};
-use std::ops::ControlFlow;
+mod archive;
+mod cell_text;
+mod number_formats;
+mod shared_texts;
+mod sheet;
+mod workbook;
+mod xml;
 
 use bytes::Bytes;
-use calamine::{DataRef, ExcelDateTime, Reader, SheetType, SheetVisible, Xlsx};
-use zip::ZipArchive;
 
-use super::{Cell, Each, MAX_COLUMNS, Row, TableFileError, clean};
+use super::{Each, TableFileError};
+use archive::Archive;
+use number_formats::NumberFormats;
+use shared_texts::SharedTexts;
+use sheet::Sheet;
+use workbook::Workbook;
 
-/// The largest unpacked size of a file. 100,000 rows of ten columns have 50 MB.
-const MAX_UNPACKED: u64 = 300_000_000;
-/// The part of it that may be kept in memory: the texts that cells share, and everything that is not a sheet.
-const MAX_KEPT: u64 = 80_000_000;
-
-/// Unpacks a file once without keeping anything, to verify that it can be read in bounded memory. The sizes that the
-/// archive states are unreliable.
-pub(super) fn check(bytes: &Bytes) -> Result<(), TableFileError> {
-    let damaged = |_| TableFileError::Damaged;
-    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|_| TableFileError::Damaged)?;
-    let is_workbook = |name: Result<_, _>| name.is_ok_and(|name: Cow<'_, str>| name.starts_with("xl/"));
-    if !archive.file_names().any(is_workbook) {
-        return Err(TableFileError::Unknown);
-    }
-    let (mut unpacked, mut kept) = (0, 0);
-    for index in 0..archive.len() {
-        let file = archive.by_index(index).map_err(|_| TableFileError::Damaged)?;
-        let name = file.name().map_err(|_| TableFileError::Damaged)?;
-        let is_sheet = name.starts_with("xl/worksheets/") || name.starts_with("xl/media/");
-        let length = copy(&mut file.take(MAX_UNPACKED + 1), &mut sink()).map_err(damaged)?;
-        unpacked += length;
-        kept += if is_sheet { 0 } else { length };
-        if unpacked > MAX_UNPACKED || kept > MAX_KEPT {
-            return Err(TableFileError::TooLarge);
-        }
-    }
-    Ok(())
+/// Verifies that the file is an archive with a workbook.
+pub(super) fn check(bytes: Bytes) -> Result<(), TableFileError> {
+    Archive::open(bytes).map(|_| ())
 }
 
 /// Hands out the rows.
 pub(super) fn read(bytes: Bytes, each: Each<'_>) -> Result<(), TableFileError> {
-    let mut book: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(|_| TableFileError::Damaged)?;
-    let sheet = book
-        .sheets_metadata()
-        .iter()
-        .find(|sheet| sheet.typ == SheetType::WorkSheet && sheet.visible == SheetVisible::Visible)
-        .map(|sheet| sheet.name.clone())
-        .ok_or(TableFileError::Empty)?;
-    let mut cells = book
-        .worksheet_cells_reader(&sheet)
-        .map_err(|_| TableFileError::Damaged)?;
-    let mut row = Row {
-        line: 0,
-        cells: Vec::new(),
+    let mut archive = Archive::open(bytes)?;
+    let workbook = Workbook::read(&mut archive)?;
+    let sheet = Sheet {
+        texts: &SharedTexts::read(&mut archive, &workbook.folder)?,
+        formats: &NumberFormats::read(&mut archive, &workbook.folder)?,
+        counts_from_1904: workbook.counts_from_1904,
     };
-    while let Some(cell) = cells.next_cell().map_err(|_| TableFileError::Damaged)? {
-        let (line, column) = cell.get_position();
-        let line = line.saturating_add(1);
-        if line != row.line {
-            if !row.cells.is_empty()
-                && each(std::mem::replace(
-                    &mut row,
-                    Row {
-                        line,
-                        cells: Vec::new(),
-                    },
-                ))? == ControlFlow::Break(())
-            {
-                return Ok(());
-            }
-            row.line = line;
-        }
-        let Some(value) = value_of(cell.get_value()) else {
-            continue;
-        };
-        let column = usize::try_from(column).unwrap_or(usize::MAX);
-        if column >= MAX_COLUMNS {
-            return Err(TableFileError::TooWide);
-        }
-        // Missing cells are empty. If a cell occurs twice, the later one counts.
-        row.cells
-            .resize(row.cells.len().max(column + 1), Cell::Text(String::new()));
-        row.cells[column] = value;
-    }
-    if row.cells.is_empty() {
-        Ok(())
-    } else {
-        each(row).map(|_| ())
-    }
-}
-
-/// The text of a cell. None if it is empty.
-fn value_of(value: &DataRef<'_>) -> Option<Cell> {
-    let cell = match value {
-        DataRef::Empty | DataRef::Error(_) => return None,
-        DataRef::Int(number) => Cell::Number(number.to_string()),
-        DataRef::Float(number) => Cell::Number(number.to_string()),
-        DataRef::String(text) => Cell::Text(clean(text)),
-        DataRef::SharedString(text) => Cell::Text(clean(text)),
-        DataRef::Bool(yes) => Cell::Text(yes.to_string()),
-        DataRef::DateTime(moment) => Cell::Text(written(moment)),
-        DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => Cell::Text(clean(text)),
-    };
-    (!cell.as_str().is_empty()).then_some(cell)
-}
-
-/// The moment as `2024-02-17`, `2024-02-17 09:30`, or only a time.
-fn written(moment: &ExcelDateTime) -> String {
-    let serial = moment.as_f64();
-    if moment.is_duration() || !(0.0..3_000_000.0).contains(&serial) {
-        return serial.to_string();
-    }
-    let (year, month, day, hour, minute, second, _) = moment.to_ymd_hms_milli();
-    let date = format!("{year:04}-{month:02}-{day:02}");
-    let seconds = if second == 0 {
-        String::new()
-    } else {
-        format!(":{second:02}")
-    };
-    let time = format!("{hour:02}:{minute:02}{seconds}");
-    if serial < 1.0 {
-        time
-    } else if serial.fract() == 0.0 {
-        date
-    } else {
-        format!("{date} {time}")
-    }
+    sheet.read(&mut archive, &workbook.sheet, each)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::{Cursor, Write};
+    use std::ops::ControlFlow;
 
     use zip::write::{SimpleFileOptions, ZipWriter};
 
     use super::*;
-    use crate::table_file::TableFile;
+    use crate::table_file::{Cell, Row, TableFile};
 
     const WORKBOOK: &str = r#"<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"><sheets><sheet name="Hidden" sheetId="1" state="hidden" r:id="rId1"/><sheet name="Data" sheetId="2" r:id="rId2"/></sheets></workbook>"#;
     const RELATIONS: &str = r#"<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="rId1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" Target="worksheets/sheet1.xml"/><Relationship Id="rId2" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" Target="worksheets/sheet2.xml"/></Relationships>"#;
@@ -224,14 +133,18 @@ mod tests {
     fn a_file_that_is_too_large_is_refused_before_it_is_unpacked() {
         let blank = " ".repeat(1_000_000);
         let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
-        archive
-            .start_file("xl/workbook.xml", SimpleFileOptions::default())
-            .unwrap();
-        archive.write_all(WORKBOOK.as_bytes()).unwrap();
+        for (name, content) in [
+            ("_rels/.rels", ROOT),
+            ("xl/workbook.xml", WORKBOOK),
+            ("xl/_rels/workbook.xml.rels", RELATIONS),
+        ] {
+            archive.start_file(name, SimpleFileOptions::default()).unwrap();
+            archive.write_all(content.as_bytes()).unwrap();
+        }
         archive
             .start_file("xl/sharedStrings.xml", SimpleFileOptions::default())
             .unwrap();
-        for _ in 0..=MAX_KEPT / 1_000_000 {
+        for _ in 0..=80 {
             archive.write_all(blank.as_bytes()).unwrap();
         }
         let bomb = Bytes::from(archive.finish().unwrap().into_inner());

@@ -1,54 +1,13 @@
-//! Fuzz tests that run on stable Rust for a limited time. They mutate real payloads. `FUZZ_SECONDS=600 cargo
-//! test --release -p whatsapp --test it fuzz` runs longer; `FUZZ_SEED` repeats a run.
+//! Fuzz tests of the webhook parser and of signatures: see the crate `fuzzing`.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
+use fuzzing::{Random, mutated};
 use whatsapp::signature::AppSecrets;
 use whatsapp::webhook;
 
-/// The default duration of each test.
-const SECONDS: u64 = 3;
-
-/// A random number generator (Splitmix64). It is small and gives the same numbers on all machines.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(end.max(1)).unwrap()).unwrap()
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the environment configures this test")]
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
-}
-
-/// Calls `target` with mutated samples until the time is up. The seed is printed before a panic.
-#[expect(clippy::print_stdout, reason = "a failed run can be repeated with its seed")]
+/// Calls `target` with mutated samples.
 fn fuzz(target: impl Fn(&[u8], &mut Random)) {
-    let seed = number("FUZZ_SEED").unwrap_or_else(|| {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        now.as_secs() ^ u64::from(now.subsec_nanos())
-    });
-    println!("FUZZ_SEED={seed}");
     let samples = samples();
-    let mut random = Random(seed);
-    let end = Instant::now() + Duration::from_secs(number("FUZZ_SECONDS").unwrap_or(SECONDS));
-    let mut runs = 0_u64;
-    while Instant::now() < end || runs < 1000 {
-        let input = mutated(&samples, &mut random);
-        target(&input, &mut random);
-        runs += 1;
-    }
-    println!("{runs} inputs");
+    fuzzing::fuzz(|random| target(&mutated(&samples, &STRANGE, random), random));
 }
 
 fn samples() -> Vec<Vec<u8>> {
@@ -78,34 +37,6 @@ const STRANGE: [&[u8]; 16] = [
     b"\xf0\x9f\x98",
     b"\"messages\":",
 ];
-
-fn mutated(samples: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
-    let mut bytes = samples[random.below(samples.len())].clone();
-    for _ in 0..=random.below(6) {
-        let at = random.below(bytes.len());
-        let until = at + random.below((bytes.len() - at).min(200));
-        match random.below(6) {
-            0 if !bytes.is_empty() => bytes[at] ^= 1 << random.below(8),
-            1 => drop(bytes.drain(at..until)),
-            2 => {
-                let copied = bytes[at..until].to_vec();
-                bytes.splice(at..at, copied);
-            }
-            3 => drop(bytes.splice(at..at, STRANGE[random.below(STRANGE.len())].iter().copied())),
-            4 => bytes.truncate(at),
-            _ => {
-                let other = &samples[random.below(samples.len())];
-                let from = random.below(other.len());
-                let to = from + random.below((other.len() - from).min(400));
-                bytes.splice(at..until, other[from..to].iter().copied());
-            }
-        }
-        if bytes.is_empty() {
-            bytes.push(b'{');
-        }
-    }
-    bytes
-}
 
 /// Whether a string or a key holds U+0000. The text `\\u0000` after an escaped backslash is none.
 fn has_nul(value: &serde_json::Value) -> bool {
