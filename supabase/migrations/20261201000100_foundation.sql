@@ -66,6 +66,33 @@ language sql immutable parallel safe set search_path = '' as $$
   select case jsonb_typeof(value) when 'array' then value when 'object' then jsonb_build_array(value) else '[]' end;
 $$;
 
+-- Work that was set aside because its workers died, for operators: `worker_health` counts it. A queue counts a try when it
+-- hands the item out, in the same statement, and clears the count when the worker reports anything at all.
+create table private.set_aside_work (
+  id bigint generated always as identity primary key,
+  queue text not null,
+  item text not null,
+  tenant_id uuid,
+  set_aside_at timestamptz not null default now()
+);
+create index set_aside_work_at_idx on private.set_aside_work (set_aside_at);
+
+-- How many workers may die of one item before it is set aside.
+create function private.most_tries() returns integer
+language sql immutable set search_path = '' as $$
+  select 2;
+$$;
+
+-- Notes an item that was set aside. Notes are kept for 30 days.
+create function private.note_set_aside(queue text, item text, tenant uuid) returns void
+language sql set search_path = '' as $$
+  delete from private.set_aside_work w where w.set_aside_at < now() - interval '30 days';
+  insert into private.set_aside_work (queue, item, tenant_id) values (queue, item, tenant);
+$$;
+
+alter table private.set_aside_work enable row level security;
+create policy "no client access" on private.set_aside_work to authenticated using (false);
+
 grant execute on function
   private.fold_text(text),
   private.month_of(timestamptz)

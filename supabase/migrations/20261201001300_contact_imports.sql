@@ -61,6 +61,7 @@ create table private.contact_import_readers (
   done_line integer not null default 0,
   holder uuid,
   leased_until timestamptz not null default '-infinity',
+  -- how many claims there were since a batch was last recorded
   idle_claims integer not null default 0,
   created_at timestamptz not null default now(),
   primary key (import_id, tenant_id),
@@ -169,12 +170,37 @@ language sql stable set search_path = '' as $$
   where i.id = list_contact_import_errors.import_id;
 $$;
 
--- Assigns an import to a reader until the lease ends; null if none waits.
+-- Fails the imports whose readers died too often at the same position, so that they cannot kill another one.
+create function private.set_aside_contact_imports() returns void
+language plpgsql set search_path = '' as $$
+declare
+  import record;
+begin
+  for import in
+    delete from private.contact_import_readers r
+    where r.import_id = any (array(
+      select w.import_id from private.contact_import_readers w
+      where w.leased_until <= now() and w.idle_claims >= private.most_tries()
+      limit 100
+      for update skip locked
+    ))
+    returning r.import_id, r.tenant_id
+  loop
+    update public.contact_imports i set status = 'failed', status_reason = 'gave_up', finished_at = now()
+    where i.id = import.import_id;
+    perform private.note_set_aside('contact_imports', import.import_id::text, import.tenant_id);
+  end loop;
+end;
+$$;
+
+-- Assigns an import to a reader until the lease ends; null if none waits. The claim counts as a try until a batch is
+-- recorded or the import is released.
 create function public.claim_contact_import(holder uuid, lease_seconds integer, import_id uuid default null) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
   reader private.contact_import_readers;
 begin
+  perform private.set_aside_contact_imports();
   update private.contact_import_readers r
   set
     holder = claim_contact_import.holder, idle_claims = r.idle_claims + 1,

@@ -25,6 +25,8 @@ create table public.message_media (
   -- pending: to be fetched. failed: given up. gone: Meta no longer has it
   state text not null default 'pending' check (state in ('pending', 'stored', 'failed', 'gone')),
   attempts smallint not null default 0,
+  -- how many claims there were since a result was last recorded
+  unfinished_claims smallint not null default 0,
   next_attempt_at timestamptz not null default now(),
   -- Meta keeps the file until then
   expires_at timestamptz not null,
@@ -221,12 +223,29 @@ end;
 $$;
 
 -- Returns files that are due, with the credentials to fetch them. A file is returned again after increasing delays
--- until its result is recorded.
+-- until its result is recorded. A file at which a worker died is returned alone, when no other file is due, and given up
+-- when the next worker dies as well.
 create function public.claim_media(batch integer) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
   files jsonb;
+  file record;
+  due uuid[];
 begin
+  for file in
+    update public.message_media f
+    set state = 'failed', last_error = 'Two workers died while they fetched this file.'
+    where f.id = any (array(
+      select o.id from public.message_media o
+      where o.state = 'pending' and o.next_attempt_at <= now() and o.unfinished_claims >= private.most_tries()
+      limit 1000
+      for update skip locked
+    ))
+    returning f.id, f.tenant_id
+  loop
+    perform private.note_set_aside('media', file.id::text, file.tenant_id);
+  end loop;
+
   update public.message_media f
   set state = 'gone', last_error = coalesce(f.last_error, 'Meta keeps files for seven days.')
   where f.id = any (array(
@@ -236,20 +255,32 @@ begin
     for update skip locked
   ));
 
+  due := array(
+    select o.id from public.message_media o
+    where o.state = 'pending' and o.next_attempt_at <= now() and o.unfinished_claims = 0
+    order by o.next_attempt_at
+    limit batch
+    for update skip locked
+  );
+  if due = '{}' then
+    due := array(
+      select o.id from public.message_media o
+      where o.state = 'pending' and o.next_attempt_at <= now()
+      order by o.next_attempt_at
+      limit least(batch, 1)
+      for update skip locked
+    );
+  end if;
+
   with mine as (
     update public.message_media f
     set
       attempts = f.attempts + 1,
+      unfinished_claims = f.unfinished_claims + 1,
       next_attempt_at = now() + (array['2 minutes', '10 minutes', '1 hour', '4 hours', '12 hours']::interval[])[
         least(f.attempts + 1, 5)
       ]
-    where f.id = any (array(
-      select o.id from public.message_media o
-      where o.state = 'pending' and o.next_attempt_at <= now()
-      order by o.next_attempt_at
-      limit batch
-      for update skip locked
-    ))
+    where f.id = any (due)
     returning f.*
   )
   select jsonb_agg(jsonb_build_object(
@@ -282,7 +313,8 @@ language sql set search_path = '' as $$
     file_size = coalesce(finish_media.file_size, f.file_size),
     sha256 = coalesce(finish_media.sha256, f.sha256),
     mime_type = coalesce(finish_media.mime_type, f.mime_type),
-    last_error = problem
+    last_error = problem,
+    unfinished_claims = 0
   where f.id = finish_media.media_id and f.state = 'pending';
 $$;
 

@@ -39,6 +39,8 @@ create table public.broadcast_campaigns (
   cancelled_at timestamptz,
   recipient_list_id uuid,
   variable_mapping jsonb,
+  -- how many senders died with claims of it since outcomes were last recorded
+  dead_runs smallint not null default 0,
   -- The segment that the recipients were taken from. The recipients stay when the segment changes or is deleted.
   segment_id uuid,
   unique (id, tenant_id),
@@ -475,6 +477,7 @@ begin
         status_reason = null,
         -- the reason for holding it is checked again
         held_until = null,
+        dead_runs = 0,
         started_at = case when k.started_at is null and k.scheduled_at > now() then null
           else coalesce(k.started_at, now()) end
       where k.id = c.id;
@@ -1265,7 +1268,7 @@ create trigger announce_updated after update on public.broadcast_campaigns
   execute function private.announce_campaign();
 
 -- Changes are written to the audit log.
-select private.audit_table('broadcast_campaigns', 'id', '-progress_announced_at');
+select private.audit_table('broadcast_campaigns', 'id', '-progress_announced_at', '-dead_runs');
 select private.audit_table('broadcast_recipients', 'id', 'people');
 
 alter table public.broadcast_campaigns enable row level security;

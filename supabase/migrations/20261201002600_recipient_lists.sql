@@ -447,14 +447,39 @@ begin
 end;
 $$;
 
--- Assigns an import to a reader until the lease ends; null if none waits. `idle_claims` above 1 means that earlier
--- readers started at the same position and died.
+-- Fails the lists whose readers died too often at the same position, so that they cannot kill another one.
+create function private.set_aside_recipient_imports() returns void
+language plpgsql set search_path = '' as $$
+declare
+  import record;
+begin
+  for import in
+    delete from private.recipient_imports i
+    where i.list_id = any (array(
+      select w.list_id from private.recipient_imports w
+      where w.leased_until <= now() and w.idle_claims >= private.most_tries()
+      limit 100
+      for update skip locked
+    ))
+    returning i.list_id, i.tenant_id
+  loop
+    delete from public.recipient_list_entries e where e.list_id = import.list_id;
+    update public.recipient_lists l set status = 'failed', status_reason = 'gave_up', finished_at = now()
+    where l.id = import.list_id;
+    perform private.note_set_aside('recipient_lists', import.list_id::text, import.tenant_id);
+  end loop;
+end;
+$$;
+
+-- Assigns an import to a reader until the lease ends; null if none waits. `idle_claims` above 1 means that an earlier
+-- reader started at the same position and died.
 create function public.claim_recipient_import(holder uuid, lease_seconds integer, list_id uuid default null)
 returns jsonb
 language plpgsql set search_path = '' as $$
 declare
   import private.recipient_imports;
 begin
+  perform private.set_aside_recipient_imports();
   update private.recipient_imports i
   set
     holder = claim_recipient_import.holder, idle_claims = i.idle_claims + 1,

@@ -36,6 +36,32 @@ language sql set search_path = '' as $$
     );
 $$;
 
+-- Counts a dead sender for campaigns it had claims of, and pauses those that killed too many. A person resumes them.
+create function private.count_dead_runs(campaigns uuid[]) returns void
+language plpgsql set search_path = '' as $$
+declare
+  campaign record;
+begin
+  update public.broadcast_campaigns c set dead_runs = c.dead_runs + 1 where c.id = any (campaigns);
+  for campaign in
+    update public.broadcast_campaigns c
+    set
+      status = 'paused',
+      status_reason = case t.locale
+        when 'id' then 'Pengiriman terputus dua kali. Periksa kampanye ini, lalu lanjutkan.'
+        else 'Sending was interrupted twice. Check the campaign, then resume it.'
+      end
+    from public.tenants t
+    where c.id = any (campaigns) and c.status = 'sending' and c.dead_runs >= private.most_tries() and t.id = c.tenant_id
+      -- the last claims may have settled all recipients
+      and exists (select 1 from public.broadcast_recipients r where r.campaign_id = c.id and r.status = 'pending')
+    returning c.id, c.tenant_id
+  loop
+    perform private.note_set_aside('campaigns', campaign.id::text, campaign.tenant_id);
+  end loop;
+end;
+$$;
+
 -- Marks the claims of a dead holder as `unknown`, because Meta may have the messages.
 create function private.expire_dead_claims(sessions uuid[]) returns void
 language plpgsql set search_path = '' as $$
@@ -58,6 +84,7 @@ begin
   update public.messages m set status = 'unknown'
   where m.id = any (orphans) and m.status in ('queued', 'sending');
   perform private.refresh_recipient_states(orphans);
+  perform private.count_dead_runs(campaigns);
   perform private.complete_campaigns(campaigns);
 end;
 $$;
@@ -133,7 +160,12 @@ declare
   waiting_count integer;
 begin
   with work as (
-    select s.id
+    select
+      s.id,
+      exists (
+        select 1 from public.broadcast_campaigns c
+        where c.session_id = s.id and c.status = 'sending' and c.dead_runs > 0
+      ) as suspect
     from public.whatsapp_sessions s
     where s.status = 'connected' and private.module_enabled(s.tenant_id, 'broadcast')
       and exists (
@@ -147,6 +179,12 @@ begin
       )
     order by s.id
   ),
+  free as (
+    select w.* from work w
+    where not exists (
+      select 1 from private.sender_leases o where o.session_id = w.id and o.leased_until > now()
+    )
+  ),
   -- A held number may have all recipients claimed and return some of them, or its holder may have died.
   held as (
     select l.session_id as id
@@ -159,10 +197,10 @@ begin
   taken as (
     insert into private.sender_leases as l (session_id, holder, leased_until)
     select w.id, lease_numbers.holder, now() + make_interval(secs => lease_seconds)
-    from work w
-    where not exists (
-      select 1 from private.sender_leases o where o.session_id = w.id and o.leased_until > now()
-    )
+    from free w
+    -- A sender that dies takes the claims of all its numbers with it. A number whose campaign may be the cause is sent for
+    -- when no other number waits, and alone.
+    where not w.suspect or w.id = (select f.id from free f order by f.suspect, f.id limit 1)
     limit max_sessions
     on conflict (session_id) do update
       set holder = excluded.holder, leased_until = excluded.leased_until
@@ -326,6 +364,16 @@ begin
     and b.claim_id = r.claim_id and b.status in ('sending', 'unknown');
   perform private.skip_cancelled(campaigns);
 
+  -- The sender is alive. Campaigns that were paused because it seemed dead go on.
+  update public.broadcast_campaigns c
+  set
+    dead_runs = 0,
+    status = case when c.status = 'paused' and c.dead_runs >= private.most_tries() then 'sending' else c.status end,
+    status_reason = case
+      when c.status = 'paused' and c.dead_runs >= private.most_tries() then null else c.status_reason
+    end
+  where c.id = any (campaigns) and c.dead_runs > 0;
+
   -- The campaign was completed because its last recipients were taken for lost.
   update public.broadcast_campaigns c
   set status = 'sending', completed_at = null
@@ -385,6 +433,14 @@ language sql stable set search_path = '' as $$
         'seconds_ago', floor(extract(epoch from now() - r.started_at))
       )
       from private.cron_runs r where r.name = 'process-broadcasts'
+    ),
+    'set_aside', (
+      select coalesce(jsonb_object_agg(w.queue, w.items), '{}')
+      from (
+        select a.queue, count(*) as items from private.set_aside_work a
+        where a.set_aside_at > now() - interval '7 days'
+        group by a.queue
+      ) w
     ),
     'numbers_sending', (select count(*) from private.sender_leases l where l.leased_until > now()),
     'campaigns_sending', (select count(*) from public.broadcast_campaigns c where c.status = 'sending'),

@@ -22,7 +22,9 @@ create table public.webhook_events (
   -- elements that are kept only in the raw delivery, with the reason
   leftovers jsonb not null default '[]',
   events_count integer not null default 0,
-  replayed_at timestamptz
+  replayed_at timestamptz,
+  -- how many replays began since one last ended
+  replay_tries smallint not null default 0
 );
 create index webhook_events_received_at_idx on public.webhook_events (received_at);
 create index webhook_events_unsettled_idx on public.webhook_events (received_at) where outcome <> 'stored';
@@ -484,6 +486,32 @@ language sql stable set search_path = '' as $$
     order by w.id
     limit page_size
   ) w;
+$$;
+
+-- Counts the beginning of a replay. Returns false if the delivery is set aside because replays died of it; `insists`
+-- replays it anyway.
+create function public.begin_webhook_replay(event_id bigint, insists boolean default false) returns boolean
+language plpgsql set search_path = '' as $$
+begin
+  update public.webhook_events w
+  set replay_tries = least(w.replay_tries + 1, 1000)
+  where w.id = event_id and (insists or w.replay_tries < private.most_tries());
+  if found then
+    return true;
+  end if;
+  if not exists (
+    select 1 from private.set_aside_work a where a.queue = 'webhook_replays' and a.item = event_id::text
+  ) then
+    perform private.note_set_aside('webhook_replays', event_id::text, null);
+  end if;
+  return false;
+end;
+$$;
+
+-- Ends a replay, whatever its result: the worker is alive.
+create function public.end_webhook_replay(event_id bigint) returns void
+language sql set search_path = '' as $$
+  update public.webhook_events w set replay_tries = 0 where w.id = event_id and w.replay_tries > 0;
 $$;
 
 -- Deletes deliveries older than `keep_days`, the setting, or 30 days. Returns the number deleted. A call deletes at

@@ -19,6 +19,43 @@ begin
 end;
 $$;
 
+-- The steps of housekeeping that began, and how often since one last ended.
+create table private.housekeeping_steps (
+  name text primary key,
+  tries smallint not null,
+  begun_at timestamptz not null
+);
+
+-- Counts the beginning of a step. Returns false if the step is set aside because housekeeping died of it: it begins once a
+-- day then, so that the steps behind it run in between.
+create function public.begin_housekeeping_step(step text) returns boolean
+language plpgsql set search_path = '' as $$
+begin
+  insert into private.housekeeping_steps as s (name, tries, begun_at) values (step, 1, now())
+  on conflict (name) do update set tries = least(s.tries + 1, 1000), begun_at = now()
+    where s.tries < private.most_tries() or s.begun_at <= now() - interval '1 day';
+  if found then
+    return true;
+  end if;
+  if not exists (
+    select 1 from private.set_aside_work a
+    where a.queue = 'housekeeping' and a.item = step and a.set_aside_at > now() - interval '1 day'
+  ) then
+    perform private.note_set_aside('housekeeping', step, null);
+  end if;
+  return false;
+end;
+$$;
+
+-- Ends a step, whatever its result.
+create function public.end_housekeeping_step(step text) returns void
+language sql set search_path = '' as $$
+  update private.housekeeping_steps s set tries = 0 where s.name = step and s.tries > 0;
+$$;
+
+alter table private.housekeeping_steps enable row level security;
+create policy "no client access" on private.housekeeping_steps to authenticated using (false);
+
 -- The start and the result of the last housekeeping.
 create function public.begin_housekeeping() returns void
 language sql set search_path = '' as $$

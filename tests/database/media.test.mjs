@@ -89,7 +89,7 @@ describe("a customer's file", () => {
     }
   });
 
-  test("is handed out once, and again later if no outcome is reported", async () => {
+  test("is handed out once, and again later and later if it could not be fetched", async () => {
     const number = await newNumber(await newTenant());
     const files = await Promise.all(Array.from({ length: 6 }, () => receivesFile(number)));
     const ids = new Set(files.map(({ media }) => media.id));
@@ -106,6 +106,7 @@ describe("a customer's file", () => {
       const { next_attempt_at, attempts } = await now(media);
       assert.equal(attempts, attempt);
       waits.push(Math.round((next_attempt_at - Date.now()) / 60_000));
+      await finishes(media, "failed", { problem: "Meta does not answer" });
       await sql`update public.message_media set next_attempt_at = now() where id = ${media.id}`;
       await claims();
     }

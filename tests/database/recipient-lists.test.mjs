@@ -347,13 +347,11 @@ describe("an import", () => {
 
   test("counts the readers that died at one place, but not those that gave it back", async () => {
     const list = await newImport(manager, tenant);
-    for (let deaths = 1; deaths <= 3; deaths++) {
-      assert.equal((await newReader().claims(list, { seconds: 0 })).idle_claims, deaths);
-    }
+    assert.equal((await newReader().claims(list, { seconds: 0 })).idle_claims, 1);
     const patient = newReader();
-    assert.equal((await patient.claims(list)).idle_claims, 4);
+    assert.equal((await patient.claims(list)).idle_claims, 2);
     await patient.releases(list);
-    assert.equal((await newReader().claims(list)).idle_claims, 4);
+    assert.equal((await newReader().claims(list)).idle_claims, 2);
   });
 
   test("with an error keeps no row of the file if the request wants all or nothing", async () => {

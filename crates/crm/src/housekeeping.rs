@@ -56,7 +56,7 @@ pub(crate) async fn run_housekeeping(
     }
     let mut steps = Vec::new();
     for step in chosen {
-        steps.push(step.run(&app).await);
+        steps.push(step.run(&app, query.only.is_some()).await);
     }
     if query.only.is_none() {
         note(&app, "finish_housekeeping", json!({ "outcome": steps })).await;

@@ -21,13 +21,9 @@ use crm_core::path_id::PathId;
 use crm_core::permissions::{RecipientListsCreate, RecipientListsDelete, RecipientListsView};
 use crm_core::routes;
 use tables::file_import;
+use tables::file_import::failure::FailureReason;
 
 const MAX_NAME: usize = 200;
-
-crm_core::words! {
-    /// The reason why a list cannot be used.
-    pub(crate) RecipientListFailure = "rows_with_errors", "no_recipients", "file_unreadable", "gave_up";
-}
 
 /// A list of people for campaigns.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -40,9 +36,8 @@ pub(crate) struct RecipientList {
     /// is ready has entries.
     #[schema(value_type = super::list_index::ListStatus)]
     status: String,
-    /// The reason why it is refused or failed: `rows_with_errors`, `no_recipients`, `file_unreadable` or `gave_up`.
-    #[schema(value_type = Option<RecipientListFailure>)]
-    status_reason: Option<String>,
+    #[serde(flatten)]
+    failure: FailureReason,
     /// `keep` keeps the correct rows; `refuse` refuses the whole file if one row has an error.
     #[schema(value_type = super::submission::OnError)]
     on_error: String,

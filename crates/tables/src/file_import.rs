@@ -5,6 +5,7 @@
 //! between imports.
 
 pub mod column_names;
+pub mod failure;
 mod file;
 pub mod form;
 mod import_address;

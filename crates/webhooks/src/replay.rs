@@ -50,6 +50,8 @@ pub(crate) struct ReplayReport {
     replayed: u32,
     /// The ids of deliveries that the database refused. They stay as they are.
     refused: Vec<i64>,
+    /// The ids of deliveries that are set aside: two replays died while they stored them. A call with `id` replays one.
+    set_aside: Vec<i64>,
     /// The value of `after` for the next call. Null when no deliveries are left.
     next_after: Option<i64>,
 }
@@ -100,6 +102,7 @@ pub(crate) async fn replay_webhooks(
     let mut report = ReplayReport {
         replayed: 0,
         refused: Vec::new(),
+        set_aside: Vec::new(),
         next_after: request.after,
     };
     loop {
@@ -110,7 +113,14 @@ pub(crate) async fn replay_webhooks(
                 return Ok(Json(report));
             }
             let id = kept.id;
-            match ingest::replay(app.supabase(), &kept.raw(), id).await {
+            if !begins(&app, id, request.id.is_some()).await? {
+                report.set_aside.push(id);
+                report.next_after = Some(id);
+                continue;
+            }
+            let replayed = ingest::replay(app.supabase(), &kept.raw(), id).await;
+            ends(&app, id).await?;
+            match replayed {
                 Ok(stored) => {
                     report.replayed += 1;
                     app.progress().changed(&stored.campaigns, &background);
@@ -138,5 +148,19 @@ async fn page_of(app: &App, request: &ReplayRequest, after: Option<i64>) -> Resu
     app.supabase()
         .as_service()
         .rpc("webhook_events_to_replay", &arguments)
+        .await
+}
+
+/// Counts the beginning of a replay. False if the delivery is set aside, unless the operator insists.
+async fn begins(app: &App, event_id: i64, insists: bool) -> Result<bool, DatabaseError> {
+    let arguments = json!({ "event_id": event_id, "insists": insists });
+    let service = app.supabase().as_service();
+    service.rpc("begin_webhook_replay", &arguments).await
+}
+
+async fn ends(app: &App, event_id: i64) -> Result<(), DatabaseError> {
+    let service = app.supabase().as_service();
+    service
+        .rpc("end_webhook_replay", &json!({ "event_id": event_id }))
         .await
 }

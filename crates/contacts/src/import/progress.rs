@@ -18,14 +18,13 @@ use crm_core::json_body::QueryParameters;
 use crm_core::paging::{PageNumber, Paged, Rows, default_limit, first_page, page_number, page_size};
 use crm_core::permissions::ContactsImport;
 use crm_core::routes;
+use tables::file_import::failure::FailureReason;
 use tables::file_import::row_error::RowErrors;
 use tables::table_export::TableFormat;
 
 crm_core::words! {
     /// The state of an import.
     pub(crate) ImportStatus = "importing", "finished", "failed";
-    /// The reason why an import failed.
-    pub(crate) ImportFailure = "file_unreadable", "gave_up";
 }
 
 /// An import of contacts, with its progress.
@@ -47,9 +46,8 @@ pub(crate) struct ImportProgress {
     /// `importing`, `finished` or `failed`
     #[schema(value_type = ImportStatus)]
     status: String,
-    /// `file_unreadable` or `gave_up`
-    #[schema(value_type = Option<ImportFailure>)]
-    status_reason: Option<String>,
+    #[serde(flatten)]
+    failure: FailureReason,
     progress_percent: f64,
     total_rows: u64,
     read_rows: u64,

@@ -1,5 +1,7 @@
 //! `GET /api/health/workers`: the health of the background work.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -61,6 +63,9 @@ struct WorkerFacts {
     /// The longest time that a recipient has been due without a sender although its number could send. Null when no
     /// recipient is overdue.
     overdue_seconds: Option<f64>,
+    /// The number of items of each queue that were set aside in the last seven days because two workers died of each.
+    #[schema(example = json!({"contact_imports": 1}))]
+    set_aside: BTreeMap<String, u64>,
 }
 
 /// One run of a cron job.

@@ -70,7 +70,26 @@ impl Step {
         Self::Media,
     ];
 
-    pub(super) async fn run(self, app: &App) -> StepReport {
+    /// Runs the step, unless it is set aside because two runs died of it. An operator who names the step insists.
+    pub(super) async fn run(self, app: &App, insists: bool) -> StepReport {
+        let begun = call(app, "begin_housekeeping_step", &json!({ "step": self })).await;
+        // If the beginning cannot be counted, the step runs nevertheless and reports what it meets.
+        if !insists && matches!(begun, Ok(Value::Bool(false))) {
+            log::error!("housekeeping: {self:?} is set aside: two runs died of it");
+            return StepReport {
+                step: self,
+                ok: false,
+                result: json!({ "set_aside": true }),
+            };
+        }
+        let report = self.report(app).await;
+        if let Err(error) = call(app, "end_housekeeping_step", &json!({ "step": self })).await {
+            log::warn!("housekeeping: {self:?} cannot be ended: {}", error.source_text());
+        }
+        report
+    }
+
+    async fn report(self, app: &App) -> StepReport {
         match self.attempt(app).await {
             Ok(result) => StepReport {
                 step: self,

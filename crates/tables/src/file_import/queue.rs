@@ -49,8 +49,6 @@ pub struct Import {
     pub mapping: Value,
     /// The last row that has been recorded.
     pub(super) done_line: u32,
-    /// How many readers have begun at this row without recording anything.
-    pub(super) idle_claims: u32,
 }
 
 /// Consecutive rows of a file.

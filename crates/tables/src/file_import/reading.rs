@@ -20,8 +20,6 @@ use crm_core::app::App;
 const BATCH_ROWS: usize = 2000;
 /// The number of batches that are read ahead of the database.
 const READ_AHEAD: usize = 1;
-/// The import of a file fails after so many readers died at it.
-const MAX_IDLE_CLAIMS: u32 = 5;
 /// The number of attempts of a call while the database is unavailable, and the pause between them.
 const ATTEMPTS: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(500);
@@ -56,9 +54,6 @@ pub async fn run<I: FileImport>(
     let Some(import) = queue.claim(id).await? else {
         return Ok(None);
     };
-    if import.idle_claims > MAX_IDLE_CLAIMS {
-        return finish(app, &queue, &import, Some("gave_up")).await.map(Some);
-    }
     let bytes = match bytes {
         Some(bytes) => Ok(bytes),
         None => file::fetch(app, &import.file_path).await,
@@ -85,8 +80,14 @@ pub async fn run<I: FileImport>(
             queue.release(import.id).await?;
             Ok(Some(Ending::ToBeContinued))
         }
-        // The lease ends without a release: an unavailable database would not accept one.
-        Err(Stop::Database(error)) => Err(error),
+        Err(Stop::Database(error)) => {
+            // Without a release the claim counts as that of a reader that died. A refusal of the database would repeat
+            // itself and shall count, an absence shall not.
+            if matches!(error, DatabaseError::Retryable(_) | DatabaseError::Unavailable(_)) {
+                drop(queue.release(import.id).await);
+            }
+            Err(error)
+        }
     }
 }
 
