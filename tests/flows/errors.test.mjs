@@ -101,5 +101,26 @@ test("health is public and contains no secret", async () => {
   assert.deepEqual([health.status, health.database, health.redis], ["ok", "ok", "ok"]);
   assert.equal(health.meta.graph_version, "v25.0");
   const workers = await app.succeeds("GET", "/api/health/workers");
-  assert.equal(workers.status, "ok");
+  assert.deepEqual(workers, { status: "ok" });
+  const withSecret = (/** @type {string} */ secret) =>
+    app.call("GET", "/api/health/workers", { headers: { authorization: `Bearer ${secret}` } });
+  assert.deepEqual((await withSecret("not-the-secret")).body, { status: "ok" });
+  const { body } = await withSecret(String(app.stack.cron_secret));
+  assert.deepEqual(
+    [body.status, typeof body.recipients_waiting, typeof body.breakers.open],
+    ["ok", "number", "number"],
+  );
+  // the rights of a tenant show nothing of the load of all tenants
+  assert.deepEqual(await app.succeeds("GET", "/api/health/workers", { as: "admin" }), { status: "ok" });
+});
+
+test("every answer has the security headers, and the start page loads nothing from elsewhere", async () => {
+  for (const path of ["/", "/style.css", "/api/health"]) {
+    const { headers } = await fetch(app.stack.app_url + path);
+    assert.match(String(headers.get("content-security-policy")), /default-src 'none'.*frame-ancestors 'none'/, path);
+    assert.equal(headers.get("x-content-type-options"), "nosniff", path);
+    assert.equal(headers.get("x-frame-options"), "DENY", path);
+  }
+  const page = await (await fetch(`${app.stack.app_url}/`)).text();
+  assert.doesNotMatch(page, /<style|<script|\son\w+=|https?:/);
 });

@@ -293,7 +293,8 @@ test("a number rests while Meta does not answer, and continues once it does", as
   assert.deepEqual([resting.status, resting.body.error?.code], [503, "meta_unavailable"]);
   assert.equal((await app.ledger([from])).size, 0);
   assert.equal((await app.succeeds("GET", `${sessions}/${number.id}`, { as: "admin" })).breaker.state, "open");
-  assert.ok((await app.call("GET", "/api/health/workers")).body.breakers.open >= 1);
+  const headers = { authorization: `Bearer ${app.stack.cron_secret}` };
+  assert.ok((await app.call("GET", "/api/health/workers", { headers })).body.breakers.open >= 1);
 
   // After its rest one message tries Meta, and the others wait for its outcome.
   const sql = postgres(String(app.stack.database_url), { max: 1 });

@@ -1,5 +1,7 @@
 //! The scheduler, such as Vercel Cron, as a caller.
 
+use std::convert::Infallible;
+
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::extract::FromRequestParts;
 use axum::http::header;
@@ -17,21 +19,39 @@ impl FromRequestParts<App> for CronCaller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
-        let given = parts
-            .headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "))
-            .unwrap_or_default();
-        // The configuration refuses an empty secret, so an absent one never matches.
-        verify_slices_are_equal(given, app.config().cron_secret.as_bytes())
-            .map(|()| Self)
-            .map_err(|_| {
-                ApiError::unauthorized(Text::new(
-                    "This route is for the scheduler only.",
-                    "Rute ini hanya untuk penjadwal.",
-                ))
-            })
+        if has_secret(parts, app) {
+            return Ok(Self);
+        }
+        Err(ApiError::unauthorized(Text::new(
+            "This route is for the scheduler only.",
+            "Rute ini hanya untuk penjadwal.",
+        )))
     }
+}
+
+/// Whether the request knows `CRON_SECRET`, for a route that tells everybody less.
+pub struct CronSecretGiven(pub bool);
+
+impl FromRequestParts<App> for CronSecretGiven {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
+        Ok(Self(has_secret(parts, app)))
+    }
+}
+
+impl Argument for CronSecretGiven {
+    fn state(_: &mut Contract) {}
+}
+
+fn has_secret(parts: &Parts, app: &App) -> bool {
+    let given = parts
+        .headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "))
+        .unwrap_or_default();
+    // The configuration refuses an empty secret, so an absent one never matches.
+    verify_slices_are_equal(given, app.config().cron_secret.as_bytes()).is_ok()
 }
 
 impl Argument for CronCaller {
