@@ -217,7 +217,8 @@ end;
 $$;
 
 -- Records a security event, such as a refusal. The event belongs to the tenant of its actor. A repetition by the same
--- actor within a minute is not recorded.
+-- actor within a minute is not recorded, and neither are more than 100 refusals of an actor in an hour: the last one says
+-- that more may follow.
 -- Security definer: the service has no right to write the audit log.
 create function private.record_event(
   action text, actor_type text, actor_id uuid, entity text, entity_id text, details jsonb
@@ -226,6 +227,8 @@ language plpgsql security definer set search_path = '' as $$
 declare
   tenant uuid;
   name text;
+  most constant integer := 100;
+  refusals integer := 0;
 begin
   if actor_type = 'api_key' then
     select k.tenant_id, k.name into tenant, name from public.api_keys k where k.id = record_event.actor_id;
@@ -236,10 +239,24 @@ begin
   if tenant is null then
     return;
   end if;
+  if record_event.action like '%.refused' or record_event.action like '%\_refused' then
+    select count(*) into refusals from (
+      select 1 from public.audit_logs l
+      where l.tenant_id = tenant and l.actor_id = record_event.actor_id and l.action = record_event.action
+        and l.occurred_at > now() - interval '1 hour'
+      limit most
+    ) r;
+    if refusals >= most then
+      return;
+    end if;
+  end if;
   insert into public.audit_logs
     (tenant_id, actor_type, actor_id, actor_name, action, entity, entity_id, after, request_id, ip)
   select tenant, record_event.actor_type, record_event.actor_id, name, record_event.action, record_event.entity,
-    record_event.entity_id, record_event.details, private.request_header('x-request-id'),
+    record_event.entity_id,
+    case when refusals = most - 1 then coalesce(record_event.details, '{}') || '{"further_ones_within_the_hour": "not recorded"}'
+      else record_event.details end,
+    private.request_header('x-request-id'),
     private.request_header('x-client-ip')
   where not exists (
     select 1 from public.audit_logs l
@@ -247,6 +264,79 @@ begin
       and l.entity_id is not distinct from record_event.entity_id and l.after is not distinct from record_event.details
       and l.occurred_at > now() - interval '1 minute'
   );
+end;
+$$;
+
+-- Records that the caller used a right without changing a row, such as reading the personal data of a contact. `details`
+-- must hold no personal data, because an erasure does not find it.
+create function private.record_use(action text, entity text, entity_id text, details jsonb) returns void
+language sql set search_path = '' as $$
+  select private.record_event(
+    record_use.action, a.actor_type, a.actor_id, record_use.entity, record_use.entity_id, record_use.details
+  )
+  from private.actor() a;
+$$;
+
+-- Records a change by the caller that no trigger writes: of settings in a table that programs fill.
+-- Security definer: no caller has the right to write the audit log.
+create function private.record_change(tenant uuid, entity text, entity_id text, before jsonb, after jsonb) returns void
+language sql security definer set search_path = '' as $$
+  insert into public.audit_logs
+    (tenant_id, actor_type, actor_id, actor_name, action, entity, entity_id, before, after, request_id, ip)
+  select record_change.tenant, a.actor_type, a.actor_id, a.actor_name, record_change.entity || '.updated',
+    record_change.entity, record_change.entity_id, record_change.before, record_change.after,
+    private.request_header('x-request-id'), private.request_header('x-client-ip')
+  from private.actor() a
+  where record_change.before is distinct from record_change.after;
+$$;
+
+-- Records that a caller downloads a table as a file. `details` names the format and the filters, without their values.
+-- Only the server calls it, before the download begins.
+create function public.record_export(
+  actor_type text, actor_id uuid, entity text, entity_id text default null, details jsonb default null
+) returns void
+language sql set search_path = '' as $$
+  select private.record_event(entity || '.exported', actor_type, actor_id, entity, entity_id, details);
+$$;
+
+-- Records that the operator has stored deliveries of Meta processed again, in the log of each tenant with a number. The
+-- calls of one replay make one entry an hour. Only the server calls it.
+-- Security definer: the service has no right to write the audit log.
+create function public.record_replay(details jsonb) returns void
+language plpgsql security definer set search_path = '' as $$
+begin
+  insert into public.audit_logs (tenant_id, actor_type, action, entity, after, request_id, ip)
+  select t.id, 'system', 'webhook_events.replayed', 'webhook_events', record_replay.details,
+    private.request_header('x-request-id'), private.request_header('x-client-ip')
+  from public.tenants t
+  where exists (select 1 from public.whatsapp_sessions s where s.tenant_id = t.id) and not exists (
+    select 1 from public.audit_logs l
+    where l.tenant_id = t.id and l.action = 'webhook_events.replayed' and l.after = record_replay.details
+      and l.occurred_at > now() - interval '1 hour'
+  );
+end;
+$$;
+
+-- Records that the password or the e-mail address of a person has changed. Supabase Auth makes these changes, for the
+-- person or for an operator with the service key; it does not tell which, so the entry names the owner of the account.
+-- Security definer: the role of Auth has no rights here.
+create function private.audit_account() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  insert into public.audit_logs
+    (tenant_id, actor_type, actor_id, actor_name, action, entity, entity_id, before, after)
+  select p.tenant_id, 'user', new.id, coalesce(nullif(p.display_name, ''), new.email), c.action, 'auth', new.id::text,
+    c.before, c.after
+  from public.profiles p
+  cross join lateral (
+    select 'auth.password_changed' as action, null::jsonb as before, null::jsonb as after
+    where new.encrypted_password is distinct from old.encrypted_password
+    union all
+    select 'auth.email_changed', jsonb_build_object('email', old.email), jsonb_build_object('email', new.email)
+    where new.email is distinct from old.email
+  ) c
+  where p.user_id = new.id;
+  return null;
 end;
 $$;
 
@@ -349,6 +439,10 @@ $$;
 
 create trigger keep before update or delete or truncate on public.audit_logs
   for each statement execute function private.keep_audit_logs();
+create trigger audit_account after update of email, encrypted_password on auth.users
+  for each row
+  when (old.email is distinct from new.email or old.encrypted_password is distinct from new.encrypted_password)
+  execute function private.audit_account();
 
 select private.audit_table('tenants', 'id');
 select private.audit_table('profiles', 'user_id');

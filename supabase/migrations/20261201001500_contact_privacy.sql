@@ -10,6 +10,17 @@ create table private.files_to_remove (
   primary key (bucket, path)
 );
 
+-- The entries of the audit log about a deleted contact. Deletion leaves them, so that it hides nothing; a later erasure
+-- finds them here, when no other row names the person any more.
+create table private.deleted_contacts (
+  contact_id uuid primary key,
+  tenant_id uuid not null references public.tenants (id) on delete cascade,
+  log_ids bigint[] not null,
+  foreign key (contact_id, tenant_id) references public.contacts (id, tenant_id) on delete cascade
+);
+create index deleted_contacts_contact_idx on private.deleted_contacts (contact_id, tenant_id);
+create index deleted_contacts_tenant_idx on private.deleted_contacts (tenant_id);
+
 -- JSON without the list elements that name a person.
 create function private.json_without_person(value jsonb, names text[]) returns jsonb
 language plpgsql immutable set search_path = '' as $$
@@ -65,11 +76,23 @@ begin
 end;
 $$;
 
--- Erases a person and returns how much was erased. The remaining rows of messages and campaign recipients hold only
+-- Removes personal data from entries of the audit log: what happened, when and by whom, stays.
+-- Security definer: the service has no right to change entries of the audit log.
+create function private.erase_log_entries(log_ids bigint[]) returns void
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform set_config('app.erasing_audit_logs', 'on', true);
+  update public.audit_logs l set before = null, after = '{"erased": true}' where l.id = any (log_ids);
+  perform set_config('app.erasing_audit_logs', 'off', true);
+end;
+$$;
+
+-- Deletes a person and returns how much was deleted. With `with_log` it also removes what the audit log says of the
+-- person; otherwise the log keeps it until its retention ends. The remaining rows of messages and campaign recipients hold only
 -- times, kinds and states. A required number is replaced by a random one that begins with 0, which no phone number
 -- does.
--- Security definer: the service has no right to change entries of the audit log.
-create function private.erase_contact(contact public.contacts) returns jsonb
+-- Security definer: the service has no right to read the audit log of all tenants.
+create function private.erase_contact(contact public.contacts, with_log boolean) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
   tenant constant uuid := contact.tenant_id;
@@ -89,6 +112,7 @@ declare
   numbers text[];
   names text[];
   deliveries bigint[];
+  log_ids bigint[];
   answer jsonb;
   touched bigint;
 begin
@@ -225,30 +249,32 @@ begin
     blocked_at = null, erased_at = now()
   where c.id = contact.id;
 
-  perform set_config('app.erasing_audit_logs', 'on', true);
-  update public.audit_logs l
-  set before = null, after = '{"erased": true}'
-  where l.tenant_id = tenant and (
-    (l.entity = 'contacts' and l.entity_id = any (merged_ids || contact.id::text))
-    or (l.entity = 'conversation_notes' and l.entity_id = any (conversation_note_ids))
-    or (l.entity = 'conversations' and l.entity_id = any (conversation_ids::text[]))
-    or (l.entity = 'messages' and l.entity_id = any (message_ids::text[]))
-    or (l.entity = 'broadcast_recipients' and l.entity_id = any (recipient_ids::text[]))
-    or (l.entity = 'contact_notes' and l.entity_id = any (note_ids))
-    or (l.entity = 'contact_consents' and l.entity_id = any (consent_ids))
-    or (l.entity = 'message_media' and l.entity_id = any (media_ids))
-  );
-  -- audit entries of recipient lists contain the number
-  update public.audit_logs l
-  set before = null, after = '{"erased": true}'
-  where l.id = any (array(
+  log_ids := array(
+    select l.id from public.audit_logs l
+    where l.tenant_id = tenant and (
+      (l.entity = 'contacts' and l.entity_id = any (merged_ids || contact.id::text))
+      or (l.entity = 'conversation_notes' and l.entity_id = any (conversation_note_ids))
+      or (l.entity = 'conversations' and l.entity_id = any (conversation_ids::text[]))
+      or (l.entity = 'messages' and l.entity_id = any (message_ids::text[]))
+      or (l.entity = 'broadcast_recipients' and l.entity_id = any (recipient_ids::text[]))
+      or (l.entity = 'contact_notes' and l.entity_id = any (note_ids))
+      or (l.entity = 'contact_consents' and l.entity_id = any (consent_ids))
+      or (l.entity = 'message_media' and l.entity_id = any (media_ids))
+    )
+    -- audit entries of recipient lists contain the number
+    union
     select b.id from public.audit_logs b
     where b.tenant_id = tenant and b.entity in ('recipient_list_entries', 'contacts') and b.before ->> 'wa_id' = any (numbers)
     union
     select a.id from public.audit_logs a
     where a.tenant_id = tenant and a.entity in ('recipient_list_entries', 'contacts') and a.after ->> 'wa_id' = any (numbers)
-  ));
-  perform set_config('app.erasing_audit_logs', 'off', true);
+  );
+  if with_log then
+    perform private.erase_log_entries(log_ids);
+    perform private.record_use('contacts.erased', 'contacts', contact.id::text, answer);
+  else
+    insert into private.deleted_contacts (contact_id, tenant_id, log_ids) values (contact.id, tenant, log_ids);
+  end if;
 
   perform private.record_and_broadcast(tenant, 'contacts', null, 'contact.deleted', jsonb_build_object('id', contact.id));
   perform private.announce(tenant, v.assigned_to, 'conversation.deleted', jsonb_build_object('id', v.id))
@@ -257,27 +283,47 @@ begin
 end;
 $$;
 
--- Deletes a contact. Returns how much was erased.
+-- Deletes a contact with its conversations, all of which the caller must see. Returns how much was deleted.
 -- Security definer: clients have no right to call `private.erase_contact`.
 create function public.delete_contact(contact_id uuid) returns jsonb
 language plpgsql security definer set search_path = '' as $$
+declare
+  contact public.contacts;
 begin
   perform private.require('contacts.delete');
-  return private.erase_contact(private.own_contact(delete_contact.contact_id));
+  contact := private.own_contact(delete_contact.contact_id);
+  perform 1 from public.conversations v
+  where v.contact_id = contact.id and v.tenant_id = contact.tenant_id order by v.id for update;
+  perform private.require_conversations_of(array[contact.id]);
+  return private.erase_contact(contact, with_log => false);
 end;
 $$;
 
--- Does the same at the request of the person.
+-- Erases a person at their request, from the audit log as well. A contact that was deleted before is erased from the log.
 -- Security definer: clients have no right to call `private.erase_contact`.
 create function public.erase_contact(contact_id uuid) returns jsonb
 language plpgsql security definer set search_path = '' as $$
+declare
+  gone private.deleted_contacts;
+  nothing constant jsonb := jsonb_build_object(
+    'conversations', 0, 'messages', 0, 'files', 0, 'recipients', 0, 'list_entries', 0, 'deliveries', 0
+  );
 begin
   perform private.require('contacts.erase');
-  return private.erase_contact(private.own_contact(erase_contact.contact_id));
+  delete from private.deleted_contacts d
+  where d.contact_id = erase_contact.contact_id and d.tenant_id = private.tenant_id()
+  returning d.* into gone;
+  if gone.contact_id is not null then
+    perform private.erase_log_entries(gone.log_ids);
+    perform private.record_use('contacts.erased', 'contacts', gone.contact_id::text, nothing);
+    return nothing;
+  end if;
+  return private.erase_contact(private.own_contact(erase_contact.contact_id), with_log => true);
 end;
 $$;
 
--- Deletes the named contacts, or those that match a filter; at most 100 in one call. Returns {"matched", "changed"}. If
+-- Deletes the named contacts, or those that match a filter; at most 100 in one call. It skips contacts with a conversation
+-- that the caller does not see. Returns {"matched", "changed"}. If
 -- they differ, call again.
 -- Security definer: clients have no right to call `private.contact_condition`.
 -- Time limit: it erases a batch of contacts with their messages.
@@ -290,10 +336,13 @@ declare
 begin
   perform private.require('contacts.delete');
   condition := private.contact_condition(coalesce(filter, '{}')) || ' and ($1 is null or c.id = any ($1))';
+  if not private.has_permission('conversations.view_all') then
+    condition := condition || ' and private.sees_conversations_of(array[c.id])';
+  end if;
   execute 'select count(*) from public.contacts c where ' || condition into matched using contact_ids;
   execute format('select array(select c.id from public.contacts c where %s order by c.id limit 100)', condition)
     into chosen using contact_ids;
-  perform private.erase_contact(c) from public.contacts c where c.id = any (chosen) order by c.id;
+  perform private.erase_contact(c, with_log => false) from public.contacts c where c.id = any (chosen) order by c.id;
   return jsonb_build_object('matched', matched, 'changed', cardinality(chosen));
 end;
 $$;
@@ -311,14 +360,18 @@ language sql set search_path = '' as $$
   delete from private.files_to_remove f where f.bucket = record_files_removed.bucket and f.path = any (paths);
 $$;
 
--- All data about one person except their messages, which `list_contact_data_messages` returns.
+-- All data about one person except their messages, which `list_contact_data_messages` returns. The audit log records who
+-- read it.
 -- Security definer: clients have no right to read `private.former_identities`.
 create function public.get_contact_data(contact_id uuid) returns jsonb
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' as $$
 declare
   tenant constant uuid := private.tenant_id();
 begin
   perform private.require('contacts.erase');
+  perform private.record_use('contacts.data_read', 'contacts', c.id::text, null)
+  from public.contacts c
+  where c.id = get_contact_data.contact_id and c.tenant_id = tenant and private.sees_contact(c);
   return (
     select jsonb_build_object(
       'contact', private.contact_json(c) || jsonb_build_object('user_id_at', c.user_id_at, 'profile_at', c.profile_at),
@@ -383,11 +436,14 @@ $$;
 -- Security definer: clients have no right to call `private.sees_contact`.
 create function public.list_contact_data_messages(contact_id uuid, page_size integer, after timestamptz default null, after_id uuid default null)
 returns jsonb
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' as $$
 declare
   tenant constant uuid := private.tenant_id();
 begin
   perform private.require('contacts.erase');
+  perform private.record_use('contacts.data_read', 'contacts', c.id::text, null)
+  from public.contacts c
+  where c.id = list_contact_data_messages.contact_id and c.tenant_id = tenant and private.sees_contact(c);
   return (
     select coalesce(jsonb_agg(to_jsonb(m) - 'tenant_id' - 'idempotency_key' - 'files' || jsonb_build_object(
       'media', coalesce((
@@ -441,8 +497,10 @@ $$;
 
 create index contact_import_errors_tail_idx on public.contact_import_errors (tenant_id, private.written_tail(value));
 
+alter table private.deleted_contacts enable row level security;
 alter table private.files_to_remove enable row level security;
 
+create policy "no client access" on private.deleted_contacts to authenticated using (false);
 create policy "no client access" on private.files_to_remove to authenticated using (false);
 
 grant execute on function

@@ -221,6 +221,27 @@ begin
 end;
 $$;
 
+-- Whether the caller sees every conversation of these contacts. An action that joins or deletes contacts also joins or
+-- deletes their conversations with the notes in them, so one conversation of a colleague is enough to refuse it.
+create function private.sees_conversations_of(contacts uuid[]) returns boolean
+language sql stable set search_path = '' as $$
+  select not exists (
+    select 1 from public.conversations v
+    where v.contact_id = any (contacts) and v.tenant_id = private.tenant_id()
+      and not private.sees_assigned_to(v.assigned_to)
+  );
+$$;
+
+create function private.require_conversations_of(contacts uuid[]) returns void
+language plpgsql stable set search_path = '' as $$
+begin
+  if not private.sees_conversations_of(contacts) then
+    raise sqlstate 'PT403' using
+      message = 'You do not see every conversation of this contact.', detail = 'conversations_hidden';
+  end if;
+end;
+$$;
+
 -- Marks a conversation as read. Returns the message to report to Meta as read, if it was not reported yet:
 -- {"session_id", "phone_number_id", "wamid"}.
 -- Security definer: clients have no right to write conversations.

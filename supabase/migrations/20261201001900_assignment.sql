@@ -150,16 +150,20 @@ begin
 end;
 $$;
 
--- The assignment settings of a number: {"strategy", "max_open", "pool"}.
+-- The people in the pool of a number of the caller's tenant.
 -- Security definer: clients have no right to read `private.assignment_members`.
-create function private.assignment_json(session public.whatsapp_sessions) returns jsonb
+create function private.pool_of(session uuid) returns jsonb
 language sql stable security definer set search_path = '' as $$
+  select coalesce(jsonb_agg(m.user_id order by m.user_id), '[]') from private.assignment_members m
+  where m.session_id = session and m.in_pool and m.tenant_id = private.tenant_id();
+$$;
+
+-- The assignment settings of a number: {"strategy", "max_open", "pool"}.
+create function private.assignment_json(session public.whatsapp_sessions) returns jsonb
+language sql stable set search_path = '' as $$
   select jsonb_build_object(
     'strategy', session.assignment, 'max_open', session.assignment_max_open,
-    'pool', coalesce((
-      select jsonb_agg(m.user_id order by m.user_id) from private.assignment_members m
-      where m.session_id = session.id and m.in_pool and m.tenant_id = private.tenant_id()
-    ), '[]')
+    'pool', private.pool_of(session.id)
   );
 $$;
 
@@ -176,6 +180,7 @@ create function public.set_assignment(session_id uuid, changes jsonb) returns js
 language plpgsql security definer set search_path = '' as $$
 declare
   session public.whatsapp_sessions;
+  was constant jsonb := private.pool_of(set_assignment.session_id);
   pool constant uuid[] := array(select jsonb_array_elements_text(
     case when jsonb_typeof(changes -> 'pool') = 'array' then changes -> 'pool' else '[]' end))::uuid[];
 begin
@@ -206,6 +211,10 @@ begin
     insert into private.assignment_members (session_id, user_id, tenant_id, in_pool)
     select distinct session.id, w.id, session.tenant_id, true from unnest(pool) w (id)
     on conflict do nothing;
+    perform private.record_change(
+      session.tenant_id, 'assignment_members', session.id::text, jsonb_build_object('pool', was),
+      jsonb_build_object('pool', private.pool_of(session.id))
+    );
   end if;
   return private.assignment_json(session);
 end;
@@ -217,6 +226,7 @@ create policy "no client access" on private.assignment_members to authenticated 
 
 grant execute on function
   public.assign_conversation(uuid, uuid, text),
+  private.pool_of(uuid),
   private.assignment_json(public.whatsapp_sessions),
   public.get_assignment(uuid),
   public.set_assignment(uuid, jsonb)

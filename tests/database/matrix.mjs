@@ -247,6 +247,8 @@ export const CALLED_BY_SERVICE = [
   "complete_invitation",
   "add_member",
   "record_refusal",
+  "record_export",
+  "record_replay",
   "record_api_key_use",
   "register_function_proof",
   "prune_audit_logs",

@@ -139,6 +139,11 @@ describe("a contact", () => {
       data.messages.map((/** @type {any} */ message) => message.content),
       [`rahasia ${customer}`],
     );
+    const read = await get(`/api/audit-logs?action=contacts.data_read&entity_id=${contact.id}`, "admin");
+    assert.deepEqual(
+      read.data.map((/** @type {any} */ entry) => entry.entity_id),
+      [contact.id],
+    );
     const erased = await app.succeeds("DELETE", `${CONTACTS}/${contact.id}/data`, { as: "admin" });
     assert.deepEqual([erased.messages, erased.conversations], [1, 1]);
     await app.refuses(404, "not_found", "GET", `${CONTACTS}/${contact.id}`, { as: "admin" });
@@ -188,6 +193,9 @@ describe("a file of contacts", () => {
     assert.equal(cell(second, key), "'=1+1", "no formula");
     const again = await ended((await imports(table.body, { on_existing: "skip" })).body);
     assert.deepEqual([again.created_count, again.skipped_count, again.error_count], [0, 2, 0]);
+    const logged = await get("/api/audit-logs?action=contacts.exported&limit=1", "admin");
+    assert.deepEqual(logged.data[0].after, { format: "csv", filters: ["tag"] });
+    assert.equal(logged.data[0].actor_id, await app.personOf("manager"));
     await app.refuses(403, "forbidden", "GET", `${CONTACTS}/export`, { as: "agent" });
   });
 

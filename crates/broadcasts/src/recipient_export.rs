@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::recipient_list::{CampaignRecipient, RecipientPage, Recipients};
 use crm_core::error::ApiError;
 use crm_core::text::Language;
-use tables::table_export::PagedQuery;
+use tables::table_export::{Export, PagedQuery};
 
 /// The number of recipients that one query reads.
 const PAGE: u32 = 1000;
@@ -17,6 +17,10 @@ impl PagedQuery for Recipients {
 
     async fn page(&self, cursor: Option<Uuid>) -> Result<RecipientPage, ApiError> {
         self.read(None, cursor, PAGE).await
+    }
+
+    fn export(&self) -> Export<'_> {
+        self.as_export()
     }
 
     fn next(page: &RecipientPage) -> Option<Uuid> {

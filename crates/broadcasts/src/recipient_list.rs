@@ -18,7 +18,7 @@ use crm_core::path_id::PathId;
 use crm_core::permissions::{BroadcastsExport, BroadcastsView};
 use crm_core::routes;
 use crm_core::text::Text;
-use tables::table_export::{TableFormat, download};
+use tables::table_export::{Export, TableFormat, download};
 
 crm_core::words! {
     /// The reason why a recipient was skipped.
@@ -128,6 +128,18 @@ impl Recipients {
             .await?;
         let page = page.ok_or_else(ApiError::not_found)?;
         Ok(RecipientPage { page: number, ..page })
+    }
+
+    /// Their download, for the audit log.
+    pub(super) fn as_export(&self) -> Export<'_> {
+        Export {
+            caller: &self.caller,
+            table: "broadcast_recipients",
+            of: Some(self.campaign),
+            filters: json!({
+                "status": self.status, "error_code": self.error_code, "search": self.search, "replied": self.replied,
+            }),
+        }
     }
 }
 

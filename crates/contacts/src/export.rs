@@ -13,7 +13,7 @@ use crm_core::error::ApiError;
 use crm_core::json_body::QueryParameters;
 use crm_core::permissions::{ContactsExport, ContactsView};
 use crm_core::routes;
-use tables::table_export::{PagedQuery, TableFormat, download};
+use tables::table_export::{Export, PagedQuery, TableFormat, download};
 
 /// The number of contacts that one query reads.
 const PAGE: u32 = 500;
@@ -97,6 +97,15 @@ impl PagedQuery for FilteredContacts {
             "filter": self.filter, "sort": self.sort, "page_size": PAGE, "after": cursor, "counted": false,
         });
         self.caller.database().rpc("list_contacts", &arguments).await
+    }
+
+    fn export(&self) -> Export<'_> {
+        Export {
+            caller: &self.caller,
+            table: "contacts",
+            of: None,
+            filters: json!(self.filter),
+        }
     }
 
     fn next(page: &ContactRows) -> Option<String> {

@@ -25,6 +25,7 @@ impl FileImport for ContactImport {
         release: "release_contact_import",
         finish: "finish_contact_import",
         errors: "list_contact_import_errors",
+        errors_table: "contact_import_errors",
     };
 
     fn columns(first: &Row, import: &Import) -> Option<(Columns, u32)> {

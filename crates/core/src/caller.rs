@@ -14,8 +14,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
+use serde_json::{Value, json};
 use supabase::Database;
 use supabase::auth::TokenError;
+use uuid::Uuid;
 
 pub use access::{Access, AccessCache, CallerKind, RoleSummary};
 pub(crate) use database::CallerDatabase;
@@ -76,6 +78,21 @@ impl Caller {
     /// Refuses unless the caller meets a further requirement, which depends on the request.
     pub fn require<R: Requirement>(&self) -> Result<(), ApiError> {
         R::check(&self.access).permit()
+    }
+
+    /// Records in the audit log that the caller downloads a table, or the part of it that belongs to one row. `details`
+    /// must name no person.
+    pub async fn record_export(
+        &self,
+        table: &'static str,
+        of: Option<Uuid>,
+        details: &Value,
+    ) -> Result<(), ApiError> {
+        let arguments = json!({
+            "actor_type": self.access.kind, "actor_id": self.access.user_id, "entity": table, "entity_id": of,
+            "details": details,
+        });
+        Ok(self.service().rpc("record_export", &arguments).await?)
     }
 
     async fn identify(

@@ -23,6 +23,7 @@ impl FileImport for ListImport {
         release: "release_recipient_import",
         finish: "finish_recipient_import",
         errors: "list_recipient_list_errors",
+        errors_table: "recipient_list_errors",
     };
 
     fn columns(first: &Row, import: &Import) -> Option<(Columns, u32)> {

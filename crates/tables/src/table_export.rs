@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use crate::csv_table;
 use spreadsheet::Spreadsheet;
 
-pub use download::{PagedQuery, download};
+pub use download::{Export, PagedQuery, download};
 
 /// The format of a downloaded table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
@@ -26,6 +26,16 @@ pub enum TableFormat {
     Csv,
     /// One sheet. It holds up to 1,048,575 rows; a download with more rows is cut off.
     Xlsx,
+}
+
+impl TableFormat {
+    /// The ending of the names of such files.
+    fn ending(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Xlsx => "xlsx",
+        }
+    }
 }
 
 /// A table that is being written.

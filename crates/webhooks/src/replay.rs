@@ -98,6 +98,11 @@ pub(crate) async fn replay_webhooks(
             Text::new("or `id` is required", "atau `id` wajib diisi"),
         ));
     }
+    let wanted = json!({ "id": request.id, "from": request.from, "to": request.to });
+    app.supabase()
+        .as_service()
+        .rpc::<()>("record_replay", &json!({ "details": wanted }))
+        .await?;
     let deadline = Instant::now() + TIME;
     let mut report = ReplayReport {
         replayed: 0,

@@ -82,6 +82,16 @@ pub(crate) struct Filter {
     format: Format,
 }
 
+impl Filter {
+    /// What the entries must be.
+    pub(super) fn to_json(&self) -> Value {
+        json!({
+            "actor": self.actor, "action": self.action, "entity": self.entity, "entity_id": self.entity_id,
+            "since": self.since, "until": self.until,
+        })
+    }
+}
+
 /// The format of the answer.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -149,9 +159,8 @@ pub(super) async fn read_page(
     before: Option<i64>,
     size: u32,
 ) -> Result<AuditLogPage, ApiError> {
-    let arguments = json!({
-        "actor": filter.actor, "action": filter.action, "entity": filter.entity, "entity_id": filter.entity_id,
-        "since": filter.since, "until": filter.until, "before_id": before, "page_size": size,
-    });
+    let mut arguments = filter.to_json();
+    arguments["before_id"] = json!(before);
+    arguments["page_size"] = json!(size);
     caller.database().rpc("list_audit_logs", &arguments).await
 }

@@ -3,7 +3,7 @@
 use super::audit_log_list::{AuditLog, AuditLogPage, Filter, read_page};
 use crm_core::caller::Caller;
 use crm_core::error::ApiError;
-use tables::table_export::PagedQuery;
+use tables::table_export::{Export, PagedQuery};
 
 /// The number of entries that one query reads.
 const PAGE: u32 = 1000;
@@ -34,6 +34,15 @@ impl PagedQuery for AuditLogs {
 
     async fn page(&self, cursor: Option<i64>) -> Result<AuditLogPage, ApiError> {
         read_page(&self.caller, &self.filter, cursor.or(self.filter.before), PAGE).await
+    }
+
+    fn export(&self) -> Export<'_> {
+        Export {
+            caller: &self.caller,
+            table: "audit_logs",
+            of: None,
+            filters: self.filter.to_json(),
+        }
     }
 
     fn next(page: &AuditLogPage) -> Option<i64> {

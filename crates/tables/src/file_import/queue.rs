@@ -25,6 +25,8 @@ pub struct ImportFunctions {
     pub finish: &'static str,
     /// The function that lists the rows that were not imported, for people. It takes no holder.
     pub errors: &'static str,
+    /// The table that it reads.
+    pub errors_table: &'static str,
 }
 
 /// The queue for one reader.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::row_problem::text_of;
 use super::{FileImport, ImportFunctions};
-use crate::table_export::{PagedQuery, TableFormat, download};
+use crate::table_export::{Export, PagedQuery, TableFormat, download};
 use crm_core::caller::Caller;
 use crm_core::error::ApiError;
 use crm_core::paging::{PageNumber, Paged, Rows};
@@ -121,6 +121,15 @@ impl PagedQuery for EveryError {
         let behind = json!({ "after_line": line, "after_field": field });
         let number = PageNumber { page: 1, limit: PAGE };
         self.0.read(number, behind).await
+    }
+
+    fn export(&self) -> Export<'_> {
+        Export {
+            caller: &self.0.caller,
+            table: self.0.functions.errors_table,
+            of: Some(self.0.id),
+            filters: Value::Null,
+        }
     }
 
     fn next(page: &Rows<StoredError>) -> Option<(u32, String)> {

@@ -6,10 +6,25 @@ use axum::body::Body;
 use axum::http::{HeaderName, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
+use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{TableExport, TableFormat};
 use crate::csv_table;
+use crm_core::caller::Caller;
 use crm_core::error::ApiError;
+
+/// A download as the audit log records it.
+pub struct Export<'a> {
+    /// Who downloads.
+    pub caller: &'a Caller,
+    /// The name of the table in the database.
+    pub table: &'static str,
+    /// The row whose parts are downloaded, such as a campaign.
+    pub of: Option<Uuid>,
+    /// The filters of the query by their names. The log says which were used. Their values may name people, and stay out.
+    pub filters: Value,
+}
 
 /// A query whose whole result can be downloaded.
 pub trait PagedQuery: Send + Sync + 'static {
@@ -22,6 +37,9 @@ pub trait PagedQuery: Send + Sync + 'static {
     fn page(&self, cursor: Option<Self::Cursor>)
     -> impl Future<Output = Result<Self::Page, ApiError>> + Send;
 
+    /// The entry of the audit log.
+    fn export(&self) -> Export<'_>;
+
     /// The position of the next page. None after the last one.
     fn next(page: &Self::Page) -> Option<Self::Cursor>;
 
@@ -33,7 +51,7 @@ pub trait PagedQuery: Send + Sync + 'static {
 }
 
 /// The result of a query as a file named `name` with the ending of its format. The first page is read before the answer
-/// begins, so that a refusal is an error of the API. If a later page fails, the download is cut off, so that an
+/// begins, so that a refusal is an error of the API. The audit log then records the download, or there is none. If a later page fails, the download is cut off, so that an
 /// incomplete file cannot be taken for a complete one. Memory is bounded by a page. `name` must have only characters
 /// that a header can hold.
 pub async fn download<Q: PagedQuery>(
@@ -44,6 +62,7 @@ pub async fn download<Q: PagedQuery>(
     let first = query.page(None).await?;
     let table = TableExport::new(format, &query.columns(&first))
         .map_err(|error| ApiError::internal(error.to_string()))?;
+    record(&query.export(), format).await?;
     let state = Some((query, table, Next::Read(first)));
     let pieces = stream::unfold(state, move |state| async move {
         let (query, mut table, next) = state?;
@@ -65,6 +84,23 @@ pub async fn download<Q: PagedQuery>(
         Some((Ok(table.take()), Some((query, table, next))))
     });
     Ok((headers(format, name), Body::from_stream(pieces)).into_response())
+}
+
+async fn record(export: &Export<'_>, format: TableFormat) -> Result<(), ApiError> {
+    let details = json!({ "format": format.ending(), "filters": used(&export.filters) });
+    export
+        .caller
+        .record_export(export.table, export.of, &details)
+        .await
+}
+
+/// The names of the filters that have a value.
+fn used(filters: &Value) -> Vec<&str> {
+    let members = filters.as_object().into_iter().flatten();
+    members
+        .filter(|(_, value)| !value.is_null())
+        .map(|(name, _)| name.as_str())
+        .collect()
 }
 
 /// The next step of a download.
