@@ -371,6 +371,11 @@ begin
     raise sqlstate 'PT422' using message = 'There is no such active person.', detail = 'invalid_field',
       hint = 'reassign_to';
   end if;
+  -- otherwise a caller who manages people could take over conversations that they do not see
+  if successor is not null then
+    perform private.require('conversations.assign');
+    perform private.require('conversations.view_all');
+  end if;
   return private.change_conversations(array(
     select v.id from public.conversations v
     where v.assigned_to = person and v.tenant_id = private.tenant_id() and v.status <> 'resolved'

@@ -207,28 +207,31 @@ language sql stable set search_path = '' as $$
   where ur.user_id = person;
 $$;
 
--- The permissions that a role holds and the caller lacks. Permissions of disabled modules count, because a module can
--- be enabled again.
-create function private.permissions_beyond_caller(role uuid) returns text[]
-language sql stable set search_path = '' as $$
-  select array(
-    select h.permission_key from private.role_holdings h where h.role_id = role
+-- Refuses permissions that the caller lacks. Permissions of disabled modules count, because a module can be enabled again.
+create function private.refuse_not_held(permissions text[], field text) returns void
+language plpgsql stable set search_path = '' as $$
+declare
+  beyond constant text[] := array(
+    select p from unnest(refuse_not_held.permissions) p
     except
     select h.permission_key from private.role_holdings h where h.role_id in (select private.caller_roles())
     order by 1
   );
-$$;
-
-create function private.refuse_beyond_caller(role uuid, field text) returns void
-language plpgsql stable set search_path = '' as $$
-declare
-  beyond constant text[] := private.permissions_beyond_caller(role);
 begin
   if cardinality(beyond) > 0 then
     raise sqlstate 'PT403' using
       message = format('You cannot grant permissions that you do not hold: %s.', array_to_string(beyond[1:10], ', ')),
       detail = 'permission_not_held', hint = field;
   end if;
+end;
+$$;
+
+create function private.refuse_beyond_caller(role uuid, field text) returns void
+language plpgsql stable set search_path = '' as $$
+begin
+  perform private.refuse_not_held(array(
+    select h.permission_key from private.role_holdings h where h.role_id = role
+  ), field);
 end;
 $$;
 
@@ -624,6 +627,7 @@ begin
     raise sqlstate 'PT422' using message = format('There is no permission %s.', left(unknown, 100)),
       detail = 'invalid_field', hint = 'permissions';
   end if;
+  perform private.refuse_not_held(save_permission_template.permissions, 'permissions');
   if exists (
     select 1 from public.permission_templates t where t.tenant_id is null and t.key = save_permission_template.key
   ) then

@@ -110,6 +110,13 @@ begin
   if found then
     raise sqlstate 'PT422' using message = 'There is no such field: ' || unknown, detail = 'invalid_field', hint = 'mapping';
   end if;
+  -- a file may name any contact, also those that the caller does not see
+  if coalesce(import ->> 'on_existing', 'update') = 'update' then
+    perform private.require('contacts.view');
+  end if;
+  if exists (select 1 from jsonb_array_elements(import -> 'mapping') m where m ->> 'field' = 'labels') then
+    perform private.require('labels.assign');
+  end if;
   insert into public.contact_imports as i
     (tenant_id, file_name, storage_path, country, mapping, on_existing, dry_run, total_rows, created_by)
   values (

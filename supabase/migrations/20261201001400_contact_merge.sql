@@ -218,6 +218,7 @@ begin
   elsif other.id is null or other.id = one.id or not private.sees_contact(other) then
     raise sqlstate 'PT422' using message = 'There is no such other contact.', detail = 'invalid_field', hint = 'with';
   end if;
+  perform private.require_conversations_of(array[one.id, other.id]);
   return jsonb_build_object(
     'contact', private.contact_json(one),
     'with', private.contact_json(other),
@@ -283,6 +284,10 @@ begin
   if other.id is null or other.id = one.id or not private.sees_contact(other) then
     raise sqlstate 'PT422' using message = 'There is no such other contact.', detail = 'invalid_field', hint = 'with';
   end if;
+  -- locked, so that none goes to a colleague before it is joined
+  perform 1 from public.conversations v
+  where v.contact_id in (one.id, other.id) and v.tenant_id = tenant order by v.id for update;
+  perform private.require_conversations_of(array[one.id, other.id]);
   select f into unknown from unnest(fields) f
   where not private.mergeable(other) ? f or private.mergeable(other) -> f = 'null'
   limit 1;

@@ -12,7 +12,8 @@
 -- Some functions below name objects that later statements create.
 set check_function_bodies = off;
 
--- The messages that were sent with an `Idempotency-Key`, for 24 hours.
+-- The messages that were sent with an `Idempotency-Key`. A key counts for 24 hours, whether or not its row was deleted
+-- by then: see `private.known_key`.
 create table private.idempotency_keys (
   conversation_id uuid not null references public.conversations (id) on delete cascade,
   key text not null check (char_length(key) between 1 and 200),
@@ -24,6 +25,13 @@ create table private.idempotency_keys (
 );
 create index idempotency_keys_message_idx on private.idempotency_keys (message_id);
 create index idempotency_keys_created_at_idx on private.idempotency_keys (created_at);
+
+-- The message that a key of a conversation stands for; null for a key that is new or older than 24 hours.
+create function private.known_key(conversation uuid, key text) returns private.idempotency_keys
+language sql stable set search_path = '' as $$
+  select k from private.idempotency_keys k
+  where k.conversation_id = conversation and k.key = known_key.key and k.created_at > now() - interval '24 hours';
+$$;
 
 -- Records outcomes of messages. A status from Meta that arrived first takes precedence.
 create function private.record_outcomes(results jsonb) returns void
@@ -188,9 +196,8 @@ declare
   context text;
 begin
   if idempotency_key is not null then
-    select k.* into known from private.idempotency_keys k
-    where k.conversation_id = conversation.id and k.key = add_outbound.idempotency_key;
-    if known.created_at > now() - interval '24 hours' then
+    known := private.known_key(conversation.id, add_outbound.idempotency_key);
+    if known.message_id is not null then
       if known.request_hash <> request_hash then
         raise sqlstate 'PT422' using message = 'This key was used for another message.',
           detail = 'invalid_field', hint = 'Idempotency-Key';
@@ -465,33 +472,37 @@ create function public.resend_message(message_id uuid, idempotency_key text defa
 language plpgsql security definer set search_path = '' as $$
 declare
   message public.messages;
+  known private.idempotency_keys;
+  again public.messages;
   made jsonb;
 begin
   message := private.own_message(resend_message.message_id);
   if not private.may_send(message.type) then
     raise sqlstate 'PT403' using message = 'You may not send messages of this kind.', detail = 'forbidden';
   end if;
-  if idempotency_key is null or not exists (
-    select 1 from private.idempotency_keys k
-    where k.conversation_id = message.conversation_id and k.key = resend_message.idempotency_key
-  ) then
-    if message.direction <> 'outbound' or message.status not in ('failed', 'unknown') or message.deleted_at is not null
-    then
-      raise sqlstate 'PT409' using message = 'Only a message that failed, or whose outcome is unknown, can be sent again.',
-        detail = 'message_not_failed';
-    elsif private.sent_by_another_attempt(message) then
-      raise sqlstate 'PT409' using message = 'This message was sent again already.', detail = 'already_resent';
+  -- A known key only repeats the answer of the request that used it. Every other request passes the checks below.
+  known := private.known_key(message.conversation_id, resend_message.idempotency_key);
+  if known.message_id is not null then
+    select m.* into strict again from public.messages m where m.id = known.message_id;
+    if again.metadata ->> 'resend_of' is distinct from message.id::text then
+      raise sqlstate 'PT422' using message = 'This key was used for another message.', detail = 'invalid_field',
+        hint = 'Idempotency-Key';
     end if;
+    return jsonb_build_object('message', private.message_json(again), 'repeated', true);
+  end if;
+  if message.direction <> 'outbound' or message.status not in ('failed', 'unknown') or message.deleted_at is not null then
+    raise sqlstate 'PT409' using message = 'Only a message that failed, or whose outcome is unknown, can be sent again.',
+      detail = 'message_not_failed';
+  elsif private.sent_by_another_attempt(message) then
+    raise sqlstate 'PT409' using message = 'This message was sent again already.', detail = 'already_resent';
   end if;
   made := private.add_outbound(
     private.own_conversation(message.conversation_id), message.type, message.content, message.payload,
     message.context_message_id, resend_message.idempotency_key
   );
-  if not (made ->> 'repeated')::boolean then
-    update public.messages m set metadata = m.metadata || jsonb_build_object('resend_of', message.id)
-    where m.id = (made #>> '{message,id}')::uuid
-    returning jsonb_set(made, '{message}', private.message_json(m)) into made;
-  end if;
+  update public.messages m set metadata = m.metadata || jsonb_build_object('resend_of', message.id)
+  where m.id = (made #>> '{message,id}')::uuid
+  returning jsonb_set(made, '{message}', private.message_json(m)) into made;
   return made;
 end;
 $$;

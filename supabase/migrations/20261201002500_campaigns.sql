@@ -424,6 +424,26 @@ begin
 end;
 $$;
 
+-- Refuses a person in whose name the caller may not send. The messages of a campaign show its sender as their author.
+-- Callers name themselves, or a person below their own level.
+create function private.require_sender(sender uuid, tenant uuid) returns void
+language plpgsql stable set search_path = '' as $$
+begin
+  if not exists (
+    select 1 from public.profiles p
+    where p.user_id = sender and p.tenant_id = tenant and p.deactivated_at is null
+  ) then
+    raise sqlstate 'PT422' using message = 'There is no such person.', detail = 'invalid_field', hint = 'sender_id';
+  end if;
+  if sender is distinct from private.person_id() and private.caller_level() < 10
+    and private.level_of(sender) >= private.caller_level()
+  then
+    raise sqlstate 'PT403' using message = 'You can send in your own name, and for people below your own level.',
+      detail = 'role_too_high', hint = 'sender_id';
+  end if;
+end;
+$$;
+
 -- Returns the campaign if the caller may do this and it is in one of these states. The lock blocks only changes.
 create function private.require_campaign(campaign uuid, permission text, states text[], verb text)
 returns public.broadcast_campaigns
@@ -470,6 +490,10 @@ begin
       update public.broadcast_campaigns k set status = 'paused', status_reason = null where k.id = c.id;
     when 'resume' then
       c := private.require_campaign(campaign_id, 'broadcasts.pause', array['paused'], 'resumed');
+      -- its time has passed while it was paused: resuming it is what sends it
+      if c.started_at is null and coalesce(c.scheduled_at <= now(), true) then
+        perform private.require('broadcasts.send');
+      end if;
       perform private.require_sendable(c);
       update public.broadcast_campaigns k
       set
@@ -595,6 +619,11 @@ begin
     and (r.status = 'failed' or (include_unknown and r.status = 'unknown'))
     and (recipients is null or r.id = any (recipients));
   get diagnostics touched = row_count;
+  if touched > 0 then
+    perform private.record_use(
+      'broadcast_campaigns.retried', 'broadcast_campaigns', campaign::text, jsonb_build_object('recipients', touched)
+    );
+  end if;
   return touched;
 end;
 $$;
@@ -623,7 +652,8 @@ end;
 $$;
 
 -- Changes a campaign that has not started: name, scheduled_at, quiet_hours, recipient_local, sender_id, template_id,
--- session_id, and its recipients: recipients, recipient_list_id, segment_id, variable_mapping.
+-- session_id, and its recipients: recipients, recipient_list_id, segment_id, variable_mapping. A scheduled campaign goes
+-- out without a further step, so changes of more than its name need the permission to send.
 -- Security definer: clients have no right to write campaigns and recipients.
 -- Time limit: it replaces the recipients, of whom there can be 100,000.
 create function public.update_campaign(campaign_id uuid, changes jsonb) returns jsonb
@@ -635,17 +665,13 @@ declare
   people constant boolean := changes ?| array['recipients', 'recipient_list_id', 'segment_id', 'variable_mapping'];
 begin
   c := private.require_campaign(campaign_id, 'broadcasts.update', array['draft', 'scheduled'], 'changed');
-  if changes ? 'sender_id' and changes ->> 'sender_id' is not null and not exists (
-    select 1 from public.profiles p
-    where p.user_id = (changes ->> 'sender_id')::uuid and p.tenant_id = c.tenant_id and p.deactivated_at is null
-  ) then
-    raise sqlstate 'PT422' using message = 'There is no such person.', detail = 'invalid_field', hint = 'sender_id';
+  if c.status = 'scheduled' and changes - 'name' <> '{}' then
+    perform private.require('broadcasts.send');
+  end if;
+  if (changes ->> 'sender_id')::uuid <> coalesce(c.sender_id, '00000000-0000-0000-0000-000000000000') then
+    perform private.require_sender((changes ->> 'sender_id')::uuid, c.tenant_id);
   end if;
   if people or changes ?| array['template_id', 'session_id'] then
-    -- the recipients of a scheduled campaign may only be changed with the permission to send
-    if c.status <> 'draft' then
-      perform private.require('broadcasts.send');
-    end if;
     select f.* into chosen from private.template_and_number(
       c.tenant_id, coalesce((changes ->> 'template_id')::uuid, c.template_id),
       coalesce((changes ->> 'session_id')::uuid, c.session_id), c.status = 'draft'
@@ -970,12 +996,8 @@ begin
   from private.template_and_number(tenant, create_campaign.template_id, create_campaign.session_id, draft) f;
   template := chosen.template;
 
-  if the_sender is not null and not exists (
-    select 1 from public.profiles p
-    where p.user_id = the_sender and p.tenant_id = tenant and p.deactivated_at is null
-  ) then
-    raise sqlstate 'PT422' using message = 'There is no such person.', detail = 'invalid_field',
-      hint = 'sender_id';
+  if the_sender is not null then
+    perform private.require_sender(the_sender, tenant);
   end if;
 
   insert into public.broadcast_campaigns as c

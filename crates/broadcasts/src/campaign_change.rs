@@ -81,6 +81,7 @@ pub(super) fn router() -> Routes {
     request_body = CampaignChanges,
     responses(
         (status = 200, body = Campaign),
+        (status = 403, description = "role_too_high"),
         (status = 409, description = "campaign_state, list_not_ready"),
         (status = 422, description = "template_not_approved, variables_unmapped, invalid_filter"),
     ),

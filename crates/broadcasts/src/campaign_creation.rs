@@ -94,6 +94,7 @@ pub(super) fn router() -> Routes {
     })),
     responses(
         (status = 201, body = CreatedCampaign),
+        (status = 403, description = "role_too_high"),
         (status = 409, description = "list_not_ready"),
         (status = 422, description = "template_not_approved, variables_unmapped, invalid_filter"),
     ),

@@ -152,7 +152,7 @@ struct Read {
 #[utoipa::path(
     delete, path = "/api/crm/contacts/{id}", tag = "contacts",
     params(("id" = Uuid, Path, description = "The id of the contact")),
-    responses((status = 204)),
+    responses((status = 204), (status = 403, description = "conversations_hidden")),
 )]
 pub(crate) async fn delete_contact(
     State(app): State<App>,

@@ -101,7 +101,10 @@ pub fn router() -> Routes {
         ("id" = Uuid, Path, description = "The id of the contact"),
         ("with" = Uuid, Query, description = "The id of the other contact"),
     ),
-    responses((status = 200, body = MergePreview)),
+    responses(
+        (status = 200, body = MergePreview),
+        (status = 403, description = "conversations_hidden"),
+    ),
 )]
 pub(crate) async fn preview_contact_merge(
     permitted: Permitted<ContactsMerge>,
@@ -125,7 +128,7 @@ pub(crate) async fn preview_contact_merge(
     post, path = "/api/crm/contacts/{id}/merge", tag = "contacts",
     params(("id" = Uuid, Path, description = "The id of the contact")),
     request_body = Merge,
-    responses((status = 200, body = Contact)),
+    responses((status = 200, body = Contact), (status = 403, description = "conversations_hidden")),
 )]
 pub(crate) async fn merge_contact(
     permitted: Permitted<ContactsMerge>,

@@ -52,6 +52,11 @@ pub(crate) const REFUSALS: &[(&str, StatusCode, &str)] = &[
         "Kontak ini tidak lagi memiliki nomor atau id WhatsApp.",
     ),
     (
+        "conversations_hidden",
+        StatusCode::FORBIDDEN,
+        "Anda tidak dapat melihat semua percakapan kontak ini.",
+    ),
+    (
         "email_not_confirmed",
         StatusCode::FORBIDDEN,
         "Konfirmasi alamat e-mail Anda terlebih dahulu.",

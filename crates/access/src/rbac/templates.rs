@@ -100,7 +100,11 @@ pub(crate) async fn list_permission_templates(
 #[utoipa::path(
     post, path = "/api/rbac/templates", tag = "rbac",
     request_body = NewPermissionTemplate,
-    responses((status = 200, body = PermissionTemplate), (status = 409, description = "name_taken")),
+    responses(
+        (status = 200, body = PermissionTemplate),
+        (status = 403, description = "permission_not_held"),
+        (status = 409, description = "name_taken"),
+    ),
 )]
 pub(crate) async fn save_permission_template(
     permitted: Permitted<RbacManagePermissions>,

@@ -30,6 +30,10 @@ const CODES: &[(&str, &str)] = &[
         "contact_unreachable",
         "The contact has no phone number and no WhatsApp id any more.",
     ),
+    (
+        "conversations_hidden",
+        "You do not see every conversation of this contact.",
+    ),
     ("email_not_confirmed", "Please confirm your e-mail address first."),
     (
         "email_taken",
