@@ -299,6 +299,7 @@ describe("a stored delivery", () => {
     assert.deepEqual(await app.succeeds("POST", "/api/cron/replay-webhooks", { headers, body: { id: event.id } }), {
       replayed: 1,
       refused: [],
+      set_aside: [],
       next_after: null,
     });
     assert.deepEqual(await threadWith(from), before);

@@ -68,18 +68,22 @@ export async function replay(app, wanted) {
   let replayed = 0;
   /** @type {number[]} */
   const refused = [];
+  /** @type {number[]} */
+  const setAside = [];
   let after = null;
   do {
     const report = await ask(app, { ...wanted, after });
     replayed += report.replayed;
     refused.push(...report.refused);
+    setAside.push(...(report.set_aside ?? []));
     after = report.next_after;
   } while (after !== null);
   const rest = refused.length > 0 ? `; refused, and left as they were: ${refused.join(", ")}` : "";
-  return `${replayed} ${replayed === 1 ? "delivery" : "deliveries"} stored once more${rest}`;
+  const aside = setAside.length > 0 ? `; set aside, because two replays died: ${setAside.join(", ")}` : "";
+  return `${replayed} ${replayed === 1 ? "delivery" : "deliveries"} stored once more${rest}${aside}`;
 }
 
-/** @param {App} app @param {object} body @returns {Promise<{ replayed: number, refused: number[], next_after: number | null }>} */
+/** @param {App} app @param {object} body @returns {Promise<{ replayed: number, refused: number[], set_aside?: number[], next_after: number | null }>} */
 async function ask({ url, secret }, body) {
   let response;
   let text;
