@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::recipient_list::{CampaignRecipient, RecipientPage, Recipients};
 use crm_core::error::ApiError;
 use crm_core::text::Language;
-use tables::table_export::{Export, PagedQuery};
+use tables::table_export::{AuditedQuery, Export, PagedQuery};
 
 /// The number of recipients that one query reads.
 const PAGE: u32 = 1000;
@@ -19,10 +19,6 @@ impl PagedQuery for Recipients {
         self.read(None, cursor, PAGE).await
     }
 
-    fn export(&self) -> Export<'_> {
-        self.as_export()
-    }
-
     fn next(page: &RecipientPage) -> Option<Uuid> {
         page.next_cursor
     }
@@ -33,6 +29,12 @@ impl PagedQuery for Recipients {
 
     fn rows(&self, page: &RecipientPage) -> Vec<Vec<String>> {
         page.data.iter().map(row).collect()
+    }
+}
+
+impl AuditedQuery for Recipients {
+    fn export(&self) -> Export<'_> {
+        self.as_export()
     }
 }
 

@@ -13,7 +13,7 @@ use crm_core::error::ApiError;
 use crm_core::json_body::QueryParameters;
 use crm_core::permissions::{ContactsExport, ContactsView};
 use crm_core::routes;
-use tables::table_export::{Export, PagedQuery, TableFormat, download};
+use tables::table_export::{AuditedQuery, Export, PagedQuery, TableFormat, download};
 
 /// The number of contacts that one query reads.
 const PAGE: u32 = 500;
@@ -99,15 +99,6 @@ impl PagedQuery for FilteredContacts {
         self.caller.database().rpc("list_contacts", &arguments).await
     }
 
-    fn export(&self) -> Export<'_> {
-        Export {
-            caller: &self.caller,
-            table: "contacts",
-            of: None,
-            filters: json!(self.filter),
-        }
-    }
-
     fn next(page: &ContactRows) -> Option<String> {
         page.next_cursor.clone()
     }
@@ -119,6 +110,17 @@ impl PagedQuery for FilteredContacts {
 
     fn rows(&self, page: &ContactRows) -> Vec<Vec<String>> {
         page.rows.iter().map(|contact| row(contact, &self.keys)).collect()
+    }
+}
+
+impl AuditedQuery for FilteredContacts {
+    fn export(&self) -> Export<'_> {
+        Export {
+            caller: &self.caller,
+            table: "contacts",
+            of: None,
+            filters: json!(self.filter),
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use crm_core::paging::{PageNumber, Paged, Rows, default_limit, first_page, page_
 use crm_core::path_id::PathId;
 use crm_core::permissions::{RecipientListsExport, RecipientListsView};
 use crm_core::routes;
-use tables::table_export::{Export, PagedQuery, TableFormat, download};
+use tables::table_export::{AuditedQuery, Export, PagedQuery, TableFormat, download};
 
 /// The number of entries that one query of a download reads.
 const PAGE: u32 = 1000;
@@ -77,15 +77,6 @@ impl PagedQuery for Entries {
         self.read(number, cursor.unwrap_or_default()).await
     }
 
-    fn export(&self) -> Export<'_> {
-        Export {
-            caller: &self.caller,
-            table: "recipient_list_entries",
-            of: Some(self.list),
-            filters: json!({ "search": self.search }),
-        }
-    }
-
     fn next(page: &EntryPage) -> Option<u32> {
         page.rows.rows.last().map(|entry| entry.line)
     }
@@ -101,6 +92,17 @@ impl PagedQuery for Entries {
             .iter()
             .map(|entry| row(entry, &page.columns))
             .collect()
+    }
+}
+
+impl AuditedQuery for Entries {
+    fn export(&self) -> Export<'_> {
+        Export {
+            caller: &self.caller,
+            table: "recipient_list_entries",
+            of: Some(self.list),
+            filters: json!({ "search": self.search }),
+        }
     }
 }
 

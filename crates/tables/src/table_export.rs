@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use crate::csv_table;
 use spreadsheet::Spreadsheet;
 
-pub use download::{Export, PagedQuery, download};
+pub use download::{AuditedQuery, Export, PagedQuery, download};
 
 /// The format of a downloaded table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]

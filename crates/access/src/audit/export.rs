@@ -3,7 +3,7 @@
 use super::audit_log_list::{AuditLog, AuditLogPage, Filter, read_page};
 use crm_core::caller::Caller;
 use crm_core::error::ApiError;
-use tables::table_export::{Export, PagedQuery};
+use tables::table_export::{AuditedQuery, Export, PagedQuery};
 
 /// The number of entries that one query reads.
 const PAGE: u32 = 1000;
@@ -36,15 +36,6 @@ impl PagedQuery for AuditLogs {
         read_page(&self.caller, &self.filter, cursor.or(self.filter.before), PAGE).await
     }
 
-    fn export(&self) -> Export<'_> {
-        Export {
-            caller: &self.caller,
-            table: "audit_logs",
-            of: None,
-            filters: self.filter.to_json(),
-        }
-    }
-
     fn next(page: &AuditLogPage) -> Option<i64> {
         page.next_cursor.as_deref()?.parse().ok()
     }
@@ -55,6 +46,17 @@ impl PagedQuery for AuditLogs {
 
     fn rows(&self, page: &AuditLogPage) -> Vec<Vec<String>> {
         page.data.iter().map(|entry| row(entry).into()).collect()
+    }
+}
+
+impl AuditedQuery for AuditLogs {
+    fn export(&self) -> Export<'_> {
+        Export {
+            caller: &self.caller,
+            table: "audit_logs",
+            of: None,
+            filters: self.filter.to_json(),
+        }
     }
 }
 

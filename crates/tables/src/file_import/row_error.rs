@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::row_problem::text_of;
 use super::{FileImport, ImportFunctions};
-use crate::table_export::{Export, PagedQuery, TableFormat, download};
+use crate::table_export::{AuditedQuery, Export, PagedQuery, TableFormat, download};
 use crm_core::caller::Caller;
 use crm_core::error::ApiError;
 use crm_core::paging::{PageNumber, Paged, Rows};
@@ -123,15 +123,6 @@ impl PagedQuery for EveryError {
         self.0.read(number, behind).await
     }
 
-    fn export(&self) -> Export<'_> {
-        Export {
-            caller: &self.0.caller,
-            table: self.0.functions.errors_table,
-            of: Some(self.0.id),
-            filters: Value::Null,
-        }
-    }
-
     fn next(page: &Rows<StoredError>) -> Option<(u32, String)> {
         let last = page.rows.last()?;
         Some((last.line, last.field.clone()))
@@ -153,5 +144,16 @@ impl PagedQuery for EveryError {
                 vec![error.line.to_string(), error.column, error.value, error.reason]
             })
             .collect()
+    }
+}
+
+impl AuditedQuery for EveryError {
+    fn export(&self) -> Export<'_> {
+        Export {
+            caller: &self.0.caller,
+            table: self.0.functions.errors_table,
+            of: Some(self.0.id),
+            filters: Value::Null,
+        }
     }
 }

@@ -37,9 +37,6 @@ pub trait PagedQuery: Send + Sync + 'static {
     fn page(&self, cursor: Option<Self::Cursor>)
     -> impl Future<Output = Result<Self::Page, ApiError>> + Send;
 
-    /// The entry of the audit log.
-    fn export(&self) -> Export<'_>;
-
     /// The position of the next page. None after the last one.
     fn next(page: &Self::Page) -> Option<Self::Cursor>;
 
@@ -50,19 +47,36 @@ pub trait PagedQuery: Send + Sync + 'static {
     fn rows(&self, page: &Self::Page) -> Vec<Vec<String>>;
 }
 
-/// The result of a query as a file named `name` with the ending of its format. The first page is read before the answer
-/// begins, so that a refusal is an error of the API. The audit log then records the download, or there is none. If a later page fails, the download is cut off, so that an
-/// incomplete file cannot be taken for a complete one. Memory is bounded by a page. `name` must have only characters
-/// that a header can hold.
-pub async fn download<Q: PagedQuery>(
+/// A query whose download the audit log records.
+pub trait AuditedQuery: PagedQuery {
+    /// The entry of the audit log.
+    fn export(&self) -> Export<'_>;
+}
+
+/// The result of a query as a file named `name` with the ending of its format.
+///
+/// The first page is read before the answer begins, so that a refusal is an error of the API. The audit log then records
+/// the download; without the entry there is no download. If a later page fails, the download is cut off, so that an
+/// incomplete file cannot be taken for a complete one. Memory is bounded by a page. `name` must have only characters that
+/// a header can hold.
+pub async fn download<Q: AuditedQuery>(
     query: Q,
     format: TableFormat,
     name: &'static str,
 ) -> Result<Response, ApiError> {
     let first = query.page(None).await?;
+    record(&query.export(), format).await?;
+    answer(query, first, format, name)
+}
+
+fn answer<Q: PagedQuery>(
+    query: Q,
+    first: Q::Page,
+    format: TableFormat,
+    name: &'static str,
+) -> Result<Response, ApiError> {
     let table = TableExport::new(format, &query.columns(&first))
         .map_err(|error| ApiError::internal(error.to_string()))?;
-    record(&query.export(), format).await?;
     let state = Some((query, table, Next::Read(first)));
     let pieces = stream::unfold(state, move |state| async move {
         let (query, mut table, next) = state?;
@@ -163,7 +177,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_page_that_fails_cuts_the_download_off() {
-        let people = |pages, failing| download(People { pages, failing }, TableFormat::Csv, "people");
+        let people = async |pages, failing| {
+            let query = People { pages, failing };
+            let first = query.page(None).await?;
+            answer(query, first, TableFormat::Csv, "people")
+        };
         let whole = people(2, None).await.unwrap();
         assert_eq!(
             whole.headers()[header::CONTENT_DISPOSITION],
