@@ -93,7 +93,25 @@ $$;
 alter table private.set_aside_work enable row level security;
 create policy "no client access" on private.set_aside_work to authenticated using (false);
 
+-- Whether a text shows anything: it has a character besides white space, control characters, characters that only
+-- direct or join others, and blank letters. The rule is that of `SHOWS_NOTHING` in the functions.
+create function private.is_visible(words text) returns boolean
+language sql immutable strict parallel safe set search_path = '' as $$
+  select words ~ '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f-\u1160\u1680\u17b4-\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]';
+$$;
+
+-- An e-mail address in the form in which it is compared; null if the text is none. Local parts have at most 64 characters
+-- and addresses at most 254, as in RFC 5321.
+create function private.email_address(words text) returns text
+language sql immutable strict parallel safe set search_path = '' as $$
+  select lower(trim(words))
+  where char_length(trim(words)) <= 254
+    and lower(trim(words))
+      ~ '^[a-z0-9.!#$%&''*+/=?^_`{|}~-]{1,64}@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$';
+$$;
+
 grant execute on function
   private.fold_text(text),
-  private.month_of(timestamptz)
+  private.month_of(timestamptz),
+  private.is_visible(text)
 to authenticated;

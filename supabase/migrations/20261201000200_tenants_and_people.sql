@@ -1,14 +1,18 @@
 -- Organisations and their people: sign-up, settings, invitations and agents.
 --
--- A user belongs to one tenant through `profiles`, and users cannot change that row's tenant. Every foreign key between
--- business tables carries the tenant's id, so a row can never point into another tenant.
+-- A person is a member of a tenant through `profiles`, of one tenant at a time. Rows of former memberships stay, because
+-- what a person did stays. Users cannot change the tenant of a row. Every foreign key between business tables carries
+-- the tenant's id, so a row can never point into another tenant.
+--
+-- An account is its owner's. A person becomes a member by opening a tenant, by accepting a mailed invitation, or through
+-- the operator. A tenant can end a membership, but it can neither ban nor delete an account.
 
 -- Some functions below name objects that later statements create.
 set check_function_bodies = off;
 
 create table public.tenants (
   id uuid primary key default gen_random_uuid(),
-  name text not null check (char_length(name) between 1 and 200),
+  name text not null check (char_length(name) between 1 and 200 and private.is_visible(name)),
   slug text not null unique check (slug ~ '^[a-z0-9](-?[a-z0-9])*$' and char_length(slug) <= 63),
   timezone text not null default 'Asia/Jakarta',
   locale text not null default 'id' check (locale in ('id', 'en')),
@@ -29,28 +33,40 @@ create table public.tenants (
 );
 
 create table public.profiles (
-  user_id uuid primary key references auth.users (id) on delete cascade,
+  user_id uuid not null references auth.users (id) on delete cascade,
   tenant_id uuid not null references public.tenants (id) on delete cascade,
-  display_name text not null default '' check (char_length(display_name) <= 200),
+  display_name text not null default ''
+    check (char_length(display_name) <= 200 and (display_name = '' or private.is_visible(display_name))),
   locale text check (locale in ('id', 'en')),
   deactivated_at timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   availability text not null default 'online' check (availability in ('online', 'busy', 'offline')),
-  unique (user_id, tenant_id)
+  -- when the person ended the membership: only an accepted invitation renews it
+  left_at timestamptz check (left_at is null or deactivated_at is not null),
+  -- the address at that time: what becomes of the account later does not concern the tenant
+  left_email text,
+  primary key (user_id, tenant_id)
 );
+-- one membership at a time
+create unique index profiles_membership_idx on public.profiles (user_id) where left_at is null;
 create index profiles_tenant_id_idx on public.profiles (tenant_id);
 
 create table public.invitations (
   id uuid primary key default gen_random_uuid(),
   tenant_id uuid not null references public.tenants (id) on delete cascade,
-  email text not null check (email = lower(email) and char_length(email) between 3 and 320),
-  display_name text not null default '' check (char_length(display_name) <= 200),
-  role_ids uuid[] not null,
+  email text not null check (email is not distinct from private.email_address(email)),
+  display_name text not null default ''
+    check (char_length(display_name) <= 200 and (display_name = '' or private.is_visible(display_name))),
+  role_ids uuid[] not null check (cardinality(role_ids) <= 100),
   locale text check (locale in ('id', 'en')),
   invited_by uuid,
+  -- who accepted it
   user_id uuid,
   created_at timestamptz not null default now(),
+  expires_at timestamptz not null default now() + interval '7 days',
+  -- when Auth was last given the mail; null if it has not been reached
+  mailed_at timestamptz,
   accepted_at timestamptz,
   withdrawn_at timestamptz,
   foreign key (invited_by, tenant_id) references public.profiles (user_id, tenant_id)
@@ -60,6 +76,24 @@ create index invitations_tenant_id_idx on public.invitations (tenant_id, created
 create index invitations_invited_by_idx on public.invitations (invited_by, tenant_id);
 create unique index invitations_open_idx on public.invitations (tenant_id, email)
   where accepted_at is null and withdrawn_at is null;
+create index invitations_email_idx on public.invitations (email);
+
+create table private.invitation_secrets (
+  invitation_id uuid primary key references public.invitations (id) on delete cascade,
+  -- SHA-256 of the token in the latest mail, which has 244 random bits
+  token_hash bytea not null unique
+);
+
+-- The mails that tenants have asked for, for the limits on them. They are kept for a day.
+create table private.invitation_mails (
+  id bigint generated always as identity primary key,
+  tenant_id uuid not null references public.tenants (id) on delete cascade,
+  email text not null,
+  asked_at timestamptz not null default now()
+);
+create index invitation_mails_tenant_id_idx on private.invitation_mails (tenant_id, asked_at);
+create index invitation_mails_email_idx on private.invitation_mails (email, asked_at);
+create index invitation_mails_asked_at_idx on private.invitation_mails (asked_at);
 
 -- The caller's tenant. It is null for a stranger, a deactivated or banned person, and a revoked or expired key, so
 -- every policy then returns no rows. Every statement calls this function and the next ones. They are written in plpgsql
@@ -90,7 +124,9 @@ $$;
 create function private.person_id() returns uuid
 language plpgsql stable security definer set search_path = '' as $$
 begin
-  return (select p.user_id from public.profiles p where p.user_id = (select auth.uid()));
+  return (
+    select p.user_id from public.profiles p where p.user_id = (select auth.uid()) and p.deactivated_at is null
+  );
 end;
 $$;
 
@@ -110,6 +146,61 @@ language sql stable set search_path = '' as $$
   select to_jsonb(t) - 'scheduler_stopped_at';
 $$;
 
+-- Returns the caller's confirmed address and locks the caller's account, so that one person joins one tenant at a time.
+-- Security definer: callers have no right to read `auth.users`.
+create function private.require_joinable() returns text
+language plpgsql security definer set search_path = '' as $$
+declare
+  address text;
+begin
+  select lower(u.email) into address from auth.users u
+  where u.id = (select auth.uid()) and u.email_confirmed_at is not null
+    and (u.banned_until is null or u.banned_until <= now())
+  for update;
+  if not found then
+    raise sqlstate 'PT403' using message = 'Confirm your e-mail address first.', detail = 'email_not_confirmed';
+  end if;
+  if exists (
+    select 1 from public.profiles p where p.user_id = (select auth.uid()) and p.deactivated_at is null
+  ) then
+    raise sqlstate 'PT409' using message = 'You already belong to an organisation: leave it first.',
+      detail = 'already_member';
+  end if;
+  return address;
+end;
+$$;
+
+-- Ends a membership for good, and every right that came with it. The person is the one who decides it.
+create function private.end_membership(person uuid, tenant uuid) returns void
+language plpgsql set search_path = '' as $$
+begin
+  update public.profiles p
+  set deactivated_at = coalesce(p.deactivated_at, now()), left_at = now(),
+    left_email = (select u.email from auth.users u where u.id = person)
+  where p.user_id = person and p.tenant_id = tenant and p.left_at is null;
+  delete from public.user_roles ur where ur.user_id = person and ur.tenant_id = tenant;
+end;
+$$;
+
+-- Makes a person a member who has no active membership. A tenant that has deactivated the person cannot take them back
+-- afterwards, unless they accept another invitation.
+create function private.begin_membership(person uuid, tenant uuid, display_name text, locale text, roles uuid[])
+returns void
+language plpgsql set search_path = '' as $$
+begin
+  perform private.end_membership(person, p.tenant_id) from public.profiles p
+  where p.user_id = person and p.left_at is null;
+  insert into public.profiles as p (user_id, tenant_id, display_name, locale)
+  values (person, tenant, begin_membership.display_name, begin_membership.locale)
+  on conflict (user_id, tenant_id) do update
+  set deactivated_at = null, left_at = null, left_email = null, locale = excluded.locale,
+    display_name = coalesce(nullif(excluded.display_name, ''), p.display_name);
+  insert into public.user_roles (user_id, tenant_id, role_id)
+  select person, tenant, r.id from public.roles r
+  where r.id = any (roles) and (r.tenant_id is null or r.tenant_id = tenant);
+end;
+$$;
+
 -- Signs an organisation up: creates the tenant and its Super Admin in one transaction. The caller must be signed in,
 -- have a confirmed address and belong to no tenant. A missing `slug` is made from the name.
 -- Security definer: clients have no right to write people, roles of people and tenants.
@@ -123,16 +214,7 @@ declare
   base text;
   made public.tenants;
 begin
-  -- serializes concurrent sign-ups of one person
-  perform 1 from auth.users u
-  where u.id = person and u.email_confirmed_at is not null and (u.banned_until is null or u.banned_until <= now())
-  for update;
-  if not found then
-    raise sqlstate 'PT403' using message = 'Confirm your e-mail address first.', detail = 'email_not_confirmed';
-  end if;
-  if exists (select 1 from public.profiles p where p.user_id = person) then
-    raise sqlstate 'PT409' using message = 'You already belong to an organisation.', detail = 'already_member';
-  end if;
+  perform private.require_joinable();
   perform private.require_timezone(create_tenant.timezone);
 
   base := coalesce(create_tenant.slug, trim(both '-' from left(
@@ -154,9 +236,9 @@ begin
     )
     returning * into made;
   end if;
-  insert into public.profiles (user_id, tenant_id, display_name)
-  values (person, made.id, create_tenant.display_name);
-  insert into public.user_roles (user_id, role_id) values (person, '00000000-0000-4000-8000-000000000010');
+  perform private.begin_membership(
+    person, made.id, create_tenant.display_name, null, array['00000000-0000-4000-8000-000000000010'::uuid]
+  );
   return private.tenant_json(made);
 end;
 $$;
@@ -209,17 +291,20 @@ begin
 end;
 $$;
 
+-- A person of the tenant. Of a person who is gone it shows nothing that the account has done since.
 -- Security definer: it reads the address of a person from `auth.users`.
 create function private.agent_json(p public.profiles) returns jsonb
 language sql stable security definer set search_path = '' as $$
   select jsonb_build_object(
-    'id', p.user_id, 'email', u.email, 'display_name', p.display_name, 'locale', p.locale,
-    'active', p.deactivated_at is null, 'deactivated_at', p.deactivated_at, 'availability', p.availability,
-    'last_sign_in_at', u.last_sign_in_at, 'created_at', p.created_at, 'updated_at', p.updated_at,
+    'id', p.user_id, 'email', coalesce(p.left_email, u.email), 'display_name', p.display_name, 'locale', p.locale,
+    'active', p.deactivated_at is null, 'deactivated_at', p.deactivated_at, 'left', p.left_at is not null,
+    'availability', p.availability, 'last_sign_in_at', case
+      when p.deactivated_at is null or u.last_sign_in_at <= p.deactivated_at then u.last_sign_in_at end, 'created_at', p.created_at, 'updated_at', p.updated_at,
     'roles', coalesce((
       select jsonb_agg(jsonb_build_object('id', r.id, 'key', r.key, 'name', r.name, 'level', r.level)
         order by r.level desc, r.key)
-      from public.user_roles ur join public.roles r on r.id = ur.role_id where ur.user_id = p.user_id
+      from public.user_roles ur join public.roles r on r.id = ur.role_id
+      where ur.user_id = p.user_id and ur.tenant_id = p.tenant_id
     ), '[]'),
     'open_conversations', (
       select count(*) from public.conversations v
@@ -243,7 +328,7 @@ begin
       where p.tenant_id = private.tenant_id()
         and (list_agents.active is null or (p.deactivated_at is null) = list_agents.active)
         and (list_agents.search is null or strpos(lower(p.display_name), lower(list_agents.search)) > 0
-          or strpos(lower(u.email), lower(list_agents.search)) > 0)
+          or strpos(lower(coalesce(p.left_email, u.email)), lower(list_agents.search)) > 0)
     )
     select jsonb_build_object(
       'total', (select count(*) from found_people),
@@ -272,30 +357,107 @@ begin
 end;
 $$;
 
--- Invites a person, or renews an open invitation. Returns the invitation and what Auth knows about the address:
--- `registered_user_id` if the address is confirmed, `unconfirmed_user_id` if it is not.
+create function private.invitation_json(i public.invitations) returns jsonb
+language sql stable set search_path = '' as $$
+  select jsonb_build_object(
+    'id', i.id, 'email', i.email, 'display_name', i.display_name, 'locale', i.locale, 'invited_by', i.invited_by,
+    'status', case when i.expires_at <= now() then 'expired' else 'open' end, 'created_at', i.created_at,
+    'expires_at', i.expires_at, 'mailed_at', i.mailed_at,
+    'roles', coalesce((
+      select jsonb_agg(jsonb_build_object('id', r.id, 'key', r.key, 'name', r.name, 'level', r.level)
+        order by r.level desc, r.key)
+      from public.roles r where r.id = any (i.role_ids) and (r.tenant_id is null or r.tenant_id = i.tenant_id)
+    ), '[]')
+  );
+$$;
+
+-- Refuses unless the caller may act on this invitation. Returns it, locked.
+create function private.require_invitation(invitation_id uuid) returns public.invitations
+language plpgsql set search_path = '' as $$
+declare
+  invitation public.invitations;
+begin
+  select i.* into invitation from public.invitations i
+  where i.id = require_invitation.invitation_id and i.tenant_id = private.tenant_id()
+    and i.accepted_at is null and i.withdrawn_at is null
+  for update;
+  if not found then
+    raise sqlstate 'PT404' using message = 'There is no such invitation.', detail = 'not_found';
+  end if;
+  if private.caller_level() < 10 and exists (
+    select 1 from public.roles r where r.id = any (invitation.role_ids) and r.level >= private.caller_level()
+  ) then
+    raise sqlstate 'PT403' using message = 'This invitation is not below your own level.', detail = 'role_too_high';
+  end if;
+  return invitation;
+end;
+$$;
+
+-- Refuses a mail beyond the limits of a tenant: one a minute to an address, and 200 a day. The caller has locked the
+-- tenant.
+create function private.ask_for_invitation_mail(tenant uuid, address text) returns void
+language plpgsql set search_path = '' as $$
+begin
+  delete from private.invitation_mails m
+  where m.id in (
+    select o.id from private.invitation_mails o where o.asked_at < now() - interval '1 day' for update skip locked
+  );
+  if exists (
+    select 1 from private.invitation_mails m
+    where m.tenant_id = tenant and m.email = address and m.asked_at > now() - interval '1 minute'
+  ) then
+    raise sqlstate 'PT429' using message = 'Wait a minute before the next mail to this address.',
+      detail = 'too_many_requests';
+  end if;
+  if (
+    select count(*) from private.invitation_mails m
+    where m.tenant_id = tenant and m.asked_at > now() - interval '1 day'
+  ) >= 200 then
+    raise sqlstate 'PT429' using message = 'An organisation can have at most 200 invitations mailed in a day.',
+      detail = 'too_many_requests';
+  end if;
+  insert into private.invitation_mails (tenant_id, email) values (tenant, address);
+end;
+$$;
+
+-- Invites the owner of an address, or renews the open invitation of the address. The answer does not depend on whether
+-- the address has an account: a tenant learns nothing about people who are not its members.
 -- Security definer: clients have no right to write invitations.
 create function public.invite_agent(email text, display_name text, role_ids uuid[], locale text default null)
 returns jsonb
 language plpgsql security definer set search_path = '' as $$
 #variable_conflict use_column
 declare
-  address constant text := lower(trim(invite_agent.email));
   tenant constant uuid := private.tenant_id();
-  person record;
-  invitation uuid;
+  address constant text := private.email_address(invite_agent.email);
+  known uuid;
+  invitation public.invitations;
 begin
   perform private.require('agents.create');
-  perform private.require_grantable(invite_agent.role_ids);
-  select u.id, u.email_confirmed_at is not null as confirmed, p.tenant_id into person
-  from auth.users u left join public.profiles p on p.user_id = u.id
-  where u.email = address
-  limit 1;
-  if person.tenant_id is not null then
-    -- The message is the same for every tenant: it must not reveal that the address belongs to another one.
-    raise sqlstate 'PT409' using message = 'This address already belongs to an account.', detail = 'email_taken',
-      hint = 'email';
+  if address is null then
+    raise sqlstate 'PT422' using message = 'This is not an e-mail address.', detail = 'invalid_field', hint = 'email';
   end if;
+  perform private.require_grantable(invite_agent.role_ids);
+  -- one at a time, because of the limits
+  perform 1 from public.tenants t where t.id = tenant for no key update;
+  if exists (
+    select 1 from public.profiles p join auth.users u on u.id = p.user_id
+    where p.tenant_id = tenant and p.left_at is null and lower(u.email) = address
+  ) then
+    raise sqlstate 'PT409' using message = 'This address belongs to a person of your organisation.',
+      detail = 'email_taken', hint = 'email';
+  end if;
+  select i.id into known from public.invitations i
+  where i.tenant_id = tenant and i.email = address and i.accepted_at is null and i.withdrawn_at is null;
+  if known is not null then
+    perform private.require_invitation(known);
+  elsif (
+    select count(*) from public.invitations i
+    where i.tenant_id = tenant and i.accepted_at is null and i.withdrawn_at is null and i.expires_at > now()
+  ) >= 100 then
+    raise sqlstate 'PT409' using message = 'At most 100 invitations can be open.', detail = 'too_many';
+  end if;
+  perform private.ask_for_invitation_mail(tenant, address);
   insert into public.invitations as i (tenant_id, email, display_name, role_ids, locale, invited_by)
   values (
     tenant, address, coalesce(invite_agent.display_name, ''),
@@ -303,58 +465,187 @@ begin
   )
   on conflict (tenant_id, email) where accepted_at is null and withdrawn_at is null do update set
     display_name = excluded.display_name, role_ids = excluded.role_ids, locale = excluded.locale,
-    invited_by = excluded.invited_by, created_at = now()
-  returning i.id into invitation;
-  return jsonb_build_object(
-    'invitation_id', invitation,
-    'registered_user_id', case when person.confirmed then person.id end,
-    'unconfirmed_user_id', case when not person.confirmed then person.id end
+    invited_by = excluded.invited_by, expires_at = excluded.expires_at, mailed_at = null
+  returning i.* into invitation;
+  -- the link of an earlier mail has ended, since it was for other roles
+  delete from private.invitation_secrets s where s.invitation_id = invitation.id;
+  return private.invitation_json(invitation);
+end;
+$$;
+
+-- The invitations that have been neither accepted nor withdrawn, the newest first.
+-- Security definer: clients have no right to call `private.invitation_json`.
+create function public.list_invitations(page integer, page_size integer) returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  perform private.require('agents.view');
+  return (
+    with pending as (
+      select i from public.invitations i
+      where i.tenant_id = private.tenant_id() and i.accepted_at is null and i.withdrawn_at is null
+    )
+    select jsonb_build_object(
+      'total', (select count(*) from pending),
+      'rows', coalesce((
+        select jsonb_agg(private.invitation_json(x.i) order by (x.i).created_at desc, (x.i).id)
+        from (
+          select p.i from pending p
+          order by (p.i).created_at desc, (p.i).id
+          limit page_size offset (page - 1)::bigint * page_size
+        ) x
+      ), '[]')
+    )
   );
 end;
 $$;
 
--- Makes the invited account a member with the roles of the invitation. The server calls it once Auth has the account.
--- Security definer: the service reads no accounts of Auth.
-create function public.complete_invitation(invitation_id uuid, user_id uuid) returns jsonb
+-- Renews an invitation for seven days, for another mail. The link of the mail before ends.
+-- Security definer: clients have no right to write invitations.
+create function public.resend_invitation(invitation_id uuid) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  tenant constant uuid := private.tenant_id();
+  invitation public.invitations;
+begin
+  perform private.require('agents.create');
+  perform 1 from public.tenants t where t.id = tenant for no key update;
+  invitation := private.require_invitation(resend_invitation.invitation_id);
+  perform private.ask_for_invitation_mail(tenant, invitation.email);
+  update public.invitations i set expires_at = now() + interval '7 days', mailed_at = null
+  where i.id = invitation.id
+  returning i.* into invitation;
+  delete from private.invitation_secrets s where s.invitation_id = invitation.id;
+  return private.invitation_json(invitation);
+end;
+$$;
+
+-- Security definer: clients have no right to write invitations.
+create function public.withdraw_invitation(invitation_id uuid) returns void
 language plpgsql security definer set search_path = '' as $$
 declare
   invitation public.invitations;
 begin
-  select i.* into invitation from public.invitations i
-  where i.id = complete_invitation.invitation_id and i.accepted_at is null and i.withdrawn_at is null
-  for update;
-  if not found or not exists (
-    select 1 from auth.users u where u.id = complete_invitation.user_id and u.email = invitation.email
-  ) then
-    raise sqlstate 'PT404' using message = 'There is no such invitation.', detail = 'not_found';
+  if not private.has_permission('agents.delete') then
+    perform private.require('agents.create');
   end if;
-  -- the audit log names the inviter for the changes below
-  perform set_config('app.actor_id', coalesce(invitation.invited_by::text, ''), true);
-  insert into public.profiles (user_id, tenant_id, display_name, locale)
-  values (complete_invitation.user_id, invitation.tenant_id, invitation.display_name, invitation.locale)
-  on conflict do nothing;
-  if not found then
-    raise sqlstate 'PT409' using message = 'This address already belongs to an account.', detail = 'email_taken',
-      hint = 'email';
-  end if;
-  insert into public.user_roles (user_id, role_id)
-  select complete_invitation.user_id, r.id from public.roles r
-  where r.id = any (invitation.role_ids) and (r.tenant_id is null or r.tenant_id = invitation.tenant_id);
-  update public.invitations i set accepted_at = now(), user_id = complete_invitation.user_id
-  where i.id = invitation.id;
-  return (select private.agent_json(p) from public.profiles p where p.user_id = complete_invitation.user_id);
+  invitation := private.require_invitation(withdraw_invitation.invitation_id);
+  update public.invitations i set withdrawn_at = now() where i.id = invitation.id;
+  delete from private.invitation_secrets s where s.invitation_id = invitation.id;
 end;
 $$;
 
--- Deletes an invitation that could not be completed.
--- Security definer: clients have no right to write invitations.
-create function public.withdraw_invitation(invitation_id uuid) returns void
-language plpgsql security definer set search_path = '' as $$
+-- Withdraws what a person who goes has left open: it must not bring in anyone afterwards.
+create function private.withdraw_invitations_of(person uuid, tenant uuid) returns void
+language plpgsql set search_path = '' as $$
 begin
-  perform private.require('agents.create');
   update public.invitations i set withdrawn_at = now()
-  where i.id = withdraw_invitation.invitation_id and i.tenant_id = private.tenant_id()
-    and i.accepted_at is null and i.withdrawn_at is null;
+  where i.invited_by = person and i.tenant_id = tenant and i.accepted_at is null and i.withdrawn_at is null;
+end;
+$$;
+
+-- What the mail of an invitation needs: a token that replaces the one before, and whether the address is that of a
+-- confirmed account, whose owner Auth sends another kind of link. Null if no mail may be sent. Only the server learns
+-- it. An address gets at most ten such mails a day. That more were asked for is not told, since others may have asked.
+-- Security definer: the service reads no accounts of Auth.
+create function public.prepare_invitation_mail(invitation_id uuid) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  secret constant text := replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '');
+  invitation public.invitations;
+begin
+  select i.* into invitation from public.invitations i
+  where i.id = prepare_invitation_mail.invitation_id and i.accepted_at is null and i.withdrawn_at is null
+    and i.expires_at > now()
+  for update;
+  if not found then
+    return null;
+  end if;
+  if (
+    select count(*) from private.invitation_mails m
+    where m.email = invitation.email and m.asked_at > now() - interval '1 day'
+  ) > 10 then
+    update public.invitations i set mailed_at = now() where i.id = invitation.id;
+    return null;
+  end if;
+  insert into private.invitation_secrets as s (invitation_id, token_hash)
+  values (invitation.id, sha256(convert_to(secret, 'UTF8')))
+  on conflict on constraint invitation_secrets_pkey do update set token_hash = excluded.token_hash;
+  return jsonb_build_object(
+    'email', invitation.email, 'token', secret, 'confirmed', exists (
+      select 1 from auth.users u where u.email = invitation.email and u.email_confirmed_at is not null
+    )
+  );
+end;
+$$;
+
+-- Notes that Auth has taken the mail.
+create function public.record_invitation_mail(invitation_id uuid) returns void
+language sql set search_path = '' as $$
+  update public.invitations i set mailed_at = now() where i.id = record_invitation_mail.invitation_id;
+$$;
+
+-- The invitation of a token, locked, if the caller is the person it is for.
+-- Security definer: callers have no right to read the tokens, nor invitations of a tenant that they do not belong to.
+create function private.invitation_of_token(token text) returns public.invitations
+language plpgsql security definer set search_path = '' as $$
+declare
+  address constant text := private.require_joinable();
+  invitation public.invitations;
+begin
+  select i.* into invitation
+  from private.invitation_secrets s join public.invitations i on i.id = s.invitation_id
+  where s.token_hash = sha256(convert_to(invitation_of_token.token, 'UTF8'))
+    and i.accepted_at is null and i.withdrawn_at is null
+  for update of i;
+  if not found then
+    raise sqlstate 'PT404' using message = 'There is no such invitation. Ask for another one.', detail = 'not_found';
+  end if;
+  if invitation.email <> address then
+    raise sqlstate 'PT403' using message = 'This invitation is for another address.', detail = 'other_address';
+  end if;
+  if invitation.expires_at <= now() then
+    raise sqlstate 'PT409' using message = 'This invitation has expired. Ask for another one.',
+      detail = 'invitation_expired';
+  end if;
+  return invitation;
+end;
+$$;
+
+-- Shows an invitation to the person it is for. `needs_password`: the address was confirmed after an invitation to it, so
+-- a password of the account may be that of a stranger who typed the address before its owner did.
+-- Security definer: callers have no right to read tenants that they do not belong to.
+create function public.preview_invitation(token text) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  invitation constant public.invitations := private.invitation_of_token(token);
+begin
+  return private.invitation_json(invitation) - 'invited_by' - 'mailed_at' - 'status' || jsonb_build_object(
+    'organisation', (select t.name from public.tenants t where t.id = invitation.tenant_id),
+    'needs_password', (
+      select u.email_confirmed_at >= (select min(i.created_at) from public.invitations i where i.email = invitation.email)
+      from auth.users u where u.id = (select auth.uid())
+    ) and not exists (
+      -- with that one the owner has chosen the password
+      select 1 from public.invitations i where i.user_id = (select auth.uid()) and i.accepted_at is not null
+    )
+  );
+end;
+$$;
+
+-- Makes the caller a member with the roles of the invitation, and returns what the caller may do from now on.
+-- Security definer: callers have no right to write people, roles of people and invitations.
+create function public.accept_invitation(token text) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  person constant uuid := auth.uid();
+  invitation constant public.invitations := private.invitation_of_token(token);
+begin
+  perform private.begin_membership(
+    person, invitation.tenant_id, invitation.display_name, invitation.locale, invitation.role_ids
+  );
+  update public.invitations i set accepted_at = now(), user_id = person where i.id = invitation.id;
+  delete from private.invitation_secrets s where s.invitation_id = invitation.id;
+  return public.current_access();
 end;
 $$;
 
@@ -366,7 +657,7 @@ begin
   if successor is not null and not exists (
     select 1 from public.profiles p
     where p.user_id = successor and p.user_id <> person and p.tenant_id = private.tenant_id()
-      and p.deactivated_at is null and private.person_has_permission(p.user_id, 'conversations.view')
+      and p.deactivated_at is null and private.person_has_permission(p.user_id, p.tenant_id, 'conversations.view')
   ) then
     raise sqlstate 'PT422' using message = 'There is no such active person.', detail = 'invalid_field',
       hint = 'reassign_to';
@@ -383,9 +674,10 @@ begin
 end;
 $$;
 
--- Changes the fields that `changes` names: display_name, locale, active, role_ids, reassign_to, availability. A
--- deactivated person loses every session, and their open conversations go to `reassign_to` or become unassigned. People
--- set their own availability; people who may assign conversations set it for others.
+-- Changes the fields that `changes` names: display_name, locale, active, role_ids, reassign_to, api_keys, availability. A
+-- deactivated person loses the membership and its sessions. Their open conversations go to `reassign_to` or become
+-- unassigned, their invitations are withdrawn, and `api_keys` decides about their keys. People set their own
+-- availability; people who may assign conversations set it for others.
 -- Security definer: clients have no right to write people.
 create function public.update_agent(user_id uuid, changes jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -393,9 +685,10 @@ declare
   person constant uuid := update_agent.user_id;
   own constant boolean := person = auth.uid();
   active constant boolean := (changes ->> 'active')::boolean;
+  before public.profiles;
   handed_over integer := 0;
 begin
-  if own and not changes ?| array['active', 'role_ids', 'reassign_to'] then
+  if own and not changes ?| array['active', 'role_ids', 'reassign_to', 'api_keys'] then
     perform private.require('profile.update');
   elsif changes - 'availability' = '{}' and changes ? 'availability' then
     perform private.require('agents.assign');
@@ -404,6 +697,22 @@ begin
     perform private.require_subordinate(person);
   end if;
 
+  select p.* into before from public.profiles p
+  where p.user_id = person and p.tenant_id = private.tenant_id()
+  for update;
+  if not found then
+    raise sqlstate 'PT404' using message = 'There is no such person.', detail = 'not_found';
+  end if;
+  if active and before.left_at is not null then
+    raise sqlstate 'PT409' using message = 'This person has left the organisation: invite them again.',
+      detail = 'person_left';
+  end if;
+  if active is false and before.deactivated_at is null then
+    perform private.settle_api_keys(person, changes ->> 'api_keys');
+    perform private.withdraw_invitations_of(person, before.tenant_id);
+    -- A person has one membership at a time, so these sessions are of this one. The account stays the person's own.
+    delete from auth.sessions s where s.user_id = person;
+  end if;
   update public.profiles p
   set
     display_name = coalesce(changes ->> 'display_name', p.display_name),
@@ -411,25 +720,43 @@ begin
     availability = coalesce(changes ->> 'availability', p.availability),
     deactivated_at = case active when true then null when false then coalesce(p.deactivated_at, now())
       else p.deactivated_at end
-  where p.user_id = person and p.tenant_id = private.tenant_id();
-  if not found then
-    raise sqlstate 'PT404' using message = 'There is no such person.', detail = 'not_found';
-  end if;
+  where p.user_id = person and p.tenant_id = before.tenant_id;
   if changes ? 'role_ids' then
     perform public.set_user_roles(
       person, array(select jsonb_array_elements_text(changes -> 'role_ids'))::uuid[]
     );
-  end if;
-  if active is false then
-    delete from auth.sessions s where s.user_id = person;
   end if;
   if active is false or changes ? 'reassign_to' then
     handed_over := private.reassign_conversations(person, (changes ->> 'reassign_to')::uuid);
   end if;
   return (
     select private.agent_json(p) || jsonb_build_object('reassigned_conversations', handed_over)
-    from public.profiles p where p.user_id = person
+    from public.profiles p where p.user_id = person and p.tenant_id = before.tenant_id
   );
+end;
+$$;
+
+-- Ends the caller's own membership. The account and its sessions stay, for another tenant. `api_keys` as in
+-- `update_agent`.
+-- Security definer: clients have no right to write people.
+create function public.leave_tenant(api_keys text default null) returns void
+language plpgsql security definer set search_path = '' as $$
+declare
+  tenant constant uuid := private.tenant_id();
+  person constant uuid := private.person_id();
+begin
+  if tenant is null or person is null then
+    raise sqlstate 'PT403' using message = 'Only a person can leave an organisation.', detail = 'forbidden';
+  end if;
+  -- one transaction at a time changes the people of a tenant
+  perform 1 from public.tenants t where t.id = tenant for no key update;
+  if private.tenant_id() is distinct from tenant then
+    raise sqlstate 'PT403' using message = 'Only a person can leave an organisation.', detail = 'forbidden';
+  end if;
+  perform private.settle_api_keys(person, leave_tenant.api_keys);
+  perform private.withdraw_invitations_of(person, tenant);
+  perform private.reassign_conversations(person, null);
+  perform private.end_membership(person, tenant);
 end;
 $$;
 
@@ -449,15 +776,19 @@ begin
   if roles is null or cardinality(roles) < (select count(distinct k) from unnest(role_keys) k) then
     raise sqlstate 'PT422' using message = 'There is no such role.', detail = 'invalid_field', hint = 'role';
   end if;
-  insert into public.profiles (user_id, tenant_id, display_name, locale)
-  values (add_member.user_id, add_member.tenant_id, add_member.display_name, add_member.locale)
-  on conflict do nothing;
-  if not found then
-    raise sqlstate 'PT409' using message = 'This address already belongs to an account.', detail = 'email_taken',
+  if exists (
+    select 1 from public.profiles p where p.user_id = add_member.user_id and p.left_at is null
+  ) then
+    raise sqlstate 'PT409' using message = 'This address already belongs to a member.', detail = 'email_taken',
       hint = 'email';
   end if;
-  insert into public.user_roles (user_id, role_id) select add_member.user_id, r from unnest(roles) r;
-  return (select private.agent_json(p) from public.profiles p where p.user_id = add_member.user_id);
+  perform private.begin_membership(
+    add_member.user_id, add_member.tenant_id, add_member.display_name, add_member.locale, roles
+  );
+  return (
+    select private.agent_json(p) from public.profiles p
+    where p.user_id = add_member.user_id and p.tenant_id = add_member.tenant_id
+  );
 end;
 $$;
 
@@ -523,9 +854,13 @@ create trigger announce_updated after update on public.profiles
 alter table public.tenants enable row level security;
 alter table public.profiles enable row level security;
 alter table public.invitations enable row level security;
+alter table private.invitation_secrets enable row level security;
+alter table private.invitation_mails enable row level security;
 
 create policy "people read their tenant" on public.tenants for select to authenticated
   using (id = (select private.tenant_id()));
+create policy "nobody" on private.invitation_secrets to authenticated using (false);
+create policy "nobody" on private.invitation_mails to authenticated using (false);
 
 grant select on public.tenants, public.profiles, public.invitations to authenticated;
 
@@ -538,6 +873,11 @@ grant execute on function
   public.list_agents(text, boolean, integer, integer),
   public.get_agent(uuid),
   public.invite_agent(text, text, uuid[], text),
+  public.list_invitations(integer, integer),
+  public.resend_invitation(uuid),
   public.withdraw_invitation(uuid),
-  public.update_agent(uuid, jsonb)
+  public.preview_invitation(text),
+  public.accept_invitation(text),
+  public.update_agent(uuid, jsonb),
+  public.leave_tenant(text)
 to authenticated;

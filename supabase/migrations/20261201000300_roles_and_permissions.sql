@@ -23,7 +23,7 @@ create table public.roles (
   -- true: the role also holds the permissions of the predefined roles of lower levels
   inherits boolean not null default true,
   unique nulls not distinct (tenant_id, key),
-  constraint roles_name_check check (char_length(name) between 1 and 100)
+  constraint roles_name_check check (char_length(name) between 1 and 100 and private.is_visible(name))
 );
 
 create table public.permissions (
@@ -48,10 +48,13 @@ create table public.role_permissions (
 create index role_permissions_permission_key_idx on public.role_permissions (permission_key);
 
 create table public.user_roles (
-  user_id uuid not null references public.profiles (user_id) on delete cascade,
+  user_id uuid not null,
+  tenant_id uuid not null,
   role_id uuid not null references public.roles (id) on delete cascade,
   created_at timestamptz not null default now(),
-  primary key (user_id, role_id)
+  primary key (user_id, tenant_id, role_id),
+  foreign key (user_id, tenant_id) references public.profiles (user_id, tenant_id)
+    on update cascade on delete cascade
 );
 create index user_roles_role_id_idx on public.user_roles (role_id);
 
@@ -69,7 +72,7 @@ create table public.permission_templates (
   -- null: predefined, the same for every tenant
   tenant_id uuid references public.tenants (id) on delete cascade,
   key text not null check (key ~ '^[a-z][a-z0-9_]{0,62}$'),
-  name text not null check (char_length(name) between 1 and 100),
+  name text not null check (char_length(name) between 1 and 100 and private.is_visible(name)),
   name_id text,
   description text not null default '' check (char_length(description) <= 500),
   description_id text,
@@ -157,10 +160,12 @@ $$;
 -- Security definer: policies call it, also those of the tables that it reads.
 create function private.caller_roles() returns setof uuid
 language plpgsql stable security definer set search_path = '' as $$
+declare
+  tenant constant uuid := private.tenant_id();
 begin
-  if private.tenant_id() is not null then
+  if tenant is not null then
     return query
-      select ur.role_id from public.user_roles ur where ur.user_id = (select auth.uid())
+      select ur.role_id from public.user_roles ur where ur.user_id = (select auth.uid()) and ur.tenant_id = tenant
       union all
       select k.role_id from public.api_keys k where k.id = (select auth.uid());
   end if;
@@ -170,15 +175,8 @@ $$;
 -- A person may only hold a predefined role or a role of their own tenant.
 create function private.refuse_foreign_role() returns trigger
 language plpgsql set search_path = '' as $$
-declare
-  holder_tenant uuid;
 begin
-  if tg_table_name = 'user_roles' then
-    select p.tenant_id into holder_tenant from public.profiles p where p.user_id = new.user_id;
-  else
-    holder_tenant := new.tenant_id;
-  end if;
-  if exists (select 1 from public.roles r where r.id = new.role_id and r.tenant_id <> holder_tenant) then
+  if exists (select 1 from public.roles r where r.id = new.role_id and r.tenant_id <> new.tenant_id) then
     raise foreign_key_violation using message = 'The role is of another tenant.';
   end if;
   return new;
@@ -204,7 +202,7 @@ create function private.level_of(person uuid) returns integer
 language sql stable set search_path = '' as $$
   select coalesce(max(r.level), 0)
   from public.user_roles ur join public.roles r on r.id = ur.role_id
-  where ur.user_id = person;
+  where ur.user_id = person and ur.tenant_id = private.tenant_id();
 $$;
 
 -- Refuses permissions that the caller lacks. Permissions of disabled modules count, because a module can be enabled again.
@@ -297,7 +295,7 @@ begin
   if found and not exists (
     select 1
     from public.profiles p
-    join public.user_roles ur on ur.user_id = p.user_id
+    join public.user_roles ur on ur.user_id = p.user_id and ur.tenant_id = p.tenant_id
     where ur.role_id = '00000000-0000-4000-8000-000000000010'
       and p.tenant_id = tenant and p.deactivated_at is null and p.user_id is distinct from leaving
   ) then
@@ -312,10 +310,13 @@ language plpgsql security definer set search_path = '' as $$
 begin
   if tg_table_name = 'user_roles' then
     perform private.require_a_super_admin(p.tenant_id, null)
-    from public.profiles p where p.user_id = old.user_id and p.deactivated_at is null;
+    from public.profiles p
+    where p.user_id = old.user_id and p.tenant_id = old.tenant_id and p.deactivated_at is null;
   elsif exists (
     select 1 from public.user_roles ur
     where ur.user_id = old.user_id and ur.role_id = '00000000-0000-4000-8000-000000000010'
+      -- a row that has moved has taken its roles along
+      and ur.tenant_id in (old.tenant_id, new.tenant_id)
   ) then
     perform private.require_a_super_admin(old.tenant_id, old.user_id);
   end if;
@@ -342,7 +343,8 @@ language sql stable set search_path = '' as $$
       from private.role_holdings h where h.role_id = r.id
     ), '[]'),
     'users_count', (
-      select count(*) from public.user_roles ur join public.profiles p on p.user_id = ur.user_id
+      select count(*)
+      from public.user_roles ur join public.profiles p on p.user_id = ur.user_id and p.tenant_id = ur.tenant_id
       where ur.role_id = r.id and p.tenant_id = private.tenant_id() and p.deactivated_at is null
     )
   );
@@ -671,12 +673,13 @@ begin
       'roles', coalesce((
         select jsonb_agg(jsonb_build_object('id', r.id, 'key', r.key, 'name', r.name, 'level', r.level)
           order by r.level desc, r.key)
-        from public.user_roles ur join public.roles r on r.id = ur.role_id where ur.user_id = p.user_id
+        from public.user_roles ur join public.roles r on r.id = ur.role_id
+        where ur.user_id = p.user_id and ur.tenant_id = p.tenant_id
       ), '[]'),
       'permissions', coalesce((
         select jsonb_agg(distinct h.permission_key order by h.permission_key)
         from public.user_roles ur join private.role_holdings h on h.role_id = ur.role_id
-        where ur.user_id = p.user_id
+        where ur.user_id = p.user_id and ur.tenant_id = p.tenant_id
       ), '[]')
     )
     from public.profiles p
@@ -695,28 +698,33 @@ begin
   perform private.require('rbac.manage_users');
   person := private.require_subordinate(set_user_roles.user_id);
   perform private.require_grantable(set_user_roles.role_ids);
+  if person.left_at is not null then
+    raise sqlstate 'PT409' using message = 'This person has left the organisation: invite them again.',
+      detail = 'person_left';
+  end if;
   -- New roles are inserted first: otherwise the last Super Admin would be missing for a moment.
-  insert into public.user_roles (user_id, role_id)
-  select distinct person.user_id, w.id from unnest(set_user_roles.role_ids) as w (id)
+  insert into public.user_roles (user_id, tenant_id, role_id)
+  select distinct person.user_id, person.tenant_id, w.id from unnest(set_user_roles.role_ids) as w (id)
   on conflict do nothing;
   delete from public.user_roles ur
-  where ur.user_id = person.user_id and ur.role_id <> all (set_user_roles.role_ids);
+  where ur.user_id = person.user_id and ur.tenant_id = person.tenant_id and ur.role_id <> all (set_user_roles.role_ids);
   return public.get_user_access(person.user_id);
 end;
 $$;
 
--- Whether a person has a permission, independent of the caller.
+-- Whether a person is an active member of a tenant and has a permission there, independent of the caller.
 -- Security definer: it reads from `auth.users` whether a person is banned.
-create function private.person_has_permission(person uuid, wanted text) returns boolean
+create function private.person_has_permission(person uuid, tenant uuid, wanted text) returns boolean
 language plpgsql stable security definer set search_path = '' as $$
 begin
   return exists (
     select 1
     from public.profiles p
     join auth.users u on u.id = p.user_id
-    join public.user_roles ur on ur.user_id = p.user_id
+    join public.user_roles ur on ur.user_id = p.user_id and ur.tenant_id = p.tenant_id
     join private.role_holdings h on h.role_id = ur.role_id
-    where p.user_id = person and p.deactivated_at is null and (u.banned_until is null or u.banned_until <= now())
+    where p.user_id = person and p.tenant_id = person_has_permission.tenant and p.deactivated_at is null
+      and (u.banned_until is null or u.banned_until <= now())
       and h.permission_key = wanted
   );
 end;
@@ -790,7 +798,11 @@ create policy "people read roles they hold or manage" on public.roles for select
   );
 create policy "people read which roles they hold, and colleagues'" on public.user_roles for select to authenticated
   using (
-    exists (select 1 from public.profiles p where p.user_id = user_roles.user_id)
+    tenant_id = (select private.tenant_id())
+    and exists (
+      select 1 from public.profiles p
+      where p.user_id = user_roles.user_id and p.tenant_id = user_roles.tenant_id
+    )
     and (
       user_id = (select auth.uid())
       or (select private.has_permission('rbac.view'))

@@ -4,7 +4,7 @@
 create table public.api_keys (
   id uuid primary key default gen_random_uuid(),
   tenant_id uuid not null references public.tenants (id) on delete cascade,
-  name text not null check (char_length(name) between 1 and 100),
+  name text not null check (char_length(name) between 1 and 100 and private.is_visible(name)),
   -- the first characters of the key, by which people recognise it
   prefix text not null,
   role_id uuid not null references public.roles (id),
@@ -47,10 +47,13 @@ create table private.function_proofs (
   expires_at timestamptz not null
 );
 
--- A version number per tenant. It increases when the rights of a person or a key of the tenant may have changed.
+create sequence private.access_version_numbers;
+
+-- A version number per tenant. It increases when the rights of a person or a key of the tenant may have changed. No two
+-- tenants ever have the same number: a person who changes the tenant is noticed as well.
 create table private.access_versions (
   tenant_id uuid primary key references public.tenants (id) on delete cascade,
-  version bigint not null default 1
+  version bigint not null default nextval('private.access_version_numbers')
 );
 
 -- Everything a request needs to know about its caller, in one call. Null for a caller without a tenant.
@@ -93,7 +96,7 @@ begin
       ), '[]')
     )
     from public.tenants t
-    left join public.profiles p on p.user_id = (select auth.uid())
+    left join public.profiles p on p.user_id = (select auth.uid()) and p.tenant_id = t.id
     left join public.api_keys k on k.id = (select auth.uid())
     where t.id = tenant
   );
@@ -122,10 +125,6 @@ declare
 begin
   case tg_table_name
     when 'tenants' then tenants := array(select c.id from changed c);
-    when 'user_roles' then
-      tenants := array(
-        select distinct p.tenant_id from changed c join public.profiles p on p.user_id = c.user_id
-      );
     when 'role_permissions' then
       tenants := array(
         select distinct t.id from changed c
@@ -141,7 +140,7 @@ begin
   insert into private.access_versions as v (tenant_id)
   -- a tenant that is being deleted has no row left to lock
   select t.id from public.tenants t where t.id = any (tenants) order by t.id
-  on conflict (tenant_id) do update set version = v.version + 1;
+  on conflict (tenant_id) do update set version = nextval('private.access_version_numbers');
   return null;
 end;
 $$;
@@ -257,7 +256,11 @@ $$;
 create function private.api_key_json(k public.api_keys) returns jsonb
 language sql stable set search_path = '' as $$
   select jsonb_build_object(
-    'id', k.id, 'name', k.name, 'prefix', k.prefix, 'created_by', k.created_by, 'created_at', k.created_at,
+    'id', k.id, 'name', k.name, 'prefix', k.prefix, 'created_by', k.created_by,
+    'created_by_active', case when k.created_by is not null then exists (
+      select 1 from public.profiles p
+      where p.user_id = k.created_by and p.tenant_id = k.tenant_id and p.deactivated_at is null
+    ) end, 'created_at', k.created_at,
     'expires_at', k.expires_at, 'last_used_at', k.last_used_at, 'revoked_at', k.revoked_at,
     'status', case when k.revoked_at is not null then 'revoked' when k.expires_at <= now() then 'expired'
       else 'active' end,
@@ -328,6 +331,41 @@ begin
     raise sqlstate 'PT404' using message = 'There is no such API key.', detail = 'not_found';
   end if;
   return private.api_key_json(key);
+end;
+$$;
+
+-- Does with the keys that a person who goes has created what `decision` says: `keep` or `revoke`. Without a decision it
+-- refuses if there are any, and names them to those who may see them.
+create function private.settle_api_keys(person uuid, decision text) returns void
+language plpgsql set search_path = '' as $$
+declare
+  tenant constant uuid := private.tenant_id();
+  own constant boolean := person = auth.uid();
+  keys text[];
+begin
+  if decision not in ('keep', 'revoke') then
+    raise sqlstate 'PT422' using message = 'Say keep or revoke.', detail = 'invalid_field', hint = 'api_keys';
+  end if;
+  select array_agg(format('%s (%s)', k.name, k.prefix) order by k.created_at, k.id) into keys
+  from public.api_keys k
+  where k.tenant_id = tenant and k.created_by = person and k.revoked_at is null
+    and (k.expires_at is null or k.expires_at > now());
+  if keys is null or decision = 'keep' then
+    return;
+  end if;
+  if decision is null then
+    raise sqlstate 'PT409' using message = format(
+      'API keys that this person created still work: %s. Say with api_keys whether to keep or to revoke them.',
+      case when own or private.has_permission('api_keys.view') then
+        array_to_string(keys[1:10], ', ') || case when cardinality(keys) > 10 then ', …' else '' end
+      else cardinality(keys)::text end
+    ), detail = 'api_keys_undecided', hint = 'api_keys';
+  end if;
+  if not own then
+    perform private.require('api_keys.revoke');
+  end if;
+  update public.api_keys k set revoked_at = now(), revoked_by = private.person_id()
+  where k.tenant_id = tenant and k.created_by = person and k.revoked_at is null;
 end;
 $$;
 

@@ -57,7 +57,11 @@ begin
     return;
   end if;
   select 'user', coalesce(nullif(p.display_name, ''), u.email) into actor_type, actor_name
-  from auth.users u left join public.profiles p on p.user_id = u.id
+  from auth.users u
+  left join lateral (
+    select m.display_name from public.profiles m where m.user_id = u.id
+    order by m.deactivated_at desc nulls first limit 1
+  ) p on true
   where u.id = actor_id;
   if not found then
     select 'api_key', k.name into actor_type, actor_name from public.api_keys k where k.id = actor_id;
@@ -97,9 +101,6 @@ create function private.tenant_of(entity text, changed jsonb) returns uuid
 language sql stable set search_path = '' as $$
   select case entity
     when 'tenants' then (changed ->> 'id')::uuid
-    when 'user_roles' then (
-      select p.tenant_id from public.profiles p where p.user_id = (changed ->> 'user_id')::uuid
-    )
     when 'role_permissions' then (
       select r.tenant_id from public.roles r where r.id = (changed ->> 'role_id')::uuid
     )
@@ -234,7 +235,9 @@ begin
     select k.tenant_id, k.name into tenant, name from public.api_keys k where k.id = record_event.actor_id;
   else
     select p.tenant_id, coalesce(nullif(p.display_name, ''), u.email) into tenant, name
-    from public.profiles p join auth.users u on u.id = p.user_id where p.user_id = record_event.actor_id;
+    from public.profiles p join auth.users u on u.id = p.user_id
+    where p.user_id = record_event.actor_id
+    order by p.deactivated_at desc nulls first limit 1;
   end if;
   if tenant is null then
     return;
@@ -452,7 +455,7 @@ select private.audit_table('user_roles', 'user_id,role_id');
 select private.audit_table('permission_templates', 'id');
 select private.audit_table('tenant_modules', 'tenant_id,module_id');
 select private.audit_table('api_keys', 'id', '-last_used_at');
-select private.audit_table('invitations', 'id');
+select private.audit_table('invitations', 'id', '-mailed_at');
 
 alter table public.audit_logs enable row level security;
 

@@ -92,7 +92,13 @@ begin
     perform realtime.send(broadcast, event, 'tenant:' || tenant, true);
   end if;
   if audience = 'agent' or (audience = 'conversations' and assignee is not null) then
-    perform realtime.send(broadcast, event, 'agent:' || assignee, true);
+    -- conversations of a former member can still name them: they listen for another tenant now
+    if exists (
+      select 1 from public.profiles p
+      where p.user_id = assignee and p.tenant_id = record_and_broadcast.tenant and p.deactivated_at is null
+    ) then
+      perform realtime.send(broadcast, event, 'agent:' || assignee, true);
+    end if;
   elsif audience = 'conversations' then
     perform realtime.send(broadcast, event, 'tenant:' || tenant || ':unassigned', true);
   elsif audience <> 'tenant' then

@@ -6,7 +6,7 @@
 create table public.whatsapp_sessions (
   id uuid primary key default gen_random_uuid(),
   tenant_id uuid not null references public.tenants (id) on delete cascade,
-  name text not null default '' check (char_length(name) <= 200),
+  name text not null default '' check (char_length(name) <= 200 and (name = '' or private.is_visible(name))),
   meta_phone_number_id text unique check (meta_phone_number_id ~ '^[0-9]{1,32}$'),
   meta_business_account_id text not null check (meta_business_account_id ~ '^[0-9]{1,32}$'),
   display_phone_number text not null default '',

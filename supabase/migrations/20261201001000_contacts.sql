@@ -89,7 +89,7 @@ create table public.contact_fields (
   id uuid primary key default gen_random_uuid(),
   tenant_id uuid not null references public.tenants (id) on delete cascade,
   key text not null check (key ~ '^[a-z][a-z0-9_]{0,39}$'),
-  name text not null check (char_length(name) between 1 and 100),
+  name text not null check (char_length(name) between 1 and 100 and private.is_visible(name)),
   type text not null check (type in ('text', 'number', 'boolean', 'date', 'choice')),
   -- the permitted choices
   choices text[] not null default '{}',
@@ -245,7 +245,10 @@ $$;
 create function private.contact_json(c public.contacts) returns jsonb
 language sql stable set search_path = '' as $$
   select private.contact_row_json(c) || jsonb_build_object(
-    'owner_name', (select nullif(p.display_name, '') from public.profiles p where p.user_id = c.owner_id),
+    'owner_name', (
+      select nullif(p.display_name, '') from public.profiles p
+      where p.user_id = c.owner_id and p.tenant_id = c.tenant_id
+    ),
     'last_activity_at', (
       select max(v.last_message_at) from public.conversations v where v.contact_id = c.id and v.tenant_id = c.tenant_id
     ),
@@ -779,7 +782,8 @@ $$;
 create function private.contact_note_json(n public.contact_notes) returns jsonb
 language sql stable set search_path = '' as $$
   select to_jsonb(n) - 'tenant_id' - 'contact_id' || jsonb_build_object('created_by_name', (
-    select nullif(p.display_name, '') from public.profiles p where p.user_id = n.created_by
+    select nullif(p.display_name, '') from public.profiles p
+    where p.user_id = n.created_by and p.tenant_id = n.tenant_id
   ));
 $$;
 
@@ -998,7 +1002,10 @@ begin
       cross join lateral (
         select o.occurred_at as at, o.id, 'event' as kind, jsonb_build_object(
           'conversation_id', o.conversation_id, 'event', o.kind, 'actor_id', o.actor_id,
-          'actor_name', (select nullif(p.display_name, '') from public.profiles p where p.user_id = o.actor_id)
+          'actor_name', (
+            select nullif(p.display_name, '') from public.profiles p
+            where p.user_id = o.actor_id and p.tenant_id = o.tenant_id
+          )
         ) || jsonb_strip_nulls(o.details) as details
         from public.conversation_events o
         where o.conversation_id = t.id and o.tenant_id = tenant and (o.occurred_at, o.id) < (before_at, before_id)

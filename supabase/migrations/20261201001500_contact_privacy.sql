@@ -390,7 +390,8 @@ begin
       'conversation_notes', coalesce((
         select jsonb_agg(jsonb_build_object(
           'conversation_id', n.conversation_id, 'content', n.content, 'author_id', n.author_id, 'author_name', (
-            select nullif(p.display_name, '') from public.profiles p where p.user_id = n.author_id
+            select nullif(p.display_name, '') from public.profiles p
+            where p.user_id = n.author_id and p.tenant_id = n.tenant_id
           ), 'created_at', n.created_at, 'edited_at', n.edited_at
         ) order by n.created_at)
         from public.conversations v

@@ -139,7 +139,7 @@ begin
     from before o
     join changed n on n.id = o.id
     where n.assigned_to is distinct from o.assigned_to and n.last_message_at is not null
-      and (o.assigned_to is null or not private.person_has_permission(o.assigned_to, 'conversations.view_all'));
+      and (o.assigned_to is null or not private.person_has_permission(o.assigned_to, o.tenant_id, 'conversations.view_all'));
   end if;
   perform private.announce(
     v.tenant_id, v.assigned_to,

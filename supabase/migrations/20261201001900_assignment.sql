@@ -31,10 +31,10 @@ begin
   perform pg_advisory_xact_lock(hashtextextended('private.next_agent ' || session.tenant_id, 0));
   pooled := exists (select 1 from private.assignment_members m where m.session_id = session.id and m.in_pool);
   with people as materialized (
-    select p.user_id, p.availability, private.person_has_permission(p.user_id, 'conversations.assign') as distributes
+    select p.user_id, p.availability, private.person_has_permission(p.user_id, p.tenant_id, 'conversations.assign') as distributes
     from public.profiles p
     where p.tenant_id = session.tenant_id and p.deactivated_at is null
-      and private.person_has_permission(p.user_id, 'conversations.view') and private.person_has_permission(p.user_id, 'messages.send')
+      and private.person_has_permission(p.user_id, p.tenant_id, 'conversations.view') and private.person_has_permission(p.user_id, p.tenant_id, 'messages.send')
   )
   select p.user_id into chosen
   from people p
@@ -66,7 +66,7 @@ language plpgsql set search_path = '' as $$
 declare
   number public.whatsapp_sessions;
 begin
-  if private.person_has_permission(assigned_to, 'conversations.view') then
+  if private.person_has_permission(assigned_to, tenant, 'conversations.view') then
     return assigned_to;
   end if;
   select s.* into number from public.whatsapp_sessions s where s.id = session and s.assignment <> 'manual';
@@ -139,7 +139,7 @@ begin
   elsif assignee is not null and not exists (
     select 1 from public.profiles p
     where p.user_id = assignee and p.tenant_id = conversation.tenant_id
-      and private.person_has_permission(p.user_id, 'conversations.view')
+      and private.person_has_permission(p.user_id, p.tenant_id, 'conversations.view')
   ) then
     raise sqlstate 'PT422' using message = 'There is no such active person who may see conversations.',
       detail = 'invalid_field', hint = 'user_id';
@@ -200,7 +200,7 @@ begin
       select 1 from unnest(pool) w (id)
       where not exists (
         select 1 from public.profiles p
-        where p.user_id = w.id and p.tenant_id = session.tenant_id and private.person_has_permission(p.user_id, 'conversations.view')
+        where p.user_id = w.id and p.tenant_id = session.tenant_id and private.person_has_permission(p.user_id, p.tenant_id, 'conversations.view')
       )
     ) then
       raise sqlstate 'PT422' using message = 'There is no such active person who may see conversations.',

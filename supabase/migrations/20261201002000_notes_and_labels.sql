@@ -3,7 +3,7 @@
 create table public.labels (
   id uuid primary key default gen_random_uuid(),
   tenant_id uuid not null references public.tenants (id) on delete cascade,
-  name text not null check (char_length(name) between 1 and 50 and name = trim(name)),
+  name text not null check (char_length(name) between 1 and 50 and name = trim(name) and private.is_visible(name)),
   color text not null default '#64748b' check (color ~ '^#[0-9a-f]{6}$'),
   description text not null default '' check (char_length(description) <= 200),
   created_by uuid,
@@ -158,9 +158,9 @@ begin
     select 1 from unnest(mentioned) w (id)
     where not exists (
       select 1 from public.profiles p
-      where p.user_id = w.id and p.tenant_id = note.tenant_id and private.person_has_permission(p.user_id, 'notes.view') and (
-        private.person_has_permission(p.user_id, 'conversations.view_all')
-        or (private.person_has_permission(p.user_id, 'conversations.view') and (
+      where p.user_id = w.id and p.tenant_id = note.tenant_id and private.person_has_permission(p.user_id, p.tenant_id, 'notes.view') and (
+        private.person_has_permission(p.user_id, p.tenant_id, 'conversations.view_all')
+        or (private.person_has_permission(p.user_id, p.tenant_id, 'conversations.view') and (
           p.user_id = assignee
           or (assignee is null and exists (
             select 1 from public.tenants t where t.id = p.tenant_id and t.agents_see_unassigned

@@ -4,7 +4,7 @@
 create table public.broadcast_campaigns (
   id uuid primary key default gen_random_uuid(),
   tenant_id uuid not null references public.tenants (id) on delete cascade,
-  name text not null check (char_length(name) between 1 and 200),
+  name text not null check (char_length(name) between 1 and 200 and private.is_visible(name)),
   status text not null default 'draft' check (status in (
     'draft', 'scheduled', 'sending', 'paused', 'completed', 'failed', 'cancelled'
   )),

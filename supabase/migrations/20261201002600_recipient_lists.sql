@@ -7,7 +7,7 @@
 create table public.recipient_lists (
   id uuid primary key default gen_random_uuid(),
   tenant_id uuid not null references public.tenants (id) on delete cascade,
-  name text not null check (char_length(name) between 1 and 200),
+  name text not null check (char_length(name) between 1 and 200 and private.is_visible(name)),
   -- {"type": "file", "file_name"}, {"type": "manual"} or {"type": "contacts", "filter"}
   source jsonb not null check (source ->> 'type' in ('file', 'manual', 'contacts')),
   -- refused: a row has an error, and the list was to be imported as a whole or not at all

@@ -11,7 +11,7 @@
 create table public.segments (
   id uuid primary key default gen_random_uuid(),
   tenant_id uuid not null references public.tenants (id) on delete cascade,
-  name text not null check (char_length(name) between 1 and 100 and name = trim(name)),
+  name text not null check (char_length(name) between 1 and 100 and name = trim(name) and private.is_visible(name)),
   description text not null default '' check (char_length(description) <= 500),
   filter jsonb not null check (jsonb_typeof(filter) = 'object' and octet_length(filter::text) <= 100000),
   created_by uuid,

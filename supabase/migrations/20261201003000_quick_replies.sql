@@ -9,7 +9,7 @@ create table public.quick_replies (
   -- the owner; null: shared by everyone
   owner_id uuid,
   shortcut text not null check (shortcut ~ '^[a-z0-9_-]{1,40}$'),
-  title text not null default '' check (char_length(title) <= 100),
+  title text not null default '' check (char_length(title) <= 100 and (title = '' or private.is_visible(title))),
   content text not null default '' check (char_length(content) <= 4096),
   category text check (char_length(category) between 1 and 50 and category = trim(category)),
   -- a file to send along: {"type", "path" in bucket broadcast-media, "filename"?}. It is sent by URL, because an upload
@@ -255,7 +255,7 @@ begin
   select c.* into strict contact from public.contacts c where c.id = conversation.contact_id;
   select f.* into text_filled
   from public.tenants t
-  left join public.profiles p on p.user_id = private.person_id()
+  left join public.profiles p on p.user_id = private.person_id() and p.tenant_id = t.id
   left join auth.users u on u.id = p.user_id
   cross join lateral private.fill_text(reply.content, contact, p.display_name, t.name, u.email) f
   where t.id = reply.tenant_id;

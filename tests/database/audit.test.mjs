@@ -262,22 +262,20 @@ describe("an entry names as its actor", () => {
   test("the person the server acts for, and no caller can claim to be another", async () => {
     const { tenant, owner } = await newOffice();
     const person = await newStranger();
-    const { invitation_id } = await calls(owner, "invite_agent", {
-      email: person.email,
-      display_name: "",
-      role_ids: [AGENT],
-    });
-    const entries = await writtenBy(tenant, () =>
-      calls("service", "complete_invitation", { invitation_id, user_id: person.id }),
-    );
+    const invited = { email: person.email, display_name: "", role_ids: [AGENT] };
+    const [invitation] = await writtenBy(tenant, () => calls(owner, "invite_agent", invited));
+    assert.deepEqual([invitation.action, invitation.actor_id], ["invitations.created", owner.id]);
+    const { token } = await calls("service", "prepare_invitation_mail", { invitation_id: invitation.entity_id });
+    const entries = await writtenBy(tenant, () => calls(person, "accept_invitation", { token }));
     assert.deepEqual(
       entries.map(({ action, actor_id }) => [action, actor_id]),
       [
-        ["profiles.created", owner.id],
-        ["user_roles.created", owner.id],
-        ["invitations.updated", owner.id],
+        ["profiles.created", person.id],
+        ["user_roles.created", person.id],
+        ["invitations.updated", person.id],
       ],
     );
+    assert.ok(!JSON.stringify(await logOf(tenant)).includes(token), "the log does not have the token");
     const [claimed] = await writtenBy(tenant, () =>
       as(owner, async (sql) => {
         await sql`select set_config('app.actor_id', ${person.id}, true)`;

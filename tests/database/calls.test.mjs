@@ -136,6 +136,7 @@ describe("refusals of the database", async () => {
     NOT_FOUND: 404,
     CONFLICT: 409,
     UNPROCESSABLE_ENTITY: 422,
+    TOO_MANY_REQUESTS: 429,
     SERVICE_UNAVAILABLE: 503,
   };
   const table = sources.find(({ file }) => file === "crates/core/src/refusals.rs")?.text ?? "";

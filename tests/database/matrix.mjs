@@ -115,8 +115,13 @@ export const CALLED_BY_USERS = [
   "list_agents",
   "get_agent",
   "invite_agent",
+  "list_invitations",
+  "resend_invitation",
   "withdraw_invitation",
+  "preview_invitation",
+  "accept_invitation",
   "update_agent",
+  "leave_tenant",
   "list_modules",
   "get_module",
   "set_module",
@@ -244,7 +249,8 @@ export const CALLED_BY_USERS = [
 
 /** Functions that only the service may call. */
 export const CALLED_BY_SERVICE = [
-  "complete_invitation",
+  "prepare_invitation_mail",
+  "record_invitation_mail",
   "add_member",
   "record_refusal",
   "record_export",
@@ -335,6 +341,7 @@ export const PRIVATE_RUN_BY_USERS = [
   "read_by_caller",
   "inbox_condition",
   "fold_text",
+  "is_visible",
   "search_words",
   "month_of",
   "message_words",

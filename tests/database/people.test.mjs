@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
-import { hasFields } from "../fields.mjs";
 import { useDatabase } from "./database.mjs";
 import { isRefused } from "./refusals.mjs";
 
@@ -21,7 +20,7 @@ const {
   receivesMessage,
   assign,
 } = await useDatabase();
-const [SUPER_ADMIN, ADMIN, MANAGER, AGENT] = await predefined("super_admin", "admin", "manager", "agent");
+const [SUPER_ADMIN, MANAGER, AGENT] = await predefined("super_admin", "manager", "agent");
 
 const newOffice = async () => {
   const tenant = await newTenant();
@@ -32,131 +31,7 @@ const newOffice = async () => {
     colleague: await newUser(tenant, "agent"),
   };
 };
-const someAddress = () => `${randomUUID()}@example.test`;
-const invites = (/** @type {any} */ user, email = someAddress(), /** @type {any} */ more = {}) =>
-  calls(user, "invite_agent", { email, display_name: "Baru", role_ids: [AGENT], ...more });
 const keysOf = (/** @type {any[]} */ roles) => roles.map(({ key }) => key).sort();
-
-describe("an invitation", () => {
-  test("makes the invited account a member, with its roles", async () => {
-    const { tenant, admin } = await newOffice();
-    const role = await newRole(tenant);
-    const person = await newStranger();
-    const { invitation_id, ...known } = await invites(admin, ` ${person.email.toUpperCase()} `, {
-      role_ids: [AGENT, role.id, role.id],
-      locale: "en",
-    });
-    assert.deepEqual(known, { registered_user_id: person.id, unconfirmed_user_id: null });
-    const agent = await calls("service", "complete_invitation", { invitation_id, user_id: person.id });
-    hasFields(agent, { id: person.id, email: person.email, display_name: "Baru", locale: "en", active: true });
-    assert.deepEqual(keysOf(agent.roles), ["agent", role.key].sort());
-    assert.equal((await calls(person, "current_access")).tenant.id, tenant.id);
-    await isRefused(calls("service", "complete_invitation", { invitation_id, user_id: person.id }), {
-      code: "PT404",
-      detail: "not_found",
-    });
-  });
-
-  test("reports whether Auth knows the address", async () => {
-    const { admin } = await newOffice();
-    const { invitation_id, ...unknown } = await invites(admin);
-    assert.deepEqual(unknown, { registered_user_id: null, unconfirmed_user_id: null });
-    const unconfirmed = await newStranger({ confirmed: false });
-    const { invitation_id: second, ...known } = await invites(admin, unconfirmed.email);
-    assert.deepEqual(known, { registered_user_id: null, unconfirmed_user_id: unconfirmed.id });
-    assert.notEqual(second, invitation_id);
-  });
-
-  test("to an address with an open invitation renews that one", async () => {
-    const { tenant, admin } = await newOffice();
-    const email = someAddress();
-    const first = await invites(admin, email);
-    const again = await invites(admin, email, { display_name: "Lain", role_ids: [MANAGER] });
-    assert.equal(again.invitation_id, first.invitation_id);
-    const rows = await sql`select * from public.invitations where tenant_id = ${tenant.id}`;
-    assert.deepEqual(
-      rows.map((row) => [row.email, row.display_name, row.role_ids, row.invited_by]),
-      [[email, "Lain", [MANAGER], admin.id]],
-    );
-  });
-
-  test("is refused for a member of any tenant, with one message that does not reveal which", async () => {
-    const { admin, agent } = await newOffice();
-    const elsewhere = await newUser(await newTenant(), "agent");
-    const messages = new Set();
-    for (const person of [agent, elsewhere]) {
-      const [{ email }] = await sql`select email from auth.users where id = ${person.id}`;
-      await assert.rejects(invites(admin, email), (/** @type {any} */ error) => {
-        assert.deepEqual([error.code, error.detail, error.hint], ["PT409", "email_taken", "email"]);
-        messages.add(error.message);
-        return true;
-      });
-    }
-    assert.equal(messages.size, 1);
-  });
-
-  test("is refused without a role, and with a role that the inviter may not give", async () => {
-    const { admin } = await newOffice();
-    for (const roleIds of [[], [randomUUID()]]) {
-      await isRefused(invites(admin, someAddress(), { role_ids: roleIds }), {
-        code: "PT422",
-        detail: "invalid_field",
-        hint: "role_ids",
-      });
-    }
-    for (const role of [ADMIN, SUPER_ADMIN]) {
-      await isRefused(invites(admin, someAddress(), { role_ids: [role] }), {
-        code: "PT403",
-        detail: "role_too_high",
-        hint: "role_ids",
-      });
-    }
-  });
-
-  test("cannot be completed with another address, or after the person has joined another tenant", async () => {
-    const { admin } = await newOffice();
-    const [person, other] = [await newStranger(), await newStranger()];
-    const { invitation_id } = await invites(admin, person.email);
-    await isRefused(calls("service", "complete_invitation", { invitation_id, user_id: other.id }), {
-      code: "PT404",
-      detail: "not_found",
-    });
-    await calls(person, "create_tenant", { name: "Sendiri" });
-    await isRefused(calls("service", "complete_invitation", { invitation_id, user_id: person.id }), {
-      code: "PT409",
-      detail: "email_taken",
-      hint: "email",
-    });
-  });
-
-  test("that is withdrawn cannot be completed, and another tenant cannot withdraw it", async () => {
-    const { tenant, admin } = await newOffice();
-    const person = await newStranger();
-    const { invitation_id } = await invites(admin, person.email);
-    await calls(await newUser(await newTenant(), "super_admin"), "withdraw_invitation", { invitation_id });
-    const open = async () =>
-      (await sql`select from public.invitations where tenant_id = ${tenant.id} and withdrawn_at is null`).count;
-    assert.equal(await open(), 1);
-    await calls(admin, "withdraw_invitation", { invitation_id });
-    assert.equal(await open(), 0);
-    await isRefused(calls("service", "complete_invitation", { invitation_id, user_id: person.id }), {
-      code: "PT404",
-      detail: "not_found",
-    });
-    assert.notEqual((await invites(admin, person.email)).invitation_id, invitation_id);
-  });
-
-  test("gives no role of another tenant", async () => {
-    const { tenant } = await newOffice();
-    const [person, foreign] = [await newStranger(), await newRole(await newTenant())];
-    const [{ id }] = await sql`
-      insert into public.invitations (tenant_id, email, role_ids) values (${tenant.id}, ${person.email}, ${[AGENT, foreign.id]}) returning id`;
-    assert.deepEqual(
-      keysOf((await calls("service", "complete_invitation", { invitation_id: id, user_id: person.id })).roles),
-      ["agent"],
-    );
-  });
-});
 
 describe("the operator's add_member", () => {
   test("makes an account a member", async () => {
@@ -392,8 +267,6 @@ test("an API key of the same level may manage people too", async () => {
   const key = await newApiKey(tenant, "admin");
   const changed = await calls(key, "update_agent", { user_id: agent.id, changes: { display_name: "Rina" } });
   assert.equal(changed.display_name, "Rina");
-  const { invitation_id } = await invites(key);
-  assert.equal((await sql`select invited_by from public.invitations where id = ${invitation_id}`)[0].invited_by, null);
   await isRefused(calls(key, "update_agent", { user_id: key.id, changes: { display_name: "Saya" } }), {
     code: "PT404",
     detail: "not_found",

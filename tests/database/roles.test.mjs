@@ -220,7 +220,7 @@ test("several roles add up, and one role may give a permission that another take
   const user = await newUserWith(tenant, { level: 6, inherits: true, takenAway: ["messages.send"] });
   const may = async () => (await as(user, (sql) => sql`select private.has_permission('messages.send') as may`))[0].may;
   assert.equal(await may(), false);
-  await sql`insert into public.user_roles (user_id, role_id) select ${user.id}, id from public.roles where tenant_id is null and key = 'junior_agent'`;
+  await sql`insert into public.user_roles (user_id, tenant_id, role_id) select ${user.id}, ${user.tenant.id}, id from public.roles where tenant_id is null and key = 'junior_agent'`;
   assert.equal(await may(), true);
 });
 

@@ -38,9 +38,11 @@ export function tenancy({ sql }) {
   /** @param {{ id: string }} user @param {string | { id: string }} role one of `newRole`, or the key of a predefined one */
   async function giveRole(user, role) {
     const given = await sql`
-      insert into public.user_roles (user_id, role_id)
-      select ${user.id}, id from public.roles
-      where ${typeof role === "string" ? sql`tenant_id is null and key = ${role}` : sql`id = ${role.id}`}`;
+      insert into public.user_roles (user_id, tenant_id, role_id)
+      select p.user_id, p.tenant_id, r.id
+      from public.profiles p cross join public.roles r
+      where p.user_id = ${user.id} and p.left_at is null
+        and ${typeof role === "string" ? sql`r.tenant_id is null and r.key = ${role}` : sql`r.id = ${role.id}`}`;
     assert.equal(given.count, 1, `there is a role ${role}`);
   }
 

@@ -17,6 +17,7 @@ export const ROUTES = {
   "GET /api/cron/process-broadcasts": { secret: true },
 
   "GET /api/auth/me": { from: "restricted" },
+  "POST /api/auth/leave": { from: "restricted" },
   "GET /api/changes": { from: "restricted" },
   "POST /api/tenant": { account: true },
   "GET /api/tenant": { from: "manager" },
@@ -40,6 +41,12 @@ export const ROUTES = {
   // one's own name and language; those of others from admin
   "PATCH /api/agents/{id}": { from: "restricted", foreign: "person" },
   "DELETE /api/agents/{id}": { from: "admin", foreign: "person" },
+
+  "GET /api/agents/invitations": { from: "team_lead" },
+  "DELETE /api/agents/invitations/{id}": { from: "admin", foreign: "invitation" },
+  "POST /api/agents/invitations/{id}/resend": { from: "admin", foreign: "invitation" },
+  "GET /api/agents/invitations/accept": { account: true },
+  "POST /api/agents/invitations/accept": { account: true },
 
   "GET /api/modules": { from: "manager" },
   "GET /api/modules/{id}": { from: "manager" },
@@ -203,6 +210,9 @@ export const BODIES = {
   "PUT /api/rbac/users/{id}": { role_ids: ["00000000-0000-4000-8000-000000000001"] },
   "PATCH /api/rbac/roles/{id}": { description: "x" },
   "PATCH /api/agents/{id}": { display_name: "x" },
+  "POST /api/agents/invitations/accept": { token: "x" },
+  // nobody leaves
+  "POST /api/auth/leave": { api_keys: "neither" },
   "PATCH /api/modules/{id}": { enabled: true },
   "PATCH /api/broadcast/recipient-lists/{id}": { name: "x" },
   "PATCH /api/crm/segments/{id}": { name: "x" },

@@ -70,7 +70,11 @@ before(async () => {
     as: people.admin,
     body: { key: "route_matrix", name: "Kota", type: "text" },
   });
-  Object.assign(things, { contact: contact.id, field: field.id });
+  const invitation = await app.succeeds("POST", "/api/agents", {
+    as: people.admin,
+    body: { email: `${randomUUID()}@example.test`, role_ids: [await app.roleId("agent")] },
+  });
+  Object.assign(things, { contact: contact.id, field: field.id, invitation: invitation.id });
   Object.assign(things, {
     conversation: conversation.id,
     role: role.id,

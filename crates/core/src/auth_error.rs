@@ -21,14 +21,25 @@ impl From<AuthError> for ApiError {
             AuthError::WeakPassword { message } => {
                 Self::field("password", Text::new(message, "kata sandi terlalu lemah"))
             }
+            AuthError::SamePassword(_) => Self::field(
+                "password",
+                Text::new(
+                    "must differ from the password of the account",
+                    "harus berbeda dari kata sandi akun",
+                ),
+            ),
+            AuthError::SignedOut(_) => Self::unauthorized(Text::new(
+                "Your session is no longer valid. Please sign in again.",
+                "Sesi Anda sudah tidak berlaku. Silakan masuk lagi.",
+            )),
             AuthError::NotFound(_) => Self::not_found(),
             AuthError::Invalid(source) => {
                 log::warn!("Auth refused a value: {}", source.as_str());
-                Self::field("email", Text::new("was refused by Auth", "ditolak oleh Auth"))
+                Self::field("password", Text::new("was refused by Auth", "ditolak oleh Auth"))
             }
-            AuthError::RateLimited(source) | AuthError::Unavailable(source) => {
-                Self::unavailable(source.as_str())
-            }
+            AuthError::RateLimited(source)
+            | AuthError::MailedBefore(source)
+            | AuthError::Unavailable(source) => Self::unavailable(source.as_str()),
             AuthError::Unexpected(source) => Self::internal(source.as_str()),
         }
     }

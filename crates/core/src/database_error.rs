@@ -46,7 +46,10 @@ fn refused(status: u16, code: &str, message: String, field: Option<String>) -> A
         return ApiError::internal(format!("unknown refusal {status} {code}: {message}"));
     };
     let text = Text::new(message, indonesian);
-    let error = ApiError::new(status, code, text.clone());
+    let mut error = ApiError::new(status, code, text.clone());
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        error = error.retry_after(60);
+    }
     match field {
         Some(field) => error.with_field(field, text),
         None => error,

@@ -31,6 +31,11 @@ pub(crate) const REFUSALS: &[(&str, StatusCode, &str)] = &[
         "Kunci API ini telah dicabut.",
     ),
     (
+        "api_keys_undecided",
+        StatusCode::CONFLICT,
+        "Kunci API yang dibuat orang ini masih berlaku: tentukan dengan api_keys apakah dipertahankan (keep) atau dicabut (revoke).",
+    ),
+    (
         "campaign_state",
         StatusCode::CONFLICT,
         "Kampanye dalam status ini tidak dapat diubah seperti itu.",
@@ -64,7 +69,7 @@ pub(crate) const REFUSALS: &[(&str, StatusCode, &str)] = &[
     (
         "email_taken",
         StatusCode::CONFLICT,
-        "Alamat ini sudah dipakai oleh sebuah akun.",
+        "Alamat ini sudah milik seseorang di organisasi Anda.",
     ),
     (
         "field_values",
@@ -90,6 +95,11 @@ pub(crate) const REFUSALS: &[(&str, StatusCode, &str)] = &[
         "invalid_filter",
         StatusCode::UNPROCESSABLE_ENTITY,
         "Saringan ini tidak valid di bagian yang disebut.",
+    ),
+    (
+        "invitation_expired",
+        StatusCode::CONFLICT,
+        "Undangan ini telah kedaluwarsa. Mintalah undangan baru.",
     ),
     (
         "last_super_admin",
@@ -168,6 +178,11 @@ pub(crate) const REFUSALS: &[(&str, StatusCode, &str)] = &[
         "Nomor percakapan ini sedang tidak dapat mengirim.",
     ),
     (
+        "other_address",
+        StatusCode::FORBIDDEN,
+        "Undangan ini untuk alamat lain.",
+    ),
+    (
         "own_account",
         StatusCode::FORBIDDEN,
         "Anda tidak dapat melakukan ini pada diri sendiri.",
@@ -176,6 +191,11 @@ pub(crate) const REFUSALS: &[(&str, StatusCode, &str)] = &[
         "permission_not_held",
         StatusCode::FORBIDDEN,
         "Anda tidak dapat memberikan izin yang tidak Anda miliki.",
+    ),
+    (
+        "person_left",
+        StatusCode::CONFLICT,
+        "Orang ini telah keluar dari organisasi: undanglah kembali.",
     ),
     (
         "predefined_role",
@@ -261,6 +281,11 @@ pub(crate) const REFUSALS: &[(&str, StatusCode, &str)] = &[
         "too_many_fields",
         StatusCode::CONFLICT,
         "Sudah ada 100 isian kontak.",
+    ),
+    (
+        "too_many_requests",
+        StatusCode::TOO_MANY_REQUESTS,
+        "Terlalu banyak permintaan. Silakan tunggu sebentar.",
     ),
     (
         "unknown_api_key",

@@ -18,10 +18,15 @@ macro_rules! route_list {
 route_list! {
     "agents" => access::agents::agents(): "the people of the organisation: list and add";
     "agents/[id]" => access::agents::agent(): "one person: show, change and deactivate";
+    "agents/invitations" => access::agents::invitations(): "invitations that are open";
+    "agents/invitations/[id]" => access::agents::invitation(): "withdraws an invitation";
+    "agents/invitations/[id]/resend" => access::agents::resend_invitation(): "mails an invitation again";
+    "agents/invitations/accept" => access::agents::accept_invitation(): "an invitation as the invited person reads and accepts it";
     "analytics/csat" => automations::csat(): "the report on customer satisfaction";
     "api-keys" => access::api_keys::api_keys(): "API keys for integrations: list and create";
     "api-keys/[id]" => access::api_keys::api_key(): "one API key: revoke";
     "audit-logs" => access::audit::audit_logs(): "the audit log";
+    "auth/leave" => access::tenancy::leave(): "ends the caller's membership";
     "auth/me" => access::tenancy::me(): "the caller, with roles and permissions";
     "automations" => automations::automations(): "settings of the automatic messages";
     "broadcast/campaigns" => broadcasts::campaigns(): "campaigns: list and create", max_duration = 60;

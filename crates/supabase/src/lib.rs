@@ -112,12 +112,22 @@ impl Supabase {
         )
     }
 
-    /// Users and their sessions, with the rights of the service key.
-    pub fn auth_admin(&self) -> auth::AuthAdmin<'_> {
-        auth::AuthAdmin::new(
+    /// The mails that Auth sends, with the service key.
+    pub fn auth_mails(&self) -> auth::AuthMails<'_> {
+        auth::AuthMails::new(
             &self.project.http,
             &self.project.url,
             &self.project.service_role_key,
+        )
+    }
+
+    /// The account of the person who holds `token`.
+    pub fn account<'a>(&'a self, token: &'a AccessToken) -> auth::Account<'a> {
+        auth::Account::new(
+            &self.project.http,
+            &self.project.url,
+            &self.project.anon_key,
+            token,
         )
     }
 }

@@ -36,6 +36,7 @@ export async function callAll(
 
   // Lists
   await api.GET("/api/agents", { params: { query: { active: true, limit: 2 } } });
+  await api.GET("/api/agents/invitations", { params: { query: { limit: 2 } } });
   await api.GET("/api/api-keys", { params: { query: { page: 1 } } });
   await api.GET("/api/audit-logs", { params: { query: { limit: 3 } } });
   await api.GET("/api/broadcast/campaigns", { params: { query: { status: "draft" } } });
@@ -74,7 +75,7 @@ export async function callAll(
 
   // What is created
   await api.POST("/api/agents", {
-    body: { email: `${unique}@example.test`, display_name: "Putri", role_ids: [things.roleId], password: `${unique}-Aa1` },
+    body: { email: `${unique}@example.test`, display_name: "Putri", role_ids: [things.roleId] },
   });
   await api.POST("/api/api-keys", { body: { name: `Toko ${unique}`, role_id: things.roleId } });
   await api.POST("/api/broadcast/campaigns", {

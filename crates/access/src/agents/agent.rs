@@ -1,15 +1,14 @@
 //! `GET`, `PATCH` and `DELETE /api/agents/{id}`.
 
 use axum::Json;
-use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::agent_details::Agent;
+use crate::api_keys::KeptKeys;
 use crate::tenancy::tenant::Locale;
-use crm_core::app::App;
 use crm_core::caller::{AnyOf, Caller, Permitted};
 use crm_core::contract::Routes;
 use crm_core::error::ApiError;
@@ -18,9 +17,6 @@ use crm_core::json_body::{JsonBody, QueryParameters};
 use crm_core::path_id::PathId;
 use crm_core::permissions::{AgentsAssign, AgentsDelete, AgentsUpdate, AgentsView, ProfileUpdate};
 use crm_core::routes;
-
-/// How long Auth bans a deactivated person: a hundred years, so until they are activated again.
-const BANNED: &str = "876000h";
 
 /// Changes to a person. Fields that are left out stay as they are. People can change their own name, language and
 /// availability.
@@ -32,7 +28,8 @@ pub(crate) struct AgentChanges {
     display_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     locale: Option<Locale>,
-    /// False deactivates the person: they lose access and every session at once.
+    /// False deactivates the person: they lose access and the sessions of the membership at once. Their account stays.
+    /// True takes back a person who was deactivated and has not left.
     #[serde(skip_serializing_if = "Option::is_none")]
     active: Option<bool>,
     /// Everybody can change their own availability; changing that of others takes `agents.assign`.
@@ -44,6 +41,9 @@ pub(crate) struct AgentChanges {
     /// unassigned.
     #[serde(skip_serializing_if = "Option::is_none")]
     reassign_to: Option<Uuid>,
+    /// With `active: false`: whether API keys that the person has created go on. Required if any of them works.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_keys: Option<KeptKeys>,
 }
 
 /// Whether automatic assignment gives a person conversations.
@@ -55,10 +55,11 @@ pub(crate) enum Availability {
     Offline,
 }
 
-/// The person who gets the conversations of a deactivated person.
+/// What happens to the conversations and the API keys of a deactivated person.
 #[derive(Deserialize)]
-pub(crate) struct Successor {
+pub(crate) struct Succession {
     reassign_to: Option<Uuid>,
+    api_keys: Option<KeptKeys>,
 }
 
 /// `/api/agents/{id}`.
@@ -97,11 +98,10 @@ pub(crate) async fn get_agent(
     responses(
         (status = 200, body = Agent),
         (status = 403, description = "own_account, role_too_high, permission_not_held"),
-        (status = 409, description = "last_super_admin"),
+        (status = 409, description = "last_super_admin, person_left, api_keys_undecided"),
     ),
 )]
 pub(crate) async fn update_agent(
-    State(app): State<App>,
     permitted: Permitted<AnyOf<(ProfileUpdate, AgentsUpdate, AgentsDelete, AgentsAssign)>>,
     PathId(id): PathId,
     JsonBody(mut changes): JsonBody<AgentChanges>,
@@ -109,30 +109,34 @@ pub(crate) async fn update_agent(
     if let Some(name) = &changes.display_name {
         changes.display_name = Some(optional_text("display_name", name, 200)?);
     }
-    change(&app, &permitted.caller, id, &changes).await
+    change(&permitted.caller, id, &changes).await
 }
 
 /// Deactivate a person.
 ///
-/// The person loses access and every session at once. What they did stays. Their open conversations go to
-/// `reassign_to`, or become unassigned.
+/// Ends the membership and its sessions at once. The account stays the person's own, for another organisation. What
+/// they did stays. Their open conversations go to `reassign_to`, or become unassigned, and the invitations that they
+/// have left open are withdrawn.
 #[utoipa::path(
     delete, path = "/api/agents/{id}", tag = "agents",
     params(
         ("id" = Uuid, Path, description = "The id of the person"),
         ("reassign_to" = Option<Uuid>, Query, description = "The person who gets the open conversations"),
+        ("api_keys" = Option<KeptKeys>, Query, description = "Whether API keys that the person has created go on; required if any of them works"),
     ),
     responses(
         (status = 200, body = Agent),
         (status = 403, description = "own_account, role_too_high, permission_not_held"),
-        (status = 409, description = "last_super_admin"),
+        (status = 409, description = "last_super_admin, api_keys_undecided"),
     ),
 )]
 pub(crate) async fn deactivate_agent(
-    State(app): State<App>,
     permitted: Permitted<AgentsDelete>,
     PathId(id): PathId,
-    QueryParameters(Successor { reassign_to }): QueryParameters<Successor>,
+    QueryParameters(Succession {
+        reassign_to,
+        api_keys,
+    }): QueryParameters<Succession>,
 ) -> Result<Json<Agent>, ApiError> {
     let changes = AgentChanges {
         display_name: None,
@@ -141,30 +145,12 @@ pub(crate) async fn deactivate_agent(
         availability: None,
         role_ids: None,
         reassign_to,
+        api_keys,
     };
-    change(&app, &permitted.caller, id, &changes).await
+    change(&permitted.caller, id, &changes).await
 }
 
-async fn change(
-    app: &App,
-    caller: &Caller,
-    id: Uuid,
-    changes: &AgentChanges,
-) -> Result<Json<Agent>, ApiError> {
+async fn change(caller: &Caller, id: Uuid, changes: &AgentChanges) -> Result<Json<Agent>, ApiError> {
     let arguments = json!({ "user_id": id, "changes": changes });
-    let agent: Agent = caller.database().rpc("update_agent", &arguments).await?;
-    if let Some(active) = changes.active {
-        // The profile already refuses the person; the ban keeps Auth from issuing tokens that open nothing.
-        let ban = if active { "none" } else { BANNED };
-        if let Err(error) = app.supabase().auth_admin().ban_user(agent.id, ban).await {
-            log::error!(
-                "Auth does not know that {id} has active = {active}: {}",
-                error.source_text()
-            );
-            if active {
-                return Err(error.into());
-            }
-        }
-    }
-    Ok(Json(agent))
+    Ok(Json(caller.database().rpc("update_agent", &arguments).await?))
 }

@@ -10,7 +10,7 @@ use crm_core::caller::RoleSummary;
 /// A person of the tenant.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct Agent {
-    pub(super) id: Uuid,
+    id: Uuid,
     #[schema(example = "putri@kopi.test")]
     email: String,
     #[schema(example = "Putri Ayu")]
@@ -20,6 +20,8 @@ pub(crate) struct Agent {
     locale: Option<String>,
     active: bool,
     deactivated_at: Option<DateTime<Utc>>,
+    /// Whether the person has left or joined another organisation. Then only an invitation brings them back.
+    left: bool,
     /// `online`, `busy` or `offline`. Automatic assignment gives conversations to people who are online.
     #[schema(value_type = super::agent::Availability)]
     availability: String,

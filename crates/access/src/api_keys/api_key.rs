@@ -27,6 +27,8 @@ pub(crate) struct ApiKey {
     status: ApiKeyStatus,
     /// The person who made it.
     created_by: Option<Uuid>,
+    /// Whether that person is an active member. The key of a person who is gone goes on until it is revoked.
+    created_by_active: Option<bool>,
     created_at: DateTime<Utc>,
     /// When the key expires; null: never.
     expires_at: Option<DateTime<Utc>>,

@@ -2,21 +2,18 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header, request::Parts};
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use supabase::AccessToken;
 use utoipa::ToSchema;
 
+use super::person::Person;
 use super::tenant::{Locale, Tenant, check_slug};
 use crm_core::app::App;
 use crm_core::contract::Routes;
-use crm_core::contract::{self, Argument, Contract};
 use crm_core::error::ApiError;
 use crm_core::field_rules::{optional_text, required_text};
 use crm_core::json_body::{JsonBody, created};
-use crm_core::rate_limit::{self, Guarded};
 use crm_core::routes;
-use crm_core::trace::Trace;
 
 /// An organisation to be created.
 #[derive(Deserialize, Serialize, ToSchema)]
@@ -37,22 +34,6 @@ pub(crate) struct NewTenant {
     #[serde(default)]
     #[schema(example = "Putri Ayu")]
     display_name: String,
-}
-
-/// A person with a valid access token, with or without an organisation.
-pub(crate) struct Person(AccessToken);
-
-impl axum::extract::FromRequestParts<App> for Person {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
-        rate_limit::admit(app, &Trace::of(parts), Guarded::Public("sign-up")).await?;
-        let authorization = parts.headers.get(header::AUTHORIZATION);
-        let token =
-            AccessToken::from_authorization(authorization.map(|value| value.to_str().unwrap_or_default()))?;
-        app.tokens().verify(&token).await?;
-        Ok(Self(token))
-    }
 }
 
 pub(super) fn router() -> Routes {
@@ -88,15 +69,4 @@ pub(crate) async fn create_tenant(
             .rpc("create_tenant", &tenant)
             .await?,
     ))
-}
-
-impl Argument for Person {
-    fn state(contract: &mut Contract) {
-        contract.access = contract::Access::Account;
-        contract.refuses(&[
-            &contract::NOT_SIGNED_IN,
-            &contract::TOO_MANY,
-            &contract::UNAVAILABLE,
-        ]);
-    }
 }

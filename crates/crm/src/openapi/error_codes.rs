@@ -14,6 +14,10 @@ const CODES: &[(&str, &str)] = &[
     ("already_resent", "This message has already been sent again."),
     ("api_key_expired", "The API key has expired."),
     ("api_key_revoked", "The API key has been revoked."),
+    (
+        "api_keys_undecided",
+        "API keys that the person created still work: say whether to keep or to revoke them.",
+    ),
     ("campaign_state", "The state of the campaign does not allow this."),
     ("conflict", "It conflicts with something that already exists."),
     ("contact_blocked", "The contact is blocked."),
@@ -37,7 +41,7 @@ const CODES: &[(&str, &str)] = &[
     ("email_not_confirmed", "Please confirm your e-mail address first."),
     (
         "email_taken",
-        "This e-mail address already belongs to an account.",
+        "This e-mail address belongs to a person of your organisation.",
     ),
     (
         "field_values",
@@ -56,6 +60,10 @@ const CODES: &[(&str, &str)] = &[
         "The form could not be read. Send it as multipart/form-data.",
     ),
     ("invalid_json", "The body is not valid JSON."),
+    (
+        "invitation_expired",
+        "The invitation has expired. Ask for another one.",
+    ),
     ("last_super_admin", "The last Super Admin cannot be removed."),
     ("late", "Recipients wait and no sender is at work."),
     ("list_not_ready", "The recipient list is not ready."),
@@ -102,11 +110,16 @@ const CODES: &[(&str, &str)] = &[
         "number_unavailable",
         "The number of the conversation cannot send at the moment.",
     ),
+    ("other_address", "The invitation is for another e-mail address."),
     ("own_account", "You cannot do this to your own account."),
     ("payload_too_large", "The request body is too large."),
     (
         "permission_not_held",
         "You cannot give permissions that you do not hold.",
+    ),
+    (
+        "person_left",
+        "The person has left the organisation. Only an invitation brings them back.",
     ),
     (
         "predefined_role",

@@ -15,7 +15,7 @@ const TOKO = "00000000-0000-4000-8000-000000000002";
 const PRODUCT = `
   create table public.tenants (id uuid primary key, name text not null, slug text not null unique);
   insert into public.tenants values ('${KOPI}', 'Kopi', 'kopi'), ('${TOKO}', 'Toko', 'toko');
-  create table public.profiles (user_id uuid primary key references auth.users (id) on delete cascade, tenant_id uuid not null, name text, roles text[], locale text);
+  create table public.profiles (user_id uuid primary key references auth.users (id) on delete cascade, tenant_id uuid not null, name text, roles text[], locale text, left_at timestamptz);
   grant select on public.tenants, public.profiles to service_role;
   create function public.add_member(tenant_id uuid, user_id uuid, display_name text, role_keys text[], locale text) returns void
   language plpgsql security definer set search_path = '' as $$
@@ -113,6 +113,14 @@ test("an account without a tenant is reused, and a member of a tenant is refused
   assert.equal((await signIn("lost@kopi.test", "own-password")).error, null);
   assert.deepEqual(await run(args), { code: 1, out: "", err: "lost@kopi.test is a member of a tenant already\n" });
   assert.ok(await profile("lost@kopi.test"));
+});
+
+test("an account whose address is not confirmed is refused, since its password may be a stranger's", async () => {
+  const email = "typed@kopi.test";
+  await client(project, project.config.service_role_key).auth.admin.createUser({ email, password: "some-password" });
+  const refused = await run(["--email", email, "--name", "Typed", "--role", "agent"]);
+  assert.match(refused.err, /^typed@kopi\.test has signed up but not confirmed the address/);
+  assert.equal((await profile(email)).tenant_id, null);
 });
 
 test("a refusal prints one line and leaves no account behind", async () => {

@@ -69,7 +69,15 @@ async function unclaimedUser(project, email) {
     const user = users.find((/** @type {any} */ known) => known.email === email.toLowerCase());
     if (!user && users.length === PAGE) continue;
     if (!user) throw new StackError(`${email} is registered, but cannot be found`);
-    const [profile] = await project.call("GET", `/rest/v1/profiles?user_id=eq.${user.id}&select=user_id`);
+    // Whoever typed the address first has chosen the password, and need not be its owner.
+    if (!user.email_confirmed_at)
+      throw new StackError(
+        `${email} has signed up but not confirmed the address: have its owner do so, or invite them`,
+      );
+    const [profile] = await project.call(
+      "GET",
+      `/rest/v1/profiles?user_id=eq.${user.id}&left_at=is.null&select=user_id`,
+    );
     if (profile) throw new StackError(`${email} is a member of a tenant already`);
     return { id: user.id, created: false };
   }

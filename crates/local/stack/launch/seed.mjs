@@ -46,15 +46,15 @@ async function seedPeople(call) {
   }
   await call.add(
     "profiles",
-    "user_id",
+    "user_id,tenant_id",
     PEOPLE.map(({ email, name, tenant_id }) => ({ user_id: ids.get(email), tenant_id, display_name: name })),
   );
   const roles = await call.send("GET", "/rest/v1/roles?tenant_id=is.null&select=id,key");
-  const holders = PEOPLE.flatMap(({ email, role }) => {
+  const holders = PEOPLE.flatMap(({ email, role, tenant_id }) => {
     const held = roles.find((/** @type {any} */ known) => known.key === role);
-    return held ? [{ user_id: ids.get(email), role_id: held.id }] : [];
+    return held ? [{ user_id: ids.get(email), tenant_id, role_id: held.id }] : [];
   });
-  await call.add("user_roles", "user_id,role_id", holders);
+  await call.add("user_roles", "user_id,tenant_id,role_id", holders);
   return ids;
 }
 

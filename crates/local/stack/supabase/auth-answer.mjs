@@ -2,7 +2,10 @@
 
 /** @typedef {{ status: number, headers: Record<string, string>, body: string | null }} Answer */
 
-const EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/;
+// The form that GoTrue checks, and its longest address.
+const EMAIL =
+  /^[a-z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/i;
+const LONGEST_EMAIL = 255;
 
 export class Refusal extends Error {
   /** @param {number} status @param {string} code @param {string} message @param {object} [more] */
@@ -32,7 +35,10 @@ export function parse(body) {
 
 /** @param {unknown} email */
 export function checkedEmail(email) {
-  if (typeof email !== "string" || !EMAIL.test(email))
+  if (typeof email !== "string" || email === "")
+    throw new Refusal(400, "validation_failed", "An email address is required");
+  if (email.length > LONGEST_EMAIL) throw new Refusal(400, "validation_failed", "An email address is too long");
+  if (!EMAIL.test(email))
     throw new Refusal(400, "validation_failed", "Unable to validate email address: invalid format");
   return email.toLowerCase();
 }

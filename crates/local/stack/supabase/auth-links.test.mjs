@@ -70,6 +70,7 @@ test("an invitation is mailed, and following it lets the user set a password", a
     null,
   );
 
+  assert.equal((await auth.updateUser({ password: "chosen-password" })).error?.code, "same_password");
   const twice = await follow(mail.action_link);
   assert.equal(twice.result.error_code, "otp_expired");
   assert.equal((await admin.inviteUserByEmail("new@example.test")).error?.code, "email_exists");
@@ -141,6 +142,30 @@ test("a recovery link lets a user replace a forgotten password", async () => {
   );
 });
 
+test("a new password ends the other sessions of the account, and not the own one", async () => {
+  const user = await signedIn(project, "careful");
+  const own = stranger();
+  await own.signInWithPassword({ email: user.email, password: user.password });
+  assert.equal((await own.updateUser({ password: "another-password" })).error, null);
+  assert.equal((await own.refreshSession()).error, null);
+  const other = await stranger().refreshSession({ refresh_token: user.session.refresh_token });
+  assert.equal(other.error?.code, "refresh_token_not_found");
+});
+
+test("a sign-in link is mailed to an account, and leads where it was asked to", async () => {
+  const user = await signedIn(project, "linked");
+  const options = { shouldCreateUser: false, emailRedirectTo: page("/?invitation=abc") };
+  assert.equal((await stranger().signInWithOtp({ email: user.email, options })).error, null);
+  const [mail] = await mails();
+  assert.deepEqual([mail.to, mail.type], [user.email, "magiclink"]);
+  const response = await fetch(mail.action_link, { redirect: "manual" });
+  const location = new URL(response.headers.get("location") ?? "");
+  assert.equal(location.searchParams.get("invitation"), "abc");
+  assert.ok(new URLSearchParams(location.hash.slice(1)).get("access_token"));
+  const unknown = await stranger().signInWithOtp({ email: "unknown@example.test", options });
+  assert.equal(unknown.error?.code, "otp_disabled");
+});
+
 test("links redirect only to our own site", async () => {
   const { data } = await admin.generateLink({
     type: "invite",
@@ -155,7 +180,8 @@ test("links redirect only to our own site", async () => {
 
 test("invalid invitations and links are refused", async () => {
   const code = async (/** @type {Promise<{ error: any }>} */ call) => (await call).error?.code;
-  assert.equal(await code(admin.inviteUserByEmail("not an address")), "validation_failed");
+  for (const wrong of ["not an address", "", `${"a".repeat(250)}@example.test`])
+    assert.equal(await code(admin.inviteUserByEmail(wrong)), "validation_failed");
   assert.equal(await code(admin.generateLink({ type: "recovery", email: "nobody@example.test" })), "user_not_found");
   assert.equal(
     await code(admin.generateLink({ type: /** @type {any} */ ("other"), email: "a@example.test" })),

@@ -27,6 +27,16 @@ export function patchAuthService(service, options) {
     await refuseBanned(this, user);
     return complete(await refresh.call(this, user, ...rest), undefined, options);
   };
+  const updateUser = shared.updateUser;
+  /** As in GoTrue, a new password ends the other sessions. @this {any} @param {string} id @param {any} changes */
+  shared.updateUser = async function (id, changes) {
+    const user = await updateUser.call(this, id, changes);
+    if (changes.password !== undefined) {
+      await this.repo.deleteRefreshTokensForUser(id, this.sessionId);
+      await this.repo.deleteUserSessions(id, this.sessionId);
+    }
+    return user;
+  };
   const signIn = shared.signInWithPassword;
   /** @this {any} @param {unknown} email @param {unknown} password */
   shared.signInWithPassword = async function (email, password) {

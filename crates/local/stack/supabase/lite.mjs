@@ -169,6 +169,7 @@ export async function startLite(options) {
     /** @type {Caller | undefined} */
     const caller = c.env.caller;
     if (caller) {
+      c.var.authService.sessionId = caller.claims.session_id;
       c.set("apiKeyType", caller.kind);
       // Auth uses the user's own token, which Lite reads from the request.
       if (!c.req.path.startsWith("/auth/v1/")) {

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
-mod auth_admin;
+mod auth_requests;
 mod database;
 mod errors;
 mod function_proof;
