@@ -119,8 +119,8 @@ alter table public.csat_responses add constraint csat_responses_times check (
 );
 
 alter table public.invitations add constraint invitations_times check (
-  least(created_at, accepted_at, withdrawn_at) >= '1900-01-01T00:00:00Z'
-  and greatest(created_at, accepted_at, withdrawn_at) < '9999-12-31T00:00:00Z'
+  least(created_at, expires_at, mailed_at, accepted_at, withdrawn_at) >= '1900-01-01T00:00:00Z'
+  and greatest(created_at, expires_at, mailed_at, accepted_at, withdrawn_at) < '9999-12-31T00:00:00Z'
 );
 
 alter table public.labels add constraint labels_times check (

@@ -363,6 +363,7 @@ export const PRIVATE_RUN_BY_USERS = [
   "changes_from",
   "changes_pruned_through",
   "phone_key",
+  "pool_of",
   "is_shown_separately",
   "conversation_json",
   "message_json",
