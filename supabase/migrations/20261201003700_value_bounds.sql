@@ -160,8 +160,8 @@ alter table public.permission_templates add constraint permission_templates_time
 );
 
 alter table public.profiles add constraint profiles_times check (
-  least(deactivated_at, created_at, updated_at) >= '1900-01-01T00:00:00Z'
-  and greatest(deactivated_at, created_at, updated_at) < '9999-12-31T00:00:00Z'
+  least(deactivated_at, left_at, created_at, updated_at) >= '1900-01-01T00:00:00Z'
+  and greatest(deactivated_at, left_at, created_at, updated_at) < '9999-12-31T00:00:00Z'
 );
 
 alter table public.quick_replies add constraint quick_replies_times check (
