@@ -859,8 +859,8 @@ alter table private.invitation_mails enable row level security;
 
 create policy "people read their tenant" on public.tenants for select to authenticated
   using (id = (select private.tenant_id()));
-create policy "nobody" on private.invitation_secrets to authenticated using (false);
-create policy "nobody" on private.invitation_mails to authenticated using (false);
+create policy "no client access" on private.invitation_secrets to authenticated using (false);
+create policy "no client access" on private.invitation_mails to authenticated using (false);
 
 grant select on public.tenants, public.profiles, public.invitations to authenticated;
 

@@ -236,8 +236,7 @@ begin
   else
     select p.tenant_id, coalesce(nullif(p.display_name, ''), u.email) into tenant, name
     from public.profiles p join auth.users u on u.id = p.user_id
-    where p.user_id = record_event.actor_id
-    order by p.deactivated_at desc nulls first limit 1;
+    where p.user_id = record_event.actor_id and p.left_at is null;
   end if;
   if tenant is null then
     return;
@@ -338,7 +337,8 @@ begin
     select 'auth.email_changed', jsonb_build_object('email', old.email), jsonb_build_object('email', new.email)
     where new.email is distinct from old.email
   ) c
-  where p.user_id = new.id;
+  -- an account is no former organisation's business
+  where p.user_id = new.id and p.deactivated_at is null;
   return null;
 end;
 $$;

@@ -80,11 +80,6 @@ describe("sign-up", () => {
       async () => newUser(await newTenant(), "agent"),
       { code: "PT409", detail: "already_member" },
     ],
-    [
-      "a person deactivated elsewhere",
-      async () => newUser(await newTenant(), "admin", { deactivated: true }),
-      { code: "PT409", detail: "already_member" },
-    ],
   ])) {
     test(`is refused to ${what}, and leaves nothing`, async () => {
       const slug = `toko-${randomUUID()}`;
