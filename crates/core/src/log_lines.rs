@@ -76,7 +76,8 @@ mod tests {
                 continue;
             };
             let manifest: toml::Table = text.parse().unwrap();
-            if manifest["dependencies"].get("log").is_some() {
+            let dependencies = manifest.get("dependencies").and_then(toml::Value::as_table);
+            if dependencies.is_some_and(|named| named.contains_key("log")) {
                 let name = manifest["package"]["name"].as_str().unwrap();
                 logging.insert(name.replace('-', "_"));
             }
