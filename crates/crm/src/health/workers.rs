@@ -75,7 +75,7 @@ struct WorkerFacts {
     #[schema(required = false, nullable = false)]
     overdue_seconds: Option<f64>,
     /// The number of items of each queue that were set aside in the last seven days because two workers died of each.
-    #[schema(example = json!({"contact_imports": 1}))]
+    #[schema(required = false, example = json!({"contact_imports": 1}))]
     set_aside: BTreeMap<String, u64>,
 }
 

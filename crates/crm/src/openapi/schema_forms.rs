@@ -26,7 +26,11 @@ pub(super) fn make_exact(document: &mut Value) {
     let Value::Object(schemas) = schemas else { return };
     let mut schemas: Map<String, Value> = schemas
         .iter()
-        .map(|(name, schema)| (name.clone(), joined(schema, &schemas)))
+        .map(|(name, schema)| {
+            let mut schema = joined(schema, &schemas);
+            join_rows(&mut schema, &schemas);
+            (name.clone(), schema)
+        })
         .collect();
 
     let answers = reachable(&answers_of(document), &schemas);
@@ -74,6 +78,13 @@ fn joined(schema: &Value, all: &Map<String, Value>) -> Value {
         whole.retain(|_, value| !value.is_null());
     }
     whole
+}
+
+/// Joins the schema of the rows of a page, which stands within the schema of the page.
+fn join_rows(page: &mut Value, all: &Map<String, Value>) {
+    if let Some(rows) = page.pointer_mut("/properties/data/items") {
+        *rows = joined(rows, all);
+    }
 }
 
 pub(super) fn resolved<'a>(schema: &'a Value, all: &'a Map<String, Value>) -> &'a Value {
