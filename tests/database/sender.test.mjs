@@ -969,12 +969,16 @@ describe("a campaign", () => {
 
     const context = `CRM_TEST_SEED=${luck.seed}`;
     // A person resumes campaigns that were paused because two senders in a row seemed dead.
-    await sql`
-      update public.broadcast_campaigns set status = 'sending', status_reason = null, dead_runs = 0
-      where id = any (${campaigns.map(({ id }) => id)}::uuid[]) and status = 'paused'`;
+    const resumed = async () =>
+      (
+        await sql`
+          update public.broadcast_campaigns set status = 'sending', status_reason = null, dead_runs = 0
+          where id = any (${campaigns.map(({ id }) => id)}::uuid[]) and status = 'paused'`
+      ).count;
+    await resumed();
     await sql`delete from private.sender_leases`;
     const holder = randomUUID();
-    for (let run; (run = leased(await begins(holder))).length > 0;) {
+    for (let run; (run = leased(await begins(holder))).length > 0 || (await resumed()) > 0;) {
       for (const own of run.map((id) => numbers.get(id))) {
         for (let claim; (claim = await claims(own, holder, 50))?.recipients.length > 0;) {
           await records(own, holder, sends(claim));

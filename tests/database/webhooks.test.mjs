@@ -121,6 +121,7 @@ describe("a text message", () => {
         statuses_count: 1,
         events_count: 0,
         leftovers: [],
+        replay_tries: 0,
         replayed_at: null,
       });
     }
