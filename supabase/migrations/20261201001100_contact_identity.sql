@@ -244,7 +244,7 @@ declare
   moved integer;
 begin
   for thread in
-    select v.id, v.tenant_id, v.session_id, v.status, v.unread_count from public.conversations v
+    select v.id, v.tenant_id, v.session_id, v.status, v.snoozed_until, v.unread_count from public.conversations v
     where v.contact_id = contact and exists (
       select 1 from public.messages m
       where m.conversation_id = v.id and m.tenant_id = v.tenant_id and m.occurred_at <= at
@@ -252,8 +252,8 @@ begin
     order by v.id
     for update
   loop
-    insert into public.conversations (tenant_id, session_id, contact_id, status)
-    values (thread.tenant_id, thread.session_id, new_owner, thread.status)
+    insert into public.conversations (tenant_id, session_id, contact_id, status, snoozed_until)
+    values (thread.tenant_id, thread.session_id, new_owner, thread.status, thread.snoozed_until)
     on conflict (session_id, contact_id) do nothing;
     select v.* into strict place from public.conversations v
     where v.session_id = thread.session_id and v.contact_id = new_owner for update;

@@ -98,7 +98,7 @@ mod tests {
             assert_eq!(filter.fields.unwrap().values().next(), Some(&value), "{given}");
         }
         assert!(ContactFilter::default().with_field(Some("city")).is_err());
-        let owner = Some("somebody".to_owned());
+        let owner = Some("not an id".to_owned());
         assert!(
             ContactFilter {
                 owner,

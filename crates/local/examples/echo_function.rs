@@ -1,4 +1,4 @@
-//! A function for the gateway's tests: tells what it was asked, and misbehaves on request. It goes by the name it
+//! A function for the gateway's tests: answers with the request it received, and misbehaves on request. It goes by the name it
 //! was started under: `broken` ends before it listens.
 
 use std::collections::BTreeMap;
@@ -50,11 +50,11 @@ async fn handle(request: Request, state: AppState) -> Result<Response<ResponseBo
         .map(|(name, value)| (name.as_str(), value.to_str().unwrap_or_default()))
         .collect();
     let environment: BTreeMap<String, String> = std::env::vars().collect();
-    let told = json!({
+    let received = json!({
         "method": parts.method.as_str(), "address": parts.uri.to_string(), "headers": headers, "length": length,
         "environment": environment, "pid": std::process::id(), "name": std::env::args().next(),
     });
-    let body = ResponseBody::from(told.to_string());
+    let body = ResponseBody::from(received.to_string());
     Ok(Response::builder()
         .header("content-type", "application/json")
         .body(body)?)

@@ -1,4 +1,4 @@
-//! A server for the gateway's tests, as `crates/server` is started: tells what it was asked and by which process.
+//! A server for the gateway's tests, as `crates/server` is started: answers with the request and its process id.
 
 use std::error::Error;
 
@@ -13,7 +13,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let address = std::env::args().nth(1).ok_or("the address is missing")?;
     let listener = TcpListener::bind(address).await?;
     let mut terminate = signal(SignalKind::terminate())?;
-    axum::serve(listener, Router::new().fallback(tell))
+    axum::serve(listener, Router::new().fallback(echo))
         .with_graceful_shutdown(async move {
             terminate.recv().await;
         })
@@ -21,7 +21,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn tell(address: Uri) -> Json<Value> {
+async fn echo(address: Uri) -> Json<Value> {
     let query = address.query().unwrap_or_default().to_owned();
     if query.contains("exit") {
         std::process::exit(3);

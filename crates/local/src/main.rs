@@ -58,8 +58,8 @@ fn run() -> Result<(), serve::Refusal> {
                 }
                 signalled.cancel();
             });
-            let (tell, rebuilt) = mpsc::unbounded_channel();
-            watch_stdin(stop.clone(), tell);
+            let (sender, rebuilt) = mpsc::unbounded_channel();
+            watch_stdin(stop.clone(), sender);
             serve::serve(config, stop, console::ready, rebuilt).await
         })
 }

@@ -92,7 +92,7 @@ async function main() {
   }
   const reason = await Promise.race([stopWith.asked, failed]);
   if (reason !== undefined && !stopWith.signal.aborted)
-    process.stderr.write(`${reason} has ended by itself: stopping\n`);
+    process.stderr.write(`${reason} has ended unexpectedly: stopping\n`);
   await stop();
   process.exit(stopWith.signal.aborted ? 0 : 1);
 }

@@ -17,12 +17,12 @@ use super::process::OpenRequest;
 
 /// What Vercel takes as the body of a request.
 pub(crate) const REQUEST_LIMIT: u64 = 4_718_592;
-/// As much of a body that is refused is still read.
+/// How much of a refused body is still read, in bytes.
 const READ_AWAY: u64 = 256 * 1024 * 1024;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Reads a body that nobody wants, for most clients read an answer only after they have sent everything.
+/// Reads and drops a refused body, because most clients read an answer only after they have sent everything.
 pub(crate) async fn read_away(mut body: Incoming) {
     let mut remaining = READ_AWAY;
     while let Some(Ok(frame)) = body.frame().await {
@@ -43,7 +43,7 @@ pub(crate) struct RequestBody {
 }
 
 impl RequestBody {
-    /// The body, and what tells later whether it was too long.
+    /// The body, and a flag that is set once it was too long.
     pub(crate) fn new(inner: Incoming) -> (Self, Arc<AtomicBool>) {
         let too_long = Arc::new(AtomicBool::new(false));
         (

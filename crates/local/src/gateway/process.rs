@@ -84,7 +84,7 @@ impl Launcher {
             root,
             environment,
             exec_through,
-            // Private to this user: whoever writes to a socket can pretend to be its function.
+            // Private to this user: a process that can write to a socket can pretend to be its function.
             sockets: tempfile::Builder::new().prefix("crm-local-").tempdir()?,
             started: AtomicU64::new(0),
         })
@@ -292,12 +292,12 @@ impl Process {
         tokio::time::timeout(limit, self.exited.cancelled()).await.is_ok()
     }
 
-    /// Whether it takes no more requests: it was told to end, or has ended.
+    /// Whether it takes no more requests: it was asked to end, or has ended.
     pub(crate) fn is_leaving(&self) -> bool {
         self.leave.is_cancelled() || self.has_exited()
     }
 
-    /// Has it finish its work and end, however long that takes.
+    /// Asks it to finish its work and end, however long that takes.
     pub(crate) fn retire(&self) {
         self.leave.cancel();
     }
@@ -320,7 +320,7 @@ pub(crate) struct OpenRequest {
 }
 
 impl OpenRequest {
-    /// The answer is complete: the `end` frame of a function tells when the work is.
+    /// The answer is complete: the `end` frame of a function reports when the work is.
     pub(crate) fn answered(mut self) {
         self.answered = self.process.contract == Contract::Function;
     }

@@ -61,22 +61,22 @@ impl Program {
                 State::Stopped => return Err(StartFailure::Stopping),
                 State::Starting(outcome) => outcome.clone(),
                 State::Idle => {
-                    let (told, outcome) = watch::channel(None);
+                    let (sender, outcome) = watch::channel(None);
                     *state = State::Starting(outcome.clone());
                     // On its own, so that a caller who leaves does not leave the others without an outcome.
-                    tokio::spawn(self.clone().start(launcher.clone(), told));
+                    tokio::spawn(self.clone().start(launcher.clone(), sender));
                     outcome
                 }
             }
         };
-        let told = outcome
+        let started = outcome
             .wait_for(Option::is_some)
             .await
             .map(|outcome| outcome.clone());
-        told.ok().flatten().unwrap_or(Err(StartFailure::Stopping))
+        started.ok().flatten().unwrap_or(Err(StartFailure::Stopping))
     }
 
-    async fn start(self: Arc<Self>, launcher: Arc<Launcher>, told: watch::Sender<Option<Started>>) {
+    async fn start(self: Arc<Self>, launcher: Arc<Launcher>, sender: watch::Sender<Option<Started>>) {
         let mut outcome = self.launch(&launcher).await;
         let stopped = {
             let mut state = self.state.lock();
@@ -92,9 +92,9 @@ impl Program {
             process.stop().await;
             outcome = Err(StartFailure::Stopping);
         }
-        // It may have died between its first word and here.
+        // The process may have ended since it reported that it listens.
         self.forget_ended();
-        told.send_replace(Some(outcome));
+        sender.send_replace(Some(outcome));
     }
 
     async fn launch(self: &Arc<Self>, launcher: &Launcher) -> Started {
@@ -134,7 +134,7 @@ impl Program {
             }
             unchanged
         };
-        // It may have died between its first word and here.
+        // The process may have ended since it reported that it listens.
         self.forget_ended();
         if taken_over {
             before.retire();

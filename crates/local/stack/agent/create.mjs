@@ -69,7 +69,7 @@ async function unclaimedUser(project, email) {
     const user = users.find((/** @type {any} */ known) => known.email === email.toLowerCase());
     if (!user && users.length === PAGE) continue;
     if (!user) throw new StackError(`${email} is registered, but cannot be found`);
-    // Whoever typed the address first has chosen the password, and need not be its owner.
+    // The person who typed the address first has chosen the password, and need not be its owner.
     if (!user.email_confirmed_at)
       throw new StackError(
         `${email} has signed up but not confirmed the address: have its owner do so, or invite them`,

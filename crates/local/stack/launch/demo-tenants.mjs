@@ -80,7 +80,7 @@ export const TEMPLATES = [
 export const templateId = (tenant, place) => `${tenant.number.business_account_id}${place + 1}`;
 
 /**
- * Conversations of the first tenant; minutes before now. What nobody of the tenant wrote is the customer's.
+ * Conversations of the first tenant; `minutes` before now. A message without `by` is the customer's.
  * @type {{ from: string, name: string, messages: { minutes: number, text: string, by?: string }[], assigned: string | null }[]}
  */
 export const CONVERSATIONS = [

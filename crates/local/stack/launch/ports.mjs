@@ -15,7 +15,7 @@ export function portsFrom(base) {
 const LOWEST = 10_000;
 const HIGHEST = 30_000;
 
-/** @returns {Promise<Ports>} that nobody listens on */
+/** @returns {Promise<Ports>} on which no process listens */
 export async function freePorts() {
   /** @type {import("node:net").Server[]} */
   const servers = [];

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::site::{Site, eventually, is_gone, kill};
 
-fn pid(told: &Value) -> u64 {
-    told["pid"].as_u64().unwrap()
+fn pid(answer: &Value) -> u64 {
+    answer["pid"].as_u64().unwrap()
 }
 
 #[tokio::test]
@@ -24,7 +24,7 @@ async fn every_function_is_served_by_the_same_process_as_on_vercel() {
         "/api/unbuilt",
     ];
     let answers = join_all(paths.map(|path| site.get(path))).await;
-    let addresses: Vec<&Value> = answers.iter().map(|(_, told)| &told["address"]).collect();
+    let addresses: Vec<&Value> = answers.iter().map(|(_, answer)| &answer["address"]).collect();
     assert_eq!(
         addresses,
         [
@@ -35,7 +35,7 @@ async fn every_function_is_served_by_the_same_process_as_on_vercel() {
             "/api/unbuilt"
         ]
     );
-    let processes: BTreeSet<u64> = answers.iter().map(|(_, told)| pid(told)).collect();
+    let processes: BTreeSet<u64> = answers.iter().map(|(_, answer)| pid(answer)).collect();
     assert_eq!(processes.len(), 1);
 
     assert_eq!(site.get("/").await, (200, json!("home")));
@@ -69,10 +69,10 @@ async fn a_server_that_ends_is_started_anew() {
         (500, &json!("function_crashed"))
     );
     for _ in 0..5 {
-        let told = site.get("/api/echo").await.1;
-        kill(&told["pid"], Signal::KILL);
+        let answer = site.get("/api/echo").await.1;
+        kill(&answer["pid"], Signal::KILL);
         eventually(async || site.listed("echo").await["pid"].is_null().then_some(())).await;
-        assert_ne!(pid(&site.get("/api/items/1").await.1), pid(&told));
+        assert_ne!(pid(&site.get("/api/items/1").await.1), pid(&answer));
     }
 }
 
@@ -104,13 +104,13 @@ async fn a_new_build_takes_over_while_the_old_one_finishes() {
         site.has_open_requests("echo", 1).await;
         site.gateway.replace_running().await.unwrap();
         let answers = join_all((0..20).map(|_| site.get("/api/echo"))).await;
-        let processes: BTreeSet<u64> = answers.iter().map(|(_, told)| pid(told)).collect();
+        let processes: BTreeSet<u64> = answers.iter().map(|(_, answer)| pid(answer)).collect();
         assert_eq!(processes.len(), 1);
         assert!(!processes.contains(&before) && !is_gone(before));
         std::fs::write(&file, "").unwrap();
     };
-    let ((status, told), ()) = tokio::join!(site.get(&path), taking_over);
-    assert_eq!((status, pid(&told)), (200, before));
+    let ((status, answer), ()) = tokio::join!(site.get(&path), taking_over);
+    assert_eq!((status, pid(&answer)), (200, before));
     eventually(async || is_gone(before).then_some(())).await;
 }
 
