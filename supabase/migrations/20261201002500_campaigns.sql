@@ -41,6 +41,8 @@ create table public.broadcast_campaigns (
   variable_mapping jsonb,
   -- how many senders died with claims of it since outcomes were last recorded
   dead_runs smallint not null default 0,
+  -- when a sender last tried a small batch of it alone, because another one had died; null: not since that death
+  probed_at timestamptz,
   -- The segment that the recipients were taken from. The recipients stay when the segment changes or is deleted.
   segment_id uuid,
   unique (id, tenant_id),
@@ -1290,7 +1292,7 @@ create trigger announce_updated after update on public.broadcast_campaigns
   execute function private.announce_campaign();
 
 -- Changes are written to the audit log.
-select private.audit_table('broadcast_campaigns', 'id', '-progress_announced_at', '-dead_runs');
+select private.audit_table('broadcast_campaigns', 'id', '-progress_announced_at', '-dead_runs', '-probed_at');
 select private.audit_table('broadcast_recipients', 'id', 'people');
 
 alter table public.broadcast_campaigns enable row level security;

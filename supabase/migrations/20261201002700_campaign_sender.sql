@@ -42,7 +42,7 @@ language plpgsql set search_path = '' as $$
 declare
   campaign record;
 begin
-  update public.broadcast_campaigns c set dead_runs = c.dead_runs + 1 where c.id = any (campaigns);
+  update public.broadcast_campaigns c set dead_runs = c.dead_runs + 1, probed_at = null where c.id = any (campaigns);
   for campaign in
     update public.broadcast_campaigns c
     set
@@ -153,21 +153,34 @@ $$;
 
 -- Leases the numbers that have work and no holder. Returns {"sessions": [...], "busy": n}, where n counts the other
 -- numbers with work or an active holder. The caller prevents concurrent calls.
+--
+-- A sender that dies takes the claims of all its numbers with it. A number whose campaign may be the cause is leased alone
+-- and marked `probe`: its sender makes one small claim. Once an outcome is recorded, the number is no longer suspect. A
+-- probe without an outcome (for example at Meta's limit) is repeated after a minute, so that it keeps no other number
+-- waiting. A number rests, and has no work, while its breaker is open.
 create function private.lease_numbers(holder uuid, lease_seconds integer, max_sessions integer) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
   leased uuid[];
+  probes uuid[];
   waiting_count integer;
 begin
   with work as (
     select
       s.id,
-      exists (
-        select 1 from public.broadcast_campaigns c
-        where c.session_id = s.id and c.status = 'sending' and c.dead_runs > 0
-      ) as suspect
+      d.suspect,
+      d.probed_at
     from public.whatsapp_sessions s
+    cross join lateral (
+      select count(*) > 0 as suspect, max(c.probed_at) as probed_at from public.broadcast_campaigns c
+      where c.session_id = s.id and c.status = 'sending' and c.dead_runs > 0
+    ) d
     where s.status = 'connected' and private.module_enabled(s.tenant_id, 'broadcast')
+      and not (d.suspect and coalesce(d.probed_at > now() - interval '1 minute', false))
+      and not exists (
+        select 1 from private.number_breakers b
+        where b.session_id = s.id and b.state <> 'closed' and greatest(b.open_until, b.trial_until) > now()
+      )
       and exists (
         select 1
         from public.broadcast_campaigns c
@@ -198,9 +211,11 @@ begin
     insert into private.sender_leases as l (session_id, holder, leased_until)
     select w.id, lease_numbers.holder, now() + make_interval(secs => lease_seconds)
     from free w
-    -- A sender that dies takes the claims of all its numbers with it. A number whose campaign may be the cause is sent for
-    -- when no other number waits, and alone.
-    where not w.suspect or w.id = (select f.id from free f order by f.suspect, f.id limit 1)
+    where case
+      when exists (select 1 from free f where f.suspect) then
+        w.id = (select f.id from free f where f.suspect order by f.probed_at nulls first, f.id limit 1)
+      else true
+    end
     limit max_sessions
     on conflict (session_id) do update
       set holder = excluded.holder, leased_until = excluded.leased_until
@@ -212,11 +227,19 @@ begin
 
   perform private.share_allowance(leased);
 
+  with probed as (
+    update public.broadcast_campaigns c set probed_at = now()
+    where c.session_id = any (leased) and c.status = 'sending' and c.dead_runs > 0
+    returning c.session_id
+  )
+  select coalesce(array_agg(p.session_id), '{}') into probes from probed p;
+
   return jsonb_build_object(
     'busy', waiting_count - coalesce(cardinality(leased), 0),
     'sessions', coalesce((
       select jsonb_agg(jsonb_build_object(
-        'session_id', s.id, 'phone_number_id', s.meta_phone_number_id, 'messages_per_second', s.messages_per_second
+        'session_id', s.id, 'phone_number_id', s.meta_phone_number_id, 'messages_per_second', s.messages_per_second,
+        'probe', s.id = any (probes)
       ))
       from public.whatsapp_sessions s
       where s.id = any (leased)

@@ -21,10 +21,10 @@ alter table public.audit_logs add constraint audit_logs_times check (
 
 alter table public.broadcast_campaigns add constraint broadcast_campaigns_times check (
   least(
-    scheduled_at, started_at, completed_at, created_at, updated_at, held_until, cancelled_at
+    scheduled_at, started_at, completed_at, created_at, updated_at, held_until, cancelled_at, probed_at
   ) >= '1900-01-01T00:00:00Z'
   and greatest(
-    scheduled_at, started_at, completed_at, created_at, updated_at, held_until, cancelled_at
+    scheduled_at, started_at, completed_at, created_at, updated_at, held_until, cancelled_at, probed_at
   ) < '9999-12-31T00:00:00Z'
 );
 

@@ -67,7 +67,9 @@ describe("a run", () => {
     const run = await begins(holder);
     assert.deepEqual(run, {
       busy: 0,
-      sessions: [{ session_id: number.id, phone_number_id: number.meta_phone_number_id, messages_per_second: 10 }],
+      sessions: [
+        { session_id: number.id, phone_number_id: number.meta_phone_number_id, messages_per_second: 10, probe: false },
+      ],
     });
     assert.ok(!leased(run).includes(idle.id));
   });

@@ -157,6 +157,50 @@ describe("a campaign", () => {
     await sql`delete from private.sender_leases`;
   });
 
+  test("of a dead sender is probed once, and keeps no other number waiting", async () => {
+    const tenant = await newTenant();
+    const [first, second, resting] = [await newSending(tenant), await newSending(tenant), await newSending(tenant)];
+    const holder = randomUUID();
+    await begins(holder);
+    for (const { number } of [first, second, resting]) {
+      await claims(number, holder, 1);
+      await leaseEnds(number);
+    }
+    await sql`
+      insert into private.number_breakers (session_id, state, open_until) values
+        (${resting.number.id}, 'open', now() + interval '5 minutes')`;
+    const busy = await newSending(tenant);
+
+    const runs = [];
+    for (let run = 0; run < 4; run++) {
+      const probe = randomUUID();
+      const { sessions } = await begins(probe);
+      runs.push(sessions.map((/** @type {any} */ number) => [number.session_id, number.probe]));
+      for (const { session_id } of sessions) {
+        if (session_id !== second.number.id) continue;
+        const claim = await claims(second.number, probe, 1);
+        await records(second.number, probe, reportsOf(claim, "sent"));
+      }
+      await sql`delete from private.sender_leases`;
+    }
+    assert.deepEqual(runs.slice(0, 2).sort(), [[[first.number.id, true]], [[second.number.id, true]]].sort());
+    const others = [busy.number.id, second.number.id].sort().map((id) => [id, false]);
+    assert.deepEqual(
+      runs.slice(2).map((run) => run.sort()),
+      [others, others],
+      "neither the resting number nor the probe without an outcome is in the way",
+    );
+    await sql`update public.broadcast_campaigns set probed_at = now() - interval '2 minutes' where id = ${first.campaign.id}`;
+    assert.deepEqual(
+      (await begins(randomUUID())).sessions.map((/** @type {any} */ number) => [number.session_id, number.probe]),
+      [[first.number.id, true]],
+    );
+    await sql`
+      update public.broadcast_campaigns set status = 'cancelled'
+      where id = any (${[first, second, resting, busy].map(({ campaign }) => campaign.id)}::uuid[])`;
+    await sql`delete from private.sender_leases`;
+  });
+
   test("goes on when a person resumes it, and when its sender was only slow", async () => {
     const tenant = await newTenant();
     const admin = await newUser(tenant, "super_admin");

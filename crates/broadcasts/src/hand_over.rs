@@ -119,6 +119,7 @@ mod tests {
                 session_id: Uuid::new_v4(),
                 phone_number_id: "1".to_owned(),
                 messages_per_second,
+                probe: false,
             })
             .collect()
     }

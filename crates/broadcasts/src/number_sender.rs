@@ -1,6 +1,7 @@
 //! Sends the campaigns of a number, in the loop that claims, sends and records.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ use sending::{
 const RECORD_WITHIN: Duration = Duration::from_millis(250);
 /// The most recipients of one claim and of one record.
 const MAX_BATCH: usize = 500;
+/// The recipients of the only claim of a probe.
+const PROBE_BATCH: usize = 5;
 
 /// Error codes that concern the whole campaign.
 const STOPS_CAMPAIGN: [i64; 3] = [
@@ -47,6 +50,8 @@ pub(super) struct NumberSender {
     claims: OutstandingClaims,
     pace: Mutex<Pace>,
     report: Mutex<NumberReport>,
+    /// The claim of a probe has been made.
+    probed: AtomicBool,
 }
 
 /// Sends for a number until nothing is left, the deadline comes, or the number must stop. Then it releases the number.
@@ -79,6 +84,7 @@ pub(super) async fn send_for_number(
         claims: OutstandingClaims::default(),
         pace: Mutex::new(Pace::new(number.messages_per_second)),
         report: Mutex::new(NumberReport::new(session)),
+        probed: AtomicBool::new(false),
         number,
     };
     claim_send_record(&sender, sender.capacity()).await;
@@ -115,7 +121,11 @@ impl NumberSender {
     /// The number of recipients to claim next. During a trial it is one, after the previous send has ended.
     async fn next_batch(&self) -> usize {
         if !self.context.on_trial() {
-            return self.batch_size();
+            return if self.number.probe {
+                PROBE_BATCH
+            } else {
+                self.batch_size()
+            };
         }
         if let Some(recorded) = self.claims.next_record() {
             recorded.await;
@@ -190,6 +200,9 @@ impl SendQueue for NumberSender {
     type Outcome = RecipientReport;
 
     async fn claim(&self) -> Option<Vec<Job>> {
+        if self.number.probe && self.probed.load(Ordering::Relaxed) {
+            return None;
+        }
         let mut failures = 0;
         while !self.context.stopped() && Instant::now() < self.deadline {
             let batch = self.next_batch().await;
@@ -215,6 +228,7 @@ impl SendQueue for NumberSender {
             failures = 0;
             self.lease.renew(asked);
             if !claim.recipients.is_empty() {
+                self.probed.store(true, Ordering::Relaxed);
                 self.claims.add(claim.claim_id, claim.recipients.len());
                 return Some(jobs_of(claim).collect());
             }

@@ -94,6 +94,7 @@ impl Sender {
         };
         let mut run = first;
         loop {
+            let probes = run.probes();
             let mut shares = shares(run.sessions, instances).into_iter();
             let own = shares.next().unwrap_or_default();
             let (numbers, others) = tokio::join!(
@@ -102,7 +103,7 @@ impl Sender {
             );
             report.numbers.extend(numbers);
             report.busy = run.busy;
-            let mut again = run.busy > 0;
+            let mut again = run.busy > 0 || probes;
             for other in others {
                 again = true;
                 if other.taken_over.is_empty() {
@@ -115,7 +116,9 @@ impl Sender {
             if !again || Instant::now() + LOOK_AGAIN >= self.deadline {
                 return report;
             }
-            sleep(LOOK_AGAIN).await;
+            if !probes {
+                sleep(LOOK_AGAIN).await;
+            }
             run = match self.queue.begin().await {
                 Ok(run) => run,
                 Err(error) => {

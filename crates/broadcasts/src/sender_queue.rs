@@ -27,12 +27,22 @@ pub struct Run {
     pub(super) busy: u32,
 }
 
+impl Run {
+    /// Whether this run only probes a number, so that the next one finds more work.
+    pub(super) fn probes(&self) -> bool {
+        self.sessions.iter().any(|number| number.probe)
+    }
+}
+
 /// A number that this run may send for.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct LeasedNumber {
     pub(super) session_id: Uuid,
     pub(super) phone_number_id: String,
     pub(super) messages_per_second: u32,
+    /// A sender has died with claims of this number: one small claim is tried, alone, before the number is sent for again.
+    #[serde(default)]
+    pub(super) probe: bool,
 }
 
 /// Claimed recipients, each to be recorded once.
