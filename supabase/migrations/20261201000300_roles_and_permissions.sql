@@ -883,6 +883,7 @@ insert into listed values
 
   ('media.view', 'whatsapp', 3, 'View media', 'Melihat media', 'Open files of visible messages.', 'Membuka berkas dari pesan yang boleh dilihat.'),
   ('media.upload', 'whatsapp', 4, 'Upload media', 'Mengunggah media', 'Upload files to be sent.', 'Mengunggah berkas untuk dikirim.'),
+  ('media.publish', 'whatsapp', 7, 'Publish media', 'Menerbitkan media', 'Store files of templates and quick replies, which everyone with the address can read.', 'Menyimpan berkas template dan balasan cepat, yang dapat dibaca siapa pun yang punya alamatnya.'),
   ('media.delete', 'whatsapp', 8, 'Delete media', 'Menghapus media', 'Remove stored files.', 'Menghapus berkas yang tersimpan.'),
 
   ('numbers.view', 'whatsapp', 4, 'View connected numbers', 'Melihat nomor terhubung', 'Connected numbers and their health.', 'Nomor terhubung dan kesehatannya.'),
@@ -1016,7 +1017,7 @@ from (values
     '{profile.update,conversations.view,conversations.view_all,conversations.update,conversations.assign,messages.*,media.*,notes.*,labels.*,contacts.view,contacts.update,contacts.merge,contacts.block,quick_replies.*,agents.view,agents.assign,reports.view}'),
   ('marketing', 'Marketing', 'Pemasaran',
     'Templates, recipient lists and campaigns; no conversations.', 'Template, daftar penerima, dan kampanye; tanpa percakapan.',
-    '{profile.update,templates.*,recipient_lists.*,broadcasts.*,queue.view,segments.*,contacts.view,contacts.import,reports.view,reports.export,numbers.view,media.view,media.upload}'),
+    '{profile.update,templates.*,recipient_lists.*,broadcasts.*,queue.view,segments.*,contacts.view,contacts.import,reports.view,reports.export,numbers.view,media.view,media.upload,media.publish}'),
   ('reporting', 'Reports only', 'Hanya laporan',
     'Reads and exports reports.', 'Membaca dan mengekspor laporan.',
     '{profile.update,reports.view,reports.export}'),

@@ -6,9 +6,11 @@
 create table private.files_to_remove (
   bucket text not null,
   path text not null,
-  queued_at timestamptz not null default now(),
+  -- not before; later for the place of an upload, whose row is deleted when the file is recorded
+  due_at timestamptz not null default now(),
   primary key (bucket, path)
 );
+create index files_to_remove_due_idx on private.files_to_remove (due_at, path);
 
 -- The entries of the audit log about a deleted contact. Deletion leaves them, so that it hides nothing; a later erasure
 -- finds them here, when no other row names the person any more.
@@ -352,7 +354,24 @@ $$;
 create function public.files_to_remove(batch integer) returns jsonb
 language sql stable set search_path = '' as $$
   select coalesce(jsonb_agg(jsonb_build_object('bucket', f.bucket, 'path', f.path)), '[]')
-  from (select * from private.files_to_remove f order by f.queued_at, f.path limit batch) f;
+  from (select * from private.files_to_remove f where f.due_at <= now() order by f.due_at, f.path limit batch) f;
+$$;
+
+-- Reserves the place of an upload: unless `private.keep_file` follows, the object is removed. An upload address is valid
+-- for two hours.
+create function private.reserve_file(bucket text, path text) returns void
+language sql set search_path = '' as $$
+  insert into private.files_to_remove (bucket, path, due_at) values (bucket, path, now() + interval '3 hours');
+$$;
+
+-- Keeps the object at a reserved place, because a row names it from now on. False if the place is not reserved any more.
+create function private.keep_file(bucket text, path text) returns boolean
+language plpgsql set search_path = '' as $$
+begin
+  delete from private.files_to_remove f
+  where f.bucket = keep_file.bucket and f.path = keep_file.path and f.due_at > now();
+  return found;
+end;
 $$;
 
 create function public.record_files_removed(bucket text, paths text[]) returns void

@@ -151,7 +151,7 @@ language sql stable set search_path = '' as $$
   limit 1;
 $$;
 
--- The destination of an upload: {"id", "session_id", "phone_number_id", "storage_path", "file_name"}. The default is
+-- Reserves the destination of an upload: {"id", "session_id", "phone_number_id", "storage_path", "file_name"}. The default is
 -- the tenant's first connected number.
 -- Security definer: clients have no right to write files.
 create function public.begin_upload(session_id uuid, kind text, mime_type text, file_name text) returns jsonb
@@ -173,6 +173,7 @@ begin
   elsif number.status <> 'connected' then
     raise sqlstate 'PT409' using message = format('This number is %s.', number.status), detail = 'number_unavailable';
   end if;
+  perform private.reserve_file('chat-media', format('%s/%s/%s', number.tenant_id, number.id, id));
   return jsonb_build_object(
     'id', id, 'tenant_id', number.tenant_id, 'session_id', number.id, 'phone_number_id', number.meta_phone_number_id,
     'storage_path', format('%s/%s/%s', number.tenant_id, number.id, id),
@@ -185,6 +186,7 @@ $$;
 -- Records an upload that Storage and Meta have received.
 create function public.finish_upload(upload jsonb) returns jsonb
 language sql set search_path = '' as $$
+  select private.keep_file('chat-media', upload ->> 'storage_path');
   insert into public.message_media as f (
     id, tenant_id, session_id, uploaded_by, meta_media_id, kind, mime_type, sha256, file_size, file_name, storage_path,
     state, expires_at

@@ -169,10 +169,10 @@ language sql stable set search_path = '' as $$
 $$;
 
 create function private.check_sample_path(tenant uuid, path text) returns void
-language plpgsql immutable set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 begin
-  if path is not null and (not starts_with(path, tenant || '/') or path ~ '(^|/)\.{0,2}(/|$)') then
-    raise sqlstate 'PT422' using message = 'The sample is not a file of your organisation.', detail = 'invalid_field',
+  if path is not null and not private.is_published(tenant, path) then
+    raise sqlstate 'PT422' using message = 'The sample is not a published file of your organisation.', detail = 'invalid_field',
       hint = 'header.sample_path';
   end if;
 end;

@@ -177,14 +177,10 @@ begin
   end if;
   if changes ? 'media' then
     reply.media := nullif(changes -> 'media', 'null');
-    -- only files in the tenant's own folder: other paths would give access to other tenants' files
+    -- only published files of the tenant: other paths would give access to other tenants' files
     if reply.media is not null and (
       coalesce(reply.media ->> 'type', '') not in ('image', 'video', 'audio', 'document')
-      or coalesce(reply.media ->> 'path', '') !~ ('^' || tenant || '/[A-Za-z0-9][A-Za-z0-9._/ -]{0,200}$')
-      or reply.media ->> 'path' ~ '\.\.'
-      or not exists (
-        select 1 from storage.objects o where o.bucket_id = 'broadcast-media' and o.name = reply.media ->> 'path'
-      )
+      or not private.is_published(tenant, reply.media ->> 'path')
     ) then
       raise sqlstate 'PT422' using message = 'There is no such file.', detail = 'invalid_field', hint = 'media.path';
     end if;

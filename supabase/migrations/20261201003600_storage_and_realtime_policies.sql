@@ -1,38 +1,10 @@
--- Storage and Realtime: buckets and the access to their files, the published tables, and the access to topics.
+-- Storage and Realtime: buckets, the published tables, and the access to topics.
+--
+-- Table `storage.objects` has no policy, so clients reach no file with their own token: they could sign links that outlive
+-- their account, and copy private files into the public bucket. Our functions hand out short links.
 
 create policy "people listen to their own topics" on realtime.messages for select to authenticated
   using (extension in ('broadcast', 'presence') and (select private.may_listen((select realtime.topic()))));
-create policy "people read files of messages they may see" on storage.objects for select to authenticated
-  using (
-    bucket_id = 'chat-media'
-    and exists (select 1 from public.message_media f where f.storage_path = objects.name)
-  );
-create policy "people read the campaign files of their tenant" on storage.objects for select to authenticated
-  using (
-    bucket_id = 'broadcast-media' and (storage.foldername(name))[1] = (select private.tenant_id())::text
-  );
-create policy "permitted people add campaign files of their tenant" on storage.objects
-  for insert to authenticated
-  with check (
-    bucket_id = 'broadcast-media' and (storage.foldername(name))[1] = (select private.tenant_id())::text
-    and (select private.has_permission('media.upload'))
-  );
-create policy "permitted people change campaign files of their tenant" on storage.objects
-  for update to authenticated
-  using (
-    bucket_id = 'broadcast-media' and (storage.foldername(name))[1] = (select private.tenant_id())::text
-    and (select private.has_permission('media.upload'))
-  )
-  with check (
-    bucket_id = 'broadcast-media' and (storage.foldername(name))[1] = (select private.tenant_id())::text
-    and (select private.has_permission('media.upload'))
-  );
-create policy "permitted people remove campaign files of their tenant" on storage.objects
-  for delete to authenticated
-  using (
-    bucket_id = 'broadcast-media' and (storage.foldername(name))[1] = (select private.tenant_id())::text
-    and (select private.has_permission('media.delete'))
-  );
 create policy "people join the presence of conversations they may see" on realtime.messages for select to authenticated
   using (extension in ('broadcast', 'presence') and (select private.may_join_presence((select realtime.topic()))));
 create policy "people announce their presence in conversations they may see" on realtime.messages for insert to authenticated

@@ -164,6 +164,11 @@ alter table public.profiles add constraint profiles_times check (
   and greatest(deactivated_at, left_at, created_at, updated_at) < '9999-12-31T00:00:00Z'
 );
 
+alter table public.published_files add constraint published_files_times check (
+  created_at >= '1900-01-01T00:00:00Z'
+  and created_at < '9999-12-31T00:00:00Z'
+);
+
 alter table public.quick_replies add constraint quick_replies_times check (
   least(last_used_at, created_at, updated_at) >= '1900-01-01T00:00:00Z'
   and greatest(last_used_at, created_at, updated_at) < '9999-12-31T00:00:00Z'

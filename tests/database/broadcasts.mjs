@@ -63,5 +63,15 @@ export function broadcasts({ sql }) {
     return row;
   }
 
-  return { newTemplate, newCampaign, recipientsOf, campaignNow };
+  /** A published file as a row, without its object. @param {{ id: string }} tenant */
+  async function newPublishedFile(tenant) {
+    const id = randomUUID();
+    const [file] = await sql`
+      insert into public.published_files (id, tenant_id, kind, mime_type, file_size, sha256, file_name, storage_path)
+      values (${id}, ${tenant.id}, 'document', 'application/pdf', 3, ${"0".repeat(64)}, 'menu.pdf', ${`${tenant.id}/${id}.pdf`})
+      returning *`;
+    return file;
+  }
+
+  return { newTemplate, newPublishedFile, newCampaign, recipientsOf, campaignNow };
 }

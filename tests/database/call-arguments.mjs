@@ -12,6 +12,8 @@ export const SAMPLES = {
   create_message: { type: "text", content: "Halo", payload: { text: { body: "Halo" } } },
   create_message_to: { wa_id: null, name: null, type: "text", content: "Halo", payload: { text: { body: "Halo" } } },
   sendable_template: { name: "promo", language: "id" },
+  place_published_file: { kind: "image", mime_type: "image/png", file_name: "promo.png" },
+  list_published_files: { kind: null, page: 1, page_size: 10 },
   begin_upload: { kind: "image", mime_type: "image/jpeg", file_name: "image.jpg" },
   change_number: { changes: { name: "Toko" } },
   create_campaign: {
@@ -135,6 +137,7 @@ export async function newTenantWithAll(database) {
     newCampaign,
     receivesMessage,
     newOutbound,
+    newPublishedFile,
   } = database;
   const tenant = await newTenant();
   const owner = await newUser(tenant, "super_admin");
@@ -157,6 +160,7 @@ export async function newTenantWithAll(database) {
     insert into public.contact_imports (tenant_id, storage_path, country, mapping) values (${tenant.id}, 'x', 'ID', '[]') returning id`;
   const [reply] =
     await sql`insert into public.quick_replies (tenant_id, shortcut, content) values (${tenant.id}, 'halo', 'Halo') returning id`;
+  const publishedFile = await newPublishedFile(tenant);
   const [segment] = await sql`
     insert into public.segments (tenant_id, name, filter) values (${tenant.id}, ${randomUUID()}, '{"field": "name", "op": "is_set"}') returning id`;
   const [changed, unused] = [
@@ -180,6 +184,7 @@ export async function newTenantWithAll(database) {
     contact: contact.id,
     message: message.id,
     media: file.id,
+    file: publishedFile.id,
     template: (await newTemplate(tenant)).id,
     campaign: (await newCampaign(number, { status: "draft" })).id,
     list: list.id,

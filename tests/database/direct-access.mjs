@@ -73,6 +73,7 @@ export const FUNCTIONS = {
   delete_note: "writes",
   delete_number: "writes",
   delete_permission_template: "writes",
+  delete_published_file: "writes",
   delete_quick_reply: "writes",
   delete_recipient_list: "writes",
   delete_role: "writes",
@@ -129,6 +130,7 @@ export const FUNCTIONS = {
   list_numbers: "members",
   list_permission_templates: "from manager",
   list_permissions: "from manager",
+  list_published_files: "members",
   list_quick_replies: "members",
   list_recipient_list_entries: "from manager",
   list_recipient_list_errors: "from manager",
@@ -140,9 +142,12 @@ export const FUNCTIONS = {
   merge_contact: "writes",
   message_statuses: "members",
   number_delivery: "from junior_agent",
+  place_direct_publication: "writes",
+  place_published_file: "writes",
   preview_contact_merge: "from team_lead",
   preview_invitation: "writes",
   preview_segment: "from senior_agent",
+  publish_file: "writes",
   read_conversation: "writes",
   read_thread: "from team_lead, agent",
   record_contact_consent: "writes",
@@ -177,15 +182,10 @@ export const FUNCTIONS = {
   withdraw_invitation: "writes",
 };
 
-/** Buckets, and who reads, adds, changes and removes files there. @type {Record<string, Record<string, string>>} */
+/** Buckets, and who, with a token of their own, reads, adds, changes and removes files there. @type {Record<string, Record<string, string>>} */
 export const BUCKETS = {
-  "broadcast-media": {
-    reads: "members",
-    adds: "from junior_agent",
-    changes: "from junior_agent",
-    removes: "from manager",
-  },
-  "chat-media": { reads: "from team_lead, agent", adds: "nobody", changes: "nobody", removes: "nobody" },
+  "broadcast-media": { reads: "nobody", adds: "nobody", changes: "nobody", removes: "nobody" },
+  "chat-media": { reads: "nobody", adds: "nobody", changes: "nobody", removes: "nobody" },
   imports: { reads: "nobody", adds: "nobody", changes: "nobody", removes: "nobody" },
 };
 
@@ -194,11 +194,6 @@ export const POLICIES = [
   "messages insert: people announce their presence in conversations they may see",
   "messages select: people join the presence of conversations they may see",
   "messages select: people listen to their own topics",
-  "objects delete: permitted people remove campaign files of their tenant",
-  "objects insert: permitted people add campaign files of their tenant",
-  "objects select: people read files of messages they may see",
-  "objects select: people read the campaign files of their tenant",
-  "objects update: permitted people change campaign files of their tenant",
 ];
 
 /** Kinds of topics, and who listens and sends there. @type {Record<string, { listens: string, sends: string }>} */

@@ -239,29 +239,6 @@ describe("an upload", () => {
   });
 });
 
-test("only its tenant writes to a folder of campaign files", async () => {
-  const tenant = await newTenant();
-  const [admin, foreigner] = [await newUser(tenant, "admin"), await newUser(await newTenant(), "admin")];
-  const adds = (/** @type {any} */ user) =>
-    as(
-      user,
-      (sql) =>
-        sql`insert into storage.objects (bucket_id, name) values ('broadcast-media', ${`${tenant.id}/${randomUUID()}.png`})`,
-    );
-  await adds(admin);
-  await isRefused(adds(foreigner), { code: DENIED });
-  await isRefused(adds(await newUser(tenant, null)), { code: DENIED });
-  const buckets =
-    await sql`select id, public from storage.buckets where id in ('chat-media', 'broadcast-media') order by id`;
-  assert.deepEqual(
-    buckets.map(({ id, public: open }) => [id, open]),
-    [
-      ["broadcast-media", true],
-      ["chat-media", false],
-    ],
-  );
-});
-
 describe("a file in Storage", () => {
   const waiting = async () =>
     (await asService((sql) => sql`select public.files_to_remove(1000) as files`))[0].files.map(

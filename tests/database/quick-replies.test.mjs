@@ -5,8 +5,19 @@ import { hasFields } from "../fields.mjs";
 import { useDatabase } from "./database.mjs";
 import { isRefused } from "./refusals.mjs";
 
-const { sql, as, calls, newTenant, newUser, newUserWith, newApiKey, newNumber, receivesMessage, assign } =
-  await useDatabase();
+const {
+  sql,
+  as,
+  calls,
+  newTenant,
+  newUser,
+  newUserWith,
+  newApiKey,
+  newNumber,
+  receivesMessage,
+  assign,
+  newPublishedFile,
+} = await useDatabase();
 
 const saves = (/** @type {any} */ user, /** @type {object} */ changes, id = null) =>
   calls(user, "save_quick_reply", { changes: sql.json(/** @type {any} */ (changes)), quick_reply_id: id });
@@ -140,12 +151,10 @@ describe("a quick reply", () => {
     });
   });
 
-  test("may send a file of the tenant's own folder", async () => {
+  test("may send a published file of the tenant", async () => {
     const { tenant, manager } = await newOffice();
-    const path = `${tenant.id}/menu kopi.pdf`;
-    await sql`insert into storage.objects (bucket_id, name) values ('broadcast-media', ${path})`;
-    const theirs = `${(await newTenant()).id}/menu.pdf`;
-    await sql`insert into storage.objects (bucket_id, name) values ('broadcast-media', ${theirs})`;
+    const { storage_path: path } = await newPublishedFile(tenant);
+    const { storage_path: theirs } = await newPublishedFile(await newTenant());
     const media = { type: "document", path, filename: "Menu.pdf" };
     assert.deepEqual((await saves(manager, { shortcut: "menu", media })).media, media);
     for (const wrong of [

@@ -40,6 +40,7 @@ export const ADDED = {
     contacts: ["block"],
     conversations: ["assign", "view_all"],
     labels: ["create", "update"],
+    media: ["publish"],
     messages: ["delete"],
     notes: ["delete"],
     quick_replies: ["delete", "update"],

@@ -6,7 +6,8 @@ import { useDatabase } from "./database.mjs";
 import { isRefused } from "./refusals.mjs";
 import { someDigits } from "./tenancy.mjs";
 
-const { sql, calls, newTenant, newUser, newUserWith, newApiKey, newNumber, newCampaign } = await useDatabase();
+const { sql, calls, newTenant, newUser, newUserWith, newApiKey, newNumber, newCampaign, newPublishedFile } =
+  await useDatabase();
 
 const newOffice = async ({ numbers = 1 } = {}) => {
   const tenant = await newTenant();
@@ -120,7 +121,7 @@ describe("a draft", () => {
     await isRefused(late, { code: "PT409", detail: "template_changed" });
   });
 
-  test("accepts samples from the tenant's own folder only", async () => {
+  test("accepts published files of the tenant as samples, and no others", async () => {
     const { manager, tenant } = await newOffice();
     const { tenant: other } = await newOffice();
     for (const path of [
@@ -129,13 +130,13 @@ describe("a draft", () => {
       `${tenant.id}/../${other.id}/a.png`,
       `${tenant.id}/`,
       `${tenant.id}//a.png`,
+      `${tenant.id}/menu/a.png`,
+      (await newPublishedFile(other)).storage_path,
     ]) {
       await isRefused(create(manager, { sample_path: path }), { code: "PT422", hint: "header.sample_path" });
     }
-    assert.equal(
-      (await create(manager, { sample_path: `${tenant.id}/menu/a.png` })).sample_path,
-      `${tenant.id}/menu/a.png`,
-    );
+    const { storage_path } = await newPublishedFile(tenant);
+    assert.equal((await create(manager, { sample_path: storage_path })).sample_path, storage_path);
   });
 });
 

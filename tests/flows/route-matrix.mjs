@@ -67,6 +67,9 @@ export const ROUTES = {
   "POST /api/whatsapp/media": { from: "junior_agent" },
   "GET /api/whatsapp/media/{id}": { from: "viewer" },
   "DELETE /api/whatsapp/media/{id}": { from: "manager" },
+  "GET /api/whatsapp/media/published": { from: "viewer" },
+  "POST /api/whatsapp/media/published": { from: "team_lead" },
+  "DELETE /api/whatsapp/media/published/{id}": { from: "manager", foreign: "published_file" },
   "GET /api/messages/{id}": { from: "viewer", foreign: "message" },
   // a message one has scheduled; other people's from team_lead
   "DELETE /api/messages/{id}": { from: "senior_agent", foreign: "message" },

@@ -58,6 +58,7 @@ permissions! {
     LabelsUpdate = "labels.update";
     LabelsView = "labels.view";
     MediaDelete = "media.delete";
+    MediaPublish = "media.publish";
     MediaUpload = "media.upload";
     MediaView = "media.view";
     MessagesDelete = "messages.delete";

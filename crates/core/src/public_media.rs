@@ -1,7 +1,7 @@
 //! Files that Meta and browsers fetch by their address: samples of templates, and files of quick replies.
 
-/// The bucket of these files; everybody may read it.
-const BUCKET: &str = "broadcast-media";
+/// The bucket of these files, which everyone with an address may read. Only our functions write there.
+pub const BUCKET: &str = "broadcast-media";
 
 /// The address of a file of [`BUCKET`].
 pub fn public_url(supabase_url: &str, path: &str) -> Option<url::Url> {

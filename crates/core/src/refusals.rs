@@ -107,6 +107,11 @@ pub(crate) const REFUSALS: &[(&str, StatusCode, &str)] = &[
         "Super Admin terakhir tidak dapat dikeluarkan.",
     ),
     (
+        "published_file_in_use",
+        StatusCode::CONFLICT,
+        "Template atau balasan cepat memakai berkas ini.",
+    ),
+    (
         "list_not_ready",
         StatusCode::CONFLICT,
         "Daftar penerima belum siap.",

@@ -113,6 +113,8 @@ route_list! {
     "tenant" => access::tenancy::tenant(): "the organisation: create, show and change";
     "whatsapp/media" => media::upload(): "uploads a file to be sent", max_duration = 120;
     "whatsapp/media/[id]" => media::file(): "one file: open and delete";
+    "whatsapp/media/published" => media::published::files(): "published files of templates and quick replies: list and publish", max_duration = 120;
+    "whatsapp/media/published/[id]" => media::published::file(): "one published file: delete";
     "whatsapp/messages" => inbox::first_message(): "sends a message to a contact or a phone number";
     "whatsapp/sessions" => numbers::sessions(): "the connected numbers: list and connect";
     "whatsapp/sessions/[id]" => numbers::session(): "a connected number: show, change and delete";

@@ -4,23 +4,20 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use futures_util::StreamExt;
-use reqwest::Body;
 use serde::{Deserialize, Serialize};
-use supabase::{NewObject, StorageError};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::BUCKET;
 use super::file::unavailable;
-use super::metered::metered;
-use super::sniff::{self, sniff};
-use super::upload::{Destination, too_large, wrong_type};
+use super::first_copy::{FirstCopy, no_such_upload};
+use super::form::wrong_type;
+use super::sniff;
+use super::upload::Destination;
 use crm_core::app::App;
 use crm_core::caller::Caller;
 use crm_core::error::ApiError;
 use crm_core::json_body::created;
-use crm_core::text::Text;
 
 /// Asks for an address to upload a file to. With `storage_path`, reports that the file has been uploaded.
 #[derive(Deserialize, ToSchema)]
@@ -44,16 +41,17 @@ enum DirectKind {
     Document,
 }
 
-/// The address to upload a file to, by `PUT` within two hours.
+/// The address to upload a file to, by `PUT` within two hours. A file that no further request names within three hours is
+/// removed.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct UploadAddress {
     #[schema(
         format = "uri",
         example = "https://project.supabase.co/storage/v1/object/upload/sign/chat-media/katalog.pdf?token=..."
     )]
-    upload_url: String,
+    pub(super) upload_url: String,
     #[schema(example = "3f0c7a52-6a0b-4f0e-9c3c-0d9f1c5d2b10/katalog.pdf")]
-    storage_path: String,
+    pub(super) storage_path: String,
 }
 
 /// A row that exists.
@@ -106,28 +104,8 @@ impl DirectUpload {
             session: Some(session),
             ..*destination
         };
-        let storage = destination.app.supabase().storage();
-        let stored = storage
-            .download(BUCKET, path)
-            .await
-            .map_err(|error| match error {
-                StorageError::NotFound => no_such_upload(),
-                error => unavailable(&error),
-            })?;
-
-        // The file itself shows its type and size: the client's claims do not count.
-        let mut bytes = Box::pin(stored.bytes_stream());
-        let mut start = Vec::new();
-        while start.len() < sniff::ENOUGH {
-            match bytes.next().await {
-                Some(Ok(chunk)) => start.extend_from_slice(&chunk),
-                Some(Err(_)) => {
-                    return Err(ApiError::unavailable("the download of a stored file was cut off"));
-                }
-                None => break,
-            }
-        }
-        let format = match sniff(&start, &self.file_name) {
+        let first_copy = FirstCopy::open(destination.app, path, &self.file_name).await?;
+        let format = match first_copy.format {
             Some(format) if destination.as_document => sniff::as_document(format),
             Some(format) => format,
             None => {
@@ -135,27 +113,14 @@ impl DirectUpload {
                 return Err(wrong_type());
             }
         };
-        let whole = futures_util::stream::iter([Ok(start.into())]).chain(bytes);
-        let (whole, meter) = metered(whole, format.max_bytes);
         let place = destination.place(Some(format), &self.file_name).await?;
-        // The file is copied to a new place with its recognised type: the client chose the type with which the first
-        // copy is served, and its upload address may still be valid.
-        let object = NewObject {
-            bucket: BUCKET,
-            path: &place.storage_path,
-            content_type: format.mime_type,
-            length: None,
+        let meter = match first_copy.copy(format, BUCKET, &place.storage_path).await {
+            Ok(meter) => meter,
+            Err(error) => {
+                destination.discard(&place.storage_path).await;
+                return Err(error);
+            }
         };
-        let kept = storage.upload(&object, Body::wrap_stream(whole)).await;
-        if meter.exceeded() {
-            destination.discard(&place.storage_path).await;
-            destination.discard(path).await;
-            return Err(too_large(format.max_bytes));
-        }
-        if let Err(error) = kept {
-            destination.discard(&place.storage_path).await;
-            return Err(unavailable(&error));
-        }
         let file = destination.finish(format, &place, &meter).await?;
         destination.discard(path).await;
         Ok(file)
@@ -167,11 +132,4 @@ fn own_path(caller: &Caller, path: &str) -> Option<(Uuid, Uuid)> {
     let mut parts = path.split('/').map(|part| part.parse::<Uuid>().ok());
     let (tenant, session, id) = (parts.next()??, parts.next()??, parts.next()??);
     (parts.next().is_none() && tenant == caller.access.tenant.id).then_some((session, id))
-}
-
-fn no_such_upload() -> ApiError {
-    ApiError::field(
-        "storage_path",
-        Text::new("there is no such upload", "unggahan ini tidak ada"),
-    )
 }

@@ -4,8 +4,11 @@
 pub(crate) mod direct;
 mod fetch;
 pub(crate) mod file;
+mod first_copy;
+mod form;
 mod forwarding;
 mod metered;
+pub mod published;
 mod sniff;
 pub(crate) mod upload;
 

@@ -1,27 +1,23 @@
 //! `POST /api/whatsapp/media`: uploads a file, which streams into Storage and from there to Meta.
 
-use std::io;
-
-use axum::extract::multipart::{Field, MultipartError};
+use axum::extract::multipart::Field;
 use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request, State};
-use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, StreamExt, stream};
-use reqwest::Body;
 use serde::Deserialize;
 use serde_json::json;
-use supabase::NewObject;
-use tokio::sync::mpsc;
 use utoipa::ToSchema;
 use uuid::Uuid;
-use whatsapp::client::limits::{Format, LARGEST_FILE, MediaKind};
+use whatsapp::client::limits::{Format, MediaKind};
 use whatsapp::client::{FileToUpload, SendError};
 
 use super::BUCKET;
 use super::direct::{DirectUpload, UploadAddress};
 use super::file::{MediaFile, unavailable};
-use super::metered::{Meter, hex, metered};
+use super::form::{
+    MAX_BODY, broken_form, invalid_form, is_json, nothing_follows, read_rest, read_start, short_text, store,
+    wrong_type,
+};
+use super::metered::{Meter, hex};
 use super::sniff::{self, sniff};
 use crm_core::app::App;
 use crm_core::caller::{Caller, Permitted};
@@ -30,14 +26,7 @@ use crm_core::error::ApiError;
 use crm_core::json_body::{JsonBody, created};
 use crm_core::permissions::MediaUpload;
 use crm_core::routes;
-use crm_core::text::Text;
 use sending::number_token;
-
-/// The size of the largest file and of the form around it.
-const MAX_BODY: usize = LARGEST_FILE as usize + 64 * 1024;
-const JSON: &[u8] = b"application/json";
-/// The number of chunks between client and Storage, which bounds the memory for a file.
-const CHUNKS: usize = 4;
 
 /// A form with the file as its last part.
 #[derive(ToSchema)]
@@ -100,11 +89,7 @@ pub(crate) async fn upload_file(
     permitted: Permitted<MediaUpload>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let content_type = request.headers().get(header::CONTENT_TYPE);
-    let is_json = content_type
-        .and_then(|value| value.as_bytes().get(..JSON.len()))
-        .is_some_and(|start| start.eq_ignore_ascii_case(JSON));
-    if is_json {
+    if is_json(&request) {
         let JsonBody(upload) = JsonBody::<DirectUpload>::from_request(request, &app).await?;
         return upload.answer(&app, &permitted.caller).await;
     }
@@ -123,7 +108,7 @@ pub(crate) async fn upload_file(
                     as_document,
                 };
                 let (format, place, meter) = destination.receive(field).await?;
-                if let Err(error) = nothing_follows(&mut form).await {
+                if let Err(error) = nothing_follows(&mut form, &["session_id", "type", "file"]).await {
                     destination.discard(&place.storage_path).await;
                     return Err(error);
                 }
@@ -134,36 +119,6 @@ pub(crate) async fn upload_file(
         }
     }
     Err(ApiError::required("file"))
-}
-
-/// Refuses fields after the file, because the file is already being stored when they arrive.
-async fn nothing_follows(form: &mut Multipart) -> Result<(), ApiError> {
-    while let Some(field) = form.next_field().await.map_err(|error| broken_form(&error))? {
-        if let Some(name @ ("session_id" | "type" | "file")) = field.name() {
-            return Err(ApiError::field(
-                name.to_owned(),
-                Text::new(
-                    "must come before the file, which is the last of the form and the only one",
-                    "harus berada sebelum berkas, yang terakhir dalam formulir dan hanya satu",
-                ),
-            ));
-        }
-    }
-    Ok(())
-}
-
-async fn short_text(mut field: Field<'_>, name: &'static str) -> Result<String, ApiError> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = field.chunk().await.map_err(|error| broken_form(&error))? {
-        bytes.extend_from_slice(&chunk);
-        if bytes.len() > 100 {
-            break;
-        }
-    }
-    String::from_utf8(bytes)
-        .ok()
-        .filter(|text| text.len() <= 100)
-        .ok_or_else(|| ApiError::unknown(name))
 }
 
 async fn session_id(field: Field<'_>) -> Result<Uuid, ApiError> {
@@ -177,24 +132,6 @@ async fn is_document(field: Field<'_>) -> Result<bool, ApiError> {
         Some(kind) => Ok(kind == MediaKind::Document),
         None => Err(ApiError::unknown("type")),
     }
-}
-
-fn broken_form(error: &MultipartError) -> ApiError {
-    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        return ApiError::too_large();
-    }
-    invalid_form()
-}
-
-fn invalid_form() -> ApiError {
-    ApiError::new(
-        StatusCode::BAD_REQUEST,
-        "invalid_form",
-        Text::new(
-            "The form could not be read. Send it as multipart/form-data.",
-            "Formulir tidak dapat dibaca. Kirim sebagai multipart/form-data.",
-        ),
-    )
 }
 
 /// The number and the kind of a caller's upload.
@@ -242,7 +179,8 @@ impl Destination<'_> {
                 return Err(error);
             }
         };
-        match self.store(field, start, format, &place).await {
+        let stored = store(self.app, field, start, format, BUCKET, &place.storage_path).await;
+        match stored {
             Ok(meter) => Ok((format, place, meter)),
             Err(error) => {
                 self.discard(&place.storage_path).await;
@@ -281,35 +219,6 @@ impl Destination<'_> {
         Ok(self.caller.service().rpc("finish_upload", &upload).await?)
     }
 
-    /// Streams from the client into Storage.
-    async fn store(
-        &self,
-        field: Field<'_>,
-        start: Bytes,
-        format: Format,
-        place: &Place,
-    ) -> Result<Meter, ApiError> {
-        let (chunks, coming) = mpsc::channel(CHUNKS);
-        let (bytes, meter) = metered(received(start, coming), format.max_bytes);
-        let object = NewObject {
-            bucket: BUCKET,
-            path: &place.storage_path,
-            content_type: format.mime_type,
-            length: None,
-        };
-        let storage = self.app.supabase().storage();
-        let (pumped, stored) = tokio::join!(
-            pump(field, chunks),
-            storage.upload(&object, Body::wrap_stream(bytes))
-        );
-        if meter.exceeded() {
-            return Err(too_large(format.max_bytes));
-        }
-        pumped?;
-        stored.map_err(|error| unavailable(&error))?;
-        Ok(meter)
-    }
-
     /// Streams from Storage to Meta, which needs to know the length first.
     async fn hand_over(&self, format: Format, place: &Place, size: u64) -> Result<String, ApiError> {
         let token = number_token(self.app, place.session_id)
@@ -343,80 +252,4 @@ impl Destination<'_> {
             log::warn!("upload {path}: not removed: {error}");
         }
     }
-}
-
-/// Reads enough of a file to recognise its format.
-async fn read_start(field: &mut Field<'_>) -> Result<Bytes, ApiError> {
-    let mut start = BytesMut::new();
-    while start.len() < sniff::ENOUGH {
-        match field.chunk().await.map_err(|error| broken_form(&error))? {
-            Some(chunk) => start.extend_from_slice(&chunk),
-            None => break,
-        }
-    }
-    Ok(start.freeze())
-}
-
-/// Reads the rest of a refused file, because the client may still be sending.
-async fn read_rest(field: &mut Field<'_>) -> Result<(), ApiError> {
-    while field
-        .chunk()
-        .await
-        .map_err(|error| broken_form(&error))?
-        .is_some()
-    {}
-    Ok(())
-}
-
-async fn pump(mut field: Field<'_>, chunks: mpsc::Sender<io::Result<Bytes>>) -> Result<(), ApiError> {
-    loop {
-        match field.chunk().await {
-            Ok(Some(chunk)) => {
-                // If Storage has stopped reading, the rest is read all the same: a client that is still sending would
-                // take an early answer for a broken connection.
-                drop(chunks.send(Ok(chunk)).await);
-            }
-            Ok(None) => return Ok(()),
-            Err(error) => {
-                // Makes the upload fail, which would otherwise look complete.
-                drop(chunks.send(Err(io::ErrorKind::UnexpectedEof.into())).await);
-                return Err(broken_form(&error));
-            }
-        }
-    }
-}
-
-fn received(
-    start: Bytes,
-    coming: mpsc::Receiver<io::Result<Bytes>>,
-) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
-    let rest = stream::unfold(coming, |mut coming| async move {
-        coming.recv().await.map(|chunk| (chunk, coming))
-    });
-    stream::iter([Ok(start)]).chain(rest)
-}
-
-pub(super) fn wrong_type() -> ApiError {
-    ApiError::field(
-        "file",
-        Text::new(
-            "has a type that WhatsApp does not accept",
-            "jenisnya tidak diterima WhatsApp",
-        ),
-    )
-}
-
-pub(super) fn too_large(limit: u64) -> ApiError {
-    let size = if limit >= 1024 * 1024 {
-        format!("{} MB", limit / 1024 / 1024)
-    } else {
-        format!("{} KB", limit / 1024)
-    };
-    ApiError::field(
-        "file",
-        Text::new(
-            format!("must not exceed {size} for its type"),
-            format!("tidak boleh lebih dari {size} untuk jenisnya"),
-        ),
-    )
 }

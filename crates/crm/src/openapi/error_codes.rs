@@ -126,6 +126,10 @@ const CODES: &[(&str, &str)] = &[
         "Predefined roles are the same for every organisation and cannot be changed.",
     ),
     (
+        "published_file_in_use",
+        "A template or a quick reply uses this file.",
+    ),
+    (
         "registration_throttled",
         "Meta has seen too many attempts to register this number.",
     ),
