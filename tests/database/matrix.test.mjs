@@ -144,6 +144,7 @@ async function prepare() {
     delivers,
     newCampaign,
     newRecipientList,
+    newPublishedFile,
     assign,
   } = database;
   const tenant = await newTenant();
@@ -234,6 +235,7 @@ async function prepare() {
     messages: sql`id = ${message.id}`,
     message_status_events: sql`message_id = ${outbound.id}`,
     message_media: sql`id = ${file.id}`,
+    published_files: sql`id = ${(await newPublishedFile(tenant)).id}`,
     webhook_events: sql`id = ${event}`,
     contact_consents: sql`contact_id = ${contact.id}`,
     account_events: sql`tenant_id = ${tenant.id}`,

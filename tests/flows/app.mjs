@@ -196,6 +196,29 @@ export class App {
     return answer;
   }
 
+  /**
+   * Sends a form with a file.
+   * @param {string} path @param {Buffer} bytes
+   * @param {{ as: string, name?: string, type?: string }} options
+   */
+  async sendsFile(path, bytes, { as, name = "promo.png", type = "application/octet-stream" }) {
+    const form = new FormData();
+    form.set("file", new Blob([new Uint8Array(bytes)], { type }), name);
+    const response = await fetch(this.stack.app_url + path, {
+      method: "POST",
+      headers: { authorization: `Bearer ${await this.token(as)}` },
+      body: form,
+    });
+    return { status: response.status, body: /** @type {any} */ (await response.json()) };
+  }
+
+  /** Publishes a file for templates and quick replies. @param {Buffer} bytes @param {{ as: string, name?: string }} options */
+  async publishes(bytes, options) {
+    const { status, body } = await this.sendsFile("/api/whatsapp/media/published", bytes, options);
+    assert.equal(status, 201, JSON.stringify(body));
+    return body;
+  }
+
   /** Calls the Meta simulator's control. @param {string} method @param {string} path @param {unknown} [body] */
   async meta(method, path, body) {
     const response = await fetch(`${this.stack.meta_url}/_sim/${path}`, {

@@ -50,6 +50,7 @@ before(async () => {
     body: { shortcut: `k${randomUUID().slice(0, 8)}`, content: "Halo" },
   });
   things.quick_reply = reply.id;
+  things.published_file = (await app.publishes(Buffer.from("%PDF-1.7 menu"), { as: "manager", name: "menu.pdf" })).id;
   key = made.key;
   const [number] = await app.rows("whatsapp_sessions", `tenant_id=eq.${app.user("admin").tenant_id}&select=id&limit=1`);
   const [message] = await app.rows("messages", `tenant_id=eq.${app.user("admin").tenant_id}&select=id&limit=1`);

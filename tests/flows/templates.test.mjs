@@ -222,10 +222,7 @@ describe("a submission", () => {
 
   test("carries the sample of its header", async () => {
     await heldInReview();
-    const client = await app.signIn("manager");
-    const path = `${app.user("manager").tenant_id}/${randomUUID()}.png`;
-    const stored = await client.storage.from("broadcast-media").upload(path, PNG, { contentType: "image/png" });
-    assert.equal(stored.error, null);
+    const { path } = await app.publishes(PNG, { as: "manager", name: "promo.png" });
     const made = await draft({ header: { format: "image", sample_path: path } });
     assert.equal(Buffer.compare(Buffer.from(await (await fetch(made.header.sample_url)).arrayBuffer()), PNG), 0);
     await submit(made);

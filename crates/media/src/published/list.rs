@@ -135,19 +135,17 @@ pub(crate) async fn publish_file(
     }
     let form = Multipart::from_request(request, &app).await;
     let mut form = form.map_err(|_| invalid_form())?;
-    while let Some(field) = form.next_field().await.map_err(|error| broken_form(&error))? {
-        match field.name().unwrap_or_default() {
-            "file" => {
-                let received = publication.receive(field).await?;
-                if let Err(error) = nothing_follows(&mut form, &["file"]).await {
-                    publication.discard(&received).await;
-                    return Err(error);
-                }
-                let file = publication.finish(received).await?;
-                return Ok(created(file).into_response());
-            }
-            other => return Err(ApiError::unknown(other.to_owned())),
-        }
+    let field = form.next_field().await.map_err(|error| broken_form(&error))?;
+    let field = field.ok_or_else(|| ApiError::required("file"))?;
+    match field.name().unwrap_or_default() {
+        "file" => {}
+        other => return Err(ApiError::unknown(other.to_owned())),
     }
-    Err(ApiError::required("file"))
+    let received = publication.receive(field).await?;
+    if let Err(error) = nothing_follows(&mut form, &["file"]).await {
+        publication.discard(&received).await;
+        return Err(error);
+    }
+    let file = publication.finish(received).await?;
+    Ok(created(file).into_response())
 }

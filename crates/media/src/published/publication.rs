@@ -130,7 +130,7 @@ impl Publication<'_> {
             Ok(row) => row.shown(self.app),
             Err(error) => {
                 self.discard(&received).await;
-                Err(error.into())
+                Err(error)
             }
         }
     }
@@ -171,11 +171,10 @@ impl Publication<'_> {
             .collect();
         let arguments =
             json!({ "kind": format.kind.as_str(), "mime_type": format.mime_type, "file_name": name });
-        Ok(self
-            .caller
+        self.caller
             .database()
             .rpc("place_published_file", &arguments)
-            .await?)
+            .await
     }
 }
 
