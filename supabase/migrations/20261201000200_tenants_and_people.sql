@@ -243,9 +243,8 @@ begin
 end;
 $$;
 
--- Security definer: clients have no right to call `private.tenant_json`.
 create function public.get_tenant() returns jsonb
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 begin
   perform private.require('settings.view');
   return (select private.tenant_json(t) from public.tenants t where t.id = private.tenant_id());
@@ -474,9 +473,8 @@ end;
 $$;
 
 -- The invitations that have been neither accepted nor withdrawn, the newest first.
--- Security definer: clients have no right to call `private.invitation_json`.
 create function public.list_invitations(page integer, page_size integer) returns jsonb
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 begin
   perform private.require('agents.view');
   return (
@@ -868,11 +866,13 @@ grant execute on function
   private.tenant_id(),
   private.person_id(),
   public.create_tenant(text, text, text, text, text),
+  private.tenant_json(public.tenants),
   public.get_tenant(),
   public.update_tenant(jsonb),
   public.list_agents(text, boolean, integer, integer),
   public.get_agent(uuid),
   public.invite_agent(text, text, uuid[], text),
+  private.invitation_json(public.invitations),
   public.list_invitations(integer, integer),
   public.resend_invitation(uuid),
   public.withdraw_invitation(uuid),

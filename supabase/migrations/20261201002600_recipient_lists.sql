@@ -77,6 +77,8 @@ create table private.recipient_imports (
   tenant_id uuid not null,
   -- in bucket `imports`
   file_path text not null unique,
+  -- the person or the API key that began it
+  author uuid not null,
   -- the country of numbers without a country code
   country text not null check (country ~ '^[A-Z]{2}$'),
   done_line integer not null default 0,
@@ -224,7 +226,7 @@ language sql stable set search_path = '' as $$
     ) end,
     'rows', coalesce((
       select jsonb_agg(jsonb_build_object(
-        'line', p.line, 'phone_number', p.wa_id, 'name', p.name, 'variables', p.variables,
+        'line', p.line, 'phone_number', '+' || p.wa_id, 'name', p.name, 'variables', p.variables,
         'opted_out', exists (select 1 from silent s where s.line = p.line)
       ) order by p.line)
       from page_entries p
@@ -399,8 +401,8 @@ begin
     private.person_id()
   )
   returning l.* into list;
-  insert into private.recipient_imports (list_id, tenant_id, file_path, country)
-  values (list.id, tenant, begin_recipient_import.file_path, begin_recipient_import.country)
+  insert into private.recipient_imports (list_id, tenant_id, file_path, author, country)
+  values (list.id, tenant, begin_recipient_import.file_path, auth.uid(), begin_recipient_import.country)
   on conflict on constraint recipient_imports_file_path_key do nothing;
   if not found then
     raise sqlstate 'PT409' using message = 'This file is being imported already.', detail = 'file_in_use';
@@ -512,13 +514,15 @@ create function public.record_recipient_import(
 language plpgsql set search_path = '' as $$
 declare
   list public.recipient_lists;
+  author uuid;
 begin
   update private.recipient_imports i
   set
     done_line = through_line, idle_claims = 0,
     leased_until = now() + make_interval(secs => lease_seconds)
   where i.list_id = record_recipient_import.list_id and i.holder = record_recipient_import.holder
-    and i.done_line = after_line;
+    and i.done_line = after_line
+  returning i.author into author;
   if not found then
     return exists (
       select 1 from private.recipient_imports i
@@ -527,6 +531,10 @@ begin
     );
   end if;
   select l.* into list from public.recipient_lists l where l.id = record_recipient_import.list_id;
+  if not private.author_may(author, list.tenant_id, 'recipient_lists.import') then
+    perform public.finish_recipient_import(list.id, record_recipient_import.holder, 'not_permitted');
+    return false;
+  end if;
   perform private.add_recipients(list, record_recipient_import.entries, record_recipient_import.errors);
   return true;
 end;
