@@ -214,6 +214,38 @@ describe("other actions that take several rows", () => {
     );
   });
 
+  test("write to a phone number opens no contact that a colleague looks after, on any of our numbers", async () => {
+    const other = await newNumber(tenant);
+    const known = `628${randomInt(1e9, 1e10)}`;
+    const { contact, conversation } = await receivesMessage(number, { from: known });
+    await assign(conversation, people.agent);
+    await calls(people.agent, "create_contact_note", { contact_id: contact.id, content: "catatan rahasia" });
+    const owned = await calls(people.manager, "create_contact", {
+      contact: { wa_id: `628${randomInt(1e9, 1e10)}`, owner_id: people.agent.id },
+    });
+    const writes = (/** @type {any} */ who, /** @type {string} */ wa_id) =>
+      calls(who, "create_message_to", {
+        session_id: other.id,
+        contact_id: null,
+        wa_id,
+        name: null,
+        type: "template",
+        content: "x",
+        payload: { template: {} },
+      });
+    const colleague = await newUser(tenant, "agent");
+    for (const wa_id of [known, owned.contact.wa_id]) {
+      await isRefused(writes(colleague, wa_id), FORBIDDEN);
+    }
+    assert.equal((await sql`select from public.conversations where session_id = ${other.id}`).count, 0);
+    const notes = { contact_id: contact.id, page: 1, page_size: 10 };
+    assert.equal(await calls(colleague, "list_contact_notes", notes), null);
+
+    assert.ok((await writes(people.agent, known)).message, "the agent's own contact");
+    assert.ok((await writes(people.senior_agent, owned.contact.wa_id)).message, "who sees all contacts");
+    assert.ok((await writes(colleague, `628${randomInt(1e9, 1e10)}`)).message, "a new contact");
+  });
+
   test("make a list or a campaign of contacts only for those who see each contact", async () => {
     const marketer = await newUserWith(tenant, {
       permissions: ["recipient_lists.create", "segments.view", "broadcasts.create", "broadcasts.send"],

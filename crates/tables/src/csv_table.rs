@@ -29,17 +29,22 @@ pub fn headers(file_name: &str) -> [(HeaderName, String); 2] {
     ]
 }
 
-/// A cell that no spreadsheet runs as a formula (OWASP, "CSV Injection"). A negative number stays as it is.
+/// A cell that no spreadsheet runs as a formula (OWASP, "CSV Injection"). Negative numbers and phone numbers stay as
+/// they are.
 fn harmless(cell: &str) -> Cow<'_, str> {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && !is_negative_number(cell) {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && !is_number(cell) {
         Cow::Owned(format!("'{cell}"))
     } else {
         Cow::Borrowed(cell)
     }
 }
 
-fn is_negative_number(cell: &str) -> bool {
+/// Whether a cell is a negative number or a phone number with its country code.
+fn is_number(cell: &str) -> bool {
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some(phone) = cell.strip_prefix('+') {
+        return digits(phone);
+    }
     cell.strip_prefix('-').is_some_and(|number| {
         number.split_once('.').map_or_else(
             || digits(number),
@@ -77,12 +82,14 @@ mod tests {
                 "-",
                 "-.5",
                 "+62812",
+                "+62812+1",
+                "+",
                 "two\nlines",
             ],
         );
         assert_eq!(
             table,
-            "a,\"A, B\",\"'=HYPERLINK(\"\"x\"\")\",,-1,-12.5,'-1+1,'-,'-.5,'+62812,\"two\nlines\"\r\n"
+            "a,\"A, B\",\"'=HYPERLINK(\"\"x\"\")\",,-1,-12.5,'-1+1,'-,'-.5,+62812,'+62812+1,'+,\"two\nlines\"\r\n"
         );
     }
 }
