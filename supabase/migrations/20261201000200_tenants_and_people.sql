@@ -61,6 +61,8 @@ create table public.invitations (
   role_ids uuid[] not null check (cardinality(role_ids) <= 100),
   locale text check (locale in ('id', 'en')),
   invited_by uuid,
+  -- the person or the API key that made it; null: the operator
+  author uuid,
   -- who accepted it
   user_id uuid,
   created_at timestamptz not null default now(),
@@ -457,14 +459,15 @@ begin
     raise sqlstate 'PT409' using message = 'At most 100 invitations can be open.', detail = 'too_many';
   end if;
   perform private.ask_for_invitation_mail(tenant, address);
-  insert into public.invitations as i (tenant_id, email, display_name, role_ids, locale, invited_by)
+  insert into public.invitations as i (tenant_id, email, display_name, role_ids, locale, invited_by, author)
   values (
     tenant, address, coalesce(invite_agent.display_name, ''),
-    array(select distinct w.id from unnest(invite_agent.role_ids) as w (id)), invite_agent.locale, private.person_id()
+    array(select distinct w.id from unnest(invite_agent.role_ids) as w (id)), invite_agent.locale, private.person_id(),
+    auth.uid()
   )
   on conflict (tenant_id, email) where accepted_at is null and withdrawn_at is null do update set
     display_name = excluded.display_name, role_ids = excluded.role_ids, locale = excluded.locale,
-    invited_by = excluded.invited_by, expires_at = excluded.expires_at, mailed_at = null
+    invited_by = excluded.invited_by, author = excluded.author, expires_at = excluded.expires_at, mailed_at = null
   returning i.* into invitation;
   -- the link of an earlier mail has ended, since it was for other roles
   delete from private.invitation_secrets s where s.invitation_id = invitation.id;
@@ -582,7 +585,8 @@ language sql set search_path = '' as $$
   update public.invitations i set mailed_at = now() where i.id = record_invitation_mail.invitation_id;
 $$;
 
--- The invitation of a token, locked, if the caller is the person it is for.
+-- The invitation of a token, locked, if the caller is the person it is for. It has ended if its author could not make it
+-- any more: a person who has left or has a lower role by now, or an API key that was revoked.
 -- Security definer: callers have no right to read the tokens, nor invitations of a tenant that they do not belong to.
 create function private.invitation_of_token(token text) returns public.invitations
 language plpgsql security definer set search_path = '' as $$
@@ -601,7 +605,10 @@ begin
   if invitation.email <> address then
     raise sqlstate 'PT403' using message = 'This invitation is for another address.', detail = 'other_address';
   end if;
-  if invitation.expires_at <= now() then
+  if invitation.expires_at <= now() or (invitation.author is not null and not (
+    private.author_may(invitation.author, invitation.tenant_id, 'agents.create')
+    and private.author_may_give(invitation.author, invitation.tenant_id, invitation.role_ids)
+  )) then
     raise sqlstate 'PT409' using message = 'This invitation has expired. Ask for another one.',
       detail = 'invitation_expired';
   end if;

@@ -746,6 +746,25 @@ begin
 end;
 $$;
 
+-- Whether the level of the person or the API key that began a piece of work still allows to give these roles.
+create function private.author_may_give(author uuid, tenant uuid, role_ids uuid[]) returns boolean
+language plpgsql stable set search_path = '' as $$
+declare
+  own_level constant integer := (
+    select max(r.level) from public.roles r
+    where r.id in (
+      select ur.role_id from public.user_roles ur where ur.user_id = author and ur.tenant_id = author_may_give.tenant
+      union all
+      select k.role_id from public.api_keys k where k.id = author and k.tenant_id = author_may_give.tenant
+    )
+  );
+begin
+  return own_level = 10 or not exists (
+    select 1 from public.roles r where r.id = any (author_may_give.role_ids) and r.level >= own_level
+  );
+end;
+$$;
+
 create trigger renew_holdings_inserted after insert on public.permissions
   for each statement execute function private.renew_holdings_of_changed_roles();
 create trigger renew_holdings_inserted after insert on public.roles

@@ -596,7 +596,7 @@ language sql stable set search_path = '' as $$
 $$;
 
 -- Adds the people of a list to a campaign. Without a mapping, the columns of the list fill the template's variables, by
--- order or by name. Surplus columns are ignored.
+-- order or by name. Surplus columns are ignored. Contacts give their values to callers who see them.
 create function private.add_list_to_campaign(
   campaign public.broadcast_campaigns, template public.broadcast_templates, list uuid, mapping jsonb
 ) returns void
@@ -604,6 +604,7 @@ language plpgsql set search_path = '' as $$
 declare
   l public.recipient_lists;
   named constant boolean := template.parameter_format = 'NAMED';
+  sees_all constant boolean := private.has_permission('contacts.view');
   used text[];
 begin
   perform private.require('recipient_lists.view');
@@ -648,7 +649,7 @@ begin
       'name', coalesce(c.name, c.profile_name), 'email', c.email, 'language', c.language, 'custom', c.custom_fields
     ) as known
     from public.contacts c
-    where c.tenant_id = campaign.tenant_id and c.phone_key is not null
+    where c.tenant_id = campaign.tenant_id and c.phone_key is not null and (sees_all or private.sees_contact(c))
   ) k on k.phone_key = p.phone_key
   on conflict on constraint broadcast_recipients_campaign_id_wa_id_key do nothing;
 

@@ -167,7 +167,9 @@ describe("a file", () => {
     const held = await holds.hold(HOLDS.laterBatch);
     const { body } = await uploads(`nomor\n${rows.join("\n")}\n${person(7)}\n`);
     await eventually("the import is under way", async () => (await held.waiting()) > 0);
-    process.kill(await processOf("broadcast-recipient-lists"), "SIGKILL");
+    const reader = await processOf("broadcast-recipient-lists");
+    process.kill(reader, "SIGKILL");
+    await eventually("the reader is gone", async () => (await processOf("broadcast-recipient-lists")) !== reader);
     await held.release({ cancel: true });
     const { status, read_rows } = await get(body.id);
     assert.ok(status === "importing" && read_rows > 0 && read_rows < 60_000, `killed in the middle: ${read_rows}`);
