@@ -6,7 +6,7 @@ import { before, describe, test } from "node:test";
 import { useDatabase } from "./database.mjs";
 import { isRefused } from "./refusals.mjs";
 
-const { sql, calls, newTenant, newUser, newUserWith, newNumber, receivesMessage, assign } = await useDatabase();
+const { sql, as, calls, newTenant, newUser, newUserWith, newNumber, receivesMessage, assign } = await useDatabase();
 
 const HIDDEN = { code: "PT403", detail: "conversations_hidden" };
 const FORBIDDEN = { code: "PT403", detail: "forbidden" };
@@ -252,4 +252,51 @@ describe("other actions that take several rows", () => {
     });
     await isRefused(calls(marketer, "create_recipient_list_from_contacts", { name: "Semua" }), FORBIDDEN);
   });
+});
+
+test("a file of a conversation is deleted only by those who see the conversation", async () => {
+  const cleaner = await newUserWith(tenant, {
+    level: 6,
+    permissions: ["media.view", "media.delete", "messages.view", "conversations.view"],
+  });
+  const fileOf = async (/** @type {any} */ owner) => {
+    const received = await receivesMessage(number, {});
+    await assign(received.conversation, owner);
+    const [file] = await sql`
+      insert into public.message_media (tenant_id, session_id, message_id, kind, file_name, state, storage_path, expires_at)
+      values (${tenant.id}, ${number.id}, ${received.message.id}, 'image', 'x.png', 'stored', ${`x/${randomUUID()}`}, now() + interval '1 day')
+      returning id`;
+    return file.id;
+  };
+  await isRefused(calls(cleaner, "delete_media", { media_id: await fileOf(people.agent) }), { code: "PT404" });
+  assert.ok((await calls(cleaner, "delete_media", { media_id: await fileOf(cleaner) })).storage_path);
+  assert.ok((await calls(people.manager, "delete_media", { media_id: await fileOf(people.agent) })).storage_path);
+});
+
+test("the text of the last message is read by no guest, past our functions either", async () => {
+  const guest = await newUser(tenant, "guest");
+  const viewer = await newUser(tenant, "viewer");
+  for (const person of [guest, viewer]) {
+    const { conversation } = await receivesMessage(number, { text: "rahasia" });
+    await assign(conversation, person);
+    const read = await as(
+      person,
+      (sql) => sql`select last_message_preview from public.conversations where id = ${conversation.id}`,
+    );
+    assert.deepEqual(
+      read.map(({ last_message_preview }) => last_message_preview),
+      person === viewer ? ["rahasia"] : [],
+    );
+    const { rows } = await calls(person, "list_inbox", {
+      filter: {},
+      sort: "newest",
+      cursor: null,
+      page: 1,
+      page_size: 9,
+    });
+    assert.deepEqual(
+      rows.map((/** @type {any} */ row) => row.last_message_preview),
+      [person === viewer ? "rahasia" : null],
+    );
+  }
 });

@@ -329,6 +329,7 @@ export const PRIVATE_RUN_BY_USERS = [
   "person_id",
   "caller_roles",
   "access_version",
+  "request_is_ours",
   "has_permission",
   "require",
   "sees_unassigned",
