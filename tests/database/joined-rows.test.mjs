@@ -300,3 +300,21 @@ test("the text of the last message is read by no guest, past our functions eithe
     );
   }
 });
+
+test("the address of a person is read only by those who manage people, also after the person has left", async () => {
+  const leaver = await newUser(tenant, "agent");
+  const [{ email }] = await sql`select email from auth.users where id = ${leaver.id}`;
+  await calls(leaver, "leave_tenant");
+  assert.equal((await calls(people.team_lead, "get_agent", { user_id: leaver.id })).email, email);
+  for (const role of ["guest", "agent", "super_admin"]) {
+    const rows = await as(
+      await newUser(tenant, role),
+      (sql) => sql`select to_jsonb(p)::text as row from public.profiles p`,
+    );
+    assert.ok(rows.length > 1);
+    assert.ok(
+      rows.every(({ row }) => !row.includes(email)),
+      role,
+    );
+  }
+});
