@@ -44,8 +44,6 @@ create table public.profiles (
   availability text not null default 'online' check (availability in ('online', 'busy', 'offline')),
   -- when the person ended the membership: only an accepted invitation renews it
   left_at timestamptz check (left_at is null or deactivated_at is not null),
-  -- the address at that time: what becomes of the account later does not concern the tenant
-  left_email text,
   primary key (user_id, tenant_id)
 );
 -- one membership at a time
@@ -61,6 +59,8 @@ create table public.invitations (
   role_ids uuid[] not null check (cardinality(role_ids) <= 100),
   locale text check (locale in ('id', 'en')),
   invited_by uuid,
+  -- the person or the API key that made it; null: the operator
+  author uuid,
   -- who accepted it
   user_id uuid,
   created_at timestamptz not null default now(),
@@ -77,6 +77,16 @@ create index invitations_invited_by_idx on public.invitations (invited_by, tenan
 create unique index invitations_open_idx on public.invitations (tenant_id, email)
   where accepted_at is null and withdrawn_at is null;
 create index invitations_email_idx on public.invitations (email);
+
+-- The addresses that people had when they left: what becomes of an account later does not concern the tenant. Colleagues
+-- read profiles, and addresses only with `agents.view`.
+create table private.former_addresses (
+  user_id uuid not null,
+  tenant_id uuid not null,
+  email text not null,
+  primary key (user_id, tenant_id),
+  foreign key (user_id, tenant_id) references public.profiles (user_id, tenant_id) on delete cascade
+);
 
 create table private.invitation_secrets (
   invitation_id uuid primary key references public.invitations (id) on delete cascade,
@@ -174,9 +184,11 @@ $$;
 create function private.end_membership(person uuid, tenant uuid) returns void
 language plpgsql set search_path = '' as $$
 begin
-  update public.profiles p
-  set deactivated_at = coalesce(p.deactivated_at, now()), left_at = now(),
-    left_email = (select u.email from auth.users u where u.id = person)
+  insert into private.former_addresses as a (user_id, tenant_id, email)
+  select p.user_id, p.tenant_id, u.email from public.profiles p join auth.users u on u.id = p.user_id
+  where p.user_id = person and p.tenant_id = tenant and p.left_at is null and u.email is not null
+  on conflict on constraint former_addresses_pkey do update set email = excluded.email;
+  update public.profiles p set deactivated_at = coalesce(p.deactivated_at, now()), left_at = now()
   where p.user_id = person and p.tenant_id = tenant and p.left_at is null;
   delete from public.user_roles ur where ur.user_id = person and ur.tenant_id = tenant;
 end;
@@ -193,8 +205,9 @@ begin
   insert into public.profiles as p (user_id, tenant_id, display_name, locale)
   values (person, tenant, begin_membership.display_name, begin_membership.locale)
   on conflict (user_id, tenant_id) do update
-  set deactivated_at = null, left_at = null, left_email = null, locale = excluded.locale,
+  set deactivated_at = null, left_at = null, locale = excluded.locale,
     display_name = coalesce(nullif(excluded.display_name, ''), p.display_name);
+  delete from private.former_addresses a where a.user_id = person and a.tenant_id = tenant;
   insert into public.user_roles (user_id, tenant_id, role_id)
   select person, tenant, r.id from public.roles r
   where r.id = any (roles) and (r.tenant_id is null or r.tenant_id = tenant);
@@ -243,9 +256,8 @@ begin
 end;
 $$;
 
--- Security definer: clients have no right to call `private.tenant_json`.
 create function public.get_tenant() returns jsonb
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 begin
   perform private.require('settings.view');
   return (select private.tenant_json(t) from public.tenants t where t.id = private.tenant_id());
@@ -296,7 +308,7 @@ $$;
 create function private.agent_json(p public.profiles) returns jsonb
 language sql stable security definer set search_path = '' as $$
   select jsonb_build_object(
-    'id', p.user_id, 'email', coalesce(p.left_email, u.email), 'display_name', p.display_name, 'locale', p.locale,
+    'id', p.user_id, 'email', coalesce(a.email, u.email), 'display_name', p.display_name, 'locale', p.locale,
     'active', p.deactivated_at is null, 'deactivated_at', p.deactivated_at, 'left', p.left_at is not null,
     'availability', p.availability, 'last_sign_in_at', case
       when p.deactivated_at is null or u.last_sign_in_at <= p.deactivated_at then u.last_sign_in_at end, 'created_at', p.created_at, 'updated_at', p.updated_at,
@@ -311,7 +323,9 @@ language sql stable security definer set search_path = '' as $$
       where v.assigned_to = p.user_id and v.tenant_id = p.tenant_id and v.status <> 'resolved'
     )
   )
-  from auth.users u where u.id = p.user_id;
+  from auth.users u
+  left join private.former_addresses a on a.user_id = p.user_id and a.tenant_id = p.tenant_id
+  where u.id = p.user_id;
 $$;
 
 -- Lists people by name. `search` matches a part of a name or address; a null `active` lists active and deactivated
@@ -324,11 +338,13 @@ begin
   return (
     with found_people as (
       select p
-      from public.profiles p join auth.users u on u.id = p.user_id
+      from public.profiles p
+      join auth.users u on u.id = p.user_id
+      left join private.former_addresses a on a.user_id = p.user_id and a.tenant_id = p.tenant_id
       where p.tenant_id = private.tenant_id()
         and (list_agents.active is null or (p.deactivated_at is null) = list_agents.active)
         and (list_agents.search is null or strpos(lower(p.display_name), lower(list_agents.search)) > 0
-          or strpos(lower(coalesce(p.left_email, u.email)), lower(list_agents.search)) > 0)
+          or strpos(lower(coalesce(a.email, u.email)), lower(list_agents.search)) > 0)
     )
     select jsonb_build_object(
       'total', (select count(*) from found_people),
@@ -458,14 +474,15 @@ begin
     raise sqlstate 'PT409' using message = 'At most 100 invitations can be open.', detail = 'too_many';
   end if;
   perform private.ask_for_invitation_mail(tenant, address);
-  insert into public.invitations as i (tenant_id, email, display_name, role_ids, locale, invited_by)
+  insert into public.invitations as i (tenant_id, email, display_name, role_ids, locale, invited_by, author)
   values (
     tenant, address, coalesce(invite_agent.display_name, ''),
-    array(select distinct w.id from unnest(invite_agent.role_ids) as w (id)), invite_agent.locale, private.person_id()
+    array(select distinct w.id from unnest(invite_agent.role_ids) as w (id)), invite_agent.locale, private.person_id(),
+    auth.uid()
   )
   on conflict (tenant_id, email) where accepted_at is null and withdrawn_at is null do update set
     display_name = excluded.display_name, role_ids = excluded.role_ids, locale = excluded.locale,
-    invited_by = excluded.invited_by, expires_at = excluded.expires_at, mailed_at = null
+    invited_by = excluded.invited_by, author = excluded.author, expires_at = excluded.expires_at, mailed_at = null
   returning i.* into invitation;
   -- the link of an earlier mail has ended, since it was for other roles
   delete from private.invitation_secrets s where s.invitation_id = invitation.id;
@@ -474,9 +491,8 @@ end;
 $$;
 
 -- The invitations that have been neither accepted nor withdrawn, the newest first.
--- Security definer: clients have no right to call `private.invitation_json`.
 create function public.list_invitations(page integer, page_size integer) returns jsonb
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 begin
   perform private.require('agents.view');
   return (
@@ -584,7 +600,8 @@ language sql set search_path = '' as $$
   update public.invitations i set mailed_at = now() where i.id = record_invitation_mail.invitation_id;
 $$;
 
--- The invitation of a token, locked, if the caller is the person it is for.
+-- The invitation of a token, locked, if the caller is the person it is for. It has ended if its author could not make it
+-- any more: a person who has left or has a lower role by now, or an API key that was revoked.
 -- Security definer: callers have no right to read the tokens, nor invitations of a tenant that they do not belong to.
 create function private.invitation_of_token(token text) returns public.invitations
 language plpgsql security definer set search_path = '' as $$
@@ -603,7 +620,10 @@ begin
   if invitation.email <> address then
     raise sqlstate 'PT403' using message = 'This invitation is for another address.', detail = 'other_address';
   end if;
-  if invitation.expires_at <= now() then
+  if invitation.expires_at <= now() or (invitation.author is not null and not (
+    private.author_may(invitation.author, invitation.tenant_id, 'agents.create')
+    and private.author_may_give(invitation.author, invitation.tenant_id, invitation.role_ids)
+  )) then
     raise sqlstate 'PT409' using message = 'This invitation has expired. Ask for another one.',
       detail = 'invitation_expired';
   end if;
@@ -854,11 +874,13 @@ create trigger announce_updated after update on public.profiles
 alter table public.tenants enable row level security;
 alter table public.profiles enable row level security;
 alter table public.invitations enable row level security;
+alter table private.former_addresses enable row level security;
 alter table private.invitation_secrets enable row level security;
 alter table private.invitation_mails enable row level security;
 
 create policy "people read their tenant" on public.tenants for select to authenticated
   using (id = (select private.tenant_id()));
+create policy "no client access" on private.former_addresses to authenticated using (false);
 create policy "no client access" on private.invitation_secrets to authenticated using (false);
 create policy "no client access" on private.invitation_mails to authenticated using (false);
 
@@ -868,11 +890,13 @@ grant execute on function
   private.tenant_id(),
   private.person_id(),
   public.create_tenant(text, text, text, text, text),
+  private.tenant_json(public.tenants),
   public.get_tenant(),
   public.update_tenant(jsonb),
   public.list_agents(text, boolean, integer, integer),
   public.get_agent(uuid),
   public.invite_agent(text, text, uuid[], text),
+  private.invitation_json(public.invitations),
   public.list_invitations(integer, integer),
   public.resend_invitation(uuid),
   public.withdraw_invitation(uuid),

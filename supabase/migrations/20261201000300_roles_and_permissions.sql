@@ -600,9 +600,8 @@ language sql stable set search_path = '' as $$
   );
 $$;
 
--- Security definer: clients have no right to call `private.permission_template_json`.
 create function public.list_permission_templates() returns jsonb
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 begin
   perform private.require('rbac.view');
   return (
@@ -730,6 +729,42 @@ begin
 end;
 $$;
 
+-- Whether the person or the API key that began a piece of work still has a permission. Work that goes on after the request
+-- of its author asks before each step.
+-- Security definer: the service reads no API keys and holdings of roles.
+create function private.author_may(author uuid, tenant uuid, wanted text) returns boolean
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  return private.person_has_permission(author, author_may.tenant, wanted) or exists (
+    select 1
+    from public.api_keys k
+    join private.role_holdings h on h.role_id = k.role_id
+    where k.id = author and k.tenant_id = author_may.tenant and k.revoked_at is null
+      and (k.expires_at is null or k.expires_at > now())
+      and h.permission_key = wanted
+  );
+end;
+$$;
+
+-- Whether the level of the person or the API key that began a piece of work still allows to give these roles.
+create function private.author_may_give(author uuid, tenant uuid, role_ids uuid[]) returns boolean
+language plpgsql stable set search_path = '' as $$
+declare
+  own_level constant integer := (
+    select max(r.level) from public.roles r
+    where r.id in (
+      select ur.role_id from public.user_roles ur where ur.user_id = author and ur.tenant_id = author_may_give.tenant
+      union all
+      select k.role_id from public.api_keys k where k.id = author and k.tenant_id = author_may_give.tenant
+    )
+  );
+begin
+  return own_level = 10 or not exists (
+    select 1 from public.roles r where r.id = any (author_may_give.role_ids) and r.level >= own_level
+  );
+end;
+$$;
+
 create trigger renew_holdings_inserted after insert on public.permissions
   for each statement execute function private.renew_holdings_of_changed_roles();
 create trigger renew_holdings_inserted after insert on public.roles
@@ -827,6 +862,7 @@ grant execute on function
   public.update_role(uuid, jsonb),
   public.delete_role(uuid),
   public.list_permissions(),
+  private.permission_template_json(public.permission_templates),
   public.list_permission_templates(),
   public.save_permission_template(text, text, text[], text),
   public.delete_permission_template(text),

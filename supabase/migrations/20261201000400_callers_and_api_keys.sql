@@ -253,6 +253,12 @@ begin
 end;
 $$;
 
+-- Whether the request comes from our functions.
+create function private.request_is_ours() returns boolean
+language sql stable set search_path = '' as $$
+  select coalesce(current_setting('app.request_is_ours', true) = 'on', false);
+$$;
+
 create function private.api_key_json(k public.api_keys) returns jsonb
 language sql stable set search_path = '' as $$
   select jsonb_build_object(
@@ -423,6 +429,7 @@ to anon, authenticated;
 grant execute on function
   public.current_access(),
   private.access_version(),
+  private.request_is_ours(),
   public.list_api_keys(integer, integer),
   public.create_api_key(text, uuid, timestamptz),
   public.revoke_api_key(uuid)

@@ -47,9 +47,8 @@ language sql stable set search_path = '' as $$
   );
 $$;
 
--- Security definer: clients have no right to call `private.module_json`.
 create function public.list_modules() returns jsonb
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 begin
   perform private.require('modules.view');
   return (
@@ -58,9 +57,8 @@ begin
 end;
 $$;
 
--- Security definer: clients have no right to call `private.module_json`.
 create function public.get_module(module_id text) returns jsonb
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 begin
   perform private.require('modules.view');
   return (
@@ -124,6 +122,8 @@ create policy "people read which modules are off" on public.tenant_modules for s
 grant select on public.modules, public.tenant_modules to authenticated;
 
 grant execute on function
+  private.module_json(public.modules, uuid),
+  private.module_enabled(uuid, text),
   public.list_modules(),
   public.get_module(text),
   public.set_module(text, boolean)

@@ -470,13 +470,8 @@ select private.audit_table('whatsapp_sessions', 'id', '-health_checked_at');
 
 alter table public.whatsapp_sessions enable row level security;
 
-create policy "people read the numbers they work with" on public.whatsapp_sessions for select to authenticated
-  using (
-    tenant_id = (select private.tenant_id())
-    and (
-      (select private.has_permission('numbers.view')) or (select private.has_permission('conversations.view'))
-    )
-  );
+create policy "permitted people read numbers" on public.whatsapp_sessions for select to authenticated
+  using (tenant_id = (select private.tenant_id()) and (select private.has_permission('numbers.view')));
 
 grant select on public.whatsapp_sessions to authenticated;
 

@@ -58,6 +58,8 @@ create table private.contact_import_readers (
   import_id uuid not null,
   tenant_id uuid not null,
   file_path text not null unique,
+  -- the person or the API key that began it
+  author uuid not null,
   done_line integer not null default 0,
   holder uuid,
   leased_until timestamptz not null default '-infinity',
@@ -87,6 +89,16 @@ begin
 end;
 $$;
 
+-- The permissions that an import needs.
+create function private.contact_import_permissions(mapping jsonb, on_existing text) returns text[]
+language sql immutable set search_path = '' as $$
+  select array['contacts.import']
+    -- a file may name any contact, also those that its author does not see
+    || case when on_existing = 'update' then array['contacts.view'] else '{}' end
+    || case when exists (select 1 from jsonb_array_elements(mapping) m where m ->> 'field' = 'labels')
+      then array['labels.assign'] else '{}' end;
+$$;
+
 -- Starts the import of a file in bucket `imports`, in the tenant's folder. `import` is {"storage_path", "file_name",
 -- "country", "mapping", "total_rows", "on_existing", "dry_run"}.
 -- Security definer: clients have no right to write imports.
@@ -110,13 +122,8 @@ begin
   if found then
     raise sqlstate 'PT422' using message = 'There is no such field: ' || unknown, detail = 'invalid_field', hint = 'mapping';
   end if;
-  -- a file may name any contact, also those that the caller does not see
-  if coalesce(import ->> 'on_existing', 'update') = 'update' then
-    perform private.require('contacts.view');
-  end if;
-  if exists (select 1 from jsonb_array_elements(import -> 'mapping') m where m ->> 'field' = 'labels') then
-    perform private.require('labels.assign');
-  end if;
+  perform private.require(p)
+  from unnest(private.contact_import_permissions(import -> 'mapping', coalesce(import ->> 'on_existing', 'update'))) p;
   insert into public.contact_imports as i
     (tenant_id, file_name, storage_path, country, mapping, on_existing, dry_run, total_rows, created_by)
   values (
@@ -125,7 +132,8 @@ begin
     (import ->> 'total_rows')::integer, private.person_id()
   )
   returning i.* into made;
-  insert into private.contact_import_readers (import_id, tenant_id, file_path) values (made.id, tenant, made.storage_path)
+  insert into private.contact_import_readers (import_id, tenant_id, file_path, author)
+  values (made.id, tenant, made.storage_path, auth.uid())
   on conflict on constraint contact_import_readers_file_path_key do nothing;
   if not found then
     raise sqlstate 'PT409' using message = 'This file is being imported already.', detail = 'file_in_use';
@@ -421,18 +429,20 @@ end;
 $$;
 
 -- Stores a batch: the rows after `after_line` up to `through_line`. Returns false if another reader has the import by
--- now, or it is gone. Safe to repeat.
+-- now, or it is gone. Safe to repeat. The import fails if its author may no longer import: what was stored stays.
 create function public.record_contact_import(
   import_id uuid, holder uuid, after_line integer, through_line integer, entries jsonb, errors jsonb, lease_seconds integer
 ) returns boolean
 language plpgsql set search_path = '' as $$
 declare
   import public.contact_imports;
+  author uuid;
 begin
   update private.contact_import_readers r
   set done_line = through_line, idle_claims = 0, leased_until = now() + make_interval(secs => lease_seconds)
   where r.import_id = record_contact_import.import_id and r.holder = record_contact_import.holder
-    and r.done_line = after_line;
+    and r.done_line = after_line
+  returning r.author into author;
   if not found then
     return exists (
       select 1 from private.contact_import_readers r
@@ -441,6 +451,13 @@ begin
     );
   end if;
   select i.* into import from public.contact_imports i where i.id = record_contact_import.import_id;
+  if exists (
+    select from unnest(private.contact_import_permissions(import.mapping, import.on_existing)) p
+    where not private.author_may(author, import.tenant_id, p)
+  ) then
+    perform public.finish_contact_import(import.id, record_contact_import.holder, 'not_permitted');
+    return false;
+  end if;
   perform private.import_contacts(import, entries, errors);
   return true;
 end;

@@ -640,9 +640,12 @@ alter table public.conversations enable row level security;
 alter table public.conversation_events enable row level security;
 alter table public.conversation_reads enable row level security;
 
+-- A conversation has the text of its last message. The API leaves it out for people without `messages.view`; they read
+-- conversations through the API alone.
 create policy "people read conversations they may see" on public.conversations for select to authenticated
   using (
     tenant_id = (select private.tenant_id())
+    and ((select private.has_permission('messages.view')) or (select private.request_is_ours()))
     and (
       (select private.has_permission('conversations.view_all'))
       or (

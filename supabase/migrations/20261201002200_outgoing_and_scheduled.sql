@@ -341,6 +341,16 @@ begin
   end if;
   if contact is null then
     contact := private.contact_of(tenant, create_message_to.wa_id, create_message_to.name);
+    -- Knowing a phone number does not open a contact that a colleague looks after.
+    if exists (
+      select 1 from public.contacts c
+      where c.id = contact and not private.sees_contact(c) and (
+        c.owner_id <> auth.uid()
+        or exists (select 1 from public.conversations v where v.contact_id = c.id and v.tenant_id = c.tenant_id)
+      )
+    ) then
+      raise sqlstate 'PT403' using message = 'A colleague looks after this contact.', detail = 'forbidden';
+    end if;
   elsif not exists (
     select 1 from public.contacts c
     where c.id = contact and c.tenant_id = tenant and (
@@ -737,7 +747,7 @@ begin
   loop
     select f.* into upload from public.message_media f
     where f.id = place.id and f.tenant_id = session.tenant_id and f.session_id = session.id
-      and f.message_id is null and f.state = 'stored' and f.expires_at > now();
+      and f.message_id is null and f.uploaded_by = auth.uid() and f.state = 'stored' and f.expires_at > now();
     if not found then
       raise sqlstate 'PT422' using message = 'There is no such upload for this number.', detail = 'invalid_field',
         hint = place.field;

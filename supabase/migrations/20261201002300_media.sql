@@ -214,7 +214,14 @@ begin
   select f.* into file from public.message_media f
   where f.id = delete_media.media_id and f.tenant_id = private.tenant_id()
   for update;
-  if not found then
+  if not found or not exists (
+    select 1 from public.messages m join public.conversations v on v.id = m.conversation_id
+    where m.id = file.message_id and private.sees_assigned_to(v.assigned_to)
+    union all
+    -- not sent yet
+    select 1 where file.message_id is null
+      and (file.uploaded_by = auth.uid() or private.has_permission('conversations.view_all'))
+  ) then
     raise sqlstate 'PT404' using message = 'There is no such file.', detail = 'not_found';
   end if;
   update public.message_media f set state = 'gone', storage_path = null, last_error = null where f.id = file.id;

@@ -1257,7 +1257,7 @@ begin
     numbered as (
       select (page.r).id as id, row_number() over (order by (page.r).position, (page.r).id) as nth,
         jsonb_build_object(
-          'id', (page.r).id, 'position', (page.r).position, 'phone_number', (page.r).wa_id, 'name', (page.r).name,
+          'id', (page.r).id, 'position', (page.r).position, 'phone_number', '+' || (page.r).wa_id, 'name', (page.r).name,
           'variables', (page.r).variables, 'status', (page.r).status, 'skip_reason', (page.r).skip_reason,
           'due_at', case when (page.r).status = 'pending' then (page.r).due_at end, 'timezone', (page.r).timezone,
           'attempts', (page.r).attempts, 'message_id', (page.r).message_id, 'error_code', (page.r).error_code,

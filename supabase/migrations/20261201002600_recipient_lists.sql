@@ -77,6 +77,8 @@ create table private.recipient_imports (
   tenant_id uuid not null,
   -- in bucket `imports`
   file_path text not null unique,
+  -- the person or the API key that began it
+  author uuid not null,
   -- the country of numbers without a country code
   country text not null check (country ~ '^[A-Z]{2}$'),
   done_line integer not null default 0,
@@ -224,7 +226,7 @@ language sql stable set search_path = '' as $$
     ) end,
     'rows', coalesce((
       select jsonb_agg(jsonb_build_object(
-        'line', p.line, 'phone_number', p.wa_id, 'name', p.name, 'variables', p.variables,
+        'line', p.line, 'phone_number', '+' || p.wa_id, 'name', p.name, 'variables', p.variables,
         'opted_out', exists (select 1 from silent s where s.line = p.line)
       ) order by p.line)
       from page_entries p
@@ -399,8 +401,8 @@ begin
     private.person_id()
   )
   returning l.* into list;
-  insert into private.recipient_imports (list_id, tenant_id, file_path, country)
-  values (list.id, tenant, begin_recipient_import.file_path, begin_recipient_import.country)
+  insert into private.recipient_imports (list_id, tenant_id, file_path, author, country)
+  values (list.id, tenant, begin_recipient_import.file_path, auth.uid(), begin_recipient_import.country)
   on conflict on constraint recipient_imports_file_path_key do nothing;
   if not found then
     raise sqlstate 'PT409' using message = 'This file is being imported already.', detail = 'file_in_use';
@@ -512,13 +514,15 @@ create function public.record_recipient_import(
 language plpgsql set search_path = '' as $$
 declare
   list public.recipient_lists;
+  author uuid;
 begin
   update private.recipient_imports i
   set
     done_line = through_line, idle_claims = 0,
     leased_until = now() + make_interval(secs => lease_seconds)
   where i.list_id = record_recipient_import.list_id and i.holder = record_recipient_import.holder
-    and i.done_line = after_line;
+    and i.done_line = after_line
+  returning i.author into author;
   if not found then
     return exists (
       select 1 from private.recipient_imports i
@@ -527,6 +531,10 @@ begin
     );
   end if;
   select l.* into list from public.recipient_lists l where l.id = record_recipient_import.list_id;
+  if not private.author_may(author, list.tenant_id, 'recipient_lists.import') then
+    perform public.finish_recipient_import(list.id, record_recipient_import.holder, 'not_permitted');
+    return false;
+  end if;
   perform private.add_recipients(list, record_recipient_import.entries, record_recipient_import.errors);
   return true;
 end;
@@ -588,7 +596,7 @@ language sql stable set search_path = '' as $$
 $$;
 
 -- Adds the people of a list to a campaign. Without a mapping, the columns of the list fill the template's variables, by
--- order or by name. Surplus columns are ignored.
+-- order or by name. Surplus columns are ignored. Contacts give their values to callers who see them.
 create function private.add_list_to_campaign(
   campaign public.broadcast_campaigns, template public.broadcast_templates, list uuid, mapping jsonb
 ) returns void
@@ -596,6 +604,7 @@ language plpgsql set search_path = '' as $$
 declare
   l public.recipient_lists;
   named constant boolean := template.parameter_format = 'NAMED';
+  sees_all constant boolean := private.has_permission('contacts.view');
   used text[];
 begin
   perform private.require('recipient_lists.view');
@@ -640,7 +649,7 @@ begin
       'name', coalesce(c.name, c.profile_name), 'email', c.email, 'language', c.language, 'custom', c.custom_fields
     ) as known
     from public.contacts c
-    where c.tenant_id = campaign.tenant_id and c.phone_key is not null
+    where c.tenant_id = campaign.tenant_id and c.phone_key is not null and (sees_all or private.sees_contact(c))
   ) k on k.phone_key = p.phone_key
   on conflict on constraint broadcast_recipients_campaign_id_wa_id_key do nothing;
 

@@ -426,7 +426,8 @@ language sql set search_path = '' as $$
   where name = 'process-broadcasts';
 $$;
 
--- The state of the background work, without naming tenants. Queues are counted up to 10,000.
+-- The state of the background work, without naming tenants. Queues are counted up to 10,000. `writes_guarded` says whether
+-- PostgREST ran `private.begin_request` before this call.
 create function public.worker_health() returns jsonb
 language sql stable set search_path = '' as $$
   -- Numbers with due recipients and no holder, since when, and until when their breaker stops sends.
@@ -450,6 +451,7 @@ language sql stable set search_path = '' as $$
     group by s.id
   )
   select jsonb_build_object(
+    'writes_guarded', coalesce(current_setting('app.request_is_ours', true) = 'on', false),
     'last_run', (
       select jsonb_build_object(
         'started_at', r.started_at, 'finished_at', r.finished_at,

@@ -557,7 +557,7 @@ begin
   if sample > 0 and contact_count > 0 then
     -- a small result is sorted whole; a large one is found among the newest contacts
     execute 'select jsonb_agg(to_jsonb(s)) from (
-        select c.id, coalesce(c.name, c.profile_name) as name, c.wa_id as phone_number, c.email, c.tags, c.created_at
+        select c.id, coalesce(c.name, c.profile_name) as name, ''+'' || c.wa_id as phone_number, c.email, c.tags, c.created_at
         from (
           select c.* from public.contacts c where c.tenant_id = $1 and c.erased_at is null and ' || condition
           || case when contact_count <= 2000 then ' offset 0' else '' end || '

@@ -53,8 +53,10 @@ export function callers(sql) {
    */
   const calls = async (caller, name, parameters = {}) => {
     const named = Object.keys(parameters).map((parameter, i) => `${parameter} => $${i + 1}`);
-    const work = (/** @type {Sql} */ sql) =>
-      sql.unsafe(`select public.${name}(${named}) as answer`, Object.values(parameters));
+    const work = async (/** @type {Sql} */ sql) => {
+      await sql`select set_config('app.request_is_ours', 'on', true)`;
+      return sql.unsafe(`select public.${name}(${named}) as answer`, Object.values(parameters));
+    };
     const [{ answer }] = await (caller === "service" ? asService(work) : as(caller, work));
     return answer;
   };

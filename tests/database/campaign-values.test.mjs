@@ -4,7 +4,8 @@ import { describe, test } from "node:test";
 import { useDatabase } from "./database.mjs";
 import { isRefused } from "./refusals.mjs";
 
-const { sql, calls, newTenant, newUser, newNumber, newTemplate, newRecipientList, recipientsOf } = await useDatabase();
+const { sql, calls, newTenant, newUser, newUserWith, newNumber, newTemplate, newRecipientList, recipientsOf } =
+  await useDatabase();
 
 const COLUMNS = ["var1", "var2", "var3"];
 const HEADER = { type: "HEADER", format: "TEXT", text: "Untuk {{1}}" };
@@ -169,6 +170,36 @@ describe("a mapping", () => {
       }),
       refusedMapping("invalid_field"),
     );
+  });
+
+  test("takes no value of a contact that its author does not see", async () => {
+    const { tenant, manager } = await newOffice();
+    await sql`
+      insert into public.contacts (tenant_id, wa_id, name, email)
+      values (${tenant.id}, '6281511110001', 'Rahasia', 'rahasia@example.test')`;
+    const marketer = await newUserWith(tenant, {
+      permissions: [
+        "recipient_lists.view",
+        "recipient_lists.create",
+        "broadcasts.view",
+        "broadcasts.create",
+        "broadcasts.send",
+      ],
+    });
+    const mapping = ["name", "email"].map(contact);
+    const template = await newTemplate(tenant, { text: "{{1}} {{2}}" });
+    const campaign = await creates(marketer, template, {
+      recipient_list_id: (await newList(manager)).id,
+      variable_mapping: mapping,
+      draft: true,
+    });
+    assert.deepEqual(await valuesOf(campaign), [
+      ["Ani", ""],
+      ["Budi", ""],
+    ]);
+    const [{ name }] = await sql`
+      select name from public.broadcast_recipients where campaign_id = ${campaign.id} order by position limit 1`;
+    assert.equal(name, "Ani", "as the list says");
   });
 
   test("is refused unless it has exactly one source for each variable", async () => {

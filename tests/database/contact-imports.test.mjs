@@ -5,8 +5,21 @@ import { before, describe, test } from "node:test";
 import { useDatabase } from "./database.mjs";
 import { isRefused } from "./refusals.mjs";
 
-const { sql, calls, newTenant, newUser, newNumber, newCampaign, newOutbound, receivesMessage, assign } =
-  await useDatabase();
+const {
+  sql,
+  calls,
+  newTenant,
+  newUser,
+  newRole,
+  giveRole,
+  newApiKey,
+  deactivate,
+  newNumber,
+  newCampaign,
+  newOutbound,
+  receivesMessage,
+  assign,
+} = await useDatabase();
 
 /** @type {any} */
 let tenant;
@@ -35,8 +48,8 @@ const MAPPING = [
 ].map((field) => ({ column: `kolom ${field}`, field }));
 
 /** @param {Record<string, any>} [options] */
-const begins = (options = {}) =>
-  calls(manager, "begin_contact_import", {
+const begins = (options = {}, author = manager) =>
+  calls(author, "begin_contact_import", {
     import: {
       storage_path: `${tenant.id}/${randomUUID()}`,
       file_name: "kontak.csv",
@@ -254,6 +267,45 @@ describe("an import", () => {
     assert.equal(await heir.record(2, 3, [{ line: 3, wa_id: b }]), true);
     await heir.finish();
     assert.deepEqual(counts(await now(started)), [2, 0, 0, 0, 2]);
+  });
+
+  test("ends when its author may no longer import, and keeps what was stored", async () => {
+    /** @type {[string, (author: any) => Promise<unknown>][]} */
+    const losses = [
+      ["membership", (author) => deactivate(author)],
+      ["permission", (author) => sql`delete from public.user_roles where user_id = ${author.id}`],
+    ];
+    for (const [name, lose] of losses) {
+      const author = await newUser(tenant, "manager");
+      const started = await begins({}, author);
+      const { record } = await reader(started);
+      const [before, after] = [someNumber(), someNumber()];
+      assert.equal(await record(0, 2, [{ line: 2, wa_id: before }]), true);
+      await lose(author);
+      assert.equal(await record(2, 3, [{ line: 3, wa_id: after }]), false, name);
+      assert.ok(await contactOf(before));
+      assert.equal(await contactOf(after), undefined);
+      const { status, status_reason } = await now(started);
+      assert.deepEqual([status, status_reason], ["failed", "not_permitted"], name);
+      assert.equal((await reader(started)).claim, null);
+    }
+  });
+
+  test("of an API key ends with the key, and needs the rights to what it changes", async () => {
+    const key = await newApiKey(tenant, "manager");
+    const started = await begins({}, key);
+    const { record } = await reader(started);
+    assert.equal(await record(0, 2, [{ line: 2, wa_id: someNumber() }]), true);
+    await sql`update public.api_keys set revoked_at = now() where id = ${key.id}`;
+    assert.equal(await record(2, 3, []), false);
+
+    const role = await newRole(tenant, { permissions: ["contacts.import", "contacts.view", "labels.assign"] });
+    const author = await newUser(tenant, null);
+    await giveRole(author, role);
+    const labelling = await begins({}, author);
+    const reading = await reader(labelling);
+    await sql`delete from public.role_permissions where role_id = ${role.id} and permission_key = 'labels.assign'`;
+    assert.equal(await reading.record(0, 2, [{ line: 2, wa_id: someNumber() }]), false);
   });
 
   test("announces its progress to people who may view contacts, not each row", async () => {

@@ -44,7 +44,7 @@ const CALLERS = Object.keys(people);
 /**
  * A request, or a query of Storage or Realtime where `begins` is false. `proof`: it comes from our functions.
  * @typedef {{ caller: string, statement: string, writes?: boolean, begins?: boolean, proof?: boolean }} Attempt
- * @typedef {{ refused: string | null, answer: string | null }} Outcome
+ * @typedef {{ refused: string | null, answer: string | null, message?: string }} Outcome `message`: all that a refusal says
  */
 
 /**
@@ -76,6 +76,7 @@ const ATTEMPT = `
   declare
     answer text;
     detail text;
+    hint text;
   begin
     perform set_config('request.jwt.claims', input ->> 'claims', true),
       set_config('request.headers', input ->> 'headers', true), set_config('search_path', 'public, extensions', true);
@@ -89,11 +90,12 @@ const ATTEMPT = `
     execute input ->> 'statement' into answer;
     raise sqlstate 'ZZ000' using message = coalesce(answer, '');
   exception when others then
-    get stacked diagnostics detail = pg_exception_detail;
+    get stacked diagnostics detail = pg_exception_detail, hint = pg_exception_hint;
     if sqlstate = 'ZZ000' then
       return jsonb_build_object('refused', null, 'answer', nullif(sqlerrm, ''));
     end if;
-    return jsonb_build_object('refused', case when sqlstate like 'PT%' then sqlstate || ' ' || detail else sqlstate end, 'message', sqlerrm);
+    return jsonb_build_object('refused', case when sqlstate like 'PT%' then sqlstate || ' ' || detail else sqlstate end,
+      'message', concat_ws(' / ', sqlerrm, detail, hint));
   end;
   $$`;
 
@@ -215,6 +217,30 @@ describe("functions", () => {
     });
   }
 
+  test("quote no row of others in a refusal, with the proof of our functions or without", async () => {
+    const attempts = ["super_admin", "agent", "viewer", "foreigner", "newcomer"].flatMap((caller) => {
+      const others = caller === "foreigner" ? own : foreign;
+      return functions
+        .filter(({ name }) => name !== "create_tenant")
+        .flatMap((fn) =>
+          [validCall(fn, others.ids), absurdCall(fn, 0), absurdCall(fn, 1)].flatMap((statement) =>
+            [true, false].map((proof) => ({ caller, statement, writes: fn.writes, proof, others })),
+          ),
+        );
+    });
+    const outcomes = await outcomesOf(attempts);
+    assert.ok(outcomes.filter(({ message }) => message).length > 1000, "most are refused");
+    for (const [i, { message = "" }] of outcomes.entries()) {
+      const { caller, statement, proof, others } = attempts[i];
+      const text = `${caller}: ${statement}: ${message}`;
+      // With the proof the refusal goes to our functions, which show the values of no constraint.
+      if (!proof) assert.doesNotMatch(message, /Failing row contains|Key \(/, text);
+      const given = withoutUnfound(statement);
+      for (const id of [others.tenant.id, ...Object.values(others.ids)])
+        assert.ok(!message.includes(id) || given.includes(id), text);
+    }
+  });
+
   test("give an outsider nothing with the proof of our functions either", async () => {
     const attempts = functions
       .filter(({ name }) => name !== "create_tenant")
@@ -246,6 +272,24 @@ describe("tables", () => {
       TABLES,
       tables.map(({ name }) => name),
     ));
+
+  test("quote no row of others where a value does not have the type that a reader asks for", async () => {
+    const columns = await sql`
+      select table_name as name, column_name as column from information_schema.columns
+      where table_schema = 'public' and data_type in ('text', 'jsonb', 'uuid')`;
+    const attempts = columns.flatMap(({ name, column }) =>
+      ["agent", "viewer", "foreigner", "newcomer"].map((caller) => ({
+        caller,
+        statement: `select string_agg((t."${column}"::text::integer)::text, ',') from public.${name} t where t."${column}"::text <> ''`,
+      })),
+    );
+    for (const [i, { message = "" }] of (await outcomesOf(attempts)).entries()) {
+      const { caller, statement } = attempts[i];
+      const others = caller === "foreigner" ? own : foreign;
+      for (const id of [others.tenant.id, ...Object.values(others.ids)])
+        assert.ok(!message.includes(id), `${caller}: ${statement}: ${message}`);
+    }
+  });
 
   for (const { name } of tables) {
     test(`${name} shows an outsider nothing, and takes writes of no caller`, async () => {

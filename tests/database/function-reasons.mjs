@@ -27,3 +27,18 @@ function unexplained(migration, clause, reason) {
     .filter(([, comment, , head]) => clause.test(head) && !reason.test(comment))
     .map(([, , name]) => name);
 }
+
+/**
+ * The reasons of a migration's functions for their owner's rights, by the name of the function.
+ * @param {string} migration
+ * @returns {Record<string, string>}
+ */
+export const definerReasons = (migration) =>
+  Object.fromEntries(
+    [...migration.matchAll(FUNCTION)]
+      .filter(([, , , head]) => /\bsecurity definer\b/i.test(head))
+      .map(([, comment, name]) => {
+        const [, reason] = /^-- Security definer: ([^]*?)(?:\n-- Time limit: [^]*)?\n$/m.exec(comment) ?? [];
+        return [name, reason?.replaceAll("\n-- ", " ") ?? ""];
+      }),
+  );

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import { hasFields } from "../fields.mjs";
-import { useDatabase } from "./database.mjs";
+import { rolledBack, useDatabase } from "./database.mjs";
 import { isRefused } from "./refusals.mjs";
 
 const { sql, as, calls, newTenant, newStranger, newUser, newUserWith, newRole, newApiKey, predefined } =
@@ -215,6 +215,39 @@ describe("an invitation", () => {
     const token = await mailed(await invites(admin, person.email, { role_ids: [MANAGER] }));
     await calls(owner, "update_agent", { user_id: admin.id, changes: { active: false } });
     await isRefused(accepts(person, token), UNKNOWN);
+  });
+
+  test("ends when the person who made it could not make it any more", async () => {
+    const { tenant, admin } = await newOffice();
+    const recruiter = await newRole(tenant, { level: 5, permissions: ["agents.create"] });
+    for (const [roles, given, opens] of /** @type {[any[], any, boolean][]} */ ([
+      [[AGENT], AGENT, false],
+      [[recruiter.id], MANAGER, false],
+      [[recruiter.id], (await newRole(tenant, { level: 4 })).id, true],
+    ])) {
+      const person = await newStranger();
+      const token = await mailed(await invites(admin, person.email, { role_ids: [given] }));
+      await rolledBack(sql, async ({ sql, calls }) => {
+        await sql`delete from public.user_roles where user_id = ${admin.id}`;
+        await sql`insert into public.user_roles (user_id, tenant_id, role_id) select ${admin.id}, ${tenant.id}, id from unnest(${roles}::uuid[]) id`;
+        const accepting = calls(person, "accept_invitation", { token });
+        if (opens) assert.equal((await accepting).tenant.id, tenant.id);
+        else await isRefused(accepting, { code: "PT409", detail: "invitation_expired" });
+      });
+    }
+  });
+
+  test("of a key ends with the key", async () => {
+    const { tenant } = await newOffice();
+    for (const end of ["revoked_at", "expires_at"]) {
+      const key = await newApiKey(tenant, "admin");
+      const person = await newStranger();
+      const token = await mailed(await invites(key, person.email));
+      assert.ok(await calls(person, "preview_invitation", { token }));
+      await sql`update public.api_keys set ${sql(end)} = now() where id = ${key.id}`;
+      for (const name of ["preview_invitation", "accept_invitation"])
+        await isRefused(calls(person, name, { token }), { code: "PT409", detail: "invitation_expired" });
+    }
   });
 
   test("is also made by a key", async () => {

@@ -6,7 +6,7 @@ import { before, describe, test } from "node:test";
 import { useDatabase } from "./database.mjs";
 import { isRefused } from "./refusals.mjs";
 
-const { sql, calls, newTenant, newUser, newUserWith, newNumber, receivesMessage, assign } = await useDatabase();
+const { sql, as, calls, newTenant, newUser, newUserWith, newNumber, receivesMessage, assign } = await useDatabase();
 
 const HIDDEN = { code: "PT403", detail: "conversations_hidden" };
 const FORBIDDEN = { code: "PT403", detail: "forbidden" };
@@ -214,10 +214,107 @@ describe("other actions that take several rows", () => {
     );
   });
 
+  test("write to a phone number opens no contact that a colleague looks after, on any of our numbers", async () => {
+    const other = await newNumber(tenant);
+    const known = `628${randomInt(1e9, 1e10)}`;
+    const { contact, conversation } = await receivesMessage(number, { from: known });
+    await assign(conversation, people.agent);
+    await calls(people.agent, "create_contact_note", { contact_id: contact.id, content: "catatan rahasia" });
+    const owned = await calls(people.manager, "create_contact", {
+      contact: { wa_id: `628${randomInt(1e9, 1e10)}`, owner_id: people.agent.id },
+    });
+    const writes = (/** @type {any} */ who, /** @type {string} */ wa_id) =>
+      calls(who, "create_message_to", {
+        session_id: other.id,
+        contact_id: null,
+        wa_id,
+        name: null,
+        type: "template",
+        content: "x",
+        payload: { template: {} },
+      });
+    const colleague = await newUser(tenant, "agent");
+    for (const wa_id of [known, owned.contact.wa_id]) {
+      await isRefused(writes(colleague, wa_id), FORBIDDEN);
+    }
+    assert.equal((await sql`select from public.conversations where session_id = ${other.id}`).count, 0);
+    const notes = { contact_id: contact.id, page: 1, page_size: 10 };
+    assert.equal(await calls(colleague, "list_contact_notes", notes), null);
+
+    assert.ok((await writes(people.agent, known)).message, "the agent's own contact");
+    assert.ok((await writes(people.senior_agent, owned.contact.wa_id)).message, "who sees all contacts");
+    assert.ok((await writes(colleague, `628${randomInt(1e9, 1e10)}`)).message, "a new contact");
+  });
+
   test("make a list or a campaign of contacts only for those who see each contact", async () => {
     const marketer = await newUserWith(tenant, {
       permissions: ["recipient_lists.create", "segments.view", "broadcasts.create", "broadcasts.send"],
     });
     await isRefused(calls(marketer, "create_recipient_list_from_contacts", { name: "Semua" }), FORBIDDEN);
   });
+});
+
+test("a file of a conversation is deleted only by those who see the conversation", async () => {
+  const cleaner = await newUserWith(tenant, {
+    level: 6,
+    permissions: ["media.view", "media.delete", "messages.view", "conversations.view"],
+  });
+  const fileOf = async (/** @type {any} */ owner) => {
+    const received = await receivesMessage(number, {});
+    await assign(received.conversation, owner);
+    const [file] = await sql`
+      insert into public.message_media (tenant_id, session_id, message_id, kind, file_name, state, storage_path, expires_at)
+      values (${tenant.id}, ${number.id}, ${received.message.id}, 'image', 'x.png', 'stored', ${`x/${randomUUID()}`}, now() + interval '1 day')
+      returning id`;
+    return file.id;
+  };
+  await isRefused(calls(cleaner, "delete_media", { media_id: await fileOf(people.agent) }), { code: "PT404" });
+  assert.ok((await calls(cleaner, "delete_media", { media_id: await fileOf(cleaner) })).storage_path);
+  assert.ok((await calls(people.manager, "delete_media", { media_id: await fileOf(people.agent) })).storage_path);
+});
+
+test("the text of the last message is read by no guest, past our functions either", async () => {
+  const guest = await newUser(tenant, "guest");
+  const viewer = await newUser(tenant, "viewer");
+  for (const person of [guest, viewer]) {
+    const { conversation } = await receivesMessage(number, { text: "rahasia" });
+    await assign(conversation, person);
+    const read = await as(
+      person,
+      (sql) => sql`select last_message_preview from public.conversations where id = ${conversation.id}`,
+    );
+    assert.deepEqual(
+      read.map(({ last_message_preview }) => last_message_preview),
+      person === viewer ? ["rahasia"] : [],
+    );
+    const { rows } = await calls(person, "list_inbox", {
+      filter: {},
+      sort: "newest",
+      cursor: null,
+      page: 1,
+      page_size: 9,
+    });
+    assert.deepEqual(
+      rows.map((/** @type {any} */ row) => row.last_message_preview),
+      [person === viewer ? "rahasia" : null],
+    );
+  }
+});
+
+test("the address of a person is read only by those who manage people, also after the person has left", async () => {
+  const leaver = await newUser(tenant, "agent");
+  const [{ email }] = await sql`select email from auth.users where id = ${leaver.id}`;
+  await calls(leaver, "leave_tenant");
+  assert.equal((await calls(people.team_lead, "get_agent", { user_id: leaver.id })).email, email);
+  for (const role of ["guest", "agent", "super_admin"]) {
+    const rows = await as(
+      await newUser(tenant, role),
+      (sql) => sql`select to_jsonb(p)::text as row from public.profiles p`,
+    );
+    assert.ok(rows.length > 1);
+    assert.ok(
+      rows.every(({ row }) => !row.includes(email)),
+      role,
+    );
+  }
 });

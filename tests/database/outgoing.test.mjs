@@ -417,6 +417,15 @@ describe("an uploaded file", () => {
     assert.equal(named.message.payload.document.filename, "lain.png");
   });
 
+  test("is sent by the person who uploaded it, and by no colleague who knows its id", async () => {
+    const inbox = await newInbox();
+    const { id, meta_media_id } = await uploads(inbox);
+    const image = { type: "image", payload: { image: { id } } };
+    await isRefused(sends(inbox.manager, inbox.conversation, image), { code: "PT422", hint: "image.id" });
+    const sent = await sends(inbox.agent, inbox.conversation, image);
+    assert.deepEqual(sent.message.payload, { image: { id: meta_media_id } });
+  });
+
   test("of another kind or number, deleted or unknown is refused with the field that names it", async () => {
     const inbox = await newInbox();
     const { agent, conversation, tenant } = inbox;

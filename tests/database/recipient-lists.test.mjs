@@ -67,7 +67,7 @@ describe("a list of people given one by one", () => {
     assert.deepEqual([total, columns], [2, ["kota"]]);
     assert.deepEqual(rows[0], {
       line: 2,
-      phone_number: "6281234567890",
+      phone_number: "+6281234567890",
       name: "Ani",
       variables: { kota: "Solo" },
       opted_out: false,
@@ -343,6 +343,25 @@ describe("an import", () => {
     const { status, read_rows, entry_count, duplicate_count, error_count } = await listNow(list);
     assert.deepEqual([status, read_rows, entry_count, duplicate_count, error_count], ["ready", 4, 3, 1, 0]);
     assert.equal(await next.claims(list), null, "the import is over");
+  });
+
+  test("ends without a row when its author may no longer import", async () => {
+    const [person, key] = [await newUser(tenant, "manager"), await newApiKey(tenant, "manager")];
+    for (const [author, lose] of /** @type {[any, () => Promise<unknown>][]} */ ([
+      [person, () => sql`update public.profiles set deactivated_at = now() where user_id = ${person.id}`],
+      [key, () => sql`update public.api_keys set expires_at = now() where id = ${key.id}`],
+    ])) {
+      const list = await newImport(author, tenant, { rows: 4 });
+      const reader = newReader();
+      await reader.claims(list);
+      assert.equal(await reader.records(list, 0, 3, { entries: entriesOf([["6281234567890"]]) }), true);
+      await lose();
+      assert.equal(await reader.records(list, 3, 4, { entries: entriesOf([["6281234567891"]], 4) }), false);
+      const { status, status_reason } = await listNow(list);
+      assert.deepEqual([status, status_reason], ["failed", "not_permitted"]);
+      assert.deepEqual(await peopleOn(list), []);
+      assert.equal(await newReader().claims(list), null);
+    }
   });
 
   test("counts the readers that died at one place, but not those that gave it back", async () => {

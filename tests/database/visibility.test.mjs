@@ -206,14 +206,16 @@ for (const agentsSeeUnassigned of [true, false]) {
           more = after !== null;
         }
         assert.deepEqual(found.sort(), expected);
-        // The table itself, as supabase-js reads it, gives the same rows.
+        // The table itself, as supabase-js reads it, gives the same rows; to people who may not read messages none, since a
+        // conversation has the text of the last one.
+        const direct = (/** @type {string[]} */ ids) => (reads(person) ? ids : []);
         assert.deepEqual(
           (await as(person, (sql) => sql`select id from public.contacts order by id`)).map(({ id }) => id),
-          expected,
+          direct(expected),
         );
         assert.deepEqual(
           (await as(person, (sql) => sql`select id from public.conversations order by id`)).map(({ id }) => id).sort(),
-          visible,
+          direct(visible),
         );
         const allowed = person !== foreigner && EXPORTS.includes(person.role);
         const [{ may }] = await as(person, (sql) => sql`select private.has_permission('contacts.export') as may`);

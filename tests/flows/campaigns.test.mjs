@@ -52,7 +52,7 @@ describe("a campaign", () => {
     );
 
     const [first] = await recipients(draft.id);
-    assert.deepEqual([first.phone_number, first.status], [numbers[0], "pending"]);
+    assert.deepEqual([first.phone_number, first.status], [`+${numbers[0]}`, "pending"]);
     assert.match(first.preview, /^Halo Pelanggan 0,/);
 
     assert.equal((await act(draft.id, "send")).status, "sending");
@@ -66,7 +66,7 @@ describe("a campaign", () => {
     const replied = await recipients(draft.id, "replied=true");
     assert.deepEqual(
       replied.map((/** @type {any} */ row) => row.phone_number),
-      [numbers[1]],
+      [`+${numbers[1]}`],
     );
     assert.equal((await app.campaign(draft.id)).statistics.replied, 1);
 
@@ -98,8 +98,8 @@ describe("a campaign", () => {
     const lines = (await csv.text()).trimEnd().split("\r\n");
     assert.match(lines[0], /^\ufeff?urutan,nomor_telepon,nama,status,/);
     assert.deepEqual(
-      lines.slice(1).map((line) => line.split(",")[1].replace(/^'/, "")),
-      numbers,
+      lines.slice(1).map((line) => line.split(",")[1]),
+      numbers.map((number) => `+${number}`),
       "each once, in order, over several pages",
     );
     const failed = (await (await download("format=csv&status=failed")).text()).trimEnd().split("\r\n");
@@ -228,7 +228,7 @@ describe("a campaign", () => {
     const third = await page("page=3&limit=2");
     assert.deepEqual(
       [third.data.map((/** @type {any} */ row) => row.phone_number), third.total, third.page, third.next_cursor],
-      [[numbers[4]], 5, 3, null],
+      [[`+${numbers[4]}`], 5, 3, null],
     );
     assert.deepEqual((await page("page=4&limit=2")).data, []);
     for (const written of [
@@ -240,7 +240,7 @@ describe("a campaign", () => {
         (await page(`page=1&search=${encodeURIComponent(written)}`)).data.map(
           (/** @type {any} */ row) => row.phone_number,
         ),
-        [numbers[1]],
+        [`+${numbers[1]}`],
         written,
       );
     }
@@ -300,7 +300,7 @@ describe("a campaign", () => {
     const done = await until(id, "completed");
     assert.deepEqual([done.statistics.sent, done.statistics.skipped], [1, 1]);
     const [skipped] = await recipients(id, "status=skipped");
-    assert.deepEqual([skipped.phone_number, skipped.skip_reason], [leaves, "opted_out"]);
+    assert.deepEqual([skipped.phone_number, skipped.skip_reason], [`+${leaves}`, "opted_out"]);
     assert.equal((await app.ledger([leaves])).size, 0);
 
     // Of two words within one second the opt-out counts.

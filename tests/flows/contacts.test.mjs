@@ -57,6 +57,11 @@ describe("a contact", () => {
       as: "manager",
       body: { name: "x", updated_at: contact.updated_at },
     });
+    for (const country of ["Indonesia", "XX"]) {
+      const body = { phone_number: "0812-3456-7890", country };
+      const refused = await app.refuses(422, "invalid_field", "POST", CONTACTS, { as: "manager", body });
+      assert.deepEqual(Object.keys(refused.body.error.fields), ["country"]);
+    }
     for (const [body, field] of /** @type {const} */ ([
       [{ phone_number: "+6281" }, "phone_number"],
       [{ email: "x" }, "email"],
@@ -188,7 +193,7 @@ describe("a file of contacts", () => {
     const cell = (/** @type {string} */ line, /** @type {string} */ column) => line.split(",")[columns.indexOf(column)];
     assert.deepEqual(
       [cell(first, "phone_number"), cell(first, "name"), cell(first, key)],
-      [`'+${fresh}`, "Baru", "Solo"],
+      [`+${fresh}`, "Baru", "Solo"],
     );
     assert.equal(cell(second, key), "'=1+1", "no formula");
     const again = await ended((await imports(table.body, { on_existing: "skip" })).body);

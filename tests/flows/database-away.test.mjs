@@ -91,3 +91,25 @@ test("deliveries are refused with 5xx, leave nothing half stored, and exist exac
   assert.equal(new Set(messages.map((row) => row.whatsapp_message_id)).size, 120);
   assert.equal((await app.conversationWith(from)).unread_count, 120);
 });
+
+test("health says if PostgREST does not run the function that refuses writes past the API", async () => {
+  const inside = postgres(app.stack.database_url, { max: 1, onnotice: () => {} });
+  const health = () => app.call("GET", "/api/health");
+  const becomes = (/** @type {number} */ status) =>
+    eventually(`health answers ${status}`, async () => {
+      const answer = await health();
+      return answer.status === status && answer.body;
+    });
+  try {
+    await inside`alter role authenticator reset pgrst.db_pre_request`;
+    await inside`notify pgrst, 'reload config'`;
+    const { status, database } = await becomes(503);
+    assert.deepEqual([status, database], ["degraded", "unguarded"]);
+  } finally {
+    await inside`alter role authenticator set pgrst.db_pre_request = 'private.begin_request'`;
+    await inside`notify pgrst, 'reload config'`;
+    await inside.end({ timeout: 2 });
+  }
+  const { status, database } = await becomes(200);
+  assert.deepEqual([status, database], ["ok", "ok"]);
+});

@@ -75,9 +75,9 @@ test("a campaign to a list fills the template from its columns, the contact and 
   assert.deepEqual(
     data.map((/** @type {any} */ row) => [row.phone_number, row.skip_reason]),
     [
-      [ani, null],
-      [budi, null],
-      [out, "opted_out"],
+      [`+${ani}`, null],
+      [`+${budi}`, null],
+      [`+${out}`, "opted_out"],
     ],
   );
   assert.match(data[0].preview, /^Halo Solo,/);

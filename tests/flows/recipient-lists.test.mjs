@@ -72,8 +72,8 @@ describe("a file", () => {
     assert.deepEqual(
       data.map((/** @type {any} */ entry) => [entry.line, entry.phone_number, entry.name, entry.variables]),
       [
-        [2, "6281234567890", "Ani", { Kota: "Solo" }],
-        [3, "6281311112222", "Budi", { Kota: "Bogor; Jawa" }],
+        [2, "+6281234567890", "Ani", { Kota: "Solo" }],
+        [3, "+6281311112222", "Budi", { Kota: "Bogor; Jawa" }],
       ],
     );
     const errors = await app.call("GET", `${LISTS}/${list.id}/errors`, {
@@ -97,7 +97,7 @@ describe("a file", () => {
     const export_ = await app.call("GET", `${LISTS}/${list.id}/entries?format=csv`, { as: "manager" });
     assert.equal(
       export_.body.replace("\ufeff", ""),
-      "contacts_name,phone_number,Kota\r\nAni,6281234567890,Solo\r\nBudi,6281311112222,Bogor; Jawa\r\n",
+      "contacts_name,phone_number,Kota\r\nAni,+6281234567890,Solo\r\nBudi,+6281311112222,Bogor; Jawa\r\n",
     );
     assert.equal((await sql`select from storage.objects where bucket_id = 'imports'`).count, 0, "the file is gone");
   });
@@ -156,8 +156,8 @@ describe("a file", () => {
     assert.deepEqual(
       data.map((/** @type {any} */ entry) => [entry.phone_number, entry.name, entry.variables.tier]),
       [
-        ["6281234567890", "Ani & Co", "Gold"],
-        ["6281234567891", "Budi", "7"],
+        ["+6281234567890", "Ani & Co", "Gold"],
+        ["+6281234567891", "Budi", "7"],
       ],
     );
   });
@@ -167,7 +167,9 @@ describe("a file", () => {
     const held = await holds.hold(HOLDS.laterBatch);
     const { body } = await uploads(`nomor\n${rows.join("\n")}\n${person(7)}\n`);
     await eventually("the import is under way", async () => (await held.waiting()) > 0);
-    process.kill(await processOf("broadcast-recipient-lists"), "SIGKILL");
+    const reader = await processOf("broadcast-recipient-lists");
+    process.kill(reader, "SIGKILL");
+    await eventually("the reader is gone", async () => (await processOf("broadcast-recipient-lists")) !== reader);
     await held.release({ cancel: true });
     const { status, read_rows } = await get(body.id);
     assert.ok(status === "importing" && read_rows > 0 && read_rows < 60_000, `killed in the middle: ${read_rows}`);
@@ -251,7 +253,7 @@ test("contacts become a list", async () => {
   const { data } = await get(`${list.id}/entries`);
   assert.deepEqual(
     data.map((/** @type {any} */ entry) => [entry.phone_number, entry.name]),
-    [[customer, "Rina"]],
+    [[`+${customer}`, "Rina"]],
   );
   await app.refuses(422, "invalid_field", "POST", LISTS, { as: "manager", body: { ...body, filter: { tag: "vip" } } });
 });

@@ -18,7 +18,7 @@ test("a filter is tried, saved, counted, changed and removed", async () => {
     ],
   };
   const preview = await app.succeeds("POST", `${SEGMENTS}/preview`, { as: "manager", body: { filter } });
-  assert.deepEqual([preview.contact_count, preview.contacts[0].phone_number], [1, from]);
+  assert.deepEqual([preview.contact_count, preview.contacts[0].phone_number], [1, `+${from}`]);
   const segment = await app.succeeds("POST", SEGMENTS, { as: "manager", body: { name, filter } });
   assert.deepEqual([segment.contact_count, segment.problem, segment.filter], [1, null, filter]);
   await app.refuses(409, "name_taken", "POST", SEGMENTS, { as: "manager", body: { name, filter } });

@@ -2,8 +2,11 @@
 import postgres from "postgres";
 import { eventually } from "../flows/app.mjs";
 
-/** The database steps that can be held, each with its own number: three of the sender, and the later batches of an import. */
-export const HOLDS = Object.freeze({ handOver: 1, claim: 2, record: 3, laterBatch: 4 });
+/**
+ * The database steps that can be held, each with its own number: three of the sender, the later batches of a
+ * recipient list, and every batch of an import of contacts.
+ */
+export const HOLDS = Object.freeze({ handOver: 1, claim: 2, record: 3, laterBatch: 4, contactBatch: 5 });
 const SPACE = 0x63_72_61;
 
 /** @param {string} url of the database, as its superuser */
@@ -26,6 +29,8 @@ export async function openHolds(url) {
       for each row when (old.status = 'sending' and new.status <> 'sending') execute function held.at('${HOLDS.record}');
     create or replace trigger held_later_batch before update on public.recipient_lists
       for each row when (old.read_rows > 0 and new.read_rows > old.read_rows) execute function held.at('${HOLDS.laterBatch}');
+    create or replace trigger held_contact_batch before update on private.contact_import_readers
+      for each row when (old.done_line <> new.done_line) execute function held.at('${HOLDS.contactBatch}');
   `);
   const locks = (/** @type {number} */ step) => sql`
     select pid from pg_locks where locktype = 'advisory' and classid = ${SPACE} and objid = ${step} and not granted`;

@@ -31,7 +31,7 @@ pub(crate) struct CampaignRecipient {
     id: Uuid,
     /// The place in the list, from 1.
     pub(super) position: u32,
-    #[schema(example = "6281234567890")]
+    #[schema(example = "+6281234567890")]
     pub(super) phone_number: String,
     #[schema(example = "Ani")]
     pub(super) name: Option<String>,

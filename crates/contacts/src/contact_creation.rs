@@ -16,7 +16,8 @@ use crm_core::json_body::{JsonBody, created, from_value};
 use crm_core::permissions::ContactsCreate;
 use crm_core::routes;
 use crm_core::text::Text;
-use tables::phone_number::{self, DEFAULT_COUNTRY};
+use tables::country::checked_country;
+use tables::phone_number;
 
 /// A contact to be created.
 #[derive(Deserialize, ToSchema)]
@@ -67,8 +68,8 @@ pub(crate) async fn create_contact(
         number.extend(body.remove(name).map(|value| (name.to_owned(), value)));
     }
     let number: Number = from_value(Value::Object(number))?;
-    let country = number.country.as_deref().unwrap_or(DEFAULT_COUNTRY).trim();
-    let wa_id = phone_number::read(&number.phone_number, &country.to_ascii_uppercase())
+    let country = checked_country(number.country.as_deref())?;
+    let wa_id = phone_number::read(&number.phone_number, &country)
         .map_err(|problem| ApiError::field("phone_number", problem.text()))?;
     let input: ContactInput = from_value(Value::Object(body))?;
     let mut contact = json!(input.checked()?);

@@ -101,7 +101,7 @@ route_list! {
     "not-found" => crm_core::not_found(): "answers 404: `vercel.json` sends paths under `/api` here that no function serves";
     "openapi.json" => crm::openapi(): "the OpenAPI document";
     "queue" => broadcasts::queue::status(): "the state of the queue";
-    "queue/retry" => broadcasts::queue::retry(): "queues failed recipients again";
+    "queue/retry" => broadcasts::queue::retry(): "queues failed recipients again", max_duration = 60;
     "quick-replies" => inbox::quick_replies::quick_replies(): "quick replies: list and create";
     "quick-replies/[id]" => inbox::quick_replies::quick_reply(): "one quick reply: show, change and delete";
     "quick-replies/[id]/render" => inbox::quick_replies::render(): "a quick reply with its variables filled in for a conversation";

@@ -26,7 +26,7 @@ const PAGE: u32 = 1000;
 pub(crate) struct ListEntry {
     /// The line in the file.
     line: u32,
-    #[schema(example = "6281234567890")]
+    #[schema(example = "+6281234567890")]
     phone_number: String,
     #[schema(example = "Ani")]
     name: Option<String>,

@@ -29,17 +29,40 @@ pub fn headers(file_name: &str) -> [(HeaderName, String); 2] {
     ]
 }
 
-/// A cell that no spreadsheet runs as a formula (OWASP, "CSV Injection"). A negative number stays as it is.
+/// A cell that no spreadsheet runs as a formula (OWASP, "CSV Injection"). An apostrophe makes a formula a text. Negative
+/// numbers and phone numbers stay as they are.
+///
+/// A spreadsheet may not take the comma as the separator: where the comma is the decimal sign, as in Indonesia, it takes
+/// the semicolon, and a quote within its cell means nothing. Each part of the cell may then be a cell of its own.
 fn harmless(cell: &str) -> Cow<'_, str> {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && !is_negative_number(cell) {
-        Cow::Owned(format!("'{cell}"))
-    } else {
-        Cow::Borrowed(cell)
+    let parts = || cell.split_inclusive([';', '\t', '\n', '\r']);
+    if !parts().any(begins_formula) {
+        return Cow::Borrowed(cell);
     }
+    let mut text = String::with_capacity(cell.len() + 1);
+    for part in parts() {
+        if begins_formula(part) {
+            text.push('\'');
+        }
+        text.push_str(part);
+    }
+    Cow::Owned(text)
 }
 
-fn is_negative_number(cell: &str) -> bool {
+/// Whether a spreadsheet may run this text as a formula: also with spaces or quotes before the sign, which it removes, and
+/// with the wide signs of East Asian keyboards.
+fn begins_formula(part: &str) -> bool {
+    let text = part.trim_start_matches([' ', '"', '\u{a0}', '\u{3000}']);
+    text.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
+        && !is_number(text.trim_end_matches([';', '\t', '\n', '\r']))
+}
+
+/// Whether a cell is a negative number or a phone number with its country code.
+fn is_number(cell: &str) -> bool {
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some(phone) = cell.strip_prefix('+') {
+        return digits(phone);
+    }
     cell.strip_prefix('-').is_some_and(|number| {
         number.split_once('.').map_or_else(
             || digits(number),
@@ -77,12 +100,36 @@ mod tests {
                 "-",
                 "-.5",
                 "+62812",
+                "+62812+1",
+                "+",
                 "two\nlines",
             ],
         );
         assert_eq!(
             table,
-            "a,\"A, B\",\"'=HYPERLINK(\"\"x\"\")\",,-1,-12.5,'-1+1,'-,'-.5,'+62812,\"two\nlines\"\r\n"
+            "a,\"A, B\",\"'=HYPERLINK(\"\"x\"\")\",,-1,-12.5,'-1+1,'-,'-.5,+62812,'+62812+1,'+,\"two\nlines\"\r\n"
         );
+    }
+
+    #[test]
+    fn no_part_of_a_cell_is_a_formula_for_any_separator() {
+        for (cell, expected) in [
+            ("Solo;=cmd|' /C calc'!A0;", "Solo;'=cmd|' /C calc'!A0;"),
+            ("Solo;\"=1+1;", "\"Solo;'\"\"=1+1;\""),
+            ("Solo; @SUM(A1)", "Solo;' @SUM(A1)"),
+            ("Solo\n=1+1", "\"Solo\n'=1+1\""),
+            ("Solo\t-1-1", "Solo\t'-1-1"),
+            ("  =1", "'  =1"),
+            ("\"=1", "\"'\"\"=1\""),
+            ("＝1+1", "'＝1+1"),
+            ("＠x", "'＠x"),
+            ("vip; -1; +62812; grosir", "vip; -1; +62812; grosir"),
+            ("vip;-1;+62812;grosir", "vip;-1;+62812;grosir"),
+            ("a=1, b-2; c", "\"a=1, b-2; c\""),
+        ] {
+            let mut table = String::new();
+            push_line(&mut table, &[cell]);
+            assert_eq!(table, format!("{expected}\r\n"), "{cell}");
+        }
     }
 }

@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(read(written(TableFormat::Xlsx)), expected);
         let csv = String::from_utf8(written(TableFormat::Csv).to_vec()).unwrap();
         assert!(
-            csv.starts_with("\u{feff}nama,no hp,catatan\r\n'=1+1,'+6281234567890,"),
+            csv.starts_with("\u{feff}nama,no hp,catatan\r\n'=1+1,+6281234567890,"),
             "{csv}"
         );
     }

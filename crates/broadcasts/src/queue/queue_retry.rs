@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
+use crate::campaign::TIME_LIMIT;
 use crm_core::caller::{AllOf, Permitted};
 use crm_core::contract::Routes;
 use crm_core::error::ApiError;
@@ -37,6 +38,7 @@ pub(crate) async fn retry_failed(
         permitted
             .caller
             .database()
+            .with_time_limit(TIME_LIMIT)
             .rpc("retry_failed", &json!({}))
             .await?,
     ))

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use chrono::{NaiveDate, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crm_core::app::App;
@@ -17,7 +17,7 @@ crm_core::words! {
     /// The state of the service.
     pub(crate) HealthStatus = "ok", "degraded";
     /// The state of the database.
-    pub(crate) DatabaseHealth = "ok", "unavailable";
+    pub(crate) DatabaseHealth = "ok", "unavailable", "unguarded";
     /// The state of Redis.
     pub(crate) RedisHealth = "ok", "unavailable", "not_configured";
 }
@@ -25,13 +25,14 @@ crm_core::words! {
 /// Health of the service.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ServiceHealth {
-    /// `ok`, or `degraded` when the database is unavailable. Redis is a cache: without it the service continues.
+    /// `ok`, or `degraded` when the database is unavailable or unguarded. Redis is a cache: without it the service continues.
     #[schema(example = "ok", value_type = HealthStatus)]
     status: &'static str,
     /// The version of this software.
     #[schema(example = "0.1.0")]
     version: &'static str,
-    /// `ok` or `unavailable`
+    /// `ok`, `unavailable`, or `unguarded`: it does not run `private.begin_request` before each request. It then takes
+    /// writes past the API, and no API key works.
     #[schema(value_type = DatabaseHealth)]
     database: &'static str,
     /// `ok`, `unavailable` or `not_configured`
@@ -51,6 +52,12 @@ struct GraphHealth {
     graph_version_expires_soon: bool,
 }
 
+/// Whether the database checks each request before it runs.
+#[derive(Deserialize)]
+struct Guard {
+    writes_guarded: bool,
+}
+
 /// The name under which requests are counted.
 pub(crate) struct Health;
 
@@ -65,7 +72,8 @@ pub fn router() -> Routes {
 
 /// Report whether the service is healthy.
 ///
-/// Monitoring can call this without credentials. The status is 503 with the same body if the database does not answer.
+/// Monitoring can call this without credentials. The status is 503 with the same body if the database does not answer, or
+/// does not check who writes.
 /// Redis is a cache: without it the service continues.
 #[utoipa::path(
     get, path = "/api/health", tag = "health",
@@ -89,9 +97,14 @@ pub(crate) async fn service_health(State(app): State<App>, _: Limited<Health>) -
 }
 
 async fn database(app: &App) -> &'static str {
-    let answer: Result<serde_json::Value, _> = app.supabase().as_service().rpc("worker_health", &()).await;
-    match answer {
-        Ok(_) => "ok",
+    match app.supabase().as_service().rpc("worker_health", &()).await {
+        Ok(Guard { writes_guarded: true }) => "ok",
+        Ok(Guard {
+            writes_guarded: false,
+        }) => {
+            log::error!("health: PostgREST does not run private.begin_request");
+            "unguarded"
+        }
         Err(error) => {
             log::error!("health: {}", error.source_text());
             "unavailable"

@@ -50,7 +50,9 @@ pub fn router() -> Routes {
 /// Send a message to a contact or a phone number.
 ///
 /// The contact and the conversation are created if they do not exist. Unless the customer wrote within 24 hours, only
-/// an approved template can be sent. Everything else is as in `POST /api/conversations/{id}/messages`.
+/// an approved template can be sent. Callers without `contacts.view` write to no contact that a colleague looks after:
+/// one that has a colleague as its owner, or only conversations that the caller does not see. Everything else is as in
+/// `POST /api/conversations/{id}/messages`.
 #[utoipa::path(
     post, path = "/api/whatsapp/messages", tag = "whatsapp",
     params(

@@ -8,7 +8,7 @@ use crm_core::text::{Language, Text};
 crm_core::words! {
     /// The reason why a file did not become what it should: `rows_with_errors` and `no_recipients` only of recipient
     /// lists.
-    pub ImportFailure = "rows_with_errors", "no_recipients", "file_unreadable", "gave_up";
+    pub ImportFailure = "rows_with_errors", "no_recipients", "file_unreadable", "gave_up", "not_permitted";
 }
 
 /// The reason of a failure, as a code and as a sentence. Both are null unless the import failed.
@@ -16,8 +16,8 @@ crm_core::words! {
 #[serde(from = "StoredFailure")]
 #[schema(as = ImportFailureReason)]
 pub struct FailureReason {
-    /// The reason for programs: `rows_with_errors`, `no_recipients`, `file_unreadable`, or `gave_up` (two readers died
-    /// at the same row).
+    /// The reason for programs: `rows_with_errors`, `no_recipients`, `file_unreadable`, `gave_up` (two readers died at
+    /// the same row), or `not_permitted` (its author may no longer import).
     #[schema(value_type = Option<ImportFailure>)]
     status_reason: Option<String>,
     /// The reason for people, in the language of `Accept-Language`.
@@ -47,6 +47,10 @@ fn text_of(reason: &str) -> Option<Text> {
             "Reading the file was interrupted twice at the same row. Save it as a new CSV file, or split it, and import it again.",
             "Pembacaan berkas terputus dua kali di baris yang sama. Simpan sebagai berkas CSV baru, atau bagi berkasnya, lalu impor lagi.",
         ),
+        "not_permitted" => Text::new(
+            "The import ended because its author may no longer import.",
+            "Impor berhenti karena pembuatnya tidak lagi boleh mengimpor.",
+        ),
         "file_unreadable" => Text::new(
             "The file cannot be read. Save it as a new CSV or XLSX file and import it again.",
             "Berkas tidak dapat dibaca. Simpan sebagai berkas CSV atau XLSX baru, lalu impor lagi.",
@@ -71,7 +75,13 @@ mod tests {
 
     #[test]
     fn every_reason_has_a_sentence_in_both_languages() {
-        for reason in ["rows_with_errors", "no_recipients", "file_unreadable", "gave_up"] {
+        for reason in [
+            "rows_with_errors",
+            "no_recipients",
+            "file_unreadable",
+            "gave_up",
+            "not_permitted",
+        ] {
             let text = text_of(reason).unwrap();
             assert_ne!(
                 text.in_language(Language::English),
