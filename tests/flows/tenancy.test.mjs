@@ -445,6 +445,8 @@ describe("attacks", () => {
         (/** @type {any} */ parameter) => parameter.in === "query",
       );
       if (path.startsWith("/api/whatsapp/webhook") || path.startsWith("/api/cron/") || path.includes("{id}")) continue;
+      // one thing, such as the invitation of a token
+      if (parameters.some((/** @type {any} */ parameter) => parameter.required)) continue;
       const whole = parameters.length > 0 ? await app.succeeds("GET", path, { as: owner }) : null;
       for (const { name } of [
         ...parameters,
