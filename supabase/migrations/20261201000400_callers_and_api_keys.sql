@@ -53,7 +53,11 @@ create sequence private.access_version_numbers;
 -- tenants ever have the same number: a person who changes the tenant is noticed as well.
 create table private.access_versions (
   tenant_id uuid primary key references public.tenants (id) on delete cascade,
-  version bigint not null default nextval('private.access_version_numbers')
+  version bigint not null default nextval('private.access_version_numbers'),
+  -- It ends the name of every live topic. A change of rights renews it: people who joined before hear nothing more. A
+  -- change that touches no rights, as of a name, renews the version alone.
+  epoch bigint not null default nextval('private.access_version_numbers'),
+  previous_epoch bigint
 );
 
 -- Everything a request needs to know about its caller, in one call. Null for a caller without a tenant.
@@ -117,11 +121,45 @@ begin
 end;
 $$;
 
+-- The epoch of a tenant's live topics.
+create function private.live_epoch(tenant uuid) returns bigint
+language sql stable set search_path = '' as $$
+  select coalesce((select v.epoch from private.access_versions v where v.tenant_id = tenant), 0);
+$$;
+
+-- Renews the version of tenants, and where `rights` may have changed the epoch of their live topics. The members hear of it
+-- on their old topic, and ask for the names of the new ones.
+create function private.renew_access_of(tenants uuid[], rights boolean) returns void
+language plpgsql set search_path = '' as $$
+declare
+  renewed record;
+begin
+  for renewed in
+    insert into private.access_versions as v (tenant_id)
+    -- a tenant that is being deleted has no row left to lock
+    select t.id from public.tenants t where t.id = any (tenants) order by t.id
+    on conflict (tenant_id) do update set
+      version = excluded.version,
+      epoch = case when rights then excluded.epoch else v.epoch end,
+      previous_epoch = v.epoch
+    returning v.tenant_id, v.previous_epoch
+  loop
+    if rights and renewed.previous_epoch is not null then
+      perform realtime.send(
+        jsonb_build_object('id', renewed.tenant_id), 'access.changed',
+        format('tenant:%s:access:%s', renewed.tenant_id, renewed.previous_epoch), true
+      );
+    end if;
+  end loop;
+end;
+$$;
+
 -- Security definer: it also runs when Auth removes an account, and the role of Auth has no rights here.
 create function private.renew_access() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare
   tenants uuid[];
+  rights boolean := true;
 begin
   case tg_table_name
     when 'tenants' then tenants := array(select c.id from changed c);
@@ -137,10 +175,33 @@ begin
       );
     else tenants := array(select distinct c.tenant_id from changed c);
   end case;
-  insert into private.access_versions as v (tenant_id)
-  -- a tenant that is being deleted has no row left to lock
-  select t.id from public.tenants t where t.id = any (tenants) order by t.id
-  on conflict (tenant_id) do update set version = nextval('private.access_version_numbers');
+  if tg_op = 'UPDATE' and tg_table_name = 'tenants' then
+    rights := exists (
+      select from before b join changed c on c.id = b.id where c.agents_see_unassigned <> b.agents_see_unassigned
+    );
+  elsif tg_op = 'UPDATE' and tg_table_name = 'profiles' then
+    rights := exists (
+      select from before b
+      where not exists (
+        select from changed c
+        where c.user_id = b.user_id and c.tenant_id = b.tenant_id
+          and (c.deactivated_at is null) = (b.deactivated_at is null)
+      )
+    );
+  end if;
+  perform private.renew_access_of(tenants, rights);
+  return null;
+end;
+$$;
+
+-- A ban ends the rights of an account without a change in a table of ours.
+-- Security definer: it runs when Auth changes an account, and the role of Auth has no rights here.
+create function private.renew_access_of_account() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform private.renew_access_of(
+    array(select p.tenant_id from public.profiles p where p.user_id = new.id and p.left_at is null), true
+  );
   return null;
 end;
 $$;
@@ -446,12 +507,17 @@ begin
       execute format(
         'create trigger renew_access_%s after %s on public.%I referencing %s table as changed
           for each statement execute function private.renew_access()',
-        operation, operation, watched_table, case operation when 'delete' then 'old' else 'new' end
+        operation, operation, watched_table,
+        case operation when 'insert' then 'new' when 'delete' then 'old' else 'old table as before new' end
       );
     end loop;
   end loop;
 end;
 $$;
+
+create trigger renew_access after update of banned_until on auth.users
+  for each row when (old.banned_until is distinct from new.banned_until)
+  execute function private.renew_access_of_account();
 
 alter role authenticator set pgrst.db_pre_request = 'private.begin_request';
 notify pgrst, 'reload config';

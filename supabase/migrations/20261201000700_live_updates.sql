@@ -1,10 +1,12 @@
 -- Live updates. The database broadcasts each change to the private topics of the people who may see it:
---   tenant:<tenant>             people who see every conversation; also campaign progress
---   tenant:<tenant>:unassigned  agents, if the tenant shows them unassigned conversations
---   agent:<user>                the agent's own conversations
--- The topics tenant:<tenant>:settings, :agents, :reports and :contacts carry changes of those subjects. Broadcasts are
--- also recorded for three days, so that a client that was disconnected can read the current state of everything it
--- missed.
+--   tenant:<tenant>:<epoch>             people who see every conversation
+--   tenant:<tenant>:unassigned:<epoch>  agents, if the tenant shows them unassigned conversations
+--   agent:<user>:<epoch>                the agent's own conversations
+--   tenant:<tenant>:<subject>:<epoch>   people who may view the subject: see private.live_subjects
+--   tenant:<tenant>:access:<epoch>      every member: `access.changed`, after which the epoch is another one
+-- Realtime asks once, when a client joins, and not for each message. Therefore a change of rights renews the epoch, and
+-- people who joined before hear nothing more (private.renew_access_of). Broadcasts are also recorded for three days, so that
+-- a client that was disconnected can read the current state of everything it missed.
 
 -- Some functions below name objects that later statements create.
 set check_function_bodies = off;
@@ -43,25 +45,55 @@ create table private.changes_pruned (
   through xid8 not null
 );
 
+-- The subjects besides conversations whose changes the caller may hear. Each takes the permission that reading it takes.
+create function private.live_subjects() returns setof text
+language sql stable set search_path = '' as $$
+  select s.subject
+  from (values
+    ('account_events', 'numbers.events'), ('agents', 'agents.view'), ('broadcasts', 'broadcasts.view'),
+    ('contacts', 'contacts.view'), ('labels', 'labels.view'), ('numbers', 'numbers.view'),
+    ('quick_replies', 'quick_replies.view'), ('recipient_lists', 'recipient_lists.view'), ('reports', 'reports.view'),
+    ('segments', 'segments.view'), ('settings', 'settings.view')
+  ) s (subject, permission)
+  where private.has_permission(s.permission);
+$$;
+
+-- The epoch of the caller's tenant and the names of the topics that the caller may listen to:
+-- {"epoch", "topics"}. Null for an API key, because only a person can open a connection to Realtime.
+-- Security definer: it reads who the caller is, and clients have no right to read `private.access_versions`.
+create function public.get_live() returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  tenant constant uuid := private.tenant_id();
+  person constant uuid := private.person_id();
+  epoch constant bigint := private.live_epoch(tenant);
+  reads constant boolean := private.has_permission('messages.view');
+  views constant boolean := reads and private.has_permission('conversations.view');
+begin
+  if tenant is null or person is null then
+    return null;
+  end if;
+  return jsonb_build_object('epoch', epoch, 'topics', (
+    select jsonb_agg(t.name || ':' || epoch order by t.place, t.name)
+    from (
+      select 1 as place, 'tenant:' || tenant || ':access' as name
+      union all
+      select 2, 'tenant:' || tenant where reads and private.has_permission('conversations.view_all')
+      union all
+      select 3, 'agent:' || person where views
+      union all
+      select 4, 'tenant:' || tenant || ':unassigned' where views and private.sees_unassigned()
+      union all
+      select 5, 'tenant:' || tenant || ':' || s from private.live_subjects() s
+    ) t
+  ));
+end;
+$$;
+
 -- Whether the caller may listen to this topic. Topics of conversations require the permission to read messages.
--- Security definer: it reads who the caller is.
 create function private.may_listen(topic text) returns boolean
-language sql stable security definer set search_path = '' as $$
-  select case
-    when private.tenant_id() is null then false
-    when topic = 'tenant:' || private.tenant_id()
-      then private.has_permission('conversations.view_all') and private.has_permission('messages.view')
-    when topic = 'tenant:' || private.tenant_id() || ':unassigned'
-      then private.has_permission('conversations.view') and private.has_permission('messages.view')
-        and private.sees_unassigned()
-    when topic = any (array(
-      select 'tenant:' || private.tenant_id() || ':' || a
-      from unnest('{contacts,labels,segments,quick_replies,agents,settings,reports}'::text[]) a
-    )) then private.has_permission(split_part(topic, ':', 3) || '.view')
-    when topic = 'agent:' || (select auth.uid())
-      then private.has_permission('conversations.view') and private.has_permission('messages.view')
-    else false
-  end;
+language sql stable set search_path = '' as $$
+  select coalesce(public.get_live() -> 'topics' ? topic, false);
 $$;
 
 -- Broadcasts an event to everyone who may see a conversation with this assignee.
@@ -76,20 +108,19 @@ $$;
 --   conversations   people who see a conversation that is assigned to `assignee`, or unassigned if that is null
 --   unassigned      agents who see unassigned conversations
 --   agent           `assignee`
---   tenant          people who see every conversation
---   anything else   people with the permission to view it: `labels` goes to holders of `labels.view`, on topic
---                   tenant:<tenant>:labels
+--   anything else   people who may view this subject: see private.live_subjects
 -- Security definer: a person who changes a row may have no right to send to topics.
 create function private.record_and_broadcast(tenant uuid, audience text, assignee uuid, event text, payload jsonb) returns void
 language plpgsql security definer set search_path = '' as $$
 declare
   broadcast constant jsonb := payload || jsonb_build_object('sequence', pg_snapshot_xmin(pg_current_snapshot())::text::bigint);
+  epoch constant text := ':' || private.live_epoch(tenant);
 begin
   insert into private.changes (tenant_id, audience, assigned_to, event, entity_id)
   values (tenant, audience, assignee, event, (payload ->> 'id')::uuid);
 
-  if audience in ('conversations', 'tenant') then
-    perform realtime.send(broadcast, event, 'tenant:' || tenant, true);
+  if audience = 'conversations' then
+    perform realtime.send(broadcast, event, 'tenant:' || tenant || epoch, true);
   end if;
   if audience = 'agent' or (audience = 'conversations' and assignee is not null) then
     -- conversations of a former member can still name them: they listen for another tenant now
@@ -97,12 +128,12 @@ begin
       select 1 from public.profiles p
       where p.user_id = assignee and p.tenant_id = record_and_broadcast.tenant and p.deactivated_at is null
     ) then
-      perform realtime.send(broadcast, event, 'agent:' || assignee, true);
+      perform realtime.send(broadcast, event, 'agent:' || assignee || epoch, true);
     end if;
   elsif audience = 'conversations' then
-    perform realtime.send(broadcast, event, 'tenant:' || tenant || ':unassigned', true);
-  elsif audience <> 'tenant' then
-    perform realtime.send(broadcast, event, 'tenant:' || tenant || ':' || audience, true);
+    perform realtime.send(broadcast, event, 'tenant:' || tenant || ':unassigned' || epoch, true);
+  else
+    perform realtime.send(broadcast, event, 'tenant:' || tenant || ':' || audience || epoch, true);
   end if;
 end;
 $$;
@@ -119,10 +150,7 @@ declare
   views constant boolean := private.has_permission('conversations.view');
   views_all constant boolean := private.has_permission('conversations.view_all');
   unassigned constant boolean := views and private.sees_unassigned();
-  audiences constant text[] := array(
-    select split_part(p.permission_key, '.', 1) from public.permissions p
-    where p.permission_key like '%.view' and private.has_permission(p.permission_key)
-  );
+  subjects constant text[] := array(select private.live_subjects());
   -- the last transaction of this page
   edge xid8;
 begin
@@ -151,8 +179,7 @@ begin
           else c.assigned_to = caller_id end)
         when 'unassigned' then unassigned
         when 'agent' then views and c.assigned_to = caller_id
-        when 'tenant' then views_all
-        else c.audience = any (audiences)
+        else c.audience = any (subjects)
       end
     group by k.kind, c.entity_id
   ) t;
@@ -257,13 +284,15 @@ begin
 end;
 $$;
 
--- Whether the caller may join conversation:<id>. There, clients show each other by presence and broadcast who is
+-- Whether the caller may join conversation:<id>:<epoch>. There, clients show each other by presence and broadcast who is
 -- viewing a conversation or writing in it.
 -- Security definer: clients have no right to call `private.sees_assigned_to`.
 create function private.may_join_presence(topic text) returns boolean
 language plpgsql stable security definer set search_path = '' as $$
 begin
-  if topic !~ '^conversation:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' then
+  if topic !~ '^conversation:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}:[0-9]{1,19}$'
+    or split_part(topic, ':', 3) <> private.live_epoch(private.tenant_id())::text
+  then
     return false;
   end if;
   return exists (
@@ -283,6 +312,7 @@ create policy "no client access" on private.live_kinds to authenticated using (f
 create policy "no client access" on private.changes_pruned to authenticated using (false);
 
 grant execute on function
+  public.get_live(),
   private.may_listen(text),
   private.changes_from(xid8, integer),
   private.changes_pruned_through(),

@@ -92,11 +92,11 @@ language sql stable set search_path = '' as $$
   );
 $$;
 
--- Broadcasts changes of a number to its tenant. A health check that found no difference is not broadcast.
+-- Broadcasts changes of a number. A health check that found no difference is not broadcast.
 create function private.announce_number() returns trigger
 language plpgsql set search_path = '' as $$
 begin
-  perform private.record_and_broadcast(new.tenant_id, 'tenant', null, 'number.updated', private.number_json(new));
+  perform private.record_and_broadcast(new.tenant_id, 'numbers', null, 'number.updated', private.number_json(new));
   return null;
 end;
 $$;

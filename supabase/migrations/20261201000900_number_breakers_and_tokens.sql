@@ -165,7 +165,7 @@ begin
   if breaker.state <> before then
     perform realtime.send(
       private.number_json(s) || jsonb_build_object('breaker', private.breaker_json(s.id)),
-      'number.updated', 'tenant:' || s.tenant_id, true
+      'number.updated', format('tenant:%s:numbers:%s', s.tenant_id, private.live_epoch(s.tenant_id)), true
     )
     from public.whatsapp_sessions s where s.id = record_sends.session_id;
   end if;

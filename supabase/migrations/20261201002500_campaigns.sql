@@ -271,7 +271,7 @@ $$;
 create function private.announce_campaign() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-  perform private.record_and_broadcast(new.tenant_id, 'tenant', null, 'campaign.updated', private.campaign_json(new));
+  perform private.record_and_broadcast(new.tenant_id, 'broadcasts', null, 'campaign.updated', private.campaign_json(new));
   return null;
 end;
 $$;

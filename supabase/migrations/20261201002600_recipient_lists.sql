@@ -122,14 +122,14 @@ language sql stable set search_path = '' as $$
   );
 $$;
 
--- Broadcasts the progress of an import to the tenant. The names of lists and files go only to people who may read
--- lists.
+-- Broadcasts the progress of an import to people who may read lists, without the names of lists and files: Realtime keeps
+-- what was broadcast for days.
 -- Security definer: it also runs when Auth removes an account, and the role of Auth has no rights here.
 create function private.announce_recipient_list() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
   perform private.record_and_broadcast(
-    new.tenant_id, 'tenant', null, 'recipient_list.updated',
+    new.tenant_id, 'recipient_lists', null, 'recipient_list.updated',
     private.recipient_list_json(new) - '{name,source,columns,created_by}'::text[]
   );
   return null;

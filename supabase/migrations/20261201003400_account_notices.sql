@@ -29,7 +29,7 @@ create function private.announce_account_event() returns trigger
 language plpgsql set search_path = '' as $$
 begin
   perform private.record_and_broadcast(
-    new.tenant_id, 'tenant', null, 'account_event.created', to_jsonb(new) - 'tenant_id' - 'fingerprint' - 'payload'
+    new.tenant_id, 'account_events', null, 'account_event.created', to_jsonb(new) - 'tenant_id' - 'fingerprint' - 'payload'
   );
   return null;
 end;

@@ -1,4 +1,4 @@
--- Storage and Realtime: buckets, the published tables, and the access to topics.
+-- Storage and Realtime: buckets, and the access to topics.
 --
 -- Table `storage.objects` has no policy, so clients reach no file with their own token: they could sign links that outlive
 -- their account, and copy private files into the public bucket. Our functions hand out short links.
@@ -15,11 +15,3 @@ insert into storage.buckets (id, name, public, file_size_limit) values
   ('broadcast-media', 'broadcast-media', true, 104857600),
   ('imports', 'imports', false, 10485760)
 on conflict (id) do nothing;
-
-alter table public.messages replica identity full;
-alter table public.conversations replica identity full;
-alter table public.contacts replica identity full;
-alter table public.conversation_labels replica identity full;
-alter table public.conversation_notes replica identity full;
-alter publication supabase_realtime
-  add table public.messages, public.conversations, public.contacts, public.conversation_labels, public.conversation_notes;

@@ -10,9 +10,10 @@ import { someDigits } from "./tenancy.mjs";
 import { DENIED, isRefused, retried } from "./refusals.mjs";
 import { becomesTrue } from "./waiting.mjs";
 
-const { sql, as, asService, calls, newTenant, newUser, newNumber, receivesMessage, assign } = await useDatabase({
-  own: true,
-});
+const { sql, as, asService, calls, newTenant, newUser, epochOf, newNumber, receivesMessage, assign } =
+  await useDatabase({
+    own: true,
+  });
 
 const changes = (user, after = null, page_size = 500) =>
   calls(user, "list_changes", { after: after === null ? null : String(after), page_size });
@@ -229,17 +230,21 @@ describe("the topic of a conversation", () => {
     ];
     const { conversation } = await receivesMessage(number);
     await assign(conversation, agent);
-    const topic = `conversation:${conversation.id}`;
+    const epoch = await epochOf(tenant);
+    const topic = `conversation:${conversation.id}:${epoch}`;
     for (const extension of ["presence", "broadcast"]) {
       const who = [];
       for (const user of [admin, agent, colleague, restricted, foreigner])
         who.push(await meets(user, topic, extension));
       assert.deepEqual(who, [true, true, false, false, false], extension);
       for (const other of [
-        `conversation:${randomUUID()}`,
-        "conversation:",
-        "conversation:%",
-        `conversation:${conversation.id.toUpperCase()}`,
+        `conversation:${conversation.id}`,
+        `conversation:${conversation.id}:${epoch - 1}`,
+        `conversation:${conversation.id}:0${epoch}`,
+        `conversation:${randomUUID()}:${epoch}`,
+        `conversation::${epoch}`,
+        `conversation:%:${epoch}`,
+        `conversation:${conversation.id.toUpperCase()}:${epoch}`,
         `${topic}:x`,
       ])
         assert.equal(await meets(admin, other, extension), false, other);

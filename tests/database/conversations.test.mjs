@@ -874,7 +874,7 @@ describe("notes", () => {
       [agent.id, "Tanya gudang", [manager.id], null],
     );
     const announced =
-      await sql`select payload from realtime.messages where topic = ${`agent:${manager.id}`} and event = 'mention.created'`;
+      await sql`select payload from realtime.messages where topic ~ ${`^agent:${manager.id}:[0-9]+$`} and event = 'mention.created'`;
     assert.deepEqual(
       announced.map(({ payload }) => payload.id),
       [note.id],

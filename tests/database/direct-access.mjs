@@ -92,6 +92,7 @@ export const FUNCTIONS = {
   get_conversation: "from team_lead, agent",
   get_media: "from team_lead, agent",
   get_message: "from team_lead, agent",
+  get_live: "members",
   get_module: "from manager",
   get_number: "from junior_agent",
   get_queue: "from manager",
@@ -196,8 +197,13 @@ export const POLICIES = [
   "messages select: people listen to their own topics",
 ];
 
-/** Kinds of topics, and who listens and sends there. @type {Record<string, { listens: string, sends: string }>} */
+/** Kinds of topics without the epoch that each ends with, and who listens and sends there. @type {Record<string, { listens: string, sends: string }>} */
 export const TOPICS = {
+  "tenant:<tenant>:access": { listens: "members", sends: "nobody" },
+  "tenant:<tenant>:account_events": { listens: "from manager", sends: "nobody" },
+  "tenant:<tenant>:broadcasts": { listens: "from manager", sends: "nobody" },
+  "tenant:<tenant>:numbers": { listens: "from junior_agent", sends: "nobody" },
+  "tenant:<tenant>:recipient_lists": { listens: "from manager", sends: "nobody" },
   "tenant:<tenant>": { listens: "from team_lead", sends: "nobody" },
   "tenant:<tenant>:unassigned": { listens: "from viewer", sends: "nobody" },
   "tenant:<tenant>:contacts": { listens: "from senior_agent", sends: "nobody" },

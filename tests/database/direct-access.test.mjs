@@ -350,11 +350,12 @@ describe("buckets", async () => {
 });
 
 describe("topics", async () => {
+  const [{ epoch }] = await sql`select private.live_epoch(${own.tenant.id}) as epoch`;
   for (const [kind, { listens, sends }] of Object.entries(TOPICS)) {
-    const topic = kind
+    const topic = `${kind
       .replace("<tenant>", own.tenant.id)
       .replace("<agent>", people.agent.id)
-      .replace("<conversation>", own.ids.conversation);
+      .replace("<conversation>", own.ids.conversation)}:${epoch}`;
     for (const [operation, line, statement] of [
       ["listens", listens, `select string_agg(extension, ',') from realtime.messages where topic = '${topic}'`],
       [

@@ -157,6 +157,7 @@ export const CALLED_BY_USERS = [
   "files_to_upload",
   "schedule_message",
   "list_changes",
+  "get_live",
   "get_conversation",
   "get_message",
   "message_statuses",

@@ -165,7 +165,7 @@ describe("a person who leaves", () => {
     const heard = async () =>
       (
         await sql`
-        select from realtime.messages where topic = ${`agent:${former.admin.id}`} and payload ->> 'id' = ${conversation.id}`
+        select from realtime.messages where topic ~ ${`^agent:${former.admin.id}:[0-9]+$`} and payload ->> 'id' = ${conversation.id}`
       ).count;
     const before = await heard();
     await sql`update public.conversations set priority = 'high' where id = ${conversation.id}`;

@@ -17,6 +17,9 @@ const {
   newTenant,
   newStranger,
   newUser,
+  newUserWith,
+  predefined,
+  epochOf,
   newNumber,
   newCampaign,
   recipientsOf,
@@ -35,6 +38,8 @@ const newInbox = async () => {
     [`tenant:${tenant.id}`]: "all",
     [`tenant:${tenant.id}:unassigned`]: "unassigned",
     [`tenant:${tenant.id}:contacts`]: "viewers of contacts",
+    [`tenant:${tenant.id}:broadcasts`]: "viewers of campaigns",
+    [`tenant:${tenant.id}:numbers`]: "viewers of numbers",
     [`agent:${agent.id}`]: "agent",
   };
   const known = new Set();
@@ -42,7 +47,7 @@ const newInbox = async () => {
   const heard = async () => {
     const rows = await sql`
       select * from realtime.messages
-      where topic like ${`tenant:${tenant.id}%`} or topic = ${`agent:${agent.id}`}
+      where (topic like ${`tenant:${tenant.id}%`} or topic like ${`agent:${agent.id}:%`}) and event <> 'access.changed'
       order by inserted_at, ctid`;
     const fresh = rows.filter(({ id }) => !known.has(id));
     for (const { id } of fresh) known.add(id);
@@ -50,7 +55,10 @@ const newInbox = async () => {
       fresh.every((row) => row.private && row.extension === "broadcast"),
       "to private topics only",
     );
-    return fresh.map(({ topic, event, payload }) => ({ topic: names[topic] ?? topic, event, payload }));
+    return fresh.map(({ topic, event, payload }) => {
+      const name = topic.replace(/:\d+$/, "");
+      return { topic: names[name] ?? name, event, payload };
+    });
   };
   // those of the number itself
   await heard();
@@ -268,7 +276,7 @@ describe("a campaign", () => {
     ]);
   });
 
-  test("sends its statistics to supervisors on request, and when its status changes", async () => {
+  test("sends its statistics on request, and when its status changes", async () => {
     const { number, heard } = await newInbox();
     const campaign = await newCampaign(number, { status: "paused", recipients: 4 });
     const announce = () => asService((sql) => sql`select public.announce_campaigns(${[campaign.id]}::uuid[])`);
@@ -278,13 +286,13 @@ describe("a campaign", () => {
     const [progress, ...more] = await heard();
     assert.deepEqual(
       [progress.topic, progress.event, progress.payload.id, more.length],
-      ["all", "campaign.updated", campaign.id, 0],
+      ["viewers of campaigns", "campaign.updated", campaign.id, 0],
     );
     assert.deepEqual([progress.payload.statistics.total, progress.payload.statistics.pending], [4, 4]);
     await sql`update public.broadcast_campaigns set status = 'cancelled' where id = ${campaign.id}`;
     assert.deepEqual(
       (await heard()).map(({ topic, payload }) => [topic, payload.status]),
-      [["all", "cancelled"]],
+      [["viewers of campaigns", "cancelled"]],
     );
     await sql`update public.broadcast_campaigns set name = 'Promo 2' where id = ${campaign.id}`;
     assert.deepEqual(await heard(), []);
@@ -325,6 +333,7 @@ describe("a topic", () => {
       };
       const unassigned = agentsSeeUnassigned ? ["admin", "manager", "agent", "colleague"] : [];
       const topics = {
+        [`tenant:${tenant.id}:access`]: ["admin", "manager", "agent", "colleague", "without a role"],
         [`tenant:${tenant.id}`]: ["admin", "manager"],
         [`tenant:${tenant.id}:unassigned`]: unassigned,
         [`agent:${agent.id}`]: ["agent"],
@@ -335,7 +344,9 @@ describe("a topic", () => {
         "tenant:": [],
         [`agent:${randomUUID()}`]: [],
       };
-      for (const [topic, listeners] of Object.entries(topics)) {
+      const epoch = await epochOf(tenant);
+      for (const [name, listeners] of Object.entries(topics)) {
+        const topic = `${name}:${epoch}`;
         await sql`select realtime.send('{}', 'test', ${topic}, true)`;
         const actual = [];
         for (const [name, person] of Object.entries(people)) if (await listens(person, topic)) actual.push(name);
@@ -347,20 +358,24 @@ describe("a topic", () => {
   test("closes when its listener is deactivated or the tenant hides unassigned conversations", async () => {
     const tenant = await newTenant();
     const agent = await newUser(tenant, "agent");
-    const topic = `tenant:${tenant.id}:unassigned`;
-    await sql`select realtime.send('{}', 'test', ${topic}, true)`;
-    assert.equal(await listens(agent, topic), true);
+    const listensNow = async () => {
+      const topic = `tenant:${tenant.id}:unassigned:${await epochOf(tenant)}`;
+      await sql`select realtime.send('{}', 'test', ${topic}, true)`;
+      return listens(agent, topic);
+    };
+    assert.equal(await listensNow(), true);
     await sql`update public.tenants set agents_see_unassigned = false where id = ${tenant.id}`;
-    assert.equal(await listens(agent, topic), false);
+    assert.equal(await listensNow(), false);
     await sql`update public.tenants set agents_see_unassigned = true where id = ${tenant.id}`;
+    assert.equal(await listensNow(), true);
     await deactivate(agent);
-    assert.equal(await listens(agent, topic), false);
+    assert.equal(await listensNow(), false);
   });
 
   test("refuses messages from clients", async () => {
     const tenant = await newTenant();
     const admin = await newUser(tenant, "admin");
-    const topic = `tenant:${tenant.id}`;
+    const topic = `tenant:${tenant.id}:${await epochOf(tenant)}`;
     const speaks = (/** @type {import("postgres").Sql} */ sql) =>
       sql`select set_config('realtime.topic', ${topic}, true)`.then(
         () =>
@@ -371,11 +386,121 @@ describe("a topic", () => {
   });
 });
 
-test("the inbox's tables are published in full", async () => {
-  const tables =
-    await sql`select tablename from pg_publication_tables where pubname = 'supabase_realtime' and schemaname = 'public' order by 1`;
+describe("whoever joined a topic before their rights ended", () => {
+  /** Every way in which rights of a person can end or shrink. @type {Record<string, (place: any) => Promise<unknown>>} */
+  const ENDS = {
+    "is deactivated": ({ agent }) => deactivate(agent),
+    "loses the role": ({ agent }) => sql`delete from public.user_roles where user_id = ${agent.id}`,
+    "is demoted": ({ agent, owner }) =>
+      predefined("guest").then((role_ids) => calls(owner, "set_user_roles", { user_id: agent.id, role_ids })),
+    leaves: ({ agent }) => calls(agent, "leave_tenant"),
+    "is banned by an operator": ({ agent }) =>
+      sql`update auth.users set banned_until = 'infinity' where id = ${agent.id}`,
+    "loses the account": ({ agent }) => sql`delete from auth.users where id = ${agent.id}`,
+    "belongs to a tenant that hides unassigned conversations": ({ tenant }) =>
+      sql`update public.tenants set agents_see_unassigned = false where id = ${tenant.id}`,
+    "belongs to a tenant that switches the module off": ({ tenant }) =>
+      sql`insert into public.tenant_modules values (${tenant.id}, 'broadcast', false)`,
+    "holds a role that loses a permission": ({ own }) =>
+      sql`delete from public.role_permissions where role_id = ${own.id} and permission_key = 'messages.view'`,
+    "holds a role that is changed": ({ own }) => sql`update public.roles set level = 2 where id = ${own.id}`,
+  };
+
+  for (const [end, ends] of Object.entries(ENDS)) {
+    test(`hears no further event: ${end}`, async () => {
+      const tenant = await newTenant();
+      const number = await newNumber(tenant);
+      const owner = await newUser(tenant, "super_admin");
+      const agent = await newUser(tenant, "agent");
+      const { own } = await newUserWith(tenant, { permissions: ["conversations.view", "messages.view"] });
+      const before = await epochOf(tenant);
+      const joined = (await calls(agent, "get_live")).topics;
+      assert.ok(joined.includes(`tenant:${tenant.id}:unassigned:${before}`));
+      const known = await idsOf(before);
+      await ends({ tenant, owner, agent, own });
+      await receivesMessage(number, { text: "rahasia" });
+      const heard = await sql`
+        select topic, event, payload from realtime.messages
+        where topic = any (${joined}) and not (id = any (${known}::uuid[]))`;
+      assert.deepEqual(
+        heard.map(({ topic, event, payload }) => [topic, event, payload]),
+        [[`tenant:${tenant.id}:access:${before}`, "access.changed", { id: tenant.id }]],
+        "the notice alone, which says nothing else",
+      );
+      const listener = (await calls(owner, "get_live")).topics;
+      const [row] = await sql`
+        select payload from realtime.messages where topic = any (${listener}) and event = 'message.created'`;
+      assert.equal(row.payload.content, "rahasia");
+      await as(owner, async (sql) => {
+        const [{ may }] = await sql`select private.may_listen(${`tenant:${tenant.id}:${before}`}) as may`;
+        assert.equal(may, false, "no topic of before can be joined");
+      });
+    });
+  }
+
+  /** The broadcasts on topics of an epoch. @param {string} epoch */
+  const idsOf = async (epoch) =>
+    (await sql`select id from realtime.messages where topic like ${`%:${epoch}`}`).map(({ id }) => id);
+
+  test("keeps their topics when a change touches no rights", async () => {
+    const tenant = await newTenant();
+    const agent = await newUser(tenant, "agent");
+    const [epoch, { version }] = [await epochOf(tenant), await calls(agent, "current_access")];
+    await sql`update public.profiles set display_name = 'Sari', availability = 'busy' where user_id = ${agent.id}`;
+    await sql`update public.tenants set name = 'Toko Baru' where id = ${tenant.id}`;
+    assert.equal(await epochOf(tenant), epoch);
+    assert.ok((await calls(agent, "current_access")).version > version, "what processes remember is renewed");
+  });
+
+  test("is of one tenant: changes in another one renew nothing here", async () => {
+    const tenant = await newTenant();
+    await newUser(tenant, "agent");
+    const epoch = await epochOf(tenant);
+    const other = await newTenant();
+    await deactivate(await newUser(other, "agent"));
+    assert.equal(await epochOf(tenant), epoch);
+    assert.notEqual(await epochOf(other), epoch);
+  });
+});
+
+test("campaigns, lists and account notices are heard by people who may read them, and not by Team Leads", async () => {
+  const { tenant, number } = await newInbox();
+  const [manager, lead, viewer] = [
+    await newUser(tenant, "manager"),
+    await newUser(tenant, "team_lead"),
+    await newUser(tenant, "viewer"),
+  ];
+  const campaign = await newCampaign(number, { status: "paused", recipients: 1 });
+  await sql`
+    insert into public.recipient_lists (tenant_id, name, source) values (${tenant.id}, 'Rahasia', '{"type": "manual"}')`;
+  await sql`update public.broadcast_campaigns set status = 'cancelled' where id = ${campaign.id}`;
+  await sql`update public.recipient_lists set status = 'importing' where tenant_id = ${tenant.id}`;
+  await sql`
+    insert into public.account_events (tenant_id, meta_business_account_id, session_id, field, kind, severity, summary, payload, fingerprint, occurred_at)
+    values (${tenant.id}, '1', ${number.id}, 'account_update', 'DISABLED_UPDATE', 'critical', '{}', '{}', 'x', now())`;
+  await sql`update public.whatsapp_sessions set quality_rating = 'RED' where id = ${number.id}`;
+  const hears = async (/** @type {any} */ user) => {
+    const { topics } = await calls(user, "get_live");
+    const rows = await sql`
+      select distinct event from realtime.messages
+      where topic = any (${topics}) and event ~ '^(account_event|campaign|number|recipient_list)\\.' order by 1`;
+    return rows.map(({ event }) => event);
+  };
+  assert.deepEqual(await hears(manager), [
+    "account_event.created",
+    "campaign.updated",
+    "number.updated",
+    "recipient_list.updated",
+  ]);
+  assert.deepEqual(await hears(lead), ["number.updated"]);
+  assert.deepEqual(await hears(viewer), []);
+});
+
+test("no table is published: a publication tells every subscriber of every tenant's changes", async () => {
   assert.deepEqual(
-    tables.map(({ tablename }) => tablename),
-    ["contacts", "conversation_labels", "conversation_notes", "conversations", "messages"],
+    await sql`select tablename from pg_publication_tables where pubname = 'supabase_realtime'`.then((rows) => [
+      ...rows,
+    ]),
+    [],
   );
 });

@@ -378,7 +378,7 @@ describe("a segment", () => {
     await calls(admin, "save_segment", { changes: json({ name: "Lain" }), segment_id: segment.id });
     await calls(admin, "delete_segment", { segment_id: segment.id });
     const announced =
-      await sql`select event, payload from realtime.messages where topic = ${`tenant:${tenant.id}:segments`} order by inserted_at, event`;
+      await sql`select event, payload from realtime.messages where topic ~ ${`^tenant:${tenant.id}:segments:[0-9]+$`} order by inserted_at, event`;
     assert.deepEqual(
       new Set(announced.map(({ event }) => event)),
       new Set(["segment.created", "segment.updated", "segment.deleted"]),

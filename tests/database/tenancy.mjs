@@ -97,6 +97,11 @@ export function tenancy({ sql }) {
     return keys.map((key) => roles.find((role) => role.key === key)?.id ?? assert.fail(`there is a role ${key}`));
   }
 
+  /** What the names of the tenant's live topics end with at this moment. @param {{ id: string }} tenant */
+  async function epochOf(tenant) {
+    return (await sql`select private.live_epoch(${tenant.id}) as epoch`)[0].epoch;
+  }
+
   /** @param {{ id: string }} user */
   async function deactivate(user) {
     await sql`update public.profiles set deactivated_at = now() where user_id = ${user.id}`;
@@ -127,6 +132,7 @@ export function tenancy({ sql }) {
     giveRole,
     newApiKey,
     predefined,
+    epochOf,
     deactivate,
     newNumber,
   };

@@ -124,6 +124,11 @@ export class App {
     return client;
   }
 
+  /** The live topics of a person, and the epoch that ends their names. @param {string} who */
+  async live(who) {
+    return (await this.succeeds("GET", "/api/auth/me", { as: who })).live;
+  }
+
   /** @param {string} who */
   token(who) {
     if (!this.tokens.has(who)) {

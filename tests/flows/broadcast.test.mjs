@@ -74,7 +74,10 @@ test("progress is announced live, at most once a second, and the final state las
   const client = await app.signIn("manager");
   /** @type {any[]} */
   const heard = [];
-  const channel = client.channel(`tenant:${app.user("manager").tenant_id}`, { config: { private: true } });
+  const { epoch } = await app.live("manager");
+  const channel = client.channel(`tenant:${app.user("manager").tenant_id}:broadcasts:${epoch}`, {
+    config: { private: true },
+  });
   channel.on("broadcast", { event: "campaign.updated" }, ({ payload }) => void heard.push(payload));
   await new Promise((resolve) => channel.subscribe((status) => status === "SUBSCRIBED" && resolve(status)));
   const people = customers(150);

@@ -24,11 +24,12 @@ async function newConversation(text = "Halo") {
  * @param {string | null} who null: without logging in
  * @param {string} topic
  */
-async function join(who, topic, { private: isPrivate = true } = {}) {
+async function join(who, topic, { private: isPrivate = true, client: known = /** @type {any} */ (null) } = {}) {
   const client =
-    who === null
+    known ??
+    (who === null
       ? createClient(app.stack.supabase_url, app.stack.anon_key, { auth: { persistSession: false } })
-      : await app.signIn(who);
+      : await app.signIn(who));
   /** @type {{ event: string, payload: any }[]} */
   const heard = [];
   const channel = client.channel(topic, {
@@ -116,9 +117,12 @@ test("a conversation is snoozed, woken by cron, and resolved together with other
   await app.refuses(404, "not_found", "GET", path, { as: "admin" });
 });
 
+/** The topic of that name at this moment. @param {string} name */
+const current = async (name) => `${name}:${(await app.live("admin")).epoch}`;
+
 test("notes mention colleagues live, and labels appear on conversations", async () => {
   const { id } = await newConversation();
-  const live = await join("manager", `agent:${people.manager}`);
+  const live = await join("manager", await current(`agent:${people.manager}`));
   const note = await app.succeeds("POST", `/api/conversations/${id}/notes`, {
     as: "agent",
     body: { content: "Tolong cek", mentions: [people.manager] },
@@ -238,7 +242,8 @@ test("a person who was away catches up with the changes they may see", async () 
 
 test("colleagues see each other in a conversation, and a person of another tenant joins no topic of theirs", async () => {
   const { id } = await newConversation();
-  const [one, other] = [await join("admin", `conversation:${id}`), await join("agent", `conversation:${id}`)];
+  const topic = await current(`conversation:${id}`);
+  const [one, other] = [await join("admin", topic), await join("agent", topic)];
   assert.deepEqual([one.state, other.state], ["SUBSCRIBED", "SUBSCRIBED"]);
   await one.channel.track({ user_id: people.admin });
   await eventually("the agent sees the admin", () => Object.keys(other.channel.presenceState()).includes("admin"));
@@ -246,14 +251,25 @@ test("colleagues see each other in a conversation, and a person of another tenan
     await one.channel.send({ type: "broadcast", event: "typing", payload: { user_id: people.admin } });
     return other.heard.find(({ event }) => event === "typing");
   });
-  const guesses = [
+  const names = [
     `conversation:${id}`,
     `tenant:${tenant}`,
     `tenant:${tenant}:unassigned`,
     `agent:${people.agent}`,
-    ...["contacts", "labels", "segments", "quick_replies", "agents", "settings", "reports"].map(
-      (audience) => `tenant:${tenant}:${audience}`,
-    ),
+    ...[
+      "access",
+      "account_events",
+      "agents",
+      "broadcasts",
+      "contacts",
+      "labels",
+      "numbers",
+      "quick_replies",
+      "recipient_lists",
+      "reports",
+      "segments",
+      "settings",
+    ].map((subject) => `tenant:${tenant}:${subject}`),
     "*",
     "tenant:*",
     "tenant:%",
@@ -264,6 +280,7 @@ test("colleagues see each other in a conversation, and a person of another tenan
     "conversation:*",
     `conversation:${randomUUID()}`,
   ];
+  const guesses = [...names, ...(await Promise.all(names.map(current)))];
   const strangers = await Promise.all(guesses.map((topic) => join("stranger", topic)));
   assert.deepEqual(
     strangers.map(({ state }) => state),
@@ -275,7 +292,7 @@ test("colleagues see each other in a conversation, and a person of another tenan
       ["stranger", null].map((who) => Promise.all(guesses.map((topic) => join(who, topic, { private: false })))),
     )
   ).flat();
-  const witness = await join("admin", `tenant:${tenant}`);
+  const witness = await join("admin", await current(`tenant:${tenant}`));
   const { id: later } = await newConversation();
   await app.succeeds("POST", `/api/conversations/${later}/assign`, { as: "agent", body: { user_id: people.agent } });
   await one.channel.send({ type: "broadcast", event: "typing", payload: { user_id: people.admin } });
@@ -304,7 +321,7 @@ test("each change reaches the people who may see it, and no others", async (t) =
         agents: ["admin", `tenant:${tenant}:agents`],
         agent: ["agent", `agent:${people.agent}`],
         unassigned: ["agent", `tenant:${tenant}:unassigned`],
-      }).map(async ([name, [who, topic]]) => [name, await join(who, topic)]),
+      }).map(async ([name, [who, topic]]) => [name, await join(who, await current(topic))]),
     ),
   );
   assert.ok(Object.values(live).every(({ state }) => state === "SUBSCRIBED"));
@@ -352,4 +369,46 @@ test("each change reaches the people who may see it, and no others", async (t) =
   }
   t.diagnostic(`the slowest took ${slowest.toFixed(0)} ms`);
   await Promise.all(Object.values(live).map(({ close }) => close()));
+});
+
+test("a person whose rights end hears nothing more on the connection that stays open", async () => {
+  const [before, mine] = [await app.live("manager"), await app.live("agent")];
+  const client = await app.signIn("agent");
+  const joins = (/** @type {string} */ topic) => join("agent", topic, { client });
+  const joined = await Promise.all(mine.topics.map(joins));
+  assert.deepEqual([...new Set(joined.map(({ state }) => state))], ["SUBSCRIBED"]);
+  assert.ok(!mine.topics.some((/** @type {string} */ topic) => /:(broadcasts|account_events|reports):/.test(topic)));
+  const heardOf = (/** @type {string} */ id) =>
+    joined.flatMap(({ heard }) => heard).filter(({ payload }) => payload.id === id || payload.conversation_id === id);
+  const first = await newConversation("sebelum");
+  await eventually("the agent hears the first message", () => heardOf(first.id).length > 0);
+
+  const active = (/** @type {boolean} */ is) =>
+    app.succeeds("PATCH", `/api/agents/${people.agent}`, { as: "admin", body: { active: is } });
+  await active(false);
+  try {
+    const after = await app.live("manager");
+    assert.notEqual(after.epoch, before.epoch);
+    const witness = await join("manager", `tenant:${tenant}:${after.epoch}`);
+    assert.equal(witness.state, "SUBSCRIBED");
+    const second = await newConversation("rahasia");
+    await eventually("the manager hears the second message", () =>
+      witness.heard.find(({ payload }) => payload.content === "rahasia"),
+    );
+    // The refusals arrive on the same connection, after everything that was sent before.
+    for (const topic of [mine.topics[0].replace(/\d+$/, after.epoch), `tenant:${tenant}:unassigned:${after.epoch}`])
+      assert.equal((await joins(topic)).state, "CHANNEL_ERROR");
+    assert.ok(joined[0].heard.some(({ event }) => event === "access.changed"));
+    assert.deepEqual(heardOf(second.id), []);
+    await witness.close();
+  } finally {
+    await active(true);
+  }
+  const again = await app.live("agent");
+  assert.ok(again.epoch > before.epoch);
+  assert.deepEqual(
+    again.topics.map((/** @type {string} */ topic) => topic.replace(/\d+$/, "")),
+    mine.topics.map((/** @type {string} */ topic) => topic.replace(/\d+$/, "")),
+  );
+  await joined[0].close();
 });

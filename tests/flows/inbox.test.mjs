@@ -26,7 +26,7 @@ const reply = (id, body, request) =>
   app.call("POST", `/api/conversations/${id}/messages`, { as: "admin", body, ...request });
 
 test("a customer writes, an agent answers, and statuses arrive, all of it live", async () => {
-  const live = await listen("admin", `tenant:${tenant}`);
+  const live = await listen("admin", `tenant:${tenant}:${(await app.live("admin")).epoch}`);
   assert.equal(live.state, "SUBSCRIBED");
   const from = app.newCustomer();
   await app.receivesMessage({ from, name: "Rani", text: "Ada kopi tubruk?" });
@@ -72,7 +72,7 @@ test("a customer writes, an agent answers, and statuses arrive, all of it live",
 });
 
 test("a person of another tenant hears and reads nothing", async () => {
-  const refused = await listen("stranger", `tenant:${tenant}`);
+  const refused = await listen("stranger", `tenant:${tenant}:${(await app.live("admin")).epoch}`);
   assert.equal(refused.state, "CHANNEL_ERROR");
   const from = app.newCustomer();
   await app.receivesMessage({ from, text: "rahasia" });

@@ -51,7 +51,7 @@ const CONTROLS = {
     found: "table public.labels: forced_row_level_security",
   },
   "a replica identity": {
-    change: "alter table public.contacts replica identity default",
+    change: "alter table public.contacts replica identity full",
     found: "table public.contacts: replica_identity",
   },
   "the options of a table": {

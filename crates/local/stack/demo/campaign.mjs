@@ -26,7 +26,7 @@ export async function campaign(product) {
 
   /** @type {any} */
   let news = null;
-  await manager.listen(`tenant:${product.tenant}`, (event, payload) => {
+  await manager.listen(`tenant:${product.tenant}:broadcasts`, (event, payload) => {
     if (event === "campaign.updated") news = payload;
   });
   const created = await manager.call("POST", "/api/broadcast/campaigns", {

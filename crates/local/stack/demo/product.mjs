@@ -64,9 +64,10 @@ class Person {
     return request(this.stack.app_url + address, method, { authorization: `Bearer ${this.token}` }, body);
   }
 
-  /** Listens to a private topic. @param {string} topic @param {(event: string, payload: any) => void} onEvent */
-  async listen(topic, onEvent) {
-    const channel = this.client.channel(topic, { config: { private: true } });
+  /** Listens to the private topic of that name. @param {string} name @param {(event: string, payload: any) => void} onEvent */
+  async listen(name, onEvent) {
+    const { live } = await this.call("GET", "/api/auth/me");
+    const channel = this.client.channel(`${name}:${live.epoch}`, { config: { private: true } });
     channel.on("broadcast", { event: "*" }, ({ event, payload }) => onEvent(event, payload));
     await new Promise((resolve, reject) => {
       channel.subscribe((status, error) => {
