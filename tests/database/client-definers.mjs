@@ -38,7 +38,8 @@ export const WRITERS = {
     "update_conversation",
   ],
   "clients have no right to write fields.": ["create_contact_field"],
-  "clients have no right to write files.": ["begin_upload", "delete_media"],
+  "clients have no right to reserve places.": ["place_direct_publication", "place_published_file"],
+  "clients have no right to write files.": ["begin_upload", "delete_media", "delete_published_file", "publish_file"],
   "clients have no right to write imports and recipient lists.": ["begin_recipient_import"],
   "clients have no right to write imports.": ["begin_contact_import"],
   "clients have no right to write invitations.": ["invite_agent", "resend_invitation", "withdraw_invitation"],
@@ -97,6 +98,7 @@ export const READERS = {
   "clients have no right to call `private.role_json`.": ["get_role", "list_roles"],
   "clients have no right to call `private.segment_json`.": ["get_segment", "list_segments"],
   "clients have no right to read `auth.users`.": ["list_agents"],
+  "it reads who the caller is, and clients have no right to read `private.access_versions`.": ["get_live"],
   "clients have no right to read `private.role_holdings`.": ["current_access", "get_user_access"],
   "clients have no right to read `private.sender_leases`.": ["get_queue"],
   "no index could be used under row level security; the same rule is in `private.contact_condition`.": [
