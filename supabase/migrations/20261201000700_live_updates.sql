@@ -286,7 +286,7 @@ $$;
 
 -- Whether the caller may join conversation:<id>:<epoch>. There, clients show each other by presence and broadcast who is
 -- viewing a conversation or writing in it.
--- Security definer: clients have no right to call `private.sees_assigned_to`.
+-- Security definer: clients have no right to call `private.sees_customer_of`.
 create function private.may_join_presence(topic text) returns boolean
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -298,7 +298,7 @@ begin
   return exists (
     select 1 from public.conversations v
     where v.id = split_part(topic, ':', 2)::uuid and v.tenant_id = private.tenant_id()
-      and private.sees_assigned_to(v.assigned_to)
+      and private.sees_customer_of(v)
   );
 end;
 $$;

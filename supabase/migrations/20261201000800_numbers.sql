@@ -133,8 +133,10 @@ begin
 end;
 $$;
 
--- Changes a number: {"name", "messages_per_second", "action"}, all optional. A broken or disconnected number is
--- connected by `connect_number`, because the API must ask Meta first.
+-- Changes a number: {"name", "messages_per_second", "action", "token_expires_at", "assignment", "check_only"}, all
+-- optional. `assignment` has the changes of `set_assignment`. With `check_only` the changes are made and undone, so that
+-- they are refused before the API asks Meta. A broken or disconnected number is connected by `connect_number`, because the
+-- API must ask Meta first.
 -- Security definer: clients have no right to write numbers.
 create function public.change_number(session_id uuid, changes jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -169,18 +171,28 @@ begin
       null;
   end case;
 
-  update public.whatsapp_sessions s
-  set
-    name = coalesce(changes ->> 'name', s.name),
-    messages_per_second = coalesce((changes ->> 'messages_per_second')::integer, s.messages_per_second),
-    access_expires_at = case when changes ? 'token_expires_at' then (changes ->> 'token_expires_at')::timestamptz
-      else s.access_expires_at end,
-    status = number.status,
-    status_reason = number.status_reason,
-    status_code = case when number.status = 'broken' then s.status_code end,
-    status_before = case when number.status = 'broken' then s.status_before end
-  where s.id = number.id
-  returning s.* into number;
+  begin
+    update public.whatsapp_sessions s
+    set
+      name = coalesce(changes ->> 'name', s.name),
+      messages_per_second = coalesce((changes ->> 'messages_per_second')::integer, s.messages_per_second),
+      access_expires_at = case when changes ? 'token_expires_at' then (changes ->> 'token_expires_at')::timestamptz
+        else s.access_expires_at end,
+      status = number.status,
+      status_reason = number.status_reason,
+      status_code = case when number.status = 'broken' then s.status_code end,
+      status_before = case when number.status = 'broken' then s.status_before end
+    where s.id = number.id
+    returning s.* into number;
+    if changes ? 'assignment' then
+      perform public.set_assignment(number.id, changes -> 'assignment');
+    end if;
+    if (changes ->> 'check_only')::boolean then
+      raise sqlstate 'UNDO0' using message = 'The changes were only checked.';
+    end if;
+  exception when sqlstate 'UNDO0' then
+    null;
+  end;
   return private.number_json(number);
 end;
 $$;
@@ -260,7 +272,11 @@ language sql set search_path = '' as $$
       when 'lifted' then null
       else s.status_reason
     end,
-    status_before = case b.turn when 'banned' then s.status when 'lifted' then null else s.status_before end
+    status_before = case b.turn
+      when 'banned' then case when s.status = 'broken' then coalesce(s.status_before, 'connected') else s.status end
+      when 'lifted' then null
+      else s.status_before
+    end
   from public.tenants t
   cross join lateral (
     select case
@@ -270,8 +286,14 @@ language sql set search_path = '' as $$
   ) w
   cross join lateral (
     select case
-      when w.word = 'banned' and o.status in ('connected', 'paused') then 'banned'
+      when w.word = 'banned'
+        and (o.status in ('connected', 'paused') or (o.status = 'broken' and o.status_code = 'token_invalid'))
+        then 'banned'
       when w.word = 'lifted' and o.status = 'broken' and o.status_code = 'number_banned' then 'lifted'
+      -- Meta accepted the token for this report. An account that Meta has blocked stays broken.
+      when w.word is distinct from 'banned' and o.status = 'broken' and o.status_code = 'token_invalid'
+        and o.account_standing is null and o.account_connection is null
+        then 'lifted'
     end as turn
     from public.whatsapp_sessions o
     where o.id = session

@@ -209,7 +209,7 @@ language sql stable set search_path = '' as $$
     private.has_permission('contacts.view')
     or exists (
       select 1 from public.conversations v
-      where v.contact_id = c.id and v.tenant_id = c.tenant_id and private.sees_assigned_to(v.assigned_to)
+      where v.contact_id = c.id and v.tenant_id = c.tenant_id and private.sees_customer_of(v)
     )
   );
 $$;
@@ -285,7 +285,7 @@ begin
       'exists (select 1 from public.conversations v where v.contact_id = c.id and v.tenant_id = c.tenant_id%s)',
       case when not private.has_permission('conversations.view_all') then format(
         ' and (v.assigned_to = %L%s)', auth.uid(),
-        case when private.sees_unassigned() then ' or v.assigned_to is null' else '' end
+        case when private.sees_unassigned() then ' or (v.assigned_to is null and v.last_message_at is not null)' else '' end
       ) else '' end
     );
   end if;

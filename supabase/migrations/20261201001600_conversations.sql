@@ -205,6 +205,16 @@ language sql stable set search_path = '' as $$
     end);
 $$;
 
+-- Whether the caller sees a conversation and its customer: the rule of the policy. A conversation in which only campaigns
+-- and automatic messages went out has no last message. Until the customer writes or a person does, only its assignee and
+-- people who see every conversation see it, so that a campaign shows its recipients to no others.
+create function private.sees_customer_of(v public.conversations) returns boolean
+language sql stable set search_path = '' as $$
+  select private.sees_assigned_to(v.assigned_to) and (
+    v.last_message_at is not null or v.assigned_to is not null or private.has_permission('conversations.view_all')
+  );
+$$;
+
 -- Returns a conversation that the caller sees, locked.
 create function private.own_conversation(conversation_id uuid) returns public.conversations
 language plpgsql set search_path = '' as $$
@@ -214,7 +224,7 @@ begin
   select v.* into conversation from public.conversations v
   where v.id = own_conversation.conversation_id and v.tenant_id = private.tenant_id()
   for update;
-  if conversation.id is null or not private.sees_assigned_to(conversation.assigned_to) then
+  if conversation.id is null or not private.sees_customer_of(conversation) then
     raise sqlstate 'PT404' using message = 'There is no such conversation.', detail = 'not_found';
   end if;
   return conversation;
@@ -652,7 +662,7 @@ create policy "people read conversations they may see" on public.conversations f
         (select private.has_permission('conversations.view'))
         and (
           assigned_to = (select auth.uid())
-          or (assigned_to is null and (select private.sees_unassigned()))
+          or (assigned_to is null and last_message_at is not null and (select private.sees_unassigned()))
         )
       )
     )

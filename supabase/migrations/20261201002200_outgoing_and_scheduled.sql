@@ -357,7 +357,7 @@ begin
       private.has_permission('contacts.view')
       or exists (
         select 1 from public.conversations v
-        where v.contact_id = c.id and v.tenant_id = tenant and private.sees_assigned_to(v.assigned_to)
+        where v.contact_id = c.id and v.tenant_id = tenant and private.sees_customer_of(v)
       )
     )
   ) then

@@ -549,7 +549,7 @@ declare
   condition constant text := private.filter_condition(tenant, filter, path) || case
     when private.has_permission('contacts.view') then ''
     else ' and exists (select 1 from public.conversations v where v.contact_id = c.id and v.tenant_id = $1
-      and private.sees_assigned_to(v.assigned_to))' end;
+      and private.sees_customer_of(v))' end;
 begin
   execute 'select count(*)::integer from public.contacts c where c.tenant_id = $1 and c.erased_at is null and ' || condition
     into contact_count using tenant;

@@ -318,9 +318,36 @@ describe("an access token", () => {
     );
     const seen = await record({ ...health, quality_rating: "RED" }, null);
     assert.deepEqual(
-      [seen.status, seen.quality_rating, seen.token_status, seen.health_error],
-      ["broken", "RED", "valid", null],
+      [seen.status, seen.status_code, seen.status_reason, seen.quality_rating, seen.token_status, seen.health_error],
+      ["connected", null, null, "RED", "valid", null],
+      "Meta accepts the token again",
     );
+  });
+
+  test("does not connect a number that is broken for another reason than its token", async () => {
+    const tenant = await newTenant();
+    const report = (/** @type {any} */ number, status = "CONNECTED") =>
+      asService(
+        async (sql) =>
+          (await sql`select public.record_number_health(${number.id}, ${sql.json({ status })}) as number`)[0].number,
+      );
+    const breaks = (/** @type {any} */ number, /** @type {string} */ code) =>
+      asService((sql) => sql`select public.break_number(${number.id}, 'no', ${code})`);
+
+    const unpaid = await connects(tenant);
+    await breaks(unpaid, "payment_problem");
+    assert.equal((await report(unpaid)).status, "broken");
+
+    const blocked = await connects(tenant);
+    await breaks(blocked, "token_invalid");
+    await sql`update public.whatsapp_sessions set account_standing = 'account_disabled' where id = ${blocked.id}`;
+    assert.equal((await report(blocked)).status, "broken");
+
+    const banned = await connects(tenant);
+    await breaks(banned, "token_invalid");
+    const now = await report(banned, "BANNED");
+    assert.deepEqual([now.status, now.status_code], ["broken", "number_banned"]);
+    assert.equal((await report(banned)).status, "connected", "the ban was lifted");
   });
 });
 
@@ -438,6 +465,26 @@ test("delivery figures count the outcomes of a day's and a week's messages", asy
     seconds_to_read: { median: 60, p95: 60 },
   });
   assert.equal(delivery.week.messages, 7);
+});
+
+test("a number changes with its assignment in one transaction, and a check changes nothing", async () => {
+  const tenant = await newTenant();
+  const admin = await newUser(tenant, "admin");
+  const number = await connects(tenant);
+  const now = async () => {
+    const [row] = await sql`select name, assignment from public.whatsapp_sessions where id = ${number.id}`;
+    return [row.name, row.assignment];
+  };
+  const [before] = [await now()];
+  const wanted = { name: "Baru", assignment: { strategy: "round_robin" } };
+  await changes(admin, number, { ...wanted, check_only: true });
+  assert.deepEqual(await now(), before);
+  await assert.rejects(
+    changes(admin, number, { name: "Baru", assignment: { strategy: "round_robin", pool: [randomUUID()] } }),
+  );
+  assert.deepEqual(await now(), before);
+  await changes(admin, number, wanted);
+  assert.deepEqual(await now(), ["Baru", "round_robin"]);
 });
 
 test("a number that Meta has banned sends nothing until Meta lifts the ban", async () => {

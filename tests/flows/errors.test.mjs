@@ -124,3 +124,37 @@ test("every answer has the security headers, and the start page loads nothing fr
   const page = await (await fetch(`${app.stack.app_url}/`)).text();
   assert.doesNotMatch(page, /<style|<script|\son\w+=|https?:/);
 });
+
+test("a refusal names the missing permission and who can give it, in both languages", async () => {
+  for (const [language, giver] of [
+    ["en", /administrator of your organisation can give it/],
+    ["id", /Administrator organisasi Anda dapat memberikannya/],
+  ]) {
+    const { body } = await app.refuses(403, "forbidden", "GET", "/api/audit-logs", {
+      as: "agent",
+      headers: { "accept-language": /** @type {string} */ (language) },
+    });
+    assert.match(body.error.message, /`audit\.view`/);
+    assert.match(body.error.message, /** @type {RegExp} */ (giver));
+  }
+});
+
+test("a wrong value is explained in both languages, without the words of a parser", async () => {
+  for (const [language, words] of [
+    ["en", /^must be one of .*pause/],
+    ["id", /^harus salah satu dari .*pause/],
+  ]) {
+    const { body } = await app.refuses(422, "invalid_field", "PATCH", `/api/whatsapp/sessions/${ID}`, {
+      as: "admin",
+      headers: { "accept-language": /** @type {string} */ (language) },
+      body: { action: "explode" },
+    });
+    assert.match(body.error.fields.action, /** @type {RegExp} */ (words));
+    const time = await app.refuses(422, "invalid_field", "PATCH", `/api/whatsapp/sessions/${ID}`, {
+      as: "admin",
+      headers: { "accept-language": /** @type {string} */ (language) },
+      body: { token_expires_at: "2027-01" },
+    });
+    assert.match(time.body.error.fields.token_expires_at, /2027-01-31T09:00:00/);
+  }
+});

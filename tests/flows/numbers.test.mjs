@@ -184,6 +184,35 @@ test("a number sends with its own token, and no answer contains the token", asyn
   app.isSent((await reply()).body);
 });
 
+test("a change of a number is made completely or not at all", async () => {
+  const number = await newConnectedNumber();
+  const path = `${sessions}/${number.id}`;
+  const seen = async () => {
+    const { name, token_expires_at, assignment } = await app.succeeds("GET", path, { as: "admin" });
+    return { name, token_expires_at, assignment };
+  };
+  const before = await seen();
+  const assignment = { strategy: "round_robin", max_open: 3 };
+  // Meta refuses the token
+  await app.refuses(422, "invalid_field", "PATCH", path, {
+    as: "admin",
+    body: { name: "Baru", assignment, token: "EAAwrong" },
+  });
+  assert.deepEqual(await seen(), before);
+  // the database refuses the pool: the good token is not stored
+  await app.meta("POST", "tokens", { token: number.token, valid: false });
+  const refused = await app.refuses(422, "invalid_field", "PATCH", path, {
+    as: "admin",
+    body: { token: await newToken(), assignment: { pool: ["00000000-0000-4000-8000-000000000001"] } },
+  });
+  assert.deepEqual(Object.keys(refused.body.error.fields), ["assignment.pool"]);
+  await app.refuses(422, "invalid_field", "PATCH", path, { as: "admin", body: { action: "connect" } });
+  assert.deepEqual(await seen(), before);
+  await app.succeeds("PATCH", path, { as: "admin", body: { name: "Baru", assignment, token: await newToken() } });
+  const after = await seen();
+  assert.deepEqual([after.name, after.assignment.strategy, after.assignment.max_open], ["Baru", "round_robin", 3]);
+});
+
 test("a number is paused, resumed, disconnected, connected again and deleted, and keeps its history", async () => {
   const number = await newConnectedNumber();
   const from = app.newCustomer();
@@ -266,6 +295,12 @@ test("housekeeping refreshes the health of every number, and a person may refres
   await forgetsHealth(number.id);
   const broken = await now("?refresh=true");
   assert.deepEqual([broken.status, broken.status_code, broken.token_status], ["broken", "token_invalid", "invalid"]);
+
+  await app.meta("POST", "tokens", { token: number.token, valid: true });
+  await forgetsHealth(number.id);
+  await housekeeping("number_health");
+  const healed = await now();
+  assert.deepEqual([healed.status, healed.status_code, healed.token_status], ["connected", null, "valid"]);
 });
 
 test("only the scheduler may call housekeeping, and each of its steps succeeds", async () => {

@@ -30,7 +30,6 @@ use crate::rate_limit::{self, Guarded};
 use crate::text::Text;
 use crate::trace::{Actor, Trace};
 use credential::Credential;
-use permitted::Decision;
 
 /// A member of a tenant: a person, or an integration.
 pub struct Caller {
@@ -44,7 +43,7 @@ pub struct Caller {
     /// The version of the caller's access that this request relies on. Every call sends it to the database.
     version: AtomicI64,
     /// The check of what the handler needs. It runs again if the caller's access changes during the request.
-    check: fn(&Access) -> Decision,
+    check: fn(&Access) -> Result<(), ApiError>,
     trace: Arc<Trace>,
     app: App,
 }
@@ -77,7 +76,7 @@ impl Caller {
 
     /// Refuses unless the caller meets a further requirement, which depends on the request.
     pub fn require<R: Requirement>(&self) -> Result<(), ApiError> {
-        R::check(&self.access).permit()
+        R::permit(&self.access)
     }
 
     /// Records in the audit log that the caller downloads a table, or the part of it that belongs to one row. `details`
@@ -98,7 +97,7 @@ impl Caller {
     async fn identify(
         parts: &mut Parts,
         app: &App,
-        check: fn(&Access) -> Decision,
+        check: fn(&Access) -> Result<(), ApiError>,
     ) -> Result<Self, ApiError> {
         let trace = Trace::of(parts);
         let authorization = parts.headers.get(header::AUTHORIZATION);
@@ -136,11 +135,11 @@ impl Caller {
             app: app.clone(),
         };
         // A remembered refusal may be out of date. A remembered permission cannot: the database compares the version.
-        if caller.remembered && (check)(&caller.access) != Decision::Allowed {
+        if caller.remembered && (check)(&caller.access).is_err() {
             caller.access = caller.renewed_access().await?;
             caller.remembered = false;
         }
-        (check)(&caller.access).permit()?;
+        (check)(&caller.access)?;
         Ok(caller)
     }
 }
@@ -149,7 +148,7 @@ impl FromRequestParts<App> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
-        Self::identify(parts, app, |_| Decision::Allowed).await
+        Self::identify(parts, app, |_| Ok(())).await
     }
 }
 

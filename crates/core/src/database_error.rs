@@ -45,6 +45,13 @@ fn refused(status: u16, code: &str, message: String, field: Option<String>) -> A
     let Some(&(code, status, indonesian)) = REFUSALS.iter().find(|(known, ..)| *known == code) else {
         return ApiError::internal(format!("unknown refusal {status} {code}: {message}"));
     };
+    // `private.require` names the permission.
+    if code == "forbidden"
+        && let Some(key) = message.strip_prefix("You need the permission ")
+    {
+        let key = format!("`{}`", key.trim_end_matches('.'));
+        return ApiError::lacks_permission(&key, &key);
+    }
     let text = Text::new(message, indonesian);
     let mut error = ApiError::new(status, code, text.clone());
     if status == StatusCode::TOO_MANY_REQUESTS {
@@ -53,5 +60,26 @@ fn refused(status: u16, code: &str, message: String, field: Option<String>) -> A
     match field {
         Some(field) => error.with_field(field, text),
         None => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::refused;
+
+    #[test]
+    fn a_missing_permission_is_named_in_both_languages() {
+        let error = refused(
+            403,
+            "forbidden",
+            "You need the permission notes.view.".to_owned(),
+            None,
+        );
+        let shown = format!("{error:?}");
+        assert_eq!(shown.matches("`notes.view`").count(), 2, "{shown}");
+        assert!(
+            shown.contains("Administrator") && shown.contains("administrator"),
+            "{shown}"
+        );
     }
 }

@@ -79,6 +79,22 @@ impl ApiError {
         )
     }
 
+    /// 403: the caller lacks a permission. The sentence names it, and who can give it.
+    pub(crate) fn lacks_permission(english: &str, indonesian: &str) -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            Text::new(
+                format!(
+                    "You need the permission {english}. An administrator of your organisation can give it."
+                ),
+                format!(
+                    "Anda memerlukan izin {indonesian}. Administrator organisasi Anda dapat memberikannya."
+                ),
+            ),
+        )
+    }
+
     /// 404: it does not exist, or the caller may not see it.
     pub fn not_found() -> Self {
         Self::new(

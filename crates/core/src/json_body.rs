@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::contract::{self, Argument, Contract};
 use crate::error::ApiError;
+use crate::reader_words;
 use crate::text::Text;
 
 /// A JSON body. Malformed JSON answers 400, a wrong or missing field 422 naming it.
@@ -180,7 +181,7 @@ fn refuse(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
         );
     }
     let field = if field == "." { "body".to_owned() } else { field };
-    ApiError::field(field, Text::new(problem, "tidak valid"))
+    ApiError::field(field, reader_words::in_plain_words(&problem))
 }
 
 /// serde's sentence without the position at its end.

@@ -24,6 +24,7 @@ pub mod path_id;
 pub mod permissions;
 pub mod public_media;
 pub mod rate_limit;
+mod reader_words;
 mod redis;
 mod refusals;
 pub mod shell;

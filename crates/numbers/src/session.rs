@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -152,6 +152,21 @@ pub(crate) struct NumberChanges {
     pin: Option<String>,
 }
 
+impl NumberChanges {
+    /// The changes as `change_number` takes them, all in one transaction.
+    fn stored(&self, name: Option<&str>, action: Option<NumberAction>) -> Value {
+        let mut set =
+            json!({ "name": name, "messages_per_second": self.messages_per_second, "action": action });
+        if let Some(time) = self.token_expires_at {
+            set["token_expires_at"] = json!(time);
+        }
+        if let Some(assignment) = &self.assignment {
+            set["assignment"] = json!(assignment);
+        }
+        set
+    }
+}
+
 /// An action on the number.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -223,7 +238,8 @@ async fn find(caller: &Caller, id: Uuid) -> Result<ConnectedNumber, ApiError> {
 /// Change a connected number.
 ///
 /// The name, the pace and the token can be changed, and the number can be paused, resumed, disconnected or connected
-/// again. A new token is checked with Meta first. Assignment settings need `agents.assign` as well.
+/// again. A new token is checked with Meta first. Assignment settings need `agents.assign` as well. If one part is refused,
+/// nothing is changed.
 #[utoipa::path(
     patch, path = "/api/whatsapp/sessions/{id}", tag = "whatsapp",
     params(("id" = Uuid, Path, description = "The id of the connected number")),
@@ -255,7 +271,7 @@ pub(crate) async fn change_number(
         check_pace(pace, &number)?;
     }
     if let Some(assignment) = &changes.assignment {
-        set_assignment(caller, id, assignment).await?;
+        check_assignment(assignment)?;
     }
     let mut action = changes.action.or(match (changes.status, number.status.as_str()) {
         (Some(WantedStatus::Connected), "paused" | "connected") => Some(NumberAction::Resume),
@@ -275,16 +291,15 @@ pub(crate) async fn change_number(
                 ),
             ));
         }
+        // The database must accept the other changes before Meta is asked, because it cannot undo what Meta did.
+        let mut check = changes.stored(name.as_deref(), None);
+        check["check_only"] = json!(true);
+        let arguments = json!({ "session_id": id, "changes": check });
+        let _unchanged: ConnectedNumber = caller.database().rpc("change_number", &arguments).await?;
         reconnect(&app, caller, number, &changes).await?;
         action = action.filter(|action| *action == NumberAction::Pause);
     }
-    let mut set = json!({
-        "name": name, "messages_per_second": changes.messages_per_second, "action": action,
-    });
-    if let Some(time) = changes.token_expires_at {
-        set["token_expires_at"] = json!(time);
-    }
-    let arguments = json!({ "session_id": id, "changes": set });
+    let arguments = json!({ "session_id": id, "changes": changes.stored(name.as_deref(), action) });
     Ok(Json(caller.database().rpc("change_number", &arguments).await?))
 }
 
@@ -307,7 +322,8 @@ fn check_pace(pace: u32, number: &ConnectedNumber) -> Result<(), ApiError> {
     ))
 }
 
-async fn set_assignment(caller: &Caller, id: Uuid, changes: &AssignmentChanges) -> Result<(), ApiError> {
+/// Checked before any change, like the pace.
+fn check_assignment(changes: &AssignmentChanges) -> Result<(), ApiError> {
     if changes
         .max_open
         .flatten()
@@ -327,8 +343,6 @@ async fn set_assignment(caller: &Caller, id: Uuid, changes: &AssignmentChanges) 
             Text::new("must not exceed 500 people", "tidak boleh lebih dari 500 orang"),
         ));
     }
-    let arguments = json!({ "session_id": id, "changes": changes });
-    let _now: NumberAssignment = caller.database().rpc("set_assignment", &arguments).await?;
     Ok(())
 }
 

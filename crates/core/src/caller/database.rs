@@ -44,7 +44,7 @@ impl<'a> CallerDatabase<'a> {
         match self.as_caller().rpc(function, arguments).await {
             Err(DatabaseError::Refused { code, .. }) if code == "access_changed" => {
                 let access = self.caller.renewed_access().await?;
-                (self.caller.check)(&access).permit()?;
+                (self.caller.check)(&access)?;
                 Ok(self.as_caller().rpc(function, arguments).await?)
             }
             answer => Ok(answer?),

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::contract::{self, Argument, Contract};
 use crate::error::ApiError;
 use crate::permissions::Permission;
-use crate::text::Text;
+use crate::text::{Language, Text};
 
 /// The result of checking a requirement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,10 +24,13 @@ pub enum Decision {
 }
 
 impl Decision {
-    pub(super) fn permit(self) -> Result<(), ApiError> {
+    fn permit(self, access: &Access, needed: &Needed) -> Result<(), ApiError> {
         match self {
             Self::Allowed => Ok(()),
-            Self::Forbidden => Err(ApiError::forbidden()),
+            Self::Forbidden => Err(ApiError::lacks_permission(
+                &needed.missing(access).in_language(Language::English),
+                &needed.missing(access).in_language(Language::Indonesian),
+            )),
             Self::ModuleDisabled => Err(ApiError::new(
                 StatusCode::FORBIDDEN,
                 "module_disabled",
@@ -47,6 +50,11 @@ pub trait Requirement: Send {
 
     /// Describes it for the document of the API.
     fn needed() -> Needed;
+
+    /// Refuses a caller who does not meet it. The refusal names the permissions that the caller lacks.
+    fn permit(access: &Access) -> Result<(), ApiError> {
+        Self::check(access).permit(access, &Self::needed())
+    }
 }
 
 /// A requirement as the document of the API states it.
@@ -71,14 +79,41 @@ impl Needed {
     }
 
     pub(crate) fn in_words(&self) -> String {
+        self.in_language(Language::English)
+    }
+
+    fn in_language(&self, language: Language) -> String {
+        let (or, and) = match language {
+            Language::English => (" or ", " and "),
+            Language::Indonesian => (" atau ", " dan "),
+        };
         let several = |needed: &[Self], word: &str| {
-            let needed: Vec<String> = needed.iter().map(Self::in_words).collect();
+            let needed: Vec<String> = needed.iter().map(|one| one.in_language(language)).collect();
             needed.join(word)
         };
         match self {
             Self::One(key) => format!("`{key}`"),
-            Self::AnyOf(needed) => several(needed, " or "),
-            Self::AllOf(needed) => several(needed, " and "),
+            Self::AnyOf(needed) => several(needed, or),
+            Self::AllOf(needed) => several(needed, and),
+        }
+    }
+
+    /// The part that this caller lacks.
+    fn missing(&self, access: &Access) -> Self {
+        match self {
+            Self::AllOf(needed) => {
+                let lacking = needed.iter().filter(|one| !one.is_held(access));
+                Self::AllOf(lacking.map(|one| one.missing(access)).collect())
+            }
+            other => other.clone(),
+        }
+    }
+
+    fn is_held(&self, access: &Access) -> bool {
+        match self {
+            Self::One(key) => access.permissions.iter().any(|held| held == key),
+            Self::AnyOf(needed) => needed.iter().any(|one| one.is_held(access)),
+            Self::AllOf(needed) => needed.iter().all(|one| one.is_held(access)),
         }
     }
 }
@@ -151,7 +186,7 @@ impl<R: Requirement> FromRequestParts<App> for Permitted<R> {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
         Ok(Self {
-            caller: Caller::identify(parts, app, R::check).await?,
+            caller: Caller::identify(parts, app, R::permit).await?,
             requirement: PhantomData,
         })
     }
