@@ -231,6 +231,8 @@ pub enum Reason {
     ValueErrors,
     /// The value has a part that is neither messages nor statuses.
     UnknownPart,
+    /// A person of the list of contacts to whom no message and no status belongs.
+    UnmatchedContact,
     /// The element is nested more deeply than Meta's elements are.
     TooDeep,
 }
