@@ -361,7 +361,7 @@ language sql stable set search_path = '' as $$
       select jsonb_agg(jsonb_build_object(
         'status', e.status, 'occurred_at', e.occurred_at, 'received_at', e.received_at, 'error_code', e.error_code,
         'error_title', e.error_title, 'error_details', e.error_details, 'pricing', e.pricing,
-        'conversation', e.payload -> 'conversation'
+        'conversation', e.payload -> 'conversation', 'payment', e.payload -> 'payment'
       ) order by e.occurred_at, array_position(array['sent', 'delivered', 'read', 'played', 'failed'], e.status), e.id)
       from public.message_status_events e where e.message_id = m.id
     ), '[]'),

@@ -351,6 +351,11 @@ fn read_status(
         .text("status")
         .filter(|name| name.len() <= MAX_NAME)
         .ok_or(Reason::NoStatus)?;
+    // The state of a payment has names that states of a message have too, such as `failed`.
+    let name = match status.text("type").as_deref() {
+        Some("payment") => format!("payment_{name}"),
+        _ => name,
+    };
     let user_id = status.user_id("recipient_user_id");
     // A group's id is not a phone number.
     let recipient_id = status.wa_id("recipient_id").or_else(|| status.id("recipient_id"));
