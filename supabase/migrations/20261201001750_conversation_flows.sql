@@ -65,7 +65,8 @@ $$;
 --   * a message that is only a satisfaction score leaves a resolved conversation resolved and read;
 --   * a blocked contact's message is shown and changes nothing else.
 -- Echoes of the phone app answer earlier messages, in whatever order both arrive: a late message from before the last
--- echo is read, and a late echo leaves the messages after it unread. Messages of the history only change the last message in the list.
+-- echo is read, and a late echo leaves the messages after it unread. Meta
+-- reports whole seconds, so within one second the order of arrival counts. Messages of the history only change the last message in the list.
 create function private.decide_reception(stored uuid[]) returns setof private.reception
 language sql stable set search_path = '' as $$
   with incoming as (
@@ -108,7 +109,7 @@ language sql stable set search_path = '' as $$
     end as unread_count
     from (
       select e.*, (e.was).unread_count + (
-        select count(*)::integer from unnest(e.unread_at) as u (at) where u.at > coalesce(e.echoed_at, '-infinity')
+        select count(*)::integer from unnest(e.unread_at) as u (at) where u.at >= coalesce(e.echoed_at, '-infinity')
       ) as added_count
       from met e
     ) m
