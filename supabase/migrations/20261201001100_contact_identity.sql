@@ -303,14 +303,19 @@ language plpgsql set search_path = '' as $$
 declare
   known public.contacts;
   new_wa_id constant text := nullif(ltrim(coalesce(notice ->> 'new_wa_id', notice ->> 'wa_id'), '+'), '');
-  new_user_id constant text := nullif(notice ->> 'user_id', '');
-  former_user_id text := nullif(notice ->> 'previous_user_id', '');
+  -- Meta names the ids `previous_user_id` and `user_id`, or `user_id` and `new_user_id`.
+  new_user_id constant text := coalesce(nullif(notice ->> 'new_user_id', ''), nullif(notice ->> 'user_id', ''));
+  former_user_id text := coalesce(nullif(notice ->> 'previous_user_id', ''),
+    case when notice ->> 'new_user_id' <> '' then nullif(notice ->> 'user_id', '') end);
+  is_change constant boolean := coalesce(notice ->> 'type', 'user_changed_user_id')
+    in ('user_changed_number', 'user_changed_user_id');
   person uuid := contact;
   holder uuid;
 begin
   select c.* into strict known from public.contacts c where c.id = contact;
 
-  if notice ->> 'type' = 'user_changed_number' and new_wa_id ~ '^[0-9]{1,20}$'
+  -- A new number may come with the notice of a new id.
+  if is_change and new_wa_id ~ '^[0-9]{1,20}$'
     and private.phone_key(new_wa_id) is distinct from private.phone_key(old_wa_id)
   then
     if former_user_id is null and new_user_id is distinct from known.user_id then
@@ -324,7 +329,8 @@ begin
       join public.messages m on m.conversation_id = v.id and m.tenant_id = v.tenant_id
       where v.contact_id = contact and m.direction = 'inbound' and m.occurred_at > at
         and (private.phone_key(ltrim(m.payload ->> 'from', '+')) = known.phone_key
-          or (m.type = 'system' and m.payload #>> '{system,type}' = 'user_changed_number' and private.phone_key(
+          or (m.type = 'system' and m.payload #>> '{system,type}' in ('user_changed_number', 'user_changed_user_id')
+            and private.phone_key(
             ltrim(coalesce(m.payload #>> '{system,new_wa_id}', m.payload #>> '{system,wa_id}'), '+')) = known.phone_key))
     ) then
       -- A late notice: by now another person, or the same person again, writes from the old number.
@@ -340,7 +346,7 @@ begin
       update public.contacts c set wa_id = new_wa_id where c.id = contact;
     end if;
     perform private.remember_identity(person, private.phone_key(old_wa_id), null, at);
-  elsif notice ->> 'type' <> 'user_changed_user_id' or new_user_id is null then
+  elsif not is_change or notice ->> 'type' = 'user_changed_number' or new_user_id is null then
     return;
   end if;
 

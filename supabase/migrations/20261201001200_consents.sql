@@ -106,8 +106,10 @@ end;
 $$;
 
 -- Handles Meta's field `user_preferences`: people who stop or resume marketing. Consents of people who never wrote are
--- kept as well. Returns the reason if an entry names no person, otherwise null.
-create function private.ingest_preferences(session public.whatsapp_sessions, notice jsonb) returns text
+-- kept as well. `told_at` is the time of the delivery, for entries without one. An entry without any time that repeats
+-- the last statement of the person adds nothing. Returns the reason if an entry names no person or is none of these,
+-- otherwise null.
+create function private.ingest_preferences(session public.whatsapp_sessions, notice jsonb, told_at bigint) returns text
 language plpgsql set search_path = '' as $$
 declare
   words jsonb;
@@ -119,7 +121,8 @@ begin
     'profile_name', c.value #>> '{profile,name}', 'username', c.value #>> '{profile,username}',
     'state', case lower(p.value ->> 'value') when 'stop' then 'opted_out' else 'opted_in' end,
     'source', 'meta_preference', 'proof', p.value,
-    'occurred_at', t.at, 'at', t.at
+    'occurred_at', private.meta_time(t.seconds), 'at', private.meta_time(t.seconds),
+    'is_timed', private.is_plausible_time(t.seconds)
   )) into words
   from jsonb_array_elements(private.json_elements(notice -> 'user_preferences')) with ordinality as p (value, nth)
   left join lateral (
@@ -128,8 +131,12 @@ begin
     limit 1
   ) c on true
   cross join lateral (
-    select private.meta_time(case when p.value ->> 'timestamp' ~ '^[0-9]{1,15}$'
-      then (p.value ->> 'timestamp')::bigint end) as at
+    -- seconds, or milliseconds
+    select case
+      when p.value ->> 'timestamp' ~ '^[0-9]{1,11}$' then (p.value ->> 'timestamp')::bigint
+      when p.value ->> 'timestamp' ~ '^[0-9]{12,15}$' then (p.value ->> 'timestamp')::bigint / 1000
+      else told_at
+    end as seconds
   ) t
   cross join lateral (
     select
@@ -138,23 +145,38 @@ begin
       coalesce(substring(p.value ->> 'user_id' from '^.{1,160}$'), substring(c.value ->> 'user_id' from '^.{1,160}$'))
         as user_id
   ) who
-  where p.value ->> 'category' = 'marketing_messages' and lower(p.value ->> 'value') in ('stop', 'resume', 'signup');
+  where coalesce(p.value ->> 'category', 'marketing_messages') = 'marketing_messages' and lower(p.value ->> 'value') in ('stop', 'resume', 'signup');
   -- an entry without a person is skipped and does not affect the others
   select jsonb_agg(w) filter (where coalesce(w ->> 'wa_id', w ->> 'user_id') is not null),
     case when bool_or(coalesce(w ->> 'wa_id', w ->> 'user_id') is null) then 'no_sender' end
   into words, reason
   from jsonb_array_elements(words) as w;
+  reason := coalesce(reason, (
+    select 'not_handled' from jsonb_array_elements(private.json_elements(notice -> 'user_preferences')) as p
+    where coalesce(p ->> 'category', 'marketing_messages') <> 'marketing_messages'
+      or coalesce(lower(p ->> 'value') not in ('stop', 'resume', 'signup'), true)
+    limit 1
+  ));
   if words is null then
     return reason;
   end if;
 
   perform private.upsert_contacts(words);
-  perform private.record_consents((
-    select jsonb_agg(w.value || jsonb_build_object('contact_id', private.find_contact(
-      session.tenant_id, w.value ->> 'wa_id', w.value ->> 'user_id', (w.value ->> 'occurred_at')::timestamptz
-    )))
-    from jsonb_array_elements(words) as w
-  ));
+  select jsonb_agg(w.value || jsonb_build_object('contact_id', private.find_contact(
+    session.tenant_id, w.value ->> 'wa_id', w.value ->> 'user_id', (w.value ->> 'occurred_at')::timestamptz
+  ))) into words
+  from jsonb_array_elements(words) as w;
+  select jsonb_agg(w.value) into words
+  from jsonb_array_elements(words) as w
+  where (w.value ->> 'is_timed')::boolean or w.value ->> 'state' is distinct from (
+    select k.state from public.contact_consents k
+    where k.contact_id = (w.value ->> 'contact_id')::uuid and k.purpose = 'marketing' and k.source = 'meta_preference'
+    order by k.occurred_at desc, k.state desc
+    limit 1
+  );
+  if words is not null then
+    perform private.record_consents(words);
+  end if;
   return reason;
 end;
 $$;

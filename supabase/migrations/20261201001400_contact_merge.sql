@@ -97,11 +97,22 @@ begin
       least(v.waiting_since, old.waiting_since)
     ) end,
     last_inbound_at = greatest(v.last_inbound_at, old.last_inbound_at),
+    echoed_at = greatest(v.echoed_at, old.echoed_at),
     window_expires_at = greatest(v.window_expires_at, old.window_expires_at),
     created_at = least(v.created_at, old.created_at)
   from (
     select
-      case when is_quiet then own.unread_count else own.unread_count + old.unread_count end as unread_count,
+      case
+        when is_quiet then own.unread_count
+        -- the phone app answered one of the two as well
+        when greatest(own.echoed_at, old.echoed_at) is not null then least(
+          own.unread_count + old.unread_count,
+          greatest(own.unread_count, old.unread_count, private.count_after_echo(
+            kept, own.tenant_id, greatest(own.echoed_at, old.echoed_at)
+          ))
+        )
+        else own.unread_count + old.unread_count
+      end as unread_count,
       case
         when is_quiet then own.status
         when 'open' in (own.status, old.status) then 'open'

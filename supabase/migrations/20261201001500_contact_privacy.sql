@@ -465,7 +465,7 @@ begin
   from public.contacts c
   where c.id = list_contact_data_messages.contact_id and c.tenant_id = tenant and private.sees_contact(c);
   return (
-    select coalesce(jsonb_agg(to_jsonb(m) - 'tenant_id' - 'idempotency_key' - 'files' || jsonb_build_object(
+    select coalesce(jsonb_agg(to_jsonb(m) - 'tenant_id' - 'idempotency_key' - 'message_key' - 'target_key' - 'files' || jsonb_build_object(
       'media', coalesce((
         select jsonb_agg(jsonb_build_object(
           'id', f.id, 'kind', f.kind, 'file_name', f.file_name, 'mime_type', f.mime_type, 'file_size', f.file_size,

@@ -16,6 +16,8 @@ create table public.conversations (
   last_message_preview text,
   last_message_direction text check (last_message_direction in ('inbound', 'outbound')),
   last_inbound_at timestamptz,
+  -- the time of the last message from the phone app of the business: earlier messages were read there
+  echoed_at timestamptz,
   -- free-form messages are allowed until then: 24 hours after the customer last wrote
   window_expires_at timestamptz,
   created_at timestamptz not null default now(),
@@ -643,7 +645,7 @@ create trigger announce_to_conversations after update on public.contacts
 
 -- Changes are written to the audit log.
 select private.audit_table('conversations', 'id', 'people', '-last_message_at', '-last_message_preview',
-  '-last_message_direction', '-last_message_type', '-last_inbound_at', '-window_expires_at', '-unread_count',
+  '-last_message_direction', '-last_message_type', '-last_inbound_at', '-echoed_at', '-window_expires_at', '-unread_count',
   '-read_message_id', '-waiting_since', '-priority_rank', '-unseen_since');
 
 alter table public.conversations enable row level security;

@@ -3,6 +3,23 @@
 -- Reactions, edits and revocations change the message they refer to. Each is stored as a row of its own. The target is
 -- computed from all of them, so it does not matter in which order they arrive, or whether the target arrives first.
 
+-- What identifies a message in its wamid besides the customer. Meta encodes the customer's number in it, or the
+-- business-scoped id, so that one message may have two wamids. Anything else than such a wamid is its own key.
+create function private.message_key(wamid text) returns text
+language sql immutable parallel safe set search_path = '' as $$
+  select case
+    when wamid ~ '^wamid\.[A-Za-z0-9+/]+={0,2}$' and length(wamid) > 30 and (length(wamid) - 6) % 4 = 0 then coalesce((
+      select encode(substr(b.bytes, 4 + get_byte(b.bytes, 2)), 'hex')
+      from (select decode(substr(wamid, 7), 'base64') as bytes) b
+      -- two marks, the length of the customer's identity, the identity, and at least 16 bytes of the message's own
+      where length(b.bytes) > 20 and get_byte(b.bytes, 0) = 28 and get_byte(b.bytes, 1) = 24
+        and get_byte(b.bytes, 2) > 0 and length(b.bytes) >= 19 + get_byte(b.bytes, 2)
+        and encode(substr(b.bytes, 4, get_byte(b.bytes, 2)), 'escape') ~ '^([0-9]+|[A-Z]{2}[.][A-Za-z0-9.]+)$'
+    ), wamid)
+    else wamid
+  end;
+$$;
+
 create table public.messages (
   id uuid primary key default gen_random_uuid(),
   tenant_id uuid not null,
@@ -40,6 +57,13 @@ create table public.messages (
     when 'edit' then payload #>> '{edit,original_message_id}'
     when 'revoke' then payload #>> '{revoke,original_message_id}'
   end, 512), '')) stored,
+  -- the two wamids without the customer in them: see private.message_key
+  message_key text generated always as (private.message_key(whatsapp_message_id)) stored,
+  target_key text generated always as (private.message_key(nullif(left(case type
+    when 'reaction' then payload #>> '{reaction,message_id}'
+    when 'edit' then payload #>> '{edit,original_message_id}'
+    when 'revoke' then payload #>> '{revoke,original_message_id}'
+  end, 512), ''))) stored,
   -- on a target: the current reactions, [{"emoji", "direction", "occurred_at", "message_id"}]
   reactions jsonb not null default '[]',
   edited_at timestamptz,
@@ -67,8 +91,8 @@ create index messages_tenant_idx on public.messages (tenant_id, created_at desc)
 create index messages_session_idx on public.messages (session_id, tenant_id);
 create index messages_sent_by_idx on public.messages (sent_by, tenant_id) where sent_by is not null;
 create index messages_sending_idx on public.messages (created_at) where status = 'sending';
-create index messages_target_idx on public.messages (session_id, target_message_id)
-  where target_message_id is not null;
+create index messages_target_idx on public.messages (session_id, target_key) where target_key is not null;
+create index messages_key_idx on public.messages (session_id, message_key) where message_key is not null;
 -- For private.delivery_since: delivery figures of the last day and week.
 create index messages_outbound_idx on public.messages (session_id, created_at) where direction = 'outbound';
 create index messages_templates_sent_idx on public.messages (session_id, sent_at)
@@ -173,7 +197,7 @@ $$;
 -- A message for clients. The content of a revoked message is hidden; `get_message` returns it in the history.
 create function private.message_json(m public.messages) returns jsonb
 language sql stable set search_path = '' as $$
-  select to_jsonb(m) - 'tenant_id' - 'idempotency_key' - 'original_content'
+  select to_jsonb(m) - 'tenant_id' - 'idempotency_key' - 'original_content' - 'message_key' - 'target_key'
     || case when m.revoked_at is null then '{}'::jsonb else jsonb_build_object('payload', '{}'::jsonb) end;
 $$;
 
@@ -200,7 +224,8 @@ $$;
 create function private.is_shown_separately(session uuid, target_wamid text) returns boolean
 language sql stable set search_path = '' as $$
   select target_wamid is null or not exists (
-    select 1 from public.messages o where o.session_id = session and o.whatsapp_message_id = target_wamid
+    select 1 from public.messages o
+    where o.session_id = session and o.message_key = private.message_key(target_wamid)
   );
 $$;
 
@@ -224,7 +249,7 @@ begin
     left join lateral (
       select e.content, e.occurred_at
       from public.messages e
-      where e.session_id = m.session_id and e.target_message_id = m.whatsapp_message_id and e.type = 'edit'
+      where e.session_id = m.session_id and e.target_key = m.message_key and e.type = 'edit'
         and e.direction = m.direction and e.status <> 'failed'
       order by e.occurred_at desc, e.created_at desc, e.id desc
       limit 1
@@ -232,7 +257,7 @@ begin
     left join lateral (
       select min(r.occurred_at) as occurred_at
       from public.messages r
-      where r.session_id = m.session_id and r.target_message_id = m.whatsapp_message_id and r.type = 'revoke'
+      where r.session_id = m.session_id and r.target_key = m.message_key and r.type = 'revoke'
         and r.direction = m.direction and r.status <> 'failed'
     ) revoke on true
     left join lateral (
@@ -246,7 +271,7 @@ begin
           select a.*, case when a.metadata ? 'group_id'
             then coalesce(a.payload ->> 'from_user_id', a.payload ->> 'from') end as person
           from public.messages a
-          where a.session_id = m.session_id and a.target_message_id = m.whatsapp_message_id
+          where a.session_id = m.session_id and a.target_key = m.message_key
             and a.type = 'reaction' and a.status <> 'failed'
         ) r
         order by r.direction, r.person, r.occurred_at desc, r.created_at desc, r.id desc
@@ -286,17 +311,15 @@ declare
 begin
   select array_agg(distinct t.id) into targets
   from (
-    select (
-      select o.id from public.messages o
-      where o.session_id = c.session_id and o.whatsapp_message_id = c.target_message_id
-    ) as id
+    select o.id
     from changed c
-    where c.target_message_id is not null
+    join public.messages o on o.session_id = c.session_id and o.message_key = c.target_key
+    where c.target_key is not null
     union all
     select c.id from changed c
     where c.whatsapp_message_id is not null and exists (
       select 1 from public.messages a
-      where a.session_id = c.session_id and a.target_message_id = c.whatsapp_message_id
+      where a.session_id = c.session_id and a.target_key = c.message_key
     )
   ) t
   where t.id is not null;
@@ -316,17 +339,16 @@ declare
 begin
   select array_agg(distinct t.id) into targets
   from (
-    select (
-      select o.id from public.messages o
-      where o.session_id = c.session_id and o.whatsapp_message_id = c.target_message_id
-    ) as id
-    from changed c join before b on b.id = c.id
-    where c.target_message_id is not null and (b.status = 'failed') <> (c.status = 'failed')
+    select o.id
+    from changed c
+    join before b on b.id = c.id
+    join public.messages o on o.session_id = c.session_id and o.message_key = c.target_key
+    where c.target_key is not null and (b.status = 'failed') <> (c.status = 'failed')
     union all
     select c.id from changed c join before b on b.id = c.id
     where c.whatsapp_message_id is not null and b.whatsapp_message_id is null and exists (
       select 1 from public.messages a
-      where a.session_id = c.session_id and a.target_message_id = c.whatsapp_message_id
+      where a.session_id = c.session_id and a.target_key = c.message_key
     )
   ) t
   where t.id is not null;
@@ -361,7 +383,7 @@ language sql stable set search_path = '' as $$
       select jsonb_agg(jsonb_build_object(
         'status', e.status, 'occurred_at', e.occurred_at, 'received_at', e.received_at, 'error_code', e.error_code,
         'error_title', e.error_title, 'error_details', e.error_details, 'pricing', e.pricing,
-        'conversation', e.payload -> 'conversation'
+        'conversation', e.payload -> 'conversation', 'payment', e.payload -> 'payment'
       ) order by e.occurred_at, array_position(array['sent', 'delivered', 'read', 'played', 'failed'], e.status), e.id)
       from public.message_status_events e where e.message_id = m.id
     ), '[]'),
@@ -371,7 +393,7 @@ language sql stable set search_path = '' as $$
         'emoji', a.payload #>> '{reaction,emoji}', 'occurred_at', a.occurred_at, 'status', a.status
       ) order by a.occurred_at, a.created_at, a.id)
       from public.messages a
-      where a.session_id = m.session_id and a.target_message_id = m.whatsapp_message_id
+      where a.session_id = m.session_id and a.target_key = m.message_key
     ), '[]')
   )
   from public.messages m
@@ -460,7 +482,7 @@ begin
     update public.messages e
     set content = null, original_content = null,
       payload = jsonb_build_object('edit', jsonb_build_object('original_message_id', e.target_message_id))
-    where e.session_id = message.session_id and e.target_message_id = message.whatsapp_message_id and e.type = 'edit';
+    where e.session_id = message.session_id and e.target_key = message.message_key and e.type = 'edit';
     update public.messages m
     set
       deleted_at = now(),
@@ -527,6 +549,7 @@ grant select on public.messages, public.message_status_events to authenticated;
 grant execute on function
   private.message_json(public.messages),
   private.is_shown_separately(uuid, text),
+  private.message_key(text),
   public.get_message(uuid),
   public.message_statuses(uuid[]),
   public.delete_message(uuid),

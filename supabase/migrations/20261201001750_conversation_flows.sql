@@ -42,8 +42,17 @@ create type private.reception as (
   last_inbound_at timestamptz,
   window_expires_at timestamptz,
   referral jsonb,
-  referral_at timestamptz
+  referral_at timestamptz,
+  echoed_at timestamptz
 );
+
+-- The number of the customer's live messages after a message from the phone app of the business.
+create function private.count_after_echo(conversation uuid, tenant uuid, echoed_at timestamptz) returns integer
+language sql stable set search_path = '' as $$
+  select count(*)::integer from public.messages m
+  where m.conversation_id = conversation and m.tenant_id = tenant and m.occurred_at > count_after_echo.echoed_at
+    and m.direction = 'inbound' and m.target_message_id is null and not m.metadata ? 'source';
+$$;
 
 -- Decides how these messages change their conversations. It writes nothing. The caller holds the locks of the
 -- conversations.
@@ -54,14 +63,17 @@ create type private.reception as (
 --   * notices of the platform (`system`, `request_welcome`) open no window and leave a pending conversation pending;
 --   * edits, revocations and messages in a group open no window;
 --   * a message that is only a satisfaction score leaves a resolved conversation resolved and read;
---   * a blocked contact's message is shown and changes nothing else.
--- Echoes of the phone app answer earlier messages. Messages of the history only change the last message in the list.
+--   * a blocked contact's message is shown and opens the 24-hour window, but is not unread, and neither opens the
+--     conversation nor lets it wait.
+-- Echoes of the phone app answer earlier messages, in whatever order both arrive: a late message from before the last
+-- echo is read, and a late echo leaves the messages after it unread. Meta reports whole seconds, so within one second the
+-- order of arrival counts. Messages of the history only change the last message in the list.
 create function private.decide_reception(stored uuid[]) returns setof private.reception
 language sql stable set search_path = '' as $$
   with incoming as (
     select
       f.conversation_id,
-      count(*) filter (where f.is_live and f.target_message_id is null) as unread,
+      array_agg(f.occurred_at) filter (where f.is_live and f.target_message_id is null) as unread_at,
       coalesce(bool_or(f.is_live and f.target_message_id is null and not f.is_notice), false) as wakes,
       max(f.occurred_at) filter (where f.metadata ->> 'source' = 'echo') as answered_at,
       max(f.occurred_at) filter (where f.is_live and not f.is_notice and f.type not in ('edit', 'revoke')
@@ -78,7 +90,11 @@ language sql stable set search_path = '' as $$
   ),
   met as (
     select
-      v as was, n.*, c.blocked_at is not null as is_blocked,
+      v as was, n.conversation_id, n.answered_at, n.last_inbound_at, n.referral, n.referral_at,
+      greatest(v.echoed_at, n.answered_at) as echoed_at,
+      c.blocked_at is not null as is_blocked,
+      n.wakes and c.blocked_at is null as wakes,
+      case when c.blocked_at is null then n.unread_at end as unread_at,
       coalesce(l.occurred_at, v.last_message_at) as shown_at,
       case when l.occurred_at is null then v.last_message_preview else l.preview end as shown_preview,
       coalesce(l.type, v.last_message_type) as shown_type,
@@ -93,14 +109,18 @@ language sql stable set search_path = '' as $$
   counted as (
     select m.*, case
       when m.contains_only_score then (m.was).unread_count
-      -- an answer from the phone app: earlier messages were read there
-      when m.answered_at >= coalesce(greatest((m.was).last_inbound_at, m.last_inbound_at), '-infinity') then 0
-      else (m.was).unread_count + m.unread
+      when m.answered_at is null then m.added_count
+      else least(m.added_count, private.count_after_echo((m.was).id, (m.was).tenant_id, m.echoed_at))
     end as unread_count
-    from met m
+    from (
+      select e.*, (e.was).unread_count + (
+        select count(*)::integer from unnest(e.unread_at) as u (at) where u.at >= coalesce(e.echoed_at, '-infinity')
+      ) as added_count
+      from met e
+    ) m
   ),
   opened as (
-    select c.*, c.unread_count > (c.was).unread_count as is_new, case
+    select c.*, case
       when c.contains_only_score then (c.was).status
       when c.wakes and (c.was).status in ('resolved', 'snoozed') then 'open'
       when (c.was).status = 'pending' and c.unread_count > (c.was).unread_count
@@ -113,17 +133,18 @@ language sql stable set search_path = '' as $$
     (o.was).id, (o.was).tenant_id, (o.was).session_id, (o.was).contact_id,
     (o.was).status, (o.was).assigned_to, (o.was).unread_count, (o.was).last_inbound_at, (o.was).window_expires_at,
     o.is_blocked,
-    case when o.is_blocked and o.is_new then (o.was).status else o.status end,
+    o.status,
     (o.was).assigned_to,
-    case when o.is_blocked and o.is_new then (o.was).unread_count else o.unread_count end,
-    case when o.is_blocked and o.is_new then (o.was).waiting_since else private.waiting_since(
+    o.unread_count,
+    case when o.is_blocked and o.shown_direction = 'inbound' then (o.was).waiting_since else private.waiting_since(
       o.status, o.shown_direction, o.shown_type, o.shown_at, (o.was).waiting_since
     ) end,
     o.shown_at, o.shown_preview, o.shown_type, o.shown_direction,
     greatest((o.was).last_inbound_at, o.last_inbound_at),
     greatest((o.was).window_expires_at, o.last_inbound_at + interval '24 hours'),
     case when o.referral_at >= coalesce((o.was).referral_at, '-infinity') then o.referral else (o.was).referral end,
-    greatest((o.was).referral_at, o.referral_at)
+    greatest((o.was).referral_at, o.referral_at),
+    o.echoed_at
   from opened o;
 $$;
 
@@ -139,7 +160,7 @@ begin
   perform private.record_keyword_consents(created);
   perform private.count_campaign_replies(created);
   perform private.record_satisfaction_scores(created);
-  perform private.add_message_files(created);
+  perform private.add_message_files(stored);
 
   -- 2. New states of the conversations: blocked contacts, unread, reopening, the window.
   received := array(
@@ -163,7 +184,8 @@ begin
     last_inbound_at = r.last_inbound_at,
     window_expires_at = r.window_expires_at,
     referral = r.referral,
-    referral_at = r.referral_at
+    referral_at = r.referral_at,
+    echoed_at = r.echoed_at
   from unnest(received) r
   where v.id = r.conversation_id;
   perform private.mark_unread(array(

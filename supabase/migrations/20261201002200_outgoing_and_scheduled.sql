@@ -90,7 +90,7 @@ language plpgsql set search_path = '' as $$
 begin
   perform private.record_outcomes(results);
   return (
-    select coalesce(jsonb_agg(to_jsonb(m)), '[]')
+    select coalesce(jsonb_agg(to_jsonb(m) - 'message_key' - 'target_key'), '[]')
     from public.messages m
     where m.id in (select r.message_id from jsonb_to_recordset(results) as r (message_id uuid))
   );

@@ -84,7 +84,7 @@ $$;
 
 -- Creates the rows of files for new messages. Inbound files still have to be fetched; outbound ones were uploaded or
 -- have a URL.
-create function private.add_message_files(created uuid[]) returns void
+create function private.add_message_files(stored uuid[]) returns void
 language plpgsql set search_path = '' as $$
 begin
   insert into public.message_media (
@@ -93,14 +93,17 @@ begin
   select
     m.tenant_id, m.session_id, m.id, f.id, m.type, f.mime_type, left(f.sha256, 100),
     private.safe_file_name(f.name, m.type, f.mime_type),
-    greatest(m.occurred_at + interval '7 days', now() + interval '1 hour')
+    -- Meta hands out a file of the history anew
+    case when m.metadata ->> 'source' = 'history' then now() + interval '7 days'
+      else greatest(m.occurred_at + interval '7 days', now() + interval '1 hour') end
   from public.messages m
   cross join lateral (
     select
       m.payload #>> array[m.type, 'id'] as id, left(m.payload #>> array[m.type, 'mime_type'], 200) as mime_type,
       m.payload #>> array[m.type, 'sha256'] as sha256, left(m.payload #>> array[m.type, 'filename'], 1000) as name
   ) f
-  where m.id = any (created) and m.direction = 'inbound'
+  where m.id = any (stored) and (m.direction = 'inbound' or m.metadata ? 'source')
+    and not exists (select 1 from public.message_media o where o.message_id = m.id)
     and m.type in ('image', 'video', 'audio', 'document', 'sticker') and f.id ~ '^[A-Za-z0-9_-]{1,128}$';
 
   insert into public.message_media (
@@ -114,7 +117,7 @@ begin
   join public.message_media u
     on u.session_id = m.session_id and u.tenant_id = m.tenant_id
     and u.meta_media_id = m.payload #>> array[m.type, 'id'] and u.message_id is null
-  where m.id = any (created) and m.direction = 'outbound'
+  where m.id = any (stored) and m.direction = 'outbound' and not m.metadata ? 'source'
     and m.type in ('image', 'video', 'audio', 'document', 'sticker');
 end;
 $$;

@@ -823,8 +823,10 @@ language sql set search_path = '' as $$
       select coalesce(
         (
           select m.id from public.messages m
-          where m.session_id = a.session_id and m.whatsapp_message_id = a.context_message_id
+          where m.session_id = a.session_id and m.message_key = private.message_key(a.context_message_id)
             and m.metadata ? 'broadcast_recipient_id'
+          order by m.whatsapp_message_id = a.context_message_id desc, m.id
+          limit 1
         ),
         (
           select m.id

@@ -56,14 +56,18 @@ language sql immutable set search_path = '' as $$
   end;
 $$;
 
--- The event of a notice, from the place where its field has it.
+-- The event of a notice, from the place where its field has it. A notice without it is named like its field, and changes
+-- nothing.
 create function private.notice_kind(field text, value jsonb) returns text
 language sql immutable set search_path = '' as $$
-  select upper(left(coalesce(
-    nullif(value ->> 'event', ''), nullif(value ->> 'decision', ''), nullif(value ->> 'new_quality_score', ''),
-    nullif(value ->> 'new_category', ''), nullif(value #>> '{alert_info,alert_type}', ''),
-    nullif(value ->> 'alert_type', ''), nullif(value ->> 'status', ''), field
-  ), 100));
+  select upper(left(coalesce(nullif(case
+    when field = 'message_template_quality_update' then value ->> 'new_quality_score'
+    when field = 'template_category_update' then value ->> 'new_category'
+    when field in ('phone_number_name_update', 'account_review_update') then value ->> 'decision'
+    when field = 'account_alerts' then coalesce(value #>> '{alert_info,alert_type}', value ->> 'alert_type', value ->> 'event')
+    when field like 'business\_username\_update%' then value ->> 'status'
+    else value ->> 'event'
+  end, ''), field), 100));
 $$;
 
 -- The effect of a notice on the account: {"standing"} or {"connection"}, with null for a problem that ended. Null for
@@ -132,7 +136,20 @@ language sql immutable set search_path = '' as $$
   sentence as (
     select case
       when field = 'account_update' and t.consequence ? 'connection' and t.code is null then array['info',
-        'The WhatsApp account is connected to this product.', 'Akun WhatsApp terhubung dengan produk ini.']
+        case when value ->> 'phone_number' <> '' then 'Number ' || (value ->> 'phone_number') else 'The WhatsApp account' end
+          || ' is connected to this product.',
+        case when value ->> 'phone_number' <> '' then 'Nomor ' || (value ->> 'phone_number') else 'Akun WhatsApp' end
+          || ' terhubung dengan produk ini.']
+      when field = 'account_update' and t.code = 'account_disconnected' and value ->> 'phone_number' <> '' then
+        array['critical',
+          'Number ' || (value ->> 'phone_number') || ' was disconnected from this product. Connect it again.',
+          'Nomor ' || (value ->> 'phone_number') || ' telah diputuskan dari produk ini. Hubungkan kembali.']
+      when field = 'account_update' and kind = 'ACCOUNT_RESTRICTION' and value #>> '{violation_info,violation_type}' ~ 'UNBAN$'
+        then array['info',
+          'Meta has lifted a restriction of the WhatsApp account: '
+            || lower(replace(value #>> '{violation_info,violation_type}', '_', ' ')) || '.',
+          'Meta mencabut pembatasan akun WhatsApp: '
+            || lower(replace(value #>> '{violation_info,violation_type}', '_', ' ')) || '.']
       when field = 'account_update' and t.consequence is not null then array[
         case when t.code is null then 'info' else 'critical' end,
         private.account_sentence(t.code) ->> 'en', private.account_sentence(t.code) ->> 'id']
@@ -183,6 +200,13 @@ language sql immutable set search_path = '' as $$
       when field = 'business_capability_update' then array['info',
         'The messaging limit of the business is now ' || coalesce(t.message_limit, '?') || '.',
         'Batas pengiriman pesan bisnis sekarang ' || coalesce(t.message_limit, '?') || '.']
+      when field = 'flows' and value ->> 'message' <> '' then array['info',
+        'Meta: ' || (value ->> 'message'), 'Meta: ' || (value ->> 'message')]
+      when field = 'template_correct_category_detection' then array['warning',
+        'Meta holds that template ' || t.template || ' belongs to category '
+          || coalesce(lower(coalesce(value ->> 'correct_category', value ->> 'new_category')), '?') || '.',
+        'Menurut Meta template ' || t.template || ' termasuk kategori '
+          || coalesce(lower(coalesce(value ->> 'correct_category', value ->> 'new_category')), '?') || '.']
       when field like 'business\_username\_update%' then array['info',
         'The username "' || coalesce(value ->> 'username', '?') || '" of number '
           || coalesce(value ->> 'display_phone_number', '?') || ' is ' || t.words || '.',
@@ -196,13 +220,20 @@ language sql immutable set search_path = '' as $$
   select jsonb_build_object('severity', parts[1], 'en', parts[2], 'id', parts[3]) from sentence;
 $$;
 
+create function private.numbers_of_account(tenant uuid, account text) returns uuid[]
+language sql stable set search_path = '' as $$
+  select coalesce(array_agg(s.id order by s.id), '{}') from public.whatsapp_sessions s
+  where s.tenant_id = tenant and s.meta_business_account_id = account;
+$$;
+
 -- Applies a notice about an account. A ban, a restriction or the loss of the account stops its numbers, with the reason
--- in the tenant's language. The end of the problem restores their earlier status.
-create function private.apply_account_notice(tenant uuid, account text, consequence jsonb, at timestamptz) returns void
+-- in the tenant's language. The end of the problem restores their earlier status. `sessions` are the numbers that the
+-- notice concerns.
+create function private.apply_account_notice(tenant uuid, sessions uuid[], consequence jsonb, at timestamptz) returns void
 language plpgsql set search_path = '' as $$
 begin
   perform 1 from public.whatsapp_sessions s
-  where s.tenant_id = tenant and s.meta_business_account_id = account order by s.id for update;
+  where s.tenant_id = tenant and s.id = any (sessions) order by s.id for update;
 
   update public.whatsapp_sessions s
   set
@@ -213,7 +244,7 @@ begin
     account_connection = case when consequence ? 'connection' then consequence ->> 'connection'
       else s.account_connection end,
     account_connection_at = case when consequence ? 'connection' then at else s.account_connection_at end
-  where s.tenant_id = tenant and s.meta_business_account_id = account and at >= coalesce(
+  where s.tenant_id = tenant and s.id = any (sessions) and at >= coalesce(
     case when consequence ? 'standing' then s.account_standing_at else s.account_connection_at end, '-infinity'
   );
 
@@ -225,7 +256,7 @@ begin
     status_before = case when n.code is null then null when s.status = 'broken' then s.status_before else s.status end
   from (
     select o.id, coalesce(o.account_standing, o.account_connection) as code from public.whatsapp_sessions o
-    where o.tenant_id = tenant and o.meta_business_account_id = account
+    where o.tenant_id = tenant and o.id = any (sessions)
   ) n
   join public.tenants t on t.id = tenant
   where s.id = n.id
@@ -257,7 +288,7 @@ begin
         when 'UNFLAGGED' then 'UNKNOWN' else s.quality_rating end,
       throughput_level = case kind when 'THROUGHPUT_UPGRADE' then 'HIGH' else s.throughput_level end
     where s.id = session and coalesce(s.quality_at, '-infinity') <= at;
-  elsif field = 'phone_number_name_update' then
+  elsif field = 'phone_number_name_update' and kind <> upper(field) then
     update public.whatsapp_sessions s
     set
       name_at = at,
@@ -343,7 +374,10 @@ begin
   );
 
   -- a notice without an event has no effect on the template
-  if kind = upper(field) and field in ('message_template_status_update', 'message_template_quality_update') then
+  if kind = upper(field) and (
+    field in ('message_template_status_update', 'message_template_quality_update')
+    or (field = 'template_category_update' and not value ? 'correct_category')
+  ) then
     return;
   end if;
 
@@ -409,7 +443,9 @@ declare
   named_number constant text := coalesce(event ->> 'phone_number_id',
     case when value ->> 'entity_type' = 'PHONE_NUMBER' then value ->> 'entity_id' end);
   summary constant jsonb := private.notice_summary(field, kind, value);
-  digits constant text := regexp_replace(coalesce(value ->> 'display_phone_number', ''), '[^0-9]', '', 'g');
+  digits constant text := regexp_replace(
+    coalesce(value ->> 'display_phone_number', value ->> 'phone_number', ''), '[^0-9]', '', 'g'
+  );
   session public.whatsapp_sessions;
   tenant uuid;
   number uuid;
@@ -420,7 +456,7 @@ begin
     if not found then
       return 'unknown_number';
     end if;
-    return private.ingest_preferences(session, value);
+    return private.ingest_preferences(session, value, (event ->> 'timestamp')::bigint);
   end if;
 
   if not exists (
@@ -464,7 +500,10 @@ begin
       when field = 'account_update' then
         if private.notice_consequence(kind, value) is not null then
           perform private.apply_account_notice(
-            tenant, account,
+            tenant,
+            -- a notice that names a number concerns that number alone
+            case when value ? 'phone_number' then array_remove(array[number], null)
+              else private.numbers_of_account(tenant, account) end,
             private.notice_consequence(kind, value) || jsonb_build_object('until', private.restricted_until(value, at)), at
           );
         end if;
@@ -527,7 +566,9 @@ begin
     order by s.tenant_id, s.meta_business_account_id
   loop
     -- at the time of the notice: a later notice that is delivered late still counts
-    perform private.apply_account_notice(account.tenant_id, account.id, '{"standing": null}', account.noticed_at);
+    perform private.apply_account_notice(
+      account.tenant_id, private.numbers_of_account(account.tenant_id, account.id), '{"standing": null}', account.noticed_at
+    );
     ended := ended + account.numbers;
     insert into public.account_events (
       tenant_id, meta_business_account_id, field, kind, severity, summary, payload, fingerprint, occurred_at

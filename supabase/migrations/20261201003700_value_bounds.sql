@@ -104,11 +104,11 @@ alter table public.conversation_reads add constraint conversation_reads_times ch
 
 alter table public.conversations add constraint conversations_times check (
   least(
-    last_message_at, last_inbound_at, window_expires_at, created_at, updated_at, referral_at,
+    last_message_at, last_inbound_at, echoed_at, window_expires_at, created_at, updated_at, referral_at,
     snoozed_until, waiting_since, unseen_since
   ) >= '1900-01-01T00:00:00Z'
   and greatest(
-    last_message_at, last_inbound_at, window_expires_at, created_at, updated_at, referral_at,
+    last_message_at, last_inbound_at, echoed_at, window_expires_at, created_at, updated_at, referral_at,
     snoozed_until, waiting_since, unseen_since
   ) < '9999-12-31T00:00:00Z'
 );

@@ -259,3 +259,65 @@ test("a person of another tenant reads neither the history nor the state of a me
     assert.deepEqual([...(await ask(stranger))], [{ history: null, statuses: [] }]);
   }
 });
+
+describe("a message under the other form of its wamid", () => {
+  /** A wamid that encodes a customer, as Meta's do. @param {string} customer @param {string} id */
+  const wamidOf = (customer, id) => {
+    const bytes = [
+      28,
+      24,
+      customer.length,
+      ...Buffer.from(customer),
+      21,
+      2,
+      0,
+      18,
+      24,
+      id.length,
+      ...Buffer.from(id),
+      0,
+    ];
+    return `wamid.${Buffer.from(bytes).toString("base64")}`;
+  };
+
+  test("is found by a reaction, an edit and a revocation, in either order", async () => {
+    for (const order of [
+      [0, 1],
+      [1, 0],
+    ]) {
+      for (const kind of /** @type {const} */ (["reaction", "edit", "revoke"])) {
+        const number = await newNumber(await newTenant());
+        const [from, user_id] = [someDigits(), `ID.${someDigits()}`];
+        const id = `3EB0${someDigits()}`;
+        const said = inboundText(number, { from, user_id, wamid: wamidOf(from, id), timestamp: START });
+        const about = aboutMessage(number, kind, wamidOf(user_id, id), {
+          from,
+          user_id,
+          emoji: "👍",
+          text: "lusa",
+          timestamp: START + 5,
+        });
+        for (const at of order) await delivers({ messages: [[said, about][at]] });
+        const [message] = await sql`select * from public.messages where whatsapp_message_id = ${said.wamid}`;
+        const found = { reaction: message.reactions.length > 0, edit: message.edited_at, revoke: message.revoked_at };
+        assert.ok(found[kind], `${kind} in the order ${order}`);
+        if (kind === "revoke") assert.equal(message.content, null);
+      }
+    }
+  });
+
+  test("is another message than one with another id, and any other wamid is its own key", async () => {
+    const keys = async (/** @type {string[]} */ ...wamids) =>
+      (await sql`select private.message_key(w) as key from unnest(${wamids}::text[]) w`).map((row) => row.key);
+    const [one, same, other] = await keys(
+      wamidOf("628990001", "3EB0AAAAAAAAAA"),
+      wamidOf("ID.77", "3EB0AAAAAAAAAA"),
+      wamidOf("628990001", "3EB0AAAAAAAAAB"),
+    );
+    assert.equal(one, same);
+    assert.notEqual(one, other);
+    for (const wamid of ["wamid.1", "wamid.AAAA", `wamid.${"A".repeat(40)}`, wamidOf("?", "3EB0AAAAAAAAAA"), "x"]) {
+      assert.deepEqual(await keys(wamid), [wamid]);
+    }
+  });
+});

@@ -251,6 +251,21 @@ describe("a reply to a campaign", () => {
     );
   });
 
+  test("counts for the campaign that it quotes, also under the other form of the wamid", async () => {
+    const number = await newNumber(await newTenant());
+    const from = "6281400000001";
+    const { campaign: first } = await newSent(number, [from]);
+    const wamidOf = (/** @type {string} */ customer) =>
+      `wamid.${Buffer.from([28, 24, customer.length, ...Buffer.from(customer), 21, 2, 0, 17, 24, 14, ...Buffer.from("3EB0AAAAAAAAAA"), 0]).toString("base64")}`;
+    await sql`
+      update public.messages m set whatsapp_message_id = ${wamidOf(from)}
+      from public.broadcast_recipients r where r.message_id = m.id and r.campaign_id = ${first.id}`;
+    const { campaign: second } = await newSent(number, [from]);
+    await delivers({ messages: [inboundText(number, { from, text: "Mau!", context_id: wamidOf("ID.7700000000") })] });
+    const answered = async (/** @type {any} */ campaign) => (await answersOf(campaign)).filter(Boolean).length;
+    assert.deepEqual([await answered(first), await answered(second)], [1, 0]);
+  });
+
   test("is the first one: later ones change nothing", async () => {
     const number = await newNumber(await newTenant());
     const { campaign } = await newSent(number);

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import { hasFields } from "../fields.mjs";
+import { chance } from "./chance.mjs";
 import { useDatabase } from "./database.mjs";
 import { aboutMessage, dateOf, inboundText, seconds, someWamid, statusOf } from "./inbox.mjs";
 import { someDigits } from "./tenancy.mjs";
@@ -133,6 +134,32 @@ describe("an echo of the phone app", () => {
     assert.equal((await messageNow(message)).status, "read");
   });
 
+  test("leaves the same unread count in every order of arrival", async (t) => {
+    const random = chance();
+    t.diagnostic(`seed ${random.seed}`);
+    for (let round = 0; round < 8; round++) {
+      const length = 5;
+      const kinds = Array.from({ length }, (_, nth) => (nth === 2 ? "echo" : random.pick(["echo", "text", "text"])));
+      const expected = length - 1 - kinds.lastIndexOf("echo");
+      const orders = [
+        [0, 1, 2, 3, 4],
+        [4, 3, 2, 1, 0],
+        random.shuffle([0, 1, 2, 3, 4]),
+        random.shuffle([0, 1, 2, 3, 4]),
+      ];
+      for (const order of orders) {
+        const number = await newInbox();
+        const from = someDigits();
+        const elements = kinds.map((kind, nth) =>
+          (kind === "echo" ? echo : inboundText)(number, { from, timestamp: START + nth * 10 }),
+        );
+        for (const at of order) await delivers({ messages: [elements[at]] });
+        const [{ unread_count }] = await conversationsOf(number);
+        assert.equal(unread_count, expected, `${kinds} in the order ${order}`);
+      }
+    }
+  });
+
   test("to a new customer creates contact and conversation, and its statuses may come first", async () => {
     const number = await newInbox();
     const echoed = echo(number, { from: someDigits(), timestamp: START });
@@ -239,6 +266,39 @@ describe("the message history", () => {
       assert.equal(last_message_preview, "📷");
     }
   });
+});
+
+test("a file has its row when its message first came as a placeholder, and when it came from the phone app", async () => {
+  const number = await newInbox();
+  const from = someDigits();
+  const file = { image: { id: "77", mime_type: "image/jpeg" } };
+  const options = (/** @type {object} */ more) => ({
+    from,
+    wamid: someWamid(),
+    timestamp: START,
+    preview: "📷",
+    ...more,
+  });
+  const filled = options({ source: "history" });
+  const ours = options({ source: "history", direction: "outbound" });
+  const echoed = options({ source: "echo", direction: "outbound" });
+  for (const one of [filled, ours]) {
+    const of = (/** @type {string} */ kind, /** @type {object} */ body) => ({
+      ...element(number, kind, body, one),
+      ...one,
+    });
+    await delivers({ messages: [of("media_placeholder", {})] });
+    for (const _ of [1, 2]) await delivers({ messages: [of("image", file)] });
+  }
+  for (const _ of [1, 2]) await delivers({ messages: [{ ...element(number, "image", file, echoed), ...echoed }] });
+  const files = await sql`
+    select m.whatsapp_message_id as wamid, f.state, f.meta_media_id, f.expires_at > now() + interval '1 day' as is_kept
+    from public.message_media f join public.messages m on m.id = f.message_id where m.session_id = ${number.id}`;
+  assert.deepEqual(
+    files.map((row) => row.wamid).sort(),
+    [filled, ours, echoed].map((one) => /** @type {any} */ (one).wamid).sort(),
+  );
+  assert.ok(files.every((row) => row.state === "pending" && row.meta_media_id === "77" && row.is_kept));
 });
 
 describe("an invalid element is skipped alone:", () => {

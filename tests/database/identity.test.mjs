@@ -538,6 +538,40 @@ test("a changed user id moves a hidden contact along", async () => {
   );
 });
 
+test("a changed user id that comes with a new number moves both along", async () => {
+  const shapes = (/** @type {any} */ before, /** @type {any} */ after) => [
+    { type: "user_changed_user_id", wa_id: after.from, user_id: after.user_id },
+    { type: "user_changed_user_id", wa_id: after.from, user_id: after.user_id, previous_user_id: before.user_id },
+    { body: "changed", wa_id: after.from, user_id: before.user_id, new_user_id: after.user_id },
+  ];
+  for (const shape of [0, 1, 2]) {
+    const number = await newInbox();
+    const [before, after] = [1, 2].map(() => ({ from: someDigits(), user_id: someUserId() }));
+    const { contact } = await receivesMessage(number, { ...before, timestamp: START });
+    const told = shapes(before, after)[shape];
+    await delivers({ messages: [notice(number, told, { from: before.from, user_id: null, timestamp: START + 20 })] });
+    const later = await receivesMessage(number, { ...after, timestamp: START + 50 });
+    assert.equal(later.contact.id, contact.id, JSON.stringify(told));
+    assert.deepEqual(
+      (await contactsOf(number)).map((row) => [row.wa_id, row.user_id]),
+      [[after.from, after.user_id]],
+      JSON.stringify(told),
+    );
+    assert.equal((await conversationsOf(number)).length, 1);
+  }
+});
+
+test("a changed identity key of a number changes no number", async () => {
+  const number = await newInbox();
+  const { contact } = await receivesMessage(number, { from: someDigits(), timestamp: START });
+  const told = { type: "customer_identity_changed", customer: contact.wa_id, wa_id: someDigits() };
+  await delivers({ messages: [notice(number, told, { from: contact.wa_id, timestamp: START + 20 })] });
+  assert.deepEqual(
+    (await contactsOf(number)).map((row) => row.wa_id),
+    [contact.wa_id],
+  );
+});
+
 describe("a status adds to the recipient's contact", () => {
   test("the form of the number that WhatsApp uses, and the user id", async () => {
     const number = await newInbox();

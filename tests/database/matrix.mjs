@@ -383,6 +383,7 @@ export const PRIVATE_RUN_BY_USERS = [
   "phone_key",
   "pool_of",
   "is_shown_separately",
+  "message_key",
   "conversation_json",
   "message_json",
   "media_json",

@@ -88,6 +88,28 @@ describe("a ban", () => {
     assert.equal((await numberNow(number)).status, "broken");
   });
 
+  test("of one number stops that number alone, and ends for it alone", async () => {
+    const { tenant, number } = await newOffice();
+    const businessAccount = number.meta_business_account_id;
+    const digits = someDigits();
+    await sql`update public.whatsapp_sessions set display_phone_number = ${`+${digits.slice(0, 2)} ${digits.slice(2)}`} where id = ${number.id}`;
+    const other = await newNumber(tenant, { businessAccount });
+    const states = async () => [(await numberNow(number)).status, (await numberNow(other)).status];
+    const removed = { phone_number: `+${digits}`, disconnection_info: { reason: "USER_INITIATED_DISCONNECT" } };
+    await delivers({ events: [update(number, "PARTNER_REMOVED", START, removed)] });
+    assert.deepEqual(await states(), ["broken", "connected"]);
+    const [event] = await noticesOf(tenant);
+    assert.equal(event.session_id, number.id);
+    assert.match(event.summary.en, new RegExp(digits));
+    await delivers({ events: [update(number, "ACCOUNT_RECONNECTED", START + 1, { phone_number: digits })] });
+    assert.deepEqual(await states(), ["connected", "connected"]);
+    const unknown = { phone_number: someDigits() };
+    await delivers({ events: [update(number, "PARTNER_REMOVED", START + 2, unknown)] });
+    assert.deepEqual(await states(), ["connected", "connected"], "a number that is not connected here");
+    await delivers({ events: [update(number, "PARTNER_REMOVED", START + 3)] });
+    assert.deepEqual(await states(), ["broken", "broken"], "the whole account");
+  });
+
   test("is reported in the language of the tenant", async () => {
     const { tenant, number } = await newOffice();
     await sql`update public.tenants set locale = 'id' where id = ${tenant.id}`;
@@ -349,6 +371,29 @@ describe("a notice about a number", () => {
     }
   });
 
+  test("of an account says what it is about", async () => {
+    const { tenant, number } = await newOffice();
+    const said = async (/** @type {string} */ field, /** @type {object} */ payload) => {
+      await sql`delete from public.account_events where tenant_id = ${tenant.id}`;
+      await delivers({ events: [notice(number, field, payload)] });
+      const [event] = await noticesOf(tenant);
+      assert.notEqual(event.summary.id, "");
+      return [event.severity, event.summary.en];
+    };
+    const lifted = { violation_info: { violation_type: "DIRECT_SEND_UTILITY_CATEGORY_ABUSE_UNBAN" } };
+    assert.deepEqual(await said("account_update", { event: "ACCOUNT_RESTRICTION", ...lifted }), [
+      "info",
+      "Meta has lifted a restriction of the WhatsApp account: direct send utility category abuse unban.",
+    ]);
+    const flow = "Flow onboarding changed status from DRAFT to PUBLISHED";
+    assert.deepEqual(await said("flows", { event: "FLOW_STATUS_CHANGE", message: flow }), ["info", `Meta: ${flow}`]);
+    const template = { message_template_name: "promo", message_template_language: "id" };
+    assert.deepEqual(
+      await said("template_correct_category_detection", { ...template, correct_category: "MARKETING" }),
+      ["warning", "Meta holds that template promo (id) belongs to category marketing."],
+    );
+  });
+
   test("gets a summary in words", async () => {
     const { tenant, number } = await newOffice();
     const other = await newNumber(tenant, { businessAccount: number.meta_business_account_id });
@@ -539,6 +584,51 @@ describe("a notice about a template", () => {
     assert.equal((await templateNow(template)).status_detail, "2026-11-22");
   });
 
+  test("changes nothing that it does not name, whatever else it holds", async () => {
+    const { number, template } = await newOwn();
+    await delivers({ events: [status(number, template, "APPROVED")] });
+    const approved = await templateNow(template);
+    const about = {
+      message_template_id: template.meta_template_id ?? 1,
+      message_template_name: template.name,
+      message_template_language: template.language,
+    };
+    const others = {
+      new_quality_score: "YELLOW",
+      new_category: "MARKETING",
+      decision: "REJECTED",
+      status: "DISABLED",
+      event: "PAUSED",
+    };
+    /** @type {[string, string][]} fields, each without the member that its event has */
+    const fields = [
+      ["message_template_status_update", "event"],
+      ["message_template_quality_update", "new_quality_score"],
+      ["template_category_update", "new_category"],
+    ];
+    for (const [nth, [field, member]] of fields.entries()) {
+      const payload = { ...about, ...others, [member]: undefined };
+      await delivers({ events: [notice(number, field, JSON.parse(JSON.stringify(payload)), START + 10 + nth)] });
+    }
+    const { status: state, quality_score, category, upcoming_category } = await templateNow(template);
+    assert.deepEqual(
+      [state, quality_score, category, upcoming_category],
+      [approved.status, approved.quality_score, approved.category, approved.upcoming_category],
+    );
+    const named = await numberNow(number);
+    await delivers({
+      events: [
+        notice(
+          number,
+          "phone_number_name_update",
+          { display_phone_number: number.display_phone_number, ...others, decision: "" },
+          START + 20,
+        ),
+      ],
+    });
+    assert.equal((await numberNow(number)).name_status, named.name_status);
+  });
+
   test("with an older text changes nothing, and a text header replaces an image header", async () => {
     const { number, template } = await newOwn();
     await sql`update public.broadcast_templates set components = ${sql.json([{ type: "HEADER", format: "IMAGE", example: { header_handle: ["h"] } }])} where id = ${template.id}`;
@@ -661,6 +751,33 @@ describe("a marketing preference", () => {
     const [contact] = await contactsOf(number);
     assert.deepEqual(contact.marketing_opted_out_at, dateOf(START));
     assert.equal((await sql`select from public.contact_consents where contact_id = ${contact.id}`).length, 2);
+  });
+
+  test("is read without a category, and with a time in milliseconds or none", async () => {
+    const { number } = await newOffice();
+    const who = { wa_id: someDigits() };
+    const states = async () =>
+      (
+        await sql`
+        select k.state, k.occurred_at from public.contact_consents k join public.contacts c on c.id = k.contact_id
+        where c.tenant_id = ${number.tenant_id} and c.wa_id = ${who.wa_id} order by k.occurred_at`
+      ).map((row) => [row.state, row.occurred_at.getTime()]);
+    await delivers({ events: [wishes(number, [{ ...who, value: "stop", timestamp: START * 1000 + 5 }])] });
+    assert.deepEqual(await states(), [["opted_out", START * 1000]]);
+    // the time of the delivery
+    const later = { ...wishes(number, [{ ...who, value: "resume" }]), timestamp: START + 60 };
+    await delivers({ events: [later] });
+    await delivers({ events: [later] });
+    assert.deepEqual((await states()).slice(1), [["opted_in", (START + 60) * 1000]]);
+    // no time at all: a redelivery adds no second row
+    for (const _ of [1, 2]) await delivers({ events: [wishes(number, [{ ...who, value: "stop" }])] });
+    assert.deepEqual(
+      (await states()).map(([state]) => state),
+      ["opted_out", "opted_in", "opted_out"],
+    );
+    const { event_id } = await delivers({ events: [wishes(number, [{ ...who, value: "perhaps" }])] });
+    const [event] = await sql`select outcome, leftovers from public.webhook_events where id = ${event_id}`;
+    assert.deepEqual([event.outcome, event.leftovers[0].reason], ["partial", "not_handled"]);
   });
 
   test("of a person who never wrote and hides the number is kept too", async () => {

@@ -201,6 +201,26 @@ describe("a status", () => {
   });
 });
 
+test("the state of a payment is shown with its message, and is no state of delivery", async () => {
+  const number = await newNumber(await newTenant());
+  const { conversation } = await receivesMessage(number);
+  const message = await newOutbound(conversation);
+  const wamid = message.whatsapp_message_id;
+  await delivers({ statuses: [statusOf(number, wamid, "delivered")] });
+  const payment = { reference_id: "76", currency: "IDR", transaction: { id: "t", status: "failed" } };
+  const failed = statusOf(number, wamid, "payment_failed");
+  await delivers({ statuses: [{ ...failed, payload: { ...failed.payload, type: "payment", payment } }] });
+  assert.equal((await messageNow(message)).status, "delivered");
+  const [{ shown }] = await sql`select public.get_message(${message.id}) as shown`;
+  assert.deepEqual(
+    shown.events.map((/** @type {any} */ event) => [event.status, event.payment]),
+    [
+      ["delivered", null],
+      ["payment_failed", payment],
+    ],
+  );
+});
+
 describe("a status that arrives before the send is recorded", () => {
   test("is applied by the wamid", async () => {
     const { number, conversation } = await newThread();

@@ -73,6 +73,7 @@ describe("a text message", () => {
       last_message_type: "text",
       last_message_direction: "inbound",
       last_inbound_at: dateOf(at),
+      echoed_at: null,
       window_expires_at: dateOf(at + DAY),
       referral: null,
       referral_at: null,

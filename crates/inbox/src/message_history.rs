@@ -32,7 +32,8 @@ pub(crate) struct MessageHistory {
 /// A status as Meta reported it.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct StatusEvent {
-    /// `sent`, `delivered`, `read`, `played`, `failed`, or a status that Meta adds later.
+    /// `sent`, `delivered`, `read`, `played`, `failed`, or a status that Meta adds later. `payment_` with a state, such as
+    /// `payment_captured`, tells of the payment that the message asked for, and not of its delivery.
     #[schema(example = "delivered")]
     status: String,
     occurred_at: DateTime<Utc>,
@@ -45,6 +46,9 @@ pub(crate) struct StatusEvent {
     /// The conversation that Meta counted it in.
     #[schema(value_type = Option<Object>)]
     conversation: Option<serde_json::Value>,
+    /// The payment, in Meta's shape.
+    #[schema(value_type = Option<Object>)]
+    payment: Option<serde_json::Value>,
 }
 
 crm_core::words! {

@@ -137,7 +137,7 @@ pub struct Status {
     pub business_account_id: Option<String>,
     /// Meta's id of the message. It contains a phone number, so it is personal data.
     pub wamid: String,
-    /// `sent`, `delivered`, `read`, `played` or `failed`. Meta may add others.
+    /// `sent`, `delivered`, `read`, `played` or `failed`; `payment_` and its state for a payment. Meta may add others.
     pub status: String,
     /// Seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -231,6 +231,8 @@ pub enum Reason {
     ValueErrors,
     /// The value has a part that is neither messages nor statuses.
     UnknownPart,
+    /// A person of the list of contacts to whom no message and no status belongs.
+    UnmatchedContact,
     /// The element is nested more deeply than Meta's elements are.
     TooDeep,
 }

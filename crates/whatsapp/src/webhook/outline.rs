@@ -189,6 +189,11 @@ impl<'a> Element<'a> {
         serde_json::value::to_raw_value(self.json()).unwrap_or_default()
     }
 
+    /// Whether both are the same place of the text.
+    pub(super) fn is_same(self, other: Self) -> bool {
+        self.at == other.at
+    }
+
     pub(super) fn depth(self) -> usize {
         self.node().depth as usize
     }
@@ -290,6 +295,26 @@ impl<'a> Object<'a> {
     /// A person's business-scoped id.
     pub(super) fn user_id(self, name: &str) -> Option<String> {
         self.text(name).filter(|id| id.len() <= MAX_USER_ID)
+    }
+
+    /// A business-scoped id in Meta's form: a country code, a point, and letters and digits.
+    pub(super) fn business_scoped_id(self, name: &str) -> Option<String> {
+        self.user_id(name).filter(|id| {
+            let parts = id.split_once('.');
+            parts.is_some_and(|(country, rest)| {
+                country.len() == 2
+                    && country.bytes().all(|byte| byte.is_ascii_uppercase())
+                    && !rest.is_empty()
+                    && rest
+                        .bytes()
+                        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')
+            })
+        })
+    }
+
+    /// Whether a member has a text, even one that cannot be read.
+    pub(super) fn names(self, name: &str) -> bool {
+        self.text(name).is_some()
     }
 
     /// Seconds since 1970, from a string or a number.

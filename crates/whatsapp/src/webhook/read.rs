@@ -1,5 +1,7 @@
 //! Parses a webhook body.
 
+use std::cell::Cell;
+
 use super::clean::{MAX_DEPTH, cleaned, utf8};
 use super::form::form_response;
 use super::outline::{Element, Object, Outline};
@@ -41,15 +43,18 @@ pub(super) struct Origin<'a> {
     /// The number's own digits, for elements whose direction is derived from them.
     pub(super) business: Option<&'a str>,
     /// The customer of a history thread.
-    pub(super) customer: Option<&'a str>,
+    pub(super) customer: Option<&'a Contact<'a>>,
 }
 
-/// A person in the `contacts` list beside the messages.
-pub(super) struct Contact {
-    wa_id: Option<String>,
-    user_id: Option<String>,
-    name: Option<String>,
-    username: Option<String>,
+/// A person in the `contacts` list beside the messages, or the customer of a history thread.
+pub(super) struct Contact<'a> {
+    pub(super) wa_id: Option<String>,
+    pub(super) user_id: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) username: Option<String>,
+    element: Element<'a>,
+    /// Whether a message or a status belongs to the person.
+    is_matched: Cell<bool>,
 }
 
 impl Reader {
@@ -64,6 +69,7 @@ impl Reader {
         let Some(entries) = body.get("entry").filter(|entries| entries.holds_something()) else {
             return self.other(nowhere, Some(Reason::Empty), document);
         };
+        self.unknown_members(nowhere, body, &["object", "entry"]);
         match entries.list() {
             Some(entries) => entries.for_each(|entry| self.entry(entry)),
             None => self.other(nowhere, Some(Reason::NotAList), document),
@@ -83,9 +89,10 @@ impl Reader {
         let Some(changes) = entry.get("changes").filter(|changes| changes.holds_something()) else {
             return self.other(origin, Some(Reason::Empty), element);
         };
+        self.unknown_members(origin, entry, &["id", "time", "changes"]);
         match changes.list() {
             Some(changes) => changes.for_each(|change| self.change(origin, change)),
-            None => self.other(origin, Some(Reason::NotAList), element),
+            None => self.other(origin, Some(Reason::NotAList), changes),
         }
     }
 
@@ -101,6 +108,7 @@ impl Reader {
         let Some(value) = change.get("value") else {
             return self.other(origin, Some(Reason::Empty), element);
         };
+        self.unknown_members(origin, change, &["field", "value"]);
         let Some(parts) = value.object() else {
             let reason = (field == "messages").then_some(Reason::NotAnObject);
             return self.other(origin, reason, value);
@@ -140,23 +148,54 @@ impl Reader {
     fn messages(&mut self, origin: Origin<'_>, value: Element<'_>, parts: Object<'_>) {
         let contacts = contacts(parts);
         let mut is_empty = true;
-        let mut has_unknown_part = false;
         for (name, part) in parts.members() {
             match &*name {
                 "messages" => is_empty &= !self.each(origin, &contacts, part, read_message),
                 "statuses" => is_empty &= !self.each(origin, &contacts, part, read_status),
-                "errors" if part.holds_something() => {
-                    self.other(origin, Some(Reason::ValueErrors), part);
-                    is_empty = false;
-                }
-                "messaging_product" | "metadata" | "contacts" | "errors" => {}
-                _ => has_unknown_part |= part.holds_something(),
+                _ => is_empty &= !self.rest(origin, &name, part),
             }
         }
-        if has_unknown_part {
-            self.other(origin, Some(Reason::UnknownPart), value);
-        } else if is_empty {
-            self.other(origin, Some(Reason::Empty), value);
+        self.unmatched(origin, &contacts, is_empty, value);
+    }
+
+    /// Keeps a part of a value that holds no messages and no statuses. Returns whether it holds something.
+    pub(super) fn rest(&mut self, origin: Origin<'_>, name: &str, part: Element<'_>) -> bool {
+        match name {
+            "messaging_product" | "metadata" => return false,
+            // the list is read beforehand
+            "contacts" if part.list().is_some() => return false,
+            _ if !part.holds_something() => return false,
+            "errors" => self.other(origin, Some(Reason::ValueErrors), part),
+            _ => self.other(origin, Some(Reason::UnknownPart), part),
+        }
+        true
+    }
+
+    /// Keeps the people to whom no element belongs, or the whole value if it has no elements.
+    pub(super) fn unmatched(
+        &mut self,
+        origin: Origin<'_>,
+        contacts: &[Contact<'_>],
+        is_empty: bool,
+        value: Element<'_>,
+    ) {
+        if is_empty {
+            return self.other(origin, Some(Reason::Empty), value);
+        }
+        for contact in contacts.iter().filter(|contact| !contact.is_matched.get()) {
+            self.other(origin, Some(Reason::UnmatchedContact), contact.element);
+        }
+    }
+
+    /// Keeps the members of an envelope that it does not have in Meta's documents, and those that a later member of
+    /// the same name hides.
+    pub(super) fn unknown_members(&mut self, origin: Origin<'_>, envelope: Object<'_>, known: &[&str]) {
+        for (name, member) in envelope.members() {
+            let is_read =
+                known.contains(&&*name) && envelope.get(&name).is_some_and(|last| last.is_same(member));
+            if !is_read && member.holds_something() {
+                self.other(origin, Some(Reason::UnknownPart), member);
+            }
         }
     }
 
@@ -164,7 +203,7 @@ impl Reader {
     pub(super) fn each(
         &mut self,
         origin: Origin<'_>,
-        contacts: &[Contact],
+        contacts: &[Contact<'_>],
         part: Element<'_>,
         read: Read,
     ) -> bool {
@@ -221,17 +260,21 @@ pub(super) enum Event {
     Past(Message),
 }
 
-pub(super) type Read = fn(Origin<'_>, &[Contact], Element<'_>, Object<'_>) -> Result<Event, Reason>;
+pub(super) type Read = fn(Origin<'_>, &[Contact<'_>], Element<'_>, Object<'_>) -> Result<Event, Reason>;
 
 fn read_message(
     origin: Origin<'_>,
-    contacts: &[Contact],
+    contacts: &[Contact<'_>],
     element: Element<'_>,
     message: Object<'_>,
 ) -> Result<Event, Reason> {
+    let names_sender = message.names("from") || message.names("from_user_id");
     let sender = match (sender(message), contacts) {
-        // The message names no sender, and there is only one contact.
-        ((None, None), [contact]) => (contact.wa_id.clone(), contact.user_id.clone()),
+        // The message names no sender, and there is only one contact. A sender that cannot be read may be another person.
+        ((None, None), [contact]) if !names_sender => {
+            contact.is_matched.set(true);
+            (contact.wa_id.clone(), contact.user_id.clone())
+        }
         (sender, _) => sender,
     };
     message_of(origin, contacts, element, message, sender).map(Event::Message)
@@ -240,6 +283,8 @@ fn read_message(
 /// The sender's phone number and user id. A notice of a change may name the person only in its body.
 fn sender(message: Object<'_>) -> (Option<String>, Option<String>) {
     let (from, user_id) = (message.wa_id("from"), message.user_id("from_user_id"));
+    // Some senders of webhooks give the business-scoped id as `from`.
+    let user_id = user_id.or_else(|| message.business_scoped_id("from"));
     let notice = message
         .object("system")
         .filter(|_| from.is_none() && user_id.is_none());
@@ -257,7 +302,7 @@ fn sender(message: Object<'_>) -> (Option<String>, Option<String>) {
 /// Builds a message from its element, for the customer with this phone number and user id.
 pub(super) fn message_of(
     origin: Origin<'_>,
-    contacts: &[Contact],
+    contacts: &[Contact<'_>],
     element: Element<'_>,
     message: Object<'_>,
     (wa_id, user_id): (Option<String>, Option<String>),
@@ -293,7 +338,7 @@ pub(super) fn message_of(
 
 fn read_status(
     origin: Origin<'_>,
-    contacts: &[Contact],
+    contacts: &[Contact<'_>],
     element: Element<'_>,
     status: Object<'_>,
 ) -> Result<Event, Reason> {
@@ -306,6 +351,11 @@ fn read_status(
         .text("status")
         .filter(|name| name.len() <= MAX_NAME)
         .ok_or(Reason::NoStatus)?;
+    // The state of a payment has names that states of a message have too, such as `failed`.
+    let name = match status.text("type").as_deref() {
+        Some("payment") => format!("payment_{name}"),
+        _ => name,
+    };
     let user_id = status.user_id("recipient_user_id");
     // A group's id is not a phone number.
     let recipient_id = status.wa_id("recipient_id").or_else(|| status.id("recipient_id"));
@@ -370,20 +420,39 @@ fn error(element: Element<'_>) -> Option<StatusError> {
     })
 }
 
-pub(super) fn contacts(parts: Object<'_>) -> Vec<Contact> {
-    let contacts = parts.list("contacts");
+pub(super) fn contacts(parts: Object<'_>) -> Vec<Contact<'_>> {
+    let contacts = parts.list("contacts").into_iter().flatten();
     contacts
-        .map(|contacts| contacts.filter_map(Element::object).map(contact).collect())
-        .unwrap_or_default()
+        .filter(|contact| contact.holds_something())
+        .map(contact)
+        .collect()
 }
 
-fn contact(contact: Object<'_>) -> Contact {
-    let profile = contact.object("profile");
+fn contact(element: Element<'_>) -> Contact<'_> {
+    let contact = element.object();
+    let profile = contact.and_then(|contact| contact.object("profile"));
     Contact {
-        wa_id: contact.wa_id("wa_id"),
-        user_id: contact.user_id("user_id"),
+        wa_id: contact.and_then(|contact| contact.wa_id("wa_id")),
+        user_id: contact.and_then(|contact| contact.user_id("user_id")),
         name: profile.and_then(|profile| name(profile, "name")),
         username: profile.and_then(|profile| name(profile, "username")),
+        element,
+        is_matched: Cell::new(false),
+    }
+}
+
+/// The customer of a history thread, whose number is hidden if the thread has only a context.
+pub(super) fn customer<'a>(element: Element<'a>, thread: Object<'_>) -> Contact<'a> {
+    let context = thread.object("context");
+    Contact {
+        wa_id: thread
+            .wa_id("id")
+            .or_else(|| context.and_then(|context| context.wa_id("wa_id"))),
+        user_id: context.and_then(|context| context.user_id("user_id")),
+        name: None,
+        username: context.and_then(|context| name(context, "username")),
+        element,
+        is_matched: Cell::new(false),
     }
 }
 
@@ -394,11 +463,21 @@ fn name(profile: Object<'_>, member: &str) -> Option<String> {
 }
 
 /// Finds a contact by id, never by position.
-fn find<'a>(contacts: &'a [Contact], wa_id: Option<&str>, user_id: Option<&str>) -> Option<&'a Contact> {
-    contacts.iter().find(|contact| {
+fn find<'a, 'b>(
+    contacts: &'a [Contact<'b>],
+    wa_id: Option<&str>,
+    user_id: Option<&str>,
+) -> Option<&'a Contact<'b>> {
+    let is_person = |contact: &&Contact<'_>| {
         let same = |ours: Option<&str>, theirs: &Option<String>| ours.is_some() && ours == theirs.as_deref();
         same(user_id, &contact.user_id) || same(wa_id, &contact.wa_id)
-    })
+    };
+    let mut found = contacts.iter().filter(is_person);
+    let first = found.next()?;
+    first.is_matched.set(true);
+    // The list may name a person twice.
+    found.for_each(|contact| contact.is_matched.set(true));
+    Some(first)
 }
 
 /// Shortens a field name to more than Meta's longest.

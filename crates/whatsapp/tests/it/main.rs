@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
+mod accounting;
 mod content;
 mod drafts;
 mod fuzz;
+mod past;
 mod sending;
 mod shared_samples;
 mod template;

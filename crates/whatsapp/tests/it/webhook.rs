@@ -322,6 +322,19 @@ fn repeated_names_do_not_hide_messages() {
 }
 
 #[test]
+fn the_state_of_a_payment_is_no_state_of_its_message() {
+    for state in ["captured", "failed", "pending"] {
+        let delivery = parse(&envelope(&json!([{"field": "messages", "value": {
+            "metadata": {"phone_number_id": "1"},
+            "statuses": [{"id": "s", "type": "payment", "status": state, "payment": {"reference_id": "76"}}],
+        }}])));
+        let status = &delivery.statuses[0];
+        assert_eq!(status.status, format!("payment_{state}"));
+        assert!(status.errors.is_empty());
+    }
+}
+
+#[test]
 fn times_are_seconds_or_absent() {
     for (timestamp, expected) in [
         (json!("1790000000"), Some(1_790_000_000)),
