@@ -102,13 +102,6 @@ describe("a check", () => {
       more: [1],
     },
     {
-      code: "duplicates",
-      severity: "warning",
-      make: ({ number }) =>
-        newCampaign(number, { status: "draft", wa_ids: ["551187654321", "5511987654321", "62811"] }),
-      more: [1],
-    },
-    {
       code: "scheduler_stopped",
       severity: "warning",
       make: async ({ admin, number }) => {

@@ -187,10 +187,6 @@ fn sentence(code: &str, count: u64, value: Option<&str>) -> Text {
             format!("{count} recipients have opted out of marketing and will be skipped."),
             format!("{count} penerima menolak pesan pemasaran dan akan dilewati."),
         ),
-        "duplicates" => Text::new(
-            format!("{count} recipients have the same number as another, written differently."),
-            format!("{count} penerima memiliki nomor yang sama dengan penerima lain, ditulis berbeda."),
-        ),
         "scheduler_stopped" => Text::new(
             "The scheduler is stopped: scheduled campaigns do not start.",
             "Penjadwal dihentikan: kampanye terjadwal tidak dimulai.",

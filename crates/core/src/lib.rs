@@ -24,8 +24,11 @@ pub mod path_id;
 pub mod permissions;
 pub mod public_media;
 pub mod rate_limit;
+#[doc(hidden)]
+pub mod reading;
 mod redis;
 mod refusals;
+pub mod repeatable;
 pub mod shell;
 pub mod text;
 pub mod token_seal;
