@@ -170,6 +170,9 @@ begin
   if t.status <> 'APPROVED' then
     problems := problems || private.problem('template_not_approved', 'error', null, t.status);
   end if;
+  if private.unsendable_parts(t.components) is not null then
+    problems := problems || private.problem('template_unsupported', 'error', null, private.unsendable_parts(t.components));
+  end if;
   if t.category = 'AUTHENTICATION' then
     problems := problems || private.problem('template_category', 'warning', null, t.category);
   end if;
@@ -333,6 +336,28 @@ begin
       detail = 'campaign_problems', hint = codes;
   end if;
 end;
+$$;
+
+-- The parts of a template that a campaign cannot fill in, as `TemplateDefinition` names them; null if there are none.
+create function private.unsendable_parts(components jsonb) returns text
+language sql immutable set search_path = '' as $$
+  select string_agg(p.name, ', ')
+  from (
+    select lower(c.value ->> 'type') as name from jsonb_array_elements(components) c
+    where upper(c.value ->> 'type') <> all ('{HEADER,BODY,FOOTER,BUTTONS}')
+    union all
+    select 'header ' || lower(c.value ->> 'format') from jsonb_array_elements(components) c
+    where upper(c.value ->> 'type') = 'HEADER'
+      and upper(coalesce(c.value ->> 'format', 'TEXT')) <> all ('{TEXT,IMAGE,VIDEO,GIF,DOCUMENT,LOCATION}')
+    union all
+    select format('button %s', lower(b.value ->> 'type')) from jsonb_array_elements(components) c
+    cross join lateral jsonb_array_elements(
+      case when jsonb_typeof(c.value -> 'buttons') = 'array' then c.value -> 'buttons' else '[]' end
+    ) b
+    where upper(c.value ->> 'type') = 'BUTTONS' and upper(b.value ->> 'type') <> all (
+      '{URL,OTP,COPY_CODE,FLOW,QUICK_REPLY,PHONE_NUMBER,VOICE_CALL,REQUEST_CONTACT_INFO}'
+    )
+  ) p;
 $$;
 
 create function private.problem(code text, severity text, count bigint, value text default null) returns jsonb

@@ -53,6 +53,18 @@ describe("a check", () => {
       severity: "error",
       make: ({ number }) => newCampaign(number, { status: "draft", recipients: 0 }),
     },
+    ...[
+      [[{ type: "CAROUSEL", cards: [] }], "carousel"],
+      [
+        [{ type: "BUTTONS", buttons: [{ type: "CATALOG" }, { type: "FLOW" }, { type: "QUICK_REPLY" }] }],
+        "button catalog",
+      ],
+    ].map(([components, part]) => ({
+      code: "template_unsupported",
+      severity: "error",
+      make: (/** @type {any} */ { number }) => newCampaign(number, { status: "draft", template: { components } }),
+      more: [part],
+    })),
     {
       code: "template_not_approved",
       severity: "error",

@@ -282,7 +282,7 @@ for (const code of [131_000, 131_016, 2]) {
     const { from, path } = await newChat();
     await app.metaFails({ kind: "error_code", code, to: from, times: 1 });
     const { body } = await app.call("POST", path, { as: "agent", body: { text: "x" } });
-    assert.equal(body.status, "sent", JSON.stringify(body));
+    assert.ok(["sent", "delivered", "read"].includes(body.status), JSON.stringify(body));
     assert.equal((await app.ledger([from])).get(from)?.length, 1);
   });
 }

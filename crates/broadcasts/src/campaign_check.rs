@@ -153,6 +153,10 @@ fn sentence(code: &str, count: u64, value: Option<&str>) -> Text {
             format!("The template is {value}: Meta sends approved templates only."),
             format!("Template berstatus {value}: Meta hanya mengirim template yang disetujui."),
         ),
+        "template_unsupported" => Text::new(
+            format!("A campaign cannot send this template: {value}."),
+            format!("Kampanye tidak dapat mengirim template ini: {value}."),
+        ),
         "template_category" => Text::new(
             "Authentication templates are for single codes, not for campaigns.",
             "Template autentikasi untuk kode satuan, bukan untuk kampanye.",
