@@ -269,6 +269,7 @@ declare
   proof constant text := headers ->> 'x-function-proof';
   key constant text := headers ->> 'x-api-key';
   version constant text := headers ->> 'x-access-version';
+  claim constant text := headers ->> 'x-request-claim';
   time_limit text;
 begin
   if current_user <> 'service_role' then
@@ -310,6 +311,9 @@ begin
     if version is distinct from private.access_version()::text then
       raise sqlstate 'PT409' using message = 'The permissions of the caller have changed.', detail = 'access_changed';
     end if;
+  end if;
+  if claim is not null and current_setting('transaction_read_only') = 'off' then
+    perform private.note_repeatable_write(claim::uuid);
   end if;
 end;
 $$;

@@ -719,12 +719,48 @@ begin
 end;
 $$;
 
+-- Checks what a mass action covers: the contacts with these ids, those that pass a filter, or with `everyone` all of
+-- them. A filter without a condition is no filter: programs write one when a value is missing.
+create function private.check_scope(contact_ids uuid[], filter jsonb, everyone boolean) returns void
+language plpgsql immutable set search_path = '' as $$
+declare
+  conditions constant jsonb := coalesce(jsonb_strip_nulls(nullif(filter, 'null')), '{}')
+    - case when trim(filter ->> 'search') = '' then 'search' else '' end
+    - case when jsonb_strip_nulls(filter -> 'fields') = '{}' then 'fields' else '' end;
+  given constant integer := (contact_ids is not null)::integer + (conditions <> '{}')::integer + everyone::integer;
+begin
+  if given = 0 then
+    raise sqlstate 'PT422' using
+      message = 'The filter has no condition. Give one, or ids, or "all": true for every contact.',
+      detail = 'invalid_field', hint = 'filter';
+  elsif given > 1 then
+    raise sqlstate 'PT422' using message = 'Give one of ids, a filter, and "all": true.', detail = 'invalid_field',
+      hint = case when everyone then 'all' else 'filter' end;
+  end if;
+end;
+$$;
+
+-- Refuses a mass action on another number of contacts than the caller expects.
+create function private.check_expected(matched bigint, expected bigint) returns void
+language plpgsql immutable set search_path = '' as $$
+begin
+  if matched <> expected then
+    raise sqlstate 'PT409' using
+      message = format('The action would apply to %s contacts, and not to %s.', matched, expected),
+      detail = 'count_differs', hint = 'expected_count';
+  end if;
+end;
+$$;
+
 -- Applies one action to the named contacts, or to those that match a filter. `action`: `add_tags`, `remove_tags`
 -- (`tags`), `add_labels`, `remove_labels` (`label_ids`), `set_owner` (`owner_id`). It skips contacts that the caller
 -- may not see, and tags beyond a contact's limit of fifty. Returns {"matched", "changed"}.
 -- Security definer: clients have no right to write contacts and labels.
 -- Time limit: it changes every contact that matches.
-create function public.change_contacts(contact_ids uuid[], filter jsonb, action text, options jsonb) returns jsonb
+create function public.change_contacts(
+  contact_ids uuid[], filter jsonb, action text, options jsonb, everyone boolean default false,
+  expected_count bigint default null
+) returns jsonb
 language plpgsql security definer set search_path = '' set statement_timeout = '60s' as $$
 declare
   tenant constant uuid := private.tenant_id();
@@ -743,10 +779,12 @@ begin
   if action = 'set_owner' then
     perform private.check_owner(tenant, (options ->> 'owner_id')::uuid);
   end if;
+  perform private.check_scope(contact_ids, filter, everyone);
   execute format(
     'select array_agg(c.id) from public.contacts c where %s and ($1 is null or c.id = any ($1))',
     private.contact_condition(coalesce(filter, '{}'))
   ) into chosen using contact_ids;
+  perform private.check_expected(coalesce(cardinality(chosen), 0), expected_count);
 
   case action
     when 'add_tags' then
@@ -1196,7 +1234,7 @@ grant execute on function
   public.delete_contact_field(uuid),
   public.create_contact(jsonb),
   public.update_contact(uuid, jsonb, timestamptz),
-  public.change_contacts(uuid[], jsonb, text, jsonb),
+  public.change_contacts(uuid[], jsonb, text, jsonb, boolean, bigint),
   public.list_contact_notes(uuid, integer, integer),
   public.create_contact_note(uuid, text),
   public.delete_contact_note(uuid, uuid),

@@ -329,7 +329,9 @@ $$;
 -- they differ, call again.
 -- Security definer: clients have no right to call `private.contact_condition`.
 -- Time limit: it erases a batch of contacts with their messages.
-create function public.delete_contacts(contact_ids uuid[], filter jsonb) returns jsonb
+create function public.delete_contacts(
+  contact_ids uuid[], filter jsonb, everyone boolean default false, expected_count bigint default null
+) returns jsonb
 language plpgsql security definer set search_path = '' set statement_timeout = '60s' as $$
 declare
   matched bigint;
@@ -337,11 +339,18 @@ declare
   condition text;
 begin
   perform private.require('contacts.delete');
+  perform private.check_scope(contact_ids, filter, everyone);
   condition := private.contact_condition(coalesce(filter, '{}')) || ' and ($1 is null or c.id = any ($1))';
   if not private.has_permission('conversations.view_all') then
     condition := condition || ' and private.sees_conversations_of(array[c.id])';
   end if;
   execute 'select count(*) from public.contacts c where ' || condition into matched using contact_ids;
+  if contact_ids is null and expected_count is null then
+    raise sqlstate 'PT422' using
+      message = format('The action would delete %s contacts. Say so in expected_count.', matched),
+      detail = 'invalid_field', hint = 'expected_count';
+  end if;
+  perform private.check_expected(matched, expected_count);
   execute format('select array(select c.id from public.contacts c where %s order by c.id limit 100)', condition)
     into chosen using contact_ids;
   perform private.erase_contact(c, with_log => false) from public.contacts c where c.id = any (chosen) order by c.id;
@@ -526,7 +535,7 @@ create policy "no client access" on private.files_to_remove to authenticated usi
 grant execute on function
   public.delete_contact(uuid),
   public.erase_contact(uuid),
-  public.delete_contacts(uuid[], jsonb),
+  public.delete_contacts(uuid[], jsonb, boolean, bigint),
   public.get_contact_data(uuid),
   public.list_contact_data_messages(uuid, integer, timestamptz, uuid)
 to authenticated;

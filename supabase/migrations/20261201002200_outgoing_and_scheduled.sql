@@ -471,6 +471,14 @@ begin
     for update skip locked
   ));
   get diagnostics freed = row_count;
+  delete from private.repeatable_requests r
+  where r.ctid = any (array(
+    select o.ctid from private.repeatable_requests o
+    where o.created_at < now() - interval '24 hours'
+    order by o.created_at
+    limit 100000
+    for update skip locked
+  ));
   return freed;
 end;
 $$;

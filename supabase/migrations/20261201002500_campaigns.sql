@@ -103,10 +103,12 @@ create table public.broadcast_recipients (
   reply_message_id uuid references public.messages (id) on delete set null,
   -- when it was last handed out
   claimed_at timestamptz,
-  -- a campaign contains each number once
-  unique (campaign_id, wa_id),
   foreign key (campaign_id, tenant_id) references public.broadcast_campaigns (id, tenant_id) on delete cascade
 );
+-- A campaign contains each person once, in whichever form their number is written.
+create unique index broadcast_recipients_person_idx
+  on public.broadcast_recipients (campaign_id, private.phone_key(wa_id));
+create index broadcast_recipients_number_idx on public.broadcast_recipients (campaign_id, wa_id);
 create index broadcast_recipients_tenant_idx on public.broadcast_recipients (tenant_id);
 create index broadcast_recipients_status_idx on public.broadcast_recipients (campaign_id, status);
 create index broadcast_recipients_queue_idx on public.broadcast_recipients (campaign_id, due_at, position)
@@ -243,8 +245,35 @@ begin
     returning r.campaign_id
   )
   select array_agg(distinct campaign_id) into campaigns from changed;
+  perform private.judge_ended_campaigns(campaigns);
   return coalesce(campaigns, '{}');
 end;
+$$;
+
+-- A campaign that has ended is `failed` if it reached no recipient, and `completed` otherwise. An outcome that is not
+-- known may be a message that arrived. Statuses that come after the end are judged too.
+create function private.judge_ended_campaigns(campaigns uuid[]) returns void
+language sql set search_path = '' as $$
+  update public.broadcast_campaigns c
+  set status = case when n.reached then 'completed' else 'failed' end,
+    status_reason = case when not n.reached then case t.locale
+      when 'id' then 'Tidak ada penerima yang dapat dijangkau.'
+      else 'No recipient could be reached.'
+    end end
+  from public.broadcast_campaigns e
+  join public.tenants t on t.id = e.tenant_id
+  cross join lateral (
+    select exists (
+      select 1 from public.broadcast_recipients r
+      where r.campaign_id = e.id and r.status in ('sent', 'delivered', 'read', 'unknown')
+    ) as reached
+  ) n
+  where e.id = any (campaigns) and e.status in ('completed', 'failed') and c.id = e.id
+    -- a recipient that waits again is judged when the campaign ends again
+    and not exists (
+      select 1 from public.broadcast_recipients r where r.campaign_id = e.id and r.status in ('pending', 'sending')
+    )
+    and c.status <> case when n.reached then 'completed' else 'failed' end;
 $$;
 
 -- Broadcasts the counts of campaigns, each at most once a second, through the trigger on `progress_announced_at`.
@@ -363,7 +392,7 @@ declare
 begin
   if typed ~ format('^%s%s ?([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)$', day, clock) then
     return typed::timestamptz;
-  elsif typed ~ format('^%s(%s)?$', day, clock) then
+  elsif typed ~ format('^%s%s$', day, clock) then
     return typed::timestamp at time zone zone;
   end if;
   raise invalid_datetime_format;
@@ -374,9 +403,26 @@ exception
 end;
 $$;
 
+-- Parses a time to start at, which must be ahead. A past one is a slip of the pen: sending now needs no time.
+create function private.moment_ahead(typed text, zone text, field text, recipient_local boolean default false)
+returns timestamptz
+language plpgsql stable set search_path = '' as $$
+declare
+  moment constant timestamptz := private.moment(typed, zone, field);
+begin
+  -- the same time of day comes up to a day later elsewhere
+  if moment <= now() - (case when recipient_local then interval '1 day' else '0' end) then
+    raise sqlstate 'PT422' using
+      message = format('This time has passed. Leave %s out to send now.', field), detail = 'invalid_field', hint = field;
+  end if;
+  return moment;
+end;
+$$;
+
 -- Starts a campaign now or at its time. With `recipient_local` each recipient is due when their country's clock shows
 -- the time. Recipients without a known country use the tenant's clock.
-create function private.launch_campaign(campaign uuid, typed_time text) returns void
+-- Errors of its check that `accepted` does not name refuse it.
+create function private.launch_campaign(campaign uuid, typed_time text, accepted jsonb default null) returns void
 language plpgsql set search_path = '' as $$
 declare
   c public.broadcast_campaigns;
@@ -390,7 +436,9 @@ begin
       hint = 'recipients';
   end if;
   at := case
-    when typed_time is not null then private.moment(typed_time, zone, 'scheduled_at')
+    -- The clocks of recipients differ: below, one of them must be ahead.
+    when typed_time is not null and c.recipient_local then private.moment(typed_time, zone, 'scheduled_at')
+    when typed_time is not null then private.moment_ahead(typed_time, zone, 'scheduled_at')
     -- launched before: `scheduled_at` is the earliest time among its recipients
     when c.recipient_local and c.scheduled_local is not null then c.scheduled_local at time zone zone
     else c.scheduled_at
@@ -408,6 +456,13 @@ begin
       from public.broadcast_recipients p where p.campaign_id = c.id and p.status = 'pending'
     ) z
     where r.id = z.id;
+    if typed_time is not null and not exists (
+      select 1 from public.broadcast_recipients r
+      where r.campaign_id = c.id and r.status = 'pending' and r.due_at > now()
+    ) then
+      raise sqlstate 'PT422' using message = 'This time has passed for every recipient.', detail = 'invalid_field',
+        hint = 'scheduled_at';
+    end if;
   end if;
 
   update public.broadcast_campaigns k
@@ -422,7 +477,9 @@ begin
       select min(r.due_at) from public.broadcast_recipients r where r.campaign_id = c.id and r.status = 'pending'
     ) else at end as first
   ) n
-  where k.id = c.id;
+  where k.id = c.id
+  returning k.* into c;
+  perform private.require_checked(c, accepted);
 end;
 $$;
 
@@ -470,7 +527,7 @@ end;
 $$;
 
 -- Applies a person's action to a campaign and returns it. `options` of `send`: {"scheduled_at"?}; of `retry`:
--- {"include_unknown"?, "recipient_ids"?}. Cancelling and claiming take locks in the same order.
+-- {"include_unknown"?, "recipient_ids"?}; of `send`, `accept_problems` too. Cancelling and claiming take locks in the same order.
 -- Security definer: clients have no right to write campaigns.
 -- Time limit: it changes up to every recipient of the campaign.
 create function public.act_on_campaign(campaign_id uuid, action text, options jsonb default '{}') returns jsonb
@@ -486,7 +543,7 @@ begin
         update public.broadcast_campaigns k set scheduled_at = now() where k.id = c.id and not k.recipient_local;
       end if;
       perform private.require_sendable(c);
-      perform private.launch_campaign(c.id, options ->> 'scheduled_at');
+      perform private.launch_campaign(c.id, options ->> 'scheduled_at', options -> 'accept_problems');
     when 'pause' then
       c := private.require_campaign(campaign_id, 'broadcasts.pause', array['sending', 'scheduled'], 'paused');
       update public.broadcast_campaigns k set status = 'paused', status_reason = null where k.id = c.id;
@@ -688,7 +745,10 @@ begin
     recipient_local = coalesce((changes ->> 'recipient_local')::boolean, k.recipient_local),
     sender_id = case when changes ? 'sender_id' then (changes ->> 'sender_id')::uuid else k.sender_id end,
     scheduled_at = case when changes ? 'scheduled_at' then (
-      select private.moment(changes ->> 'scheduled_at', t.timezone, 'scheduled_at')
+      select private.moment_ahead(
+        changes ->> 'scheduled_at', t.timezone, 'scheduled_at',
+        coalesce((changes ->> 'recipient_local')::boolean, k.recipient_local)
+      )
       from public.tenants t where t.id = k.tenant_id and changes ->> 'scheduled_at' is not null
     ) else k.scheduled_at end
   where k.id = c.id and not (k.status = 'scheduled' and changes ? 'scheduled_at' and changes ->> 'scheduled_at' is null);
@@ -715,11 +775,13 @@ begin
     where k.id = c.id;
     perform private.fill_campaign(c, template, coalesce(changes -> 'recipients', '[]'), changes, c.status = 'draft');
   end if;
-  if c.status = 'scheduled' and (people or changes ?| array['scheduled_at', 'recipient_local']) then
+  if c.status = 'scheduled' and (people or changes ?| array['template_id', 'session_id'] or changes ?| array['scheduled_at', 'recipient_local']) then
     -- recipients of other zones first return to the common time
     update public.broadcast_recipients r set due_at = now(), timezone = null
     where r.campaign_id = c.id and r.timezone is not null;
-    perform private.launch_campaign(c.id, coalesce(changes ->> 'scheduled_at', c.scheduled_local::text));
+    perform private.launch_campaign(
+      c.id, coalesce(changes ->> 'scheduled_at', c.scheduled_local::text), changes -> 'accept_problems'
+    );
   end if;
   return (select private.campaign_json(k) from public.broadcast_campaigns k where k.id = c.id);
 end;
@@ -886,7 +948,7 @@ begin
   current_campaigns := array(
     select c.id from public.broadcast_campaigns c
     where c.tenant_id = tenant and (
-      c.status in ('scheduled', 'sending', 'paused') or (c.status = 'completed' and c.completed_at > now() - interval '7 days')
+      c.status in ('scheduled', 'sending', 'paused') or (c.status in ('completed', 'failed') and c.completed_at > now() - interval '7 days')
     )
     order by c.status in ('sending', 'paused') desc, c.created_at desc
     limit 200
@@ -954,13 +1016,13 @@ begin
     select k.* from public.broadcast_campaigns k
     join public.broadcast_templates t on t.id = k.template_id and t.status = 'APPROVED'
     where k.tenant_id = private.tenant_id()
-      and (k.status = 'sending' or (k.status = 'completed' and k.completed_at > now() - interval '7 days'))
+      and (k.status = 'sending' or (k.status in ('completed', 'failed') and k.completed_at > now() - interval '7 days'))
       and exists (select 1 from public.broadcast_recipients r where r.campaign_id = k.id and r.status = 'failed')
     order by k.id
     for update of k
   loop
     touched := private.retry_recipients(c.id, false, null);
-    update public.broadcast_campaigns k set status = 'sending', completed_at = null where k.id = c.id;
+    update public.broadcast_campaigns k set status = 'sending', status_reason = null, completed_at = null where k.id = c.id;
     total := total + touched;
     campaigns := campaigns + 1;
   end loop;
@@ -1016,12 +1078,12 @@ begin
   if draft then
     update public.broadcast_campaigns c
     set scheduled_at = (
-      select private.moment(options ->> 'scheduled_at', t.timezone, 'scheduled_at')
+      select private.moment_ahead(options ->> 'scheduled_at', t.timezone, 'scheduled_at', c.recipient_local)
       from public.tenants t where t.id = tenant and options ->> 'scheduled_at' is not null
     )
     where c.id = campaign.id and options ? 'scheduled_at';
   else
-    perform private.launch_campaign(campaign.id, options ->> 'scheduled_at');
+    perform private.launch_campaign(campaign.id, options ->> 'scheduled_at', options -> 'accept_problems');
   end if;
   return (select private.campaign_json(c) from public.broadcast_campaigns c where c.id = campaign.id);
 end;
@@ -1174,7 +1236,7 @@ begin
   select campaign.tenant_id, campaign.id, r.position, r.value ->> 'wa_id', r.value ->> 'name',
     coalesce(nullif(r.value -> 'variables', 'null'), '[]')
   from jsonb_array_elements(recipients) with ordinality as r (value, position)
-  on conflict on constraint broadcast_recipients_campaign_id_wa_id_key do nothing;
+  on conflict (campaign_id, private.phone_key(wa_id)) do nothing;
   if options ->> 'recipient_list_id' is not null then
     perform private.add_list_to_campaign(campaign, template, (options ->> 'recipient_list_id')::uuid, mapping);
   end if;

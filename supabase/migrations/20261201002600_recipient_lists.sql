@@ -48,10 +48,11 @@ create table public.recipient_list_entries (
   -- texts by the names of the list's columns
   variables jsonb not null default '{}' check (jsonb_typeof(variables) = 'object'),
   primary key (list_id, tenant_id, line),
-  -- a list contains each number once
-  unique (list_id, wa_id),
   foreign key (list_id, tenant_id) references public.recipient_lists (id, tenant_id) on delete cascade
 );
+-- A list contains each person once, in whichever form their number is written.
+create unique index recipient_list_entries_key_idx
+  on public.recipient_list_entries (list_id, private.phone_key(wa_id));
 -- finds the lists of a person who is to be erased
 create index recipient_list_entries_person_idx on public.recipient_list_entries (tenant_id, wa_id);
 
@@ -277,7 +278,7 @@ begin
     select list.id, list.tenant_id, g.line, g.wa_id, g.name, coalesce(g.variables, '{}')
     from given g
     order by g.line
-    on conflict on constraint recipient_list_entries_list_id_wa_id_key do nothing
+    on conflict (list_id, private.phone_key(wa_id)) do nothing
     returning e.line
   )
   select array_agg(a.line) into kept from added a;
@@ -285,7 +286,7 @@ begin
   insert into public.recipient_list_errors (list_id, tenant_id, line, field, code, value, first_line)
   select list.id, list.tenant_id, g.line, 'phone_number', 'duplicate', g.wa_id, e.line
   from jsonb_to_recordset(entries) as g (line integer, wa_id text)
-  join public.recipient_list_entries e on e.list_id = list.id and e.wa_id = g.wa_id
+  join public.recipient_list_entries e on e.list_id = list.id and private.phone_key(e.wa_id) = private.phone_key(g.wa_id)
   where g.line <> all (coalesce(kept, '{}')) and jsonb_array_length(entries) > coalesce(cardinality(kept), 0);
   get diagnostics duplicates = row_count;
 
@@ -651,17 +652,17 @@ begin
     from public.contacts c
     where c.tenant_id = campaign.tenant_id and c.phone_key is not null and (sees_all or private.sees_contact(c))
   ) k on k.phone_key = p.phone_key
-  on conflict on constraint broadcast_recipients_campaign_id_wa_id_key do nothing;
+  on conflict (campaign_id, private.phone_key(wa_id)) do nothing;
 
   update public.broadcast_campaigns c set recipient_list_id = l.id, variable_mapping = mapping
   where c.id = campaign.id;
 end;
 $$;
 
--- The value of one variable. `contact`: {"name", "email", "language", "custom"}, where known.
+-- The value of one variable, or the `fallback` of its source where that has none. `contact`: {"name", "email", "language", "custom"}, where known.
 create function private.mapped_value(mapping jsonb, entry public.recipient_list_entries, contact jsonb) returns text
 language sql immutable set search_path = '' as $$
-  select case mapping ->> 'source'
+  select coalesce(nullif(trim(case mapping ->> 'source'
     when 'column' then entry.variables ->> (mapping ->> 'column')
     when 'contact' then case
       when mapping ->> 'field' = 'name' then coalesce(contact ->> 'name', entry.name)
@@ -670,7 +671,7 @@ language sql immutable set search_path = '' as $$
       else contact ->> (mapping ->> 'field')
     end
     when 'text' then mapping ->> 'text'
-  end;
+  end), ''), mapping ->> 'fallback');
 $$;
 
 create index recipient_list_errors_tail_idx on public.recipient_list_errors (tenant_id, private.written_tail(value));

@@ -26,7 +26,7 @@ create table private.cron_runs (
 create function private.complete_campaigns(campaigns uuid[]) returns void
 language sql set search_path = '' as $$
   update public.broadcast_campaigns c
-  set status = 'completed', completed_at = now()
+  set status = 'completed', status_reason = null, completed_at = now()
   where c.id = any (campaigns) and c.status = 'sending'
     and not exists (
       select 1 from public.broadcast_recipients r where r.campaign_id = c.id and r.status = 'pending'
@@ -34,6 +34,7 @@ language sql set search_path = '' as $$
     and not exists (
       select 1 from public.broadcast_recipients r where r.campaign_id = c.id and r.status = 'sending'
     );
+  select private.judge_ended_campaigns(campaigns);
 $$;
 
 -- Counts a dead sender for campaigns it had claims of, and pauses those that killed too many. A person resumes them.
@@ -400,7 +401,7 @@ begin
   -- The campaign was completed because its last recipients were taken for lost.
   update public.broadcast_campaigns c
   set status = 'sending', completed_at = null
-  where c.id = any (campaigns) and c.status = 'completed'
+  where c.id = any (campaigns) and c.status in ('completed', 'failed')
     and exists (select 1 from public.broadcast_recipients r where r.campaign_id = c.id and r.status = 'pending');
 
   update public.broadcast_campaigns c

@@ -87,17 +87,14 @@ begin
 end;
 $$;
 
--- Null if the caller's tenant has no such campaign. A problem of severity `error` prevents sending or makes every
+-- Problems and estimates of a campaign. A problem of severity `error` prevents sending or makes every
 -- message fail. A `warning` concerns some recipients, or the time. Blocked and erased contacts are not counted, and
 -- values that Meta would refuse are named. A campaign in the recipients' local time is calculated by their clocks, even
 -- as a draft. Other campaigns of the same number take their share of its pace.
--- Security definer: clients have no right to call `private.allowance`.
--- Time limit: it reads every recipient that waits, of whom there can be 100,000. The API waits 15 s.
-create function public.check_campaign(campaign_id uuid) returns jsonb
-language plpgsql stable security definer set search_path = '' set statement_timeout = '14s' as $$
+create function private.check_of(c public.broadcast_campaigns) returns jsonb
+language plpgsql stable set search_path = '' as $$
 declare
   tenant public.tenants;
-  c public.broadcast_campaigns;
   t public.broadcast_templates;
   s public.whatsapp_sessions;
   wanted text[];
@@ -117,12 +114,6 @@ declare
   seconds double precision;
   problems jsonb := '[]';
 begin
-  perform private.require('broadcasts.view');
-  select k.* into c from public.broadcast_campaigns k
-  where k.id = check_campaign.campaign_id and k.tenant_id = private.tenant_id();
-  if not found then
-    return null;
-  end if;
   select n.* into tenant from public.tenants n where n.id = c.tenant_id;
   select k.* into t from public.broadcast_templates k where k.id = c.template_id;
   select k.* into s from public.whatsapp_sessions k where k.id = c.session_id;
@@ -146,7 +137,6 @@ begin
     count(*) as waiting,
     count(*) filter (where o.reason = 'opted_out') as opted_out,
     count(*) filter (where o.reason in ('blocked', 'erased')) as barred,
-    count(*) - count(distinct private.phone_key(r.wa_id)) as duplicates,
     count(*) filter (where v.incomplete) as incomplete,
     count(*) filter (
       where not v.incomplete and private.invalid_values(
@@ -180,6 +170,9 @@ begin
   if t.status <> 'APPROVED' then
     problems := problems || private.problem('template_not_approved', 'error', null, t.status);
   end if;
+  if private.unsendable_parts(t.components) is not null then
+    problems := problems || private.problem('template_unsupported', 'error', null, private.unsendable_parts(t.components));
+  end if;
   if t.category = 'AUTHENTICATION' then
     problems := problems || private.problem('template_category', 'warning', null, t.category);
   end if;
@@ -200,9 +193,6 @@ begin
   end if;
   if facts.barred > 0 then
     problems := problems || private.problem('blocked', 'warning', facts.barred);
-  end if;
-  if facts.duplicates > 0 then
-    problems := problems || private.problem('duplicates', 'warning', facts.duplicates);
   end if;
   if tenant.scheduler_stopped_at is not null then
     problems := problems || private.problem('scheduler_stopped', 'warning', null);
@@ -312,6 +302,62 @@ begin
     )
   );
 end;
+$$;
+
+-- Null if the caller's tenant has no such campaign.
+-- Security definer: clients have no right to call `private.check_of`.
+-- Time limit: it reads every recipient that waits, of whom there can be 100,000. The API waits 15 s.
+create function public.check_campaign(campaign_id uuid) returns jsonb
+language plpgsql stable security definer set search_path = '' set statement_timeout = '14s' as $$
+begin
+  perform private.require('broadcasts.view');
+  return (
+    select private.check_of(k) from public.broadcast_campaigns k
+    where k.id = check_campaign.campaign_id and k.tenant_id = private.tenant_id()
+  );
+end;
+$$;
+
+-- Refuses a campaign whose check has errors, except those whose codes `accepted` lists.
+create function private.require_checked(c public.broadcast_campaigns, accepted jsonb) returns void
+language plpgsql stable set search_path = '' as $$
+declare
+  codes text;
+  sentence text;
+begin
+  select string_agg(p ->> 'code', ',' order by p ->> 'code'),
+    string_agg((p ->> 'code') || coalesce(format(' (%s)', p ->> 'count'), ''), ', ' order by p ->> 'code')
+  into codes, sentence
+  from jsonb_array_elements(private.check_of(c) -> 'problems') p
+  where p ->> 'severity' = 'error' and not coalesce(accepted, '[]') ? (p ->> 'code');
+  if codes is not null then
+    raise sqlstate 'PT422' using
+      message = format('The check of the campaign has errors: %s. Correct them, or name them in accept_problems.', sentence),
+      detail = 'campaign_problems', hint = codes;
+  end if;
+end;
+$$;
+
+-- The parts of a template that a campaign cannot fill in, as `TemplateDefinition` names them; null if there are none.
+create function private.unsendable_parts(components jsonb) returns text
+language sql immutable set search_path = '' as $$
+  select string_agg(p.name, ', ')
+  from (
+    select lower(c.value ->> 'type') as name from jsonb_array_elements(components) c
+    where upper(c.value ->> 'type') <> all ('{HEADER,BODY,FOOTER,BUTTONS}')
+    union all
+    select 'header ' || lower(c.value ->> 'format') from jsonb_array_elements(components) c
+    where upper(c.value ->> 'type') = 'HEADER'
+      and upper(coalesce(c.value ->> 'format', 'TEXT')) <> all ('{TEXT,IMAGE,VIDEO,GIF,DOCUMENT,LOCATION}')
+    union all
+    select format('button %s', lower(b.value ->> 'type')) from jsonb_array_elements(components) c
+    cross join lateral jsonb_array_elements(
+      case when jsonb_typeof(c.value -> 'buttons') = 'array' then c.value -> 'buttons' else '[]' end
+    ) b
+    where upper(c.value ->> 'type') = 'BUTTONS' and upper(b.value ->> 'type') <> all (
+      '{URL,OTP,COPY_CODE,FLOW,QUICK_REPLY,PHONE_NUMBER,VOICE_CALL,REQUEST_CONTACT_INFO}'
+    )
+  ) p;
 $$;
 
 create function private.problem(code text, severity text, count bigint, value text default null) returns jsonb

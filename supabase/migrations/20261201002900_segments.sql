@@ -757,7 +757,7 @@ begin
     from (select left(nullif(trim(coalesce(c.name, c.profile_name)), ''), 200) as shown) k
   ) n
   where c.wa_id ~ '^[0-9]{8,15}$'
-  on conflict on constraint broadcast_recipients_campaign_id_wa_id_key do nothing;
+  on conflict (campaign_id, private.phone_key(wa_id)) do nothing;
 
   update public.broadcast_campaigns c set segment_id = segment, variable_mapping = mapping
   where c.id = campaign.id;

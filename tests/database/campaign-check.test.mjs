@@ -53,6 +53,18 @@ describe("a check", () => {
       severity: "error",
       make: ({ number }) => newCampaign(number, { status: "draft", recipients: 0 }),
     },
+    ...[
+      [[{ type: "CAROUSEL", cards: [] }], "carousel"],
+      [
+        [{ type: "BUTTONS", buttons: [{ type: "CATALOG" }, { type: "FLOW" }, { type: "QUICK_REPLY" }] }],
+        "button catalog",
+      ],
+    ].map(([components, part]) => ({
+      code: "template_unsupported",
+      severity: "error",
+      make: (/** @type {any} */ { number }) => newCampaign(number, { status: "draft", template: { components } }),
+      more: [part],
+    })),
     {
       code: "template_not_approved",
       severity: "error",
@@ -99,13 +111,6 @@ describe("a check", () => {
         await sql`insert into public.contacts (tenant_id, wa_id, blocked_at) values (${tenant.id}, ${PEOPLE[0]}, now())`;
         return newCampaign(number, { status: "draft", wa_ids: PEOPLE });
       },
-      more: [1],
-    },
-    {
-      code: "duplicates",
-      severity: "warning",
-      make: ({ number }) =>
-        newCampaign(number, { status: "draft", wa_ids: ["551187654321", "5511987654321", "62811"] }),
       more: [1],
     },
     {

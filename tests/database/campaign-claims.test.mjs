@@ -94,7 +94,7 @@ describe("a customer who has opted out", () => {
     assert.deepEqual([skipped.status, skipped.attempts], ["skipped", 1]);
     const message = await messageNow({ id: message_id });
     assert.deepEqual([message.status, message.error_title], ["failed", "The customer has opted out"]);
-    assert.equal((await campaignNow(campaign)).status, "completed", "no recipient is left");
+    assert.equal((await campaignNow(campaign)).status, "failed", "no recipient is left, and none was reached");
   });
 
   test("is skipped by a retry too", async () => {

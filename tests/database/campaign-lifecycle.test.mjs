@@ -233,11 +233,13 @@ describe("a scheduled campaign", () => {
       detail: "invalid_field",
       hint: "scheduled_at",
     });
-    assert.equal(
-      (await acts(manager, campaign, "update", { scheduled_at: "2020-01-01T09:00" })).status,
-      "sending",
-      "a time in the past means now",
-    );
+    for (const scheduled_at of ["2020-01-01T09:00", "2031-01-02"])
+      await isRefused(acts(manager, campaign, "update", { scheduled_at }), {
+        code: "PT422",
+        detail: "invalid_field",
+        hint: "scheduled_at",
+      });
+    assert.equal((await campaignNow(campaign)).status, "scheduled", "a past time is a slip, and not now");
   });
 
   test("that was paused waits if it is resumed before its time, and starts at once if after it", async () => {

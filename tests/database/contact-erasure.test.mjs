@@ -298,14 +298,46 @@ describe("a deleted contact", () => {
     await isRefused(calls(await newUser(tenant, "agent"), "delete_contacts", { contact_ids: null, filter: { tag } }), {
       code: "PT403",
     });
-    assert.deepEqual(await calls(stranger, "delete_contacts", { contact_ids: null, filter: { tag } }), {
+    const chosen = { contact_ids: null, filter: { tag } };
+    assert.deepEqual(await calls(stranger, "delete_contacts", { ...chosen, expected_count: 0 }), {
       matched: 0,
       changed: 0,
     });
-    assert.deepEqual(await calls(manager, "delete_contacts", { contact_ids: null, filter: { tag } }), {
+    await isRefused(calls(manager, "delete_contacts", chosen), { code: "PT422", hint: "expected_count" });
+    await isRefused(calls(manager, "delete_contacts", { ...chosen, expected_count: 2 }), {
+      code: "PT409",
+      detail: "count_differs",
+    });
+    assert.equal((await calls(manager, "list_contacts", { filter: { tag } })).total, 3);
+    assert.deepEqual(await calls(manager, "delete_contacts", { ...chosen, expected_count: 3 }), {
       matched: 3,
       changed: 3,
     });
     assert.equal((await calls(manager, "list_contacts", { filter: { tag } })).total, 0);
+  });
+
+  test("are never all of them because a value is missing", async () => {
+    await receivesMessage(number, {});
+    const { total } = await calls(manager, "list_contacts", {});
+    assert.ok(total > 0);
+    const tags = { action: "add_tags", options: { tags: ["semua"] } };
+    for (const filter of [null, {}, { tag: null }, { search: " " }, { fields: {} }, { fields: { city: null } }]) {
+      const scope = { contact_ids: null, filter, expected_count: total };
+      await isRefused(calls(manager, "delete_contacts", scope), { code: "PT422", hint: "filter" });
+      await isRefused(calls(manager, "change_contacts", { ...scope, ...tags }), { code: "PT422", hint: "filter" });
+    }
+    const both = { contact_ids: null, filter: { tag: "x" }, everyone: true, expected_count: total };
+    await isRefused(calls(manager, "delete_contacts", both), { code: "PT422", hint: "all" });
+    assert.equal((await calls(manager, "list_contacts", {})).total, total);
+
+    const all = { contact_ids: null, filter: null, everyone: true };
+    await isRefused(calls(manager, "change_contacts", { ...all, ...tags, expected_count: total + 1 }), {
+      code: "PT409",
+      detail: "count_differs",
+    });
+    assert.deepEqual(await calls(manager, "change_contacts", { ...all, ...tags, expected_count: total }), {
+      matched: total,
+      changed: total,
+    });
   });
 });

@@ -197,8 +197,10 @@ export const RULES = {
       where p.pronamespace = any (${OURS}) and p.prosecdef and p.prorettype <> 'trigger'::regtype
         and has_function_privilege('authenticated', p.oid, 'execute')
         and p.prosrc !~ '(private\\.(require|require_campaign|own_number|own_conversation|tenant_id|has_permission|caller_roles)\\(|auth\\.uid\\()'
-        -- look a key and a proof up by their secret
-        and p.oid <> all (array['private.api_key_of(text)', 'private.is_function_proof(text)']::regprocedure[])`,
+        -- look a key, a proof and a claim up by their secret
+        and p.oid <> all (array[
+          'private.api_key_of(text)', 'private.is_function_proof(text)', 'private.note_repeatable_write(uuid)'
+        ]::regprocedure[])`,
     broken: `create function public.lint_all() returns bigint language sql security definer set search_path = '' as 'select count(*) from public.messages';
       grant execute on function public.lint_all() to authenticated`,
     found: "lint_all()",

@@ -299,6 +299,8 @@ export const CALLED_BY_SERVICE = [
   "claim_media",
   "finish_media",
   "expire_idempotency_keys",
+  "begin_repeatable_request",
+  "finish_repeatable_request",
   "run_retention",
   "begin_housekeeping",
   "begin_housekeeping_step",
@@ -332,6 +334,7 @@ export const PRIVATE_RUN_BY_ALL = ["begin_request", "api_key_of", "is_function_p
 /** Functions that policies and the functions above run in the caller's name. Schema private is not exposed. */
 export const PRIVATE_RUN_BY_USERS = [
   ...PRIVATE_RUN_BY_ALL,
+  "note_repeatable_write",
   "tenant_id",
   "person_id",
   "caller_roles",

@@ -387,11 +387,94 @@ test("a person triggers the scheduler, which sends due campaigns without cron", 
   assert.equal(done.statistics.sent, 2);
 });
 
+test("a campaign that is sent now starts without cron", async () => {
+  const { id } = await app.createsCampaign(customers(2));
+  const draft = await app.createsCampaign(customers(1), { draft: true });
+  assert.equal((await act(draft.id, "send")).status, "sending");
+  for (const started of [id, draft.id]) {
+    await eventually("the campaign ends", async () => (await app.campaign(started)).status === "completed");
+  }
+});
+
+test("a campaign contains a person once, in whichever form their number is written", async () => {
+  const given = (/** @type {string} */ phone_number) => ({ phone_number, variables: ["Ani"] });
+  for (const forms of [
+    ["+55 11 9 8962-3736", "+55 11 8962-3736", "551189623736"],
+    ["+52 1 55 1234 5678", "+52 55 1234 5678"],
+    ["+54 9 11 2345 6789", "+54 11 2345 6789", "+54 11 15 2345 6789"],
+    ["0812-9999-0001", "+62 812 9999 0001", "０８１２９９９９０００１", "+٦٢٨١٢٩٩٩٩٠٠٠١", "\u200e6281299990001\u00ad"],
+  ]) {
+    const campaign = await app.succeeds("POST", path, {
+      as: "manager",
+      body: { name: "Sekali", template_id: (await app.template()).id, recipients: forms.map(given), draft: true },
+    });
+    assert.deepEqual([campaign.statistics.total, campaign.duplicates_removed], [1, forms.length - 1], forms[0]);
+  }
+});
+
+test("a time that has passed, or a bare date, is refused and sends nothing", async () => {
+  const template_id = (await app.template()).id;
+  const recipients = [{ phone_number: app.newCustomer(), variables: ["Ani"] }];
+  for (const draft of [true, false]) {
+    for (const scheduled_at of ["2020-12-01T09:00", "2099-12-01", "2020-12-01T09:00:00Z"]) {
+      const body = { name: "Tahun salah", template_id, recipients, scheduled_at, draft };
+      const { body: answer } = await app.refuses(422, "invalid_field", "POST", path, { as: "manager", body });
+      assert.ok("scheduled_at" in answer.error.fields);
+    }
+  }
+  const waiting = await app.createsCampaign(customers(1), { draft: true });
+  const wrong = { as: "manager", body: { scheduled_at: "2020-12-01T09:00" } };
+  await app.refuses(422, "invalid_field", "POST", `${path}/${waiting.id}/send`, wrong);
+  await app.refuses(422, "invalid_field", "PATCH", `${path}/${waiting.id}`, wrong);
+  assert.equal((await app.campaign(waiting.id)).status, "draft");
+});
+
+test("a campaign whose check has errors is sent only in spite of them by name", async () => {
+  const list = await app.succeeds("POST", "/api/broadcast/recipient-lists", {
+    as: "manager",
+    body: {
+      name: "Setengah",
+      recipients: [
+        { phone_number: app.newCustomer(), variables: { nama: "Ani" } },
+        { phone_number: app.newCustomer(), variables: { nama: "" } },
+      ],
+    },
+  });
+  const template_id = (await app.template()).id;
+  const body = { name: "Setengah", template_id, recipient_list_id: list.id };
+  const mapped = (/** @type {object} */ more) => [{ source: "column", column: "nama", ...more }];
+  const refused = await app.refuses(422, "campaign_problems", "POST", path, {
+    as: "manager",
+    body: { ...body, variable_mapping: mapped({}) },
+  });
+  assert.deepEqual(Object.keys(refused.body.error.fields), ["missing_variables"]);
+  const draft = await app.succeeds("POST", path, {
+    as: "manager",
+    body: { ...body, variable_mapping: mapped({}), draft: true },
+  });
+  await app.refuses(422, "campaign_problems", "POST", `${path}/${draft.id}/send`, {
+    as: "manager",
+    body: { accept_problems: ["number_unavailable"] },
+  });
+  assert.equal((await app.campaign(draft.id)).status, "draft");
+  assert.equal((await act(draft.id, "send", { accept_problems: ["missing_variables"] })).status, "sending");
+
+  const filled = await app.succeeds("POST", path, {
+    as: "manager",
+    body: { ...body, variable_mapping: mapped({ fallback: "Pelanggan" }), draft: true },
+  });
+  assert.deepEqual((await recipients(filled.id)).map((/** @type {any} */ { variables }) => variables).sort(), [
+    ["Ani"],
+    ["Pelanggan"],
+  ]);
+});
+
 test("the queue belongs to the tenant, and its failed messages are retried", async () => {
   const bad = app.newCustomer();
   await app.metaFails({ kind: "error_code", code: 131_026, to: bad, times: 1 });
   const { id } = await app.createsCampaign([bad]);
-  await until(id, "completed");
+  const failed = await until(id, "failed");
+  assert.match(failed.status_reason, /dijangkau|reached/);
   await app.metaIsWell();
   const foreign = await app.succeeds("GET", "/api/queue", { as: "stranger" });
   assert.deepEqual([foreign.campaigns, foreign.total.failed], [[], 0]);

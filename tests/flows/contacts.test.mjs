@@ -89,6 +89,31 @@ describe("a contact", () => {
     await app.succeeds("DELETE", `${CONTACTS}/${contact.id}/notes?note_id=${note.id}`, { as: "manager" });
     const bulk = await post(`${CONTACTS}/bulk`, { filter: { tag: key }, action: "add_tags", tags: ["baru"] });
     assert.deepEqual(bulk, { matched: 1, changed: 1 });
+    const before = await app.succeeds("GET", CONTACTS, { as: "admin" });
+    for (const scope of [
+      {},
+      { filter: {} },
+      { filter: { tag: null } },
+      { all: false },
+      { filter: { tag: "x" }, all: true },
+    ]) {
+      for (const rest of [
+        { action: "delete", expected_count: before.total },
+        { action: "add_tags", tags: ["x"] },
+      ]) {
+        await app.refuses(422, "invalid_field", "POST", `${CONTACTS}/bulk`, {
+          as: "admin",
+          body: { ...scope, ...rest },
+        });
+      }
+    }
+    const guessed = { as: "admin", body: { all: true, action: "delete", expected_count: before.total + 1 } };
+    await app.refuses(409, "count_differs", "POST", `${CONTACTS}/bulk`, guessed);
+    await app.refuses(422, "invalid_field", "POST", `${CONTACTS}/bulk`, {
+      as: "admin",
+      body: { all: true, action: "delete" },
+    });
+    assert.equal((await app.succeeds("GET", CONTACTS, { as: "admin" })).total, before.total);
     await app.refuses(422, "invalid_field", "POST", `${CONTACTS}/bulk`, {
       as: "manager",
       body: { action: "add_tags", tags: ["x"] },

@@ -268,13 +268,24 @@ test("a customer who opted out of marketing gets no marketing template", async (
   await app.succeeds("POST", path, { as: "agent", body: { text: "Maaf" } });
 });
 
-test("a message that Meta may have sent is reported as unknown, with Meta's code", async () => {
+test("a message that Meta may have sent is reported as unknown, and is never repeated", async () => {
   const { from, path } = await newChat();
-  await app.metaFails({ kind: "error_code", code: 131_000, to: from, times: 1 });
+  await app.metaFails({ kind: "http_status", status: 500, to: from, times: 1 });
   const { body } = await app.call("POST", path, { as: "agent", body: { text: "x" } });
-  assert.deepEqual([body.status, body.error_code], ["unknown", 131_000]);
-  assert.match(body.error.explanation, /not certain/);
+  assert.equal(body.status, "unknown");
+  assert.match(body.error_title, /may have been sent/);
+  assert.equal((await app.ledger([from])).size, 0);
 });
+
+for (const code of [131_000, 131_016, 2]) {
+  test(`Meta's own error ${code} is a refusal, after which the message is sent again`, async () => {
+    const { from, path } = await newChat();
+    await app.metaFails({ kind: "error_code", code, to: from, times: 1 });
+    const { body } = await app.call("POST", path, { as: "agent", body: { text: "x" } });
+    assert.ok(["sent", "delivered", "read"].includes(body.status), JSON.stringify(body));
+    assert.equal((await app.ledger([from])).get(from)?.length, 1);
+  });
+}
 
 test("the customer sees reading and typing once", async () => {
   const { wamid, id } = await newChat();
@@ -291,8 +302,9 @@ test("the customer sees reading and typing once", async () => {
 
 test("a person of another tenant can neither send, read nor type here", async () => {
   const { id, path, from } = await newChat();
-  for (const where of [path, `/api/conversations/${id}/read`, `/api/conversations/${id}/typing`]) {
-    await app.refuses(404, "not_found", "POST", where, { as: "stranger", body: { text: "x" } });
+  await app.refuses(404, "not_found", "POST", path, { as: "stranger", body: { text: "x" } });
+  for (const where of [`/api/conversations/${id}/read`, `/api/conversations/${id}/typing`]) {
+    await app.refuses(404, "not_found", "POST", where, { as: "stranger" });
   }
   const conversation = await app.conversationWith(from);
   const refused = await app.refuses(422, "invalid_field", "POST", "/api/whatsapp/messages", {

@@ -33,8 +33,7 @@ const FAULTS = [
   { kind: "error_code", code: 130_429, times: 1, unanswered: false },
   { kind: "error_code", code: 131_056, times: 5, unanswered: false },
   { kind: "error_code", code: 131_026, times: 10, unanswered: false },
-  // 131000 does not say whether the message was sent.
-  { kind: "error_code", code: 131_000, times: 5, unanswered: true },
+  { kind: "error_code", code: 131_000, times: 3, unanswered: false },
 ];
 
 /** @param {import("../flows/app.mjs").App} app @param {{ seed: number }} options */

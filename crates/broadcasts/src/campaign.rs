@@ -66,6 +66,13 @@ pub(crate) struct Campaign {
     updated_at: DateTime<Utc>,
 }
 
+impl Campaign {
+    /// Whether its recipients are being sent to.
+    pub(crate) fn is_sending(&self) -> bool {
+        self.status == "sending"
+    }
+}
+
 /// The figures of a campaign, counted from its recipients when they are read. `sent` includes `delivered`, and
 /// `delivered` includes `read`.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]

@@ -1,12 +1,16 @@
 //! `POST /api/broadcast/campaigns/{id}/send`, `pause`, `resume`, `cancel`, `complete`, `retry`, `duplicate`.
 
 use axum::Json;
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::campaign::{Campaign, TIME_LIMIT};
+use super::hand_over::send_soon;
+use crm_core::app::App;
+use crm_core::background::Background;
 use crm_core::caller::Caller;
 use crm_core::caller::Permitted;
 use crm_core::contract::Routes;
@@ -33,11 +37,15 @@ pub(crate) struct ActedOnCampaign {
 #[derive(Default, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SendOptions {
-    /// A time with an offset, or without one in the tenant's time zone. If left out, the campaign starts within the
-    /// next minute.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// A time ahead, with an offset or without one in the tenant's time zone. If left out, the campaign starts at once.
+    /// `send_at` is another name of it.
+    #[serde(alias = "send_at", skip_serializing_if = "Option::is_none")]
     #[schema(example = "2026-12-01T09:00")]
     scheduled_at: Option<String>,
+    /// The errors of the check to send in spite of, by their codes. Any other error refuses the campaign.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = json!(["missing_variables"]))]
+    accept_problems: Option<Vec<String>>,
 }
 
 /// The recipients to send to again.
@@ -71,6 +79,7 @@ pub fn send() -> Routes {
 /// Send a campaign.
 ///
 /// A draft starts now or, with `scheduled_at`, at that time. A campaign that waits for its time starts now.
+/// Errors of its check refuse it, except for those in `accept_problems`.
 #[utoipa::path(
     post, path = "/api/broadcast/campaigns/{id}/send", tag = "broadcasts",
     params(("id" = Uuid, Path, description = "The id of the campaign")),
@@ -78,15 +87,19 @@ pub fn send() -> Routes {
     responses(
         (status = 200, body = ActedOnCampaign),
         (status = 409, description = "campaign_state, nothing_to_retry"),
-        (status = 422, description = "template_not_approved"),
+        (status = 422, description = "template_not_approved, campaign_problems"),
     ),
 )]
 pub(crate) async fn send_campaign(
     permitted: Permitted<BroadcastsSend>,
     PathId(id): PathId,
+    State(app): State<App>,
+    background: Background,
     OptionalJsonBody(options): OptionalJsonBody<SendOptions>,
 ) -> Result<Json<ActedOnCampaign>, ApiError> {
-    act(&permitted.caller, id, "send", &options).await
+    let acted = act(&permitted.caller, id, "send", &options).await?;
+    send_soon(app, &background, &acted.campaign);
+    Ok(acted)
 }
 
 /// `/api/broadcast/campaigns/{id}/pause`.
@@ -134,8 +147,12 @@ pub fn resume() -> Routes {
 pub(crate) async fn resume_campaign(
     permitted: Permitted<BroadcastsPause>,
     PathId(id): PathId,
+    State(app): State<App>,
+    background: Background,
 ) -> Result<Json<ActedOnCampaign>, ApiError> {
-    act(&permitted.caller, id, "resume", &json!({})).await
+    let acted = act(&permitted.caller, id, "resume", &json!({})).await?;
+    send_soon(app, &background, &acted.campaign);
+    Ok(acted)
 }
 
 /// `/api/broadcast/campaigns/{id}/cancel`.
@@ -208,9 +225,13 @@ pub fn retry() -> Routes {
 pub(crate) async fn retry_campaign(
     permitted: Permitted<BroadcastsRetry>,
     PathId(id): PathId,
+    State(app): State<App>,
+    background: Background,
     OptionalJsonBody(options): OptionalJsonBody<RetryOptions>,
 ) -> Result<Json<ActedOnCampaign>, ApiError> {
-    act(&permitted.caller, id, "retry", &options).await
+    let acted = act(&permitted.caller, id, "retry", &options).await?;
+    send_soon(app, &background, &acted.campaign);
+    Ok(acted)
 }
 
 /// `/api/broadcast/campaigns/{id}/duplicate`.

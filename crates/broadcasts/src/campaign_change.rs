@@ -27,9 +27,11 @@ pub(crate) struct CampaignChanges {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "Promo akhir tahun")]
     name: Option<String>,
-    /// A time with an offset, or without one in the tenant's time zone. Null removes it.
+    /// A time ahead, with an offset or without one in the tenant's time zone. Null removes it. `send_at` is another name
+    /// of it.
     #[serde(
         default,
+        alias = "send_at",
         deserialize_with = "nullable",
         skip_serializing_if = "Option::is_none"
     )]
@@ -65,6 +67,10 @@ pub(crate) struct CampaignChanges {
     /// The sources of the variables for entries of a list or a segment. The values are read again.
     #[serde(skip_serializing_if = "Option::is_none")]
     variable_mapping: Option<VariableMapping>,
+    /// For a campaign that waits for its time: the errors of its check to send in spite of, by their codes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = json!(["missing_variables"]))]
+    accept_problems: Option<Vec<String>>,
 }
 
 pub(super) fn router() -> Routes {
@@ -83,7 +89,7 @@ pub(super) fn router() -> Routes {
         (status = 200, body = Campaign),
         (status = 403, description = "role_too_high"),
         (status = 409, description = "campaign_state, list_not_ready"),
-        (status = 422, description = "template_not_approved, variables_unmapped, invalid_filter"),
+        (status = 422, description = "template_not_approved, variables_unmapped, invalid_filter, campaign_problems"),
     ),
 )]
 pub(crate) async fn update_campaign(

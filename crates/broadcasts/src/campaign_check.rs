@@ -153,6 +153,10 @@ fn sentence(code: &str, count: u64, value: Option<&str>) -> Text {
             format!("The template is {value}: Meta sends approved templates only."),
             format!("Template berstatus {value}: Meta hanya mengirim template yang disetujui."),
         ),
+        "template_unsupported" => Text::new(
+            format!("A campaign cannot send this template: {value}."),
+            format!("Kampanye tidak dapat mengirim template ini: {value}."),
+        ),
         "template_category" => Text::new(
             "Authentication templates are for single codes, not for campaigns.",
             "Template autentikasi untuk kode satuan, bukan untuk kampanye.",
@@ -186,10 +190,6 @@ fn sentence(code: &str, count: u64, value: Option<&str>) -> Text {
         "opted_out" => Text::new(
             format!("{count} recipients have opted out of marketing and will be skipped."),
             format!("{count} penerima menolak pesan pemasaran dan akan dilewati."),
-        ),
-        "duplicates" => Text::new(
-            format!("{count} recipients have the same number as another, written differently."),
-            format!("{count} penerima memiliki nomor yang sama dengan penerima lain, ditulis berbeda."),
         ),
         "scheduler_stopped" => Text::new(
             "The scheduler is stopped: scheduled campaigns do not start.",

@@ -1,7 +1,7 @@
 //! `POST /api/broadcast/campaigns`.
 
 use axum::Json;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -10,8 +10,11 @@ use uuid::Uuid;
 use whatsapp::template::{Problem, ProblemReason, TemplateDefinition};
 
 use super::campaign::{Campaign, QuietHours, TIME_LIMIT};
+use super::hand_over::send_soon;
 use super::recipient::{Recipient, RecipientInput};
 use super::variable_mapping::VariableMapping;
+use crm_core::app::App;
+use crm_core::background::Background;
 use crm_core::caller::{Caller, Permitted};
 use crm_core::contract::Routes;
 use crm_core::error::ApiError;
@@ -30,6 +33,7 @@ const MAX_PROBLEMS: usize = 50;
 
 /// A campaign to create.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct NewCampaign {
     #[schema(example = "Promo akhir tahun")]
     name: String,
@@ -39,9 +43,10 @@ pub(crate) struct NewCampaign {
     session_id: Option<Uuid>,
     /// The person in whose name it is sent; the caller if left out.
     sender_id: Option<Uuid>,
-    /// When to start: a time with an offset, or without one in the tenant's time zone. If it is left out or has passed,
-    /// the campaign starts within the next minute.
+    /// When to start: a time with an offset, or without one in the tenant's time zone. It must be ahead; leave it out to
+    /// start at once. `send_at` is another name of it.
     #[schema(example = "2026-12-01T09:00")]
+    #[serde(alias = "send_at")]
     scheduled_at: Option<String>,
     /// Whether each recipient gets it at that time in their own time zone.
     #[serde(default)]
@@ -63,6 +68,9 @@ pub(crate) struct NewCampaign {
     /// The sources of the template's variables for entries of a list or a segment: in their order, or by their names.
     /// If left out, the columns of the list are used; a segment has none.
     variable_mapping: Option<VariableMapping>,
+    /// The errors of the check to send in spite of, by their codes. Any other error refuses the campaign.
+    #[schema(example = json!(["missing_variables"]))]
+    accept_problems: Option<Vec<String>>,
 }
 
 /// The campaign that was created.
@@ -84,8 +92,9 @@ pub(super) fn router() -> Routes {
 ///
 /// Recipients come from exactly one of `recipients`, `recipient_list_id` and `segment_id`. The campaign is created with
 /// all its recipients or not at all: one wrong recipient refuses the whole request, and `fields` names it, for example
-/// `recipients[3].phone_number`. Unless it is a draft, the campaign starts at `scheduled_at`, or within the next
-/// minute; that needs `broadcasts.send` as well.
+/// `recipients[3].phone_number`. Unless it is a draft, the campaign starts at `scheduled_at`, or at once; that
+/// needs `broadcasts.send` as well, and a check without errors (`GET /api/broadcast/campaigns/{id}/check`) except for those in
+/// `accept_problems`. `campaign_problems` names the others as fields.
 #[utoipa::path(
     post, path = "/api/broadcast/campaigns", tag = "broadcasts",
     request_body(content = NewCampaign, example = json!({
@@ -96,11 +105,13 @@ pub(super) fn router() -> Routes {
         (status = 201, body = CreatedCampaign),
         (status = 403, description = "role_too_high"),
         (status = 409, description = "list_not_ready"),
-        (status = 422, description = "template_not_approved, variables_unmapped, invalid_filter"),
+        (status = 422, description = "template_not_approved, variables_unmapped, invalid_filter, campaign_problems"),
     ),
 )]
 pub(crate) async fn create_campaign(
     permitted: Permitted<BroadcastsCreate>,
+    State(app): State<App>,
+    background: Background,
     JsonBody(campaign): JsonBody<NewCampaign>,
 ) -> Result<(StatusCode, Json<CreatedCampaign>), ApiError> {
     if !campaign.draft {
@@ -136,6 +147,7 @@ pub(crate) async fn create_campaign(
             "recipient_list_id": campaign.recipient_list_id,
             "segment_id": campaign.segment_id,
             "variable_mapping": campaign.variable_mapping,
+            "accept_problems": campaign.accept_problems,
         },
     });
     let campaign: Campaign = permitted
@@ -144,6 +156,7 @@ pub(crate) async fn create_campaign(
         .with_time_limit(TIME_LIMIT)
         .rpc("create_campaign", &arguments)
         .await?;
+    send_soon(app, &background, &campaign);
     let duplicates_removed = given.saturating_sub(campaign.statistics.total.min(given));
     Ok(created(CreatedCampaign {
         campaign,

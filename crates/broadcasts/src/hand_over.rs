@@ -11,7 +11,9 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::sender_queue::LeasedNumber;
+use crate::campaign::Campaign;
 use crm_core::app::App;
+use crm_core::background::Background;
 
 /// The most instances that one run uses, including its own.
 pub(super) const MAX_INSTANCES: usize = 10;
@@ -65,6 +67,14 @@ pub(super) async fn hand_over(app: &App, holder: Uuid, share: &[LeasedNumber]) -
             );
             Vec::new()
         }
+    }
+}
+
+/// Starts a run of the sender after the answer if the campaign sends now. Cron starts one within a minute anyway; the
+/// leases of the numbers keep runs apart.
+pub(crate) fn send_soon(app: App, background: &Background, campaign: &Campaign) {
+    if campaign.is_sending() {
+        background.run(async move { call_for_a_run(&app).await });
     }
 }
 

@@ -11,7 +11,8 @@ use tables::phone_number;
 #[derive(Deserialize, ToSchema)]
 #[serde(
     untagged,
-    expecting = "must be a phone number or an object with `phone_number`"
+    deny_unknown_fields,
+    expecting = "must be a phone number or an object with `phone_number` and, at choice, `name` and `variables`"
 )]
 pub(super) enum RecipientInput {
     /// A phone number with its country code; one that begins with 0 is Indonesian.

@@ -15,19 +15,27 @@ pub(crate) enum VariableMapping {
 
 /// The source of a value.
 #[derive(Deserialize, Serialize, ToSchema)]
-#[serde(tag = "source", rename_all = "lowercase")]
+#[serde(tag = "source", rename_all = "lowercase", deny_unknown_fields)]
 pub(crate) enum VariableSource {
     /// A column of the recipient list.
     Column {
         /// The name of the column.
         #[schema(example = "city")]
         column: String,
+        /// The value for recipients who have none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(example = "kota Anda")]
+        fallback: Option<String>,
     },
     /// A value of the contact.
     Contact {
         /// `name`, `phone_number`, `email`, `language`, or `custom.` and the key of a custom field.
         #[schema(example = "custom.city")]
         field: String,
+        /// The value for recipients who have none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(example = "Pelanggan")]
+        fallback: Option<String>,
     },
     /// The same text for every recipient.
     Text {

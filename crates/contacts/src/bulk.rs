@@ -26,7 +26,7 @@ const MAX_IDS: usize = 500;
 /// Time limit of the call: 100,000 contacts take half of it on two cores.
 const TIME_LIMIT: Duration = Duration::from_secs(55);
 
-/// An action, and the contacts it applies to: those in `ids`, or those that pass `filter`.
+/// An action, and the contacts it applies to: those in `ids`, those that pass `filter`, or with `all` every contact.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ContactBulk)]
@@ -34,7 +34,15 @@ pub(crate) struct BulkAction {
     /// The ids of contacts. Those that the caller may not see are skipped.
     #[schema(max_items = 500)]
     ids: Option<Vec<Uuid>>,
+    /// A filter with at least one condition.
     filter: Option<ContactFilter>,
+    /// Whether the action applies to every contact that the caller may see.
+    #[serde(default)]
+    all: bool,
+    /// The number of contacts that the action must find; it does nothing if it finds another one. `delete` by filter
+    /// or with `all` needs it.
+    #[schema(minimum = 0, example = 42)]
+    expected_count: Option<u32>,
     action: Action,
     /// The tags for `add_tags` and `remove_tags`.
     #[schema(example = json!(["2026"]))]
@@ -76,13 +84,15 @@ pub fn router() -> Routes {
 
 /// Change many contacts at once.
 ///
-/// The action applies to the contacts in `ids`, or to all contacts that pass `filter`. Contacts that the caller may not
-/// see are skipped. Labels need `labels.assign`, deleting needs `contacts.delete`, everything else needs
+/// The action applies to the contacts in `ids`, to all contacts that pass `filter`, or with `all` to every contact. A
+/// filter without a condition is refused. Deleting by filter or with `all` needs `expected_count`. Contacts that the
+/// caller may not see are skipped. Labels need `labels.assign`, deleting needs `contacts.delete`, everything else needs
 /// `contacts.update`.
 #[utoipa::path(
     post, path = "/api/crm/contacts/bulk", tag = "contacts",
     request_body(content = BulkAction, example = json!({"filter": {"tag": "grosir"}, "action": "add_tags", "tags": ["2026"]})),
-    responses((status = 200, body = BulkOutcome), (status = 422, description = "invalid_filter")),
+    responses((status = 200, body = BulkOutcome), (status = 409, description = "count_differs"),
+        (status = 422, description = "invalid_filter")),
 )]
 pub(crate) async fn change_contacts(
     State(app): State<App>,
@@ -91,7 +101,7 @@ pub(crate) async fn change_contacts(
     JsonBody(bulk): JsonBody<BulkAction>,
 ) -> Result<Json<BulkOutcome>, ApiError> {
     let caller = permitted.caller;
-    let (ids, filter) = chosen(bulk.ids, bulk.filter)?;
+    let (ids, filter) = chosen(bulk.ids, bulk.filter, bulk.all)?;
     let required = |field: &str| ApiError::required(field);
     let options = match bulk.action {
         Action::AddTags | Action::RemoveTags => {
@@ -107,7 +117,9 @@ pub(crate) async fn change_contacts(
         }
         Action::SetOwner => json!({ "owner_id": bulk.owner_id }),
         Action::Delete => {
-            let arguments = json!({ "contact_ids": ids, "filter": filter });
+            let arguments = json!({
+                "contact_ids": ids, "filter": filter, "everyone": bulk.all, "expected_count": bulk.expected_count,
+            });
             let database = caller.database().with_time_limit(TIME_LIMIT);
             let outcome = database.rpc("delete_contacts", &arguments).await?;
             background.run(async move { erased_files::remove_soon(&app).await });
@@ -116,22 +128,36 @@ pub(crate) async fn change_contacts(
     };
     let arguments = json!({
         "contact_ids": ids, "filter": filter, "action": bulk.action, "options": options,
+        "everyone": bulk.all, "expected_count": bulk.expected_count,
     });
     let database = caller.database().with_time_limit(TIME_LIMIT);
     Ok(Json(database.rpc("change_contacts", &arguments).await?))
 }
 
-/// Exactly one of the two: a request without a selection must not mean every contact.
-fn chosen(ids: Option<Vec<Uuid>>, filter: Option<ContactFilter>) -> Result<(Value, Value), ApiError> {
+/// Exactly one of the three: a request without a selection must not mean every contact. The database checks that the
+/// filter has a condition.
+fn chosen(
+    ids: Option<Vec<Uuid>>,
+    filter: Option<ContactFilter>,
+    all: bool,
+) -> Result<(Value, Value), ApiError> {
     match (ids, filter) {
+        (None, None) if all => Ok((Value::Null, Value::Null)),
+        _ if all => Err(ApiError::field(
+            "all",
+            Text::new(
+                "cannot be combined with `ids` or `filter`",
+                "tidak dapat digabung dengan `ids` atau `filter`",
+            ),
+        )),
         (Some(ids), None) if ids.len() > MAX_IDS => Err(too_many("ids", MAX_IDS)),
         (Some(ids), None) => Ok((json!(ids), Value::Null)),
         (None, Some(filter)) => Ok((Value::Null, json!(filter.checked()?))),
         _ => Err(ApiError::field(
             "ids",
             Text::new(
-                "give either `ids` or `filter`",
-                "berikan `ids` atau `filter`, salah satu saja",
+                "give one of `ids`, `filter` and `\"all\": true`",
+                "berikan salah satu dari `ids`, `filter`, atau `\"all\": true`",
             ),
         )),
     }

@@ -27,6 +27,7 @@ use crate::app::App;
 use crate::contract::{self, Argument, Contract};
 use crate::error::ApiError;
 use crate::rate_limit::{self, Guarded};
+use crate::repeatable;
 use crate::text::Text;
 use crate::trace::{Actor, Trace};
 use credential::Credential;
@@ -140,6 +141,7 @@ impl Caller {
             caller.remembered = false;
         }
         (check)(&caller.access)?;
+        repeatable::begin(app, &caller.trace, &caller.access).await?;
         Ok(caller)
     }
 }

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Extension, Path, Request, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Method};
+use utoipa::openapi::RefOr;
 use utoipa::openapi::path::Paths;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -20,6 +21,9 @@ pub type Routes = OpenApiRouter<App>;
 
 /// The extension that holds the contract of an operation until the document is completed.
 pub const EXTENSION: &str = "x-contract";
+
+/// The extension that marks an operation as repeatable until the document is completed.
+pub const REPEATABLE: &str = "x-repeatable";
 
 /// An answer that arguments of a handler can give instead of the handler.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,6 +96,10 @@ pub struct Contract {
     pub access: Access,
     /// The refusals of the operation.
     pub refusals: BTreeSet<&'static Refusal>,
+    /// Whether the operation reads query parameters. It refuses them otherwise.
+    pub reads_query: bool,
+    /// Whether the operation reads the body. It refuses a body with content otherwise.
+    pub reads_body: bool,
 }
 
 impl Contract {
@@ -140,7 +148,18 @@ macro_rules! silent {
         })+
     };
 }
-silent!(HeaderMap, Request, Result<Bytes, BytesRejection>, Background);
+silent!(HeaderMap, Background);
+
+macro_rules! whole_body {
+    ($($argument:ty),+) => {
+        $(impl Argument for $argument {
+            fn state(contract: &mut Contract) {
+                contract.reads_body = true;
+            }
+        })+
+    };
+}
+whole_body!(Request, Result<Bytes, BytesRejection>);
 
 impl Argument for Path<String> {
     fn state(contract: &mut Contract) {
@@ -165,6 +184,9 @@ macro_rules! described {
                 let mut contract = Contract::default();
                 contract.refuses(&[&INTERNAL]);
                 $($argument::state(&mut contract);)*
+                if !contract.reads_query || !contract.reads_body {
+                    contract.refuses(&[&INVALID]);
+                }
                 contract
             }
         }
@@ -178,27 +200,60 @@ described! { A B C D }
 described! { A B C D E }
 described! { A B C D E F }
 
+/// How the requests of a path are read. [`routes!`](crate::routes) has it applied before the handlers run.
+#[doc(hidden)]
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    /// The methods whose operations read no query parameters.
+    pub no_query: Vec<Method>,
+    /// The methods whose operations read no body.
+    pub no_body: Vec<Method>,
+    /// Whether the POST operation can be repeated with an `Idempotency-Key`, and does not read the key itself.
+    pub repeatable: bool,
+}
+
 /// Writes the contract of `handler` into its operation. [`routes!`](crate::routes) calls it.
 #[doc(hidden)]
 pub fn state_contract<Arguments, Handler: Described<Arguments>>(
     paths: &mut Paths,
+    reading: &mut Reading,
     operation_id: &str,
     _handler: &Handler,
 ) {
-    let contract = Handler::contract().to_json();
+    let contract = Handler::contract();
+    let stated = contract.to_json();
     let operations = paths.paths.values_mut().flat_map(|item| {
         [
-            &mut item.get,
-            &mut item.post,
-            &mut item.put,
-            &mut item.patch,
-            &mut item.delete,
+            (Method::GET, &mut item.get),
+            (Method::POST, &mut item.post),
+            (Method::PUT, &mut item.put),
+            (Method::PATCH, &mut item.patch),
+            (Method::DELETE, &mut item.delete),
         ]
     });
-    for operation in operations.flatten() {
-        if operation.operation_id.as_deref() == Some(operation_id) {
+    for (method, operation) in operations {
+        let Some(operation) = operation else { continue };
+        if operation.operation_id.as_deref() != Some(operation_id) {
+            continue;
+        }
+        let extensions = operation.extensions.get_or_insert_default();
+        extensions.insert(EXTENSION.to_owned(), stated.clone());
+        if !contract.reads_query {
+            reading.no_query.push(method.clone());
+        }
+        if !contract.reads_body {
+            reading.no_body.push(method.clone());
+        }
+        let reads_key = operation
+            .parameters
+            .iter()
+            .flatten()
+            .any(|parameter| matches!(parameter, RefOr::T(known) if known.name == "Idempotency-Key"));
+        let known_caller = matches!(contract.access, Access::Member | Access::Permission(_));
+        if method == Method::POST && known_caller && !reads_key {
+            reading.repeatable = true;
             let extensions = operation.extensions.get_or_insert_default();
-            extensions.insert(EXTENSION.to_owned(), contract.clone());
+            extensions.insert(REPEATABLE.to_owned(), true.into());
         }
     }
 }
@@ -208,7 +263,8 @@ pub fn state_contract<Arguments, Handler: Described<Arguments>>(
 macro_rules! routes {
     ($($handler:ident),+ $(,)?) => {{
         let (schemas, mut paths, methods) = $crate::utoipa_axum::routes!($($handler),+);
-        $($crate::contract::state_contract(&mut paths, stringify!($handler), &$handler);)+
-        (schemas, paths, methods)
+        let mut reading = $crate::contract::Reading::default();
+        $($crate::contract::state_contract(&mut paths, &mut reading, stringify!($handler), &$handler);)+
+        (schemas, paths, $crate::reading::apply(methods, reading))
     }};
 }

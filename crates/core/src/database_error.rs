@@ -15,7 +15,7 @@ impl From<DatabaseError> for ApiError {
                 code,
                 message,
                 field,
-            } => refused(status, &code, message, field),
+            } => refused(status, &code, message, field.as_deref()),
             DatabaseError::Unauthorized(_) => Self::unauthorized(Text::new(
                 "Your session is no longer valid. Please sign in again.",
                 "Sesi Anda sudah tidak berlaku. Silakan masuk lagi.",
@@ -41,7 +41,7 @@ impl From<DatabaseError> for ApiError {
     }
 }
 
-fn refused(status: u16, code: &str, message: String, field: Option<String>) -> ApiError {
+fn refused(status: u16, code: &str, message: String, fields: Option<&str>) -> ApiError {
     let Some(&(code, status, indonesian)) = REFUSALS.iter().find(|(known, ..)| *known == code) else {
         return ApiError::internal(format!("unknown refusal {status} {code}: {message}"));
     };
@@ -57,10 +57,11 @@ fn refused(status: u16, code: &str, message: String, field: Option<String>) -> A
     if status == StatusCode::TOO_MANY_REQUESTS {
         error = error.retry_after(60);
     }
-    match field {
-        Some(field) => error.with_field(field, text),
-        None => error,
+    // A refusal can name several fields.
+    for field in fields.iter().flat_map(|fields| fields.split(',')) {
+        error = error.with_field(field, text.clone());
     }
+    error
 }
 
 #[cfg(test)]

@@ -202,6 +202,11 @@ impl ApiError {
 
     /// Renders the error in the language of the client, and logs it if it is a fault of ours.
     pub(crate) fn render(&self, language: Language) -> Response {
+        self.log();
+        self.rendered(language)
+    }
+
+    fn log(&self) {
         if self.0.status.is_server_error() {
             log::error!(
                 "{}: {}: {}",
@@ -210,6 +215,10 @@ impl ApiError {
                 self.0.source.as_deref().unwrap_or("no details")
             );
         }
+    }
+
+    /// Renders the error in the language of the client.
+    pub(crate) fn rendered(&self, language: Language) -> Response {
         let body = ErrorBody {
             error: ErrorDetails {
                 code: self.0.code.to_owned(),

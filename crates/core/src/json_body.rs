@@ -1,9 +1,13 @@
 //! Bodies and queries, with refusals that name the wrong field.
 
+mod nearest;
+mod strict;
+mod tree;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use serde::de::DeserializeOwned;
@@ -14,8 +18,11 @@ use crate::contract::{self, Argument, Contract};
 use crate::error::ApiError;
 use crate::reader_words;
 use crate::text::Text;
+use nearest::nearest;
+use strict::{NO_OBJECT, Strict, UNKNOWN_FIELD};
+use tree::Tree;
 
-/// A JSON body. Malformed JSON answers 400, a wrong or missing field 422 naming it.
+/// A JSON body. Malformed JSON answers 400, a wrong, unknown or missing field 422 naming it.
 pub struct JsonBody<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
@@ -44,20 +51,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     }
 }
 
+/// Reads the text first, and its values after that: a fault of the text is bad syntax, and a fault of a value is a wrong
+/// field, whichever comes first.
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let mut json = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        // The reader of text reports a number in the place of a word as bad syntax. The reader of values reports a
-        // wrong field.
-        match serde_json::from_slice::<Value>(body) {
-            Ok(value) if !error.inner().is_data() => {
-                from_value::<T>(value).err().unwrap_or_else(|| refuse(&error))
-            }
-            _ => refuse(&error),
-        }
-    })?;
+    let Tree(value) = serde_path_to_error::deserialize(&mut json).map_err(|error| refuse(&error))?;
     json.end().map_err(|error| malformed(&error))?;
-    Ok(value)
+    from_value(value)
 }
 
 /// A JSON body that may be left out. An absent body is the default.
@@ -81,9 +81,28 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJ
     }
 }
 
-/// Reads a JSON value. A wrong or missing field answers 422 naming it.
+/// Reads a JSON value. A wrong, unknown or missing field answers 422 naming it, and so does an array in the place of an
+/// object.
+#[expect(clippy::needless_pass_by_value, reason = "callers are done with the value")]
 pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, ApiError> {
-    serde_path_to_error::deserialize(value).map_err(|error| refuse(&error))
+    serde_path_to_error::deserialize(Strict(&value)).map_err(|error| refuse(&error))
+}
+
+/// Reads the fields in `names` as one value and the other fields as another, so that a wrong field of either has its
+/// name. Within a flattened struct it has none, and an unknown one is not noticed.
+pub fn read_apart<T: DeserializeOwned, U: DeserializeOwned>(
+    body: Value,
+    names: &[&str],
+) -> Result<(T, U), ApiError> {
+    let (taken, rest) = match body {
+        Value::Object(mut rest) => {
+            let taken = names.iter().filter_map(|name| rest.remove_entry(*name)).collect();
+            (taken, Value::Object(rest))
+        }
+        other => (serde_json::Map::new(), other),
+    };
+    let rest = from_value(rest)?;
+    Ok((from_value(Value::Object(taken))?, rest))
 }
 
 /// Refuses U+0000, which no text in Postgres can contain. JSON can only write it as an escape, which hardly any body
@@ -173,15 +192,43 @@ fn refuse(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
         };
         return ApiError::required(field);
     }
-    if let Some(unknown) = unknown_field(&problem) {
-        let field = if field == "." { unknown.to_owned() } else { field };
-        return ApiError::field(
-            field,
-            Text::new("is not a field of this request", "bukan isian permintaan ini"),
-        );
+    if let Some((unknown, known)) = unknown_field(&problem) {
+        // serde's own reader reports it with the path of the field, and the strict one with the path of its object.
+        let is_of_object = problem.starts_with(UNKNOWN_FIELD);
+        let field = match field.as_str() {
+            "." => unknown.to_owned(),
+            _ if is_of_object => format!("{field}.{unknown}"),
+            _ => field,
+        };
+        return ApiError::field(field, no_such_field(unknown, &known));
     }
     let field = if field == "." { "body".to_owned() } else { field };
+    if problem == NO_OBJECT {
+        return ApiError::field(field, Text::new(NO_OBJECT, "harus berupa objek"));
+    }
     ApiError::field(field, reader_words::in_plain_words(&problem))
+}
+
+/// What is wrong with an unknown field or query parameter: the name that was probably meant, or else all names.
+pub(crate) fn no_such_field(unknown: &str, known: &[&str]) -> Text {
+    let (english, indonesian) = ("is not a field of this request", "bukan isian permintaan ini");
+    if let Some(meant) = nearest(unknown, known.iter().copied()) {
+        return Text::new(
+            format!("{english}; did you mean `{meant}`?"),
+            format!("{indonesian}; apakah maksud Anda `{meant}`?"),
+        );
+    }
+    let names: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+    match names.join(", ") {
+        none if none.is_empty() => Text::new(
+            format!("{english}: it has none"),
+            format!("{indonesian}: permintaan ini tidak memiliki isian"),
+        ),
+        names => Text::new(
+            format!("{english}; the fields are {names}"),
+            format!("{indonesian}; isiannya adalah {names}"),
+        ),
+    }
 }
 
 /// serde's sentence without the position at its end.
@@ -193,8 +240,14 @@ fn missing_field(problem: &str) -> Option<&str> {
     problem.strip_prefix("missing field `")?.strip_suffix('`')
 }
 
-fn unknown_field(problem: &str) -> Option<&str> {
-    problem.strip_prefix("unknown field `")?.split('`').next()
+/// The unknown field of serde's sentence, and the known ones.
+fn unknown_field(problem: &str) -> Option<(&str, Vec<&str>)> {
+    let rest = problem
+        .strip_prefix(UNKNOWN_FIELD)
+        .or_else(|| problem.strip_prefix("unknown field `"))?;
+    let (name, rest) = rest.split_once("`, ").unwrap_or((rest.trim_end_matches('`'), ""));
+    let known = rest.split('`').skip(1).step_by(2).collect();
+    Some((name, known))
 }
 
 fn malformed(error: &serde_json::Error) -> ApiError {
@@ -209,25 +262,38 @@ fn malformed(error: &serde_json::Error) -> ApiError {
     )
 }
 
-/// Query parameters. A wrong one answers 422 naming it.
+/// Query parameters. A wrong, unknown or repeated one answers 422 naming it.
 pub struct QueryParameters<T>(pub T);
 
-impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for QueryParameters<T> {
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryParameters<T> {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let path = RawPathParams::from_request_parts(parts, state).await.ok();
         let pairs = url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
         let mut object = serde_json::Map::new();
         for (name, value) in pairs {
             if value.contains('\0') {
                 return Err(nul_in(name.into_owned()));
             }
+            if is_of_path(path.as_ref(), &name, &value) {
+                continue;
+            }
+            if object.contains_key(&*name) {
+                return Err(ApiError::field(
+                    name,
+                    Text::new("must be given once", "hanya boleh diberikan satu kali"),
+                ));
+            }
             object.insert(name.into_owned(), value.into_owned().into());
         }
-        serde_path_to_error::deserialize(Value::Object(object))
-            .map(Self)
-            .map_err(|error| refuse(&error))
+        from_value(Value::Object(object)).map(Self)
     }
+}
+
+/// Whether a query parameter is the `[id]` of the path. A platform may add it to the query of a dynamic route.
+pub(crate) fn is_of_path(path: Option<&RawPathParams>, name: &str, value: &str) -> bool {
+    path.is_some_and(|path| path.iter().any(|parameter| parameter == (name, value)))
 }
 
 /// Reads a query parameter that is `true` or `false`.
@@ -253,6 +319,7 @@ pub fn created<T>(value: T) -> (StatusCode, Json<T>) {
 
 impl<T> Argument for JsonBody<T> {
     fn state(contract: &mut Contract) {
+        contract.reads_body = true;
         contract.refuses(&[
             &contract::UNREADABLE_BODY,
             &contract::TOO_LARGE,
@@ -270,6 +337,7 @@ impl<T> Argument for OptionalJsonBody<T> {
 
 impl<T> Argument for QueryParameters<T> {
     fn state(contract: &mut Contract) {
+        contract.reads_query = true;
         contract.refuses(&[&contract::INVALID]);
     }
 }
@@ -296,6 +364,14 @@ mod tests {
             Err(error) => format!("{error:?}"),
         };
         assert!(refusal(r#"{"size": "small"}"#).contains("Small"));
+        for (body, field) in [
+            (r#"["small"]"#, "body"),
+            (r#"{"sise": "small"}"#, "did you mean `size`"),
+            (r#"{"size": "small", "size": null}"#, "duplicate field `size`"),
+            (r#"{"colour": "red"}"#, "the fields are `size`"),
+        ] {
+            assert!(refusal(body).contains(field), "{body}: {}", refusal(body));
+        }
         for wrong in ["3", "true", "[]", "\"large\"", "{}", "1e400x"] {
             let answer = refusal(&format!(r#"{{"size": {wrong}}}"#));
             let is_json = wrong != "1e400x";

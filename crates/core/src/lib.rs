@@ -25,8 +25,11 @@ pub mod permissions;
 pub mod public_media;
 pub mod rate_limit;
 mod reader_words;
+#[doc(hidden)]
+pub mod reading;
 mod redis;
 mod refusals;
+pub mod repeatable;
 pub mod shell;
 pub mod text;
 pub mod token_seal;

@@ -36,6 +36,11 @@ pub(crate) const REFUSALS: &[(&str, StatusCode, &str)] = &[
         "Kunci API yang dibuat orang ini masih berlaku: tentukan dengan api_keys apakah dipertahankan (keep) atau dicabut (revoke).",
     ),
     (
+        "campaign_problems",
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "Pemeriksaan kampanye menemukan kesalahan. Perbaiki, atau sebutkan kodenya di accept_problems.",
+    ),
+    (
         "campaign_state",
         StatusCode::CONFLICT,
         "Kampanye dalam status ini tidak dapat diubah seperti itu.",
@@ -60,6 +65,11 @@ pub(crate) const REFUSALS: &[(&str, StatusCode, &str)] = &[
         "conversations_hidden",
         StatusCode::FORBIDDEN,
         "Anda tidak dapat melihat semua percakapan kontak ini.",
+    ),
+    (
+        "count_differs",
+        StatusCode::CONFLICT,
+        "Jumlah kontak berbeda dari yang Anda sebutkan di expected_count. Tidak ada yang diubah.",
     ),
     (
         "email_not_confirmed",
@@ -206,6 +216,11 @@ pub(crate) const REFUSALS: &[(&str, StatusCode, &str)] = &[
         "predefined_role",
         StatusCode::CONFLICT,
         "Peran bawaan sama untuk semua: buatlah peran sendiri.",
+    ),
+    (
+        "request_running",
+        StatusCode::CONFLICT,
+        "Permintaan lain dengan Idempotency-Key ini sedang berjalan.",
     ),
     (
         "resync_required",

@@ -7,15 +7,17 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, State};
-use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use serde_json::json;
+use tokio::sync::oneshot;
 
 use crate::app::App;
 use crate::background::Background;
 use crate::error::ApiError;
+use crate::repeatable::{self, IDEMPOTENCY_KEY};
 use crate::text::{Language, Text};
 use crate::trace::{Actor, REQUEST_ID, Trace};
 
@@ -45,7 +47,28 @@ async fn trace_request(State(app): State<App>, mut request: Request<Body>, next:
         .unwrap_or_default();
     request.extensions_mut().insert(Arc::clone(&trace));
 
-    let mut response = next.run(request).await;
+    let has_key = request.method() == Method::POST && request.headers().contains_key(IDEMPOTENCY_KEY);
+    let answer = answer(app, trace, background.clone(), route, request, next);
+    if !has_key {
+        return answer.await;
+    }
+    // Not part of the connection's future: a client that hangs up finds the answer when it repeats the request.
+    let (sender, receiver) = oneshot::channel();
+    background.run(Language::of_request().speaks(async move { drop(sender.send(answer.await)) }));
+    receiver
+        .await
+        .unwrap_or_else(|_| ApiError::internal("a request with an Idempotency-Key panicked").into_response())
+}
+
+async fn answer(
+    app: App,
+    trace: Arc<Trace>,
+    background: Background,
+    route: Option<String>,
+    request: Request<Body>,
+    next: Next,
+) -> Response {
+    let mut response = repeatable::finish(&app, &trace, next.run(request).await).await;
     if let Ok(id) = HeaderValue::from_str(trace.request_id()) {
         response.headers_mut().insert(REQUEST_ID, id);
     }

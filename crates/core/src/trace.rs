@@ -9,9 +9,12 @@ use supabase::Database;
 use uuid::Uuid;
 
 use crate::caller::CallerKind;
+use crate::repeatable::Repeatable;
 
 /// The header with the id of the request. Every response carries it, and the audit log records it.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The header with the claim of a request that has an `Idempotency-Key`.
+const REQUEST_CLAIM: HeaderName = HeaderName::from_static("x-request-claim");
 const CLIENT_IP: HeaderName = HeaderName::from_static("x-client-ip");
 
 /// The caller, as far as the request has shown it.
@@ -27,6 +30,7 @@ pub struct Trace {
     request_id: String,
     ip: Option<IpAddr>,
     actor: OnceLock<Actor>,
+    repeatable: OnceLock<Repeatable>,
 }
 
 impl Trace {
@@ -40,6 +44,7 @@ impl Trace {
             request_id,
             ip: client_ip(headers),
             actor: OnceLock::new(),
+            repeatable: OnceLock::new(),
         })
     }
 
@@ -66,11 +71,25 @@ impl Trace {
         self.actor.get_or_init(|| actor);
     }
 
+    /// The request's `Idempotency-Key`, if it has one.
+    pub(crate) fn repeatable(&self) -> Option<&Repeatable> {
+        self.repeatable.get()
+    }
+
+    /// Notes the key. Later calls change nothing.
+    pub(crate) fn note_key(&self, key: Repeatable) {
+        self.repeatable.get_or_init(|| key);
+    }
+
     /// Adds the id, the address and the caller to calls of the database, so that the audit log records them.
     pub(crate) fn mark<'a>(&self, database: Database<'a>) -> Database<'a> {
         let mut database = database;
         if let Ok(id) = HeaderValue::from_str(&self.request_id) {
             database = database.with_header(REQUEST_ID, id);
+        }
+        let claim = self.repeatable().and_then(Repeatable::claim);
+        if let Some(Ok(claim)) = claim.map(|claim| HeaderValue::from_str(&claim.to_string())) {
+            database = database.with_header(REQUEST_CLAIM, claim);
         }
         match self.ip.map(|ip| HeaderValue::from_str(&ip.to_string())) {
             Some(Ok(ip)) => database.with_header(CLIENT_IP, ip),

@@ -3,7 +3,6 @@
 mod delivery;
 pub(crate) mod first_message;
 pub(crate) mod forward;
-mod idempotency;
 pub(crate) mod input;
 mod problem;
 pub(crate) mod reply;

@@ -18,7 +18,8 @@ const MAX_VARIABLES: usize = 100;
 #[derive(Deserialize, ToSchema)]
 #[serde(
     untagged,
-    expecting = "must be a phone number or an object with `phone_number`"
+    deny_unknown_fields,
+    expecting = "must be a phone number or an object with `phone_number` and, at choice, `name` and `variables`"
 )]
 pub(crate) enum GivenRecipient {
     /// A phone number.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json;
 use uuid::Uuid;
 use whatsapp::client::SendError;
+use whatsapp::error_codes::Scope;
 
 use crate::number_access::NumberAccess;
 use crm_core::app::App;
@@ -16,12 +17,17 @@ pub(crate) struct SendWatch {
     troubled: AtomicBool,
 }
 
-/// Whether Meta answered. A refusal is an answer too.
+/// Whether Meta works. A refusal is an answer too, but not one that reports a failure of Meta itself (131000, 131016).
 pub(crate) fn is_answer<T>(answer: &Result<T, SendError>) -> bool {
-    !matches!(
-        answer,
-        Err(SendError::NotSent { .. } | SendError::OutcomeUnknown { .. })
-    )
+    match answer {
+        Err(SendError::NotSent { .. } | SendError::OutcomeUnknown { .. }) => false,
+        Err(SendError::Retryable {
+            error,
+            scope: Scope::None,
+            ..
+        }) => error.status < 500,
+        _ => true,
+    }
 }
 
 impl SendWatch {

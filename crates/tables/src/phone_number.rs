@@ -95,7 +95,11 @@ pub fn read_addressed(written: &str) -> Result<String, PhoneProblem> {
 }
 
 fn read_as(written: &str, country: &str, bare: BareDigits) -> Result<String, PhoneProblem> {
-    let visible: String = written.chars().filter(|character| !is_mark(*character)).collect();
+    let visible: String = written
+        .chars()
+        .filter(|character| !is_mark(*character))
+        .map(in_ascii)
+        .collect();
     // Spreadsheets mark a number as text with an apostrophe.
     let written = visible.trim().trim_start_matches(['\'', '’', '`']).trim_start();
     if written.is_empty() || written.chars().all(|character| character == '-') {
@@ -108,7 +112,42 @@ fn read_as(written: &str, country: &str, bare: BareDigits) -> Result<String, Pho
 
 /// Whether it is an invisible mark of text direction. Address books put such marks around numbers.
 fn is_mark(character: char) -> bool {
-    matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    matches!(
+        character,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+    )
+}
+
+/// Zeros of the scripts in which people write numbers. The other digits follow each of them.
+const ZEROS: [char; 16] = [
+    '\u{660}', '\u{6f0}', '\u{966}', '\u{9e6}', '\u{a66}', '\u{ae6}', '\u{b66}', '\u{be6}', '\u{c66}',
+    '\u{e50}', '\u{ed0}', '\u{1040}', '\u{17e0}', '\u{1b50}', '\u{a9d0}', '\u{ff10}',
+];
+
+/// Digits and signs of other scripts, and full-width ones, as ASCII.
+fn in_ascii(character: char) -> char {
+    let digit = ZEROS.iter().find_map(|zero| {
+        u32::from(character)
+            .checked_sub(u32::from(*zero))
+            .filter(|digit| *digit < 10)
+    });
+    match (digit.and_then(|digit| char::from_digit(digit, 10)), character) {
+        (Some(digit), _) => digit,
+        (None, '\u{ff0b}') => '+',
+        (None, '\u{ff0d}' | '\u{2212}') => '-',
+        (None, '\u{ff08}') => '(',
+        (None, '\u{ff09}') => ')',
+        (None, '\u{ff0e}') => '.',
+        (None, other) => other,
+    }
 }
 
 fn problem_of(number: &str) -> PhoneProblem {
@@ -198,6 +237,11 @@ mod tests {
             "6.281.234.567.890",
             "\u{202a}+62 812\u{2011}3456\u{2011}7890\u{202c}",
             "\u{2066}0812\u{200e}34567890\u{2069}",
+            "０８１２－３４５６－７８９０",
+            "＋６２ ８１２ ３４５６ ７８９０",
+            "+٦٢ ٨١٢ ٣٤٥٦ ٧٨٩٠",
+            "۰۸۱۲۳۴۵۶۷۸۹۰",
+            "+62\u{ad}812\u{61c}3456\u{fe0f}7890",
         ] {
             assert_eq!(read(written, "ID").as_deref(), Ok("6281234567890"), "{written}");
         }
@@ -224,6 +268,14 @@ mod tests {
                 Ok("6281234567890"),
                 "{written}"
             );
+        }
+        for (written, wa_id) in [
+            ("+55 11 8962-3736", "5511989623736"),
+            ("+55 11 9 8962-3736", "5511989623736"),
+            ("+52 1 55 1234 5678", "525512345678"),
+            ("+54 11 15 2345-6789", "5491123456789"),
+        ] {
+            assert_eq!(read_addressed(written).as_deref(), Ok(wa_id), "{written}");
         }
         assert_eq!(read_addressed("85291234567").as_deref(), Ok("85291234567"));
         assert_eq!(read_addressed("021 5678 1234").as_deref(), Ok("622156781234"));

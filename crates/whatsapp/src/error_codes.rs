@@ -11,8 +11,6 @@ pub enum ErrorKind {
     /// The message was not sent. Meta may accept the same request later; everything within the scope should
     /// wait.
     Retryable(Scope),
-    /// The message may have been sent.
-    OutcomeUnknown,
     /// The access token does not work. Nothing can be sent until it is replaced.
     TokenInvalid,
     /// Meta has blocked the account. A person has to act.
@@ -62,13 +60,13 @@ pub const TEMPLATE_PAUSED: i64 = 132_015;
 /// Meta has disabled the template for its quality.
 pub const TEMPLATE_DISABLED: i64 = 132_016;
 
-use ErrorKind::{AccountBlocked, OutcomeUnknown, Rejected, Retryable, TokenInvalid};
+use ErrorKind::{AccountBlocked, Rejected, Retryable, TokenInvalid};
 
 /// The known codes, sorted.
 const KINDS: &[(i64, ErrorKind)] = &[
     (0, TokenInvalid),
-    (1, OutcomeUnknown),
-    (2, OutcomeUnknown),
+    (1, Rejected),
+    (2, Retryable(Scope::None)),
     (3, Rejected),
     (APP_RATE_LIMIT, Retryable(Scope::App)),
     (10, Rejected),
@@ -83,11 +81,11 @@ const KINDS: &[(i64, ErrorKind)] = &[
     (NUMBER_RATE_LIMIT, Retryable(Scope::Number)),
     (130_472, Rejected),
     (130_497, Rejected),
-    (131_000, OutcomeUnknown),
+    (131_000, Retryable(Scope::None)),
     (131_005, Rejected),
     (131_008, Rejected),
     (131_009, Rejected),
-    (131_016, OutcomeUnknown),
+    (131_016, Retryable(Scope::None)),
     (131_020, Rejected),
     (131_021, Rejected),
     (131_026, Rejected),
@@ -196,8 +194,8 @@ const SENTENCES: &[(i64, &str, &str)] = &[
     ),
     (
         2,
-        "WhatsApp was briefly unavailable. It is not certain whether the message was sent.",
-        "WhatsApp sempat tidak tersedia. Belum pasti apakah pesan terkirim.",
+        "WhatsApp was briefly unavailable, and the message was not sent.",
+        "WhatsApp sempat tidak tersedia, dan pesan tidak terkirim.",
     ),
     (
         APP_RATE_LIMIT,
@@ -251,8 +249,8 @@ const SENTENCES: &[(i64, &str, &str)] = &[
     ),
     (
         131_000,
-        "Something went wrong at WhatsApp. It is not certain whether the message was sent.",
-        "Terjadi kesalahan di WhatsApp. Belum pasti apakah pesan terkirim.",
+        "Something went wrong at WhatsApp, and the message was not sent.",
+        "Terjadi kesalahan di WhatsApp, dan pesan tidak terkirim.",
     ),
     (
         131_005,
@@ -448,7 +446,7 @@ mod tests {
         }
     }
 
-    /// Retryable, uncertain and blocking codes, as Meta's documentation lists them.
+    /// Retryable and blocking codes, as Meta's documentation lists them.
     #[test]
     fn codes_have_the_documented_kinds() {
         let of = |wanted: fn(ErrorKind) -> bool| -> Vec<i64> {
@@ -462,12 +460,9 @@ mod tests {
         assert_eq!(
             retryable,
             [
-                4, 613, 80_007, 80_008, 130_429, 131_056, 131_057, 131_208, 133_004, 134_101, 2_494_100
+                2, 4, 613, 80_007, 80_008, 130_429, 131_000, 131_016, 131_056, 131_057, 131_208, 133_004,
+                134_101, 2_494_100
             ]
-        );
-        assert_eq!(
-            of(|kind| kind == ErrorKind::OutcomeUnknown),
-            [1, 2, 131_000, 131_016]
         );
         assert_eq!(of(|kind| kind == ErrorKind::TokenInvalid), [0, 190]);
         assert_eq!(

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::error_codes;
-use crm_core::contract::{EXTENSION, REFUSALS, Refusal};
+use crm_core::contract::{EXTENSION, REFUSALS, REPEATABLE, Refusal};
 
 /// Completes every operation of the document.
 pub(super) fn complete(document: &mut Value) {
@@ -32,21 +32,45 @@ pub(super) fn complete(document: &mut Value) {
     document["components"]["responses"] = Value::Object(named);
 }
 
+/// The refusals of a request with an `Idempotency-Key`.
+const KEY_CODES: [&str; 2] = ["request_running", "request_unfinished"];
+
+/// States that an operation takes an `Idempotency-Key`.
+fn state_key(operation: &mut Map<String, Value>) {
+    let parameters = operation.entry("parameters").or_insert_with(|| json!([]));
+    if let Some(parameters) = parameters.as_array_mut() {
+        parameters.push(json!({
+            "name": "Idempotency-Key", "in": "header", "required": false,
+            "description": "A key of up to 200 characters that makes the request safe to repeat for 24 hours: the same request with the same key gets the first answer again, with the header `Idempotency-Replayed`, and does nothing. The same key with another query or body is refused (422). While the first request still runs, the answer is `request_running` (409).",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+        }));
+    }
+}
+
 fn complete_operation(method: &str, operation: &mut Map<String, Value>, schemas: &Value) {
     let contract = operation.remove(EXTENSION).unwrap_or_default();
+    let is_repeatable = operation.remove(REPEATABLE).is_some();
+    if is_repeatable {
+        state_key(operation);
+    }
     state_access(operation, &contract);
     let refusals = REFUSALS.iter().filter(|refusal| {
         let named = contract["refusals"]
             .as_array()
             .is_some_and(|names| names.contains(&json!(refusal.name)));
         // Only a change can violate a unique key.
-        named || (refusal.name == "Conflict" && method != "get" && contract["access"] == "permission")
+        named
+            || (is_repeatable && ["Conflict", "Invalid"].contains(&refusal.name))
+            || (refusal.name == "Conflict" && method != "get" && contract["access"] == "permission")
     });
     let refusals: Vec<&&Refusal> = refusals.collect();
 
     let Some(answers) = operation.get_mut("responses").and_then(Value::as_object_mut) else {
         return;
     };
+    if is_repeatable {
+        answers.entry("409").or_insert_with(|| json!({"description": ""}));
+    }
     for (status, answer) in answers.iter_mut() {
         if status.starts_with(['4', '5']) && answer.get("content").is_none() {
             let own = answer["description"].as_str().unwrap_or_default().to_owned();
@@ -54,6 +78,9 @@ fn complete_operation(method: &str, operation: &mut Map<String, Value>, schemas:
                 .iter()
                 .filter(|refusal| refusal.status.to_string() == *status);
             let mut codes: Vec<&str> = general.flat_map(|refusal| refusal.codes).copied().collect();
+            if is_repeatable && status == "409" {
+                codes.extend(KEY_CODES);
+            }
             codes.extend(own.split(", ").filter(|code| !code.is_empty()));
             codes.sort_unstable();
             codes.dedup();

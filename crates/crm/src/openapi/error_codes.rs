@@ -18,6 +18,10 @@ const CODES: &[(&str, &str)] = &[
         "api_keys_undecided",
         "API keys that the person created still work: say whether to keep or to revoke them.",
     ),
+    (
+        "campaign_problems",
+        "The check of the campaign has errors; `fields` names their codes. Correct them, or name them in accept_problems.",
+    ),
     ("campaign_state", "The state of the campaign does not allow this."),
     ("conflict", "It conflicts with something that already exists."),
     ("contact_blocked", "The contact is blocked."),
@@ -37,6 +41,10 @@ const CODES: &[(&str, &str)] = &[
     (
         "conversations_hidden",
         "You do not see every conversation of this contact.",
+    ),
+    (
+        "count_differs",
+        "The action would apply to another number of contacts than expected. Nothing was changed.",
     ),
     ("email_not_confirmed", "Please confirm your e-mail address first."),
     (
@@ -132,6 +140,14 @@ const CODES: &[(&str, &str)] = &[
     (
         "registration_throttled",
         "Meta has seen too many attempts to register this number.",
+    ),
+    (
+        "request_running",
+        "The first request with this Idempotency-Key has not been answered yet. Repeat it in a moment.",
+    ),
+    (
+        "request_unfinished",
+        "The first request with this Idempotency-Key changed something and was then interrupted. Look at the result before you use a new key.",
     ),
     (
         "resync_required",

@@ -9,7 +9,6 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::delivery::{CreatedMessage, deliver};
-use super::idempotency::idempotency_key;
 use super::input::MessageInput;
 use super::reply::MaySend;
 use super::template::TemplatePlace;
@@ -20,14 +19,27 @@ use crm_core::caller::Permitted;
 use crm_core::contract::Routes;
 use crm_core::error::ApiError;
 use crm_core::field_rules::optional_text;
-use crm_core::json_body::{JsonBody, from_value};
+use crm_core::json_body::{JsonBody, read_apart};
+use crm_core::repeatable::idempotency_key;
 use crm_core::routes;
 use crm_core::text::Text;
 use tables::phone_number;
 
 /// A message and its recipient: `to` or `contact_id`.
-#[derive(Deserialize, ToSchema)]
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it only describes the body")]
 pub(crate) struct AddressedMessage {
+    #[schema(inline)]
+    #[serde(flatten)]
+    address: Address,
+    #[serde(flatten)]
+    message: MessageInput,
+}
+
+/// The recipient of a message.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = MessageAddress)]
+struct Address {
     /// A phone number with its country code; one that begins with 0 is Indonesian.
     #[schema(example = "+6281234567890")]
     to: Option<String>,
@@ -38,8 +50,10 @@ pub(crate) struct AddressedMessage {
     /// The name of the contact, if it is new.
     #[schema(example = "Rina")]
     name: Option<String>,
-    #[serde(flatten)]
-    _message: MessageInput,
+}
+
+impl Address {
+    const FIELDS: [&str; 4] = ["to", "contact_id", "session_id", "name"];
 }
 
 /// `/api/whatsapp/messages`.
@@ -79,9 +93,7 @@ pub(crate) async fn send_to(
     JsonBody(body): JsonBody<Value>,
 ) -> Result<(StatusCode, Json<Message>), ApiError> {
     let caller = &permitted.caller;
-    // Read separately first: within a flattened struct a wrong field has no name.
-    let message: MessageInput = from_value(body.clone())?;
-    let addressed: AddressedMessage = from_value(body)?;
+    let (addressed, message): (Address, MessageInput) = read_apart(body, &Address::FIELDS)?;
     let key = idempotency_key(&headers)?;
     let wa_id = match (&addressed.to, addressed.contact_id) {
         (Some(number), None) => {

@@ -70,7 +70,11 @@ enum MessageKind {
 
 /// A text: `"hello"` or `{"body": "hello", "preview_url": true}`.
 #[derive(Deserialize, ToSchema)]
-#[serde(untagged, expecting = "must be a text or an object with `body`")]
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "must be a text or an object with `body` and, at choice, `preview_url`"
+)]
 enum TextInput {
     Body(String),
     Options {

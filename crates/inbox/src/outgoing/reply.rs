@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::delivery::{CreatedMessage, deliver};
-use super::idempotency::idempotency_key;
 use super::input::MessageInput;
 use super::template::TemplatePlace;
 use crate::message::Message;
@@ -18,22 +17,51 @@ use crm_core::background::Background;
 use crm_core::caller::{AnyOf, Permitted};
 use crm_core::contract::Routes;
 use crm_core::error::ApiError;
-use crm_core::json_body::{JsonBody, created, from_value};
+use crm_core::json_body::{JsonBody, created, read_apart};
 use crm_core::path_id::PathId;
 use crm_core::permissions::{MessagesSend, MessagesSendMedia, MessagesSendTemplate};
+use crm_core::repeatable::idempotency_key;
 use crm_core::routes;
+use crm_core::text::Text;
 
 /// The permissions to send. Which one is needed depends on the kind of message; the database checks that.
 pub(super) type MaySend = AnyOf<(MessagesSend, MessagesSendMedia, MessagesSendTemplate)>;
 
 /// A message, and the time to send it.
-#[derive(Deserialize, ToSchema)]
+#[derive(ToSchema)]
 #[schema(as = NewMessage)]
+#[expect(dead_code, reason = "it only describes the body")]
 pub(crate) struct Reply {
-    /// The time to send, up to 30 days ahead; it needs `messages.schedule`. If left out, the message is sent now.
-    send_at: Option<DateTime<Utc>>,
+    #[schema(inline)]
     #[serde(flatten)]
-    _message: MessageInput,
+    schedule: Schedule,
+    #[serde(flatten)]
+    message: MessageInput,
+}
+
+/// The time to send a message.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = MessageSchedule)]
+struct Schedule {
+    /// The time to send, up to 30 days ahead; it needs `messages.schedule`. If left out, the message is sent now.
+    scheduled_at: Option<DateTime<Utc>>,
+    /// Another name of `scheduled_at`. Give one of them.
+    send_at: Option<DateTime<Utc>>,
+}
+
+impl Schedule {
+    const FIELDS: [&str; 2] = ["scheduled_at", "send_at"];
+
+    fn time(&self) -> Result<Option<DateTime<Utc>>, ApiError> {
+        if self.scheduled_at.is_some() && self.send_at.is_some() {
+            let problem = Text::new(
+                "is another name of `scheduled_at`: give one of them",
+                "adalah nama lain dari `scheduled_at`: berikan salah satu saja",
+            );
+            return Err(ApiError::field("send_at", problem));
+        }
+        Ok(self.scheduled_at.or(self.send_at))
+    }
 }
 
 /// The answer of `schedule_message`.
@@ -55,8 +83,8 @@ pub(crate) fn router() -> Routes {
 /// message is stored before Meta is asked. Its `status` in the answer is usually `sent`; it is `failed` with Meta's
 /// reason, `unknown` if Meta's answer was lost, and `sending` if Meta takes long.
 ///
-/// A request that repeats an `Idempotency-Key` within 24 hours answers 200 with the first message. With `send_at` the
-/// message is sent later: the answer has status `pending`, `DELETE /api/messages/{id}` cancels it, and a message that
+/// A request that repeats an `Idempotency-Key` within 24 hours answers 200 with the first message. With `scheduled_at`
+/// the message is sent later: the answer has status `pending`, `DELETE /api/messages/{id}` cancels it, and a message that
 /// cannot be sent at that time fails with the reason. Media, templates and scheduling need `messages.send_media`,
 /// `messages.send_template` and `messages.schedule`.
 #[utoipa::path(
@@ -95,9 +123,8 @@ pub(crate) async fn send_message(
 ) -> Result<(StatusCode, Json<Message>), ApiError> {
     let caller = &permitted.caller;
     let key = idempotency_key(&headers)?;
-    // Read separately first: within a flattened struct a wrong field has no name.
-    let message: MessageInput = from_value(body.clone())?;
-    let Reply { send_at, .. } = from_value(body)?;
+    let (schedule, message): (Schedule, MessageInput) = read_apart(body, &Schedule::FIELDS)?;
+    let scheduled_at = schedule.time()?;
     let place = TemplatePlace {
         conversation: Some(id),
         ..TemplatePlace::default()
@@ -111,7 +138,7 @@ pub(crate) async fn send_message(
         "reply_to": message.reply_to,
         "idempotency_key": key,
     });
-    if let Some(time) = send_at {
+    if let Some(time) = scheduled_at {
         arguments["send_at"] = json!(time);
         let Scheduled { repeated, message } = caller.database().rpc("schedule_message", &arguments).await?;
         return Ok(if repeated {

@@ -6,7 +6,6 @@ use axum::http::{HeaderMap, StatusCode};
 use serde_json::json;
 
 use super::delivery::{CreatedMessage, deliver};
-use super::idempotency::idempotency_key;
 use super::reply::MaySend;
 use crate::message::Message;
 use crm_core::app::App;
@@ -15,6 +14,7 @@ use crm_core::caller::Permitted;
 use crm_core::contract::Routes;
 use crm_core::error::ApiError;
 use crm_core::path_id::PathId;
+use crm_core::repeatable::idempotency_key;
 use crm_core::routes;
 
 /// `/api/messages/{id}/resend`.

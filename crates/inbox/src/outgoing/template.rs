@@ -49,6 +49,7 @@ fn language<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Err
     #[derive(Deserialize)]
     #[serde(
         untagged,
+        deny_unknown_fields,
         expecting = "must be a language such as `id`, or an object with `code`"
     )]
     enum Language {

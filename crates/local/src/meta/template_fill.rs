@@ -30,6 +30,13 @@ pub(crate) fn check(template: &Template, components: &Value) -> Result<(), Graph
             ));
         }
     }
+    for kind in ["CAROUSEL", "LIMITED_TIME_OFFER"] {
+        let given = components.iter().any(|component| is_kind(component, kind));
+        if template.component(kind).is_some() && !given {
+            let details = format!("The template needs a component of type {kind}");
+            return Err(GraphError::with_details(131_009, details));
+        }
+    }
     check_header(template, components)?;
     check_body(template, components)?;
     check_buttons(template, components)
@@ -192,6 +199,10 @@ fn check_button(index: usize, button: &Value, component: Option<&Value>) -> Resu
         "URL" | "OTP" => ("url", Some("text")),
         "COPY_CODE" => ("copy_code", Some("coupon_code")),
         "QUICK_REPLY" => ("quick_reply", None),
+        "FLOW" | "CATALOG" | "MPM" | "SPM" | "ORDER_DETAILS" if component.is_none() => {
+            let details = format!("Components sub_type invalid at index: {index} and type: {kind}");
+            return Err(GraphError::with_details(131_009, details));
+        }
         _ => return Ok(()),
     };
     let Some(component) = component else {
@@ -280,6 +291,22 @@ mod tests {
             ),
             132_000
         );
+    }
+
+    #[test]
+    fn parts_that_need_a_component_are_refused_without_it() {
+        let body = json!({"type": "BODY", "text": "Hi"});
+        for kind in ["FLOW", "CATALOG", "MPM", "SPM"] {
+            let buttons = json!({"type": "BUTTONS", "buttons": [{"type": kind, "text": "Open"}]});
+            let template = template("POSITIONAL", json!([body, buttons]));
+            assert_eq!(refusal(&template, json!([])), 131_009, "{kind}");
+            let component = json!({"type": "button", "sub_type": kind, "index": "0", "parameters": [
+                {"type": "action", "action": {}},
+            ]});
+            check(&template, &json!([component])).unwrap();
+        }
+        let template = template("POSITIONAL", json!([body, {"type": "CAROUSEL", "cards": []}]));
+        assert_eq!(refusal(&template, json!([])), 131_009);
     }
 
     #[test]

@@ -151,7 +151,8 @@ impl SendError {
         }
     }
 
-    /// An answer with a status other than 200.
+    /// An answer with a status other than 200. An error in Meta's own terms is a refusal, whatever the status: the
+    /// answer to an accepted message has its id. Anything else may have come from a server in between.
     pub(super) fn from_answer(status: StatusCode, body: &[u8], retry_after: Option<Duration>) -> Self {
         let Some(error) = MetaError::read(status, body) else {
             return Self::without_code(status, retry_after);
@@ -159,7 +160,7 @@ impl SendError {
         let kind = error_codes::kind(error.code).unwrap_or_else(|| unknown_code(&error, status));
         let error = Box::new(error);
         match kind {
-            ErrorKind::Rejected if error.is_transient && !status.is_server_error() => Self::Retryable {
+            ErrorKind::Rejected if error.is_transient => Self::Retryable {
                 error,
                 scope: Scope::None,
                 retry_after,
@@ -169,10 +170,6 @@ impl SendError {
                 error,
                 scope,
                 retry_after,
-            },
-            ErrorKind::OutcomeUnknown => Self::OutcomeUnknown {
-                reason: error.to_string(),
-                error: Some(error),
             },
             ErrorKind::TokenInvalid => Self::TokenInvalid { error },
             ErrorKind::AccountBlocked => Self::AccountBlocked { error },
@@ -217,7 +214,6 @@ impl SendError {
 
 fn unknown_code(error: &MetaError, status: StatusCode) -> ErrorKind {
     match status {
-        _ if status.is_server_error() => ErrorKind::OutcomeUnknown,
         StatusCode::UNAUTHORIZED => ErrorKind::TokenInvalid,
         _ if error.is_transient => ErrorKind::Retryable(Scope::None),
         _ => ErrorKind::Rejected,

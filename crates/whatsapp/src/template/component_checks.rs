@@ -15,13 +15,25 @@ const LIST: &str = "template.components";
 impl TemplateDefinition {
     /// Lists the problems for which Meta would refuse components that are well formed
     /// ([`TemplateComponent::check_all`]): values that are missing, too many, of the wrong kind or name, or
-    /// too long once they are filled in. Templates with parts that we cannot fill in are not checked: Meta
-    /// checks them.
+    /// too long once they are filled in. Of parts that we cannot fill in, only the presence is checked: Meta
+    /// checks their values.
     pub fn check_components(&self, components: &[TemplateComponent]) -> Vec<Problem> {
-        if !self.unsupported.is_empty() {
-            return Vec::new();
-        }
         let mut findings = Findings::default();
+        if !self.unsupported.is_empty() {
+            for part in &self.unsupported {
+                let button = part.strip_prefix("button_");
+                let kind = match button {
+                    Some(_) => "button",
+                    None => part.split(' ').next().unwrap_or(part),
+                };
+                let present = of_kind(components, kind)
+                    .any(|(_, component)| button.is_none() || component.index.as_deref() == button);
+                if !present {
+                    findings.add(format!("{LIST}.{}", part.replace(' ', "_")), Reason::Missing);
+                }
+            }
+            return findings.0;
+        }
         let header = findings.only(components, "header");
         let body = findings.only(components, "body");
         match &self.header {
@@ -91,6 +103,7 @@ impl TemplateDefinition {
                 ButtonKind::Url => ("url", "text", None),
                 ButtonKind::Passcode => ("url", "text", Some(LIMITS.passcode)),
                 ButtonKind::CopyCode => ("copy_code", "coupon_code", Some(LIMITS.copy_code)),
+                ButtonKind::Flow => ("flow", "action", None),
             };
             findings.check_count(supplied, &format!("button_{index}"), 1);
             let Some((at, component)) = supplied else { continue };
@@ -361,9 +374,37 @@ mod tests {
     }
 
     #[test]
-    fn templates_with_unsupported_parts_are_not_checked() {
+    fn of_unsupported_parts_only_the_presence_is_checked() {
         let template =
             json!([{"type": "BODY", "text": "Hi {{1}}, look."}, {"type": "CAROUSEL", "cards": []}]);
-        assert_eq!(problems(&template, &json!([])), []);
+        assert_eq!(
+            problems(&template, &json!([])),
+            [(".carousel".into(), Reason::Missing)]
+        );
+        let card = json!({"card_index": 0, "components": []});
+        assert_eq!(
+            problems(&template, &json!([{"type": "carousel", "cards": [card]}])),
+            []
+        );
+    }
+
+    #[test]
+    fn a_button_that_opens_a_flow_or_shows_products_is_never_sent_without_its_component() {
+        let template = |kind: &str| json!([{"type": "BODY", "text": "Hi"}, {"type": "BUTTONS", "buttons": [{"type": kind, "text": "Open"}]}]);
+        for kind in ["FLOW", "CATALOG", "MPM", "SPM", "ORDER_DETAILS", "SOMETHING_NEW"] {
+            assert_eq!(
+                problems(&template(kind), &json!([])),
+                [(".button_0".into(), Reason::Missing)],
+                "{kind}"
+            );
+        }
+        for kind in [
+            "QUICK_REPLY",
+            "PHONE_NUMBER",
+            "VOICE_CALL",
+            "REQUEST_CONTACT_INFO",
+        ] {
+            assert_eq!(problems(&template(kind), &json!([])), [], "{kind}");
+        }
     }
 }

@@ -9,6 +9,9 @@ use super::variables::{Problem, ProblemReason, Variable, VariableKind, Variables
 /// The address with which Meta returns the button of an authentication template.
 pub(super) const PASSCODE_URL: &str = "https://www.whatsapp.com/otp/";
 
+/// The optional variable with the file name of a document in the header. Without it the name is the end of the address.
+const FILE_NAME: &str = "header_filename";
+
 /// The components are not those of a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the components are not those of a template: {0}")]
@@ -23,7 +26,8 @@ pub struct TemplateDefinition {
     pub(super) body: Vec<Piece>,
     pub(super) buttons: Vec<Button>,
     variables: Vec<Variable>,
-    /// Parts that we cannot fill in: `CAROUSEL`, and buttons that need products.
+    /// Parts that we cannot fill in: a carousel, an offer, a header with a product, and buttons that need products, or
+    /// whose kind we do not know. Nothing is sent without them.
     pub(super) unsupported: Vec<String>,
 }
 
@@ -39,7 +43,7 @@ pub(super) enum Header {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Button {
     pub(super) index: usize,
-    /// The variable that provides the value.
+    /// The variable that provides the value. Empty for a button that needs none.
     pub(super) variable: String,
     pub(super) kind: ButtonKind,
 }
@@ -48,6 +52,8 @@ pub(super) struct Button {
 pub(super) enum ButtonKind {
     Url,
     CopyCode,
+    /// Opens a flow. Meta requires its component, which needs no value.
+    Flow,
     /// The button of an authentication template. Its code also stands in the body.
     Passcode,
 }
@@ -119,6 +125,16 @@ impl TemplateDefinition {
                 report(&(extra + 1).to_string(), ProblemReason::Unexpected);
             }
         }
+        if let Variables::Named(values) = variables {
+            let takes_name = matches!(self.header, Header::File(VariableKind::Document, _));
+            for name in values.keys() {
+                let known = self.variables.iter().any(|variable| variable.name == *name)
+                    || (takes_name && name == FILE_NAME);
+                if !known {
+                    report(name, ProblemReason::Unexpected);
+                }
+            }
+        }
         for variable in &self.variables {
             match self.value(variables, &variable.name) {
                 None => report(&variable.name, ProblemReason::Missing),
@@ -159,7 +175,16 @@ impl TemplateDefinition {
                 }
             }
             Header::File(_, kind) => {
-                let reference = file(value("header"));
+                let mut reference = file(value("header"));
+                if *kind == "document" {
+                    let given = self
+                        .value(variables, FILE_NAME)
+                        .filter(|name| !name.trim().is_empty());
+                    let name = given.map(str::to_owned).or_else(|| name_of_file(value("header")));
+                    if let Some(name) = name {
+                        reference["filename"] = name.into();
+                    }
+                }
                 let parameter = json!({"type": kind, *kind: reference});
                 components.push(json!({"type": "header", "parameters": [parameter]}));
             }
@@ -177,6 +202,10 @@ impl TemplateDefinition {
             let (sub_type, parameter) = match button.kind {
                 ButtonKind::Url | ButtonKind::Passcode => ("url", json!({"type": "text", "text": value})),
                 ButtonKind::CopyCode => ("copy_code", json!({"type": "coupon_code", "coupon_code": value})),
+                ButtonKind::Flow => (
+                    "flow",
+                    json!({"type": "action", "action": {"flow_token": "unused"}}),
+                ),
             };
             components.push(json!({
                 "type": "button", "sub_type": sub_type, "index": button.index.to_string(), "parameters": [parameter],
@@ -277,8 +306,14 @@ impl TemplateDefinition {
                         kind: ButtonKind::CopyCode,
                     });
                 }
-                "MPM" | "SPM" => self.unsupported.push(own),
-                _ => {}
+                "FLOW" => self.buttons.push(Button {
+                    index,
+                    variable: String::new(),
+                    kind: ButtonKind::Flow,
+                }),
+                // They need no value when the template is sent.
+                "URL" | "QUICK_REPLY" | "PHONE_NUMBER" | "VOICE_CALL" | "REQUEST_CONTACT_INFO" => {}
+                _ => self.unsupported.push(own),
             }
         }
     }
@@ -418,6 +453,14 @@ fn file(value: &str) -> Value {
     } else {
         json!({"link": value})
     }
+}
+
+/// The end of a file's address, if it looks like a file name.
+fn name_of_file(value: &str) -> Option<String> {
+    let path = value.strip_prefix("https://")?.split(['?', '#']).next()?;
+    let (_, name) = path.rsplit_once('/')?;
+    let plain = name.contains('.') && !name.starts_with('.') && !name.contains('%');
+    plain.then(|| name.to_owned())
 }
 
 /// Parses `latitude, longitude; name; address` into Meta's location. Null if the text has another form.

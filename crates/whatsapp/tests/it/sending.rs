@@ -285,16 +285,17 @@ async fn errors_are_classified_by_code_not_status() {
         ("500 Internal Server Error", 131_045, "rejected"),
         ("404 Not Found", 132_001, "rejected"),
         ("400 Bad Request", 131_048, "rejected"),
-        ("400 Bad Request", 1, "unknown"),
-        ("500 Internal Server Error", 131_000, "unknown"),
-        ("400 Bad Request", 131_016, "unknown"),
+        ("400 Bad Request", 1, "rejected"),
+        ("503 Service Unavailable", 2, "retryable"),
+        ("500 Internal Server Error", 131_000, "retryable"),
+        ("400 Bad Request", 131_016, "retryable"),
         ("429 Too Many Requests", 130_429, "retryable"),
         ("500 Internal Server Error", 131_057, "retryable"),
         ("503 Service Unavailable", 133_004, "retryable"),
         // Codes that Meta does not document.
         ("400 Bad Request", 999_999, "rejected"),
         ("401 Unauthorized", 999_999, "token"),
-        ("500 Internal Server Error", 999_999, "unknown"),
+        ("500 Internal Server Error", 999_999, "rejected"),
     ];
     for (status, code, expected) in table {
         let result = answer(status, "", &meta_error(code, &json!({}))).await;
@@ -349,7 +350,7 @@ async fn retryable_errors_have_a_scope_and_an_optional_delay() {
 }
 
 #[tokio::test]
-async fn transient_errors_are_retryable_unless_the_outcome_is_unknown() {
+async fn transient_errors_are_retryable() {
     let transient = json!({"is_transient": true});
     let of = |status: &'static str, code| {
         let body = meta_error(code, &transient);
@@ -357,9 +358,9 @@ async fn transient_errors_are_retryable_unless_the_outcome_is_unknown() {
     };
     assert_eq!(of("400 Bad Request", 100).await, "retryable");
     assert_eq!(of("400 Bad Request", 999_999).await, "retryable");
-    assert_eq!(of("500 Internal Server Error", 999_999).await, "unknown");
-    assert_eq!(of("500 Internal Server Error", 131_000).await, "unknown");
-    assert_eq!(of("500 Internal Server Error", 131_045).await, "rejected");
+    assert_eq!(of("500 Internal Server Error", 999_999).await, "retryable");
+    assert_eq!(of("500 Internal Server Error", 131_000).await, "retryable");
+    assert_eq!(of("500 Internal Server Error", 131_045).await, "retryable");
     assert_eq!(of("400 Bad Request", 190).await, "token");
 }
 

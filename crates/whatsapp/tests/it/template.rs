@@ -82,8 +82,14 @@ fn named_placeholders_are_sent_with_their_names() {
     ]);
     let definition = definition(&components);
     assert_json_snapshot!("named_variables", definition.variables());
-    let variables = map(&[("city", "Medan"), ("first_name", "Budi"), ("never asked", "for")]);
+    let variables = map(&[("city", "Medan"), ("first_name", "Budi")]);
     assert_eq!(definition.check(&variables), Ok(()));
+    let surplus = map(&[("city", "Medan"), ("first_name", "Budi"), ("never asked", "for")]);
+    let problems = definition.check(&surplus).unwrap_err();
+    assert_eq!(
+        (problems.len(), problems[0].variable.as_str()),
+        (1, "never asked")
+    );
     assert_json_snapshot!("named_components", definition.components(&variables));
     assert_eq!(
         definition.render_body(&variables),
@@ -282,5 +288,45 @@ fn variables_are_read_from_lists_and_maps_of_simple_values() {
     assert_eq!(read(json!({})), Some(Variables::Named(BTreeMap::new())));
     for other in [json!("a"), json!(1), json!([["a"]]), json!({"a": {}})] {
         assert_eq!(read(other.clone()), None, "{other}");
+    }
+}
+
+#[test]
+fn a_button_that_opens_a_flow_is_sent_with_its_component() {
+    let definition = definition(&json!([
+        {"type": "BODY", "text": "Isi formulir"},
+        {"type": "BUTTONS", "buttons": [
+            {"type": "QUICK_REPLY", "text": "Nanti"}, {"type": "FLOW", "text": "Isi", "flow_id": "1"},
+        ]},
+    ]));
+    assert_eq!(definition.variables(), []);
+    assert_eq!(definition.check(&map(&[])), Ok(()));
+    assert_eq!(
+        definition.components(&map(&[])),
+        json!([{"type": "button", "sub_type": "flow", "index": "1", "parameters": [
+            {"type": "action", "action": {"flow_token": "unused"}},
+        ]}])
+    );
+}
+
+#[test]
+fn a_document_has_the_name_that_is_given_or_that_ends_its_address() {
+    let definition = definition(&json!([
+        {"type": "HEADER", "format": "DOCUMENT"}, {"type": "BODY", "text": "Tagihan Anda"},
+    ]));
+    let address = "https://files.test/2026/tagihan.pdf?key=1";
+    for (values, name) in [
+        (map(&[("header", address)]), json!("tagihan.pdf")),
+        (
+            map(&[("header", address), ("header_filename", "Tagihan Mei.pdf")]),
+            json!("Tagihan Mei.pdf"),
+        ),
+        (map(&[("header", "123")]), json!(null)),
+    ] {
+        assert_eq!(definition.check(&values), Ok(()));
+        assert_eq!(
+            definition.components(&values)[0]["parameters"][0]["document"]["filename"],
+            name
+        );
     }
 }
