@@ -31,11 +31,18 @@ pub fn headers(file_name: &str) -> [(HeaderName, String); 2] {
 
 /// A cell that no spreadsheet runs as a formula (OWASP, "CSV Injection"). A negative number stays as it is.
 fn harmless(cell: &str) -> Cow<'_, str> {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && !is_negative_number(cell) {
+    if begins_as_formula(cell) && !is_negative_number(cell) {
         Cow::Owned(format!("'{cell}"))
     } else {
         Cow::Borrowed(cell)
     }
+}
+
+/// Whether a spreadsheet would run the cell as a formula. Apostrophes before it do not matter, so that each export adds
+/// exactly the one that an import takes off.
+pub(crate) fn begins_as_formula(cell: &str) -> bool {
+    cell.trim_start_matches('\'')
+        .starts_with(['=', '+', '-', '@', '\t', '\r'])
 }
 
 fn is_negative_number(cell: &str) -> bool {
