@@ -243,6 +243,7 @@ end;
 $$;
 
 -- Converts a cell to the type of a field; null if the cell holds no valid value.
+-- The words for true and false are those of tables::truth_value.
 create function private.read_field_value(type text, choices text[], cell text) returns jsonb
 language plpgsql immutable set search_path = '' as $$
 begin
@@ -251,8 +252,8 @@ begin
       return case when cell ~ '^-?[0-9]{1,30}([.,][0-9]{1,10})?$' then to_jsonb(replace(cell, ',', '.')::numeric) end;
     when 'boolean' then
       return case
-        when lower(cell) in ('true', 'yes', 'ya', 'y', '1', 'x', 'benar') then 'true'::jsonb
-        when lower(cell) in ('false', 'no', 'tidak', 't', 'n', '0', 'salah') then 'false'::jsonb
+        when lower(cell) in ('true', 't', 'yes', 'ya', 'y', '1', 'x', 'benar', 'on') then 'true'::jsonb
+        when lower(cell) in ('false', 'f', 'no', 'tidak', 'n', '0', '-', 'salah', 'off') then 'false'::jsonb
       end;
     when 'date' then
       return to_jsonb(to_char(case
@@ -399,16 +400,21 @@ begin
     cross join unnest(g.label_ids) l
     where import.on_existing = 'update' or c.id = any (coalesce(made, '{}'))
     on conflict do nothing;
-    -- an opt-out in the file counts; a later opt-in of the person replaces it
+    -- An opt-out in the file counts, whatever else becomes of its row: also if known contacts are left alone, if an earlier
+    -- row has the same number, or if a label is unknown. A later opt-in of the person replaces it.
     select jsonb_agg(jsonb_build_object(
-      'tenant_id', import.tenant_id, 'contact_id', c.id, 'state', 'opted_out', 'source', 'import',
-      'proof', jsonb_build_object('import_id', import.id, 'line', g.line, 'recorded_by', import.created_by),
-      'occurred_at', least(coalesce(g.opted_out_at, now()), now())
+      'tenant_id', import.tenant_id, 'contact_id', o.id, 'state', 'opted_out', 'source', 'import',
+      'proof', jsonb_build_object('import_id', import.id, 'line', o.line, 'recorded_by', import.created_by),
+      'occurred_at', least(coalesce(o.opted_out_at, now()), now())
     )) into refusals
-    from jsonb_to_recordset(good) as g (line integer, wa_id text, opted_out boolean, opted_out_at timestamptz)
-    join public.contacts c on c.tenant_id = import.tenant_id and c.phone_key = private.phone_key(g.wa_id)
-    where g.opted_out and c.marketing_opted_out_at is null
-      and (import.on_existing = 'update' or c.id = any (coalesce(made, '{}')));
+    from (
+      select distinct on (c.id) c.id, g.line, g.opted_out_at
+      from jsonb_to_recordset(entries) as g (line integer, wa_id text, opted_out boolean, opted_out_at timestamptz)
+      join public.contacts c on c.tenant_id = import.tenant_id and c.phone_key = private.phone_key(g.wa_id)
+      where g.opted_out and c.marketing_opted_out_at is null
+      -- the latest counts; a row without a time says: now
+      order by c.id, g.opted_out_at desc nulls first, g.line
+    ) o;
     if refusals is not null then
       perform private.record_consents(refusals);
     end if;

@@ -224,7 +224,7 @@ describe("an import", () => {
       const outs = await Promise.all(
         [fresh, known, willing, silent].map(async (wa_id) => (await contactOf(wa_id)).marketing_opted_out_at !== null),
       );
-      assert.deepEqual(outs, [true, on_existing === "update", false, false], on_existing);
+      assert.deepEqual(outs, [true, true, false, false], on_existing);
     }
     const { marketing_opted_out_at, rows } = await calls(manager, "list_contact_consents", {
       contact_id: (await contactOf(fresh)).id,
@@ -234,6 +234,38 @@ describe("an import", () => {
       rows.map((/** @type {any} */ row) => [row.state, row.source, row.proof.line]),
       [["opted_out", "import", 2]],
     );
+  });
+
+  test("records the opt-out of a row that is not imported for another reason", async () => {
+    const [repeated, unlabelled, foreign] = [someNumber(), someNumber(), someNumber()];
+    await calls(manager, "create_contact", { contact: { wa_id: unlabelled } });
+    const other = await newUser(await newTenant(), "manager");
+    await calls(other, "create_contact", { contact: { wa_id: foreign } });
+    const { record, finish } = await reader(await begins());
+    await record(0, 5, [
+      { line: 2, wa_id: repeated },
+      { line: 3, wa_id: repeated, opted_out: true, opted_out_at: "2026-01-02T03:04:05Z" },
+      { line: 4, wa_id: unlabelled, labels: ["no such label"], opted_out: true },
+      { line: 5, wa_id: foreign, labels: ["no such label"], opted_out: true },
+    ]);
+    await finish();
+    for (const wa_id of [repeated, unlabelled])
+      assert.notEqual((await contactOf(wa_id)).marketing_opted_out_at, null, wa_id);
+    const [elsewhere] =
+      await sql`select marketing_opted_out_at from public.contacts where wa_id = ${foreign} and tenant_id <> ${tenant.id}`;
+    assert.equal(elsewhere.marketing_opted_out_at, null);
+  });
+
+  test("reads true and false as people and programs write them", async () => {
+    for (const [words, value] of /** @type {[string[], boolean | null][]} */ ([
+      [["true", "t", "T", "yes", "ya", "y", "1", "x", "benar"], true],
+      [["false", "f", "F", "no", "tidak", "n", "0", "salah", "-"], false],
+      [["mungkin", "2"], null],
+    ]))
+      for (const word of words) {
+        const [{ read }] = await sql`select private.read_field_value('boolean', '{}', ${word}) as read`;
+        assert.equal(read, value, word);
+      }
   });
 
   test("writes nothing to a field that was deleted since it began", async () => {

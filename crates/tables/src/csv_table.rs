@@ -7,6 +7,9 @@ use axum::http::{HeaderName, header};
 /// The byte order mark at the beginning of a table, which makes spreadsheets read UTF-8.
 pub const MARK: &str = "\u{feff}";
 
+/// What may separate cells, in the view of one spreadsheet or another.
+const SEPARATORS: [char; 4] = [';', '\t', '\n', '\r'];
+
 /// Adds a line to a table. No spreadsheet runs one of its cells as a formula.
 pub fn push_line<T: AsRef<str>>(table: &mut String, cells: &[T]) {
     for (place, cell) in cells.iter().enumerate() {
@@ -35,7 +38,7 @@ pub fn headers(file_name: &str) -> [(HeaderName, String); 2] {
 /// A spreadsheet may not take the comma as the separator: where the comma is the decimal sign, as in Indonesia, it takes
 /// the semicolon, and a quote within its cell means nothing. Each part of the cell may then be a cell of its own.
 fn harmless(cell: &str) -> Cow<'_, str> {
-    let parts = || cell.split_inclusive([';', '\t', '\n', '\r']);
+    let parts = || cell.split_inclusive(SEPARATORS);
     if !parts().any(begins_formula) {
         return Cow::Borrowed(cell);
     }
@@ -49,12 +52,31 @@ fn harmless(cell: &str) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
+/// A cell of one of our exports without the apostrophes that [`push_line`] has put before formulas.
+pub(crate) fn unprotected(cell: &str) -> Cow<'_, str> {
+    let mut text = String::new();
+    let (mut copied, mut start) = (0, 0);
+    for part in cell.split_inclusive(SEPARATORS) {
+        if part.strip_prefix('\'').is_some_and(begins_formula) {
+            text.push_str(&cell[copied..start]);
+            copied = start + 1;
+        }
+        start += part.len();
+    }
+    if copied == 0 {
+        return Cow::Borrowed(cell);
+    }
+    text.push_str(&cell[copied..]);
+    Cow::Owned(text)
+}
+
 /// Whether a spreadsheet may run this text as a formula: also with spaces or quotes before the sign, which it removes, and
-/// with the wide signs of East Asian keyboards.
+/// with the wide signs of East Asian keyboards. Apostrophes before it do not matter, so that each export adds exactly the one
+/// that an import takes off.
 fn begins_formula(part: &str) -> bool {
-    let text = part.trim_start_matches([' ', '"', '\u{a0}', '\u{3000}']);
+    let text = part.trim_start_matches([' ', '"', '\'', '\u{a0}', '\u{3000}']);
     text.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
-        && !is_number(text.trim_end_matches([';', '\t', '\n', '\r']))
+        && !is_number(text.trim_end_matches(SEPARATORS))
 }
 
 /// Whether a cell is a negative number or a phone number with its country code.
@@ -125,11 +147,14 @@ mod tests {
             ("＠x", "'＠x"),
             ("vip; -1; +62812; grosir", "vip; -1; +62812; grosir"),
             ("vip;-1;+62812;grosir", "vip;-1;+62812;grosir"),
+            ("'=1", "''=1"),
+            ("'-1;'x;'=1", "'-1;'x;''=1"),
             ("a=1, b-2; c", "\"a=1, b-2; c\""),
         ] {
             let mut table = String::new();
             push_line(&mut table, &[cell]);
             assert_eq!(table, format!("{expected}\r\n"), "{cell}");
+            assert_eq!(unprotected(&harmless(cell)), cell, "read again");
         }
     }
 }

@@ -6,3 +6,4 @@ pub mod file_import;
 pub mod phone_number;
 pub mod table_export;
 pub mod table_file;
+pub mod truth_value;

@@ -17,6 +17,7 @@ use tables::file_import::row_problem::{
 };
 use tables::phone_number;
 use tables::table_file::{Cell, Row};
+use tables::truth_value;
 
 const CUSTOM: &str = "custom_fields.";
 const MAX_VALUE: usize = 1000;
@@ -268,10 +269,8 @@ impl Entry {
 
 /// Reads whether the person has opted out of marketing, and since when: yes or no, or a time in UTC as in our exports.
 fn refusal(cell: &str) -> Option<(bool, Option<DateTime<Utc>>)> {
-    match cell.to_lowercase().as_str() {
-        "ya" | "yes" | "y" | "true" | "1" | "x" | "benar" => return Some((true, None)),
-        "tidak" | "no" | "n" | "t" | "false" | "0" | "-" | "salah" => return Some((false, None)),
-        _ => {}
+    if let Some(opted_out) = truth_value::read(cell) {
+        return Some((opted_out, None));
     }
     let time = ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"]
         .iter()
@@ -430,7 +429,11 @@ mod tests {
         for (cell, expected) in [
             ("", Ok((false, None))),
             ("Ya", Ok((true, None))),
+            ("t", Ok((true, None))),
+            ("TRUE", Ok((true, None))),
+            ("x", Ok((true, None))),
             ("tidak", Ok((false, None))),
+            ("f", Ok((false, None))),
             (
                 "2026-02-17 09:30:00",
                 Ok((true, Some("2026-02-17T09:30:00+00:00".to_owned()))),

@@ -1,11 +1,13 @@
 //! Reads rows of text whose cells are divided by a separator.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
 use super::{Cell, Each, Row, TableFileError, clean};
+use crate::csv_table;
 
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 /// The number of rows that are used to recognise the separator.
@@ -51,7 +53,7 @@ impl Delimited {
         while let Some(record) = records.next()? {
             let mut cells: Vec<String> = record
                 .cells()
-                .map(|cell| clean(&String::from_utf8_lossy(cell)))
+                .map(|cell| unprotected(&clean(&String::from_utf8_lossy(cell))).into_owned())
                 .collect();
             while cells.last().is_some_and(String::is_empty) {
                 cells.pop();
@@ -160,17 +162,32 @@ impl<'a> Record<'a> {
     }
 }
 
+/// The value of a cell without what keeps spreadsheets from reading it as a number or a formula: the apostrophe of our
+/// exports, or `="00123"`.
+fn unprotected(cell: &str) -> Cow<'_, str> {
+    cell.strip_prefix("=\"")
+        .and_then(|rest| rest.strip_suffix('"'))
+        .filter(|text| !text.contains('"'))
+        .map_or_else(|| csv_table::unprotected(cell), Cow::Borrowed)
+}
+
 /// The separator in a first line such as `sep=;`, and the length of that line.
 fn named_separator(text: &[u8]) -> Option<(u8, usize)> {
-    let end = text.iter().take(16).position(|byte| *byte == b'\n')?;
-    let line = text[..end].trim_ascii_end();
+    let end = text
+        .iter()
+        .take(16)
+        .position(|byte| matches!(byte, b'\n' | b'\r'))?;
+    let length = end + if text[end..].starts_with(b"\r\n") { 2 } else { 1 };
+    let line = text[..end].trim_ascii_start();
+    // A space may follow the name of the separator; a tab may be the separator.
+    let line = line.strip_suffix(b" ").unwrap_or(line);
     let line = line
         .strip_prefix(b"\"")
         .and_then(|line| line.strip_suffix(b"\""))
         .unwrap_or(line);
     match line {
         [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', separator] if SEPARATORS.contains(separator) => {
-            Some((*separator, end + 1))
+            Some((*separator, length))
         }
         _ => None,
     }
@@ -247,6 +264,33 @@ mod tests {
             rows("sep=;\r\nnama;nomor\r\nAni;62812\r\n")[1],
             (3, vec!["Ani".into(), "62812".into()])
         );
+    }
+
+    #[test]
+    fn a_named_separator_may_be_a_tab_and_its_line_may_end_in_any_way() {
+        for separator in [",", ";", "\t", "|"] {
+            for end in ["\n", "\r\n", "\r"] {
+                let text = format!("sep={separator}{end}nama{separator}nomor{end}Ani{separator}62812{end}");
+                assert_eq!(
+                    rows(&text)[1],
+                    (3, vec!["Ani".into(), "62812".into()]),
+                    "{text:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_protection_of_our_exports_and_of_spreadsheets_is_taken_off() {
+        for value in [
+            "=1+1", "+62 812", "-", "-5", "'-5", "@ani", "'=a", "''+", "'Aisyah", "a, \"b\"",
+        ] {
+            let mut table = "nama,nomor\r\n".to_owned();
+            csv_table::push_line(&mut table, &[value, "62812"]);
+            assert_eq!(rows(&table)[1].1, [value, "62812"], "{table}");
+        }
+        assert_eq!(rows("nama,nomor\nAni,\"=\"\"00123\"\"\"\n")[1].1[1], "00123");
+        assert_eq!(rows("nama,nomor\nAni,=\"00123\"\n")[1].1[1], "00123");
     }
 
     #[test]

@@ -43,11 +43,22 @@ fn by_look(bytes: &[u8]) -> &'static Encoding {
         UTF_16LE
     } else if even * 4 > sample.len() && odd == 0 {
         UTF_16BE
-    } else if std::str::from_utf8(bytes).is_ok() {
+    } else if is_mostly_utf8(bytes) {
         UTF_8
     } else {
         WINDOWS_1252
     }
+}
+
+/// Whether the text is UTF-8, perhaps with cut characters: programs that cut a text at a number of bytes leave them. Text
+/// of Windows-1252 has hardly any letters that are valid in UTF-8.
+fn is_mostly_utf8(bytes: &[u8]) -> bool {
+    let (mut letters, mut broken) = (0_usize, 0_usize);
+    for chunk in bytes.utf8_chunks() {
+        letters += chunk.valid().chars().filter(|letter| !letter.is_ascii()).count();
+        broken += usize::from(!chunk.invalid().is_empty());
+    }
+    broken == 0 || letters > broken
 }
 
 #[cfg(test)]
@@ -73,6 +84,14 @@ mod tests {
         ] {
             assert_eq!(decode(&written).unwrap(), text, "{written:?}");
         }
+    }
+
+    #[test]
+    fn a_cut_character_does_not_change_the_encoding_of_the_others() {
+        let mut written = "nama;nomor\nRené;62812\nSutédja;62813\nAdé".as_bytes().to_vec();
+        written.pop();
+        let decoded = decode(&Bytes::from(written)).unwrap();
+        assert!(String::from_utf8_lossy(&decoded).contains("René;62812\nSutédja;62813"));
     }
 
     #[test]
