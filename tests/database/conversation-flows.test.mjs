@@ -110,6 +110,20 @@ describe("a customer's message", () => {
     });
   }
 
+  test("of a blocked contact opens nothing, also when an answer from the phone app comes with it", async () => {
+    const { number, admin } = await newOffice();
+    const { conversation, contact } = await settled(admin, number, "resolved");
+    await calls(admin, "block_contact", { contact_id: contact.id, blocked: true });
+    await delivers({
+      messages: [
+        inboundText(number, { from: contact.wa_id, text: "Kenapa?", timestamp: seconds(20) }),
+        inboundText(number, { from: contact.wa_id, source: "echo", direction: "outbound", timestamp: seconds(10) }),
+      ],
+    });
+    const after = await now(conversation);
+    assert.deepEqual([after.status, after.unread_count, after.waiting_since], ["resolved", 0, null]);
+  });
+
   test("is unread again for those who have read, and for them alone", async () => {
     const { number, admin, agent } = await newOffice();
     const { conversation, contact } = await receivesMessage(number);

@@ -238,7 +238,9 @@ pub fn state_contract<Arguments, Handler: Described<Arguments>>(
         }
         let extensions = operation.extensions.get_or_insert_default();
         extensions.insert(EXTENSION.to_owned(), stated.clone());
-        if !contract.reads_query {
+        // Meta, monitors and browsers call open operations, and may add parameters that we do not know.
+        let is_open = matches!(contract.access, Access::Unstated | Access::Public);
+        if !contract.reads_query && !is_open {
             reading.no_query.push(method.clone());
         }
         if !contract.reads_body {

@@ -1,5 +1,7 @@
 //! `GET /api/whatsapp/webhook`: answers Meta's verification of the webhook's address.
 
+use std::collections::BTreeMap;
+
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -23,6 +25,9 @@ pub(crate) struct Challenge {
     verify_token: String,
     #[serde(rename = "hub.challenge", default)]
     challenge: String,
+    /// Whatever else Meta may add one day: refusing it would break the verification.
+    #[serde(flatten)]
+    _others: BTreeMap<String, String>,
 }
 
 impl PublicRoute for Challenge {
