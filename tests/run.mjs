@@ -59,7 +59,7 @@ const parts = {
     await run(process.execPath, ["crates/local/stack/routes.mjs", "--check"]);
   },
   lint: () => run("cargo", ["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"]),
-  unit: () => run("cargo", ["test", "--workspace", "--locked", "--quiet"]),
+  unit: () => run("cargo", ["test", "--workspace", "--locked", "--quiet", "--no-fail-fast"]),
   openapi: () => nodeTests(["tests/openapi/**/*.test.mjs"]),
   build: () => build(ROOT, say),
   stack: () => nodeTests(["crates/local/stack/**/*.test.mjs"]),

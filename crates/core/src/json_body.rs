@@ -202,6 +202,14 @@ fn refuse(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
         };
         return ApiError::field(field, no_such_field(unknown, &known));
     }
+    if let Some(name) = repeated_field(&problem) {
+        let field = if field == "." {
+            name.to_owned()
+        } else {
+            format!("{field}.{name}")
+        };
+        return ApiError::field(field, Text::new("is given twice", "diisi dua kali"));
+    }
     let field = if field == "." { "body".to_owned() } else { field };
     if problem == NO_OBJECT {
         return ApiError::field(field, Text::new(NO_OBJECT, "harus berupa objek"));
@@ -229,6 +237,11 @@ pub(crate) fn no_such_field(unknown: &str, known: &[&str]) -> Text {
             format!("{indonesian}; isiannya adalah {names}"),
         ),
     }
+}
+
+/// The name of a field that an object has twice.
+fn repeated_field(problem: &str) -> Option<&str> {
+    problem.strip_prefix("duplicate field `")?.split('`').next()
 }
 
 /// serde's sentence without the position at its end.
@@ -367,7 +380,10 @@ mod tests {
         for (body, field) in [
             (r#"["small"]"#, "body"),
             (r#"{"sise": "small"}"#, "did you mean `size`"),
-            (r#"{"size": "small", "size": null}"#, "duplicate field `size`"),
+            (
+                r#"{"size": "small", "size": null}"#,
+                r#"("size", Text { english: "is given twice""#,
+            ),
             (r#"{"colour": "red"}"#, "the fields are `size`"),
         ] {
             assert!(refusal(body).contains(field), "{body}: {}", refusal(body));

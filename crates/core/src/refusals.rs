@@ -117,11 +117,6 @@ pub(crate) const REFUSALS: &[(&str, StatusCode, &str)] = &[
         "Super Admin terakhir tidak dapat dikeluarkan.",
     ),
     (
-        "published_file_in_use",
-        StatusCode::CONFLICT,
-        "Template atau balasan cepat memakai berkas ini.",
-    ),
-    (
         "list_not_ready",
         StatusCode::CONFLICT,
         "Daftar penerima belum siap.",
@@ -216,6 +211,11 @@ pub(crate) const REFUSALS: &[(&str, StatusCode, &str)] = &[
         "predefined_role",
         StatusCode::CONFLICT,
         "Peran bawaan sama untuk semua: buatlah peran sendiri.",
+    ),
+    (
+        "published_file_in_use",
+        StatusCode::CONFLICT,
+        "Template atau balasan cepat memakai berkas ini.",
     ),
     (
         "request_running",
