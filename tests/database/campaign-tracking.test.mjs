@@ -39,7 +39,7 @@ describe("the list of a campaign's recipients", () => {
       {
         id,
         position: 1,
-        phone_number: wa_id,
+        phone_number: `+${wa_id}`,
         name: "Ibu Rina",
         variables: ["Rina"],
         status: "failed",

@@ -88,7 +88,7 @@ export const READERS = {
   "a caller with `queue.view` alone sees no campaign under row-level security.": ["list_scheduled_campaigns"],
   "a caller with `reports.view` need not be able to read messages and people.": ["csat_report"],
   "clients have no right to call `private.agent_json`.": ["get_agent"],
-  "clients have no right to call `private.allowance`.": ["check_campaign"],
+  "clients have no right to call `private.check_of`.": ["check_campaign"],
   "clients have no right to call `private.api_key_json`.": ["list_api_keys"],
   "clients have no right to call `private.clean_tags`.": ["preview_contact_merge"],
   "clients have no right to call `private.contact_json`.": ["get_contact", "list_contact_duplicates"],

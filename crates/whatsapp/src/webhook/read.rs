@@ -271,7 +271,9 @@ fn read_message(
     let names_sender = message.names("from") || message.names("from_user_id");
     let sender = match (sender(message), contacts) {
         // The message names no sender, and there is only one contact. A sender that cannot be read may be another person.
-        ((None, None), [contact]) if !names_sender => {
+        ((None, None), [contact])
+            if !names_sender && (contact.wa_id.is_some() || contact.user_id.is_some()) =>
+        {
             contact.is_matched.set(true);
             (contact.wa_id.clone(), contact.user_id.clone())
         }

@@ -85,6 +85,15 @@ fn lost(body: &Value) -> Vec<Value> {
     let mut all = Vec::new();
     leaves(body, &mut Vec::new(), &mut all);
     all.retain(|leaf| !contains(&kept, leaf) && !names_a_row(&kept, leaf.as_object().unwrap()));
+    // A member of a value that is kept alone.
+    let is_kept = |member: &Value| {
+        kept["others"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|other| other["payload"] == *member)
+    };
+    all.retain(|leaf| !leaf.as_object().unwrap().values().all(is_kept));
     // Statuses keep no names, and the person is named by the ids beside the profile.
     let has_people =
         !delivery.statuses.is_empty() || !delivery.messages.is_empty() || !delivery.past.is_empty();
