@@ -349,6 +349,18 @@ export class App {
     return this.succeeds("POST", "/api/broadcast/campaigns", { as: "manager", body });
   }
 
+  /**
+   * A campaign that is due and that no sender has begun: the next run of cron sends it. One without a time is sent in the
+   * background of the request that creates it.
+   * @param {string[]} numbers @param {object} [more]
+   */
+  async createsDueCampaign(numbers, more = {}) {
+    const campaign = await this.createsCampaign(numbers, { scheduled_at: "2999-01-01T00:00:00Z", ...more });
+    const scheduled_at = new Date(Date.now() - 1000).toISOString();
+    await this.changes("broadcast_campaigns", `id=eq.${campaign.id}`, { scheduled_at });
+    return campaign;
+  }
+
   /** @param {string} id */
   campaign(id) {
     return this.succeeds("GET", `/api/broadcast/campaigns/${id}`, { as: "manager" });

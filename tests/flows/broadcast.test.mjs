@@ -99,7 +99,7 @@ test("progress is announced live, at most once a second, and the final state las
 test("two cron calls at the same moment send to no number twice and keep the pace of one", async () => {
   await app.setsPace(20);
   const numbers = customers(60);
-  const { id } = await app.createsCampaign(numbers);
+  const { id } = await app.createsDueCampaign(numbers);
   const since = Date.now();
   const answers = await Promise.all([app.runsCron(), app.runsCron()]);
   assert.deepEqual(

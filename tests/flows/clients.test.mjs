@@ -131,7 +131,7 @@ test("the Python client", async (t) => {
       // In TypeScript a file is sent as a form; here its address is sent as JSON.
       body: isJson
         ? await request.json()
-        : operation.operationId === "upload_file"
+        : ["upload_file", "publish_file"].includes(operation.operationId)
           ? { file_name: "katalog.txt" }
           : null,
     });

@@ -13,7 +13,7 @@ async function newCampaigns(app, { numbers = 3, recipients, perSecond }) {
     Array.from({ length: numbers }, async () => {
       const number = await app.newNumber({ perSecond });
       const people = Array.from({ length: recipients }, () => app.newCustomer());
-      const { id } = await app.createsCampaign(people, { session_id: number.id });
+      const { id } = await app.createsDueCampaign(people, { session_id: number.id });
       return { number, people, id };
     }),
   );

@@ -242,7 +242,10 @@ describe("roles", () => {
 
 describe("modules", () => {
   test("that are switched off answer so, stop their work and keep their data", async () => {
-    const campaign = await app.createsCampaign([app.newCustomer(), app.newCustomer()]);
+    const campaign = await app.createsCampaign([app.newCustomer(), app.newCustomer()], { draft: true });
+    // It is being sent, and no sender has begun.
+    const started_at = new Date().toISOString();
+    await app.changes("broadcast_campaigns", `id=eq.${campaign.id}`, { status: "sending", started_at });
     const off = await app.succeeds("PATCH", "/api/modules/broadcast", { as: "admin", body: { enabled: false } });
     assert.equal(off.enabled, false);
     for (const as of ["admin", "manager", "agent"])

@@ -57,7 +57,7 @@ export async function openCrashes(app, { seed }) {
     const share = Math.ceil(recipients / NUMBERS);
     const campaigns = await Promise.all(
       numbers.map(async ({ id: session_id }, i) => {
-        const { id } = await app.createsCampaign(people.slice(i * share, (i + 1) * share), { session_id });
+        const { id } = await app.createsDueCampaign(people.slice(i * share, (i + 1) * share), { session_id });
         return /** @type {string} */ (id);
       }),
     );

@@ -30,7 +30,7 @@ export async function databaseAway(app, { seconds, say }) {
 async function campaignDuring(app, absence, { seconds, say }) {
   const { id: session_id } = await app.newNumber({ perSecond: PER_SECOND });
   const people = Array.from({ length: RECIPIENTS }, () => app.newCustomer());
-  const { id } = await app.createsCampaign(people, { session_id });
+  const { id } = await app.createsDueCampaign(people, { session_id });
   const run = app.runsCron();
   await eventually("sending has begun", async () => (await app.ledger(people)).size > RECIPIENTS / 20);
 

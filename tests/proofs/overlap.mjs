@@ -19,7 +19,7 @@ export async function overlap(app, { seconds, say }) {
     Array.from({ length: NUMBERS }, async () => {
       const { id: session_id } = await app.newNumber({ perSecond: PER_SECOND });
       const people = Array.from({ length: PER_SECOND * seconds + 1 }, () => app.newCustomer());
-      const { id } = await app.createsCampaign(people, { session_id });
+      const { id } = await app.createsDueCampaign(people, { session_id });
       return { id, people };
     }),
   );

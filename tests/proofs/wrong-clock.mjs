@@ -9,7 +9,7 @@ export async function wrongClock(app, { say }) {
   const PER_SECOND = 20;
   await app.setsPace(PER_SECOND);
   const people = Array.from({ length: 500 }, () => app.newCustomer());
-  const { id } = await app.createsCampaign(people);
+  const { id } = await app.createsDueCampaign(people);
   const first = app.runsCron();
   await eventually("sending has begun", async () => (await app.ledger(people)).size > 20);
   // A second run during the first must find the number busy and must not expire its claims.

@@ -292,15 +292,23 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryParameter
             if is_of_path(path.as_ref(), &name, &value) {
                 continue;
             }
-            if object.contains_key(&*name) {
-                return Err(ApiError::field(
-                    name,
-                    Text::new("must be given once", "hanya boleh diberikan satu kali"),
-                ));
+            let value = Value::from(value.into_owned());
+            match object.get_mut(&*name) {
+                None => drop(object.insert(name.into_owned(), value)),
+                Some(Value::Array(values)) => values.push(value),
+                Some(first) => *first = Value::Array(vec![first.take(), value]),
             }
-            object.insert(name.into_owned(), value.into_owned().into());
         }
-        from_value(Value::Object(object)).map(Self)
+        let query = Value::Object(object);
+        let read = serde_path_to_error::deserialize(Strict(&query));
+        read.map(Self).map_err(|error| {
+            // Only a parameter with several values takes a list.
+            if error.inner().to_string().starts_with("invalid type: sequence") {
+                let once = Text::new("must be given once", "hanya boleh diberikan satu kali");
+                return ApiError::field(error.path().to_string(), once);
+            }
+            refuse(&error)
+        })
     }
 }
 

@@ -141,12 +141,21 @@ struct InboxRows {
     complete: bool,
 }
 
-/// Reads values separated by commas.
+/// Reads values separated by commas, or given one by one.
 fn several<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<Vec<T>>, D::Error> {
     use serde::de::value::{Error, StringDeserializer};
-    let text = String::deserialize(deserializer)?;
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Given {
+        Text(String),
+        OneByOne(Vec<String>),
+    }
+    let text = match Given::deserialize(deserializer)? {
+        Given::Text(text) => text,
+        Given::OneByOne(values) => values.join(","),
+    };
     text.split(',')
         .map(|value| T::deserialize(StringDeserializer::<Error>::new(value.to_owned())))
         .collect::<Result<_, _>>()

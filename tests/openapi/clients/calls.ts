@@ -71,6 +71,7 @@ export async function callAll(
   await api.GET("/api/rbac/permissions");
   await api.GET("/api/rbac/roles");
   await api.GET("/api/rbac/templates");
+  await api.GET("/api/whatsapp/media/published", { params: { query: { kind: "document" } } });
   await api.GET("/api/whatsapp/sessions", { params: { query: { refresh: "false" } } });
 
   // What is created
@@ -124,6 +125,7 @@ export async function callAll(
   const form = new FormData();
   form.append("file", new Blob(["Katalog"], { type: "text/plain" }), "katalog.txt");
   await api.POST("/api/whatsapp/media", { body: { file: "Katalog" }, bodySerializer: () => form });
+  await api.POST("/api/whatsapp/media/published", { body: { file: "Katalog" }, bodySerializer: () => form });
   await api.POST("/api/whatsapp/messages", {
     body: { contact_id: things.otherContactId, type: "text", text: { body: "Halo!" } },
   });
