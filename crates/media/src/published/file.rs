@@ -37,6 +37,8 @@ pub(crate) struct Row {
     /// The size in bytes.
     #[schema(example = 182044)]
     file_size: u64,
+    /// The SHA-256 of the bytes, in hex.
+    #[schema(example = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")]
     sha256: String,
     /// The file name, made safe whatever the uploader chose.
     #[schema(example = "promo.png")]
