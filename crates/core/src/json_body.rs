@@ -302,10 +302,15 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryParameter
         let query = Value::Object(object);
         let read = serde_path_to_error::deserialize(Strict(&query));
         read.map(Self).map_err(|error| {
-            // Only a parameter with several values takes a list.
-            if error.inner().to_string().starts_with("invalid type: sequence") {
+            // Only a parameter with several values takes a list. An id would take its bytes as one.
+            let place = error.path().to_string();
+            let (name, is_within_list) = match place.split_once('[') {
+                Some((name, _)) => (name, true),
+                None => (&*place, false),
+            };
+            if is_within_list || error.inner().to_string().starts_with("invalid type: sequence") {
                 let once = Text::new("must be given once", "hanya boleh diberikan satu kali");
-                return ApiError::field(error.path().to_string(), once);
+                return ApiError::field(name, once);
             }
             refuse(&error)
         })
