@@ -386,7 +386,7 @@ describe("a topic", () => {
   });
 });
 
-describe("whoever joined a topic before their rights ended", () => {
+describe("a person who joined a topic before their rights ended", () => {
   /** Every way in which rights of a person can end or shrink. @type {Record<string, (place: any) => Promise<unknown>>} */
   const ENDS = {
     "is deactivated": ({ agent }) => deactivate(agent),
