@@ -7,7 +7,6 @@
 --
 -- Deliveries can arrive at the same moment. Messages of one conversation then wait for each other instead of
 -- deadlocking. Messages that arrive while their author's number changes find the resulting contact.
--- while their writer's number changes find the contact it is by then.
 
 create table public.webhook_events (
   id bigint generated always as identity primary key,
